@@ -1,0 +1,1 @@
+"""The checker itself; knows neither pytest nor Hypothesis."""
