@@ -1,0 +1,225 @@
+"""The backward pass: one walk over the nodes in topological order, without recursion.
+
+On plain arrays the rules run on NumPy alone and record nothing. Where the gradient itself is to be
+differentiated the same rules run on Tensors, so that the pass becomes part of the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from reference_engine.errors import GraphReleasedError
+from reference_engine.tensor import PICK, Node, Primitive, Tensor, no_grad, operators, recording, tensor_of
+
+__all__ = ["ancestors", "backward", "fit", "pull_back"]
+
+_by_order = attrgetter("order")
+
+
+def ancestors(roots: Iterable[Node], stop: frozenset[Node] = frozenset()) -> list[Node]:
+    """Every node that requires a gradient and that `roots` were computed from, themselves included.
+
+    In topological order, arguments first. The walk does not go beyond the nodes in `stop`.
+    """
+    seen: set[Node] = set()
+    stack = [root for root in roots if root.requires_grad]
+    seen.update(stack)
+    while stack:
+        node = stack.pop()
+        if node in stop:
+            continue
+        if node.args is None:
+            raise GraphReleasedError(
+                "this graph was freed by an earlier backward(retain_graph=False); compute the value anew, "
+                "or keep the graph with retain_graph=True"
+            )
+        for arg in node.args:
+            if type(arg) is Node and arg.requires_grad and arg not in seen:
+                seen.add(arg)
+                stack.append(arg)
+    return sorted(seen, key=_by_order)
+
+
+def fit(cotangent: Any, like: np.ndarray[Any, Any]) -> Any:
+    """`cotangent` in the shape and dtype of the value it belongs to.
+
+    Broadcasting repeats a value, so its transpose sums; a cast to another dtype is undone by a cast, and
+    the cotangent of a real value that was used as a complex one is its real part.
+    """
+    shape = like.shape
+    if cotangent.shape != shape:
+        extra = cotangent.ndim - len(shape)
+        if extra > 0:
+            cotangent = np.sum(cotangent, axis=tuple(range(extra)))
+        axes = tuple(i for i, n in enumerate(cotangent.shape) if n != 1 and shape[i - cotangent.ndim] == 1)
+        if axes:
+            cotangent = np.sum(cotangent, axis=axes, keepdims=True)
+        if cotangent.shape != shape:
+            cotangent = np.broadcast_to(cotangent, shape)
+    if cotangent.dtype != like.dtype:
+        if cotangent.dtype.kind == "c" and like.dtype.kind != "c":
+            cotangent = np.real(cotangent)
+        if cotangent.dtype != like.dtype:
+            cotangent = operators["astype"](cotangent, dtype=like.dtype)
+    return cotangent
+
+
+def _rule(primitive: Primitive, argnum: int) -> Callable[..., Any] | None:
+    if primitive.variadic is not None:
+        variadic = primitive.variadic
+        return lambda cotangent, result, *args, **params: variadic(argnum, cotangent, result, *args, **params)
+    rules = primitive.rules
+    return rules[argnum] if argnum < len(rules) else None
+
+
+def _add_pick(pending: dict[Node, Any], node: Node, cotangent: Any) -> None:
+    assert node.args is not None
+    assert node.params is not None
+    bundle = node.args[0]
+    slots = pending.get(bundle)
+    if slots is None:
+        slots = pending[bundle] = [None] * len(bundle.data)
+    index = node.params["index"]
+    slots[index] = cotangent if slots[index] is None else slots[index] + cotangent
+
+
+def _picks(bundle: Node) -> tuple[Tensor, ...]:
+    return tuple(
+        tensor_of(Node(data, data.dtype.kind in "fc", PICK, (bundle,), {"index": i}))
+        for i, data in enumerate(bundle.data)
+    )
+
+
+def _step(
+    node: Node, cotangent: Any, pending: dict[Node, Any], needed: set[Node] | None, differentiable: bool
+) -> None:
+    """Hand `cotangent` of `node` on to the arguments it was computed from."""
+    primitive = node.primitive
+    if primitive is PICK:
+        _add_pick(pending, node, cotangent)
+        return
+    args = node.args
+    assert primitive is not None
+    assert args is not None
+    if differentiable:
+        values = [tensor_of(arg) if type(arg) is Node else arg for arg in args]
+        result = _picks(node) if primitive.outputs else tensor_of(node)
+    else:
+        values = [arg.data if type(arg) is Node else arg for arg in args]
+        result = node.data
+    params = node.params or {}
+    rules = primitive.rules
+    for i, arg in enumerate(args):
+        if type(arg) is not Node or not arg.requires_grad or (needed is not None and arg not in needed):
+            continue
+        rule = rules[i] if i < len(rules) else _rule(primitive, i)
+        if rule is None:
+            continue
+        share = fit(rule(cotangent, result, *values, **params), arg.data)
+        held = pending.get(arg)
+        pending[arg] = share if held is None else held + share
+
+
+def backward(tensor: Tensor, cotangent: Any, retain_graph: bool) -> None:
+    """`Tensor.backward`."""
+    root = tensor._node
+    data = root.data
+    if not root.requires_grad:
+        raise TypeError(
+            "backward() on a Tensor that nothing requiring a gradient leads to: "
+            "make the inputs with Tensor(..., requires_grad=True)"
+        )
+    if cotangent is None:
+        if data.size != 1 or data.dtype.kind == "c":
+            raise ValueError(
+                f"backward() needs cotangent for a Tensor of shape {data.shape} and dtype {data.dtype}; "
+                "only one real entry has the natural cotangent 1"
+            )
+        start = np.ones_like(data)
+    else:
+        start = check_cotangent(cotangent, data)
+    nodes = ancestors([root])
+    pending: dict[Node, Any] = {root: start}
+    with no_grad():
+        while nodes:
+            node = nodes.pop()
+            total = pending.pop(node, None)
+            if total is None:
+                continue
+            leaf = node.primitive is None
+            if type(node.data) is not tuple and (retain_graph or leaf or node.label is not None):
+                keep_gradient(node, total)
+            if not leaf:
+                _step(node, total, pending, None, differentiable=False)
+            if not (retain_graph or leaf):
+                node.args = None
+
+
+def keep_gradient(node: Node, cotangent: np.ndarray[Any, Any]) -> None:
+    """Add `cotangent` to the node's gradient, read-only because several nodes may share the memory."""
+    total = cotangent if node.grad is None else node.grad + cotangent
+    total = total[()]
+    if total.ndim:
+        total.flags.writeable = False
+    node.grad = total
+
+
+def check_cotangent(cotangent: Any, data: np.ndarray[Any, Any], name: str = "cotangent") -> Any:
+    """`cotangent` as an own array or a Tensor that fits `data`, or an error that says what would."""
+    shape = np.shape(cotangent)
+    if shape != data.shape:
+        raise ValueError(f"{name} must have the value's shape {data.shape}, got {shape}")
+    if type(cotangent) is not Tensor:
+        cotangent = np.array(cotangent)
+    if cotangent.dtype.kind not in "biufc":
+        raise TypeError(f"{name} must be real or complex numbers, got dtype {cotangent.dtype}")
+    if cotangent.dtype.kind == "c" and data.dtype.kind != "c":
+        raise TypeError(f"{name} must be real like the value, got dtype {cotangent.dtype}")
+    return operators["astype"](cotangent, dtype=data.dtype)
+
+
+def pull_back(
+    outputs: Sequence[tuple[Node, Any]], inputs: Sequence[Node], *, differentiable: bool | None = None
+) -> list[Any]:
+    """The cotangents of `inputs` given those of `outputs`; None for an input that nothing depends on.
+
+    With `differentiable=None` the result is recorded where it depends on something traced besides `inputs`:
+    an outer transform's argument, the cotangents, or what `inputs` were themselves made from.
+    """
+    sources = frozenset(inputs)
+    nodes = ancestors([node for node, _ in outputs], sources)
+    if differentiable is None:
+        differentiable = (
+            any(node.primitive is None and node not in sources for node in nodes)
+            or any(node.primitive is not None for node in sources)
+            or any(type(c) is Tensor and c.requires_grad for _, c in outputs)
+        )
+    needed = set()
+    for node in nodes:
+        if node in sources or any(type(arg) is Node and arg in needed for arg in node.args or ()):
+            needed.add(node)
+    pending: dict[Node, Any] = {}
+    for node, cotangent in outputs:
+        if node in needed:
+            if not differentiable and type(cotangent) is Tensor:
+                cotangent = cotangent._node.data
+            elif differentiable and type(cotangent) is not Tensor:
+                cotangent = tensor_of(Node(cotangent, False))
+            held = pending.get(node)
+            pending[node] = cotangent if held is None else held + cotangent
+    found: dict[Node, Any] = {}
+    with recording() if differentiable else no_grad():
+        while nodes:
+            node = nodes.pop()
+            total = pending.pop(node, None)
+            if total is None:
+                continue
+            if node in sources:
+                found[node] = total
+            else:
+                _step(node, total, pending, needed, differentiable)
+    return [found.get(node) for node in inputs]

@@ -1,0 +1,330 @@
+"""Elementwise functions: ufuncs, where, clip, and their kin.
+
+Rows of `PARTIALS` hold derivatives d result / d argument; the engine multiplies by the cotangent, with the
+conjugate for complex values. Rows of `RULES` hold whole rules, where that is quicker or where the function is
+not holomorphic. DLMF numbers refer to the NIST Digital Library of Mathematical Functions.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from reference_engine.numpy_front import NAMESPACE_OVERRIDES, UFUNCS, implements
+from reference_engine.rules.table import (
+    Partial,
+    conj,
+    define,
+    define_ufuncs,
+    from_partial,
+    is_complex,
+    value_of,
+)
+from reference_engine.tensor import Rule, Tensor, as_tensor, operators
+
+# ---------------------------------------------------------------------------- arithmetic
+
+
+def _power_base(result: Any, x: Any, y: Any) -> Any:
+    """d x^y / dx = y x^(y-1), and 0 for y = 0 even at x = 0 (torch's convention)."""
+    if isinstance(y, int | float | complex):
+        return y * x ** (y - 1) if y else 0.0
+    zero = value_of(y) == 0
+    return np.where(
+        zero, 0.0, y * x ** np.where(zero, 1.0, y - 1).astype(np.result_type(value_of(x), value_of(y)))
+    )
+
+
+def _power_exponent(result: Any, x: Any, y: Any) -> Any:
+    """d x^y / dy = x^y log x, and 0 at x = 0 for Re y >= 0 (torch's convention)."""
+    zero = (value_of(x) == 0) & (np.real(value_of(y)) >= 0)
+    return np.where(zero, 0.0, result * np.log(np.where(zero, 1.0, x)))
+
+
+def _extremum(larger: bool) -> tuple[Rule, Rule]:
+    """Rules of maximum and minimum: half of the cotangent to each side of a tie, as in torch."""
+
+    def share(c: Any, x: Any, y: Any) -> Any:
+        x, y = value_of(x), value_of(y)
+        lost = x < y if larger else x > y
+        return np.where(lost, 0.0, np.where(x == y, 0.5 * c, c))
+
+    return lambda c, result, x, y: share(c, x, y), lambda c, result, x, y: share(c, y, x)
+
+
+def _extremum_ignoring_nan(larger: bool) -> tuple[Rule, Rule]:
+    """Rules of fmax and fmin: a tie goes to the first argument, a NaN loses, as in torch."""
+
+    def first(x: Any, y: Any) -> Any:
+        x, y = value_of(x), value_of(y)
+        return (x >= y if larger else x <= y) | (y != y)
+
+    return (
+        lambda c, result, x, y: np.where(first(x, y), c, 0.0),
+        lambda c, result, x, y: np.where(first(x, y), 0.0, c),
+    )
+
+
+RULES: dict[np.ufunc, tuple[Rule | None, ...]] = {
+    np.add: (lambda c, result, x, y: c, lambda c, result, x, y: c),
+    np.subtract: (lambda c, result, x, y: c, lambda c, result, x, y: -c),
+    np.multiply: (lambda c, result, x, y: c * conj(y), lambda c, result, x, y: c * conj(x)),
+    np.divide: (
+        lambda c, result, x, y: c / conj(y),
+        lambda c, result, x, y: -c * conj(result / y),
+    ),
+    np.negative: (lambda c, result, x: -c,),
+    np.positive: (lambda c, result, x: c,),
+    np.conjugate: (lambda c, result, x: conj(c),),
+    # |z|: the direction z / |z|, and 0 at 0.
+    np.absolute: (lambda c, result, x: c * np.sign(x),),
+    np.fabs: (lambda c, result, x: c * np.sign(x),),
+    np.maximum: _extremum(larger=True),
+    np.minimum: _extremum(larger=False),
+    np.fmax: _extremum_ignoring_nan(larger=True),
+    np.fmin: _extremum_ignoring_nan(larger=False),
+}
+
+# ---------------------------------------------------------------------------- ufuncs by their derivative
+
+_LN2 = math.log(2.0)
+_LN10 = math.log(10.0)
+
+PARTIALS: dict[np.ufunc, tuple[Partial | None, ...]] = {
+    np.power: (_power_base, _power_exponent),
+    np.float_power: (_power_base, _power_exponent),
+    np.reciprocal: (lambda result, x: -result * result,),
+    np.square: (lambda result, x: 2 * x,),
+    np.sqrt: (lambda result, x: 0.5 / result,),
+    np.cbrt: (lambda result, x: 1 / (3 * result * result),),
+    np.exp: (lambda result, x: result,),
+    np.exp2: (lambda result, x: result * _LN2,),
+    np.expm1: (lambda result, x: result + 1,),
+    np.log: (lambda result, x: 1 / x,),
+    np.log2: (lambda result, x: 1 / (x * _LN2),),
+    np.log10: (lambda result, x: 1 / (x * _LN10),),
+    np.log1p: (lambda result, x: 1 / (1 + x),),
+    np.logaddexp: (
+        lambda result, x, y: np.exp(x - result),
+        lambda result, x, y: np.exp(y - result),
+    ),
+    np.logaddexp2: (
+        lambda result, x, y: np.exp2(x - result),
+        lambda result, x, y: np.exp2(y - result),
+    ),
+    np.sin: (lambda result, x: np.cos(x),),
+    np.cos: (lambda result, x: -np.sin(x),),
+    np.tan: (lambda result, x: 1 + result * result,),
+    np.arcsin: (lambda result, x: 1 / np.sqrt((1 - x) * (1 + x)),),
+    np.arccos: (lambda result, x: -1 / np.sqrt((1 - x) * (1 + x)),),
+    np.arctan: (lambda result, x: 1 / (1 + x * x),),
+    np.sinh: (lambda result, x: np.cosh(x),),
+    np.cosh: (lambda result, x: np.sinh(x),),
+    np.tanh: (lambda result, x: 1 - result * result,),
+    np.arcsinh: (lambda result, x: 1 / np.sqrt(1 + x * x),),
+    # Not sqrt(x² - 1), whose branch cut differs for complex x (DLMF 4.37.19).
+    np.arccosh: (lambda result, x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)),),
+    np.arctanh: (lambda result, x: 1 / ((1 - x) * (1 + x)),),
+    np.arctan2: (
+        lambda result, y, x: x / (x * x + y * y),
+        lambda result, y, x: -y / (x * x + y * y),
+    ),
+    np.hypot: (lambda result, x, y: _ratio(x, result), lambda result, x, y: _ratio(y, result)),
+    np.degrees: (lambda result, x: 180 / math.pi,),
+    np.rad2deg: (lambda result, x: 180 / math.pi,),
+    np.radians: (lambda result, x: math.pi / 180,),
+    np.deg2rad: (lambda result, x: math.pi / 180,),
+    np.copysign: (lambda result, x, y: np.sign(x) * np.sign(result), None),
+    # x - y floor(x/y) and x - y trunc(x/y), the quotient being constant between its jumps.
+    np.remainder: (lambda result, x, y: 1.0, lambda result, x, y: -np.floor(value_of(x) / value_of(y))),
+    np.fmod: (lambda result, x, y: 1.0, lambda result, x, y: -np.trunc(value_of(x) / value_of(y))),
+    np.ldexp: (lambda result, x, n: np.ldexp(1.0, value_of(n)), None),
+    np.heaviside: (None, lambda result, x, y: (value_of(x) == 0).astype(value_of(result).dtype)),
+}
+
+
+def _ratio(x: Any, length: Any) -> Any:
+    """x / length, and 0 where the length is 0 (the subgradient of smallest norm)."""
+    zero = value_of(length) == 0
+    return np.where(zero, 0.0, x / np.where(zero, 1.0, length))
+
+
+define_ufuncs(RULES)
+define_ufuncs({ufunc: tuple(p and from_partial(p) for p in row) for ufunc, row in PARTIALS.items()})
+
+# ---------------------------------------------------------------------------- zero derivative
+
+ZERO_UFUNCS: tuple[np.ufunc, ...] = (
+    np.floor, np.ceil, np.trunc, np.rint, np.floor_divide, np.signbit, np.spacing,
+    np.isnan, np.isinf, np.isfinite,
+    np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
+    np.logical_and, np.logical_or, np.logical_xor, np.logical_not,
+    np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift, np.bitwise_count,
+    np.gcd, np.lcm,
+)  # fmt: skip
+"""Piecewise constant functions: their results are constants."""
+
+
+def constant(forward: Any) -> Any:
+    """`forward` with Tensors taken as their values and its result as a constant Tensor."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        args = tuple(value_of(arg) for arg in args)
+        result = forward(*args, **{key: value_of(value) for key, value in kwargs.items()})
+        if isinstance(result, tuple):
+            return tuple(Tensor(part) for part in result)
+        return as_tensor(result) if isinstance(result, np.ndarray | np.generic) else result
+
+    return call
+
+
+for _ufunc in ZERO_UFUNCS:
+    UFUNCS[_ufunc] = constant(_ufunc)
+
+
+def _sign(x: Any) -> Any:
+    if not is_complex(x):
+        return Tensor(np.sign(value_of(x)))
+    # z / |z| turns with z: only for real numbers is the sign constant.
+    return _ratio(x, np.absolute(x))
+
+
+UFUNCS[np.sign] = _sign
+UFUNCS[np.divmod] = lambda x, y: (np.floor_divide(x, y), np.remainder(x, y))
+UFUNCS[np.modf] = lambda x: (x - np.trunc(x), np.trunc(x))
+
+# ---------------------------------------------------------------------------- dtype and complex parts
+
+astype = define("astype", lambda x, *, dtype: _cast(x, dtype), [lambda c, result, x, *, dtype: c])
+operators["astype"] = astype
+
+
+def _cast(x: Any, dtype: Any) -> Any:
+    array = np.asarray(x)
+    if array.dtype.kind == "c" and np.dtype(dtype).kind != "c":
+        array = array.real
+    return array.astype(dtype, copy=False)
+
+
+real = define("real", lambda x: np.real(x).copy(), [lambda c, result, x: c])
+imag = define(
+    "imag", lambda x: np.imag(x).copy(), [lambda c, result, x: c * 1j if is_complex(x) else 0.0 * c]
+)
+angle_radians = define(
+    "angle",
+    np.angle,
+    # arg z = Im log z, so its cotangent is i / conj(z).
+    [lambda c, result, x: c * 1j / conj(x) if is_complex(x) else 0.0 * c],
+)
+implements(np.real)(real)
+implements(np.imag)(imag)
+
+
+@implements(np.angle)
+def angle(z: Any, deg: bool = False) -> Any:
+    """`numpy.angle`."""
+    result = angle_radians(z)
+    return np.degrees(result) if deg else result
+
+
+@implements(np.astype)
+def _astype(x: Any, dtype: Any, /, *, copy: bool = True, device: str | None = None) -> Any:
+    return astype(x, dtype=np.dtype(dtype))
+
+
+NAMESPACE_OVERRIDES["astype"] = lambda x, dtype, /, **kwargs: operators["astype"](x, dtype=np.dtype(dtype))
+
+# ---------------------------------------------------------------------------- choice
+
+select_where = define(
+    "where",
+    np.where,
+    [
+        None,
+        lambda c, result, mask, x, y: np.where(value_of(mask), c, 0.0),
+        lambda c, result, mask, x, y: np.where(value_of(mask), 0.0, c),
+    ],
+)
+
+
+@implements(np.where)
+def where(condition: Any, *branches: Any) -> Any:
+    """`numpy.where`.
+
+    Both branches are differentiated, as in torch: where the branch not taken has an infinite derivative,
+    0 * inf gives nan, so keep its argument away from there with a `where` of its own.
+    """
+    if not branches:
+        return np.nonzero(value_of(condition))
+    if len(branches) != 2:
+        raise ValueError("either both or neither of x and y must be given to numpy.where")
+    return select_where(value_of(condition), *branches)
+
+
+@implements(np.clip)
+def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    """`numpy.clip`: the whole cotangent goes to `a` on the bounds themselves, as in torch.clamp."""
+    low = a_min if a_min is not None else min
+    high = a_max if a_max is not None else max
+    if low is not None:
+        a = select_where(value_of(a) < value_of(low), low, a)
+    if high is not None:
+        a = select_where(value_of(a) > value_of(high), high, a)
+    return a
+
+
+@implements(np.nan_to_num)
+def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    """`numpy.nan_to_num`: nothing flows to the replaced entries."""
+    value = value_of(x)
+    return select_where(np.isfinite(value), x, np.nan_to_num(value, nan=nan, posinf=posinf, neginf=neginf))
+
+
+@implements(np.round, np.around)
+def round_(a: Any, decimals: int = 0) -> Any:
+    """`numpy.round`: constant between the jumps."""
+    return Tensor(np.round(value_of(a), decimals))
+
+
+@implements(np.fix)
+def fix(x: Any) -> Any:
+    """`numpy.fix`: constant between the jumps."""
+    return Tensor(np.trunc(value_of(x)))
+
+
+# ---------------------------------------------------------------------------- sinc, i0
+
+
+def _sin_over(t: np.ndarray[Any, Any], n: int) -> np.ndarray[Any, Any]:
+    """The n-th derivative of sin(t)/t.
+
+    From t f = sin t follows t f_n = sin(t + n pi/2) - n f_(n-1), which loses digits for small t; there the
+    power series of sin(t)/t (DLMF 4.19.1), differentiated term by term, is exact to the last digits.
+    """
+    small = np.abs(t) < n + 1.5
+    safe = np.where(small, 1.0, t)
+    far = np.sin(safe) / safe
+    for k in range(1, n + 1):
+        far = (np.sin(safe + k * (math.pi / 2)) - k * far) / safe
+    near = np.zeros_like(t)
+    x = np.where(small, t, 0.0)
+    for k in range((n + 1) // 2, (n + 1) // 2 + 14 + 2 * n):
+        power = 2 * k - n
+        factor = (-1) ** k * math.perm(2 * k, n) / math.factorial(2 * k + 1)
+        near = near + factor * x**power
+    return np.where(small, near, far)
+
+
+sin_over = define(
+    "sin_over",
+    lambda t, *, n: _sin_over(t, n),
+    [lambda c, result, t, *, n: c * conj(sin_over(t, n=n + 1))],
+)
+
+
+@implements(np.sinc)
+def sinc(x: Any) -> Any:
+    """`numpy.sinc`, sin(pi x) / (pi x)."""
+    return sin_over(math.pi * x, n=0)

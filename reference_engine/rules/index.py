@@ -1,0 +1,212 @@
+"""Indexing and the primitives that write into a fresh array.
+
+`getitem` and `scatter` are each other's transpose, so that each is the other's rule.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from reference_engine.numpy_front import NAMESPACE_OVERRIDES, implements
+from reference_engine.rules.table import define, value_of
+from reference_engine.tensor import Tensor, _own_index, operators
+
+__all__ = ["index_add", "index_put", "scatter"]
+
+
+def _is_basic(index: Any) -> bool:
+    """Whether `index` can meet no entry twice: slices, integers and masks, but no integer arrays."""
+    parts = index if type(index) is tuple else (index,)
+    return not any(isinstance(part, np.ndarray) and part.dtype != bool and part.ndim for part in parts)
+
+
+def _scatter(values: Any, *, index: Any, shape: tuple[int, ...]) -> Any:
+    values = np.asarray(values)
+    out = np.zeros(shape, values.dtype)
+    if _is_basic(index):
+        out[index] = values
+    else:
+        np.add.at(out, index, values)
+    return out
+
+
+getitem = define(
+    "getitem",
+    lambda x, *, index: x[index],
+    [lambda c, result, x, *, index: _scatter_primitive(c, index=index, shape=x.shape)],
+)
+_scatter_primitive = define(
+    "scatter",
+    _scatter,
+    [lambda c, result, values, *, index, shape: getitem(c, index=index)],
+)
+operators["getitem"] = getitem
+
+
+def scatter(values: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros of `shape` with `values` added at `index`: the transpose of `x[index]`.
+
+    `values` broadcasts to the shape of `x[index]`; entries met several times add up.
+    """
+    return _scatter_primitive(values, index=_own_index(index), shape=tuple(shape))
+
+
+# ---------------------------------------------------------------------------- writing at an index
+
+
+def _index_put(base: Any, values: Any, *, index: Any, accumulate: bool) -> Any:
+    out = np.array(base, dtype=np.result_type(base, values))
+    if not accumulate:
+        out[index] = values
+    elif _is_basic(index):
+        out[index] += values
+    else:
+        np.add.at(out, index, values)
+    return out
+
+
+def _winners(shape: tuple[int, ...], index: Any) -> Any:
+    """1 where a written value is the last one written to its place, 0 where another overwrote it."""
+    owner = np.full(shape, -1)
+    turn = np.arange(owner[index].size).reshape(owner[index].shape)
+    owner[index] = turn
+    return (owner[index] == turn).astype(float)
+
+
+def _values_rule(c: Any, result: Any, base: Any, values: Any, *, index: Any, accumulate: bool) -> Any:
+    share = getitem(c, index=index)
+    if accumulate or _is_basic(index):
+        return share
+    return share * _winners(base.shape, index).astype(c.dtype)
+
+
+_index_put_primitive = define(
+    "index_put",
+    _index_put,
+    [
+        lambda c, result, base, values, *, index, accumulate: (
+            c if accumulate else _index_put_primitive(c, 0.0, index=index, accumulate=False)
+        ),
+        _values_rule,
+    ],
+)
+
+
+def index_put(base: Any, index: Any, values: Any, accumulate: bool = False) -> Any:
+    """A copy of `base` in which `values` stand at `index` (or, with `accumulate`, are added there).
+
+    The function to use for `base[index] = values`. `index` is anything that NumPy indexes with; `values` broadcasts
+    to the shape of `base[index]`. Where an index comes twice, the last value stays and the cotangent goes to it
+    alone; with `accumulate` all of them add up. The dtype is the common one of `base` and `values`.
+    """
+    if type(base) is not Tensor:
+        base = np.asarray(base)
+    return _index_put_primitive(base, values, index=_own_index(index), accumulate=bool(accumulate))
+
+
+def index_add(base: Any, index: Any, values: Any) -> Any:
+    """`index_put` with `accumulate=True`."""
+    return index_put(base, index, values, accumulate=True)
+
+
+# ---------------------------------------------------------------------------- NumPy's functions
+
+
+def _axis(axis: int, ndim: int) -> int:
+    if not -ndim <= axis < ndim:
+        raise np.exceptions.AxisError(axis, ndim)
+    return axis % ndim
+
+
+@implements(np.take)
+def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise") -> Any:
+    """`numpy.take`."""
+    a = a if hasattr(a, "shape") else np.asarray(a)
+    indices = np.asarray(value_of(indices))
+    if axis is None:
+        a, axis = np.reshape(a, -1), 0
+    axis = _axis(axis, a.ndim)
+    length = a.shape[axis]
+    if mode == "wrap":
+        indices = indices % length
+    elif mode == "clip":
+        indices = np.clip(indices, 0, length - 1)
+    elif mode != "raise":
+        raise ValueError(f"mode must be 'raise', 'wrap' or 'clip', got {mode!r}")
+    return a[(slice(None),) * axis + (indices,)]
+
+
+def _along(shape: tuple[int, ...], indices: Any, axis: int) -> tuple[Any, ...]:
+    """The index arrays that pick `indices` along `axis` and every place along the others."""
+    grids = list(np.ogrid[tuple(slice(n) for n in shape)])
+    grids[axis] = indices
+    return tuple(grids)
+
+
+@implements(np.take_along_axis)
+def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
+    """`numpy.take_along_axis`."""
+    arr = arr if hasattr(arr, "shape") else np.asarray(arr)
+    indices = np.asarray(value_of(indices))
+    if axis is None:
+        return np.reshape(arr, -1)[indices]
+    axis = _axis(axis, arr.ndim)
+    shape = np.broadcast_shapes(
+        arr.shape[:axis] + (1,) + arr.shape[axis + 1 :],
+        indices.shape[:axis] + (1,) + indices.shape[axis + 1 :],
+    )
+    if shape != arr.shape[:axis] + (1,) + arr.shape[axis + 1 :]:
+        arr = np.broadcast_to(arr, shape[:axis] + (arr.shape[axis],) + shape[axis + 1 :])
+    return arr[_along(arr.shape[:axis] + (1,) + arr.shape[axis + 1 :], indices, axis)]
+
+
+@implements(np.put_along_axis, np.put, np.place, np.putmask, np.copyto, np.fill_diagonal)
+def _writes(*args: Any, **kwargs: Any) -> Any:
+    raise TypeError(
+        "numpy's functions that write into an array cannot write to or from a Tensor; "
+        "use reference_engine.index_put(base, index, values) or numpy.where for a new one"
+    )
+
+
+@implements(np.compress)
+def compress(condition: Any, a: Any, axis: int | None = None, out: None = None) -> Any:
+    """`numpy.compress`."""
+    return take(a, np.flatnonzero(value_of(condition)), axis=axis)
+
+
+@implements(np.extract)
+def extract(condition: Any, arr: Any) -> Any:
+    """`numpy.extract`."""
+    return take(np.reshape(arr, -1), np.flatnonzero(value_of(condition)))
+
+
+@implements(np.choose)
+def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:
+    """`numpy.choose`."""
+    index = np.asarray(value_of(a))
+    stacked = np.stack(np.broadcast_arrays(*choices))
+    index = np.broadcast_to(index, np.broadcast_shapes(index.shape, stacked.shape[1:]))
+    stacked = np.broadcast_to(stacked, (stacked.shape[0], *index.shape))
+    if mode == "wrap":
+        index = index % stacked.shape[0]
+    elif mode == "clip":
+        index = np.clip(index, 0, stacked.shape[0] - 1)
+    return take_along_axis(stacked, index[None], axis=0)[0]
+
+
+@implements(np.select)
+def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    """`numpy.select`."""
+    if len(condlist) != len(choicelist):
+        raise ValueError(
+            f"condlist and choicelist must be of the same length, got {len(condlist)} and {len(choicelist)}"
+        )
+    result = default
+    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
+        result = np.where(condition, choice, result)
+    return result
+
+
+NAMESPACE_OVERRIDES["take"] = lambda x, indices, /, *, axis=None: take(x, indices, axis=axis)

@@ -1,0 +1,72 @@
+"""How a row of a table becomes a primitive, and the register of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from reference_engine.numpy_front import UFUNCS
+from reference_engine.tensor import Primitive, Rule, Tensor, operators
+
+__all__ = ["PRIMITIVES", "conj", "define", "define_ufuncs", "from_partial", "is_complex", "value_of"]
+
+PRIMITIVES: dict[str, Primitive] = {}
+"""Every primitive by name, for the coverage page and for the tests, which demand a sample for each."""
+
+Partial = Callable[..., Any]
+"""`partial(result, *args)`: the derivative of an elementwise function by one of its arguments."""
+
+
+def define(
+    name: str,
+    forward: Callable[..., Any],
+    rules: Sequence[Rule | None] = (),
+    *,
+    variadic: Callable[..., Any] | None = None,
+    outputs: bool = False,
+) -> Primitive:
+    """A `Primitive` entered into the register."""
+    if name in PRIMITIVES:
+        raise ValueError(f"there is a primitive named {name!r} already")
+    PRIMITIVES[name] = Primitive(name, forward, rules, variadic=variadic, outputs=outputs)
+    return PRIMITIVES[name]
+
+
+def is_complex(value: Any) -> bool:
+    """Whether `value` (array, Tensor or number) has a complex dtype."""
+    dtype = getattr(value, "dtype", None)
+    return isinstance(value, complex) if dtype is None else dtype.kind == "c"
+
+
+def conj(value: Any) -> Any:
+    """The complex conjugate, without a copy where there is nothing to conjugate."""
+    return np.conjugate(value) if is_complex(value) else value
+
+
+def value_of(value: Any) -> Any:
+    """The plain array behind `value`, for decisions and masks that are constant in the derivative."""
+    return value._node.data if type(value) is Tensor else value
+
+
+def from_partial(partial: Partial) -> Rule:
+    """The rule of an elementwise function from its derivative: cotangent times conjugate derivative."""
+
+    def rule(cotangent: Any, result: Any, *args: Any) -> Any:
+        return cotangent * conj(partial(result, *args))
+
+    return rule
+
+
+def define_ufuncs(table: dict[np.ufunc, tuple[Rule | None, ...]]) -> None:
+    """Enter rows `ufunc: one rule per argument`."""
+    for ufunc, rules in table.items():
+        name = ufunc.__name__
+        primitive = define(name, operators_forward.get(name, ufunc), rules)
+        UFUNCS[ufunc] = primitive
+        operators[name] = primitive
+
+
+# x ** 2 is quick in NumPy, power(x, 2) is not.
+operators_forward: dict[str, Callable[..., Any]] = {"power": lambda x, y: x**y}

@@ -1,0 +1,725 @@
+"""Tensors, the nodes behind them, and the primitives that connect the nodes.
+
+A `Tensor` is a handle that a person holds; a `Node` is what the graph is made of. They are two
+objects so that the graph never depends on who still holds a handle, and so that a handle can be
+pointed at a newer node without the older node's users noticing.
+
+Arrays that enter the graph are copied when they could still be written to from outside. That costs
+one pass over the memory for each constant, about as much as the cheapest operation with it, and makes a
+gradient that a later mutation has silently falsified impossible.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, SupportsIndex, final
+
+import numpy as np
+
+from reference_engine import numpy_front
+from reference_engine.errors import OutOfGraphError
+
+__all__ = ["Node", "Primitive", "Rule", "Tensor", "as_tensor", "no_grad"]
+
+Rule = Callable[..., Any]
+"""`rule(cotangent, result, *args, **params)` -> the cotangent of one argument."""
+
+_ndarray = np.ndarray
+_asarray = np.asarray
+_counter = itertools.count()
+_recording: ContextVar[bool] = ContextVar("reference_engine_recording", default=True)
+_is_recording = _recording.get
+
+# Types that nobody can change from outside, so that the graph may keep them as they are.
+_IMMUTABLE = frozenset({int, float, complex, bool, type(None), str})
+
+
+class Node:
+    """One value of the graph and the operation that made it.
+
+    `order` grows with creation, so that every argument of a node has a smaller one: sorting by it is
+    a topological order.
+    """
+
+    __slots__ = ("args", "data", "grad", "label", "order", "params", "primitive", "requires_grad")
+
+    def __init__(
+        self,
+        data: Any,
+        requires_grad: bool,
+        primitive: Primitive | None = None,
+        args: tuple[Any, ...] | None = (),
+        params: dict[str, Any] | None = None,
+    ) -> None:
+        self.data = data
+        self.requires_grad = requires_grad
+        self.primitive = primitive
+        self.args = args
+        self.params = params
+        self.order = next(_counter)
+        self.grad: Any = None
+        self.label: str | None = None
+
+
+class Primitive:
+    """An operation with a rule: calling it computes, and records the call where a gradient is wanted.
+
+    Positional arguments are the values (Tensors, arrays, numbers); keyword arguments are fixed
+    parameters such as an axis. `forward(*arrays, **params)` computes on plain NumPy arrays. `rules`
+    has one `Rule` or None (no derivative) per positional argument; a primitive of any number of arguments
+    gives one function `variadic(argnum, cotangent, result, *args, **params)` in its place. A rule may return
+    its cotangent before the sum over broadcast axes: the engine fits shape and dtype to the argument.
+
+    With `outputs=True`, `forward` returns a tuple; the rules then get a tuple of cotangents with None
+    for each output that nothing depends on.
+    """
+
+    __slots__ = ("forward", "name", "outputs", "rules", "variadic")
+
+    def __init__(
+        self,
+        name: str,
+        forward: Callable[..., Any],
+        rules: Sequence[Rule | None] = (),
+        *,
+        variadic: Callable[..., Any] | None = None,
+        outputs: bool = False,
+    ) -> None:
+        self.name = name
+        self.forward = forward
+        self.rules = tuple(rules)
+        self.variadic = variadic
+        self.outputs = outputs
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        values = []
+        kept = []
+        traced = record = False
+        for arg in args:
+            if type(arg) is Tensor:
+                node = arg._node
+                traced = True
+                if node.requires_grad:
+                    record = True
+                values.append(node.data)
+                kept.append(node)
+            else:
+                values.append(arg)
+                kept.append(arg)
+        if not traced:
+            return self.forward(*args, **params)
+        if record and _is_recording():
+            for i, arg in enumerate(kept):
+                kind = type(arg)
+                if kind is not Node and kind not in _IMMUTABLE:
+                    values[i] = kept[i] = private(arg)
+        else:
+            record = False
+        result = self.forward(*values, **params)
+        if self.outputs:
+            return self._several(result, record, kept, params)
+        if type(result) is not _ndarray:
+            result = _asarray(result)
+        tensor = _new(Tensor)
+        if record and result.dtype.kind in "fc":
+            tensor._node = Node(result, True, self, tuple(kept), params)
+        else:
+            tensor._node = Node(result, False)
+        return tensor
+
+    def _several(
+        self, results: tuple[Any, ...], record: bool, kept: list[Any], params: dict[str, Any]
+    ) -> tuple[Tensor, ...]:
+        results = tuple(_asarray(result) for result in results)
+        if not record:
+            return tuple(tensor_of(Node(result, False)) for result in results)
+        bundle = Node(results, True, self, tuple(kept), params)
+        return tuple(
+            tensor_of(Node(result, True, PICK, (bundle,), {"index": i}))
+            if result.dtype.kind in "fc"
+            else tensor_of(Node(result, False))
+            for i, result in enumerate(results)
+        )
+
+
+PICK = Primitive("pick", lambda bundle, *, index: bundle[index])
+"""Joins each output of a primitive of several outputs to it; the backward pass knows it by identity."""
+
+
+def private(array: Any) -> np.ndarray[Any, Any]:
+    """An array with the value of `array` that nobody outside the engine can write to."""
+    if isinstance(array, np.generic):
+        return _asarray(array)
+    if not isinstance(array, _ndarray):
+        array = as_array(array)
+    elif type(array) is not _ndarray:
+        raise TypeError(
+            f"a {type(array).__name__} cannot take part in a traced computation: its own rules for "
+            "arithmetic would be lost; pass a plain numpy.ndarray"
+        )
+    if not array.flags.writeable and array.base is None:
+        return array
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+def as_array(value: Any) -> np.ndarray[Any, Any]:
+    """`value` as a numeric ndarray, or a TypeError that says what came instead."""
+    array = _asarray(value)
+    if array.dtype.kind not in "biufc":
+        raise TypeError(
+            f"expected numbers (bool, integer, real or complex), got {type(value).__name__} "
+            f"of dtype {array.dtype}"
+        )
+    return array
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Inside this context nothing is recorded: every result is a constant."""
+    token = _recording.set(False)
+    try:
+        yield
+    finally:
+        _recording.reset(token)
+
+
+@contextmanager
+def recording() -> Iterator[None]:
+    """Inside this context operations are recorded, whatever surrounds it."""
+    token = _recording.set(True)
+    try:
+        yield
+    finally:
+        _recording.reset(token)
+
+
+transform_depth: ContextVar[int] = ContextVar("reference_engine_transform_depth", default=0)
+"""How many transforms (`grad`, `vjp`, ...) are running the function that is being traced."""
+
+
+def _refuse(action: str) -> OutOfGraphError:
+    return OutOfGraphError(
+        f"{action} takes the value out of the graph, and its derivative would be lost. For a function of the "
+        "math module use NumPy's: math.sin -> use numpy.sin. For the value alone use tensor.detach()."
+    )
+
+
+def _plain(value: Any) -> Any:
+    """What NumPy can index with: Tensors of indices and masks become arrays."""
+    if type(value) is Tensor:
+        return value._node.data
+    if type(value) is tuple:
+        return tuple(_plain(item) for item in value)
+    if type(value) is list:
+        return [_plain(item) for item in value]
+    return value
+
+
+@final
+class Tensor:
+    """An array of real or complex numbers that remembers how it was computed.
+
+    `data` is a number, a nested sequence of numbers, an array (copied, so that later changes to it
+    do no harm) or another Tensor (its value, detached). `requires_grad=True` asks for the gradient with
+    respect to this Tensor; it needs a real or complex dtype, a Python int becomes a float for it. `label` is
+    the name shown by `draw`.
+
+    After `backward`, `grad` holds the gradient on every Tensor that the result was computed from, leaves
+    and intermediates: an array of the Tensor's shape and dtype (a NumPy scalar for shape `()`), None
+    before. For a complex Tensor z = x + iy the gradient of a real loss L is dL/dx + i dL/dy, torch's convention.
+    """
+
+    __slots__ = ("__weakref__", "_node")
+    _node: Node
+
+    def __init__(self, data: Any, requires_grad: bool = False, label: str | None = None) -> None:
+        if type(data) is Tensor:
+            array = data._node.data
+        elif isinstance(data, _ndarray) and type(data) is not _ndarray:
+            raise TypeError(f"data must be a plain numpy.ndarray or numbers, got {type(data).__name__}")
+        else:
+            array = as_array(data)
+            if isinstance(data, _ndarray):
+                array = array.copy()
+        if requires_grad and array.dtype.kind not in "fc":
+            if type(data) is not int:
+                raise TypeError(
+                    f"requires_grad=True needs a real or complex dtype, got {array.dtype}; "
+                    "pass data.astype(float) if the numbers are meant to be real"
+                )
+            array = array.astype(float)
+        self._node = Node(array, bool(requires_grad))
+        self.label = label
+
+    # ------------------------------------------------------------------ what it is
+
+    @property
+    def data(self) -> np.ndarray[Any, Any]:
+        """The value as a read-only array, outside the graph."""
+        view = self._node.data.view()
+        view.flags.writeable = False
+        return view  # type: ignore[no-any-return]  # ndarray.view is Any here, because Node.data is
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient flows to this Tensor."""
+        return self._node.requires_grad
+
+    @property
+    def grad(self) -> Any:
+        """The gradient from every `backward` so far, summed; None where there was none."""
+        return self._node.grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None:
+            raise TypeError("grad can only be set to None, which clears it; backward() computes it")
+        self._node.grad = None
+
+    @property
+    def label(self) -> str | None:
+        """The name of this Tensor in pictures and messages."""
+        return self._node.label
+
+    @label.setter
+    def label(self, value: str | None) -> None:
+        if value is not None and not isinstance(value, str):
+            raise TypeError(f"label must be a string or None, got {type(value).__name__}")
+        self._node.label = value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+        return self._node.data.shape  # type: ignore[no-any-return]  # Node.data is Any: a bundle holds a tuple
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The NumPy dtype."""
+        return self._node.data.dtype  # type: ignore[no-any-return]  # Node.data is Any: a bundle holds a tuple
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._node.data.ndim  # type: ignore[no-any-return]  # Node.data is Any: a bundle holds a tuple
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return self._node.data.size  # type: ignore[no-any-return]  # Node.data is Any: a bundle holds a tuple
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes of one entry."""
+        return self._node.data.itemsize  # type: ignore[no-any-return]  # Node.data is Any: a bundle holds a tuple
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all entries."""
+        return self._node.data.nbytes  # type: ignore[no-any-return]  # Node.data is Any: a bundle holds a tuple
+
+    @property
+    def device(self) -> str:
+        """Always "cpu", as the array API wants it said."""
+        return "cpu"
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802  # NumPy's name
+        """All axes reversed."""
+        return np.transpose(self)  # type: ignore[call-overload,no-any-return]  # NumPy dispatches on Tensor
+
+    @property
+    def mT(self) -> Tensor:  # noqa: N802  # NumPy's name
+        """The last two axes swapped."""
+        return np.matrix_transpose(self)  # type: ignore[call-overload,no-any-return]  # NumPy dispatches on Tensor
+
+    # ------------------------------------------------------------------ leaving the graph
+
+    def detach(self) -> Tensor:
+        """The same value as a constant."""
+        return tensor_of(Node(self._node.data, False))
+
+    def item(self) -> Any:
+        """The one entry as a Python number; refused while a transform traces this Tensor."""
+        if self._node.requires_grad and transform_depth.get():
+            raise _refuse("item()")
+        return self._node.data.item()
+
+    def tolist(self) -> Any:
+        """The entries as nested lists of Python numbers; refused while a transform traces this Tensor."""
+        if self._node.requires_grad and transform_depth.get():
+            raise _refuse("tolist()")
+        return self._node.data.tolist()
+
+    def _leave(self, action: str) -> Any:
+        if self._node.requires_grad:
+            raise _refuse(action)
+        return self._node.data
+
+    def __float__(self) -> float:
+        return float(self._leave("float()"))
+
+    def __int__(self) -> int:
+        return int(self._leave("int()"))
+
+    def __complex__(self) -> complex:
+        return complex(self._leave("complex()"))
+
+    def __index__(self) -> int:
+        return self._leave("use as an index").__index__()  # type: ignore[no-any-return]  # Node.data is Any
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        data = self._leave("conversion to a NumPy array")
+        # A copy even where none was asked for: the caller could write to it.
+        return np.array(data, dtype=dtype, copy=True)
+
+    def __bool__(self) -> bool:
+        return bool(self._node.data)
+
+    def backward(self, cotangent: Any = None, *, retain_graph: bool = True) -> None:
+        """Fill in `grad` on every Tensor that this one was computed from.
+
+        `cotangent` is the gradient that arrives at this Tensor, of its shape; it may be left out for one
+        entry of a real dtype, where it is 1. Gradients add up over several calls; `zero_grad` clears them.
+
+        The graph stays, so that it can be drawn or passed through again. `retain_graph=False` frees
+        it as the pass goes and fills in `grad` on the leaves and on labelled Tensors only.
+
+        Errors: ValueError for a cotangent of another shape or a missing one, TypeError where nothing
+        requires a gradient, `OutOfGraphError` inside a transform, `GraphReleasedError` on a freed graph.
+        """
+        from reference_engine import graph  # graph is built on this module
+
+        if transform_depth.get():
+            raise OutOfGraphError(
+                "backward() inside a function that a transform (grad, vjp, ...) traces takes the value out of the "
+                "graph: .grad is a constant there; use reference_engine.grad inside it"
+            )
+        graph.backward(self, cotangent, retain_graph)
+
+    def zero_grad(self) -> None:
+        """Clear `grad` on this Tensor and on everything that it was computed from."""
+        from reference_engine import graph  # graph is built on this module
+
+        for node in graph.ancestors([self._node]):
+            node.grad = None
+
+    # ------------------------------------------------------------------ how it looks
+
+    def __repr__(self) -> str:
+        node = self._node
+        parts = [np.array2string(node.data, separator=", ", prefix="Tensor(")]
+        if node.data.dtype != np.float64:
+            parts.append(f"dtype={node.data.dtype}")
+        if node.requires_grad:
+            parts.append("requires_grad=True")
+        if node.label is not None:
+            parts.append(f"label={node.label!r}")
+        return f"Tensor({', '.join(parts)})"
+
+    def __str__(self) -> str:
+        return str(self._node.data)
+
+    def __format__(self, spec: str) -> str:
+        return format(self._node.data[()], spec) if spec else str(self)
+
+    # ------------------------------------------------------------------ containers
+
+    def __len__(self) -> int:
+        return len(self._node.data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self._node.data.ndim == 0:
+            raise TypeError("iteration over a Tensor of shape ()")
+        return (self[i] for i in range(len(self._node.data)))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self._node.data == _plain(value)).any())
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return operators["getitem"](self, index=_own_index(index))  # type: ignore[no-any-return]  # see operators
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError(
+            "a Tensor cannot be written to: other results may depend on its old value. "
+            "Use reference_engine.index_put(tensor, index, value) or numpy.where for a new one"
+        )
+
+    def __delitem__(self, index: Any) -> None:
+        raise TypeError("entries of a Tensor cannot be deleted; use numpy.delete for a new one")
+
+    __hash__ = object.__hash__
+
+    def __copy__(self) -> Tensor:
+        return operators["positive"](self)  # type: ignore[no-any-return]  # see operators
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if self._node.primitive is not None:
+            raise TypeError("only a leaf Tensor can be deep-copied; use detach() for the value alone")
+        return Tensor(self, self.requires_grad, self.label)
+
+    # ------------------------------------------------------------------ NumPy's protocols
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return numpy_front.call_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(
+        self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        return numpy_front.call_function(function, args, kwargs)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        return numpy_front.namespace(api_version)
+
+    # ------------------------------------------------------------------ operators
+    # Written out, because a call through NumPy's dispatch costs as much again as the whole operation.
+
+    def __add__(self, other: Any) -> Any:
+        return operators["add"](self, other) if _operand(other) else NotImplemented
+
+    def __radd__(self, other: Any) -> Any:
+        return operators["add"](other, self) if _operand(other) else NotImplemented
+
+    def __sub__(self, other: Any) -> Any:
+        return operators["subtract"](self, other) if _operand(other) else NotImplemented
+
+    def __rsub__(self, other: Any) -> Any:
+        return operators["subtract"](other, self) if _operand(other) else NotImplemented
+
+    def __mul__(self, other: Any) -> Any:
+        return operators["multiply"](self, other) if _operand(other) else NotImplemented
+
+    def __rmul__(self, other: Any) -> Any:
+        return operators["multiply"](other, self) if _operand(other) else NotImplemented
+
+    def __truediv__(self, other: Any) -> Any:
+        return operators["divide"](self, other) if _operand(other) else NotImplemented
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return operators["divide"](other, self) if _operand(other) else NotImplemented
+
+    def __floordiv__(self, other: Any) -> Any:
+        return np.floor_divide(self, other) if _operand(other) else NotImplemented
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return np.floor_divide(other, self) if _operand(other) else NotImplemented
+
+    def __mod__(self, other: Any) -> Any:
+        return np.remainder(self, other) if _operand(other) else NotImplemented
+
+    def __rmod__(self, other: Any) -> Any:
+        return np.remainder(other, self) if _operand(other) else NotImplemented
+
+    def __divmod__(self, other: Any) -> Any:
+        return (self // other, self % other) if _operand(other) else NotImplemented
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return (other // self, other % self) if _operand(other) else NotImplemented
+
+    def __pow__(self, other: Any) -> Any:
+        return operators["power"](self, other) if _operand(other) else NotImplemented
+
+    def __rpow__(self, other: Any) -> Any:
+        return operators["power"](other, self) if _operand(other) else NotImplemented
+
+    def __matmul__(self, other: Any) -> Any:
+        return operators["matmul"](self, other) if _operand(other) else NotImplemented
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return operators["matmul"](other, self) if _operand(other) else NotImplemented
+
+    def __neg__(self) -> Tensor:
+        return operators["negative"](self)  # type: ignore[no-any-return]  # see operators
+
+    def __pos__(self) -> Tensor:
+        return operators["positive"](self)  # type: ignore[no-any-return]  # see operators
+
+    def __abs__(self) -> Tensor:
+        return operators["absolute"](self)  # type: ignore[no-any-return]  # see operators
+
+    def __eq__(self, other: object) -> Any:
+        return np.equal(self, other) if _operand(other) else NotImplemented  # type: ignore[call-overload]  # Tensor
+
+    def __ne__(self, other: object) -> Any:
+        return np.not_equal(self, other) if _operand(other) else NotImplemented  # type: ignore[call-overload]  # Tensor
+
+    def __lt__(self, other: Any) -> Any:
+        return np.less(self, other) if _operand(other) else NotImplemented
+
+    def __le__(self, other: Any) -> Any:
+        return np.less_equal(self, other) if _operand(other) else NotImplemented
+
+    def __gt__(self, other: Any) -> Any:
+        return np.greater(self, other) if _operand(other) else NotImplemented
+
+    def __ge__(self, other: Any) -> Any:
+        return np.greater_equal(self, other) if _operand(other) else NotImplemented
+
+    def __invert__(self) -> Any:
+        return np.invert(self)  # type: ignore[call-overload]  # NumPy dispatches on Tensor
+
+    def __and__(self, other: Any) -> Any:
+        return np.bitwise_and(self, other) if _operand(other) else NotImplemented
+
+    def __rand__(self, other: Any) -> Any:
+        return np.bitwise_and(other, self) if _operand(other) else NotImplemented
+
+    def __or__(self, other: Any) -> Any:
+        return np.bitwise_or(self, other) if _operand(other) else NotImplemented
+
+    def __ror__(self, other: Any) -> Any:
+        return np.bitwise_or(other, self) if _operand(other) else NotImplemented
+
+    def __xor__(self, other: Any) -> Any:
+        return np.bitwise_xor(self, other) if _operand(other) else NotImplemented
+
+    def __rxor__(self, other: Any) -> Any:
+        return np.bitwise_xor(other, self) if _operand(other) else NotImplemented
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return np.round(self, ndigits or 0)  # type: ignore[call-overload]  # NumPy dispatches on Tensor
+
+    # ------------------------------------------------------------------ NumPy's methods
+
+    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
+        """As `numpy.reshape`; the shape as one tuple or as several integers."""
+        if len(shape) == 1:
+            (shape,) = shape
+        return np.reshape(self, shape, order=order)  # type: ignore[call-overload]  # NumPy dispatches on Tensor
+
+    def transpose(self, *axes: Any) -> Any:
+        """As `numpy.transpose`; the axes as one tuple or as several integers."""
+        order = axes[0] if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], Sequence)) else axes
+        return np.transpose(self, order or None)  # type: ignore[call-overload]  # NumPy dispatches on Tensor
+
+    def astype(self, dtype: Any, *, copy: bool = True) -> Any:
+        """As `numpy.astype`: the cotangent is cast back."""
+        return operators["astype"](self, dtype=np.dtype(dtype))
+
+    def copy(self) -> Tensor:
+        """The same value and the same gradient under a new node."""
+        return operators["positive"](self)  # type: ignore[no-any-return]  # see operators
+
+    def fill(self, value: Any) -> None:
+        """Refused: a Tensor cannot be written to."""
+        self[...] = value
+
+    @property
+    def real(self) -> Any:
+        """The real part."""
+        return np.real(self)  # type: ignore[call-overload]  # NumPy dispatches on Tensor
+
+    @property
+    def imag(self) -> Any:
+        """The imaginary part."""
+        return np.imag(self)  # type: ignore[call-overload]  # NumPy dispatches on Tensor
+
+    @property
+    def flat(self) -> Iterator[Tensor]:
+        """The entries one by one, in C order."""
+        return iter(self.reshape(-1))
+
+
+operators: dict[str, Callable[..., Any]] = {}
+"""The primitives behind the operators, by name. Filled in by `rules`, which are built on this module."""
+
+_OPERANDS = (int, float, complex, np.ndarray, np.generic, Tensor, list, tuple)
+
+
+def _operand(value: Any) -> bool:
+    """Whether an operator knows what to do with `value`; if not, the other side is asked."""
+    return type(value) is Tensor or type(value) is float or isinstance(value, _OPERANDS)
+
+
+def _own_index(index: Any) -> Any:
+    """`index` as a Tensor keeps it: arrays copied, because the backward pass reads them again."""
+    kind = type(index)
+    if kind is tuple:
+        return tuple(_own_index(part) for part in index)
+    if kind is Tensor:
+        index = index._node.data
+    if isinstance(index, _ndarray):
+        return index.copy()
+    if kind is list:
+        return np.array(_plain(index)) if index else np.array([], dtype=np.intp)
+    if isinstance(index, SupportsIndex | slice | bool) or index is None or index is Ellipsis:
+        return index
+    raise TypeError(
+        "a Tensor is indexed with integers, slices, ..., None, and arrays of integers or booleans, "
+        f"got {kind.__name__}"
+    )
+
+
+def _method(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return function(self, *args, **kwargs)
+
+    method.__name__ = name
+    method.__qualname__ = f"Tensor.{name}"
+    method.__doc__ = f"As `numpy.{function.__name__}` with this Tensor as its first argument."
+    return method
+
+
+# ndarray's methods that take the same arguments as the function of that name.
+for _name, _function in {
+    **{
+        name: getattr(np, name)
+        for name in [
+            "all",
+            "any",
+            "argmax",
+            "argmin",
+            "argpartition",
+            "argsort",
+            "choose",
+            "clip",
+            "compress",
+            "cumprod",
+            "cumsum",
+            "diagonal",
+            "dot",
+            "max",
+            "mean",
+            "min",
+            "nonzero",
+            "prod",
+            "ptp",
+            "ravel",
+            "repeat",
+            "round",
+            "searchsorted",
+            "squeeze",
+            "std",
+            "sum",
+            "swapaxes",
+            "take",
+            "trace",
+            "var",
+        ]
+    },
+    "conj": np.conjugate,
+    "conjugate": np.conjugate,
+    "flatten": np.ravel,
+}.items():
+    setattr(Tensor, _name, _method(_name, _function))
+
+_new = object.__new__
+
+
+def tensor_of(node: Node) -> Tensor:
+    """A handle on `node`."""
+    tensor = _new(Tensor)
+    tensor._node = node
+    return tensor
+
+
+def as_tensor(value: Any) -> Tensor:
+    """`value` itself if it is a Tensor, else a constant Tensor with its value."""
+    return value if type(value) is Tensor else Tensor(value)

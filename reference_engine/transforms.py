@@ -1,0 +1,318 @@
+"""Functions of functions: vjp, jvp, grad, jacobian, hessian.
+
+Every transform runs the function on leaves of its own. What else the result depends on (an outer transform's
+argument, a Tensor from outside) stays in the graph as something other than those leaves, so that two derivatives
+in one another cannot be confused, and nesting them gives the higher orders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from reference_engine.containers import flatten, is_differentiable
+from reference_engine.graph import check_cotangent, pull_back
+from reference_engine.tensor import Tensor, as_tensor, operators, recording, transform_depth
+
+__all__ = ["grad", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"]
+
+
+@contextmanager
+def _tracing() -> Iterator[None]:
+    token = transform_depth.set(transform_depth.get() + 1)
+    try:
+        with recording():
+            yield
+    finally:
+        transform_depth.reset(token)
+
+
+def _leaf(value: Any) -> Tensor:
+    """A leaf of a transform's own: connected to `value` where that is traced by an outer one."""
+    if type(value) is Tensor and value.requires_grad:
+        with recording():
+            return operators["positive"](value)  # type: ignore[no-any-return]  # operators holds Any
+    return Tensor(value, requires_grad=True)
+
+
+def _bare(value: Any) -> Any:
+    """A Tensor that nothing depends on as the array (for shape `()` the NumPy scalar) that it holds."""
+    return value if type(value) is Tensor and value.requires_grad else _value(value)
+
+
+def _value(value: Any) -> Any:
+    return value._node.data[()] if type(value) is Tensor else value
+
+
+class _Trace:
+    """One run of `f` on leaves in place of the differentiable arguments."""
+
+    def __init__(self, f: Callable[..., Any], args: Sequence[Any]) -> None:
+        if not callable(f):
+            raise TypeError(f"f must be callable, got {type(f).__name__}")
+        self.given, self.rebuild = flatten(tuple(args))
+        self.sources: list[Tensor | None] = [
+            _leaf(leaf) if is_differentiable(leaf) else None for leaf in self.given
+        ]
+        if not any(source is not None for source in self.sources):
+            kinds = ", ".join(type(leaf).__name__ for leaf in self.given) or "nothing"
+            raise TypeError(
+                f"args must hold at least one real or complex number, array or Tensor, got {kinds}; "
+                "pass 2.0 in place of 2, and array.astype(float) for an integer array"
+            )
+        with _tracing():
+            result = f(
+                *self.rebuild([g if s is None else s for g, s in zip(self.given, self.sources, strict=True)])
+            )
+        self.results, self.rebuild_result = flatten(result)
+        for leaf in self.results:
+            if not (is_differentiable(leaf) or isinstance(leaf, int | np.ndarray | np.generic | Tensor)):
+                raise TypeError(
+                    "the result of f must be numbers, arrays or Tensors in tuples, lists, dicts or dataclasses, "
+                    f"got {type(leaf).__name__}"
+                )
+
+    @property
+    def value(self) -> Any:
+        """The result of `f`; Tensors only where an outer transform is still tracing them."""
+        return self.rebuild_result([self._outside(leaf) for leaf in self.results])
+
+    def _outside(self, leaf: Any) -> Any:
+        if type(leaf) is not Tensor:
+            return leaf
+        if leaf.requires_grad and self.nested:
+            return leaf
+        return leaf._node.data[()]
+
+    @property
+    def nested(self) -> bool:
+        """Whether something else than this trace's own leaves is being traced."""
+        return transform_depth.get() > 0 or any(
+            type(given) is Tensor and given.requires_grad for given in self.given
+        )
+
+    def pull(self, cotangents: Sequence[Any], differentiable: bool | None = None) -> list[Any]:
+        """The cotangent of each differentiable source; zeros where nothing depends on it."""
+        outputs = [
+            (leaf._node, cotangent)
+            for leaf, cotangent in zip(self.results, cotangents, strict=True)
+            if type(leaf) is Tensor and leaf.requires_grad
+        ]
+        sources = [source for source in self.sources if source is not None]
+        found = pull_back(outputs, [source._node for source in sources], differentiable=differentiable)
+        return [
+            np.zeros_like(source._node.data) if cotangent is None else cotangent
+            for source, cotangent in zip(sources, found, strict=True)
+        ]
+
+    def spread(self, cotangents: Sequence[Any]) -> list[Any]:
+        """`cotangents` of the differentiable arguments among all of them, None for the others."""
+        rest = iter(cotangents)
+        return [None if source is None else _result(next(rest)) for source in self.sources]
+
+
+def _result(value: Any) -> Any:
+    """A gradient as a transform hands it out: own memory, unless it is still traced."""
+    if type(value) is Tensor:
+        return value if value.requires_grad else np.array(value._node.data)[()]
+    return np.array(value)[()]
+
+
+def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[..., tuple[Any, ...]]]:
+    """The value of `f(*args)` and its pullback, the map from cotangents of the result to those of the arguments.
+
+    `pullback(cotangent)` takes the nesting and shapes of the value and returns one entry per argument, with
+    the argument's own nesting: arrays of its shape and dtype, None for a leaf that is no real or complex
+    number. It can be called any number of times. Where it runs inside another transform, or the cotangent
+    is a Tensor that requires a gradient, the result is differentiable.
+
+    Errors: TypeError if `args` hold nothing differentiable, ValueError for a cotangent of another nesting or shape.
+    """
+    trace = _Trace(f, args)
+
+    def pullback(cotangent: Any) -> tuple[Any, ...]:
+        given, _ = flatten(cotangent)
+        if len(given) != len(trace.results):
+            raise ValueError(
+                f"cotangent must have the nesting of the value with {len(trace.results)} leaves, got {len(given)}"
+            )
+        checked = [
+            check_cotangent(c, leaf._node.data) if type(leaf) is Tensor and leaf.requires_grad else None
+            for c, leaf in zip(given, trace.results, strict=True)
+        ]
+        return trace.rebuild(trace.spread(trace.pull(checked)))  # type: ignore[no-any-return]  # rebuilds a tuple
+
+    return trace.value, pullback
+
+
+def jvp(f: Callable[..., Any], args: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """The value of `f(*args)` and its directional derivative along `tangents`.
+
+    `tangents` has the nesting and shapes of `args`; None (or anything) stands for a leaf that is not
+    differentiable. The tangent is the transpose of the transpose: the pullback is linear in its
+    cotangent, and the pullback of that map is the pushforward (J. Townsend, "A new trick for calculating
+    Jacobian vector products", 2017).
+    """
+    if not isinstance(args, tuple | list):
+        raise TypeError(f"args must be a tuple of arguments, got {type(args).__name__}")
+    if not isinstance(tangents, tuple | list):
+        raise TypeError(f"tangents must be a tuple like args, got {type(tangents).__name__}")
+    trace = _Trace(f, args)
+    given, _ = flatten(tuple(tangents))
+    if len(given) != len(trace.given):
+        raise ValueError(
+            f"tangents must have the nesting of args with {len(trace.given)} leaves, got {len(given)}"
+        )
+    directions = [
+        check_cotangent(tangent, source._node.data, "tangents")
+        for tangent, source in zip(given, trace.sources, strict=True)
+        if source is not None
+    ]
+    dummies = [
+        Tensor(np.zeros_like(leaf._node.data), requires_grad=True)
+        if type(leaf) is Tensor and leaf.requires_grad
+        else None
+        for leaf in trace.results
+    ]
+    pulled = trace.pull(dummies, differentiable=True)
+    outputs = [
+        (cotangent._node, direction)
+        for cotangent, direction in zip(pulled, directions, strict=True)
+        if type(cotangent) is Tensor and cotangent.requires_grad
+    ]
+    live = [dummy for dummy in dummies if dummy is not None]
+    depends = trace.nested or any(
+        type(direction) is Tensor and direction.requires_grad for direction in directions
+    )
+    pushed = iter(pull_back(outputs, [dummy._node for dummy in live], differentiable=depends))
+    out = []
+    for leaf, dummy in zip(trace.results, dummies, strict=True):
+        tangent = None if dummy is None else next(pushed)
+        out.append(np.zeros(np.shape(leaf), leaf.dtype if hasattr(leaf, "dtype") else float)[()]
+                   if tangent is None else _result(tangent))  # fmt: skip
+    return trace.value, trace.rebuild_result(out)
+
+
+def _argnums(argnums: int | Sequence[int], count: int) -> tuple[int, ...]:
+    chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    for i in chosen:
+        if isinstance(i, bool) or not isinstance(i, int) or not -count <= i < count:
+            raise ValueError(
+                f"argnums must be positions of the {count} positional arguments, got {argnums!r}"
+            )
+    return tuple(i % count for i in chosen)
+
+
+def _partial(
+    f: Callable[..., Any], argnums: int | Sequence[int], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[_Trace, Callable[[Sequence[Any]], Any]]:
+    """A trace of `f` as a function of the chosen arguments alone, and how to hand out their gradients."""
+    chosen = _argnums(argnums, len(args))
+    # A Python int is a number like any other where its derivative is asked for by position.
+    values = [float(args[i]) if type(args[i]) is int else args[i] for i in chosen]
+
+    def call(*inner: Any) -> Any:
+        full = list(args)
+        for i, value in zip(chosen, inner, strict=True):
+            full[i] = value
+        return f(*full, **kwargs)
+
+    trace = _Trace(call, values)
+
+    def pack(cotangents: Sequence[Any]) -> Any:
+        result = trace.rebuild(trace.spread(cotangents))
+        return result[0] if isinstance(argnums, int) else result
+
+    return trace, pack
+
+
+def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Any, Any]]:
+    """A function that returns `f(...)`, one real number, and its gradient by the arguments `argnums`.
+
+    The gradient has the nesting, shapes and dtypes of the argument; for several `argnums` it is a tuple.
+    """
+
+    def with_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        trace, pack = _partial(f, argnums, args, kwargs)
+        if len(trace.results) != 1 or np.size(trace.results[0]) != 1:
+            shapes = [np.shape(leaf) for leaf in trace.results]
+            raise ValueError(
+                f"grad needs a function with one number as its result, got shapes {shapes}; see jacobian"
+            )
+        (leaf,) = trace.results
+        if np.result_type(leaf if type(leaf) is not Tensor else leaf.dtype).kind == "c":
+            raise TypeError(
+                "grad needs a real result, got a complex one; take its real or imaginary part, or use vjp"
+            )
+        cotangents = trace.pull([np.ones(leaf.shape, leaf.dtype)] if type(leaf) is Tensor else [None])
+        return trace.value, pack(cotangents)
+
+    return with_gradient
+
+
+def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """The gradient of `f`, a function with one real number as its result, by the arguments `argnums`.
+
+    `grad(grad(f))` and any other nesting gives the higher orders.
+    """
+    both = value_and_grad(f, argnums)
+
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        return both(*args, **kwargs)[1]
+
+    return gradient
+
+
+def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """The Jacobian of `f` by the arguments `argnums`, for results of any shape.
+
+    For a result of shape s and an argument of shape t the Jacobian has shape s + t: entry [i, j] is d result[i] /
+    d argument[j]. With nested results or arguments it has the nesting of the result, and in each leaf that of
+    the argument. One pullback per entry of the result. For complex results the cotangent 1 is pulled back, so that
+    a holomorphic function gives the conjugate of its derivative's conjugate, that is, f'.
+    """
+
+    def jacobian_of(*args: Any, **kwargs: Any) -> Any:
+        trace, pack = _partial(f, argnums, args, kwargs)
+        leaves = []
+        for k, leaf in enumerate(trace.results):
+            shape = np.shape(leaf)
+            rows = []
+            for index in np.ndindex(*shape):
+                cotangents: list[Any] = [None] * len(trace.results)
+                for j, other in enumerate(trace.results):
+                    if type(other) is Tensor:
+                        cotangents[j] = np.zeros(other.shape, other.dtype)
+                if type(leaf) is Tensor:
+                    cotangents[k][index] = 1
+                rows.append(trace.pull(cotangents))
+            blocks = []
+            for i, source in enumerate(s for s in trace.sources if s is not None):
+                if rows:
+                    block = _stack([row[i] for row in rows])
+                    block = np.reshape(block, shape + source.shape)
+                else:
+                    block = np.zeros(shape + source.shape, source.dtype)
+                complex_result = type(leaf) is Tensor and leaf.dtype.kind == "c"
+                blocks.append(np.conjugate(block) if complex_result else block)
+            leaves.append(pack(blocks))
+        return trace.rebuild_result(leaves)
+
+    return jacobian_of
+
+
+def _stack(rows: list[Any]) -> Any:
+    if any(type(row) is Tensor for row in rows):
+        return np.stack([as_tensor(row) for row in rows])  # type: ignore[call-overload]  # NumPy dispatches on Tensor
+    return np.stack(rows)
+
+
+def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """The Hessian of `f`, a function with one real number as its result: the Jacobian of its gradient.
+
+    For an argument of shape t it has shape t + t.
+    """
+    return jacobian(grad(f, argnums), argnums)
