@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.errors import GraphReleasedError
+from reference_engine.errors import GraphReleasedError, MissingRuleError
 from reference_engine.tensor import PICK, Node, Primitive, Tensor, no_grad, operators, recording, tensor_of
 
 __all__ = ["ancestors", "backward", "fit", "pull_back"]
@@ -118,7 +118,10 @@ def _step(
             continue
         rule = rules[i] if i < len(rules) else _rule(primitive, i)
         if rule is None:
-            continue
+            raise MissingRuleError(
+                f"{primitive.name} has no derivative by its argument number {i}; pass a constant there "
+                "(tensor.detach()), or define a primitive with that rule through reference_engine.extend"
+            )
         share = fit(rule(cotangent, result, *values, **params), arg.data)
         held = pending.get(arg)
         pending[arg] = share if held is None else held + share

@@ -720,6 +720,9 @@ def tensor_of(node: Node) -> Tensor:
     return tensor
 
 
-def as_tensor(value: Any) -> Tensor:
-    """`value` itself if it is a Tensor, else a constant Tensor with its value."""
+def as_tensor(value: Any) -> Any:
+    """`value` itself if it is a Tensor, else a constant Tensor with its value.
+
+    Typed Any, because NumPy's stubs do not know what its functions return for a Tensor.
+    """
     return value if type(value) is Tensor else Tensor(value)

@@ -22,7 +22,7 @@ from reference_engine.rules.table import (
     is_complex,
     value_of,
 )
-from reference_engine.tensor import Rule, Tensor, as_tensor, operators
+from reference_engine.tensor import Primitive, Rule, Tensor, as_tensor, operators
 
 # ---------------------------------------------------------------------------- arithmetic
 
@@ -136,12 +136,15 @@ PARTIALS: dict[np.ufunc, tuple[Partial | None, ...]] = {
     np.rad2deg: (lambda result, x: 180 / math.pi,),
     np.radians: (lambda result, x: math.pi / 180,),
     np.deg2rad: (lambda result, x: math.pi / 180,),
-    np.copysign: (lambda result, x, y: np.sign(x) * np.sign(result), None),
+    np.copysign: (lambda result, x, y: np.sign(x) * np.sign(result), lambda result, x, y: 0.0),
     # x - y floor(x/y) and x - y trunc(x/y), the quotient being constant between its jumps.
     np.remainder: (lambda result, x, y: 1.0, lambda result, x, y: -np.floor(value_of(x) / value_of(y))),
     np.fmod: (lambda result, x, y: 1.0, lambda result, x, y: -np.trunc(value_of(x) / value_of(y))),
     np.ldexp: (lambda result, x, n: np.ldexp(1.0, value_of(n)), None),
-    np.heaviside: (None, lambda result, x, y: (value_of(x) == 0).astype(value_of(result).dtype)),
+    np.heaviside: (
+        lambda result, x, y: 0.0,
+        lambda result, x, y: (value_of(x) == 0).astype(value_of(result).dtype),
+    ),
 }
 
 
@@ -197,7 +200,7 @@ UFUNCS[np.modf] = lambda x: (x - np.trunc(x), np.trunc(x))
 
 # ---------------------------------------------------------------------------- dtype and complex parts
 
-astype = define("astype", lambda x, *, dtype: _cast(x, dtype), [lambda c, result, x, *, dtype: c])
+astype: Primitive = define("astype", lambda x, *, dtype: _cast(x, dtype), [lambda c, result, x, *, dtype: c])
 operators["astype"] = astype
 
 
@@ -208,11 +211,11 @@ def _cast(x: Any, dtype: Any) -> Any:
     return array.astype(dtype, copy=False)
 
 
-real = define("real", lambda x: np.real(x).copy(), [lambda c, result, x: c])
-imag = define(
+real: Primitive = define("real", lambda x: np.real(x).copy(), [lambda c, result, x: c])
+imag: Primitive = define(
     "imag", lambda x: np.imag(x).copy(), [lambda c, result, x: c * 1j if is_complex(x) else 0.0 * c]
 )
-angle_radians = define(
+angle_radians: Primitive = define(
     "angle",
     np.angle,
     # arg z = Im log z, so its cotangent is i / conj(z).
@@ -238,7 +241,7 @@ NAMESPACE_OVERRIDES["astype"] = lambda x, dtype, /, **kwargs: operators["astype"
 
 # ---------------------------------------------------------------------------- choice
 
-select_where = define(
+select_where: Primitive = define(
     "where",
     np.where,
     [
@@ -317,7 +320,7 @@ def _sin_over(t: np.ndarray[Any, Any], n: int) -> np.ndarray[Any, Any]:
     return np.where(small, near, far)
 
 
-sin_over = define(
+sin_over: Primitive = define(
     "sin_over",
     lambda t, *, n: _sin_over(t, n),
     [lambda c, result, t, *, n: c * conj(sin_over(t, n=n + 1))],

@@ -11,7 +11,7 @@ import numpy as np
 
 from reference_engine.numpy_front import NAMESPACE_OVERRIDES, implements
 from reference_engine.rules.table import define, value_of
-from reference_engine.tensor import Tensor, _own_index, operators
+from reference_engine.tensor import Primitive, Tensor, _own_index, operators
 
 __all__ = ["index_add", "index_put", "scatter"]
 
@@ -32,12 +32,12 @@ def _scatter(values: Any, *, index: Any, shape: tuple[int, ...]) -> Any:
     return out
 
 
-getitem = define(
+getitem: Primitive = define(
     "getitem",
     lambda x, *, index: x[index],
     [lambda c, result, x, *, index: _scatter_primitive(c, index=index, shape=x.shape)],
 )
-_scatter_primitive = define(
+_scatter_primitive: Primitive = define(
     "scatter",
     _scatter,
     [lambda c, result, values, *, index, shape: getitem(c, index=index)],
@@ -82,7 +82,7 @@ def _values_rule(c: Any, result: Any, base: Any, values: Any, *, index: Any, acc
     return share * _winners(base.shape, index).astype(c.dtype)
 
 
-_index_put_primitive = define(
+_index_put_primitive: Primitive = define(
     "index_put",
     _index_put,
     [

@@ -11,7 +11,7 @@ from reference_engine.numpy_front import FUNCTIONS, METHODS, NAMESPACE_OVERRIDES
 from reference_engine.rules.elementwise import constant
 from reference_engine.rules.index import take, take_along_axis
 from reference_engine.rules.table import define, is_complex, value_of
-from reference_engine.tensor import Tensor, as_tensor
+from reference_engine.tensor import Primitive, Tensor, as_tensor
 
 Axis = int | tuple[int, ...] | None
 _NO_VALUE: Any = getattr(np, "_NoValue", None)
@@ -59,12 +59,12 @@ def _keep(keepdims: Any) -> bool:
 
 # ---------------------------------------------------------------------------- sum, mean, prod
 
-sum_ = define(
+sum_: Primitive = define(
     "sum",
     lambda x, *, axis, keepdims: x.sum(axis=axis, keepdims=keepdims),
     [lambda c, result, x, *, axis, keepdims: _with_axes(c, x, axis)],
 )
-mean_ = define(
+mean_: Primitive = define(
     "mean",
     lambda x, *, axis, keepdims: x.mean(axis=axis, keepdims=keepdims),
     [lambda c, result, x, *, axis, keepdims: _with_axes(c / _count(x, axis), x, axis)],
@@ -90,7 +90,9 @@ def _prod_rule(c: Any, result: Any, x: Any, *, axis: Axis, keepdims: bool) -> An
     return np.conjugate(others) * _with_axes(c, x, axis)
 
 
-prod_ = define("prod", lambda x, *, axis, keepdims: np.prod(x, axis=axis, keepdims=keepdims), [_prod_rule])
+prod_: Primitive = define(
+    "prod", lambda x, *, axis, keepdims: np.prod(x, axis=axis, keepdims=keepdims), [_prod_rule]
+)
 
 
 @implements(np.sum)
@@ -185,8 +187,12 @@ def _extremum_rule(c: Any, result: Any, x: Any, *, axis: Axis, keepdims: bool) -
     return _with_axes(c, x, axis) * (reached / parts).astype(value.dtype)
 
 
-max_ = define("max", lambda x, *, axis, keepdims: np.max(x, axis=axis, keepdims=keepdims), [_extremum_rule])
-min_ = define("min", lambda x, *, axis, keepdims: np.min(x, axis=axis, keepdims=keepdims), [_extremum_rule])
+max_: Primitive = define(
+    "max", lambda x, *, axis, keepdims: np.max(x, axis=axis, keepdims=keepdims), [_extremum_rule]
+)
+min_: Primitive = define(
+    "min", lambda x, *, axis, keepdims: np.min(x, axis=axis, keepdims=keepdims), [_extremum_rule]
+)
 
 
 @implements(np.max, np.amax)
@@ -261,7 +267,7 @@ def _reversed_cumsum(c: Any, axis: int) -> Any:
     return cumsum_(c[backwards], axis=axis)[backwards]
 
 
-cumsum_ = define(
+cumsum_: Primitive = define(
     "cumsum",
     lambda x, *, axis: np.cumsum(x, axis=axis),
     [lambda c, result, x, *, axis: _reversed_cumsum(c, axis)],
@@ -278,7 +284,7 @@ def _cumprod_rule(c: Any, result: Any, x: Any, *, axis: int) -> Any:
     return np.moveaxis(back, -1, axis)
 
 
-cumprod_ = define("cumprod", lambda x, *, axis: np.cumprod(x, axis=axis), [_cumprod_rule])
+cumprod_: Primitive = define("cumprod", lambda x, *, axis: np.cumprod(x, axis=axis), [_cumprod_rule])
 
 
 def _cumulative(primitive: Callable[..., Any]) -> Callable[..., Any]:
@@ -441,7 +447,7 @@ def average(
         if weights.shape != a.shape:
             (along,) = _axes(axis, a.ndim)
             weights = weights.reshape(tuple(-1 if i == along else 1 for i in range(a.ndim)))
-            weights = np.broadcast_to(weights, a.shape)  # type: ignore[call-overload,arg-type,assignment]  # Tensor
+            weights = np.broadcast_to(weights, a.shape)
         total = sum(weights, axis, keepdims=keepdims)
         result = sum(a * weights, axis, keepdims=keepdims) / total
     return (result, total) if returned else result

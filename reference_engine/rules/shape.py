@@ -14,11 +14,11 @@ import numpy as np
 from reference_engine.numpy_front import FUNCTIONS, NAMESPACE_OVERRIDES, implements
 from reference_engine.rules.index import index_put, take
 from reference_engine.rules.table import define, value_of
-from reference_engine.tensor import Tensor, as_tensor, operators
+from reference_engine.tensor import Primitive, Tensor, as_tensor, operators
 
 # ---------------------------------------------------------------------------- reshape, transpose, broadcast
 
-reshape = define(
+reshape: Primitive = define(
     "reshape",
     lambda x, *, shape, order: np.reshape(x, shape, order=order),
     [lambda c, result, x, *, shape, order: reshape(c, shape=x.shape, order=order)],
@@ -39,7 +39,7 @@ def _ravel(a: Any, order: str = "C") -> Any:
     return reshape(as_tensor(a), shape=-1, order="F" if order == "F" else "C")
 
 
-transpose = define(
+transpose: Primitive = define(
     "transpose",
     lambda x, *, axes: x.transpose(axes),
     [lambda c, result, x, *, axes: transpose(c, axes=None if axes is None else np.argsort(axes).tolist())],
@@ -62,7 +62,7 @@ def _matrix_transpose(x: Any, /) -> Any:
 FUNCTIONS[np.linalg.matrix_transpose] = _matrix_transpose
 
 # The sum over the repeated entries is what the engine does for every cotangent that is too large.
-broadcast_to = define(
+broadcast_to: Primitive = define(
     "broadcast_to", lambda x, *, shape: np.broadcast_to(x, shape), [lambda c, result, x, *, shape: c]
 )
 
@@ -94,12 +94,12 @@ def _move_back(c: Any, *, function: Callable[[Any], Any], shape: tuple[int, ...]
     return sums[1:].reshape(shape)
 
 
-move = define(
+move: Primitive = define(
     "move",
     lambda x, *, function: np.array(function(x)),
     [lambda c, result, x, *, function: move_back(c, function=function, shape=x.shape)],
 )
-move_back = define(
+move_back: Primitive = define(
     "move_back",
     _move_back,
     [lambda c, result, x, *, function, shape: move(c, function=function)],
@@ -146,7 +146,7 @@ def atleast_3d(*arys: Any) -> Any:
 
 
 def _at_least(arrays: Sequence[Any], grow: Callable[[tuple[int, ...]], tuple[int, ...]]) -> Any:
-    grown = tuple(np.reshape(as_tensor(a), grow(np.shape(a))) for a in arrays)  # type: ignore[call-overload]  # Tensor
+    grown = tuple(np.reshape(as_tensor(a), grow(np.shape(a))) for a in arrays)
     return grown[0] if len(grown) == 1 else grown
 
 
@@ -172,7 +172,7 @@ def _concatenate_rule(argnum: int, c: Any, result: Any, *arrays: Any, axis: int)
     return c[(slice(None),) * (axis % c.ndim) + (slice(start, stop),)]
 
 
-concatenate = define(
+concatenate: Primitive = define(
     "concatenate",
     lambda *arrays, axis: np.concatenate(arrays, axis=axis),
     variadic=_concatenate_rule,
@@ -322,7 +322,7 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     ndim = len(xi)
     grids = [as_tensor(x).reshape((1,) * i + (-1,) + (1,) * (ndim - 1 - i)) for i, x in enumerate(xi)]
     if indexing == "xy" and ndim > 1:
-        grids = [np.swapaxes(grid, 0, 1) for grid in grids]  # type: ignore[call-overload]  # Tensor
+        grids = [np.swapaxes(grid, 0, 1) for grid in grids]
     elif indexing not in ("xy", "ij"):
         raise ValueError(f"indexing must be 'xy' or 'ij', got {indexing!r}")
     return tuple(grids) if sparse else _broadcast_arrays(*grids)
