@@ -1,0 +1,226 @@
+"""Results brought together: over the examples of a test, over processes, over files.
+
+A *record* is one entry of ``checks`` in the JSON report: plain data for one test and one name of a
+check, however many examples it had. Records travel on pytest's own test reports, which reach the
+controlling process the same way with and without pytest-xdist.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_gradcheck.core.results import CheckResult, Verdict
+
+Record = dict[str, Any]
+
+# Which verdict stands for a group: one failure is a failure, and one conclusion is a conclusion.
+_RANK = {"fail": 2, "pass": 1, "inconclusive": 0}
+
+
+@dataclass
+class _Group:
+    """The results of one check over its examples."""
+
+    kept: CheckResult
+    examples: int = 0
+    inconclusive: int = 0
+    effort: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, result: CheckResult) -> None:
+        self.examples += 1
+        self.inconclusive += result.verdict == Verdict.INCONCLUSIVE
+        for name, method in result.methods.items():
+            effort = self.effort.setdefault(name, [0, 0.0])
+            effort[0] += method.evaluations
+            effort[1] += method.seconds
+        if _stands(_weight(result.verdict, _margin(result)), _weight(self.kept.verdict, _margin(self.kept))):
+            self.kept = result
+
+    def record(self, nodeid: str) -> Record:
+        record = {
+            "nodeid": nodeid,
+            **self.kept.to_dict(),
+            "examples": self.examples,
+            "inconclusive_examples": self.inconclusive,
+            "xfail": None,
+        }
+        for name, (evaluations, seconds) in self.effort.items():
+            if name in record["methods"]:
+                record["methods"][name].update(evaluations=int(evaluations), seconds=seconds)
+        plain: Record = plain_data(record)
+        return plain
+
+
+@dataclass
+class Tally:
+    """What the checks of the running test came to so far."""
+
+    conclusive: int = 0
+    inconclusive: int = 0
+    reasons: dict[str, None] = field(default_factory=dict)
+
+
+class Recorder:
+    """Takes every result where it arises and hands out records of what is new since the last time."""
+
+    def __init__(self) -> None:
+        self.tally = Tally()
+        self._pending: dict[tuple[str, str], _Group] = {}
+        # Tests may check from threads of their own.
+        self._lock = threading.Lock()
+
+    def add(self, nodeid: str, result: CheckResult) -> None:
+        """Take one result of the test."""
+        with self._lock:
+            key = (nodeid, result.name)
+            if key not in self._pending:
+                self._pending[key] = _Group(result)
+            self._pending[key].add(result)
+            if result.verdict == Verdict.INCONCLUSIVE:
+                self.tally.inconclusive += 1
+                for reason in _reasons(result):
+                    self.tally.reasons.setdefault(reason)
+            else:
+                self.tally.conclusive += 1
+
+    def drain(self) -> list[Record]:
+        """Return a record for every check that had examples since the last call."""
+        with self._lock:
+            pending, self._pending = self._pending, {}
+        return [group.record(nodeid) for (nodeid, _), group in pending.items()]
+
+
+class Aggregate:
+    """Every record of the session, in the process that reports on it."""
+
+    def __init__(self) -> None:
+        self._records: dict[tuple[str, str], Record] = {}
+        self._marked: set[str] = set()
+
+    def take(self, records: Iterable[Record]) -> None:
+        """Add records; those of a check that is known already are merged with it."""
+        for record in records:
+            key = (record["nodeid"], record["name"])
+            known = self._records.get(key)
+            self._records[key] = record if known is None else merge_records(known, record)
+
+    def mark(self, nodeid: str) -> None:
+        """Note that a test carries the marker, and so should have been checked."""
+        self._marked.add(nodeid)
+
+    def forget(self, nodeid: str) -> None:
+        """Drop what a test came to, because it is about to run again."""
+        for key in [key for key in self._records if key[0] == nodeid]:
+            del self._records[key]
+
+    def expect_failure(self, nodeid: str, reason: str) -> None:
+        """Note that the test's failing checks are expected to fail."""
+        for (owner, _), record in self._records.items():
+            if owner == nodeid and record["verdict"] == "fail":
+                record["xfail"] = reason
+
+    def checks(self) -> list[Record]:
+        """Return every record, in an order that does not depend on who ran what when."""
+        return [self._records[key] for key in sorted(self._records)]
+
+    def summary(self) -> dict[str, int]:
+        """Count the checks by verdict, and the marked tests in which none was made."""
+        return summarise(self.checks(), len(self._marked - {nodeid for nodeid, _ in self._records}))
+
+
+def summarise(checks: Iterable[Mapping[str, Any]], not_checked: int) -> dict[str, int]:
+    """Return the ``summary`` of a report."""
+    verdicts = [check["verdict"] for check in checks]
+    return {
+        "checks": len(verdicts),
+        **{name: verdicts.count(name) for name in ("pass", "fail", "inconclusive")},
+        "not_checked": not_checked,
+    }
+
+
+def merge_records(old: Record, new: Record) -> Record:
+    """Return one record for the examples of both; ``new`` is the later one."""
+    stands = _stands(_record_weight(new), _record_weight(old))
+    kept, other = (new, old) if stands else (old, new)
+    methods = {name: dict(method) for name, method in kept["methods"].items()}
+    for name, method in methods.items():
+        more = other["methods"].get(name, {"evaluations": 0, "seconds": 0.0})
+        method["evaluations"] += more["evaluations"]
+        method["seconds"] += more["seconds"]
+    return {
+        **kept,
+        "methods": methods,
+        "examples": old["examples"] + new["examples"],
+        "inconclusive_examples": old["inconclusive_examples"] + new["inconclusive_examples"],
+        "xfail": old["xfail"] or new["xfail"],
+    }
+
+
+def margin(record: Mapping[str, Any]) -> float:
+    """Return the difference over the tolerance at the worst entry; NaN counts as beyond all."""
+    worst = record.get("worst")
+    if worst is None:
+        return 0.0
+    value = float(worst["margin"])
+    return math.inf if math.isnan(value) else value
+
+
+def seconds(record: Mapping[str, Any]) -> float:
+    """Return the time that all methods of a check took together."""
+    return float(sum(method["seconds"] for method in record["methods"].values()))
+
+
+def plain_data(value: Any) -> Any:
+    """Return the value as JSON can hold it; numbers that it cannot are strings.
+
+    Subclasses of the basic types, such as NumPy's float64, become the basic type: execnet, by which
+    pytest-xdist sends reports, takes no others.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        # A lone surrogate is valid in a Python string and in no encoding.
+        return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, Mapping):
+        return {plain_data(str(k)): plain_data(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain_data(v) for v in value]
+    if hasattr(value, "__index__"):
+        return int(value)
+    if hasattr(value, "__float__"):
+        number = float(value)
+        if math.isfinite(number):
+            return number
+        return "nan" if math.isnan(number) else "inf" if number > 0 else "-inf"
+    return plain_data(str(value))
+
+
+def _weight(verdict: str, size: float) -> tuple[int, float]:
+    # Among failures the order alone decides: Hypothesis replays the smallest one last.
+    return _RANK[verdict], 0.0 if verdict == "fail" else size
+
+
+def _stands(new: tuple[int, float], old: tuple[int, float]) -> bool:
+    """Whether the later result replaces the earlier one as the one to show."""
+    return new > old or (new == old and new[0] == _RANK["fail"])
+
+
+def _record_weight(record: Mapping[str, Any]) -> tuple[int, float]:
+    return _weight(record["verdict"], margin(record))
+
+
+def _margin(result: CheckResult) -> float:
+    if result.worst is None:
+        return 0.0
+    value = result.worst.margin
+    return math.inf if math.isnan(value) else value
+
+
+def _reasons(result: CheckResult) -> list[str]:
+    reasons = [f"{result.diagnosis.code}: {result.diagnosis.text}"]
+    reasons += [f"{name}: {method.reason}" for name, method in result.methods.items() if method.reason]
+    return reasons

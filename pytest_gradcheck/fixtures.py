@@ -1,0 +1,106 @@
+"""The session's state, and the fixtures by which a test uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_gradcheck.aggregate import Aggregate, Recorder, Tally
+from pytest_gradcheck.core.errors import InvalidArgument
+from pytest_gradcheck.core.results import CheckResult, GradientMismatch, Verdict
+from pytest_gradcheck.options import Settings
+
+
+class Session:
+    """What one pytest process knows: its settings, its results, and which test is running."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.recorder = Recorder()
+        self.aggregate = Aggregate()
+        self.item: pytest.Item | None = None
+
+    def begin(self) -> None:
+        """Start counting for a test, or for one more run of it."""
+        self.recorder.tally = Tally()
+
+    def settings_in_force(self) -> Settings:
+        """Return what ``gradcheck_settings`` is for the running test, which may have overridden it."""
+        # Only the test's own request sees every override, down to its class. The fixtures here live as
+        # long as the session and have no such request of their own; Hypothesis's plugin does the same.
+        request: pytest.FixtureRequest | None = getattr(self.item, "_request", None)
+        if request is None:
+            return self.settings
+        settings = request.getfixturevalue("gradcheck_settings")
+        if not isinstance(settings, Settings):
+            raise InvalidArgument(
+                "gradcheck_settings",
+                f"{settings!r} from the fixture that overrides it",
+                "return gradcheck_settings.replace(...)",
+            )
+        return settings
+
+    def check(self, fn: Callable[..., Any], inputs: Any, options: dict[str, Any]) -> CheckResult:
+        """Check now, and record the result under the running test."""
+        __tracebackhide__ = True
+        from pytest_gradcheck.core.check import check_gradients
+
+        if self.item is None:
+            raise RuntimeError("gradcheck was called while no test is running; use check_gradients there")
+        result = check_gradients(fn, inputs, **self.settings_in_force().options_for_check(options))
+        self.recorder.add(self.item.nodeid, result)
+        return result
+
+
+SESSION_KEY = pytest.StashKey[Session]()
+
+
+class Checker:
+    """What the fixtures ``gradcheck`` and ``gradgradcheck`` are."""
+
+    def __init__(self, session: Session, fixture: str, order: int | None) -> None:
+        self._session = session
+        self._fixture = fixture
+        self._order = order
+
+    def __call__(self, fn: Callable[..., Any], inputs: Any, **options: Any) -> CheckResult:
+        """Check a function at a point as `pytest_gradcheck.check_gradients` does, and record the result.
+
+        Returns the result of a check that passed or is inconclusive; a test none of whose checks came
+        to a conclusion fails when it ends. Raises `pytest_gradcheck.GradientMismatch` for a wrong gradient.
+        """
+        __tracebackhide__ = True
+        if self._order is not None and options.setdefault("order", self._order) != self._order:
+            raise InvalidArgument(
+                "order", repr(options["order"]), f"{self._fixture} checks order {self._order}; use gradcheck"
+            )
+        result = self._session.check(fn, inputs, options)
+        if result.verdict == Verdict.FAIL:
+            raise GradientMismatch(result)
+        return result
+
+    def __repr__(self) -> str:
+        return f"<fixture {self._fixture}>"
+
+
+# Session-scoped, because Hypothesis rightly objects to function-scoped fixtures beside @given.
+
+
+@pytest.fixture(scope="session")
+def gradcheck(pytestconfig: pytest.Config) -> Checker:
+    """Check gradients in the middle of a test: ``gradcheck(fn, inputs, **options)``."""
+    return Checker(pytestconfig.stash[SESSION_KEY], "gradcheck", None)
+
+
+@pytest.fixture(scope="session")
+def gradgradcheck(pytestconfig: pytest.Config) -> Checker:
+    """Check gradients and their gradients: ``gradgradcheck(fn, inputs, **options)``."""
+    return Checker(pytestconfig.stash[SESSION_KEY], "gradgradcheck", 2)
+
+
+@pytest.fixture(scope="session")
+def gradcheck_settings(pytestconfig: pytest.Config) -> Settings:
+    """Return the settings in force; override it to change them in a conftest, module or class."""
+    return pytestconfig.stash[SESSION_KEY].settings

@@ -1,0 +1,235 @@
+"""Flags and ini keys, made into one frozen `Settings`."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_gradcheck.core.errors import InvalidArgument
+from pytest_gradcheck.core.results import METHOD_NAMES
+from pytest_gradcheck.reports import FORMATS, format_for_ending
+
+PROFILES = ("quick", "default", "thorough")
+
+# What one check can be told, as opposed to what concerns the whole session.
+CHECK_OPTIONS = ("methods", "rtol", "atol", "sensitivity", "mode", "step", "seed")
+
+
+@dataclass(frozen=True)
+class ReportTarget:
+    """One report to write: its format's name, and where."""
+
+    format: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings in force; None leaves the choice to the check itself.
+
+    The fixture ``gradcheck_settings`` returns them. Override it in a conftest, module or class to
+    change what every check there is told: ``return gradcheck_settings.replace(rtol=1e-4)``.
+    """
+
+    methods: tuple[str, ...] | None = None
+    rtol: float | None = None
+    atol: float | None = None
+    sensitivity: float | None = None
+    mode: str | None = None
+    step: float | None = None
+    seed: int | None = None
+    profile: str = "default"
+    reports: tuple[ReportTarget, ...] = ()
+    fail_under: Fraction | None = None
+    max_inconclusive: int | None = None
+    from_flags: frozenset[str] = frozenset()
+
+    def replace(self, **changes: Any) -> Settings:
+        """Return these settings with some options of a check changed."""
+        for name, value in changes.items():
+            if name in CHECK_OPTIONS:
+                continue
+            if name in {f.name for f in dataclasses.fields(self)}:
+                raise InvalidArgument(
+                    name,
+                    repr(value),
+                    f"it concerns the whole session: set --gradcheck-{name.rstrip('s').replace('_', '-')}",
+                )
+            raise InvalidArgument(name, repr(value), suggestion(name, CHECK_OPTIONS, "replace() takes"))
+        from pytest_gradcheck.core.check import validate_options
+
+        validate_options(**{k: v for k, v in changes.items() if v is not None})
+        if changes.get("methods") is not None:
+            changes["methods"] = tuple(changes["methods"])
+        return dataclasses.replace(self, **changes)
+
+    def options_for_check(self, explicit: Mapping[str, Any]) -> dict[str, Any]:
+        """Combine the settings with what a marker or a call says: flag beats marker beats the rest."""
+        own = {name: getattr(self, name) for name in CHECK_OPTIONS if getattr(self, name) is not None}
+        forced = {name: value for name, value in own.items() if name in self.from_flags}
+        return {**own, **explicit, **forced}
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register every flag, and an ini key of the same name for each."""
+    group = parser.getgroup("gradcheck", "checking gradients")
+    group.addoption(
+        "--gradcheck-report",
+        action="append",
+        metavar="TYPE:PATH",
+        help=f"write the results to PATH; TYPE is one of: {', '.join(FORMATS)}; without TYPE, the ending "
+        "of PATH decides; may be repeated",
+    )
+    group.addoption(
+        "--gradcheck-methods",
+        metavar="NAMES",
+        help=f"use these methods only, separated by commas: {', '.join(METHOD_NAMES)}",
+    )
+    group.addoption(
+        "--gradcheck-profile",
+        metavar="|".join(PROFILES),
+        help="how many examples a marked test tries: at most 20, as many as Hypothesis says, or 5 times that",
+    )
+    group.addoption(
+        "--gradcheck-fail-under",
+        metavar="PERCENT",
+        help="fail if fewer than PERCENT of the checks pass, or if there are none",
+    )
+    group.addoption(
+        "--gradcheck-max-inconclusive",
+        metavar="COUNT",
+        help="fail if more than COUNT checks are inconclusive",
+    )
+    parser.addini("gradcheck_report", "reports to write, one TYPE:PATH a line", type="linelist", default=[])
+    for name, what in (
+        ("gradcheck_methods", "methods to use, separated by commas"),
+        ("gradcheck_profile", f"one of {', '.join(PROFILES)}"),
+        ("gradcheck_fail_under", "per cent of the checks that must pass"),
+        ("gradcheck_max_inconclusive", "how many checks may be inconclusive"),
+    ):
+        parser.addini(name, what, default="")
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """Return the settings of a session; a wrong value is a usage error that names its flag or key."""
+    values: dict[str, Any] = {}
+    from_flags: set[str] = set()
+    for name, parse in (
+        ("methods", _methods),
+        ("profile", _profile),
+        ("fail_under", _percent),
+        ("max_inconclusive", _count),
+    ):
+        flag: str | None = config.getoption(f"gradcheck_{name}")
+        key: str = config.getini(f"gradcheck_{name}")
+        if flag is not None:
+            from_flags.add(name)
+            values[name] = parse(flag, f"--gradcheck-{name.replace('_', '-')}")
+        elif key:
+            values[name] = parse(key, f"ini key gradcheck_{name}")
+    return Settings(**values, reports=_reports(config), from_flags=frozenset(from_flags))
+
+
+def suggestion(name: str, known: Iterable[str], what: str) -> str:
+    """Return the remedy for a name that is not known: the nearest one that is, and all of them."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"{f'did you mean {near[0]!r}? ' if near else ''}{what}: {', '.join(known)}"
+
+
+def _methods(text: str, where: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(re.split(r"[,\s]+", text.strip(", \t\n"))))
+    for name in names:
+        if name not in METHOD_NAMES:
+            raise pytest.UsageError(
+                f"{where}: got {name!r}; {suggestion(name, METHOD_NAMES, 'the methods are')}"
+            )
+    return names
+
+
+def _profile(text: str, where: str) -> str:
+    if text not in PROFILES:
+        raise pytest.UsageError(f"{where}: got {text!r}; {suggestion(text, PROFILES, 'the profiles are')}")
+    return text
+
+
+def _percent(text: str, where: str) -> Fraction:
+    try:
+        value = Fraction(text.strip().removesuffix("%"))
+    except (ValueError, ZeroDivisionError):
+        value = Fraction(-1)
+    if not 0 <= value <= 100:
+        raise pytest.UsageError(f"{where}: got {text!r}; give a percentage from 0 to 100")
+    return value
+
+
+def _count(text: str, where: str) -> int:
+    if not re.fullmatch(r"\d+", text.strip(), re.ASCII):
+        raise pytest.UsageError(f"{where}: got {text!r}; give a whole number, 0 or more")
+    return int(text)
+
+
+def _reports(config: pytest.Config) -> tuple[ReportTarget, ...]:
+    flags: list[str] | None = config.getoption("gradcheck_report")
+    if flags is not None:
+        where, texts, base = "--gradcheck-report", flags, config.invocation_params.dir
+    else:
+        where, texts = "ini key gradcheck_report", config.getini("gradcheck_report")
+        base = config.inipath.parent if config.inipath is not None else config.rootpath
+    targets: list[ReportTarget] = []
+    for text in texts:
+        target = parse_report(text, where, base)
+        if any(target.path == other.path for other in targets):
+            raise pytest.UsageError(f"{where}: got {text!r} twice; give every report a path of its own")
+        targets.append(target)
+    return tuple(targets)
+
+
+def parse_report(text: str, where: str, base: Path) -> ReportTarget:
+    """Take ``TYPE:PATH`` or a bare path apart; a relative path starts at ``base``."""
+    prefix, colon, rest = text.partition(":")
+    # A single letter before the colon is a Windows drive, not a type.
+    if colon and re.fullmatch(r"[A-Za-z][\w-]+", prefix):
+        if prefix not in FORMATS:
+            raise pytest.UsageError(
+                f"{where}: got {text!r} of type {prefix!r}; {suggestion(prefix, FORMATS, 'the types are')}"
+            )
+        name, path = prefix, rest
+    else:
+        path = text
+        ending = format_for_ending(path)
+        if ending is None and path:
+            raise pytest.UsageError(
+                f"{where}: got {text!r}, whose ending tells no type; write TYPE:PATH, "
+                f"where the types are: {', '.join(FORMATS)}"
+            )
+        name = ending or ""
+    if not path:
+        raise pytest.UsageError(f"{where}: got {text!r}, without a path; write TYPE:PATH")
+    return ReportTarget(name, Path(os.path.abspath(base / path)))
+
+
+def check_report_paths(targets: Iterable[ReportTarget]) -> None:
+    """Refuse a report that cannot be written before any test has run for it."""
+    for target in targets:
+        folder = target.path.parent
+        if target.path.is_dir():
+            problem, remedy = "is a directory", "add the file's name"
+        elif not folder.exists():
+            problem, remedy = f"lies in {folder}, which does not exist", "create that directory first"
+        elif not folder.is_dir():
+            problem, remedy = f"lies in {folder}, which is not a directory", "choose another path"
+        elif not os.access(folder, os.W_OK):
+            problem, remedy = f"lies in {folder}, which is not writable", "choose another path"
+        else:
+            continue
+        raise pytest.UsageError(f"--gradcheck-report: got {target.path}, which {problem}; {remedy}")

@@ -1,0 +1,175 @@
+"""pytest's hooks and nothing else.
+
+pytest loads this module in every project in which the plugin is installed, so it imports nothing but
+the standard library, pytest, and modules of this package that do the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from pytest_gradcheck import collect, gate, options, reports
+from pytest_gradcheck.fixtures import SESSION_KEY, Session, gradcheck, gradcheck_settings, gradgradcheck
+from pytest_gradcheck.reports import terminal
+
+__all__ = ["gradcheck", "gradcheck_settings", "gradgradcheck"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Register the flags and the ini keys."""
+    options.add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the settings, and refuse wrong ones before anything runs."""
+    config.addinivalue_line(
+        "markers",
+        "gradcheck(**inputs_and_options): check the gradients of the test's body, at inputs drawn from "
+        "strategies or annotations.",
+    )
+    settings = options.read_settings(config)
+    session = config.stash[SESSION_KEY] = Session(settings)
+    # A pytest-xdist worker has this attribute; its results travel to the controlling process.
+    if not hasattr(config, "workerinput"):
+        options.check_report_paths(settings.reports)
+        config.pluginmanager.register(_Controller(config, session), "gradcheck-controller")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str, obj: object) -> Any:
+    """Wrap marked functions before pytest looks at their arguments."""
+    return collect.make_items(collector, name, obj, collector.config.stash[SESSION_KEY])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse marks that came too late to have an effect: the test would pass unchecked."""
+    for item in items:
+        if (
+            isinstance(item, pytest.Function)
+            and item.get_closest_marker(collect.MARKER) is not None
+            and not collect.is_wrapped(item)
+        ):
+            raise pytest.UsageError(
+                f"{item.nodeid}: gradcheck: got a mark that came after collection, from a parameter set, or on "
+                "something that is no plain function; put it on a function, class or module"
+            )
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Know which test is running."""
+    session = item.config.stash[SESSION_KEY]
+    session.item = item
+    try:
+        return (yield)
+    finally:
+        session.item = None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Count anew; plugins that run a test again begin here each time."""
+    item.config.stash[SESSION_KEY].begin()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Fail a test that ended well and has checked nothing."""
+    yield
+    session = item.config.stash[SESSION_KEY]
+    message = gate.nothing_checked(session.recorder.tally, marked=collect.is_wrapped(item))
+    if message is not None:
+        pytest.fail(message, pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Send the records along with the test's report, and keep its message short."""
+    report = yield
+    session = item.config.stash[SESSION_KEY]
+    records = session.recorder.drain()
+    marked = collect.is_wrapped(item)
+    if records or marked:
+        # pytest sends attributes that it does not know along, from pytest-xdist's workers too.
+        report.gradcheck = {  # type: ignore[attr-defined]  # read in pytest_runtest_logreport
+            "records": records,
+            "marked": marked,
+            "xfail": collect.expected_failure(item) if call.when == "call" and report.passed else None,
+        }
+    if call.excinfo is not None and report.failed and item.config.get_verbosity() < 2:
+        terminal.shorten(report, call.excinfo, item.path, marked=marked)
+    return report
+
+
+class _Controller:
+    """The hooks of the process that reports: the only one, or pytest-xdist's controller."""
+
+    def __init__(self, config: pytest.Config, session: Session) -> None:
+        self._config = config
+        self._session = session
+        self._violations: list[gate.Violation] = []
+        self._written: list[str] = []
+        self._unwritten: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the records that a test's report brings."""
+        aggregate = self._session.aggregate
+        payload = getattr(report, "gradcheck", None)
+        if payload is not None:
+            aggregate.take(payload["records"])
+            if payload["marked"]:
+                aggregate.mark(report.nodeid)
+        # The outcome that plugins which run a failed test again give to all but its last run.
+        if str(report.outcome) == "rerun":
+            aggregate.forget(report.nodeid)
+        reason = getattr(report, "wasxfail", payload["xfail"] if payload is not None else None)
+        if reason is not None:
+            aggregate.expect_failure(report.nodeid, reason or "no reason given")
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the reports and decide the exit status, also after Ctrl-C or a crash."""
+        if self._config.option.collectonly:
+            return
+        aggregate, settings = self._session.aggregate, self._session.settings
+        # What an interrupted test left behind had no report to travel on.
+        aggregate.take(self._session.recorder.drain())
+        checks = aggregate.checks()
+        self._violations = gate.judge(
+            checks, fail_under=settings.fail_under, max_inconclusive=settings.max_inconclusive
+        )
+        if settings.reports:
+            from pytest_gradcheck.reports import json_report
+
+            report = json_report.build(checks, aggregate.summary())
+            for target in settings.reports:
+                try:
+                    reports.write_report(target.format, target.path, report)
+                except OSError as error:
+                    self._unwritten.append(
+                        f"report: {target.path} not written: {error.strerror}; choose another path"
+                    )
+                else:
+                    self._written.append(f"{target.format} report written to {target.path}")
+        broken = bool(self._violations or self._unwritten)
+        session.exitstatus = gate.exit_status(int(session.exitstatus), broken=broken)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what the checks came to, where there were any, and what the gate objects to."""
+        checks = self._session.aggregate.checks()
+        if not (checks or self._violations or self._unwritten):
+            return
+        quiet = self._config.get_verbosity() < 0
+        if not quiet:
+            terminalreporter.section("gradcheck")
+        if checks:
+            summary = self._session.aggregate.summary()
+            for line in terminal.summary_lines(checks, summary, self._written, quiet=quiet):
+                terminalreporter.write_line(line)
+        for line in [*map(str, self._violations), *self._unwritten]:
+            terminalreporter.write_line(f"gradcheck: {line}", red=True)

@@ -1,0 +1,60 @@
+"""The formats of a report: each is one module with ``render(report) -> str``, from plain data alone.
+
+To add a format, write its module and name it here; `--gradcheck-report` then knows it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format's module, imported when a report is written, and the endings that choose it."""
+
+    module: str
+    endings: tuple[str, ...]
+
+
+FORMATS: Mapping[str, Format] = {
+    "json": Format("pytest_gradcheck.reports.json_report", (".json",)),
+}
+
+
+def format_for_ending(path: str) -> str | None:
+    """Return the name of the format that a path's ending stands for, or None."""
+    for name, form in FORMATS.items():
+        if path.lower().endswith(form.endings):
+            return name
+    return None
+
+
+def write_report(name: str, path: Path, report: Mapping[str, Any]) -> None:
+    """Render the report and put it at the path, whole or not at all; OSError tells why not."""
+    render: Callable[[Mapping[str, Any]], str] = importlib.import_module(FORMATS[name].module).render
+    write_atomically(path, render(report))
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace the file's content by the text in one step, so that no reader ever sees half of it."""
+    if path.exists() and not path.is_file():
+        # Renaming a file onto a device or a pipe would replace it; what is written there cannot be torn.
+        path.write_text(text, encoding="utf-8")
+        return
+    # A symbolic link stays one: its target is what is replaced.
+    goal = Path(os.path.realpath(path))
+    draft = goal.with_name(f".{goal.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        with open(draft, "x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, goal)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,117 @@
+"""What a person reads in the terminal: the message of a failed check, and the summary."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_gradcheck.aggregate import margin, seconds
+from pytest_gradcheck.core.errors import InvalidArgument
+from pytest_gradcheck.core.results import CheckResult, GradientMismatch
+
+#: A message that is longer than this is not read.
+MAX_LINES = 25
+
+
+class _Shown(Exception):  # noqa: N818  never raised: it carries a text into pytest's own report
+    """The text that stands for an exception."""
+
+
+def shorten(
+    report: pytest.TestReport, excinfo: pytest.ExceptionInfo[BaseException], path: Path, *, marked: bool
+) -> None:
+    """Let the report of a test that a wrong gradient failed show the message and nothing else.
+
+    The traceback leads through Hypothesis and the checker, neither of which is what is wrong.
+    """
+    message = failure_message(excinfo.value, marked=marked)
+    if message is None:
+        return
+    if not marked:
+        calls = [entry for entry in excinfo.traceback if entry.path == path]
+        if calls:
+            message = "\n".join(
+                _cut([*message.splitlines(), f"  called at: {path.name}:{calls[-1].lineno + 1}"])
+            )
+    shown = pytest.ExceptionInfo.from_exception(_Shown(message).with_traceback(excinfo.tb))
+    text = shown.getrepr(style="value", chain=False)
+    if text.reprcrash is not None:
+        text.reprcrash.message = message
+    report.longrepr = text
+    report.sections = [section for section in report.sections if section[0] != "Hypothesis"]
+
+
+def failure_message(error: BaseException, *, marked: bool) -> str | None:
+    """Return the message of a test that failed by a wrong gradient or use, or None for any other error.
+
+    For a marked test the falsifying input is shown as the line that makes Hypothesis try it again.
+    """
+    leaves = _leaves(error)
+    if marked and isinstance(error, InvalidArgument):
+        return str(error)
+    if not any(isinstance(leaf, GradientMismatch) for leaf in leaves):
+        return None
+    lines = [] if leaves == [error] else [str(error.args[0]) if error.args else type(error).__name__]
+    tails: list[str] = []
+    for leaf in leaves:
+        if isinstance(leaf, GradientMismatch):
+            lines += _mismatch(leaf.result, marked)
+            continue
+        first = next(iter(str(leaf).splitlines()), "")
+        tails.append(f"also: {type(leaf).__name__}: {first} (-vv shows its traceback)")
+    return "\n".join(_cut(lines, MAX_LINES - min(len(tails), 3)) + tails[:3])
+
+
+def summary_lines(
+    checks: Sequence[Mapping[str, Any]], summary: Mapping[str, int], written: Sequence[str], *, quiet: bool
+) -> list[str]:
+    """Return the summary of a session in which a check ran; one line if quiet."""
+    counts = ", ".join(f"{summary[v]} {v}" for v in ("pass", "fail", "inconclusive") if summary[v])
+    number = summary["checks"]
+    lines = [f"{number} check{'' if number == 1 else 's'}: {counts}"]
+    if summary["not_checked"]:
+        lines[0] += f"; marked tests in which nothing was checked: {summary['not_checked']}"
+    if quiet:
+        return lines
+    worst = max(checks, key=margin)
+    if worst["worst"] is not None:
+        lines.append(f"worst margin: {margin(worst):.3g} of the tolerance, {_where(worst)}")
+    slowest = max(checks, key=seconds)
+    lines.append(f"slowest: {seconds(slowest):.2f} s for {_examples(slowest)}, {_where(slowest)}")
+    lines += written
+    return lines
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for part in error.exceptions for leaf in _leaves(part)]
+    return [error]
+
+
+def _mismatch(result: CheckResult, marked: bool) -> list[str]:
+    if not (marked and result.inputs):
+        return str(result).splitlines()
+    example = ", ".join(f"{name}={source}" for name, source in result.inputs.items())
+    # The line to paste says the input once and to the last bit, so that nothing else needs to.
+    text = str(dataclasses.replace(result, inputs={}, reproduce=""))
+    return [*_cut(text.splitlines(), MAX_LINES - 1), f"  try again: @example({example})"]
+
+
+def _cut(lines: list[str], limit: int = MAX_LINES) -> list[str]:
+    if len(lines) <= limit:
+        return lines
+    # The last line is the one to paste.
+    return [*lines[: limit - 2], f"  ... {len(lines) - limit + 1} more lines; -vv shows them", lines[-1]]
+
+
+def _where(check: Mapping[str, Any]) -> str:
+    return str(check["nodeid"])
+
+
+def _examples(check: Mapping[str, Any]) -> str:
+    number = check["examples"]
+    return f"{number} example{'' if number == 1 else 's'}"
