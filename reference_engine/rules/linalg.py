@@ -319,7 +319,7 @@ def _slogdet_rule(cotangents: Any, result: Any, a: Any) -> Any:
     c_sign, c_log = cotangents
     total: Any = 0.0 if c_log is None else c_log
     if c_sign is not None and is_complex(a):
-        total = total + 1j * np.real(np.conjugate(c_sign) * result[0] * 1j)
+        total = total + np.real(np.conjugate(c_sign) * result[0] * 1j) * 1j
     elif c_log is None:
         return np.zeros_like(a)
     return total[..., None, None] * adjoint(np.linalg.inv(a))

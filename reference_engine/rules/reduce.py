@@ -458,15 +458,26 @@ def average(
 CONSTANT: tuple[Callable[..., Any], ...] = (
     np.argmax, np.argmin, np.argsort, np.argpartition, np.nanargmax, np.nanargmin, np.argwhere, np.nonzero,
     np.flatnonzero, np.count_nonzero, np.searchsorted, np.digitize, np.lexsort,
-    np.all, np.any, np.isclose, np.allclose, np.array_equal, np.array_equiv, np.isreal, np.iscomplex, np.isneginf,
-    np.isposinf, np.isin, np.histogram, np.bincount, np.iscomplexobj, np.isrealobj, np.ndim, np.shape, np.size,
-    np.result_type, np.can_cast, np.min_scalar_type, np.common_type, np.shares_memory, np.may_share_memory,
-    np.array2string, np.array_repr, np.array_str,
+    np.all, np.any, np.isclose, np.isreal, np.iscomplex, np.isneginf, np.isposinf, np.isin, np.histogram, np.bincount,
 )  # fmt: skip
-"""Functions whose results (indices, truth values, dtypes, text) do not vary with small changes."""
+"""Functions whose results (indices, counts, truth values) do not vary with small changes."""
+
+PLAIN: tuple[Callable[..., Any], ...] = (
+    np.ndim, np.shape, np.size, np.result_type, np.can_cast, np.min_scalar_type, np.common_type,
+    np.iscomplexobj, np.isrealobj, np.shares_memory, np.may_share_memory,
+    np.allclose, np.array_equal, np.array_equiv, np.array2string, np.array_repr, np.array_str,
+)  # fmt: skip
+"""Functions that answer with plain Python objects: shapes, dtypes, yes or no, text."""
+
+
+def _plainly(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args, **kwargs: function(*map(value_of, args), **kwargs)
+
 
 for _function in CONSTANT:
     FUNCTIONS[_function] = constant(_function)
+for _function in PLAIN:
+    FUNCTIONS[_function] = _plainly(_function)
 
 
 def _sorted_unique(x: Any, *args: Any, **kwargs: Any) -> Any:
