@@ -1,0 +1,56 @@
+"""pytest-gradcheck: a pytest plugin that finds wrong gradients.
+
+Everything public is imported when it is first used: pytest loads this package in every project in which
+it is installed, and numpy, hypothesis and torch must cost nothing there.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_gradcheck.core.check import assert_gradients, check_gradients
+    from pytest_gradcheck.core.errors import InvalidArgument
+    from pytest_gradcheck.core.results import CheckResult, GradientMismatch, MethodResult, Verdict
+    from pytest_gradcheck.strategies import arrays, scalars, tensors
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CheckResult",
+    "GradientMismatch",
+    "InvalidArgument",
+    "MethodResult",
+    "Verdict",
+    "arrays",
+    "assert_gradients",
+    "check_gradients",
+    "scalars",
+    "tensors",
+]
+
+_HOMES = {
+    "CheckResult": "core.results",
+    "GradientMismatch": "core.results",
+    "InvalidArgument": "core.errors",
+    "MethodResult": "core.results",
+    "Verdict": "core.results",
+    "arrays": "strategies",
+    "assert_gradients": "core.check",
+    "check_gradients": "core.check",
+    "scalars": "strategies",
+    "tensors": "strategies",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,598 @@
+"""The one road: problem → methods → compare → locate → diagnose → result."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pytest_gradcheck.core import outcome
+from pytest_gradcheck.core.arguments import OPTION_NAMES, validate_options
+from pytest_gradcheck.core.compare import Tolerance, vote
+from pytest_gradcheck.core.diagnose import diagnose
+from pytest_gradcheck.core.errors import InvalidArgument, Unavailable
+from pytest_gradcheck.core.jacobian import Function, Jacobian, Matrix
+from pytest_gradcheck.core.literal import to_source
+from pytest_gradcheck.core.locate import wrong_columns, wrong_rows
+from pytest_gradcheck.core.problem import EPS64, Dialect, Problem, kept_random_states
+from pytest_gradcheck.core.results import (
+    DIFFERENCE_METHODS,
+    METHOD_NAMES,
+    CheckResult,
+    Diagnosis,
+    GradientMismatch,
+    MethodResult,
+    NotChecked,
+    Status,
+    Verdict,
+)
+from pytest_gradcheck.core.rounding import NUDGES, measure, nudged
+from pytest_gradcheck.core.table import Table, fill
+from pytest_gradcheck.methods import reference, torch, user
+from pytest_gradcheck.methods.base import Pullback
+
+__all__ = ["OPTION_NAMES", "assert_gradients", "check_gradients", "validate_options"]
+
+#: Up to this many inputs and outputs ``mode="auto"`` looks at every entry from the start; beyond it
+#: two random projections come first, at a cost that does not grow with the number of entries.
+SMALL = 8
+
+#: Up to this many inputs and outputs doubt is settled entry by entry, beyond it by bisection.
+ENTRYWISE = 128
+
+#: Random projections of a first look; each error has that many chances not to cancel.
+DIRECTIONS = 2
+
+
+def check_gradients(
+    fn: Callable[..., Any],
+    inputs: Any,
+    *,
+    methods: Iterable[str] | None = None,
+    gradient: Callable[..., Any] | None = None,
+    vjp: Callable[..., Any] | None = None,
+    order: int = 1,
+    wrt: Any = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    sensitivity: float | None = None,
+    mode: str = "auto",
+    domain: Any = None,
+    step: float | None = None,
+    seed: int | None = None,
+    name: str | None = None,
+) -> CheckResult:
+    """Ask every method for the derivative of a function at a point, and weigh the answers.
+
+    Parameters
+    ----------
+    fn
+        Any callable of the inputs: plain Python operators, NumPy, array API or torch code. Its floating
+        results, in any nesting, are differentiated; the others are listed in ``not_checked``.
+    inputs
+        One array (passed as the one argument), a tuple (passed by position) or a dict (passed by name), of
+        Python floats, NumPy arrays or torch tensors in any nesting. Integers, booleans, strings and
+        anything else pass through untouched.
+    methods
+        Which of ``"central"``, ``"forward"``, ``"reference"``, ``"torch"``, ``"user"``; default: every one that
+        can run here.
+    gradient, vjp
+        A gradient written by hand, ``gradient(*inputs)`` returning one array per input, or
+        ``vjp(*inputs, cotangent)``; it becomes method ``"user"``.
+    order
+        2 checks the gradient of the gradient too.
+    wrt
+        Names or positions of the inputs to differentiate by; default: all that are floating.
+    rtol, atol
+        Differences allowed beyond the error bars; default: 1e-6 (100 units of roundoff in dtypes coarser
+        than float64), and 0.
+    sensitivity
+        The smallest relative error that the check promises to catch, by default 1e-3. A check that cannot
+        promise it is inconclusive.
+    mode
+        ``"full"`` looks at the whole Jacobian, ``"directional"`` at random projections and, on doubt, at the
+        entries that cause it; ``"auto"`` chooses by size.
+    domain
+        Bounds ``(lower, upper)`` that no evaluation may leave, or a dict of them by input name.
+    step
+        A fixed absolute step for the two difference methods, which then give the textbook quotients.
+    seed
+        Seed of the random projections and of the function's own random numbers; default: from the point.
+    name
+        What to call the function in messages.
+
+    Returns
+    -------
+    CheckResult
+        Verdict, culprit, every method's answer and the reasons.
+
+    Raises
+    ------
+    InvalidArgument
+        For a wrong use: the error names the argument, what was got and what would be right.
+    """
+    given = {
+        "methods": methods,
+        "gradient": gradient,
+        "vjp": vjp,
+        "order": order,
+        "rtol": rtol,
+        "atol": atol,
+        "sensitivity": sensitivity,
+        "mode": mode,
+        "step": step,
+        "seed": seed,
+        "name": name,
+    }
+    validate_options(**given)
+    with kept_random_states():
+        problem = Problem(fn, inputs, name=name, wrt=wrt, domain=domain, seed=seed)
+        coarse = problem.trial_eps > EPS64
+        tolerance = Tolerance(
+            rtol if rtol is not None else 100 * problem.trial_eps if coarse else 1e-6,
+            atol or 0.0,
+            sensitivity if sensitivity is not None else max(1e-3, 2 * (rtol or 0.0)),
+        )
+        chosen = tuple(METHOD_NAMES if methods is None else methods)
+        options = _Options(chosen, methods is not None, gradient, vjp, tolerance, mode, step)
+        first = _FirstOrder(problem, options)
+        result = first.run()
+        if order == 1:
+            return result
+        if result.verdict is Verdict.PASS:
+            return _SecondOrder(first).run()
+        skipped = NotChecked("second order", "the first order did not pass")
+        return dataclasses.replace(result, not_checked=(*result.not_checked, skipped))
+
+
+def assert_gradients(fn: Callable[..., Any], inputs: Any, **options: Any) -> None:
+    """Check as `check_gradients` does, with the same arguments, and insist on a pass.
+
+    Raises
+    ------
+    GradientMismatch
+        An ``AssertionError`` with the result as ``.result``, when a gradient is wrong and also when the
+        check came to no conclusion: what could not be checked has not been seen to be right.
+    """
+    __tracebackhide__ = True
+    result = check_gradients(fn, inputs, **options)
+    if result.verdict is not Verdict.PASS:
+        raise GradientMismatch(result)
+
+
+@dataclass(frozen=True)
+class _Options:
+    methods: tuple[str, ...]
+    demanded: bool
+    gradient: Callable[..., Any] | None
+    vjp: Callable[..., Any] | None
+    tolerance: Tolerance
+    mode: str
+    step: float | None
+
+
+class _Check:
+    """A check of one function at one point, whatever its order."""
+
+    order: int
+    function: Function
+
+    def __init__(self, problem: Problem, options: _Options):
+        self.problem = problem
+        self.options = options
+        self.pullbacks: dict[str, Pullback] = {}
+        self.states: dict[str, tuple[Status, str | None]] = {}
+        self.preparation: dict[str, float] = {}
+        self.jacobian: Jacobian | None = None
+
+    def in_two_precisions(self) -> tuple[Pullback | None, list[Pullback]]:
+        """Return one exact method in a fine arithmetic, and several times in a coarse one."""
+        raise NotImplementedError
+
+    def prepare(self, name: str, make: Callable[[], Pullback]) -> None:
+        """Make one exact method ready, or write down why it cannot run."""
+        start = time.perf_counter()
+        try:
+            pullback = make()
+            # One pull at once: a backward that raises is seen here and not in the middle of a table.
+            pullback.vjp(np.ones(pullback.program.outputs.size))
+            self.pullbacks[name] = pullback
+            self.states[name] = (Status.OK, None)
+        except Unavailable as reason:
+            self.states[name] = (Status.UNAVAILABLE, str(reason))
+        except InvalidArgument:
+            raise
+        except Exception as error:
+            lines = str(error).strip().splitlines()
+            text = f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+            on_trial = name == "user" or (name == "torch" and self.problem.dialect is Dialect.TORCH)
+            self.states[name] = (Status.ERROR if on_trial else Status.UNAVAILABLE, text)
+        finally:
+            self.preparation[name] = time.perf_counter() - start
+
+    def decide(self) -> CheckResult:
+        """Compare cheaply, look closely on doubt, and say what was found."""
+        for name, (status, reason) in self.states.items():
+            if status is Status.ERROR:
+                diagnosis = Diagnosis("backward-raised", f"the backward of {name} raised {reason}")
+                return self.result(Verdict.FAIL, diagnosis, culprit=name)
+        differences = tuple(n for n in ("central", "forward") if n in self.options.methods)
+        early = self._nothing_to_compare(differences)
+        if early is not None:
+            return early
+        jacobian = Jacobian(self.function, self.pullbacks, differences, self.options.step)
+        self.jacobian = jacobian
+        table = self._first_look(jacobian)
+        if not table.settled:
+            measure(jacobian, *self.in_two_precisions())
+            table = self._close_look(jacobian, table)
+        if _reference_alone_is_not_finite(table, jacobian):
+            del self.pullbacks["reference"]
+            reason = "the engine's own gradient is not finite at this point, where the others agree"
+            self.states["reference"] = (Status.UNAVAILABLE, reason)
+            table = self._close_look(jacobian, table)
+        if table.disagrees:
+            return self._failed(table, jacobian)
+        return self._passed(table, jacobian) if table.everybody_backed else self._undecided(table)
+
+    # -- stations ------------------------------------------------------------------------------------
+
+    def _nothing_to_compare(self, differences: tuple[str, ...]) -> CheckResult | None:
+        f = self.function
+        if not np.isfinite(f.value).all():
+            name, index = f.outputs.locate(int(np.argmax(~np.isfinite(f.value))))
+            text = f"the function is not finite at this point ({name}{list(index) or ''})"
+            return self.result(Verdict.INCONCLUSIVE, Diagnosis("non-finite-value", text))
+        if (f.jitter > math.sqrt(f.eps) * np.abs(f.value).max(initial=0.0)).any():
+            text = "two calls at the same point gave different values"
+            return self.result(Verdict.INCONCLUSIVE, Diagnosis("nondeterministic", text))
+        if self.pullbacks and len(self.pullbacks) + len(differences) >= 2:
+            return None
+        text = "differences alone check nothing; no exact method could run"
+        if self.pullbacks:
+            text = f"{next(iter(self.pullbacks))} alone checks nothing"
+        reasons = "; ".join(f"{n}: {reason}" for n, (_, reason) in self.states.items() if reason)
+        text = f"{text} ({reasons})" if reasons else text
+        return self.result(Verdict.INCONCLUSIVE, Diagnosis("nothing-checked", text))
+
+    def _first_look(self, jacobian: Jacobian) -> Table:
+        """Look at all of a small Jacobian, and at two random projections of a large one."""
+        n, m = self.function.inputs.size, self.function.outputs.size
+        tolerance, mode = self.options.tolerance, self.options.mode
+        small = n <= SMALL and m <= SMALL
+        if mode == "full" or self.options.step or (mode == "auto" and small):
+            return fill(jacobian, tolerance, np.eye(m), coordinates=list(range(n)))
+        rng = np.random.default_rng(self.problem.seed)
+        rows = np.ones((1, 1)) if m == 1 else _cotangents(rng, m)
+        tangents = np.stack([jacobian.direction(rng) for _ in range(DIRECTIONS)])
+        return fill(jacobian, tolerance, rows, tangents=tangents)
+
+    def _close_look(self, jacobian: Jacobian, table: Table) -> Table:
+        """Look at entries: all of them where that can be paid, else those that cause the doubt."""
+        n, m = self.function.inputs.size, self.function.outputs.size
+        tolerance = self.options.tolerance
+        if self.options.mode == "full" or not table.projected or (n <= ENTRYWISE and m <= ENTRYWISE):
+            every = list(range(n))
+            return fill(jacobian, tolerance, np.eye(m), coordinates=every, thorough=True)
+        columns = wrong_columns(jacobian, tolerance, table)
+        if not columns:
+            return fill(jacobian, tolerance, table.cotangents, tangents=table.tangents, thorough=True)
+        rows = wrong_rows(jacobian, tolerance, columns[0]) if m > ENTRYWISE else list(range(m))
+        units = np.zeros((len(rows), m))
+        units[np.arange(len(rows)), rows] = 1.0
+        cotangents = units if rows else table.cotangents
+        return fill(jacobian, tolerance, cotangents, coordinates=columns, thorough=True)
+
+    # -- outcomes ------------------------------------------------------------------------------------
+
+    def _passed(self, table: Table, jacobian: Jacobian) -> CheckResult:
+        if table.kinks and not table.projected:
+            diagnosis = Diagnosis(
+                "subgradient", "at a kink; every gradient lies between the one-sided slopes"
+            )
+            return self.result(Verdict.PASS, diagnosis, table=table, labels=("kink",))
+        names = [*jacobian.differences, *table.exact]
+        diagnosis = Diagnosis("agree", f"{', '.join(names[:-1])} and {names[-1]} agree")
+        return self.result(Verdict.PASS, diagnosis, table=table, not_checked=_too_small_to_see(table))
+
+    def _failed(self, table: Table, jacobian: Jacobian) -> CheckResult:
+        f = self.function
+        culprit = vote(table.agreement, [*jacobian.differences, *table.exact])
+        if culprit is None:
+            said = "; ".join(
+                f"{c.a} and {c.b} {'agree' if c.agree else 'differ'}"
+                for c in table.evidence
+                if c.agree is not None
+            )
+            diagnosis = Diagnosis("methods-split", f"the methods disagree and no majority names one: {said}")
+            return self.result(Verdict.FAIL, diagnosis, table=table)
+        bad = table.bad_entries(culprit)
+        right = _right_values(table, jacobian, culprit)
+        notes = self.pullbacks[culprit].notes
+        diagnosis = diagnose(table.exact[culprit].value, right, bad, culprit, f.inputs, notes)
+        if table.kinks and not table.projected:
+            assert table.differences is not None
+            smooth = bad.copy()
+            smooth[:, table.coordinates] &= ~table.differences.kink
+            if not smooth.any():
+                text = f"the gradient of {culprit} lies outside of the one-sided slopes at a kink"
+                diagnosis = Diagnosis("kink-outside", text)
+        if culprit == "reference":
+            diagnosis = Diagnosis("reference-engine", f"{diagnosis.text}; the others agree")
+        return self.result(Verdict.FAIL, diagnosis, table=table, culprit=culprit)
+
+    def _undecided(self, table: Table) -> CheckResult:
+        d = table.differences
+        if d is not None and d.jump.any():
+            diagnosis = Diagnosis("jump", "the function jumps at this point; it has no derivative there")
+        elif any(not np.isfinite(e.value).all() for e in table.exact.values()):
+            text = "the gradient is not finite at this point, and nobody can measure it"
+            diagnosis = Diagnosis("singularity", text)
+        else:
+            text = (
+                "the error bars are so wide that an error of the promised sensitivity "
+                f"({self.options.tolerance.sensitivity:g}) would hide in them"
+            )
+            diagnosis = Diagnosis("unresolved", text)
+        return self.result(Verdict.INCONCLUSIVE, diagnosis, table=table)
+
+    def result(
+        self,
+        verdict: Verdict,
+        diagnosis: Diagnosis,
+        *,
+        table: Table | None = None,
+        culprit: str | None = None,
+        labels: tuple[str, ...] = (),
+        not_checked: tuple[NotChecked, ...] = (),
+    ) -> CheckResult:
+        """Write down what was found."""
+        problem = self.problem
+        sources: dict[str, str] = {}
+        if verdict is not Verdict.PASS:
+            sources = {key: to_source(value) for key, value in problem.arguments.items()}
+        known = table is not None and self.jacobian is not None
+        return CheckResult(
+            name=problem.name,
+            verdict=verdict,
+            culprit=culprit,
+            methods=self._method_results(table),
+            pairs=outcome.pairs(table, self.function) if table is not None else (),
+            worst=outcome.worst(table, self.jacobian) if known else None,
+            diagnosis=diagnosis,
+            not_checked=(*problem.not_checked, *not_checked),
+            order=self.order,
+            mode="directional" if table is not None and table.projected else "full",
+            sensitivity=self.options.tolerance.sensitivity,
+            seed=problem.seed,
+            inputs=sources,
+            reproduce=_reproduce(problem, sources, self.order) if sources else "",
+            labels=labels,
+        )
+
+    def _method_results(self, table: Table | None) -> dict[str, MethodResult]:
+        costs = self.jacobian.costs if self.jacobian is not None else {}
+        out: dict[str, MethodResult] = {}
+        for name, (status, reason) in self.states.items():
+            evaluations = costs[name].evaluations if name in costs else 0
+            if name in self.pullbacks:
+                evaluations = self.pullbacks[name].evaluations
+            seconds = self.preparation.get(name, 0.0) + (costs[name].seconds if name in costs else 0.0)
+            value = bar = None
+            if table is not None and status is Status.OK:
+                value, bar = outcome.shown(name, table, self.function, self._structure)
+            out[name] = MethodResult(status, reason, value, bar, evaluations, seconds)
+        return out
+
+    def _structure(self, parts: list[Any]) -> Any:
+        """Put one value per leaf into the structure of the user's inputs; extra ones are left out."""
+        return self.problem.structure(parts[: len(self.problem.inputs.leaves)])
+
+
+class _FirstOrder(_Check):
+    order = 1
+
+    def __init__(self, problem: Problem, options: _Options):
+        super().__init__(problem, options)
+        eps = EPS64 if problem.double else problem.trial_eps
+        self.function = Function(
+            problem.inputs,
+            problem.outputs,
+            problem.point,
+            problem.value,
+            problem.evaluate,
+            problem.rounded,
+            problem.lower,
+            problem.upper,
+            problem.jitter,
+            eps,
+        )
+
+    def run(self) -> CheckResult:
+        """Prepare every method and decide."""
+        for name in METHOD_NAMES:
+            if name not in self.options.methods:
+                continue
+            if name in DIFFERENCE_METHODS:
+                self.states[name] = (Status.OK, None)
+            elif name == "user" and not (self.options.gradient or self.options.vjp):
+                if self.options.demanded:
+                    raise InvalidArgument(
+                        "methods", "'user' without a gradient", "give gradient= or vjp= as well"
+                    )
+            else:
+                self.prepare(name, lambda name=name: self._make(name))  # type: ignore[misc]  # binds the loop's name
+        state = self.states.get("torch")
+        if self.options.demanded and state is not None and "not installed" in (state[1] or ""):
+            raise InvalidArgument("methods", "'torch', which is not installed", state[1] or "")
+        return self.decide()
+
+    def _make(self, name: str) -> Pullback:
+        problem = self.problem
+        if name == "user":
+            return user.prepare(problem, self.options.gradient, self.options.vjp)
+        pullback = torch.prepare(problem) if name == "torch" else reference.prepare(problem)
+        expected = problem.value if pullback.eps <= EPS64 else problem.primal
+        eps = max(pullback.eps, EPS64 if problem.double else problem.trial_eps)
+        _must_reproduce(pullback, expected, eps)
+        return pullback
+
+    def in_two_precisions(self) -> tuple[Pullback | None, list[Pullback]]:
+        problem = self.problem
+        on_trial = self.pullbacks.get("torch")
+        try:
+            wide = self.pullbacks.get("reference")
+            if isinstance(wide, reference.ReferencePullback):
+                return wide, [wide.in_single_precision(nudged(wide.arrays, k)) for k in range(NUDGES)]
+            if on_trial is None or problem.dialect is not Dialect.TORCH or not problem.double:
+                return None, []
+            wide = on_trial if on_trial.eps <= EPS64 else torch.prepare(problem, "double")
+            moves = [functools.partial(nudged, k=k) for k in range(NUDGES)]
+            return wide, [torch.prepare(problem, "single", move) for move in moves]
+        except Exception:
+            # A function that runs in one precision alone keeps the estimate.
+            return None, []
+
+
+class _SecondOrder(_Check):
+    """The derivative of ``(x, u) → u · J(x)`` at the point and a random cotangent u."""
+
+    order = 2
+
+    def __init__(self, first: _FirstOrder):
+        super().__init__(first.problem, first.options)
+        self.first = first
+        rng = np.random.default_rng(first.problem.seed)
+        self.cotangent = _cotangents(rng, first.problem.outputs.size)[0]
+
+    def run(self) -> CheckResult:
+        """Prepare every method that the first order could use, and decide."""
+        for name, (status, reason) in self.first.states.items():
+            self.states[name] = (status, reason)
+            if name in self.first.pullbacks:
+                pullback = self.first.pullbacks[name]
+                self.prepare(name, lambda p=pullback: p.second_order(self.cotangent))  # type: ignore[misc]  # as above
+        self.function = self._gradient_function()
+        return self.decide()
+
+    def _gradient_function(self) -> Function:
+        """Return the gradient as differences see it: a first derivative that was just found right."""
+        f = self.first.function
+        lead = self.pullbacks.get("reference") or self._torch_in_double() or self.pullbacks.get("torch")
+        if lead is None:
+            # Nobody has a second derivative; the first order stands for the layout of the result.
+            return f
+
+        def evaluate(vector: Any) -> Any:
+            try:
+                return lead.primal_at(vector)
+            except Exception:
+                return np.full(lead.program.outputs.size, np.nan)
+
+        free = np.full(f.outputs.size, np.inf)
+        return Function(
+            lead.program.inputs,
+            lead.program.outputs,
+            np.concatenate([f.point, self.cotangent]),
+            lead.primal,
+            evaluate,
+            lambda vector: vector,
+            np.concatenate([f.lower, -free]),
+            np.concatenate([f.upper, free]),
+            np.zeros(lead.program.outputs.size),
+            lead.eps,
+        )
+
+    def _torch_in_double(self) -> Pullback | None:
+        if "torch" not in self.pullbacks or not self.problem.double:
+            return None
+        try:
+            return torch.prepare(self.problem, "double").second_order(self.cotangent)
+        except Exception:
+            # The gradient in the function's own precision is there as well, only coarser.
+            return None
+
+    def in_two_precisions(self) -> tuple[Pullback | None, list[Pullback]]:
+        wide, narrow = self.first.in_two_precisions()
+        if wide is None:
+            return None, []
+        try:
+            return wide.second_order(self.cotangent), [p.second_order(self.cotangent) for p in narrow]
+        except Exception:
+            # What cannot be measured keeps its estimate.
+            return None, []
+
+
+def _cotangents(rng: np.random.Generator, m: int) -> Matrix:
+    """Draw signed cotangents, away from zero: nothing cancels by design, and no entry is left out."""
+    return np.asarray(rng.choice([-1.0, 1.0], (DIRECTIONS, m)) * rng.uniform(0.5, 1.5, (DIRECTIONS, m)))
+
+
+def _must_reproduce(pullback: Pullback, expected: Any, eps: float) -> None:
+    """Raise `Unavailable` when a method's own run of the function gives another value than the function."""
+    if not np.isfinite(expected).all():
+        return
+    with np.errstate(invalid="ignore"):
+        gap = np.abs(pullback.primal - expected)
+    if not (gap <= 1e5 * eps * np.abs(expected).max(initial=0.0)).all():
+        k = int(np.argmax(np.where(np.isnan(gap), np.inf, gap)))
+        where, index = pullback.program.outputs.locate(k)
+        raise Unavailable(
+            f"the recording does not reproduce the function: {where}{list(index) or ''} is "
+            f"{pullback.primal[k]:.9g} instead of {expected[k]:.9g}"
+        )
+
+
+def _reference_alone_is_not_finite(table: Table, jacobian: Jacobian) -> bool:
+    """Whether the only wrong thing is that the engine's own rules give nan where the others agree."""
+    if "reference" not in table.exact or len(table.exact) < 2 or not table.disagrees:
+        return False
+    if vote(table.agreement, [*jacobian.differences, *table.exact]) != "reference":
+        return False
+    bad = table.bad_entries("reference")
+    return bool(bad.any()) and not bool(np.isfinite(table.exact["reference"].value[bad]).any())
+
+
+def _right_values(table: Table, jacobian: Jacobian, culprit: str) -> Matrix:
+    """Return the rows that the others agree on: another exact method's, else the differences'."""
+    agreement = {frozenset(pair): agree for pair, agree in table.agreement.items()}
+    for name, estimate in table.exact.items():
+        others = [*jacobian.differences, *table.exact]
+        if name != culprit and any(agreement.get(frozenset((name, o))) for o in others):
+            return np.asarray(estimate.value)
+    right = np.array(table.exact[culprit].value)
+    if table.differences is not None and not table.projected:
+        right[:, table.coordinates] = table.differences.central.value
+    return right
+
+
+def _too_small_to_see(table: Table) -> tuple[NotChecked, ...]:
+    """Name the entries whose share in the projections is below the error bar, if nobody saw them singly."""
+    if table.tangents is None or any(table.entrywise(c) and c.agree for c in table.evidence):
+        return ()
+    hidden = 0
+    for c in table.evidence:
+        share = np.abs(table.exact[c.b].value)[:, None, :] * np.abs(table.tangents)[None]
+        seen = (share * 1e-3 > c.tolerance[:, :, None]) | (share == 0)
+        hidden = max(hidden, int((~seen).all(axis=(0, 1)).sum()))
+    if not hidden:
+        return ()
+    text = "share in the projections is smaller than their error bars; mode='full' looks at each"
+    return (NotChecked(f"{hidden} small entries", text),)
+
+
+def _reproduce(problem: Problem, sources: dict[str, str], order: int) -> str:
+    if problem.how == "dict":
+        inputs = "{" + ", ".join(f"{k!r}: {v}" for k, v in sources.items()) + "}"
+    elif problem.how == "tuple":
+        inputs = "(" + "".join(f"{v}, " for v in sources.values()).rstrip() + ")"
+    else:
+        inputs = next(iter(sources.values()))
+    extra = ", order=2" if order == 2 else ""
+    return f"check_gradients({problem.name}, {inputs}{extra}, seed={problem.seed})"

@@ -1,0 +1,137 @@
+"""Error bars and verdicts: when two answers agree, when they do not, and when nobody can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pytest_gradcheck.core.layout import Layout
+from pytest_gradcheck.methods.base import Estimate
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """What is allowed beyond the error bars, and the smallest relative error that must be seen."""
+
+    rtol: float
+    atol: float
+    sensitivity: float
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Two methods side by side on the same entries: arrays of one shape.
+
+    ``disagree`` marks differences beyond tolerance and error bars, ``resolved`` entries where an
+    error of the promised size could not have hidden.
+    """
+
+    a: str
+    b: str
+    left: Estimate
+    right: Estimate
+    difference: Any
+    tolerance: Any
+    disagree: Any
+    resolved: Any
+
+    @property
+    def agree(self) -> bool | None:
+        """Whether the two agree everywhere; None when somewhere nobody can tell."""
+        if bool(self.disagree.any()):
+            return False
+        return True if bool(self.resolved.all()) else None
+
+
+def compare(
+    a: str,
+    left: Estimate,
+    b: str,
+    right: Estimate,
+    tolerance: Tolerance,
+    *,
+    scale: Any,
+    floor: Any,
+    zero: Any,
+    projected: bool = False,
+) -> Comparison:
+    """Compare two estimates entry by entry.
+
+    ``scale``, of the same shape, is the magnitude against which an entry counts as large or small.
+    Where it is no more than ``floor``, the rounding of the exact methods, the gradient is zero as far as
+    anybody can tell, and ``zero`` stands in for it: the derivative that would be noticeable.
+    ``projected`` values are sums over many entries: the sum may be far larger than the one entry in which
+    an error must be seen, so its own size counts for nothing.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        size = scale if projected else np.fmax(np.abs(left.value), np.abs(right.value))
+        bars = left.uncertainty + right.uncertainty
+        allowed = tolerance.rtol * np.where(np.isfinite(size), size, 0.0) + tolerance.atol + bars
+        difference = np.abs(left.value - right.value)
+        one_finite = np.isfinite(left.value) ^ np.isfinite(right.value)
+        known = np.isfinite(difference) & np.isfinite(allowed)
+        vanishing = scale <= floor
+        reach = np.where(vanishing, np.fmax(zero, scale), scale)
+        visible = tolerance.sensitivity * np.fmax(reach, size)
+        # A method that answers nan where the other one is certain is wrong; two that both answer inf
+        # have not been seen to agree on anything.
+        bar = np.where(np.isfinite(left.value), left.uncertainty, right.uncertainty)
+        certain = one_finite & (bar <= visible)
+        disagree = (known & (difference > allowed)) | certain
+        resolved = known & ((allowed <= visible) | (difference == 0) & (bars == 0))
+        difference = np.where(one_finite, np.inf, difference)
+    return Comparison(a, b, left, right, difference, allowed, disagree, resolved)
+
+
+def blocks(layout: Layout, values: Iterable[Any]) -> Any:
+    """Return, for rows of gradients of shape ``(rows, n)``, the largest magnitude in each input leaf.
+
+    The same within a leaf: shape ``(rows, n)``. Several methods' values are taken together.
+    """
+    out = None
+    for value in values:
+        with np.errstate(invalid="ignore"):
+            size = np.where(np.isfinite(value), np.abs(value), 0.0)
+        out = size if out is None else np.fmax(out, size)
+    assert out is not None
+    out = out.copy()
+    for leaf in layout.leaves:
+        part = out[:, leaf.start : leaf.stop]
+        if part.size:
+            part[:] = part.max(axis=1, keepdims=True)
+    return out
+
+
+def vote(agreement: Mapping[tuple[str, str], bool | None], methods: Iterable[str]) -> str | None:
+    """Name the method that stands alone against others that agree among themselves, or None.
+
+    Differences are one witness between them: they see the same function values. Where they are sure,
+    they outvote, since it is the function itself that they measure.
+    """
+    names = list(methods)
+
+    def say(a: str, b: str) -> bool | None:
+        return agreement.get((a, b), agreement.get((b, a)))
+
+    exact = [n for n in names if n not in ("central", "forward")]
+    measured = [n for n in ("central", "forward") if n in names]
+    suspects = [
+        n
+        for n in exact
+        if any(say(n, d) is False for d in measured) and not any(say(n, d) is True for d in measured)
+    ]
+    if len(suspects) == 1:
+        return suspects[0]
+    if suspects:
+        return None
+    alone = [
+        n
+        for n in exact
+        if any(say(n, o) is False for o in exact if o != n)
+        and not any(say(n, o) is True for o in names if o != n)
+    ]
+    backed = [n for n in exact if n not in alone and any(say(n, o) is True for o in names if o != n)]
+    return alone[0] if len(alone) == 1 and backed else None

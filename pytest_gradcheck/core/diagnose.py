@@ -1,0 +1,92 @@
+"""What kind of wrong: a stable code and a sentence, from the right values and the wrong ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pytest_gradcheck.core.layout import Layout
+from pytest_gradcheck.core.results import Diagnosis
+
+
+def diagnose(
+    wrong: Any, right: Any, bad: Any, culprit: str, inputs: Layout, notes: list[tuple[str, str]]
+) -> Diagnosis:
+    """Tell how a method's rows differ from the right ones.
+
+    ``wrong`` and ``right`` have shape ``(rows, inputs.size)``, ``bad`` marks the entries that differ;
+    ``notes`` are what the method itself noticed on its way (``detached``, ``none-gradient``).
+    """
+    who = f"the gradient of {culprit}"
+    if not np.isfinite(wrong[bad]).all():
+        return Diagnosis("non-finite-gradient", f"{who} is not finite where the function is smooth")
+    if not wrong[bad].any():
+        for code, text in notes:
+            if code in ("detached", "none-gradient"):
+                return Diagnosis(code, f"{text}, but the function depends on it")
+        return Diagnosis("zero-gradient", f"{who} is zero where it should not be")
+    usable = bad & np.isfinite(right)
+    w, r = wrong[usable], right[usable]
+    norm = float(r @ r)
+    if norm > 0:
+        factor = float(w @ r) / norm
+        if np.allclose(w, factor * r, rtol=1e-5, atol=1e-8 * float(np.abs(w).max())) and factor != 0:
+            # One entry alone is a multiple of anything; its factor is a guess that only few are worth.
+            if abs(factor + 1) < 1e-4:
+                return Diagnosis("sign", f"{who} has the wrong sign{_where(bad, inputs)}")
+            if usable.sum() > 1 or _is_round(factor):
+                return Diagnosis(
+                    "constant-factor", f"{who} is {_number(factor)} times the right one{_where(bad, inputs)}"
+                )
+    for leaf in inputs.leaves:
+        part = slice(leaf.start, leaf.stop)
+        if (
+            len(leaf.shape) == 2
+            and leaf.shape[0] == leaf.shape[1]
+            and not leaf.is_complex
+            and bad[:, part].any()
+        ):
+            turned = right[:, part].reshape(-1, *leaf.shape).swapaxes(1, 2).reshape(len(right), -1)
+            if np.allclose(wrong[:, part], turned, rtol=1e-5, atol=1e-8 * float(np.abs(turned).max())):
+                return Diagnosis("transposed", f"{who} for {leaf.name} is transposed")
+        if bad[:, part].sum() > 1 and _permuted(wrong[:, part], right[:, part]):
+            return Diagnosis("permuted", f"{who} for {leaf.name} has the right values in the wrong places")
+    place = _where(bad, inputs)
+    if bad.any(axis=0).sum() == 1 and inputs.size > 1:
+        return Diagnosis("one-entry", f"{who} is wrong in one entry{place}")
+    if len(inputs.leaves) > 1 and place:
+        return Diagnosis("one-input", f"{who} is wrong{place} only")
+    return Diagnosis("wrong-values", f"{who} differs from the other methods in {int(bad.sum())} entries")
+
+
+def _where(bad: Any, inputs: Layout) -> str:
+    """Say to which input the wrong entries are confined, if they are and there are others."""
+    columns = np.flatnonzero(bad.any(axis=0))
+    hit = [leaf for leaf in inputs.leaves if ((columns >= leaf.start) & (columns < leaf.stop)).any()]
+    if len(hit) == 1 and len(inputs.leaves) > 1:
+        return f" for {hit[0].name}"
+    if len(columns) == 1 and inputs.size > 1:
+        name, index = inputs.locate(int(columns[0]))
+        return f" at {name}{list(index)}"
+    return ""
+
+
+def _permuted(wrong: Any, right: Any) -> bool:
+    if not (np.isfinite(wrong).all() and np.isfinite(right).all()) or np.unique(right).size < 2:
+        return False
+    size = float(np.abs(right).max())
+    return bool(np.allclose(np.sort(wrong, axis=1), np.sort(right, axis=1), rtol=1e-5, atol=1e-8 * size))
+
+
+def _is_round(factor: float) -> bool:
+    return any(abs(f - round(f)) < 1e-4 * abs(f) and 0 < abs(round(f)) <= 10 for f in (factor, 1 / factor))
+
+
+def _number(factor: float) -> str:
+    if abs(factor - round(factor)) < 1e-4 * abs(factor) and abs(round(factor)) >= 1:
+        return str(round(factor))
+    if abs(1 / factor - round(1 / factor)) < 1e-4 * abs(1 / factor):
+        sign = "-" if factor < 0 else ""
+        return f"{sign}1/{abs(round(1 / factor))}"
+    return f"{factor:.6g}"

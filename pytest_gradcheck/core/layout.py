@@ -1,0 +1,86 @@
+"""Flat real vectors and the named arrays that they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Vector = np.ndarray[tuple[int], np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One array of the inputs or outputs: where it lies in the flat vector.
+
+    ``dtype`` is the name of the dtype that the user gave. A complex entry takes two coordinates, its
+    real and its imaginary part, so that every derivative is one of real numbers; this is torch's
+    convention for gradients of complex tensors (dL/dRe + i·dL/dIm) written out.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    start: int
+    is_complex: bool
+
+    @property
+    def size(self) -> int:
+        """Number of real coordinates."""
+        return int(np.prod(self.shape, dtype=np.int64)) * (2 if self.is_complex else 1)
+
+    @property
+    def stop(self) -> int:
+        """One past the last coordinate."""
+        return self.start + self.size
+
+    def array(self, vector: Vector) -> np.ndarray[Any, Any]:
+        """Return the leaf's part of a flat vector as a float64 or complex128 array of its shape (a copy)."""
+        part = np.array(vector[self.start : self.stop], dtype=np.float64)
+        return (part.view(np.complex128) if self.is_complex else part).reshape(self.shape)
+
+
+class Layout:
+    """The leaves of all inputs, or of all outputs, one after the other in one flat real vector."""
+
+    def __init__(self, names: Sequence[str], shapes: Sequence[tuple[int, ...]], dtypes: Sequence[str]):
+        leaves: list[Leaf] = []
+        start = 0
+        for name, shape, dtype in zip(names, shapes, dtypes, strict=True):
+            leaf = Leaf(name, tuple(shape), dtype, start, dtype.startswith("complex"))
+            leaves.append(leaf)
+            start = leaf.stop
+        self.leaves = tuple(leaves)
+        self.size = start
+
+    def split(self, vector: Vector) -> list[np.ndarray[Any, Any]]:
+        """Cut a flat vector into float64 or complex128 arrays, one per leaf."""
+        return [leaf.array(vector) for leaf in self.leaves]
+
+    def join(self, arrays: Sequence[Any]) -> Vector:
+        """Put arrays, one per leaf and of its shape, into one flat vector."""
+        out = np.zeros(self.size)
+        for leaf, array in zip(self.leaves, arrays, strict=True):
+            kind = np.complex128 if leaf.is_complex else np.float64
+            flat = np.ascontiguousarray(array, dtype=kind).reshape(-1)
+            out[leaf.start : leaf.stop] = flat.view(np.float64)
+        return out
+
+    def leaf_of(self, coordinate: int) -> Leaf:
+        """Return the leaf to which a coordinate belongs."""
+        for leaf in self.leaves:
+            if leaf.start <= coordinate < leaf.stop:
+                return leaf
+        raise IndexError(coordinate)
+
+    def locate(self, coordinate: int) -> tuple[str, tuple[int, ...]]:
+        """Return the name (with ``.real`` or ``.imag`` for complex leaves) and the multi-index."""
+        leaf = self.leaf_of(coordinate)
+        offset = coordinate - leaf.start
+        name = leaf.name
+        if leaf.is_complex:
+            name = f"{name}.{'imag' if offset % 2 else 'real'}"
+            offset //= 2
+        return name, tuple(int(i) for i in np.unravel_index(offset, leaf.shape)) if leaf.shape else ()

@@ -1,0 +1,91 @@
+"""Which entry is wrong, in O(log n) evaluations: halves of the inputs, then halves of the outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from pytest_gradcheck.core.compare import Tolerance
+from pytest_gradcheck.core.jacobian import Jacobian
+from pytest_gradcheck.core.layout import Vector
+from pytest_gradcheck.core.results import DIFFERENCE_METHODS
+from pytest_gradcheck.core.table import Table
+
+#: As many wrong entries as a message could show.
+MOST = 4
+
+
+def bisect(size: int, is_wrong: Callable[[Vector], bool], *, most: int = MOST) -> list[int]:
+    """Return up to ``most`` indices below ``size`` that are wrong by themselves.
+
+    ``is_wrong(mask)`` tells whether a set of entries, a float mask of zeros and ones of shape
+    ``(size,)``, gives a wrong sum. A set that is wrong is halved until one entry is left; about
+    ``2 · most · log2(size)`` calls.
+    """
+    found: list[int] = []
+    pending = [(0, size)]
+    while pending and len(found) < most:
+        start, stop = pending.pop()
+        mask = np.zeros(size)
+        mask[start:stop] = 1.0
+        if not is_wrong(mask):
+            continue
+        if stop - start == 1:
+            found.append(start)
+            continue
+        middle = (start + stop) // 2
+        pending += [(middle, stop), (start, middle)]
+    return found
+
+
+def wrong_columns(jacobian: Jacobian, tolerance: Tolerance, table: Table) -> list[int]:
+    """Return the coordinates on which the methods of a table of projections disagree, at most four."""
+    worst: list[int] = []
+    for c in table.evidence:
+        if table.entrywise(c) and c.disagree.any():
+            ratio = np.where(c.disagree, c.difference / np.fmax(c.tolerance, 1e-300), 0.0).max(axis=0)
+            worst += [int(i) for i in np.argsort(-ratio)[:MOST] if ratio[i] > 0]
+    if worst or table.tangents is None:
+        return list(dict.fromkeys(worst))[:MOST]
+    for c in table.evidence:
+        if c.a in DIFFERENCE_METHODS and c.disagree.any():
+            row, k = (int(i) for i in np.argwhere(c.disagree)[0])
+            is_wrong = _projection_is_wrong(jacobian, tolerance, table, c.b, row, table.tangents[k])
+            return bisect(jacobian.function.inputs.size, is_wrong)
+    return []
+
+
+def _projection_is_wrong(
+    jacobian: Jacobian, tolerance: Tolerance, table: Table, exact: str, row: int, tangent: Vector
+) -> Callable[[Vector], bool]:
+    gradient, bars = table.exact[exact].value[row], table.exact[exact].uncertainty[row]
+
+    def is_wrong(mask: Vector) -> bool:
+        part = mask * tangent
+        d = jacobian.along(part, table.cotangents[row : row + 1], thorough=False).central
+        gap = abs(float(d.value[0, 0]) - float(gradient @ part))
+        bar = float(d.uncertainty[0, 0]) + float(np.sqrt((bars**2) @ (part**2)))
+        return gap > bar + tolerance.rtol * float(np.max(np.abs(gradient * part), initial=0.0))
+
+    return is_wrong
+
+
+def wrong_rows(jacobian: Jacobian, tolerance: Tolerance, coordinate: int) -> list[int]:
+    """Return the outputs whose derivative by one coordinate the methods disagree on, at most four."""
+    m = jacobian.function.outputs.size
+    measured = None
+    if jacobian.differences:
+        measured = jacobian.column(coordinate, None, thorough=True).central
+
+    def is_wrong(mask: Vector) -> bool:
+        rows = [jacobian.rows(name, mask[None]) for name in jacobian.pullbacks]
+        numbers = [float(r.value[0, coordinate]) for r in rows]
+        bars = [float(r.uncertainty[0, coordinate]) for r in rows]
+        if measured is not None and np.isfinite(measured.uncertainty).all():
+            numbers.append(float(mask @ measured.value[:, 0]))
+            bars.append(float(mask @ measured.uncertainty[:, 0]))
+        size = max(abs(v) for v in numbers)
+        return max(numbers) - min(numbers) > sum(bars) + tolerance.rtol * size
+
+    return bisect(m, is_wrong)

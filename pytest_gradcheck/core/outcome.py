@@ -1,0 +1,134 @@
+"""A table of numbers written down as a result: values in the structure of the inputs, pairs, the worst entry."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pytest_gradcheck.core.compare import Comparison
+from pytest_gradcheck.core.jacobian import Function, Jacobian, Matrix
+from pytest_gradcheck.core.results import Pair, Place, Worst
+from pytest_gradcheck.core.table import Table
+
+
+def pairs(table: Table, function: Function) -> tuple[Pair, ...]:
+    """Return every comparison of the table in short."""
+    return tuple(_pair(c, table, function) for c in table.comparisons)
+
+
+def worst(table: Table, jacobian: Jacobian) -> Worst | None:
+    """Return the entry (or projection) where the methods are farthest apart, in units of the tolerance."""
+    counted = [c for c in table.evidence if c.difference.size]
+    if not counted:
+        return None
+    c = max(counted, key=lambda c: (c.agree is False, _ratio(c)[_worst_index(c)]))
+    k = row, column = _worst_index(c)
+    whole = table.entrywise(c)
+    values: dict[str, float] = {}
+    bars: dict[str, float] = {}
+    d = table.differences
+    at: int | None = column
+    if whole:
+        known = not table.projected and column in table.coordinates
+        at = table.coordinates.index(column) if known else None
+    if d is not None and at is not None:
+        estimates = {"central": d.central, "forward": d.forward}
+        for name in jacobian.differences:
+            values[name] = float(estimates[name].value[row, at])
+            bars[name] = float(estimates[name].uncertainty[row, at])
+    for name, estimate in table.exact.items():
+        shown = estimate if whole else table.seen(name)
+        values[name] = float(shown.value[row, column])
+        bars[name] = float(shown.uncertainty[row, column])
+    place = _place(c, k, table, jacobian.function)
+    return Worst(place, values, bars, float(c.difference[k]), float(c.tolerance[k]))
+
+
+def shown(
+    name: str, table: Table, function: Function, structure: Callable[[list[Any]], Any]
+) -> tuple[Any, Any]:
+    """Return a method's value and error bar, in the structure of the inputs where all entries are known.
+
+    ``structure`` puts one value per input leaf into the structure of the user's inputs.
+    """
+    everything = _is_identity(table.cotangents, function.outputs.size)
+    if name in table.exact:
+        if not everything:
+            seen = table.seen(name)
+            return seen.value, seen.uncertainty
+        estimate = table.exact[name]
+    else:
+        d = table.differences
+        if d is None:
+            return None, None
+        estimate = d.central if name == "central" else d.forward
+        if not everything or table.projected or len(table.coordinates) != function.inputs.size:
+            return estimate.value, estimate.uncertainty
+    return (
+        _structured(estimate.value, function, structure),
+        _structured(estimate.uncertainty, function, structure),
+    )
+
+
+def _structured(matrix: Matrix, function: Function, structure: Callable[[list[Any]], Any]) -> Any:
+    out = []
+    for leaf in function.outputs.leaves:
+        parts: list[Any] = []
+        for x in function.inputs.leaves:
+            block = matrix[leaf.start : leaf.stop, x.start : x.stop]
+            if not (leaf.is_complex or x.is_complex):
+                block = block.reshape(leaf.shape + x.shape)
+            elif leaf.size == 1:
+                # A real function of complex inputs: dL/dRe + i dL/dIm, as torch writes it.
+                block = np.ascontiguousarray(block).view(np.complex128).reshape(x.shape)
+            parts.append(block.item() if block.ndim == 0 else block)
+        out.append(structure(parts))
+    return out[0] if len(out) == 1 else tuple(out)
+
+
+def _pair(c: Comparison, table: Table, function: Function) -> Pair:
+    if c.difference.size == 0:
+        return Pair(c.a, c.b, 0.0, 0.0, None, 0.0, c.agree)
+    k = _worst_index(c)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        size = np.fmax(np.abs(c.left.value), np.abs(c.right.value))
+        relative = np.where(c.difference == 0, 0.0, c.difference / size)
+    place = _place(c, k, table, function)
+    return Pair(c.a, c.b, _max(c.difference), _max(relative), place, float(c.tolerance[k]), c.agree)
+
+
+def _max(values: Any) -> float:
+    return math.nan if np.isnan(values).all() else float(np.nanmax(values))
+
+
+def _place(c: Comparison, k: tuple[int, int], table: Table, function: Function) -> Place:
+    row, column = k
+    output, output_index = f"projection {row}", ()
+    if np.count_nonzero(table.cotangents[row]) == 1:
+        output, output_index = function.outputs.locate(int(np.argmax(np.abs(table.cotangents[row]))))
+    if table.entrywise(c):
+        name, index = function.inputs.locate(column)
+    elif not table.projected:
+        name, index = function.inputs.locate(table.coordinates[column])
+    else:
+        name, index = f"direction {column}", ()
+    return Place(name, index, output, output_index)
+
+
+def _ratio(c: Comparison) -> Any:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where(c.difference == 0, 0.0, c.difference / c.tolerance)
+    return np.where(np.isnan(ratio), -1.0, ratio)
+
+
+def _worst_index(c: Comparison) -> tuple[int, int]:
+    ratio = np.where(c.disagree, _ratio(c), -2.0) if c.disagree.any() else _ratio(c)
+    row, column = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
+    return int(row), int(column)
+
+
+def _is_identity(matrix: Matrix, size: int) -> bool:
+    return matrix.shape == (size, size) and bool((matrix == np.eye(size)).all())

@@ -1,0 +1,683 @@
+"""A callable at a point, seen as one function from a flat real vector to a flat real vector."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import inspect
+import random
+import sys
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from pytest_gradcheck.core.errors import InvalidArgument
+from pytest_gradcheck.core.layout import Layout, Vector
+from pytest_gradcheck.core.pytree import Substitution, Tree, is_module, is_tensor
+from pytest_gradcheck.core.results import NotChecked
+
+EPS64 = float(np.finfo(np.float64).eps)
+EPS32 = float(np.finfo(np.float32).eps)
+EPS_BY_DTYPE = {
+    "float64": EPS64,
+    "complex128": EPS64,
+    "float32": EPS32,
+    "complex64": EPS32,
+    "float16": float(np.finfo(np.float16).eps),
+    "bfloat16": 2.0**-7,
+}
+
+
+class Dialect(enum.StrEnum):
+    """What kind of values the function is called with; decided by the inputs, never guessed."""
+
+    PYTHON = "python"
+    NUMPY = "numpy"
+    TORCH = "torch"
+
+
+class Problem:
+    """The function, its point, and everything that every method needs to know of both.
+
+    ``point`` is the flat vector of the differentiable inputs, shape ``(inputs.size,)``; ``primal`` the
+    function's value there, shape ``(outputs.size,)``, in the function's own precision. `evaluate` is the
+    function on flat vectors, in float64 where the function allows it (``double``).
+    """
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        inputs: Any,
+        *,
+        name: str | None = None,
+        wrt: Any = None,
+        domain: Any = None,
+        seed: int | None = None,
+    ):
+        if not callable(fn):
+            raise InvalidArgument("fn", _kind(fn), "give a function, a torch.nn.Module or another callable")
+        self.fn = fn
+        self.name = name or _name_of(fn)
+        self._bind(fn, inputs)
+        self.dialect = self._find_dialect()
+        self.not_checked: list[NotChecked] = []
+        self._positions = self._find_differentiable(wrt)
+        self._differentiated = frozenset(self._positions)
+        leaves = [self._leaves[i] for i in self._positions]
+        self.inputs = Layout(
+            [self._names[i] for i in self._positions],
+            [tuple(np.shape(v)) if not is_tensor(v) else tuple(v.shape) for v in leaves],
+            [dtype_of(v) for v in leaves],
+        )
+        if self.inputs.size == 0:
+            raise InvalidArgument(
+                "inputs",
+                f"only empty arrays ({', '.join(leaf.name for leaf in self.inputs.leaves)})",
+                "draw at least one number to differentiate by",
+            )
+        self.point = self.inputs.join([to_numpy(v) for v in leaves])
+        self.seed = zlib.crc32(self.point.tobytes()) if seed is None else seed
+        self.lower, self.upper = self._bounds(domain)
+        self.evaluations = 0
+        self._random = _RandomState(self.seed)
+        self._grad_mode = False
+        self._start()
+
+    # -- the call ------------------------------------------------------------------------------------
+
+    def call(self, values: Sequence[Any], *, double: bool) -> list[Any]:
+        """Call the function with these values as its differentiable leaves, in their places.
+
+        Returns the differentiable output leaves, raw. ``double`` says whether the constants beside
+        them (buffers, inputs that are not differentiated) are given in float64 too.
+        """
+        return [out for out, keep in zip(self._call(values, double)[1], self._kept, strict=True) if keep]
+
+    def native_values(self) -> list[Any]:
+        """Return copies of the user's own differentiable leaves: same dtype, device, strides, values."""
+        return [_copy(self._leaves[i], double=False) for i in self._positions]
+
+    def values_at(self, vector: Vector) -> list[Any]:
+        """Return the leaves that stand for a flat vector, in the precision in which `evaluate` works."""
+        return [
+            _like(array, self._leaves[i], double=self.double)
+            for array, i in zip(self.inputs.split(vector), self._positions, strict=True)
+        ]
+
+    def evaluate(self, vector: Vector) -> Vector:
+        """Return the function's value at another point, NaN where it cannot be evaluated there.
+
+        An exception away from the point means that the neighbour lies outside of the function's
+        domain (``math.log`` of a negative number, a matrix that is no longer positive definite).
+        """
+        self.evaluations += 1
+        try:
+            with np.errstate(all="ignore"):
+                outs = self._plain_call(self.values_at(vector), double=self.double)
+            return self.outputs.join([to_numpy(o) for o in outs])
+        except Exception:
+            return np.full(self.outputs.size, np.nan)
+
+    def rounded(self, vector: Vector) -> Vector:
+        """Return the point at which `evaluate` really evaluates: the vector in the working precision."""
+        if self.double:
+            return vector
+        parts = [
+            to_numpy(_like(array, self._leaves[i], double=False))
+            for array, i in zip(self.inputs.split(vector), self._positions, strict=True)
+        ]
+        return self.inputs.join(parts)
+
+    def structure(self, arrays: Sequence[Any]) -> Any:
+        """Put one value per differentiable leaf into the structure of the user's inputs.
+
+        Leaves that are not differentiated become None; one array alone stands for itself.
+        """
+        filled: list[Any] = [None] * len(self._leaves)
+        for i, array in zip(self._positions, arrays, strict=True):
+            filled[i] = array
+        parts, start = {}, 0
+        for key, tree in self._trees.items():
+            stop = start + len(tree.leaves)
+            parts[key] = tree.map(filled[start:stop])
+            start = stop
+        if self._how == "dict" or "" in parts:
+            return parts
+        values = tuple(parts.values())
+        return values if self._how == "tuple" else values[0]
+
+    def native_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return fresh positional and keyword arguments, as the user's own function would be called."""
+        filled = [_copy(v, double=False) for v in self._leaves]
+        arguments, _ = self._assemble(filled)
+        return ((), arguments) if self._how == "dict" else (tuple(arguments.values()), {})
+
+    def output_cotangent(self, vector: Vector) -> Any:
+        """Return a flat cotangent in the structure, kind and dtype of the function's result.
+
+        Outputs that have no derivative get None.
+        """
+        parts = iter(self.outputs.split(vector))
+        filled = [
+            _like(next(parts), leaf, double=False) if keep else None
+            for leaf, keep in zip(self.output_tree.leaves, self._kept, strict=True)
+        ]
+        return self.output_tree.map(filled)
+
+    def match_inputs(self, answer: Any) -> list[Any] | None:
+        """Find in a hand-written gradient the part for each differentiable leaf; None if it does not fit."""
+        keys = [key for key in self._trees if key]
+        if isinstance(answer, dict) and set(answer) >= set(keys):
+            parts = {key: answer[key] for key in keys}
+        elif isinstance(answer, tuple | list) and len(answer) == len(keys) and self._how != "one":
+            parts = dict(zip(keys, answer, strict=True))
+        elif len(keys) == 1:
+            alone = isinstance(answer, tuple) and len(answer) == 1
+            parts = {keys[0]: answer[0] if alone else answer}
+        else:
+            return None
+        found: list[Any] = []
+        for key, tree in self._trees.items():
+            part = parts.get(key)
+            if tree.names == [key]:
+                found.append(part)
+                continue
+            inner = Tree(part, key)
+            by_name = dict(zip(inner.names, inner.leaves, strict=True))
+            found += [by_name.get(name) for name in tree.names]
+        return [found[i] for i in self._positions]
+
+    @property
+    def trial_eps(self) -> float:
+        """Unit roundoff of the coarsest dtype among the differentiable inputs and the outputs."""
+        return max(EPS_BY_DTYPE.get(leaf.dtype, EPS64) for leaf in self.inputs.leaves + self.outputs.leaves)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The user's inputs by argument name, as they were given."""
+        return self._arguments
+
+    @property
+    def how(self) -> str:
+        """How the inputs were given: ``"dict"``, ``"tuple"`` or ``"one"``."""
+        return self._how
+
+    # -- construction --------------------------------------------------------------------------------
+
+    def _bind(self, fn: Callable[..., Any], inputs: Any) -> None:
+        if isinstance(inputs, dict):
+            self._how, arguments = "dict", inputs
+            for key in inputs:
+                if not isinstance(key, str):
+                    raise InvalidArgument(
+                        "inputs", f"the key {key!r}", "the keys name fn's arguments: strings"
+                    )
+        elif isinstance(inputs, tuple) and not hasattr(inputs, "_fields"):
+            self._how = "tuple"
+            arguments = dict(zip(_parameter_names(fn, len(inputs)), inputs, strict=True))
+        else:
+            self._how, arguments = "one", {_parameter_names(fn, 1)[0]: inputs}
+        if not arguments and not is_module(fn):
+            raise InvalidArgument("inputs", "none", "give one array, a tuple or a dict of inputs")
+        self._arguments = dict(arguments)
+        self._trees = {key: Tree(value, key) for key, value in arguments.items()}
+        if is_module(fn):
+            self._trees[""] = Tree(fn, "")
+        self._names = [name for tree in self._trees.values() for name in tree.names]
+        self._leaves = [leaf for tree in self._trees.values() for leaf in tree.leaves]
+        self._in_module = [flag for tree in self._trees.values() for flag in tree.in_module]
+
+    def _find_dialect(self) -> Dialect:
+        if any(is_tensor(v) for v in self._leaves):
+            return Dialect.TORCH
+        if any(isinstance(v, np.ndarray | np.generic) for v in self._leaves):
+            return Dialect.NUMPY
+        return Dialect.PYTHON
+
+    def _find_differentiable(self, wrt: Any) -> list[int]:
+        wanted = self._wanted(wrt)
+        some_require_grad = any(
+            is_tensor(v) and v.requires_grad and not inside
+            for v, inside in zip(self._leaves, self._in_module, strict=True)
+        )
+        positions = []
+        for i, (name, value, inside) in enumerate(
+            zip(self._names, self._leaves, self._in_module, strict=True)
+        ):
+            reason = self._why_constant(value, inside, some_require_grad)
+            if reason is None and wanted is not None and not any(_under(name, w) for w in wanted):
+                reason = "left out by wrt"
+            if reason is None:
+                positions.append(i)
+            else:
+                self.not_checked.append(NotChecked(name, reason))
+        if not positions:
+            found = ", ".join(f"{n.what} ({n.reason})" for n in self.not_checked) or "nothing"
+            raise InvalidArgument(
+                "inputs",
+                f"nothing to differentiate by: {found}",
+                "give floats, or arrays of a floating dtype",
+            )
+        return positions
+
+    def _why_constant(self, value: Any, inside: bool, some_require_grad: bool) -> str | None:
+        if is_tensor(value):
+            if not (value.dtype.is_floating_point or value.dtype.is_complex):
+                return f"dtype {dtype_of(value)} is not differentiable"
+            if inside:
+                return None if value.requires_grad else "a tensor of the module that requires no gradient"
+            if some_require_grad and not value.requires_grad:
+                return "requires no gradient, beside a tensor that does"
+            return None
+        if self.dialect is Dialect.TORCH:
+            return f"{_kind(value)} beside tensors"
+        if isinstance(value, np.ndarray | np.generic):
+            return None if value.dtype.kind in "fc" else f"dtype {value.dtype} is not differentiable"
+        if isinstance(value, float | complex):
+            return None
+        return f"{_kind(value)} is not differentiable"
+
+    def _wanted(self, wrt: Any) -> list[str] | None:
+        if wrt is None:
+            return None
+        keys = list(self._arguments)
+        wanted = []
+        for item in wrt if isinstance(wrt, list | tuple | set | frozenset) else [wrt]:
+            if isinstance(item, int) and not isinstance(item, bool) and -len(keys) <= item < len(keys):
+                wanted.append(keys[item])
+            elif isinstance(item, str) and any(_under(name, item) for name in self._names):
+                wanted.append(item)
+            else:
+                raise InvalidArgument(
+                    "wrt", repr(item), f"name one of {', '.join(self._names)}, or give an argument's position"
+                )
+        return wanted
+
+    def _bounds(self, domain: Any) -> tuple[Vector, Vector]:
+        lower = np.full(self.inputs.size, -np.inf)
+        upper = np.full(self.inputs.size, np.inf)
+        for key, bounds in self._named_domain(domain):
+            try:
+                low, high = bounds
+                low = -np.inf if low is None else low
+                high = np.inf if high is None else high
+            except (TypeError, ValueError):
+                raise InvalidArgument("domain", repr(bounds), "bounds are a pair (lower, upper)") from None
+            hit = False
+            for leaf in self.inputs.leaves:
+                if _under(leaf.name, key):
+                    hit = True
+                    for side, bound in ((lower, low), (upper, high)):
+                        values = np.broadcast_to(np.asarray(bound, dtype=np.float64), leaf.shape).reshape(-1)
+                        side[leaf.start : leaf.stop] = np.repeat(values, 2) if leaf.is_complex else values
+            if not hit and not any(_under(n, key) for n in self._names):
+                raise InvalidArgument("domain", f"the name {key!r}", f"name one of {', '.join(self._names)}")
+        outside = ~((self.point >= lower) & (self.point <= upper)) & np.isfinite(self.point)
+        if outside.any():
+            where, index = self.inputs.locate(int(np.argmax(outside)))
+            raise InvalidArgument(
+                "domain", f"a point outside of it at {where}{list(index) or ''}", "the point must lie inside"
+            )
+        return lower, upper
+
+    def _named_domain(self, domain: Any) -> list[tuple[str, Any]]:
+        if domain is None:
+            return []
+        if isinstance(domain, dict):
+            return [(key, bounds) for key, bounds in domain.items() if bounds is not None]
+        keys = list(self._arguments)
+        if len(keys) == 1:
+            return [(keys[0], domain)]
+        raise InvalidArgument(
+            "domain", f"{domain!r} for {len(keys)} inputs", f"give a dict by name: {', '.join(keys)}"
+        )
+
+    def _start(self) -> None:
+        """Evaluate at the point: structure of the outputs, precision, repeatability."""
+        self._kept: list[bool] = []
+        tree, leaves = self._first_call()
+        kept_names, kept = [], []
+        for name, leaf in zip(tree.names, leaves, strict=True):
+            reason = self._why_no_output(leaf)
+            self._kept.append(reason is None)
+            if reason is None:
+                kept_names.append(name)
+                kept.append(leaf)
+            elif leaf is not None:
+                self.not_checked.append(NotChecked(name, reason))
+        if not kept:
+            got = ", ".join(_kind(leaf) for leaf in leaves) or "an empty container"
+            raise InvalidArgument(
+                "fn", f"{got} as its result", "a function under check returns a float or a floating array"
+            )
+        self.output_tree = tree
+        self.outputs = Layout(
+            kept_names,
+            [tuple(v.shape) if is_tensor(v) else tuple(np.shape(v)) for v in kept],
+            [dtype_of(v) for v in kept],
+        )
+        self.primal = self.outputs.join([to_numpy(v) for v in kept])
+        self.double = True
+        native = all(EPS_BY_DTYPE.get(leaf.dtype, EPS64) == EPS64 for leaf in self.inputs.leaves) and not any(
+            self._coarse_constant(v) for v in self._leaves
+        )
+        if not native:
+            self.double = self._runs_in_double()
+        value = self.evaluate(self.point)
+        #: The function's value in the working precision, from a second call: what differences start at.
+        self.value = self.primal if np.isnan(value).all() else value
+        again = self.evaluate(self.point)
+        with np.errstate(invalid="ignore"):
+            spread = np.abs(again - self.value)
+        #: How much the value moves when nothing moves; zero for a deterministic function.
+        self.jitter = np.where(np.isfinite(spread), spread, 0.0)
+
+    def _first_call(self) -> tuple[Tree, list[Any]]:
+        values = self.native_values()
+        try:
+            with self._no_grad():
+                return self._call(values, double=False)
+        except Exception as error:
+            self._explain(error)
+            if self.dialect is not Dialect.TORCH or not isinstance(error, RuntimeError):
+                raise
+            # A function that differentiates inside (forces from an energy) needs inputs that require
+            # a gradient; under no_grad its own autograd.grad has nothing to work on.
+            self._grad_mode = True
+            with self._no_grad():
+                return self._call(self._requiring_grad(values), double=False)
+
+    def _explain(self, error: Exception) -> None:
+        text = str(error)
+        if self.dialect is not Dialect.TORCH and "must be Tensor" in text:
+            given = "NumPy arrays" if self.dialect is Dialect.NUMPY else "Python floats"
+            raise InvalidArgument(
+                "inputs",
+                f"{given} for a function that calls torch ({text.splitlines()[0]})",
+                "draw tensors(...) instead, or pass torch tensors",
+            ) from error
+        if isinstance(error, TypeError) and "argument" in text and _called_wrongly(self.fn, error):
+            raise InvalidArgument(
+                "inputs",
+                f"{', '.join(self._arguments)} for {self.name}{_signature(self.fn)} ({text})",
+                "a tuple is passed by position, a dict by name, anything else as the one argument",
+            ) from error
+
+    def _runs_in_double(self) -> bool:
+        self.double = True
+        try:
+            outs = self._plain_call(self.values_at(self.point), double=True)
+            return all(
+                tuple(np.shape(to_numpy(o))) == leaf.shape
+                for o, leaf in zip(outs, self.outputs.leaves, strict=True)
+            )
+        except Exception:
+            return False
+
+    def _coarse_constant(self, value: Any) -> bool:
+        return is_tensor(value) and EPS_BY_DTYPE.get(dtype_of(value), EPS64) > EPS64
+
+    def _why_no_output(self, value: Any) -> str | None:
+        if value is None:
+            return "None"
+        if is_tensor(value):
+            floating = value.dtype.is_floating_point or value.dtype.is_complex
+            return None if floating else f"dtype {dtype_of(value)} has no derivative"
+        if isinstance(value, np.ndarray | np.generic):
+            return None if value.dtype.kind in "fc" else f"dtype {value.dtype} has no derivative"
+        if isinstance(value, float | complex):
+            return None
+        return f"{_kind(value)} has no derivative"
+
+    def _plain_call(self, values: Sequence[Any], *, double: bool) -> list[Any]:
+        with self._no_grad():
+            return self.call(self._requiring_grad(values) if self._grad_mode else values, double=double)
+
+    def _requiring_grad(self, values: Sequence[Any]) -> list[Any]:
+        return [v.detach().requires_grad_() for v in values]
+
+    def _no_grad(self) -> contextlib.AbstractContextManager[Any]:
+        if self.dialect is not Dialect.TORCH:
+            return contextlib.nullcontext()
+        import torch
+
+        return torch.enable_grad() if self._grad_mode else torch.no_grad()
+
+    def _call(self, values: Sequence[Any], double: bool) -> tuple[Tree, list[Any]]:
+        filled = [None if i in self._differentiated else _copy(v, double) for i, v in enumerate(self._leaves)]
+        for i, value in zip(self._positions, values, strict=True):
+            filled[i] = value
+        arguments, substitutions = self._assemble(filled)
+        self._random.rewind()
+        with _substituted(substitutions):
+            if self._how == "dict":
+                out = self.fn(**arguments)
+            else:
+                out = self.fn(*arguments.values())
+        self._random.look()
+        tree = Tree(out, "output")
+        return tree, tree.leaves
+
+    def _assemble(self, filled: Sequence[Any]) -> tuple[dict[str, Any], list[Substitution]]:
+        arguments: dict[str, Any] = {}
+        substitutions: list[Substitution] = []
+        start = 0
+        for key, tree in self._trees.items():
+            stop = start + len(tree.leaves)
+            arguments[key], swaps = tree.rebuild(filled[start:stop])
+            substitutions += swaps
+            start = stop
+        arguments.pop("", None)
+        return arguments, substitutions
+
+
+# -- random numbers --------------------------------------------------------------------------------
+
+
+class _RandomState:
+    """Makes every call of a function that draws random numbers draw the same ones.
+
+    Seeding the three generators costs 30 µs, many times a small function, so it is done only after
+    the first call was seen to move one of them.
+    """
+
+    def __init__(self, seed: int):
+        self.seed = seed
+        self._moved: bool | None = None
+
+    def rewind(self) -> None:
+        if self._moved is None:
+            self._seed()
+            self._before = _random_states()
+        elif self._moved:
+            self._seed()
+
+    def look(self) -> None:
+        if self._moved is None:
+            self._moved = not _same_states(self._before, _random_states())
+            del self._before
+
+    def _seed(self) -> None:
+        random.seed(self.seed)
+        np.random.seed(self.seed % 2**32)
+        torch = sys.modules.get("torch")
+        if torch is not None:
+            torch.manual_seed(self.seed)
+
+
+@contextlib.contextmanager
+def kept_random_states() -> Iterator[None]:
+    """Leave Python's, NumPy's and torch's global random states as they were found."""
+    before = _random_states()
+    try:
+        yield
+    finally:
+        _set_random_states(before)
+
+
+def _random_states() -> tuple[Any, ...]:
+    torch = sys.modules.get("torch")
+    return random.getstate(), np.random.get_state(), None if torch is None else torch.get_rng_state()
+
+
+def _set_random_states(states: tuple[Any, ...]) -> None:
+    random.setstate(states[0])
+    np.random.set_state(states[1])
+    if states[2] is not None:
+        sys.modules["torch"].set_rng_state(states[2])
+
+
+def _same_states(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
+    numpy_same = a[1][2:] == b[1][2:] and bool(np.array_equal(a[1][1], b[1][1]))
+    torch_same = (a[2] is None and b[2] is None) or bool((a[2] == b[2]).all())
+    return a[0] == b[0] and numpy_same and torch_same
+
+
+# -- values ----------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _substituted(substitutions: Sequence[Substitution]) -> Iterator[None]:
+    if not substitutions:
+        yield
+        return
+    from torch.nn.utils.stateless import _reparametrize_module
+
+    with contextlib.ExitStack() as stack:
+        for swap in substitutions:
+            stack.enter_context(_reparametrize_module(swap.module, swap.tensors))
+        yield
+
+
+def dtype_of(value: Any) -> str:
+    """Return the name of a leaf's dtype: ``float64`` for a Python float, ``bfloat16``, ``complex64``, …"""
+    if is_tensor(value):
+        return str(value.dtype).removeprefix("torch.")
+    if isinstance(value, np.ndarray | np.generic):
+        return value.dtype.name
+    return "complex128" if isinstance(value, complex) else "float64"
+
+
+def to_numpy(value: Any) -> np.ndarray[Any, Any]:
+    """Return a leaf, of whatever kind and dtype, as a NumPy array; tensors as float64 or complex128."""
+    if is_tensor(value):
+        kind = np.complex128 if value.dtype.is_complex else np.float64
+        wide = value.detach().resolve_conj().resolve_neg()
+        torch = sys.modules["torch"]
+        wide = wide.to(torch.complex128 if value.dtype.is_complex else torch.float64)
+        return np.asarray(wide.cpu().numpy(), dtype=kind)
+    return np.asarray(value)
+
+
+def _copy(value: Any, double: bool) -> Any:
+    if is_tensor(value):
+        floating = value.dtype.is_floating_point or value.dtype.is_complex
+        if double and floating:
+            return _widened(value)
+        return value.detach().clone() if value.is_contiguous() else _restrided(value.detach())
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def _widened(value: Any) -> Any:
+    torch = sys.modules["torch"]
+    dtype = torch.complex128 if value.dtype.is_complex else torch.float64
+    return value.detach().to(dtype, copy=True)
+
+
+def _restrided(tensor: Any) -> Any:
+    """Return a copy with the same strides, also of expanded and overlapping tensors."""
+    torch = sys.modules["torch"]
+    needed = 1 + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride(), strict=True) if n > 0)
+    base = torch.empty(needed if tensor.numel() else 0, dtype=tensor.dtype, device=tensor.device)
+    base.copy_(tensor.as_strided((base.numel(),), (1,)))
+    return base.as_strided(tensor.shape, tensor.stride())
+
+
+def _like(array: np.ndarray[Any, Any], original: Any, *, double: bool) -> Any:
+    """Return an array as a leaf of the kind of the original."""
+    if is_tensor(original):
+        torch = sys.modules["torch"]
+        dtype = None if double else original.dtype
+        tensor = torch.from_numpy(array).to(device=original.device, dtype=dtype)
+        if original.is_contiguous() or not original.is_non_overlapping_and_dense():
+            return tensor
+        out = torch.empty_strided(original.shape, original.stride(), dtype=tensor.dtype, device=tensor.device)
+        return out.copy_(tensor)
+    if isinstance(original, np.ndarray):
+        kept = array if double else array.astype(original.dtype)
+        fortran = original.ndim > 1 and original.flags.f_contiguous and not original.flags.c_contiguous
+        return np.asfortranarray(kept) if fortran else kept
+    scalar = array[()]
+    if isinstance(original, np.generic):
+        return scalar if double else original.dtype.type(scalar)
+    return scalar.item()
+
+
+# -- words -----------------------------------------------------------------------------------------
+
+
+def _under(name: str, key: str) -> bool:
+    """Whether a leaf's name is the key itself or lies inside of it."""
+    return name == key or (name.startswith(key) and name[len(key)] in ".[")
+
+
+def _parameter_names(fn: Any, count: int) -> list[str]:
+    """Return the names by which the first positional arguments of a callable are known."""
+    target = fn.forward if is_module(fn) else fn
+    owner = getattr(fn, "__self__", None)
+    if isinstance(owner, type) and fn.__name__ == "apply" and hasattr(owner, "forward"):
+        # torch.autograd.Function.apply takes anything; its forward knows the names.
+        target = owner.forward
+    names: list[str] = []
+    try:
+        parameters = inspect.signature(target).parameters.values()
+    except (TypeError, ValueError):
+        # Builtins and ufuncs have no signature.
+        parameters = ()  # type: ignore[assignment]  # an empty stand-in for the mapping's view
+    for p in parameters:
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
+            names.append(p.name)
+        elif p.kind is p.VAR_POSITIONAL:
+            names += [f"{p.name}[{i}]" for i in range(count - len(names))]
+    if target is not fn and names[:1] == ["ctx"]:
+        del names[0]
+    names = names[:count]
+    if len(names) < count:
+        names += ["x"] if count == 1 else [f"x{i}" for i in range(len(names), count)]
+    return names
+
+
+def _name_of(fn: Any) -> str:
+    owner = getattr(fn, "__self__", None)
+    if isinstance(owner, type):
+        return f"{owner.__name__}.{fn.__name__}"
+    return getattr(fn, "__qualname__", None) or type(fn).__qualname__
+
+
+def _signature(fn: Any) -> str:
+    try:
+        return str(inspect.signature(fn))
+    except (TypeError, ValueError):
+        return "(...)"
+
+
+def _called_wrongly(fn: Any, error: BaseException) -> bool:
+    """Whether a TypeError comes from the call itself, not from inside of the function."""
+    trace = error.__traceback__
+    depth = 0
+    while trace is not None:
+        depth += 1
+        code = trace.tb_frame.f_code
+        if code is getattr(fn, "__code__", None):
+            return False
+        trace = trace.tb_next
+    return hasattr(fn, "__code__")
+
+
+def _kind(value: Any) -> str:
+    name = type(value).__name__
+    if value is None:
+        return "None"
+    return f"a {name}" if name[0].lower() not in "aeiou" else f"an {name}"

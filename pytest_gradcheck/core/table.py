@@ -1,0 +1,231 @@
+"""Every method's numbers on the same rows and columns of the Jacobian, compared pair by pair."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pytest_gradcheck.core.compare import Comparison, Tolerance, blocks, compare
+from pytest_gradcheck.core.jacobian import Differences, Jacobian, Matrix, stack
+from pytest_gradcheck.core.results import DIFFERENCE_METHODS
+from pytest_gradcheck.methods.base import Estimate
+
+
+@dataclass(eq=False)
+class Table:
+    """Rows are cotangents; columns are coordinates, or ``tangents`` where there are any (projections).
+
+    ``exact`` holds whole rows, shape ``(rows, inputs.size)``; ``differences`` the columns looked at.
+    """
+
+    cotangents: Matrix
+    tangents: Matrix | None
+    coordinates: list[int]
+    exact: dict[str, Estimate]
+    differences: Differences | None
+    comparisons: list[Comparison] = field(default_factory=list)
+
+    @property
+    def projected(self) -> bool:
+        """Whether the columns are projections instead of entries."""
+        return self.tangents is not None
+
+    @property
+    def evidence(self) -> list[Comparison]:
+        """The pairs that count: two differences see the same function values, and are no evidence."""
+        return [c for c in self.comparisons if c.a in self.exact or c.b in self.exact]
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether any pair that counts differs beyond doubt."""
+        return any(c.agree is False for c in self.evidence)
+
+    @property
+    def settled(self) -> bool:
+        """Whether everybody has a clear answer and all of them agree."""
+        return not (self.projected and self.kinks) and all(c.agree is True for c in self.evidence)
+
+    @property
+    def everybody_backed(self) -> bool:
+        """Whether every exact method is seen to agree with another method on all that was looked at."""
+        return all(any(c.agree is True and name in (c.a, c.b) for c in self.evidence) for name in self.exact)
+
+    @property
+    def kinks(self) -> bool:
+        """Whether differences met a kink or a jump."""
+        d = self.differences
+        return d is not None and bool((d.kink | d.jump).any())
+
+    @property
+    def agreement(self) -> dict[tuple[str, str], bool | None]:
+        """What each pair of methods says of the other."""
+        return {(c.a, c.b): c.agree for c in self.comparisons}
+
+    def entrywise(self, comparison: Comparison) -> bool:
+        """Whether a comparison goes over whole rows: that of two exact methods."""
+        return comparison.a in self.exact and comparison.b in self.exact
+
+    def seen(self, name: str) -> Estimate:
+        """Return an exact method's rows on the columns of the table."""
+        estimate = self.exact[name]
+        if self.tangents is None:
+            return Estimate(estimate.value[:, self.coordinates], estimate.uncertainty[:, self.coordinates])
+        with np.errstate(invalid="ignore", over="ignore"):
+            value = estimate.value @ self.tangents.T
+            # Roundings of different entries are independent: they add up as a random walk.
+            walk = 4 * np.sqrt(estimate.uncertainty**2 @ (self.tangents**2).T)
+            bar = np.fmin(walk, estimate.uncertainty @ np.abs(self.tangents).T)
+        return Estimate(value, bar)
+
+    def doubtful_columns(self) -> list[int]:
+        """Return the positions of columns that differ, are unresolved, or have a kink."""
+        assert self.differences is not None
+        doubt = (self.differences.kink | self.differences.jump).any(axis=0)
+        for c in self.comparisons:
+            open_ = (c.disagree | ~c.resolved).any(axis=0)
+            doubt = doubt | (open_[self.coordinates] if self.entrywise(c) else open_)
+        return [int(k) for k in np.flatnonzero(doubt)]
+
+    def bad_entries(self, method: str) -> Any:
+        """Mark the entries on which a method disagrees with another, shape ``(rows, inputs.size)``."""
+        bad = np.zeros(self.exact[method].value.shape, dtype=bool)
+        for c in self.evidence:
+            if method in (c.a, c.b):
+                if self.entrywise(c):
+                    bad |= c.disagree
+                elif not self.projected:
+                    bad[:, self.coordinates] |= c.disagree
+        return bad
+
+
+def fill(
+    jacobian: Jacobian,
+    tolerance: Tolerance,
+    cotangents: Matrix,
+    *,
+    tangents: Matrix | None = None,
+    coordinates: list[int] | None = None,
+    thorough: bool = False,
+) -> Table:
+    """Ask every method for the same rows and columns, and compare.
+
+    With ``thorough``, the columns that a short ladder of steps leaves in doubt get the long one, and
+    a difference must be outside of three error bars to count.
+    """
+    at = coordinates or []
+    exact = {name: jacobian.rows(name, cotangents) for name in jacobian.pullbacks}
+    found: list[Differences] = []
+    if jacobian.differences and tangents is not None:
+        found = [jacobian.along(v, cotangents, thorough=thorough) for v in tangents]
+    elif jacobian.differences:
+        seeds = None if _is_identity(cotangents) else cotangents
+        found = [jacobian.column(i, seeds, thorough=False) for i in at]
+    table = Table(cotangents, tangents, at, exact, stack(found) if found else None)
+    _compare_all(table, jacobian, tolerance, thorough)
+    if thorough and found and tangents is None:
+        doubtful = table.doubtful_columns()
+        for k in doubtful:
+            found[k] = jacobian.column(at[k], seeds, thorough=True)
+        if doubtful:
+            table.differences = stack(found)
+            _compare_all(table, jacobian, tolerance, thorough)
+    return table
+
+
+def _compare_all(table: Table, jacobian: Jacobian, tolerance: Tolerance, thorough: bool) -> None:
+    f = jacobian.function
+    block = blocks(f.inputs, [e.value for e in table.exact.values()])
+    if not table.projected:
+        block = _over_outputs(block, table.cotangents, jacobian)
+    floor = _largest([e.uncertainty for e in table.exact.values()])
+    # Where a whole block of the gradient is zero, what counts as noticeable is a derivative that would
+    # move the output by its own size when the input moves by its own size.
+    zero = (np.abs(table.cotangents) @ np.abs(f.value))[:, None] / jacobian.scales()[None, :]
+    table.comparisons = [
+        compare(a, left, b, right, tolerance, scale=block, floor=floor, zero=zero)
+        for (a, left), (b, right) in itertools.combinations(table.exact.items(), 2)
+    ]
+    d = table.differences
+    if d is None:
+        return
+    if table.tangents is not None:
+        lengths = np.abs(table.tangents)[None]
+        scale, low, none = (
+            np.max(x[:, None, :] * lengths, axis=2, initial=0.0) for x in (block, floor, zero)
+        )
+        none = np.fmax(none, d.swing)
+    else:
+        at = table.coordinates
+        scale, low, none = block[:, at], floor[:, at], zero[:, at]
+        none = np.fmax(none, d.swing / jacobian.scales()[None, at])
+    estimates = {"central": d.central, "forward": d.forward}
+    for name in jacobian.differences:
+        bars = (3.0 if thorough else 1.0) * estimates[name].uncertainty
+        measured = Estimate(estimates[name].value, bars)
+        others = {exact: table.seen(exact) for exact in table.exact}
+        if name == "central" and "forward" in jacobian.differences:
+            others["forward"] = d.forward
+        for other, estimate in others.items():
+            table.comparisons.append(
+                compare(
+                    name,
+                    measured,
+                    other,
+                    estimate,
+                    tolerance,
+                    scale=scale,
+                    floor=low,
+                    zero=none,
+                    projected=table.projected,
+                )
+            )
+    if not table.projected:
+        _accept_subgradients(table, tolerance)
+
+
+def _over_outputs(block: Matrix, cotangents: Matrix, jacobian: Jacobian) -> Matrix:
+    """Let the rows of one output leaf share their scale: the largest entry among them."""
+    outputs = jacobian.function.outputs
+    owner = np.array([outputs.leaf_of(int(np.argmax(np.abs(u)))).start for u in cotangents])
+    out = block.copy()
+    for leaf in np.unique(owner):
+        out[owner == leaf] = block[owner == leaf].max(axis=0)
+    return out
+
+
+def _accept_subgradients(table: Table, tolerance: Tolerance) -> None:
+    """At a kink every slope between the one-sided ones is right, also when two methods choose two."""
+    d = table.differences
+    assert d is not None
+    if not d.kink.any():
+        return
+    bar = np.fmax(d.right.uncertainty, d.left.uncertainty)
+    bar = bar + tolerance.rtol * np.fmax(np.abs(d.right.value), np.abs(d.left.value)) + tolerance.atol
+    low, high = np.fmin(d.right.value, d.left.value) - bar, np.fmax(d.right.value, d.left.value) + bar
+    inside: dict[str, Any] = {}
+    for name in table.exact:
+        value = table.seen(name).value
+        inside[name] = d.kink & (value >= low) & (value <= high)
+    for c in table.evidence:
+        if table.entrywise(c):
+            both = np.zeros_like(c.disagree)
+            both[:, table.coordinates] = inside[c.a] & inside[c.b]
+            c.disagree[both], c.resolved[both] = False, True
+        else:
+            exact = c.b if c.a in DIFFERENCE_METHODS else c.a
+            c.disagree[inside[exact]], c.resolved[inside[exact]] = False, True
+            c.disagree[d.kink & ~inside[exact]] = True
+
+
+def _is_identity(matrix: Matrix) -> bool:
+    return matrix.shape[0] == matrix.shape[1] and bool((matrix == np.eye(len(matrix))).all())
+
+
+def _largest(arrays: list[Any]) -> Any:
+    out = arrays[0]
+    for array in arrays[1:]:
+        out = np.fmax(out, array)
+    return out

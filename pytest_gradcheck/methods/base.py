@@ -1,0 +1,97 @@
+"""What a method gives: derivatives in one of two directions, each number with its error bar."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pytest_gradcheck.core.layout import Layout, Vector
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """Values and their uncertainties: float64 arrays of one shape.
+
+    An uncertainty of ``inf`` means that the method has no answer for that entry.
+    """
+
+    value: Any
+    uncertainty: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A differentiable program: leaves in, leaves out, in the array type of one method.
+
+    ``run`` takes one value per leaf of ``inputs`` and returns one per leaf of ``outputs``.
+    """
+
+    run: Callable[..., Sequence[Any]]
+    inputs: Layout
+    outputs: Layout
+
+
+@dataclass(eq=False)
+class Pullback(abc.ABC):
+    """An exact method at a point: the primal, and cotangents pulled back through the function.
+
+    ``eps`` is the unit roundoff of the arithmetic that it works in; ``notes`` are findings in words
+    (``code: sentence``) about the way it went, such as an output that requires no gradient.
+    """
+
+    program: Program
+    primal: Vector
+    eps: float
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    evaluations: int = 1
+
+    @abc.abstractmethod
+    def vjp(self, cotangent: Vector) -> Vector:
+        """Return ``cotangent · J`` of shape ``(inputs.size,)`` for a cotangent of shape ``(outputs.size,)``."""
+
+    @abc.abstractmethod
+    def second_order(self, cotangent: Vector) -> Pullback:
+        """Return the pullback of ``(x, u) → u · J(x)`` at this point and this cotangent.
+
+        Raises `Unavailable` for a method that gives no second derivative.
+        """
+
+    @abc.abstractmethod
+    def primal_at(self, vector: Vector) -> Vector:
+        """Return the program's value at another point, by this method's own arithmetic."""
+
+    def rounding(self, cotangent: Vector, gradient: Vector) -> Vector:
+        """Return what rounding may have done to each entry of a gradient.
+
+        Without measurement: each leaf's entries are sums of terms no larger than its largest entry,
+        in the forward and in the backward pass, a few dozen roundings each.
+        """
+        return leafwise(self.program.inputs, gradient, 32 * self.eps)
+
+
+def leafwise(layout: Layout, vector: Vector, factor: float) -> Vector:
+    """Return, for every coordinate, ``factor`` times the largest magnitude within its leaf."""
+    out = np.empty_like(vector)
+    for leaf in layout.leaves:
+        part = np.abs(vector[leaf.start : leaf.stop])
+        finite = part[np.isfinite(part)]
+        out[leaf.start : leaf.stop] = factor * (finite.max() if finite.size else 0.0)
+    return out
+
+
+def gradient_layouts(program: Program) -> tuple[Layout, Layout]:
+    """Return the layouts of the gradient program's inputs (point and cotangents) and outputs."""
+    xs, ys = program.inputs.leaves, program.outputs.leaves
+    inputs = Layout(
+        [leaf.name for leaf in xs] + [f"cotangent of {leaf.name}" for leaf in ys],
+        [leaf.shape for leaf in (*xs, *ys)],
+        [leaf.dtype for leaf in (*xs, *ys)],
+    )
+    outputs = Layout(
+        [f"grad {leaf.name}" for leaf in xs], [leaf.shape for leaf in xs], [leaf.dtype for leaf in xs]
+    )
+    return inputs, outputs

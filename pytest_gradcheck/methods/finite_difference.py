@@ -1,0 +1,183 @@
+"""Central and forward differences with error bars, from function values and nothing else.
+
+Both are extrapolated over a ladder of steps (Richardson's deferred approach to the limit; Press et
+al., Numerical Recipes, 3rd ed., section 5.7). The error bar adds what the last extrapolation still
+changed (truncation) to the noise of the function divided by the step (rounding).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pytest_gradcheck.core.layout import Vector
+from pytest_gradcheck.methods.base import Estimate
+
+#: Ratio of successive steps. With 4, one level removes a factor of 16 of a central difference's
+#: truncation error, and six levels span from 1e-3 to 1e-6 of the scale.
+RATIO = 4.0
+
+#: Three levels, six evaluations: enough for a smooth function, and for seeing that one is not.
+QUICK = tuple(2.0**-9 / RATIO**k for k in range(3))
+
+#: The whole range in which a float64 difference can mean anything.
+THOROUGH = tuple(2.0**-1 / RATIO**k for k in range(16))
+
+
+@dataclass(frozen=True, eq=False)
+class Slopes:
+    """Derivatives along one line: two-sided, to the right, to the left; each of shape ``(m,)``.
+
+    ``kink`` marks outputs whose one-sided derivatives exist and differ, ``jump`` outputs that do not
+    approach their value at the point. ``swing`` is how far the function moves over the widest step.
+    """
+
+    central: Estimate
+    right: Estimate
+    left: Estimate
+    kink: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    jump: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    swing: Vector
+
+
+@dataclass(eq=False)
+class Line:
+    """A function along ``point + t · tangent``; ``room`` is how far t may go to the right and left."""
+
+    evaluate: Callable[[Vector], Vector]
+    rounded: Callable[[Vector], Vector]
+    point: Vector
+    value: Vector
+    tangent: Vector
+    jitter: Vector
+    room: tuple[float, float]
+
+    def slopes(self, scale: float, steps: tuple[float, ...], eps: float) -> Slopes:
+        """Differentiate with the steps ``scale · steps``; ``eps`` is the unit roundoff of the evaluation."""
+        count, size = len(steps), self.value.size
+        above, below = np.full((count, size), np.nan), np.full((count, size), np.nan)
+        up, down = np.full(count, np.nan), np.full(count, np.nan)
+        for k, step in enumerate(steps):
+            up[k], above[k] = self._sample(scale * step, self.room[0])
+            down[k], below[k] = self._sample(-scale * step, self.room[1])
+        down = -down
+        with np.errstate(all="ignore"):
+            return self._differentiate(up, above, down, below, eps)
+
+    def _sample(self, t: float, room: float) -> tuple[float, Vector]:
+        if abs(t) > room:
+            return np.nan, np.full(self.value.size, np.nan)
+        there = self.rounded(self.point + t * self.tangent)
+        moved = there - self.point
+        # The step that was really made; x + h differs from x by h only up to rounding.
+        real = float(moved @ self.tangent) / float(self.tangent @ self.tangent)
+        if real == 0.0:
+            return np.nan, np.full(self.value.size, np.nan)
+        return real, self.evaluate(there)
+
+    def _differentiate(self, up: Vector, above: Vector, down: Vector, below: Vector, eps: float) -> Slopes:
+        size = np.fmax(np.abs(above), np.abs(below))
+        noise = 4 * eps * np.fmax(size, np.abs(self.value)) + self.jitter
+        if len(up) > len(QUICK):
+            noise = np.fmax(noise, _measured_noise(up, above))
+        both = up + down
+        central = _extrapolate(
+            (above - below) / both[:, None], 2 * noise / both[:, None], both, powers=(2, 4)
+        )
+        right = _extrapolate((above - self.value) / up[:, None], 2 * noise / up[:, None], up, powers=(1, 2))
+        left = _extrapolate(
+            (self.value - below) / down[:, None], 2 * noise / down[:, None], down, powers=(1, 2)
+        )
+        gap = np.abs(right.value - left.value)
+        level = np.fmax(np.abs(right.value), np.abs(left.value))
+        kink = (gap > 3 * (right.uncertainty + left.uncertainty)) & (gap > 1e-6 * level)
+        # A two-sided difference at a kink is the mean of two slopes and the derivative of nothing.
+        central = Estimate(
+            central.value, np.where(kink, np.fmax(central.uncertainty, gap), central.uncertainty)
+        )
+        jump = _jumps(np.abs(above - self.value), noise) | _jumps(np.abs(below - self.value), noise)
+        # At the edge of the domain one side is all there is.
+        central, right, left = _instead(central, right), _instead(right, left), _instead(left, right)
+        central = _instead(central, right)
+        moved = np.fmax(np.abs(above - self.value), np.abs(below - self.value))
+        swing = np.nanmax(np.where(np.isfinite(moved), moved, 0.0), axis=0)
+        return Slopes(central, right, left, kink & ~jump, jump, swing)
+
+
+def _extrapolate(
+    quotients: np.ndarray, noise: np.ndarray, steps: Vector, powers: tuple[int, int]
+) -> Estimate:
+    """Extrapolate difference quotients, shape ``(levels, m)``, to a step of zero, twice.
+
+    ``powers`` are the leading powers of the step in the truncation error. Of all levels the one with
+    the smallest error bar is taken, separately for each output.
+    """
+    usable = np.isfinite(steps)
+    if usable.sum() < 3:
+        nothing = np.full(quotients.shape[1], np.nan)
+        return Estimate(nothing, np.full(quotients.shape[1], np.inf))
+    once = quotients[1:] + (quotients[1:] - quotients[:-1]) / (RATIO ** powers[0] - 1)
+    twice = once[1:] + (once[1:] - once[:-1]) / (RATIO ** powers[1] - 1)
+    correction = np.abs(twice - once[1:])
+    if len(twice) > 1:
+        change = np.abs(np.diff(twice, axis=0))
+        # Two neighbours may agree by chance: the correction, which overestimates the error of what
+        # was corrected, keeps a part in the bar.
+        error = np.vstack([correction[:1], np.fmax(change, 0.02 * correction[1:])])
+    else:
+        error = correction
+    error = error + noise[2:]
+    error = np.where(np.isfinite(error) & np.isfinite(twice), error, np.inf)
+    best = np.argmin(error, axis=0)[None]
+    value = np.take_along_axis(twice, best, 0)[0]
+    return Estimate(value, np.take_along_axis(error, best, 0)[0])
+
+
+def _measured_noise(steps: Vector, values: np.ndarray) -> Vector:
+    """Return how much the function wavers between neighbouring points, shape ``(m,)``.
+
+    At the four smallest steps a smooth function is a straight line to within rounding; what is left
+    of the second difference after the line is taken out is noise.
+    """
+    last = slice(-4, None)
+    t, f = steps[last], values[last]
+    if not np.isfinite(t).all():
+        return np.zeros(values.shape[1])
+    slope = (f[0] - f[-1]) / (t[0] - t[-1])
+    rest = f - f[-1] - slope * (t - t[-1])[:, None]
+    bend = np.abs(rest).max(axis=0)
+    return np.where(np.isfinite(bend), bend, 0.0)
+
+
+def _jumps(moved: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Whether the distance to the value at the point stays when the step goes to zero."""
+    if len(moved) < 6:
+        return np.zeros(moved.shape[1], dtype=bool)
+    tail = moved[-4:]
+    finite = np.isfinite(tail).all(axis=0)
+    steady = tail.min(axis=0) > 0.5 * tail.max(axis=0)
+    return finite & steady & (tail.min(axis=0) > 1e3 * np.nanmax(noise, axis=0))
+
+
+def _instead(first: Estimate, second: Estimate) -> Estimate:
+    missing = ~np.isfinite(first.uncertainty) & np.isnan(first.value)
+    return Estimate(
+        np.where(missing, second.value, first.value), np.where(missing, second.uncertainty, first.uncertainty)
+    )
+
+
+def textbook(
+    evaluate: Callable[[Vector], Vector], point: Vector, value: Vector, coordinate: int, step: float
+) -> tuple[Vector, Vector]:
+    """Return the central and the forward quotient at a fixed step, exactly as they are written.
+
+    Shapes ``(m,)`` each: ``(f(x + h) − f(x − h)) / (2h)`` and ``(f(x + h) − f(x)) / h``, in float64, no
+    correction of any kind: the numbers that a reader of a textbook gets at a prompt.
+    """
+    above, below = point.copy(), point.copy()
+    above[coordinate] += step
+    below[coordinate] -= step
+    ahead = evaluate(above)
+    return (ahead - evaluate(below)) / (2 * step), (ahead - value) / step

@@ -1,0 +1,168 @@
+"""Torch autograd: usually the one on trial, in the dtype that the user gave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from pytest_gradcheck.core.errors import Unavailable
+from pytest_gradcheck.core.layout import Vector
+from pytest_gradcheck.core.problem import EPS32, EPS64, Dialect, Problem, to_numpy
+from pytest_gradcheck.methods.base import Program, Pullback, gradient_layouts
+
+
+Precision = Literal["own", "double", "single"]
+
+
+def prepare(
+    problem: Problem, precision: Precision = "own", move: Callable[[list[Any]], list[Any]] | None = None
+) -> Pullback:
+    """Run the function once under autograd and return its pullback.
+
+    On torch functions it works in the tensors' own dtypes, or in another precision to measure rounding, at
+    a point that ``move`` may shift a little (NumPy arrays, one per leaf, to the same);
+    on Python and NumPy functions it hands them tensors that behave as NumPy arrays, in float64.
+    """
+    try:
+        import torch
+    except ModuleNotFoundError:
+        raise Unavailable("torch is not installed (pip install 'pytest-gradcheck[torch]')") from None
+    if problem.dialect is Dialect.TORCH:
+        double = precision == "double"
+        values = problem.native_values()
+        eps = problem.trial_eps
+        if double:
+            values, eps = problem.values_at(problem.point), EPS64
+        elif precision == "single":
+            arrays = problem.inputs.split(problem.point)
+            wide = [torch.from_numpy(np.asarray(a)) for a in (move(arrays) if move else arrays)]
+            values = [
+                w.to(device=v.device, dtype=torch.complex64 if v.is_complex() else torch.float32)
+                for w, v in zip(wide, values, strict=True)
+            ]
+            eps = EPS32
+        with_numpy = False
+    else:
+        values = [torch.from_numpy(np.array(a)) for a in problem.inputs.split(problem.point)]
+        eps, double = EPS64, True
+        with_numpy = True
+
+    def run(*leaves: Any) -> Sequence[Any]:
+        if not with_numpy:
+            return problem.call(leaves, double=double)
+        return _call_as_numpy(problem, leaves)
+
+    program = Program(run, problem.inputs, problem.outputs)
+    try:
+        return _TorchPullback.at(program, [v.detach().requires_grad_() for v in values], eps)
+    except RuntimeError as error:
+        if "leaf" not in str(error) or "in-place" not in str(error):
+            raise
+    # Autograd refuses to change a leaf in place; a function that does so is called with copies, as
+    # its users call it.
+    copied = Program(lambda *leaves: run(*[leaf.clone() for leaf in leaves]), problem.inputs, problem.outputs)
+    return _TorchPullback.at(copied, [v.detach().requires_grad_() for v in values], eps)
+
+
+def _call_as_numpy(problem: Problem, leaves: Sequence[Any]) -> list[Any]:
+    from pytest_gradcheck.methods import numpy_on_torch
+
+    outs = problem.call([numpy_on_torch.wrap(leaf) for leaf in leaves], double=True)
+    return [numpy_on_torch.unwrap(out) for out in outs]
+
+
+class _TorchPullback(Pullback):
+    leaves: list[Any]
+    outs: list[Any]
+
+    @classmethod
+    def at(cls, program: Program, leaves: list[Any], eps: float) -> _TorchPullback:
+        import torch
+
+        with torch.enable_grad():
+            outs = [as_tensor(out) for out in program.run(*leaves)]
+        primal = program.outputs.join([to_numpy(out) for out in outs])
+        self = cls(program, primal, eps)
+        self.leaves, self.outs = leaves, outs
+        for leaf, out in zip(program.outputs.leaves, outs, strict=True):
+            if not out.requires_grad:
+                self.notes.append(("detached", f"{leaf.name} does not require a gradient under autograd"))
+        return self
+
+    def vjp(self, cotangent: Vector) -> Vector:
+        import torch
+
+        seeds = [
+            torch.from_numpy(part).to(device=out.device, dtype=out.dtype).reshape(out.shape)
+            for part, out in zip(self.program.outputs.split(cotangent), self.outs, strict=True)
+        ]
+        grads = self._pull(seeds, create_graph=False)
+        return self.program.inputs.join([to_numpy(g) for g in grads])
+
+    def _pull(self, seeds: Sequence[Any], *, create_graph: bool) -> list[Any]:
+        import torch
+
+        self.evaluations += 1
+        live = [(out, seed) for out, seed in zip(self.outs, seeds, strict=True) if out.requires_grad]
+        grads: Sequence[Any] = [None] * len(self.leaves)
+        if live:
+            grads = torch.autograd.grad(
+                [out for out, _ in live],
+                self.leaves,
+                [seed for _, seed in live],
+                retain_graph=True,
+                create_graph=create_graph,
+                allow_unused=True,
+            )
+            for leaf, grad in zip(self.program.inputs.leaves, grads, strict=True):
+                note = ("none-gradient", f"autograd gives None for {leaf.name}")
+                if grad is None and note not in self.notes:
+                    self.notes.append(note)
+        return [torch.zeros_like(x) if g is None else g for x, g in zip(self.leaves, grads, strict=True)]
+
+    def _gradient_program(self) -> Program:
+        import torch
+
+        inputs, outputs = gradient_layouts(self.program)
+        count = len(self.leaves)
+
+        def run(*values: Any) -> Sequence[Any]:
+            leaves, seeds = list(values[:count]), values[count:]
+            with torch.enable_grad():
+                leaves = [v if v.requires_grad else v.detach().requires_grad_() for v in leaves]
+                inner = _TorchPullback.at(self.program, leaves, self.eps)
+                typed = [seed.to(out.dtype) for seed, out in zip(seeds, inner.outs, strict=True)]
+                return inner._pull(typed, create_graph=True)
+
+        return Program(run, inputs, outputs)
+
+    def second_order(self, cotangent: Vector) -> Pullback:
+        program = self._gradient_program()
+        seeds = [
+            _leaf_like(part, out)
+            for part, out in zip(self.program.outputs.split(cotangent), self.outs, strict=True)
+        ]
+        leaves = [x.detach().clone().requires_grad_() for x in self.leaves] + seeds
+        return _TorchPullback.at(program, leaves, self.eps)
+
+    def primal_at(self, vector: Vector) -> Vector:
+        leaves = [
+            _leaf_like(part, x)
+            for part, x in zip(self.program.inputs.split(vector), self.leaves, strict=True)
+        ]
+        return self.program.outputs.join([to_numpy(as_tensor(out)) for out in self.program.run(*leaves)])
+
+
+def _leaf_like(array: Any, like: Any) -> Any:
+    import torch
+
+    return torch.from_numpy(array).to(device=like.device, dtype=like.dtype).requires_grad_()
+
+
+def as_tensor(value: Any) -> Any:
+    """Return an output as a tensor; a Python number that a function returned among them too."""
+    import torch
+
+    return value if isinstance(value, torch.Tensor) else torch.as_tensor(value)

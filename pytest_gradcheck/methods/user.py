@@ -1,0 +1,136 @@
+"""A gradient that the user wrote by hand, as one more method."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pytest_gradcheck.core.errors import InvalidArgument, Unavailable
+from pytest_gradcheck.core.layout import Leaf, Vector
+from pytest_gradcheck.core.problem import Problem, to_numpy
+from pytest_gradcheck.methods.base import Program, Pullback
+
+
+def prepare(
+    problem: Problem, gradient: Callable[..., Any] | None, vjp: Callable[..., Any] | None
+) -> Pullback:
+    """Return the hand-written gradient of a problem as a pullback.
+
+    ``gradient(*inputs)`` is taken as a vjp when it has a parameter called ``cotangent``.
+    """
+    if gradient is not None and vjp is not None:
+        raise InvalidArgument("gradient", "a gradient and a vjp", "give one of the two")
+    if vjp is None and gradient is not None and _takes_cotangent(gradient):
+        gradient, vjp = None, gradient
+    if vjp is not None:
+        return _UserVjp(
+            _program(problem), problem.primal, problem.trial_eps, problem=problem, vjp_function=vjp
+        )
+    if gradient is None:
+        raise Unavailable("no gradient= or vjp= was given")
+    rows = _jacobian(problem, gradient)
+    return _UserGradient(_program(problem), problem.primal, problem.trial_eps, rows=rows)
+
+
+class _User(Pullback):
+    def second_order(self, cotangent: Vector) -> Pullback:
+        raise Unavailable("a gradient written by hand says nothing of its own derivative")
+
+    def primal_at(self, vector: Vector) -> Vector:
+        raise Unavailable("a gradient written by hand has no value of its own")
+
+
+class _UserGradient(_User):
+    def __init__(self, *args: Any, rows: Any):
+        super().__init__(*args)
+        self._rows = rows
+
+    def vjp(self, cotangent: Vector) -> Vector:
+        return np.asarray(cotangent @ self._rows)
+
+
+class _UserVjp(_User):
+    def __init__(self, *args: Any, problem: Problem, vjp_function: Callable[..., Any]):
+        super().__init__(*args)
+        self._problem = problem
+        self._function = vjp_function
+
+    def vjp(self, cotangent: Vector) -> Vector:
+        problem = self._problem
+        given = problem.output_cotangent(cotangent)
+        self.evaluations += 1
+        args, kwargs = problem.native_arguments()
+        # A keyword where the name allows it, so that vjp(*inputs, cotangent) may have defaults after it.
+        if _takes_cotangent(self._function):
+            answer = self._function(*args, **kwargs, cotangent=given)
+        else:
+            answer = self._function(*args, given, **kwargs)
+        parts = _per_leaf(problem, answer, "vjp")
+        for leaf, part in zip(problem.inputs.leaves, parts, strict=True):
+            if part.shape != leaf.shape:
+                raise _wrong_shape("vjp", leaf, part.shape, leaf.shape)
+        return problem.inputs.join(parts)
+
+
+def _program(problem: Problem) -> Program:
+    def run(*_: Any) -> Sequence[Any]:
+        raise Unavailable("a gradient written by hand is no program")
+
+    return Program(run, problem.inputs, problem.outputs)
+
+
+def _jacobian(problem: Problem, gradient: Callable[..., Any]) -> Any:
+    """Call the gradient and return it as a real Jacobian of shape ``(outputs.size, inputs.size)``."""
+    args, kwargs = problem.native_arguments()
+    parts = _per_leaf(problem, gradient(*args, **kwargs), "gradient")
+    rows = np.zeros((problem.outputs.size, problem.inputs.size))
+    outs = problem.outputs.leaves
+    scalar = problem.outputs.size == 1
+    for leaf, part in zip(problem.inputs.leaves, parts, strict=True):
+        if leaf.is_complex or any(out.is_complex for out in outs):
+            if not (scalar and part.shape == leaf.shape):
+                raise InvalidArgument(
+                    "gradient", "complex numbers and more than one output", "give vjp= instead"
+                )
+            rows[0, leaf.start : leaf.stop] = np.ascontiguousarray(part, complex).reshape(-1).view(float)
+            continue
+        if len(outs) > 1:
+            raise InvalidArgument("gradient", f"a function with {len(outs)} outputs", "give vjp= instead")
+        wanted = outs[0].shape + leaf.shape
+        if part.shape != wanted and not (scalar and part.shape == leaf.shape):
+            raise _wrong_shape("gradient", leaf, part.shape, wanted)
+        rows[:, leaf.start : leaf.stop] = np.real(part).reshape(problem.outputs.size, leaf.size)
+    return rows
+
+
+def _per_leaf(problem: Problem, answer: Any, argument: str) -> list[Any]:
+    """Bring what the user's function returned into one array per differentiable leaf."""
+    found = problem.match_inputs(answer)
+    if found is None:
+        wanted = ", ".join(problem.arguments)
+        got = f"{len(answer)} values" if isinstance(answer, Sequence | Mapping) else type(answer).__name__
+        raise InvalidArgument(argument, f"{got} from it", f"return one array per input: {wanted}")
+    parts = []
+    for leaf, part in zip(problem.inputs.leaves, found, strict=True):
+        if part is None:
+            raise InvalidArgument(
+                argument,
+                f"None for {leaf.name}",
+                f"return zeros of shape {leaf.shape}, or leave it out by wrt=",
+            )
+        parts.append(np.asarray(to_numpy(part)))
+    return parts
+
+
+def _wrong_shape(argument: str, leaf: Leaf, got: tuple[int, ...], wanted: tuple[int, ...]) -> InvalidArgument:
+    return InvalidArgument(argument, f"shape {got} for {leaf.name}", f"the right shape is {wanted}")
+
+
+def _takes_cotangent(function: Callable[..., Any]) -> bool:
+    try:
+        return "cotangent" in inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
