@@ -25,8 +25,8 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
         named = hasattr(tree, "_fields")
         return _join(list(tree), lambda items: kind(*items) if named else kind(items))
     if isinstance(tree, dict):
-        keys, kind = list(tree), type(tree)
-        return _join(list(tree.values()), lambda items: kind(zip(keys, items, strict=True)))
+        keys, mapping = list(tree), type(tree)
+        return _join(list(tree.values()), lambda items: mapping(zip(keys, items, strict=True)))
     if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
         names = [field.name for field in dataclasses.fields(tree) if field.init]
         instance = tree

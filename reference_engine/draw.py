@@ -1,11 +1,12 @@
 """Pictures of a graph: each value with its label, number and gradient, and the operations between them.
 
-Pure Python, so that a picture appears on any machine: nodes stand in columns by their distance from the leaves, and within a
-column near what they are connected to.
+Pure Python, so that a picture appears on any machine: nodes stand in columns by their distance from the
+leaves, and within a column near what they are connected to.
 """
 
 from __future__ import annotations
 
+import itertools
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,8 @@ class Drawing:
 def draw(tensor: Tensor) -> Drawing:
     """The graph that `tensor` was computed from, left to right; after `backward` with the gradients.
 
-    Of a graph of more than a few hundred values only the ones nearest to `tensor` are drawn, and a last box says how many are
-    left out.
+    Of a graph of more than a few hundred values only the ones nearest to `tensor` are drawn, and a last box
+    says how many are left out.
     """
     if type(tensor) is not Tensor:
         raise TypeError(f"tensor must be a Tensor, got {type(tensor).__name__}")
@@ -177,7 +178,7 @@ def _place(boxes: list[_Box], edges: list[tuple[_Box, _Box]]) -> None:
         column.sort(key=lambda box: wish[box])
         for box in column:
             box.y = wish[box] - box.height / 2
-        for above, below in zip(column, column[1:], strict=False):
+        for above, below in itertools.pairwise(column):
             below.y = max(below.y, above.y + above.height + _ROW_GAP)
     top = min(box.y for box in boxes)
     for box in boxes:
@@ -206,7 +207,8 @@ def _svg(boxes: list[_Box], edges: list[tuple[_Box, _Box]]) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}" font-family="monospace" font-size="12" role="img">',
-        '<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" '
+        'orient="auto">'
         '<path d="M0,0 L8,4 L0,8 z" fill="#555"/></marker></defs>',
         f'<rect width="{width:.0f}" height="{height:.0f}" fill="#ffffff"/>',
     ]
@@ -215,7 +217,8 @@ def _svg(boxes: list[_Box], edges: list[tuple[_Box, _Box]]) -> str:
         x2, y2 = end.x, end.y + end.height / 2
         bend = (x2 - x1) / 2
         parts.append(
-            f'<path d="M{x1:.1f},{y1:.1f} C{x1 + bend:.1f},{y1:.1f} {x2 - bend:.1f},{y2:.1f} {x2:.1f},{y2:.1f}" '
+            f'<path d="M{x1:.1f},{y1:.1f} '
+            f'C{x1 + bend:.1f},{y1:.1f} {x2 - bend:.1f},{y2:.1f} {x2:.1f},{y2:.1f}" '
             'fill="none" stroke="#555" marker-end="url(#arrow)"/>'
         )
     for box in boxes:

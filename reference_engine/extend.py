@@ -4,9 +4,10 @@
     def my_sin(x):
         return np.sin(x)
 
-`my_sin` then works on arrays and on Tensors. A rule is given the cotangent of the result, the result, and the
-arguments; what it returns is summed over broadcast axes and cast to the argument's dtype by the engine. Written in
-NumPy's functions (or other primitives) it is itself differentiable, and so gives every higher order.
+`my_sin` then works on arrays and on Tensors. A rule is given the cotangent of the result, the result, and
+the arguments; what it returns is summed over broadcast axes and cast to the argument's dtype by the engine.
+Written in NumPy's functions (or other primitives) it is itself differentiable, and so gives every higher
+order.
 """
 
 from __future__ import annotations
@@ -31,15 +32,15 @@ def primitive(
 ) -> Callable[[Callable[..., Any]], Primitive]:
     """Decorator: a function on plain arrays becomes a primitive.
 
-    `rules` has one entry per positional argument of the function, `rule(cotangent, result, *args, **params)`, or None for
-    an argument without a derivative (a Tensor there that requires a gradient is then refused). Keyword-only
-    arguments of the function are fixed parameters; rules get them too. With `outputs=True` the function returns
-    a tuple, and rules get a tuple of cotangents, None where nothing depends on an output. `name` is what
-    messages and pictures call it; default: the function's own name.
+    `rules` has one entry per positional argument of the function, `rule(cotangent, result, *args,
+    **params)`, or None for an argument without a derivative (a Tensor there that requires a gradient is
+    then refused). Keyword-only arguments of the function are fixed parameters; rules get them too. With
+    `outputs=True` the function returns a tuple, and rules get a tuple of cotangents, None where nothing
+    depends on an output. `name` is what messages and pictures call it; default: the function's own name.
 
     Errors: TypeError if the rules do not fit the function, ValueError for a name that is taken.
     """
-    if isinstance(rules, str) or not isinstance(rules, Sequence):
+    if not isinstance(rules, list | tuple):
         raise TypeError(
             f"rules must be a list with one rule per positional argument, got {type(rules).__name__}"
         )
@@ -47,7 +48,7 @@ def primitive(
     def decorate(function: Callable[..., Any]) -> Primitive:
         if not callable(function):
             raise TypeError(f"primitive decorates a function, got {type(function).__name__}")
-        title = name or getattr(function, "__name__", "primitive")
+        title: str = name or str(getattr(function, "__name__", "primitive"))
         positional, fixed = _parameters(function, title)
         if len(positional) != len(rules):
             raise TypeError(
@@ -92,7 +93,8 @@ def _check_rule(rule: Any, what: str, positional: list[str], fixed: list[str]) -
 def implements(function: Callable[..., Any]) -> Callable[[_F], _F]:
     """Decorator: the function below answers for NumPy's `function` when that is called with a Tensor.
 
-    For a ufunc it is called with the ufunc's inputs, for another function with the arguments as they were given.
+    For a ufunc it is called with the ufunc's inputs, for another function with the arguments as they were
+    given.
 
     Errors: TypeError for something that NumPy does not dispatch.
     """

@@ -98,8 +98,9 @@ class Primitive:
         return f"<primitive {self.name}>"
 
     def __call__(self, *args: Any, **params: Any) -> Any:
+        """The operation on `args`: a Tensor (or a tuple of them) if one of them is one, else an array."""
         values = []
-        kept = []
+        kept: list[Any] = []
         traced = record = False
         for arg in args:
             if type(arg) is Tensor:
@@ -152,7 +153,7 @@ PICK = Primitive("pick", lambda bundle, *, index: bundle[index])
 """Joins each output of a primitive of several outputs to it; the backward pass knows it by identity."""
 
 
-def private(array: Any) -> np.ndarray[Any, Any]:
+def private(array: Any) -> Any:
     """An array with the value of `array` that nobody outside the engine can write to."""
     if isinstance(array, np.generic):
         return _asarray(array)
@@ -170,7 +171,7 @@ def private(array: Any) -> np.ndarray[Any, Any]:
     return array
 
 
-def as_array(value: Any) -> np.ndarray[Any, Any]:
+def as_array(value: Any) -> Any:
     """`value` as a numeric ndarray, or a TypeError that says what came instead."""
     array = _asarray(value)
     if array.dtype.kind not in "biufc":
@@ -234,7 +235,8 @@ class Tensor:
 
     After `backward`, `grad` holds the gradient on every Tensor that the result was computed from, leaves
     and intermediates: an array of the Tensor's shape and dtype (a NumPy scalar for shape `()`), None
-    before. For a complex Tensor z = x + iy the gradient of a real loss L is dL/dx + i dL/dy, torch's convention.
+    before. For a complex Tensor z = x + iy the gradient of a real loss L is dL/dx + i dL/dy, torch's
+    convention.
     """
 
     __slots__ = ("__weakref__", "_node")
@@ -333,12 +335,13 @@ class Tensor:
     @property
     def T(self) -> Tensor:  # noqa: N802  # NumPy's name
         """All axes reversed."""
-        return np.transpose(self)  # type: ignore[call-overload,no-any-return]  # NumPy dispatches on Tensor
+        return self.transpose()  # type: ignore[no-any-return]  # what NumPy dispatches to is Any
 
     @property
     def mT(self) -> Tensor:  # noqa: N802  # NumPy's name
         """The last two axes swapped."""
-        return np.matrix_transpose(self)  # type: ignore[call-overload,no-any-return]  # NumPy dispatches on Tensor
+        order = [*range(self.ndim - 2), self.ndim - 1, self.ndim - 2]
+        return self.transpose(order)  # type: ignore[no-any-return]  # what NumPy dispatches to is Any
 
     # ------------------------------------------------------------------ leaving the graph
 
@@ -399,8 +402,8 @@ class Tensor:
 
         if transform_depth.get():
             raise OutOfGraphError(
-                "backward() inside a function that a transform (grad, vjp, ...) traces takes the value out of the "
-                "graph: .grad is a constant there; use reference_engine.grad inside it"
+                "backward() inside a function that a transform (grad, vjp, ...) traces "
+                "takes the value out of the graph: .grad is a constant there; use grad inside it"
             )
         graph.backward(self, cotangent, retain_graph)
 
@@ -563,7 +566,7 @@ class Tensor:
         return np.greater_equal(self, other) if _operand(other) else NotImplemented
 
     def __invert__(self) -> Any:
-        return np.invert(self)  # type: ignore[call-overload]  # NumPy dispatches on Tensor
+        return np.invert(self)
 
     def __and__(self, other: Any) -> Any:
         return np.bitwise_and(self, other) if _operand(other) else NotImplemented
@@ -584,7 +587,7 @@ class Tensor:
         return np.bitwise_xor(other, self) if _operand(other) else NotImplemented
 
     def __round__(self, ndigits: int | None = None) -> Any:
-        return np.round(self, ndigits or 0)  # type: ignore[call-overload]  # NumPy dispatches on Tensor
+        return np.round(self, ndigits or 0)
 
     # ------------------------------------------------------------------ NumPy's methods
 
@@ -597,7 +600,7 @@ class Tensor:
     def transpose(self, *axes: Any) -> Any:
         """As `numpy.transpose`; the axes as one tuple or as several integers."""
         order = axes[0] if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], Sequence)) else axes
-        return np.transpose(self, order or None)  # type: ignore[call-overload]  # NumPy dispatches on Tensor
+        return np.transpose(self, order or None)
 
     def astype(self, dtype: Any, *, copy: bool = True) -> Any:
         """As `numpy.astype`: the cotangent is cast back."""
@@ -614,12 +617,12 @@ class Tensor:
     @property
     def real(self) -> Any:
         """The real part."""
-        return np.real(self)  # type: ignore[call-overload]  # NumPy dispatches on Tensor
+        return np.real(self)
 
     @property
     def imag(self) -> Any:
         """The imaginary part."""
-        return np.imag(self)  # type: ignore[call-overload]  # NumPy dispatches on Tensor
+        return np.imag(self)
 
     @property
     def flat(self) -> Iterator[Tensor]:

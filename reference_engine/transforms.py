@@ -1,8 +1,8 @@
 """Functions of functions: vjp, jvp, grad, jacobian, hessian.
 
-Every transform runs the function on leaves of its own. What else the result depends on (an outer transform's
-argument, a Tensor from outside) stays in the graph as something other than those leaves, so that two derivatives
-in one another cannot be confused, and nesting them gives the higher orders.
+Every transform runs the function on leaves of its own. What else the result depends on (an outer
+transform's argument, a Tensor from outside) stays in the graph as something other than those leaves, so
+that two derivatives in one another cannot be confused, and nesting them gives the higher orders.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ class _Trace:
         for leaf in self.results:
             if not (is_differentiable(leaf) or isinstance(leaf, int | np.ndarray | np.generic | Tensor)):
                 raise TypeError(
-                    "the result of f must be numbers, arrays or Tensors in tuples, lists, dicts or dataclasses, "
-                    f"got {type(leaf).__name__}"
+                    "the result of f must be numbers, arrays or Tensors, nested in tuples, lists, dicts or "
+                    f"dataclasses, got {type(leaf).__name__}"
                 )
 
     @property
@@ -122,14 +122,15 @@ def _result(value: Any) -> Any:
 
 
 def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[..., tuple[Any, ...]]]:
-    """The value of `f(*args)` and its pullback, the map from cotangents of the result to those of the arguments.
+    """The value of `f(*args)` and its pullback, from cotangents of the result to those of the arguments.
 
     `pullback(cotangent)` takes the nesting and shapes of the value and returns one entry per argument, with
     the argument's own nesting: arrays of its shape and dtype, None for a leaf that is no real or complex
     number. It can be called any number of times. Where it runs inside another transform, or the cotangent
     is a Tensor that requires a gradient, the result is differentiable.
 
-    Errors: TypeError if `args` hold nothing differentiable, ValueError for a cotangent of another nesting or shape.
+    Errors: TypeError if `args` hold nothing differentiable, ValueError for a cotangent of another nesting
+    or shape.
     """
     trace = _Trace(f, args)
 
@@ -137,7 +138,7 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[..., tuple[Any
         given, _ = flatten(cotangent)
         if len(given) != len(trace.results):
             raise ValueError(
-                f"cotangent must have the nesting of the value with {len(trace.results)} leaves, got {len(given)}"
+                f"cotangent must have the nesting of the value, {len(trace.results)} leaves, got {len(given)}"
             )
         checked = [
             check_cotangent(c, leaf._node.data) if type(leaf) is Tensor and leaf.requires_grad else None
@@ -269,10 +270,11 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
 def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     """The Jacobian of `f` by the arguments `argnums`, for results of any shape.
 
-    For a result of shape s and an argument of shape t the Jacobian has shape s + t: entry [i, j] is d result[i] /
-    d argument[j]. With nested results or arguments it has the nesting of the result, and in each leaf that of
-    the argument. One pullback per entry of the result. For complex results the cotangent 1 is pulled back, so that
-    a holomorphic function gives the conjugate of its derivative's conjugate, that is, f'.
+    For a result of shape s and an argument of shape t the Jacobian has shape s + t: entry [i, j] is d
+    result[i] / d argument[j]. With nested results or arguments it has the nesting of the result, and in
+    each leaf that of the argument. One pullback per entry of the result. For complex results the cotangent
+    1 is pulled back, so that a holomorphic function gives the conjugate of its derivative's conjugate, that
+    is, f'.
     """
 
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
@@ -306,7 +308,7 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
 
 def _stack(rows: list[Any]) -> Any:
     if any(type(row) is Tensor for row in rows):
-        return np.stack([as_tensor(row) for row in rows])  # type: ignore[call-overload]  # NumPy dispatches on Tensor
+        return np.stack([as_tensor(row) for row in rows])
     return np.stack(rows)
 
 

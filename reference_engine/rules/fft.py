@@ -106,7 +106,7 @@ def _several(
     return call
 
 
-for _function, _call in {
+_TRANSFORMS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.fft.fftn: _several(fft, None, None, False),
     np.fft.ifftn: _several(ifft, None, None, False),
     np.fft.rfftn: _several(fft, rfft, None, True),
@@ -117,5 +117,5 @@ for _function, _call in {
     np.fft.irfft2: _several(ifft, irfft, (-2, -1), False),
     np.fft.fftshift: _as_move(np.fft.fftshift),
     np.fft.ifftshift: _as_move(np.fft.ifftshift),
-}.items():
-    FUNCTIONS[_function] = _call
+}
+FUNCTIONS.update(_TRANSFORMS)

@@ -97,9 +97,10 @@ _index_put_primitive: Primitive = define(
 def index_put(base: Any, index: Any, values: Any, accumulate: bool = False) -> Any:
     """A copy of `base` in which `values` stand at `index` (or, with `accumulate`, are added there).
 
-    The function to use for `base[index] = values`. `index` is anything that NumPy indexes with; `values` broadcasts
-    to the shape of `base[index]`. Where an index comes twice, the last value stays and the cotangent goes to it
-    alone; with `accumulate` all of them add up. The dtype is the common one of `base` and `values`.
+    The function to use for `base[index] = values`. `index` is anything that NumPy indexes with; `values`
+    broadcasts to the shape of `base[index]`. Where an index comes twice, the last value stays and the
+    cotangent goes to it alone; with `accumulate` all of them add up. The dtype is the common one of `base`
+    and `values`.
     """
     if type(base) is not Tensor:
         base = np.asarray(base)
@@ -153,13 +154,12 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     if axis is None:
         return np.reshape(arr, -1)[indices]
     axis = _axis(axis, arr.ndim)
-    shape = np.broadcast_shapes(
-        arr.shape[:axis] + (1,) + arr.shape[axis + 1 :],
-        indices.shape[:axis] + (1,) + indices.shape[axis + 1 :],
+    before, after = slice(0, axis), slice(axis + 1, None)
+    around = np.broadcast_shapes(
+        (*arr.shape[before], 1, *arr.shape[after]), (*indices.shape[before], 1, *indices.shape[after])
     )
-    if shape != arr.shape[:axis] + (1,) + arr.shape[axis + 1 :]:
-        arr = np.broadcast_to(arr, shape[:axis] + (arr.shape[axis],) + shape[axis + 1 :])
-    return arr[_along(arr.shape[:axis] + (1,) + arr.shape[axis + 1 :], indices, axis)]
+    arr = np.broadcast_to(arr, (*around[before], arr.shape[axis], *around[after]))
+    return arr[_along(around, indices, axis)]
 
 
 @implements(np.put_along_axis, np.put, np.place, np.putmask, np.copyto, np.fill_diagonal)

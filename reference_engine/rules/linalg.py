@@ -1,8 +1,8 @@
 """Products of arrays and numpy.linalg.
 
-Rules of the decompositions follow M. Giles, "An extended collection of matrix derivative results for forward and
-reverse mode algorithmic differentiation" (2008), and for complex matrices M. Seeger et al., "Auto-Differentiating
-Linear Algebra" (2017), each in the engine's own operations.
+Rules of the decompositions follow M. Giles, "An extended collection of matrix derivative results for
+forward and reverse mode algorithmic differentiation" (2008), and for complex matrices M. Seeger et al.,
+"Auto-Differentiating Linear Algebra" (2017), each in the engine's own operations.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from reference_engine.tensor import Primitive, as_tensor, operators
 
 
 def _matrix(c: Any, x: Any, y: Any) -> tuple[Any, Any, Any]:
-    """Cotangent and arguments of x @ y with a vector on the left as a row and one on the right as a column."""
+    """Cotangent and arguments of x @ y, a vector on the left as a row, one on the right as a column."""
     if x.ndim == 1:
         x = np.reshape(x, (1, -1))
         c = np.reshape(c, (*c.shape[: c.ndim - (y.ndim > 1)], 1, *c.shape[c.ndim - (y.ndim > 1) :]))
@@ -39,13 +39,13 @@ def adjoint(x: Any) -> Any:
 
 
 def _matmul_left(c: Any, result: Any, x: Any, y: Any) -> Any:
-    c, left, right = _matrix(c, x, y)
+    c, _, right = _matrix(c, x, y)
     back = np.matmul(c, adjoint(right))
     return np.reshape(back, (*back.shape[:-2], -1)) if x.ndim == 1 else back
 
 
 def _matmul_right(c: Any, result: Any, x: Any, y: Any) -> Any:
-    c, left, right = _matrix(c, x, y)
+    c, left, _ = _matrix(c, x, y)
     back = np.matmul(adjoint(left), c)
     return np.reshape(back, (*back.shape[:-2], -1)) if y.ndim == 1 else back
 
@@ -168,8 +168,8 @@ def _einsum_rule(
 ) -> Any:
     """The same sum with the operand's and the result's subscripts exchanged.
 
-    A subscript that only this operand has was summed away: its cotangent is the same all along that axis. One that it
-    has twice was a diagonal: the cotangent lies on that diagonal.
+    A subscript that only this operand has was summed away: its cotangent is the same all along that axis.
+    One that it has twice was a diagonal: the cotangent lies on that diagonal.
     """
     fresh = (letter for letter in _LETTERS if letter not in "".join(inputs) + output)
     terms, arrays = [output], [c]
@@ -404,7 +404,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     rows, columns = a.shape[-2:]
     if mode not in ("reduced", "r") and not (mode == "complete" and rows <= columns):
         raise NotImplementedError(
-            f"numpy.linalg.qr of a Tensor of shape {a.shape} knows the modes 'reduced' and 'r', got {mode!r}: "
+            f"numpy.linalg.qr of a Tensor of shape {a.shape} knows mode 'reduced' and 'r', got {mode!r}: "
             "the further columns of a complete Q are not determined by the argument"
         )
     if rows >= columns:
@@ -426,7 +426,7 @@ def _on_diagonal(x: Any) -> Any:
 
 
 def _eigh_rule(cotangents: Any, result: Any, a: Any, *, uplo: str) -> Any:
-    """Giles (2008), section 3.1. Eigenvectors of equal eigenvalues are arbitrary: the division by 0 stays."""
+    """Giles (2008), section 3.1. Vectors of equal eigenvalues are arbitrary: the division by 0 stays."""
     c_w, c_v = cotangents
     w, v = result
     middle: Any = 0.0
@@ -464,7 +464,7 @@ def eigvalsh(a: Any, UPLO: str = "L") -> Any:
 
 
 def _eig_rule(cotangents: Any, result: Any, a: Any) -> Any:
-    """C. Boeddeker et al., "On the computation of complex-valued gradients" (2017), for vectors of length 1."""
+    """C. Boeddeker et al., "On the computation of complex-valued gradients" (2017), for unit vectors."""
     c_w, c_v = cotangents
     w, v = result
     n = w.shape[-1]
@@ -630,7 +630,13 @@ def _matrix_norm(x: Any, order: Any, axes: tuple[int, int], keepdims: bool) -> A
         return _p_norm(x, 2, (row, column), keepdims)
     if order in ("nuc", 2, -2):
         values = svdvals(np.moveaxis(x, (row, column), (-2, -1)))
-        result = {"nuc": np.sum, 2: np.max, -2: np.min}[order](values, axis=-1)
+        result = (
+            np.sum(values, axis=-1)
+            if order == "nuc"
+            else np.max(values, axis=-1)
+            if order == 2
+            else np.min(values, axis=-1)
+        )
     elif order in (1, -1, np.inf, -np.inf):
         first, second = (row, column) if abs(order) == 1 else (column, row)
         sums = np.sum(np.absolute(x), axis=first, keepdims=True)

@@ -90,8 +90,9 @@ fold_: Primitive = define("fold", _fold, [lambda c, result, x, *, shape, **param
 def windows(x: Any, window: Sequence[int], stride: Size = 1, dilation: Size = 1) -> Any:
     """All windows over the last axes of `x`: shape (..., *counts, *window).
 
-    `window` gives one length per axis; `stride` is the step between windows, `dilation` the step within one. Axes
-    are not padded: there are (n - dilation (window - 1) - 1) // stride + 1 windows along an axis of length n.
+    `window` gives one length per axis; `stride` is the step between windows, `dilation` the step within
+    one. Axes are not padded: there are (n - dilation (window - 1) - 1) // stride + 1 windows along an axis
+    of length n.
     """
     x = as_tensor(x)
     window = tuple(int(n) for n in window)
@@ -131,8 +132,7 @@ def _sliding_window_view(
         raise ValueError(f"axis must not name an axis twice, got {axis!r}")
     moved = windows(np.moveaxis(x, axes, range(-len(axes), 0)), lengths)
     k = len(axes)
-    back = np.moveaxis(moved, range(x.ndim - k, x.ndim), axes)
-    return back
+    return np.moveaxis(moved, range(x.ndim - k, x.ndim), axes)
 
 
 # ---------------------------------------------------------------------------- convolution
@@ -147,7 +147,8 @@ def _check_convolution(x: Any, weight: Any, groups: int, inputs: int) -> int:
         )
     if groups < 1 or x.shape[1] != inputs or weight.shape[0] % groups:
         raise ValueError(
-            f"channels do not match: x has {x.shape[1]}, weight {weight.shape} with groups={groups} takes {inputs}"
+            f"channels do not match: x has {x.shape[1]}, "
+            f"weight {weight.shape} with groups={groups} takes {inputs}"
         )
     return int(k)
 
@@ -157,8 +158,8 @@ def convolution(
 ) -> Any:
     """The cross-correlation that deep learning calls convolution, in any number of dimensions.
 
-    `x` is (batch, channels, *spatial), `weight` (out, channels / groups, *window); the result is (batch, out, *counts).
-    `padding` is the number of zeros on both sides of each spatial axis.
+    `x` is (batch, channels, *spatial), `weight` (out, channels / groups, *window); the result is (batch,
+    out, *counts). `padding` is the number of zeros on both sides of each spatial axis.
     """
     x, weight = as_tensor(x), as_tensor(weight)
     k = _check_convolution(x, weight, groups, weight.shape[1] * groups)
@@ -189,8 +190,8 @@ def convolution_transpose(
 ) -> Any:
     """The transpose of `convolution` in its first argument ("deconvolution").
 
-    `x` is (batch, channels, *spatial), `weight` (channels, out / groups, *window); the result is (batch, out, *sizes) with
-    sizes (n - 1) stride - 2 padding + dilation (window - 1) + output_padding + 1.
+    `x` is (batch, channels, *spatial), `weight` (channels, out / groups, *window); the result is (batch,
+    out, *sizes) with sizes (n - 1) stride - 2 padding + dilation (window - 1) + output_padding + 1.
     """
     x, weight = as_tensor(x), as_tensor(weight)
     k = _check_convolution(x, weight, groups, weight.shape[0])

@@ -72,7 +72,7 @@ mean_: Primitive = define(
 
 
 def _each_left_out(x: Any, axis: Axis) -> Any:
-    """Along a new last axis, copies of x's reduced entries with the k-th one replaced by 1 in the k-th copy."""
+    """Copies of x's reduced entries along a new axis, the k-th entry replaced by 1 in the k-th copy."""
     axes = _axes(axis, x.ndim)
     kept = [i for i in range(x.ndim) if i not in axes]
     flat = np.reshape(np.transpose(x, kept + list(axes)), (*(x.shape[i] for i in kept), -1))
@@ -97,18 +97,28 @@ prod_: Primitive = define(
 
 @implements(np.sum)
 def sum(  # NumPy's name
-    a: Any, axis: Axis = None, dtype: Any = None, out: None = None, keepdims: Any = False, initial: Any = _NO_VALUE,
+    a: Any,
+    axis: Axis = None,
+    dtype: Any = None,
+    out: None = None,
+    keepdims: Any = False,
+    initial: Any = _NO_VALUE,
     where: Any = True,
-) -> Any:  # fmt: skip
+) -> Any:
     """`numpy.sum`."""
     return sum_(_prepare(a, dtype, initial, where, 0), axis=axis, keepdims=_keep(keepdims))
 
 
 @implements(np.prod)
 def prod(
-    a: Any, axis: Axis = None, dtype: Any = None, out: None = None, keepdims: Any = False, initial: Any = _NO_VALUE,
+    a: Any,
+    axis: Axis = None,
+    dtype: Any = None,
+    out: None = None,
+    keepdims: Any = False,
+    initial: Any = _NO_VALUE,
     where: Any = True,
-) -> Any:  # fmt: skip
+) -> Any:
     """`numpy.prod`."""
     return prod_(_prepare(a, dtype, initial, where, 1), axis=axis, keepdims=_keep(keepdims))
 
@@ -137,9 +147,17 @@ def _squared(x: Any) -> Any:
 
 @implements(np.var)
 def var(
-    a: Any, axis: Axis = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: Any = False, *,
-    where: Any = True, mean: Any = _NO_VALUE, correction: Any = _NO_VALUE,
-) -> Any:  # fmt: skip
+    a: Any,
+    axis: Axis = None,
+    dtype: Any = None,
+    out: None = None,
+    ddof: float = 0,
+    keepdims: Any = False,
+    *,
+    where: Any = True,
+    mean: Any = _NO_VALUE,
+    correction: Any = _NO_VALUE,
+) -> Any:
     """`numpy.var`."""
     a = _prepare(a, dtype, None, True, 0)
     if correction is not _NO_VALUE:
@@ -391,9 +409,15 @@ def partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect"
 
 @implements(np.quantile)
 def quantile(
-    a: Any, q: Any, axis: Axis = None, out: None = None, overwrite_input: bool = False, method: str = "linear",
-    keepdims: Any = False, **kwargs: Any,
-) -> Any:  # fmt: skip
+    a: Any,
+    q: Any,
+    axis: Axis = None,
+    out: None = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: Any = False,
+    **kwargs: Any,
+) -> Any:
     """`numpy.quantile` with `method="linear"`, at fixed `q`."""
     if method != "linear" or any(value is not None for value in kwargs.values()):
         raise NotImplementedError(
@@ -458,7 +482,8 @@ def average(
 CONSTANT: tuple[Callable[..., Any], ...] = (
     np.argmax, np.argmin, np.argsort, np.argpartition, np.nanargmax, np.nanargmin, np.argwhere, np.nonzero,
     np.flatnonzero, np.count_nonzero, np.searchsorted, np.digitize, np.lexsort,
-    np.all, np.any, np.isclose, np.isreal, np.iscomplex, np.isneginf, np.isposinf, np.isin, np.histogram, np.bincount,
+    np.all, np.any, np.isclose, np.isreal, np.iscomplex, np.isneginf, np.isposinf, np.isin,
+    np.histogram, np.bincount,
 )  # fmt: skip
 """Functions whose results (indices, counts, truth values) do not vary with small changes."""
 
@@ -504,8 +529,10 @@ def _reduce(function: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
-for _ufunc, _whole in {np.add: sum, np.multiply: prod, np.maximum: max, np.minimum: min}.items():
-    METHODS[_ufunc, "reduce"] = _reduce(_whole)
+METHODS[np.add, "reduce"] = _reduce(sum)
+METHODS[np.multiply, "reduce"] = _reduce(prod)
+METHODS[np.maximum, "reduce"] = _reduce(max)
+METHODS[np.minimum, "reduce"] = _reduce(min)
 METHODS[np.add, "accumulate"] = lambda array, axis=0, dtype=None, out=None: cumsum(array, axis, dtype)
 METHODS[np.multiply, "accumulate"] = lambda array, axis=0, dtype=None, out=None: cumprod(array, axis, dtype)
 METHODS[np.logical_and, "reduce"] = lambda array, axis=0, **kwargs: Tensor(

@@ -1,11 +1,12 @@
 """Functions that move entries without changing them: reshaping, joining, splitting, reordering.
 
-All functions of one array that only move entries (or put zeros in between) share one primitive: what they do to an
-array they also do to the array of positions, which says where each cotangent has to go back to.
+All functions of one array that only move entries (or put zeros in between) share one primitive: what they
+do to an array they also do to the array of positions, which says where each cotangent has to go back to.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -211,7 +212,7 @@ def stack(
     if not -ndim <= axis < ndim:
         raise np.exceptions.AxisError(axis, ndim)
     axis %= ndim
-    grown = [as_tensor(array).reshape(shape[:axis] + (1,) + shape[axis:]) for array in arrays]
+    grown = [as_tensor(array).reshape((*shape[:axis], 1, *shape[axis:])) for array in arrays]
     return _concatenate(grown, axis=axis, dtype=dtype)
 
 
@@ -282,9 +283,9 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     before = (slice(None),) * (axis % ary.ndim)
     starts = np.cumsum([0] + [len(piece) for piece in pieces])
     if not np.ndim(indices_or_sections):
-        return [ary[(*before, slice(int(a), int(b)))] for a, b in zip(starts, starts[1:], strict=False)]
+        return [ary[(*before, slice(int(a), int(b)))] for a, b in itertools.pairwise(starts)]
     bounds = [0, *(int(i) for i in value_of(indices_or_sections)), ary.shape[axis]]
-    return [ary[(*before, slice(a, b))] for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [ary[(*before, slice(a, b))] for a, b in itertools.pairwise(bounds)]
 
 
 @implements(np.split)
@@ -355,8 +356,8 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     """`numpy.pad` with mode constant, edge, reflect (even), symmetric (even) or wrap."""
     array = as_tensor(array)
     if isinstance(pad_width, dict):
-        widths = [pad_width.get(i, pad_width.get(i - array.ndim, 0)) for i in range(array.ndim)]
-        pad_width = [(w, w) if np.ndim(w) == 0 else w for w in widths]
+        named: list[Any] = [pad_width.get(i, pad_width.get(i - array.ndim, 0)) for i in range(array.ndim)]
+        pad_width = [(w, w) if isinstance(w, int) else w for w in named]
     widths = np.broadcast_to(np.asarray(pad_width), (array.ndim, 2)).tolist()
     if mode == "constant":
         frame = np.pad(np.zeros(array.shape, array.dtype), widths, mode="constant", **kwargs)
@@ -364,7 +365,8 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
         return index_put(frame, inside, array)
     if mode not in ("edge", "reflect", "symmetric", "wrap") or kwargs.get("reflect_type", "even") != "even":
         raise NotImplementedError(
-            f"numpy.pad of a Tensor knows the modes constant, edge, reflect, symmetric and wrap, got {mode!r} {kwargs}"
+            "numpy.pad of a Tensor knows the modes constant, edge, reflect, symmetric and wrap, "
+            f"got {mode!r} {kwargs}"
         )
     for axis, width in enumerate(widths):
         if any(width):

@@ -1,6 +1,7 @@
 """The ufuncs of scipy.special, by name: scipy is needed by whoever calls them, never by the engine.
 
-Functions of scipy.special that are no ufuncs (softmax, logsumexp, polygamma) do not dispatch; the engine has its own.
+Functions of scipy.special that are no ufuncs (softmax, logsumexp, polygamma) do not dispatch; the engine
+has its own.
 """
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # a table: one row per line, however long
 """One or more samples for every row of the engine's tables: a function and arguments at which it is smooth."""
 
 from __future__ import annotations
@@ -307,7 +308,7 @@ add(np.kron, (real(2, 3), cplx(2)))
 add(np.vdot, (cplx(2, 3), cplx(2, 3, seed="b")))
 for f in (np.cross, np.linalg.cross, np.linalg.vecdot):
     add(f, (real(2, 3), real(2, 3, seed="b")))
-add(np.tensordot, (real(2, 3, 4), real(4, 3, 2)[:, :, 0].T[:, :, None] * 1.0) if False else (real(2, 3), real(2, 3, seed="b")),
+add(np.tensordot, (real(2, 3), real(2, 3, seed="b")),
     (lambda x, y: np.tensordot(x, y, axes=([0, 1], [1, 0])), real(2, 3, 2), cplx(3, 2)))  # fmt: skip
 add(np.linalg.tensordot, (real(2, 3), real(2, 3, seed="b")))
 add(np.linalg.matmul, (real(2, 3), real(3, 2)))
@@ -364,7 +365,7 @@ add(
 )
 add(np.linalg.matrix_power, *[(lambda x, n=n: np.linalg.matrix_power(x, n), square) for n in (1, 2, 5, -2)])
 add(np.linalg.multi_dot, (lambda x, y, z: np.linalg.multi_dot([x, y, z]), real(3), real(3, 2), real(2, 3)))
-add(np.linalg.tensorinv, (lambda x: np.linalg.tensorinv(x, 1), square.reshape(3, 3, 1) if False else square))
+add(np.linalg.tensorinv, (lambda x: np.linalg.tensorinv(x, 1), square))
 add(np.linalg.tensorsolve, (lambda a, b: np.linalg.tensorsolve(a, b), square.reshape(3, 1, 3), real(3, 1)))
 add("solve_triangular", (lambda a, b: engine.solve_triangular(a, b, lower=True), square, real(3)),
     (lambda a, b: engine.solve_triangular(a, b, unit_diagonal=True), square, real(3, 2)))  # fmt: skip
@@ -415,3 +416,41 @@ for f in (np.convolve, np.correlate):
 for f in (engine.logsumexp, engine.softmax, engine.log_softmax):
     add(f.__name__, (f, real(2, 3)), (lambda x, f=f: f(x, axis=0), 300 * real(3, 2)))
 add("polygamma", (lambda x: engine.polygamma(2, x), positive(3)))
+
+# ------------------------------------------------------------------ numeric
+knots = np.array([0.0, 1.0, 2.5, 4.0])
+add(
+    np.interp,
+    (np.interp, np.array([0.3, 1.7, 3.9, -2.0, 9.0]), knots, real(4)),
+    (lambda x: np.interp(x, knots, knots**2, left=1.0, right=3.0), np.array([0.5, 5.0])),
+)
+add(
+    np.linspace,
+    (lambda a, b: np.linspace(a, b, 4), real(2), real(2, seed="b")),
+    (lambda a: np.linspace(a, 2.0, 3, endpoint=False), real()),
+)
+add(
+    np.gradient,
+    (np.gradient, real(5)),
+    (lambda x: np.gradient(x, 0.5, 2.0), real(3, 4)),
+    (lambda x: np.gradient(x, axis=1), real(2, 4)),
+)
+add(np.unwrap, (np.unwrap, 5 * real(6)))
+add(np.vander, (np.vander, real(3)), (lambda x: np.vander(x, 4, increasing=True), real(3)))
+add(np.polyval, (np.polyval, real(4), real(3)))
+add(
+    np.cov,
+    (np.cov, real(2, 5)),
+    (lambda x, y: np.cov(x, y, bias=True), real(4), real(4, seed="b")),
+    (lambda x: np.cov(x, rowvar=False), real(5, 2)),
+)
+add(np.corrcoef, (np.corrcoef, real(2, 5)))
+add(np.apply_along_axis, (lambda x: np.apply_along_axis(lambda r: np.cumsum(r * r), 0, x), real(3, 2)))
+add(
+    np.nanmedian,
+    (lambda x: np.nanmedian(np.where(np.isnan(holes), np.nan, x), axis=1), real(2, 4)),
+    (np.nanmedian, real(5)),
+)
+add(np.nanquantile, (lambda x: np.nanquantile(np.where(np.isnan(holes), np.nan, x), [0.2, 0.7]), real(2, 4)))
+add(np.nanpercentile, (lambda x: np.nanpercentile(x, 30, axis=0), real(3, 2)))
+add(np.real_if_close, (lambda x: np.real_if_close(x + 0j), real(3)))
