@@ -1,0 +1,740 @@
+"""The recorder: sees every ATen operation of one call and writes the pure tape."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from pytest_gradcheck.lowering import alias, registry
+from pytest_gradcheck.lowering.alias import Layout
+from pytest_gradcheck.lowering.aten.tools import cast
+from pytest_gradcheck.lowering.errors import LoweringError
+from pytest_gradcheck.lowering.tape import Array, Dtype, Node, Site, Slot, Tape, slots_in
+
+_HERE = str(Path(__file__).parent)
+_TORCH = str(Path(torch.__file__).parent)
+_FUNCTION = torch.autograd.Function.apply.__code__.co_filename
+
+# Results that depend on the arguments' shape and dtype only.
+_BLIND = frozenset(
+    [
+        "empty_like",
+        "zeros_like",
+        "ones_like",
+        "full_like",
+        "rand_like",
+        "randn_like",
+        "randint_like",
+        "new_empty",
+        "new_empty_strided",
+        "new_zeros",
+        "new_ones",
+        "new_full",
+        "empty_strided",
+        "empty_permuted",
+        "sym_size",
+        "sym_stride",
+        "sym_numel",
+        "is_same_size",
+        "is_pinned",
+        "_local_scalar_dense_shape",
+    ]
+)
+_EMPTY = frozenset(
+    ["empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"]
+)
+# In-place operations whose result has nothing to do with what was there before.
+_OVERWRITES = frozenset(
+    [
+        "fill_",
+        "zero_",
+        "bernoulli_",
+        "normal_",
+        "uniform_",
+        "random_",
+        "exponential_",
+        "cauchy_",
+        "geometric_",
+        "log_normal_",
+    ]
+)
+_ALLOCATION_ONLY = frozenset(("device", "layout", "memory_format", "pin_memory", "non_blocking", "generator"))
+
+
+class _Info:
+    """What the recorder needs to know of one operation, looked up once per process."""
+
+    __slots__ = (
+        "base",
+        "gives_tensors",
+        "inplace_view",
+        "mutable",
+        "name",
+        "overload",
+        "random",
+        "view",
+        "written",
+    )
+
+    def __init__(self, func: Any) -> None:
+        schema = func._schema
+        namespace, base = schema.name.split("::")
+        self.name = f"{schema.name}.{func._overloadname}"
+        self.base = base if namespace == "aten" else schema.name
+        self.overload = func._overloadname
+        self.written = tuple(
+            (i, a.name, a.kwarg_only)
+            for i, a in enumerate(schema.arguments)
+            if a.alias_info is not None and a.alias_info.is_write
+        )
+        self.mutable = bool(self.written)
+        self.view = not self.mutable and any(r.alias_info is not None for r in schema.returns)
+        self.random = torch.Tag.nondeterministic_seeded in func.tags
+        self.inplace_view = torch.Tag.inplace_view in func.tags
+        self.gives_tensors = any("Tensor" in str(r.type) for r in schema.returns)
+
+
+_infos: dict[Any, _Info] = {}
+
+
+class _Entry:
+    """One tensor that the recorder has seen. Holds it, so that no other can get its id."""
+
+    __slots__ = ("dependent", "slot", "store", "tensor")
+
+    def __init__(self, tensor: torch.Tensor, slot: int | None, store: _Store, dependent: bool) -> None:
+        self.tensor = tensor
+        self.slot = slot
+        self.store = store
+        self.dependent = dependent
+
+
+class _Store:
+    """Memory that tensors share."""
+
+    __slots__ = ("content", "entries", "written")
+
+    def __init__(self) -> None:
+        self.entries: list[_Entry] = []
+        self.content: tuple[int, Layout] | None = None
+        self.written = False  # a value that depends on the inputs was written in place
+
+
+def location() -> str:
+    """``"path:line"`` of the innermost frame that belongs neither to torch nor to this package."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        path = frame.f_code.co_filename
+        if not path.startswith((_HERE, _TORCH)):
+            return f"{path}:{frame.f_lineno}"
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+    return ""
+
+
+def numpy_dtype(dtype: torch.dtype) -> np.dtype[Any]:
+    """NumPy's dtype for torch's; bfloat16 and smaller floats become float32, complex32 complex64."""
+    known = _DTYPES.get(dtype)
+    if known is None:
+        raise LoweringError(f"dtype {dtype} has no counterpart in NumPy")
+    return known
+
+
+_DTYPES: dict[torch.dtype, np.dtype[Any]] = {
+    torch.float64: np.dtype(np.float64),
+    torch.float32: np.dtype(np.float32),
+    torch.float16: np.dtype(np.float16),
+    torch.bfloat16: np.dtype(np.float32),
+    torch.complex128: np.dtype(np.complex128),
+    torch.complex64: np.dtype(np.complex64),
+    torch.complex32: np.dtype(np.complex64),
+    torch.bool: np.dtype(np.bool_),
+    torch.uint8: np.dtype(np.uint8),
+    torch.int8: np.dtype(np.int8),
+    torch.int16: np.dtype(np.int16),
+    torch.int32: np.dtype(np.int32),
+    torch.int64: np.dtype(np.int64),
+    torch.uint16: np.dtype(np.uint16),
+    torch.uint32: np.dtype(np.uint32),
+    torch.uint64: np.dtype(np.uint64),
+}
+_UPCAST = {torch.bfloat16: torch.float32, torch.complex32: torch.complex64}
+
+
+def to_numpy(tensor: torch.Tensor) -> Array:
+    """A copy of a tensor's values that nothing else can change."""
+    if tensor.layout is not torch.strided:
+        raise LoweringError(f"a tensor of layout {tensor.layout} has no counterpart on the reference engine")
+    numpy_dtype(tensor.dtype)
+    plain = tensor.detach().to(device="cpu", dtype=_UPCAST.get(tensor.dtype, tensor.dtype))
+    array = plain.resolve_conj().resolve_neg().numpy().copy()
+    array.flags.writeable = False
+    return array
+
+
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch left a hook untyped
+    """Records what happens inside its ``with`` block on a tape; see `trace`.
+
+    Operations that have a rule are recorded as they are; others are decomposed on the fly, running the
+    decomposition in place of the operation. An operation that no input has a part in is not recorded: its
+    result is a constant, taken when something recorded first uses it.
+    """
+
+    def __init__(self, observer: Callable[[Node, list[torch.Tensor | None]], None] | None = None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch left it untyped
+        self.tape = Tape()
+        self.escapes: list[Site] = []
+        self.stop_gradients: list[Site] = []
+        self.frozen: list[Site] = []
+        self._entries: dict[int, _Entry] = {}
+        self._stores: dict[int, _Store] = {}
+        self._unfilled: dict[int, tuple[torch.Tensor, str]] = {}
+        self._observer = observer
+
+    # ------------------------------------------------------------------ what is known of a tensor
+
+    def _entry(self, tensor: torch.Tensor) -> _Entry:
+        entry = self._entries.get(id(tensor))
+        if entry is not None:
+            return entry
+        store = self._store(tensor)
+        # A tensor that no operation gave us, in memory that we know: aliases made out of sight
+        # (Tensor._make_subclass, numpy() and from_numpy, DLPack).
+        dependent = store.written or any(e.dependent for e in store.entries)
+        return self._enter(tensor, None, store, dependent)
+
+    def _store(self, tensor: torch.Tensor) -> _Store:
+        if tensor.layout is not torch.strided:
+            raise LoweringError(
+                f"a tensor of layout {tensor.layout} has no counterpart on the reference engine"
+            )
+        key = tensor.untyped_storage()._cdata
+        store = self._stores.get(key)
+        if store is None:
+            store = self._stores[key] = _Store()
+        return store
+
+    def _enter(self, tensor: torch.Tensor, slot: int | None, store: _Store, dependent: bool) -> _Entry:
+        entry = _Entry(tensor, slot, store, dependent)
+        self._entries[id(tensor)] = entry
+        store.entries.append(entry)
+        return entry
+
+    def depends(self, tensor: torch.Tensor) -> bool:
+        """Whether the tensor's value was computed from the inputs."""
+        return self._entry(tensor).dependent
+
+    def add_input(self, tensor: torch.Tensor) -> None:
+        """Make a tensor the next input of the tape."""
+        slot = self.tape.new_slot()
+        self.tape.inputs.append(slot)
+        self.tape.input_dtypes.append(numpy_dtype(tensor.dtype))
+        self._enter(tensor, slot, self._store(tensor), True)
+
+    def add_output(self, tensor: torch.Tensor) -> None:
+        """Make a tensor's value the next output of the tape."""
+        self.tape.outputs.append(self._read(tensor))
+
+    # ------------------------------------------------------------------ values
+
+    def _constant(self, array: Array) -> int:
+        slot = self.tape.new_slot()
+        self.tape.constants[slot] = array
+        return slot
+
+    def _read(self, tensor: torch.Tensor) -> int:
+        """The slot that holds the tensor's present value."""
+        entry = self._entry(tensor)
+        if entry.slot is not None:
+            return entry.slot
+        if not entry.dependent:
+            entry.slot = self._capture(tensor)
+            return entry.slot
+        layout = alias.layout_of(tensor)
+        store = entry.store
+        if store.content is None:
+            self._establish(store, tensor)
+        assert store.content is not None
+        slot, held = store.content
+        if held == layout:
+            entry.slot = slot
+            return slot
+        elements = tensor.untyped_storage().nbytes() // tensor.element_size()
+        flat = self._flat(store, layout.dtype, elements)
+        if layout == Layout(layout.shape, _contiguous(layout.shape), 0, layout.dtype, False, False) and (
+            alias.covers(layout, elements)
+        ):
+            entry.slot = self._emit("reshape", np.reshape, (Slot(flat), layout.shape))
+        else:
+            index = Slot(self._constant(alias.positions(layout)))
+            entry.slot = self._emit(
+                "gather", alias.gather, (Slot(flat), index, layout.conj, layout.neg), layout
+            )
+        return entry.slot
+
+    def _capture(self, tensor: torch.Tensor) -> int:
+        unfilled = self._unfilled.get(tensor.untyped_storage()._cdata)
+        if unfilled is not None and tensor.numel():
+            raise LoweringError(
+                f"memory from {unfilled[1]} was filled where the recording cannot see it (a compiled "
+                "extension, or NumPy through Tensor.numpy())",
+                unfilled[1],
+            )
+        return self._constant(to_numpy(tensor))
+
+    def _emit(
+        self, name: str, rule: Callable[..., Any], args: tuple[Any, ...], like: Layout | None = None
+    ) -> int:
+        """A node of our own with one result."""
+        out = self.tape.new_slot()
+        dtype = None if like is None else numpy_dtype(like.dtype)
+        reads = tuple(slot for arg in args for slot in slots_in(arg))
+        self.tape.nodes.append(Node(f"lowering::{name}", rule, args, {}, (out,), (dtype,), True, reads))
+        return out
+
+    # ------------------------------------------------------------------ stores that are written to
+
+    def _establish(self, store: _Store, tensor: torch.Tensor, elements: int | None = None) -> None:
+        """Give a store the content that it has now, before its first write."""
+        known = [e for e in store.entries if e.slot is not None and e.dependent]
+        for entry in known:
+            size = entry.tensor.untyped_storage().nbytes() // entry.tensor.element_size()
+            layout = alias.layout_of(entry.tensor)
+            if alias.covers(layout, size):
+                assert entry.slot is not None
+                store.content = (entry.slot, layout)
+                return
+        # No tensor shows the whole store: what the tape knows is laid over the bytes that are there.
+        sample = known[0].tensor if known else tensor
+        whole = torch.empty(0, dtype=sample.dtype, device=sample.device).set_(sample.untyped_storage())
+        key = sample.untyped_storage()._cdata
+        slot = self._constant(
+            np.zeros(whole.shape, numpy_dtype(whole.dtype)) if key in self._unfilled else to_numpy(whole)
+        )
+        store.content = (slot, alias.flat_layout(whole.numel(), whole.dtype))
+        inputs = [e for e in known if e.slot in self.tape.inputs]
+        for entry in inputs or known[:1]:
+            assert entry.slot is not None
+            self._lay_over(store, entry.tensor, entry.slot)
+
+    def _flat(self, store: _Store, dtype: torch.dtype, elements: int) -> int:
+        """The slot of the store's content as one axis of the given dtype."""
+        assert store.content is not None
+        slot, layout = store.content
+        size = int(np.prod(layout.shape, dtype=np.int64))
+        if layout != alias.flat_layout(size, layout.dtype):
+            slot = self._emit("flatten", alias.flatten, (Slot(slot), alias.memory_order(layout)))
+            store.content = (slot, alias.flat_layout(size, layout.dtype))
+        if layout.dtype == dtype:
+            return slot
+        if layout.dtype.is_complex and dtype == layout.dtype.to_real():
+            slot = self._emit("complex_as_real", alias.complex_as_real, (Slot(slot),))
+        elif dtype.is_complex and layout.dtype == dtype.to_real():
+            slot = self._emit("real_as_complex", alias.real_as_complex, (Slot(slot),))
+        else:
+            raise LoweringError(
+                f"memory written as {layout.dtype} is read as {dtype}: the bits have no derivative"
+            )
+        store.content = (slot, alias.flat_layout(elements, dtype))
+        return slot
+
+    def _lay_over(self, store: _Store, tensor: torch.Tensor, slot: int) -> None:
+        layout = alias.layout_of(tensor)
+        elements = tensor.untyped_storage().nbytes() // tensor.element_size()
+        if alias.covers(layout, elements):
+            store.content = (slot, layout)
+            return
+        flat = self._flat(store, layout.dtype, elements)
+        source = Slot(self._constant(alias.source_of(layout, elements)))
+        args = (Slot(flat), source, Slot(slot), layout.conj, layout.neg)
+        flat = self._emit("scatter", alias.scatter, args, layout)
+        store.content = (flat, alias.flat_layout(elements, layout.dtype))
+
+    def _prepare_write(self, tensor: torch.Tensor) -> None:
+        """Before the memory changes: know what is in it."""
+        store = self._entry(tensor).store
+        if store.content is None:
+            layout = alias.layout_of(tensor)
+            elements = tensor.untyped_storage().nbytes() // tensor.element_size()
+            if not alias.covers(layout, elements):
+                self._establish(store, tensor)
+
+    def _write(self, tensor: torch.Tensor, slot: int) -> None:
+        """After an in-place operation: the tensor's value is now that of the slot."""
+        entry = self._entry(tensor)
+        store = entry.store
+        self._lay_over(store, tensor, slot)
+        store.written = True
+        for other in store.entries:
+            other.slot = None
+            other.dependent = True
+        entry.slot = slot
+        self._unfilled.pop(tensor.untyped_storage()._cdata, None)
+
+    # ------------------------------------------------------------------ operations
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        info = _infos.get(func)
+        if info is None:
+            info = _infos[func] = _Info(func)
+        if info.mutable:
+            return self._mutate(func, info, args, kwargs)
+        if info.base in _BLIND or not self._any_depends(args, kwargs):
+            out = func(*args, **kwargs)
+            if info.base in _EMPTY:
+                self._unfilled[out.untyped_storage()._cdata] = (out, info.name)
+            return out
+        if not info.gives_tensors:
+            if info.base == "_local_scalar_dense" and (args[0].is_floating_point() or args[0].is_complex()):
+                self.note(self.escapes, info.name)
+            return func(*args, **kwargs)
+        if info.base == "as_strided":
+            # Strides over memory, whatever tensor they are asked of: read from the store like any other
+            # alias.
+            out = func(*args, **kwargs)
+            self._enter(out, None, self._store(out), True)
+            return out
+        rule = registry.find(info.base, info.overload)
+        if rule is not None:
+            return self._record(func, info, rule, args, kwargs)
+        if info.random:
+            # The noise is what it was: a constant of the tape, like every other value drawn.
+            return func(*args, **kwargs)
+        return self._decompose(func, info, args, kwargs)
+
+    def _any_depends(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        for arg in (*args, *kwargs.values()):
+            if isinstance(arg, torch.Tensor):
+                if self._entry(arg).dependent:
+                    return True
+            elif isinstance(arg, (list, tuple)):
+                for item in arg:
+                    if isinstance(item, torch.Tensor) and self._entry(item).dependent:
+                        return True
+        return False
+
+    def _argument(self, arg: Any) -> Any:
+        if isinstance(arg, torch.Tensor):
+            return Slot(self._read(arg))
+        if isinstance(arg, (list, tuple)):
+            return [self._argument(item) for item in arg]
+        if isinstance(arg, torch.dtype):
+            return Dtype(numpy_dtype(arg))
+        return arg
+
+    def _record(
+        self, func: Any, info: _Info, rule: registry.Entry, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        # Before running it: arguments may be written to (hidden updates of running statistics).
+        hidden = rule.hidden_writes(args) if rule.hidden_writes is not None else ()
+        # Memory for noise that the operation is to draw holds nothing yet.
+        blank = {id(tensor) for tensor in hidden} if rule.recorded else set()
+        template = tuple(None if id(arg) in blank else self._argument(arg) for arg in args)
+        named = {k: self._argument(v) for k, v in kwargs.items() if k not in _ALLOCATION_ONLY}
+        for tensor in hidden:
+            self._prepare_write(tensor)
+        result = func(*args, **kwargs)
+        single = not isinstance(result, (tuple, list))
+        results: list[Any] = [result] if single else list(result)
+        if rule.recorded:
+            # Noise that the operation drew itself and hands out beside its result.
+            named["recorded"] = [
+                Slot(self._constant(to_numpy(r))) if isinstance(r, torch.Tensor) else None
+                for r in (*results, *hidden)
+            ]
+        self._finish(info.name, rule.function, template, named, results, single, hidden)
+        return result
+
+    def _finish(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        results: list[Any],
+        single: bool,
+        hidden: tuple[torch.Tensor, ...] = (),
+    ) -> None:
+        out: list[int | None] = []
+        dtypes: list[np.dtype[Any] | None] = []
+        for tensor in (*results, *hidden):
+            if isinstance(tensor, torch.Tensor):
+                out.append(self.tape.new_slot())
+                dtypes.append(numpy_dtype(tensor.dtype))
+            else:
+                out.append(None)
+                dtypes.append(None)
+        reads = tuple(slot for arg in (*args, *kwargs.values()) for slot in slots_in(arg))
+        where = location() if self._observer is not None else ""
+        node = Node(
+            name, function, args, kwargs, tuple(out), tuple(dtypes), single and not hidden, reads, where
+        )
+        self.tape.nodes.append(node)
+        for tensor, slot in zip(results, out, strict=False):
+            if slot is not None:
+                self._enter(tensor, slot, self._store(tensor), True)
+        for tensor, slot in zip(hidden, out[len(results) :], strict=True):
+            assert slot is not None
+            self._write(tensor, slot)
+        if self._observer is not None:
+            self._observer(
+                node, [t.detach().clone() if isinstance(t, torch.Tensor) else None for t in results]
+            )
+
+    def _mutate(self, func: Any, info: _Info, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        targets: list[torch.Tensor] = []
+        for i, name, kwarg_only in info.written:
+            value = kwargs.get(name) if kwarg_only or i >= len(args) else args[i]
+            if isinstance(value, torch.Tensor):
+                targets.append(value)
+            elif isinstance(value, (list, tuple)):
+                targets.extend(v for v in value if isinstance(v, torch.Tensor))
+        if not self._any_depends(args, kwargs):
+            out = func(*args, **kwargs)
+            for target in targets:
+                entry = self._entry(target)
+                for other in entry.store.entries:
+                    other.slot = None
+                self._unfilled.pop(target.untyped_storage()._cdata, None)
+            return out
+        rule = registry.find(info.base, info.overload)
+        if rule is not None and rule.hidden_writes is not None:
+            return self._record(func, info, rule, args, kwargs)
+        if info.inplace_view:
+            return self._reshape_in_place(func, info, args, kwargs)
+        target = targets[0]
+        if info.base == "copy_":
+            return self._copy(func, args, kwargs)
+        if info.base in _OVERWRITES:
+            self._prepare_write(target)
+            source = args[1] if info.base == "fill_" and isinstance(args[1], torch.Tensor) else None
+            value = None if source is None or not self.depends(source) else self._read(source)
+            out = func(*args, **kwargs)
+            if value is None:
+                self._write(target, self._constant(to_numpy(target)))
+            else:
+                self._write(target, self._broadcast(value, target))
+            return out
+        return self._functional_then_copy(func, info, args, kwargs, targets)
+
+    def _copy(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        target, source = args[0], args[1]
+        value = self._read(source)
+        self._prepare_write(target)
+        out = func(*args, **kwargs)
+        self._write(target, self._broadcast(value, target))
+        return out
+
+    def _broadcast(self, value: int, target: torch.Tensor) -> int:
+        layout = alias.layout_of(target)
+        return self._emit(
+            "copy", _copy_rule, (Slot(value), layout.shape, Dtype(numpy_dtype(target.dtype))), layout
+        )
+
+    def _functional_then_copy(
+        self,
+        func: Any,
+        info: _Info,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        targets: list[torch.Tensor],
+    ) -> Any:
+        """``x.op_(y)`` as ``x.copy_(x.op(y))`` and ``op(x, out=y)`` as ``y.copy_(op(x))``.
+
+        One operation fewer to get right per operation, for one copy of the result.
+        """
+        functional, kwargs = _functional_form(func, info, kwargs)
+        if functional is None:
+            raise LoweringError(f"{info.name} writes in place and has no functional form", info.name)
+        with self:
+            result = functional(*args, **kwargs)
+            results = [result] if isinstance(result, torch.Tensor) else list(result)
+            for target, value in zip(targets, results, strict=True):
+                if target.shape != value.shape and "out" in info.overload:
+                    target.resize_(value.shape)
+                target.copy_(value)
+        return targets[0] if len(targets) == 1 else tuple(targets)
+
+    def _reshape_in_place(self, func: Any, info: _Info, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """``t_``, ``unsqueeze_`` and their like: the tensor changes, its memory does not."""
+        target = args[0]
+        if info.base in ("set_", "resize_", "resize_as_"):
+            before = alias.layout_of(target)
+            out = func(*args, **kwargs)
+            if info.base == "set_" or (target.numel() and alias.layout_of(target) != before):
+                if info.base == "resize_" and not self.depends(target):
+                    return out
+                raise LoweringError(
+                    f"{info.name} gives a tensor other memory, which cannot be followed", info.name
+                )
+            return out
+        rule = registry.find(info.base.removesuffix("_"), info.overload)
+        if rule is None:
+            raise LoweringError(f"{info.name} has no rule on the reference engine", info.name)
+        template = tuple(self._argument(arg) for arg in args)
+        out = func(*args, **kwargs)
+        slot = self._emit(info.base, rule.function, template, alias.layout_of(target))
+        self._entry(target).slot = slot
+        return out
+
+    def _decompose(self, func: Any, info: _Info, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run what the operation consists of in its place, and record that."""
+        if not info.view:
+            decomposition = registry.decomposition(func)
+            if decomposition is not None:
+                with self:
+                    out = decomposition(*args, **kwargs)
+                if out is not NotImplemented:
+                    return out
+        with self:
+            out = func.decompose(*args, **kwargs)
+        if out is not NotImplemented:
+            return out
+        return self._freeze(func, info, args, kwargs)
+
+    def _freeze(self, func: Any, info: _Info, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Integer results without a rule are locally constant: the derivative needs their value here only."""
+        out = func(*args, **kwargs)
+        results = [out] if isinstance(out, torch.Tensor) else out
+        if isinstance(results, (tuple, list)) and all(
+            isinstance(r, torch.Tensor) and not (r.is_floating_point() or r.is_complex()) for r in results
+        ):
+            self.note(self.frozen, info.name)
+            return out
+        raise LoweringError(
+            f"{info.name} is opaque: it has neither a rule on the reference engine nor a decomposition. "
+            f'Give it one with pytest_gradcheck.lowering.register("{info.name}", function), the function on '
+            "NumPy arrays",
+            info.name,
+        )
+
+    def note(self, sites: list[Site], operation: str) -> None:
+        """Write down that an operation occurred, and where."""
+        site = Site(operation, location())
+        if site not in sites:
+            sites.append(site)
+
+    def release(self) -> None:
+        """Let go of every tensor seen."""
+        self._entries.clear()
+        self._stores.clear()
+        self._unfilled.clear()
+
+
+def _contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
+    strides = [1] * len(shape)
+    for axis in range(len(shape) - 2, -1, -1):
+        strides[axis] = strides[axis + 1] * max(shape[axis + 1], 1)
+    return tuple(strides)
+
+
+def _copy_rule(value: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    if value.shape != shape:
+        value = np.broadcast_to(value, shape)
+    return cast(value, dtype)
+
+
+_functional_forms: dict[Any, Any] = {}
+
+
+def _functional_form(func: Any, info: _Info, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    outs = {name for _, name, kwarg_only in info.written if kwarg_only}
+    if outs:
+        kwargs = {k: v for k, v in kwargs.items() if k not in outs}
+    if func not in _functional_forms:
+        _functional_forms[func] = _find_functional(func, bool(outs))
+    return _functional_forms[func], kwargs
+
+
+def _find_functional(func: Any, is_out: bool) -> Any:
+    namespace, base = func._schema.name.split("::")
+    packet = getattr(getattr(torch.ops, namespace), base if is_out else base.removesuffix("_"), None)
+    if packet is None:
+        return None
+    written = {a.name for a in func._schema.arguments if a.alias_info is not None and a.alias_info.is_write}
+    wanted = [(a.name, str(a.type)) for a in func._schema.arguments if not (is_out and a.name in written)]
+    for name in packet.overloads():
+        candidate = getattr(packet, name)
+        if any(a.alias_info is not None and a.alias_info.is_write for a in candidate._schema.arguments):
+            continue
+        if [(a.name, str(a.type)) for a in candidate._schema.arguments] == wanted:
+            return candidate
+    return None
+
+
+class Watch(TorchFunctionMode):
+    """Notes, by the names that users write, where a value leaves the graph or a gradient is stopped.
+
+    ATen alone does not tell: ``numpy()`` and ``tolist()`` are no operation, ``no_grad`` is none either, and
+    ``detach`` also comes from inside ``autograd.Function.apply``.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        name = getattr(func, "__name__", "")
+        if name in _LEAVES:
+            self._see(self._recorder.escapes, f"Tensor.{name}", args)
+            quiet = self._recorder.escapes
+            before = len(quiet)
+            result = func(*args, **(kwargs or {}))
+            del quiet[before:]  # the _local_scalar_dense inside is the same event
+            return result
+        if name in ("detach", "detach_"):
+            stopped = f"Tensor.{name}"
+        elif name == "__get__" and getattr(func, "__self__", None) is _DATA:
+            stopped = "Tensor.data"
+        elif name == "_set_grad_enabled" and args and args[0] is False:
+            stopped = "torch.no_grad"
+        else:
+            return func(*args, **(kwargs or {}))
+        if not _for_torch_itself():
+            if stopped == "torch.no_grad":
+                self._recorder.note(self._recorder.stop_gradients, stopped)
+            else:
+                self._see(self._recorder.stop_gradients, stopped, args)
+        return func(*args, **(kwargs or {}))
+
+    def _see(self, sites: list[Site], operation: str, args: tuple[Any, ...]) -> None:
+        tensor = args[0] if args else None
+        if (
+            isinstance(tensor, torch.Tensor)
+            and (tensor.is_floating_point() or tensor.is_complex())
+            and self._recorder.depends(tensor)
+        ):
+            self._recorder.note(sites, operation)
+
+
+_LEAVES = frozenset(["item", "tolist", "numpy", "__float__", "__complex__", "__array__", "__dlpack__"])
+_DATA = torch.Tensor.data
+
+
+def _for_torch_itself() -> bool:
+    """Whether torch stops a gradient for its own ends, or a custom Function, which has its own backward."""
+    frame: FrameType | None = sys._getframe(2)
+    # no_grad.__enter__ and its callers belong to whoever wrote the with block or the decorator
+    while frame is not None and frame.f_code.co_filename.endswith(("grad_mode.py", "_contextlib.py")):
+        frame = frame.f_back
+    if frame is None or frame.f_code.co_filename.startswith(_TORCH):
+        return True
+    while frame is not None:
+        if frame.f_code.co_name == "apply" and frame.f_code.co_filename == _FUNCTION:
+            return True
+        frame = frame.f_back
+    return False

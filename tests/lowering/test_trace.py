@@ -1,0 +1,552 @@
+"""What the recording sees: in-place and view code, custom Functions, control flow, noise, containers,
+exits."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import reference_engine as engine  # noqa: E402  # after the skip where torch is missing
+from pytest_gradcheck.lowering import (  # noqa: E402  # the same
+    LoweringError,
+    first_divergence,
+    lower,
+    register,
+    trace,
+    unregister,
+)
+
+
+def rand(*shape: int) -> Any:
+    return torch.randn(*shape, dtype=torch.float64)
+
+
+# ---------------------------------------------------------------------- custom Functions
+
+
+class OldStyle(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(x)
+        return x.clone().mul_(x).sin_()
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        return -g
+
+
+class Detaching(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.kept = x.detach()
+        return ctx.kept * 2
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        return g * 2
+
+
+class NewStyle(torch.autograd.Function):
+    @staticmethod
+    def forward(x: Any, y: Any) -> Any:
+        return x * y.exp(), x + y
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, g: Any, h: Any) -> Any:
+        return g, h
+
+
+class InPlace(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        x.mul_(3)
+        ctx.mark_dirty(x)
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        return g
+
+
+@pytest.mark.parametrize("requires_grad", [False, True])
+@pytest.mark.parametrize("grad_enabled", [False, True])
+def test_a_wrong_backward_plays_no_part(requires_grad: bool, grad_enabled: bool) -> None:
+    def fn(x: Any, y: Any) -> Any:
+        a, b = NewStyle.apply(OldStyle.apply(x), y)
+        return (a * b).sum() + InPlace.apply(x * 1).sum()
+
+    def right(x: Any, y: Any) -> Any:
+        s = (x * x).sin()
+        return (s * y.exp() * (s + y)).sum() + (x * 3).sum()
+
+    x, y = rand(3).requires_grad_(requires_grad), rand(3).requires_grad_(requires_grad)
+    lowered = lower(fn, (x, y), grad_enabled=grad_enabled)
+    value, pullback = engine.vjp(lambda *a: lowered(*a)[0], *lowered.inputs())
+    x, y = x.detach().requires_grad_(), y.detach().requires_grad_()
+    expected = right(x, y)
+    np.testing.assert_allclose(value, expected.item(), rtol=1e-12)
+    for ours, theirs in zip(pullback(1.0), torch.autograd.grad(expected, (x, y)), strict=True):
+        np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-9)
+
+
+# ---------------------------------------------------------------------- in-place and views
+
+
+def chain(x: Any) -> Any:
+    y = x.clone()
+    y[1:] *= 2
+    z = y.t()
+    z[0].add_(x[:, 0])
+    y.select(1, 2).copy_(x.sum(1))
+    return y.exp_()
+
+
+def before_and_after(x: Any) -> Any:
+    y = x * 1
+    view = y.view(-1)
+    first = view * 2
+    y.relu_()
+    return first, view * 3, y
+
+
+def into_zeros(x: Any) -> Any:
+    out = torch.zeros(4, 3, dtype=x.dtype)
+    early = out[0]
+    for i in range(4):
+        out[i] = x[i] ** (i + 1)
+    return out, early + 1
+
+
+def masks(x: Any) -> Any:
+    y = x.clone()
+    y[y > 0] = 0.0
+    y.masked_fill_(y < -1, 5.0)
+    y[[0, 2]] += 1
+    return y.index_put_((torch.tensor([1, 1]),), x[:2], accumulate=True)
+
+
+def metadata(x: Any) -> Any:
+    y = x.clone()
+    y.t_().unsqueeze_(0)
+    y.squeeze_(0).mul_(2)
+    return y
+
+
+def overwritten(x: Any) -> Any:
+    y = x * 2
+    z = y * 3
+    y.fill_(1.0)
+    w = torch.empty_like(x).copy_(z)
+    return y + z + w.zero_()
+
+
+def strided(x: Any) -> Any:
+    y = x.contiguous()
+    return y.as_strided((3, 2), (1, 4)) * 2 + y.as_strided((3, 2), (2, 3), 1)
+
+
+def complex_parts(x: Any) -> Any:
+    z = torch.complex(x, x * 2)
+    torch.view_as_real(z)[..., 0].mul_(3)
+    z.imag.add_(1)
+    return (z.conj() * z.conj().imag).abs()
+
+
+def conjugated(x: Any) -> Any:
+    z = torch.complex(x, -x)
+    z.conj().mul_(1j)
+    return torch.view_as_real(z).clone()
+
+
+def split(x: Any) -> Any:
+    y = x.clone()
+    a, b = y[:2], y[2:]
+    a.add_(b)
+    b.mul_(3)
+    return torch.cat([b, a]), a.unbind(0)
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        chain,
+        before_and_after,
+        into_zeros,
+        masks,
+        metadata,
+        overwritten,
+        strided,
+        complex_parts,
+        conjugated,
+        split,
+    ],
+)
+def test_in_place_and_view_code(fn: Any, agree: Any) -> None:
+    agree(fn, rand(4, 3))
+
+
+def test_out_arguments() -> None:
+    def fn(x: Any) -> Any:
+        w = torch.empty(0, dtype=x.dtype)
+        v = torch.ones(2, 4, dtype=x.dtype)
+        torch.mul(x, x, out=w)
+        torch.exp(x, out=v[:, 1:])
+        torch.max(x, 1, out=(y := torch.empty(2).double(), torch.empty(2, dtype=torch.int64)))
+        return w, v, y
+
+    lowered = lower(fn, [rand(2, 3)])
+    point = np.random.default_rng(0).standard_normal((2, 3))
+    w, v, y = lowered(point)
+    np.testing.assert_allclose(w, point**2)
+    np.testing.assert_allclose(v, np.c_[np.ones(2), np.exp(point)])
+    np.testing.assert_allclose(y, point.max(1))
+
+
+def test_duplicates_in_an_assignment_get_no_second_share() -> None:
+    # torch's own backward gives the overwritten entry a gradient too.
+    def fn(x: Any, v: Any) -> Any:
+        y = x.clone()
+        y[torch.tensor([0, 0])] = v
+        return y.sum()
+
+    lowered = lower(fn, (rand(3), rand(2)))
+    gradients = engine.vjp(lambda *a: lowered(*a)[0], *lowered.inputs())[1](1.0)
+    np.testing.assert_array_equal(gradients[0], [0, 1, 1])
+    np.testing.assert_array_equal(gradients[1], [0, 1])
+
+
+def test_singular_entries_that_nothing_uses_do_no_harm() -> None:
+    lowered = lower(lambda x: (x.sqrt()[1], x.sqrt() ** 2, x.norm()), [torch.tensor([0.0, 4.0]).double()])
+    _, pullback = engine.vjp(lowered, np.array([0.0, 4.0]))
+    np.testing.assert_allclose(pullback([1.0, np.zeros(2), 0.0])[0], [0, 0.25])
+    np.testing.assert_allclose(pullback([0.0, np.ones(2), 0.0])[0], [1, 1])
+    np.testing.assert_allclose(pullback([0.0, np.zeros(2), 1.0])[0], [0, 1])
+
+
+def test_inputs_that_are_views_of_one_memory() -> None:
+    base = rand(6)
+    x, y = base[::2], base[1:4]
+
+    def fn(x: Any, y: Any) -> Any:
+        return (x * y).sum() + base.sum() * 2
+
+    lowered = lower(fn, (x, y))
+    [value] = lowered(*lowered.inputs())
+    np.testing.assert_allclose(value, fn(x, y).item())
+    gradients = engine.vjp(lambda *a: lowered(*a)[0], *lowered.inputs())[1](1.0)
+    # base is read through both inputs; where they overlap the later one counts.
+    assert sum(float(np.sum(g)) for g in gradients) == pytest.approx(float((x + y).sum()) + 2 * 5)
+
+
+def test_an_input_written_to_is_written_to_as_by_any_call() -> None:
+    x = rand(3)
+    expected = x * 2
+    lowered = lower(lambda x: x.mul_(2).sin(), [x])
+    torch.testing.assert_close(x, expected)
+    [value] = lowered(np.array([1.0, 2.0, 3.0]))
+    np.testing.assert_allclose(value, np.sin([2.0, 4.0, 6.0]))
+
+
+def test_batch_norm_statistics_move_once() -> None:
+    layer, twin = torch.nn.BatchNorm1d(3).double(), torch.nn.BatchNorm1d(3).double()
+    x = rand(4, 3)
+    lower(lambda x: layer(x), [x])
+    twin(x)
+    torch.testing.assert_close(layer.running_var, twin.running_var)
+    assert layer.num_batches_tracked == 1
+
+
+def test_running_statistics_depend_on_the_input(agree: Any) -> None:
+    def fn(x: Any) -> Any:
+        mean, var = torch.zeros(3, dtype=x.dtype), torch.ones(3, dtype=x.dtype)
+        y = torch.nn.functional.batch_norm(x, mean, var, training=True)
+        return y, torch.nn.functional.batch_norm(x.sin(), mean.clone(), var.clone()).detach()
+
+    lowered = lower(fn, [rand(4, 3)])
+    for value, want in zip(lowered(*lowered.inputs()), lowered.trace.outputs(), strict=True):
+        np.testing.assert_allclose(value, want.numpy(), rtol=1e-12)
+
+
+# ---------------------------------------------------------------------- control flow, noise, closures
+
+
+def test_branches_and_loops_on_values(agree: Any) -> None:
+    def fn(x: Any) -> Any:
+        n = 0
+        while x.abs().max() < 10:
+            x = x * 1.7 if x.sum() > 0 else x * x + 1
+            n += 1
+        return x / n
+
+    agree(fn, rand(3))
+
+
+def test_dropout_keeps_the_mask_that_it_drew(agree: Any) -> None:
+    def fn(x: Any) -> Any:
+        noise = torch.randn_like(x) + torch.empty_like(x).uniform_()
+        y = torch.nn.functional.dropout(x * noise, 0.5)
+        return torch.nn.functional.rrelu(y, training=True) + torch.normal(0.0, 1.0, x.shape, dtype=x.dtype)
+
+    agree(fn, rand(50))
+
+
+def test_random_state_moves_as_in_a_plain_call() -> None:
+    def fn(x: Any) -> Any:
+        return torch.nn.functional.dropout(torch.logit(torch.sigmoid(x)), 0.3) + torch.rand(2).sum()
+
+    x = rand(5)
+    torch.manual_seed(3)
+    fn(x)
+    expected = torch.get_rng_state()
+    torch.manual_seed(3)
+    lower(fn, [x])
+    assert torch.equal(torch.get_rng_state(), expected)
+
+
+def test_closures_are_constants_as_they_were() -> None:
+    weight = rand(3)
+    lowered = lower(lambda x: x * weight, [rand(3)])
+    expected = weight.numpy().copy()
+    weight.zero_()
+    np.testing.assert_array_equal(lowered(np.ones(3))[0], expected)
+
+
+def test_transforms_checkpoints_and_gradients_inside(agree: Any) -> None:
+    def fn(x: Any) -> Any:
+        inner = torch.func.grad(lambda t: (t**3).sum())(x)
+        mapped = torch.func.vmap(lambda row: row.sin() * row.sum())(x)
+        again = torch.utils.checkpoint.checkpoint(lambda t: t.tanh(), x, use_reentrant=False)
+        return inner + mapped + again
+
+    agree(fn, rand(2, 3))
+
+
+def test_a_function_that_needs_gradients_enabled(agree: Any) -> None:
+    def penalty(x: Any) -> Any:
+        y = (x**3).sum()
+        (gradient,) = torch.autograd.grad(y, x, create_graph=True)
+        return (gradient**2).sum()
+
+    agree(penalty, rand(3))
+
+
+# ---------------------------------------------------------------------- containers
+
+
+@dataclasses.dataclass
+class Pair:
+    left: Any
+    right: Any
+
+
+def test_containers_in_and_out(agree: Any) -> None:
+    inputs = [rand(2), rand(2), rand(2), torch.tensor([1, 0])]
+
+    def nested(tree: Any, *, scale: float = 2.0) -> Any:
+        pair = tree["pair"]
+        product = pair.left * pair.right[0] * scale
+        return {
+            "sum": [product.sum(), (tree["index"],)],
+            "pair": Pair(product[tree["index"]], "text"),
+            "n": 3,
+        }
+
+    def fn(a: Any, b: Any, index: Any) -> Any:
+        return nested({"pair": Pair(a, [b]), "index": index})
+
+    agree(fn, inputs[0], inputs[1], inputs[3])
+    made = trace(nested, [{"pair": Pair(inputs[0], [inputs[1]]), "index": inputs[3]}], {"scale": 3.0})
+    assert [id(t) for t in made.inputs] == [id(inputs[0]), id(inputs[1]), id(inputs[3])]
+    rebuilt = made.unflatten(["a", "b", "c"])
+    assert rebuilt == {"sum": ["a", ("b",)], "pair": Pair("c", "text"), "n": 3}
+
+
+def test_an_output_that_is_no_function_of_the_input() -> None:
+    lowered = lower(lambda x: (x, torch.ones(2), x.shape[0]), [rand(3)])
+    first, second = lowered(np.arange(3.0))
+    np.testing.assert_array_equal(first, np.arange(3.0))
+    np.testing.assert_array_equal(second, np.ones(2))
+
+
+def test_a_tensor_given_twice_is_refused() -> None:
+    x = rand(2)
+    with pytest.raises(LoweringError, match="twice"):
+        lower(lambda a, b: a * b, (x, x))
+
+
+def test_wrong_number_of_inputs() -> None:
+    with pytest.raises(TypeError, match="1 inputs, got 2"):
+        lower(torch.sin, [rand(2)])(1.0, 2.0)
+
+
+# ---------------------------------------------------------------------- values that leave the graph
+
+
+def test_escapes_are_named_with_their_place() -> None:
+    def fn(x: Any) -> Any:
+        if x.sum() > 1e9:  # a branch is no escape
+            return x
+        return x * math.sin(x[0]) + x.sum().item() + torch.tensor(x.tolist(), dtype=x.dtype)
+
+    lowered = lower(fn, [rand(2)])
+    assert [site.operation for site in lowered.escapes] == [
+        "Tensor.__float__",
+        "Tensor.item",
+        "Tensor.tolist",
+    ]
+    assert all(site.location.startswith(__file__ + ":") for site in lowered.escapes)
+
+
+def test_numpy_is_an_escape() -> None:
+    lowered = lower(lambda x: torch.from_numpy(np.sin(x.numpy())) * x, [rand(2)])
+    assert [site.operation for site in lowered.escapes] == ["Tensor.numpy"]
+
+
+def test_stop_gradients_are_named_with_their_place() -> None:
+    def fn(x: Any) -> Any:
+        with torch.no_grad():
+            y = x * 2
+        return y + x.detach() * x.data + torch.ones(2).detach()
+
+    lowered = lower(fn, [rand(2)])
+    assert [site.operation for site in lowered.stop_gradients] == [
+        "torch.no_grad",
+        "Tensor.detach",
+        "Tensor.data",
+    ]
+    assert all(site.location.startswith(__file__ + ":") for site in lowered.stop_gradients)
+
+
+def test_functions_and_layers_of_torch_report_no_stop_gradient() -> None:
+    layer = torch.nn.TransformerEncoderLayer(4, 2, 8, batch_first=True).double()
+    assert lower(layer, [rand(1, 3, 4)]).stop_gradients == []
+    assert lower(Detaching.apply, [rand(3)]).stop_gradients == []
+
+
+# ---------------------------------------------------------------------- opaque operations
+
+
+@pytest.fixture
+def opaque() -> Any:
+    @torch.library.custom_op("gradcheck_tests::cube", mutates_args=())
+    def cube(x: torch.Tensor, scale: float) -> torch.Tensor:
+        return torch.from_numpy(x.detach().numpy() ** 3 * scale)
+
+    yield cube
+    unregister(cube)
+
+
+def test_an_opaque_operation_is_named(opaque: Any) -> None:
+    with pytest.raises(LoweringError, match=r"gradcheck_tests::cube.*register") as caught:
+        lower(lambda x: opaque(x, 2.0), [rand(2)])
+    assert caught.value.operation == "gradcheck_tests::cube.default"
+    # Of constants it is a constant.
+    lower(lambda x: opaque(torch.ones(2).double(), 2.0) * x, [rand(2)])
+
+
+@pytest.mark.parametrize("by", ["object", "packet", "overload", "name", "name of the overload"])
+def test_a_registered_rule_makes_it_transparent(opaque: Any, by: str) -> None:
+    name = {
+        "object": opaque,
+        "packet": torch.ops.gradcheck_tests.cube,
+        "overload": torch.ops.gradcheck_tests.cube.default,
+        "name": "gradcheck_tests::cube",
+        "name of the overload": "gradcheck_tests::cube.default",
+    }[by]
+    register(name, lambda x, scale: x**3 * scale)
+    try:
+        lowered = lower(lambda x: opaque(x, 2.0), [torch.tensor([1.0, 2.0])])
+        value, pullback = engine.vjp(lambda x: lowered(x)[0], np.array([1.0, 2.0]))
+        np.testing.assert_allclose(value, [2, 16])
+        np.testing.assert_allclose(pullback(np.ones(2))[0], [6, 24])
+    finally:
+        unregister(name)
+
+
+@pytest.mark.parametrize(("operation", "function"), [("cube", np.sin), (3, np.sin), ("a::b", "sin")])
+def test_wrong_registrations(operation: Any, function: Any) -> None:
+    with pytest.raises(TypeError):
+        register(operation, function)
+
+
+def test_memory_filled_out_of_sight_is_refused() -> None:
+    def fn(x: Any) -> Any:
+        out = torch.empty(2, dtype=x.dtype)
+        out.numpy()[:] = np.sin(x.numpy())
+        return out * x
+
+    with pytest.raises(LoweringError, match="cannot see"):
+        lower(fn, [rand(2)])
+
+
+def test_sparse_tensors_are_refused() -> None:
+    with pytest.raises(LoweringError):
+        lower(lambda x: torch.sparse.mm(x.to_sparse(), x).sum(), [rand(2, 2)])
+
+
+def test_integer_results_without_a_rule_are_frozen() -> None:
+    lowered = lower(lambda x: x[torch.unique((x > 0).long())], [rand(3)])
+    assert [site.operation for site in lowered.frozen] == ["aten::_unique2.default"]
+
+
+def test_a_failing_rule_names_its_operation(opaque: Any) -> None:
+    register(opaque, lambda x, scale: x.nonsense)
+    lowered = lower(lambda x: opaque(x, 2.0), [rand(2)])
+    with pytest.raises(LoweringError, match=r"cube.*nonsense") as caught:
+        lowered(*lowered.inputs())
+    assert caught.value.operation == "gradcheck_tests::cube.default"
+
+
+def test_exceptions_of_the_function_come_through() -> None:
+    def fn(x: Any) -> Any:
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        lower(fn, [rand(2)])
+
+
+# ---------------------------------------------------------------------- second order, divergence
+
+
+def test_second_derivatives_by_nested_vjp() -> None:
+    def fn(x: Any, w: Any) -> Any:
+        h = torch.nn.functional.gelu(x @ w)
+        return torch.logsumexp(torch.nn.functional.layer_norm(h, (3,)) * h, -1).sum()
+
+    x, w = rand(2, 3).requires_grad_(), rand(3, 3).requires_grad_()
+    lowered = lower(fn, (x, w))
+    v = np.random.default_rng(0).standard_normal((2, 3))
+
+    def directional(x_: Any, w_: Any) -> Any:
+        gradient, _ = engine.vjp(lambda *a: lowered(*a)[0], x_, w_)[1](1.0)
+        return np.sum(gradient * v)
+
+    ours = engine.vjp(directional, *lowered.inputs())[1](1.0)
+    (gradient,) = torch.autograd.grad(fn(x, w), x, create_graph=True)
+    theirs = torch.autograd.grad((gradient * torch.from_numpy(v)).sum(), (x, w))
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b.numpy(), rtol=1e-9, atol=1e-12)
+
+
+def test_first_divergence_names_the_operation(opaque: Any) -> None:
+    register(opaque, lambda x, scale: x**3 * scale * 1.5)
+
+    def fn(x: Any) -> Any:
+        return opaque(x.sin(), 2.0).sum()
+
+    found = first_divergence(fn, [rand(3)])
+    assert found is not None
+    assert found.operation == "gradcheck_tests::cube.default"
+    assert found.location.startswith(__file__)
+    assert found.difference == pytest.approx(found.scale / 2)
+    assert first_divergence(torch.tanh, [rand(3)]) is None
