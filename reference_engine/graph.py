@@ -44,6 +44,15 @@ def ancestors(roots: Iterable[Node], stop: frozenset[Node] = frozenset()) -> lis
     return sorted(seen, key=_by_order)
 
 
+def is_live(leaf: Node) -> bool:
+    """Whether somebody may still ask for the derivative by `leaf`.
+
+    A user's leaf is live for good. One that a transform made for itself is live while its function runs; what
+    remains of it in a graph afterwards is a constant to everybody else.
+    """
+    return leaf.params is None or bool(leaf.params["live"])
+
+
 def fit(cotangent: Any, like: np.ndarray[Any, Any]) -> Any:
     """`cotangent` in the shape and dtype of the value it belongs to.
 
@@ -197,7 +206,7 @@ def pull_back(
     nodes = ancestors([node for node, _ in outputs], sources)
     if differentiable is None:
         differentiable = (
-            any(node.primitive is None and node not in sources for node in nodes)
+            any(node.primitive is None and node not in sources and is_live(node) for node in nodes)
             or any(node.primitive is not None for node in sources)
             or any(type(c) is Tensor and c.requires_grad for _, c in outputs)
         )

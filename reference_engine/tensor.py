@@ -41,7 +41,7 @@ class Node:
     """One value of the graph and the operation that made it.
 
     `order` grows with creation, so that every argument of a node has a smaller one: sorting by it is
-    a topological order.
+    a topological order. `params` of a leaf that a transform made says whether that is still running.
     """
 
     __slots__ = ("args", "data", "grad", "label", "order", "params", "primitive", "requires_grad")
@@ -610,6 +610,10 @@ class Tensor:
         """The same value and the same gradient under a new node."""
         return operators["positive"](self)  # type: ignore[no-any-return]  # see operators
 
+    def compress(self, condition: Any, axis: int | None = None) -> Any:
+        """As `numpy.compress`."""
+        return np.compress(condition, self, axis)
+
     def fill(self, value: Any) -> None:
         """Refused: a Tensor cannot be written to."""
         self[...] = value
@@ -683,7 +687,6 @@ for _name, _function in {
             "argsort",
             "choose",
             "clip",
-            "compress",
             "cumprod",
             "cumsum",
             "diagonal",
@@ -693,7 +696,6 @@ for _name, _function in {
             "min",
             "nonzero",
             "prod",
-            "ptp",
             "ravel",
             "repeat",
             "round",

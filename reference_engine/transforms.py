@@ -35,16 +35,9 @@ def _leaf(value: Any) -> Tensor:
     if type(value) is Tensor and value.requires_grad:
         with recording():
             return operators["positive"](value)  # type: ignore[no-any-return]  # operators holds Any
-    return Tensor(value, requires_grad=True)
-
-
-def _bare(value: Any) -> Any:
-    """A Tensor that nothing depends on as the array (for shape `()` the NumPy scalar) that it holds."""
-    return value if type(value) is Tensor and value.requires_grad else _value(value)
-
-
-def _value(value: Any) -> Any:
-    return value._node.data[()] if type(value) is Tensor else value
+    leaf = Tensor(value, requires_grad=True)
+    leaf._node.params = {"live": True}
+    return leaf
 
 
 class _Trace:
@@ -63,10 +56,14 @@ class _Trace:
                 f"args must hold at least one real or complex number, array or Tensor, got {kinds}; "
                 "pass 2.0 in place of 2, and array.astype(float) for an integer array"
             )
-        with _tracing():
-            result = f(
-                *self.rebuild([g if s is None else s for g, s in zip(self.given, self.sources, strict=True)])
-            )
+        inputs = self.rebuild([g if s is None else s for g, s in zip(self.given, self.sources, strict=True)])
+        try:
+            with _tracing():
+                result = f(*inputs)
+        finally:
+            for source in self.sources:
+                if source is not None and source._node.primitive is None:
+                    source._node.params = {"live": False}
         self.results, self.rebuild_result = flatten(result)
         for leaf in self.results:
             if not (is_differentiable(leaf) or isinstance(leaf, int | np.ndarray | np.generic | Tensor)):
@@ -185,10 +182,7 @@ def jvp(f: Callable[..., Any], args: Sequence[Any], tangents: Sequence[Any]) -> 
         if type(cotangent) is Tensor and cotangent.requires_grad
     ]
     live = [dummy for dummy in dummies if dummy is not None]
-    depends = trace.nested or any(
-        type(direction) is Tensor and direction.requires_grad for direction in directions
-    )
-    pushed = iter(pull_back(outputs, [dummy._node for dummy in live], differentiable=depends))
+    pushed = iter(pull_back(outputs, [dummy._node for dummy in live]))
     out = []
     for leaf, dummy in zip(trace.results, dummies, strict=True):
         tangent = None if dummy is None else next(pushed)
@@ -211,6 +205,8 @@ def _partial(
     f: Callable[..., Any], argnums: int | Sequence[int], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[_Trace, Callable[[Sequence[Any]], Any]]:
     """A trace of `f` as a function of the chosen arguments alone, and how to hand out their gradients."""
+    if not callable(f):
+        raise TypeError(f"f must be callable, got {type(f).__name__}")
     chosen = _argnums(argnums, len(args))
     # A Python int is a number like any other where its derivative is asked for by position.
     values = [float(args[i]) if type(args[i]) is int else args[i] for i in chosen]

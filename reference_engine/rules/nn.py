@@ -254,10 +254,8 @@ def _logsumexp(x: Any, *, axis: Any, keepdims: bool) -> Any:
 
 
 def _logsumexp_rule(c: Any, result: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
-    """The softmax; where all entries are -inf the derivative is 0, as in torch."""
-    result = _with_axes(result, x, axis)
-    empty = value_of(result) == -np.inf
-    return _with_axes(c, x, axis) * np.exp(x - np.where(empty, 0.0, result))
+    """The softmax; where all entries are -inf it is nan, as in torch."""
+    return _with_axes(c, x, axis) * np.exp(x - _with_axes(result, x, axis))
 
 
 logsumexp_: Primitive = define("logsumexp", _logsumexp, [_logsumexp_rule])

@@ -121,7 +121,7 @@ for f, x in {
 for f in ["beta", "betaln", "xlogy", "xlog1py", "rel_entr", "kl_div"]:
     add(f, (getattr(sp, f), positive(3), positive(2, 3, seed="b")))
 for f in ["gammainc", "gammaincc", "jv", "iv"]:
-    add(f, (lambda x, f=getattr(sp, f): f(1.5, x), positive(3)))
+    add(f, (lambda x, f=f: getattr(sp, f)(1.5, x), positive(3)))
 
 # ------------------------------------------------------------------ reductions and order
 for f in (np.sum, np.prod, np.mean, np.var, np.std):

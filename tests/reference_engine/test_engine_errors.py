@@ -27,10 +27,13 @@ ESCAPES = {
 
 @pytest.mark.parametrize("escape", ESCAPES.values(), ids=ESCAPES)
 def test_taking_the_value_out_is_refused(escape):
-    with pytest.raises(OutOfGraphError, match="takes the value out of the graph"):
-        escape(Tensor(0.5, requires_grad=True))
-    with pytest.raises(OutOfGraphError, match="takes the value out of the graph"):
-        grad(escape)(0.5)
+    for call in (lambda: escape(Tensor(0.5, requires_grad=True)), lambda: grad(escape)(0.5)):
+        with pytest.raises((OutOfGraphError, ValueError)) as caught:
+            call()
+        # Where an array's element is set, NumPy raises an error of its own on top of ours.
+        error = caught.value if isinstance(caught.value, OutOfGraphError) else caught.value.__cause__
+        assert isinstance(error, OutOfGraphError)
+        assert "takes the value out of the graph" in str(error)
 
 
 @pytest.mark.parametrize("escape", [lambda t: t.item(), lambda t: t.tolist(), lambda t: (t * t).backward()])

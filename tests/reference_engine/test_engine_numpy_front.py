@@ -80,7 +80,7 @@ def test_methods_and_attributes():
     assert [row.shape for row in t] == [(3,), (3,)]
     assert 3.0 in t
     for name, args in {
-        "sum": (1,), "mean": (0,), "prod": (), "max": (1,), "min": (), "std": (), "var": (0,), "ptp": (), "cumsum": (1,),
+        "sum": (1,), "mean": (0,), "prod": (), "max": (1,), "min": (), "std": (), "var": (0,), "cumsum": (1,),
         "cumprod": (0,), "argmax": (1,), "argsort": (0,), "ravel": (), "flatten": (), "reshape": ((3, 2),), "trace": (),
         "diagonal": (), "repeat": (2, 1), "take": ([0, 1], 1), "clip": (1, 3), "round": (), "swapaxes": (0, 1), "conj": (),
         "transpose": ((1, 0),), "astype": (np.float32,), "copy": (), "nonzero": (), "any": (), "all": (), "dot": (x.T,),
