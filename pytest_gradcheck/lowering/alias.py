@@ -103,6 +103,23 @@ def scatter(flat: Any, source: Array, value: Any, conj: bool, neg: bool) -> Any:
     return np.concatenate([flat, np.reshape(value, (-1,)).astype(flat.dtype)])[source]
 
 
+def disjoint(a: Layout, b: Layout, elements: int) -> bool:
+    """Whether two tensors in one store of so many elements share none; False where that is costly to tell."""
+    if a.dtype != b.dtype or 0 in a.shape or 0 in b.shape:
+        return False
+    if _last(a) < b.offset or _last(b) < a.offset:
+        return True
+    if elements > 100_000:
+        return False
+    seen = np.zeros(elements, dtype=bool)
+    seen[positions(a)] = True
+    return not seen[positions(b)].any()
+
+
+def _last(layout: Layout) -> int:
+    return layout.offset + sum((n - 1) * s for n, s in zip(layout.shape, layout.strides, strict=True))
+
+
 def source_of(layout: Layout, elements: int) -> Array:
     """The ``source`` of `scatter`."""
     index = positions(layout).reshape(-1)

@@ -120,11 +120,12 @@ class _Entry:
 class _Store:
     """Memory that tensors share."""
 
-    __slots__ = ("content", "entries", "written")
+    __slots__ = ("content", "entries", "pending", "written")
 
     def __init__(self) -> None:
         self.entries: list[_Entry] = []
         self.content: tuple[int, Layout] | None = None
+        self.pending: list[tuple[int, Layout]] = []  # written over the content since, to parts of it
         self.written = False  # a value that depends on the inputs was written in place
 
 
@@ -198,6 +199,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
         self._entries: dict[int, _Entry] = {}
         self._stores: dict[int, _Store] = {}
         self._unfilled: dict[int, tuple[torch.Tensor, str]] = {}
+        self._shapes: dict[int, tuple[torch.Size, torch.dtype]] = {}
         self._observer = observer
 
     # ------------------------------------------------------------------ what is known of a tensor
@@ -265,7 +267,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
             self._establish(store, tensor)
         assert store.content is not None
         slot, held = store.content
-        if held == layout:
+        if held == layout and not store.pending:
             entry.slot = slot
             return slot
         elements = tensor.untyped_storage().nbytes() // tensor.element_size()
@@ -331,6 +333,16 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
         assert store.content is not None
         slot, layout = store.content
         size = int(np.prod(layout.shape, dtype=np.int64))
+        pending, store.pending = store.pending, []
+        if pending:
+            for part, where in pending:
+                flat = self._flat(store, where.dtype, _scaled(size, layout.dtype, where.dtype))
+                now = store.content[1].shape[0]
+                source = Slot(self._constant(alias.source_of(where, now)))
+                args = (Slot(flat), source, Slot(part), where.conj, where.neg)
+                flat = self._emit("scatter", alias.scatter, args, where)
+                store.content = (flat, alias.flat_layout(now, where.dtype))
+            return self._flat(store, dtype, elements)
         if layout != alias.flat_layout(size, layout.dtype):
             slot = self._emit("flatten", alias.flatten, (Slot(slot), alias.memory_order(layout)))
             store.content = (slot, alias.flat_layout(size, layout.dtype))
@@ -351,13 +363,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
         layout = alias.layout_of(tensor)
         elements = tensor.untyped_storage().nbytes() // tensor.element_size()
         if alias.covers(layout, elements):
-            store.content = (slot, layout)
-            return
-        flat = self._flat(store, layout.dtype, elements)
-        source = Slot(self._constant(alias.source_of(layout, elements)))
-        args = (Slot(flat), source, Slot(slot), layout.conj, layout.neg)
-        flat = self._emit("scatter", alias.scatter, args, layout)
-        store.content = (flat, alias.flat_layout(elements, layout.dtype))
+            store.content, store.pending = (slot, layout), []
+        else:
+            # Written down only: the parts of one result that is split and changed in place, as in an LSTM,
+            # are never put together again.
+            store.pending.append((slot, layout))
 
     def _prepare_write(self, tensor: torch.Tensor) -> None:
         """Before the memory changes: know what is in it."""
@@ -374,9 +384,16 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
         store = entry.store
         self._lay_over(store, tensor, slot)
         store.written = True
+        layout = alias.layout_of(tensor)
+        elements = tensor.untyped_storage().nbytes() // tensor.element_size()
         for other in store.entries:
-            other.slot = None
             other.dependent = True
+            if other.slot is not None and other is not entry:
+                lies = alias.layout_of(other.tensor)
+                if lies == layout:
+                    other.slot = slot
+                elif not alias.disjoint(lies, layout, elements):
+                    other.slot = None
         entry.slot = slot
         self._unfilled.pop(tensor.untyped_storage()._cdata, None)
 
@@ -485,6 +502,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
         for tensor, slot in zip(results, out, strict=False):
             if slot is not None:
                 self._enter(tensor, slot, self._store(tensor), True)
+                self._shapes[slot] = (tensor.shape, tensor.dtype)
         for tensor, slot in zip(hidden, out[len(results) :], strict=True):
             assert slot is not None
             self._write(tensor, slot)
@@ -538,6 +556,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
         return out
 
     def _broadcast(self, value: int, target: torch.Tensor) -> int:
+        if self._shapes.get(value) == (target.shape, target.dtype):
+            return value
         layout = alias.layout_of(target)
         return self._emit(
             "copy", _copy_rule, (Slot(value), layout.shape, Dtype(numpy_dtype(target.dtype))), layout
@@ -631,6 +651,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
         self._entries.clear()
         self._stores.clear()
         self._unfilled.clear()
+
+
+def _scaled(elements: int, held: torch.dtype, wanted: torch.dtype) -> int:
+    """How many elements of another dtype a store has."""
+    return elements * held.itemsize // wanted.itemsize
 
 
 def _contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:

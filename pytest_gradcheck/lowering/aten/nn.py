@@ -224,7 +224,7 @@ def group_norm(
     x: Any, weight: Any, bias: Any, batch: int, channels: int, area: int, groups: int, eps: float
 ) -> Any:
     """``native_group_norm``: the result, mean and 1/std."""
-    out, mean, rstd = _normalised(np.reshape(x, (batch, groups, -1)), (2,), eps)
+    out, mean, rstd = _normalised(np.reshape(x, (batch, groups, channels // groups * area)), (2,), eps)
     out = np.reshape(out, x.shape)
     each = (channels, *(1,) * (x.ndim - 2))
     out = out if weight is None else out * np.reshape(weight, each)
