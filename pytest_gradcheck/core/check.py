@@ -138,6 +138,7 @@ def check_gradients(
             rtol if rtol is not None else 100 * problem.trial_eps if coarse else 1e-6,
             atol or 0.0,
             sensitivity if sensitivity is not None else max(1e-3, 2 * (rtol or 0.0)),
+            problem.trial_tiny,
         )
         chosen = tuple(METHOD_NAMES if methods is None else methods)
         options = _Options(chosen, methods is not None, gradient, vjp, tolerance, mode, step)
@@ -245,6 +246,9 @@ class _Check:
 
     def _nothing_to_compare(self, differences: tuple[str, ...]) -> CheckResult | None:
         f = self.function
+        if f.outputs.size == 0:
+            text = "the outputs are empty: there is no entry to check"
+            return self.result(Verdict.INCONCLUSIVE, Diagnosis("nothing-checked", text))
         if not np.isfinite(f.value).all():
             name, index = f.outputs.locate(int(np.argmax(~np.isfinite(f.value))))
             text = f"the function is not finite at this point ({name}{list(index) or ''})"
@@ -357,14 +361,15 @@ class _Check:
         sources: dict[str, str] = {}
         if verdict is not Verdict.PASS:
             sources = {key: to_source(value) for key, value in problem.arguments.items()}
-        known = table is not None and self.jacobian is not None
         return CheckResult(
             name=problem.name,
             verdict=verdict,
             culprit=culprit,
             methods=self._method_results(table),
             pairs=outcome.pairs(table, self.function) if table is not None else (),
-            worst=outcome.worst(table, self.jacobian) if known else None,
+            worst=outcome.worst(table, self.jacobian)
+            if table is not None and self.jacobian is not None
+            else None,
             diagnosis=diagnosis,
             not_checked=(*problem.not_checked, *not_checked),
             order=self.order,
@@ -400,7 +405,6 @@ class _FirstOrder(_Check):
 
     def __init__(self, problem: Problem, options: _Options):
         super().__init__(problem, options)
-        eps = EPS64 if problem.double else problem.trial_eps
         self.function = Function(
             problem.inputs,
             problem.outputs,
@@ -411,7 +415,7 @@ class _FirstOrder(_Check):
             problem.lower,
             problem.upper,
             problem.jitter,
-            eps,
+            problem.eps,
         )
 
     def run(self) -> CheckResult:

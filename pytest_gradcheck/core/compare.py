@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pytest_gradcheck.core.layout import Layout
+from pytest_gradcheck.core.problem import EPS64
 from pytest_gradcheck.methods.base import Estimate
 
 
@@ -19,6 +20,8 @@ class Tolerance:
     rtol: float
     atol: float
     sensitivity: float
+    #: The smallest normal number of the dtype on trial; below it numbers lose digits or vanish.
+    tiny: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +71,11 @@ def compare(
     """
     with np.errstate(invalid="ignore", over="ignore"):
         size = scale if projected else np.fmax(np.abs(left.value), np.abs(right.value))
-        bars = left.uncertainty + right.uncertainty
-        allowed = tolerance.rtol * np.where(np.isfinite(size), size, 0.0) + tolerance.atol + bars
+        # An entry below the roundoff of the largest one beside it is rounding, whatever made it.
+        bars = left.uncertainty + right.uncertainty + 8 * EPS64 * scale
+        allowed = (
+            tolerance.rtol * np.where(np.isfinite(size), size, 0.0) + tolerance.atol + tolerance.tiny + bars
+        )
         difference = np.abs(left.value - right.value)
         one_finite = np.isfinite(left.value) ^ np.isfinite(right.value)
         known = np.isfinite(difference) & np.isfinite(allowed)
@@ -79,7 +85,7 @@ def compare(
         # A method that answers nan where the other one is certain is wrong; two that both answer inf
         # have not been seen to agree on anything.
         bar = np.where(np.isfinite(left.value), left.uncertainty, right.uncertainty)
-        certain = one_finite & (bar <= visible)
+        certain = one_finite & np.isfinite(allowed) & (bar <= visible)
         disagree = (known & (difference > allowed)) | certain
         resolved = known & ((allowed <= visible) | (difference == 0) & (bars == 0))
         difference = np.where(one_finite, np.inf, difference)

@@ -78,7 +78,7 @@ def _structured(matrix: Matrix, function: Function, structure: Callable[[list[An
     for leaf in function.outputs.leaves:
         parts: list[Any] = []
         for x in function.inputs.leaves:
-            block = matrix[leaf.start : leaf.stop, x.start : x.stop]
+            block: Any = matrix[leaf.start : leaf.stop, x.start : x.stop]
             if not (leaf.is_complex or x.is_complex):
                 block = block.reshape(leaf.shape + x.shape)
             elif leaf.size == 1:
@@ -106,7 +106,7 @@ def _max(values: Any) -> float:
 
 def _place(c: Comparison, k: tuple[int, int], table: Table, function: Function) -> Place:
     row, column = k
-    output, output_index = f"projection {row}", ()
+    output, output_index = f"projection {row}", tuple[int, ...]()
     if np.count_nonzero(table.cotangents[row]) == 1:
         output, output_index = function.outputs.locate(int(np.argmax(np.abs(table.cotangents[row]))))
     if table.entrywise(c):

@@ -26,7 +26,17 @@ EPS_BY_DTYPE = {
     "float32": EPS32,
     "complex64": EPS32,
     "float16": float(np.finfo(np.float16).eps),
+    "complex32": float(np.finfo(np.float16).eps),
     "bfloat16": 2.0**-7,
+}
+
+TINY64 = float(np.finfo(np.float64).tiny)
+TINY_BY_DTYPE = {
+    "float32": float(np.finfo(np.float32).tiny),
+    "complex64": float(np.finfo(np.float32).tiny),
+    "bfloat16": float(np.finfo(np.float32).tiny),
+    "float16": float(np.finfo(np.float16).tiny),
+    "complex32": float(np.finfo(np.float16).tiny),
 }
 
 
@@ -195,6 +205,11 @@ class Problem:
         return max(EPS_BY_DTYPE.get(leaf.dtype, EPS64) for leaf in self.inputs.leaves + self.outputs.leaves)
 
     @property
+    def trial_tiny(self) -> float:
+        """Smallest normal number of the narrowest dtype among them."""
+        return max(TINY_BY_DTYPE.get(leaf.dtype, TINY64) for leaf in self.inputs.leaves + self.outputs.leaves)
+
+    @property
     def arguments(self) -> dict[str, Any]:
         """The user's inputs by argument name, as they were given."""
         return self._arguments
@@ -266,6 +281,8 @@ class Problem:
         if is_tensor(value):
             if not (value.dtype.is_floating_point or value.dtype.is_complex):
                 return f"dtype {dtype_of(value)} is not differentiable"
+            if value.layout is not sys.modules["torch"].strided:
+                return f"layout {value.layout} cannot be perturbed; make it from a dense tensor inside of fn"
             if inside:
                 return None if value.requires_grad else "a tensor of the module that requires no gradient"
             if some_require_grad and not value.requires_grad:
@@ -348,7 +365,7 @@ class Problem:
             elif leaf is not None:
                 self.not_checked.append(NotChecked(name, reason))
         if not kept:
-            got = ", ".join(_kind(leaf) for leaf in leaves) or "an empty container"
+            got = ", ".join(self._why_no_output(leaf) or "" for leaf in leaves) or "an empty container"
             raise InvalidArgument(
                 "fn", f"{got} as its result", "a function under check returns a float or a floating array"
             )
@@ -365,9 +382,13 @@ class Problem:
         )
         if not native:
             self.double = self._runs_in_double()
-        value = self.evaluate(self.point)
+        outs = self._plain_call(self.values_at(self.point), double=self.double)
+        #: Unit roundoff of `evaluate`: of the coarsest output, for a function that narrows its result.
+        self.eps = max(EPS_BY_DTYPE.get(dtype_of(out), EPS64) for out in outs)
+        if not self.double:
+            self.eps = max(self.eps, self.trial_eps)
         #: The function's value in the working precision, from a second call: what differences start at.
-        self.value = self.primal if np.isnan(value).all() else value
+        self.value = self.outputs.join([to_numpy(out) for out in outs])
         again = self.evaluate(self.point)
         with np.errstate(invalid="ignore"):
             spread = np.abs(again - self.value)
@@ -423,6 +444,8 @@ class Problem:
         if value is None:
             return "None"
         if is_tensor(value):
+            if value.layout is not sys.modules["torch"].strided:
+                return f"layout {value.layout} cannot be compared; return a dense tensor"
             floating = value.dtype.is_floating_point or value.dtype.is_complex
             return None if floating else f"dtype {dtype_of(value)} has no derivative"
         if isinstance(value, np.ndarray | np.generic):
@@ -564,15 +587,17 @@ def to_numpy(value: Any) -> np.ndarray[Any, Any]:
     """Return a leaf, of whatever kind and dtype, as a NumPy array; tensors as float64 or complex128."""
     if is_tensor(value):
         kind = np.complex128 if value.dtype.is_complex else np.float64
-        wide = value.detach().resolve_conj().resolve_neg()
         torch = sys.modules["torch"]
-        wide = wide.to(torch.complex128 if value.dtype.is_complex else torch.float64)
-        return np.asarray(wide.cpu().numpy(), dtype=kind)
+        wide = value.detach().to(torch.complex128 if value.dtype.is_complex else torch.float64)
+        # force also resolves conjugate views, negative views and torch's symbolic zero tensors.
+        return np.asarray(wide.numpy(force=True), dtype=kind)
     return np.asarray(value)
 
 
 def _copy(value: Any, double: bool) -> Any:
     if is_tensor(value):
+        if value.layout is not sys.modules["torch"].strided:
+            return value.detach().clone()
         floating = value.dtype.is_floating_point or value.dtype.is_complex
         if double and floating:
             return _widened(value)
@@ -595,13 +620,24 @@ def _restrided(tensor: Any) -> Any:
     return base.as_strided(tensor.shape, tensor.stride())
 
 
+def _overlaps(tensor: Any) -> bool:
+    """Whether several entries of a tensor may share one place in memory, as in an expanded one."""
+    reach = 0
+    for size, stride in sorted(zip(tensor.shape, tensor.stride(), strict=True), key=lambda d: d[1]):
+        if size > 1:
+            if stride <= reach:
+                return True
+            reach += (size - 1) * stride
+    return False
+
+
 def _like(array: np.ndarray[Any, Any], original: Any, *, double: bool) -> Any:
     """Return an array as a leaf of the kind of the original."""
     if is_tensor(original):
         torch = sys.modules["torch"]
         dtype = None if double else original.dtype
         tensor = torch.from_numpy(array).to(device=original.device, dtype=dtype)
-        if original.is_contiguous() or not original.is_non_overlapping_and_dense():
+        if original.is_contiguous() or _overlaps(original):
             return tensor
         out = torch.empty_strided(original.shape, original.stride(), dtype=tensor.dtype, device=tensor.device)
         return out.copy_(tensor)

@@ -38,15 +38,23 @@ def measure(jacobian: Jacobian, wide: Pullback | None, narrow: Sequence[Pullback
     """
     if wide is None or not narrow or narrow[0].eps <= wide.eps:
         return
+    known: dict[bytes, Vector] = {}
+
+    def amplification(cotangent: Vector) -> Vector:
+        key = cotangent.tobytes()
+        if key not in known:
+            known[key] = _amplification(wide, narrow, cotangent)
+        return known[key]
+
     for name, pullback in jacobian.pullbacks.items():
-        jacobian.measured[name] = _bars(wide, narrow, pullback)
+        jacobian.measured[name] = _bars(amplification, pullback)
 
 
 def _bars(
-    wide: Pullback, narrow: Sequence[Pullback], pullback: Pullback
+    amplification: Callable[[Vector], Vector], pullback: Pullback
 ) -> Callable[[Matrix, Matrix], Matrix]:
     def bars(cotangents: Matrix, values: Matrix) -> Matrix:
-        moved = np.stack([_amplification(wide, narrow, u) for u in cotangents])
+        moved = np.stack([amplification(u) for u in cotangents])
         own = 4 * pullback.eps * np.abs(values)
         return np.asarray(MARGIN * pullback.eps * moved + np.where(np.isfinite(own), own, 0.0))
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.methods.base import Estimate
+
+Array = np.ndarray[Any, Any]
 
 #: Ratio of successive steps. With 4, one level removes a factor of 16 of a central difference's
 #: truncation error, and six levels span from 1e-3 to 1e-6 of the scale.
@@ -37,8 +40,8 @@ class Slopes:
     central: Estimate
     right: Estimate
     left: Estimate
-    kink: np.ndarray[tuple[int], np.dtype[np.bool_]]
-    jump: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    kink: Array
+    jump: Array
     swing: Vector
 
 
@@ -77,7 +80,7 @@ class Line:
             return np.nan, np.full(self.value.size, np.nan)
         return real, self.evaluate(there)
 
-    def _differentiate(self, up: Vector, above: Vector, down: Vector, below: Vector, eps: float) -> Slopes:
+    def _differentiate(self, up: Vector, above: Array, down: Vector, below: Array, eps: float) -> Slopes:
         size = np.fmax(np.abs(above), np.abs(below))
         noise = 4 * eps * np.fmax(size, np.abs(self.value)) + self.jitter
         if len(up) > len(QUICK):
@@ -97,7 +100,12 @@ class Line:
         central = Estimate(
             central.value, np.where(kink, np.fmax(central.uncertainty, gap), central.uncertainty)
         )
+        stairs = _stairs(np.abs(above - self.value), np.abs(below - self.value), noise)
         jump = _jumps(np.abs(above - self.value), noise) | _jumps(np.abs(below - self.value), noise)
+        central, right, left = (
+            Estimate(e.value, np.where(jump, np.inf, np.fmax(e.uncertainty, stairs)))
+            for e in (central, right, left)
+        )
         # At the edge of the domain one side is all there is.
         central, right, left = _instead(central, right), _instead(right, left), _instead(left, right)
         central = _instead(central, right)
@@ -106,9 +114,7 @@ class Line:
         return Slopes(central, right, left, kink & ~jump, jump, swing)
 
 
-def _extrapolate(
-    quotients: np.ndarray, noise: np.ndarray, steps: Vector, powers: tuple[int, int]
-) -> Estimate:
+def _extrapolate(quotients: Array, noise: Array, steps: Vector, powers: tuple[int, int]) -> Estimate:
     """Extrapolate difference quotients, shape ``(levels, m)``, to a step of zero, twice.
 
     ``powers`` are the leading powers of the step in the truncation error. Of all levels the one with
@@ -130,12 +136,31 @@ def _extrapolate(
         error = correction
     error = error + noise[2:]
     error = np.where(np.isfinite(error) & np.isfinite(twice), error, np.inf)
+    error = np.where(_contradicted(twice, error), np.inf, error)
     best = np.argmin(error, axis=0)[None]
     value = np.take_along_axis(twice, best, 0)[0]
     return Estimate(value, np.take_along_axis(error, best, 0)[0])
 
 
-def _measured_noise(steps: Vector, values: np.ndarray) -> Vector:
+def _contradicted(values: Array, errors: Array) -> Array:
+    """Mark the levels that a finer one rules out, shape ``(levels, m)``.
+
+    The derivative is what the quotient does as the step goes to zero. A staircase has a slope for steps
+    that span many stairs, and a pole one for steps across it; both look settled until the steps are finer.
+    """
+    low, high = values - errors, values + errors
+    out = np.zeros(values.shape, dtype=bool)
+    finest_low, finest_high = np.full(values.shape[1], -np.inf), np.full(values.shape[1], np.inf)
+    for k in range(len(values) - 1, -1, -1):
+        known = np.isfinite(errors[k])
+        out[k] = known & ((low[k] > finest_high) | (high[k] < finest_low))
+        keep = known & ~out[k]
+        finest_low = np.where(keep, np.fmax(finest_low, low[k]), finest_low)
+        finest_high = np.where(keep, np.fmin(finest_high, high[k]), finest_high)
+    return out
+
+
+def _measured_noise(steps: Vector, values: Array) -> Vector:
     """Return how much the function wavers between neighbouring points, shape ``(m,)``.
 
     At the four smallest steps a smooth function is a straight line to within rounding; what is left
@@ -151,14 +176,39 @@ def _measured_noise(steps: Vector, values: np.ndarray) -> Vector:
     return np.where(np.isfinite(bend), bend, 0.0)
 
 
-def _jumps(moved: np.ndarray, noise: np.ndarray) -> np.ndarray:
+def _stairs(right: Array, left: Array, noise: Array) -> Vector:
+    """Return infinity for a function that stands still at fine steps and moves alike on both sides beyond.
+
+    It is rounded somewhere on the way (``1 + erf(x)`` near minus one, a result stored in float16), or a
+    staircase by design; whether its slope is that of the stair or that of the flight, no difference can tell.
+    A flat piece of a piecewise function (a rectifier on its dead side) ends on one side first.
+    """
+    if len(right) <= len(QUICK):
+        return np.zeros(right.shape[1])
+    still = (right[-1] == 0) & (left[-1] == 0)
+    first_right, first_left = (_first_move(side) for side in (right, left))
+    alike = (first_right < 4 * first_left) & (first_left < 4 * first_right)
+    # Stairs as low as the noise are in the error bar already.
+    high = np.fmin(first_right, first_left) > np.nanmax(noise, axis=0, initial=0.0)
+    return np.where(still & alike & high, np.inf, 0.0)
+
+
+def _first_move(moved: Array) -> Vector:
+    """Return the height of the first step that the function takes as t grows, infinity for none."""
+    finest_last = np.where(moved > 0, moved, np.nan)[::-1]
+    known = np.isfinite(finest_last)
+    first = np.take_along_axis(finest_last, np.argmax(known, axis=0)[None], 0)[0]
+    return np.where(known.any(axis=0), first, np.inf)
+
+
+def _jumps(moved: Array, noise: Array) -> Array:
     """Whether the distance to the value at the point stays when the step goes to zero."""
     if len(moved) < 6:
         return np.zeros(moved.shape[1], dtype=bool)
     tail = moved[-4:]
     finite = np.isfinite(tail).all(axis=0)
     steady = tail.min(axis=0) > 0.5 * tail.max(axis=0)
-    return finite & steady & (tail.min(axis=0) > 1e3 * np.nanmax(noise, axis=0))
+    return np.asarray(finite & steady & (tail.min(axis=0) > 1e3 * np.nanmax(noise, axis=0)))
 
 
 def _instead(first: Estimate, second: Estimate) -> Estimate:

@@ -63,16 +63,19 @@ class ReferencePullback(Pullback):
         return self
 
     def vjp(self, cotangent: Vector) -> Vector:
+        """Pull a cotangent back through the engine's graph; see `Pullback.vjp`."""
         with np.errstate(all="ignore"):
             grads = self.pull(self.program.outputs.split(cotangent))
         return self.program.inputs.join([np.asarray(_data(g)) for g in grads])
 
     def primal_at(self, vector: Vector) -> Vector:
+        """Replay the program at another point; see `Pullback.primal_at`."""
         with np.errstate(all="ignore"):
             value = self.program.run(*[reference_engine.Tensor(a) for a in self.program.inputs.split(vector)])
         return self.program.outputs.join([np.asarray(_data(v)) for v in value])
 
     def second_order(self, cotangent: Vector) -> Pullback:
+        """Differentiate the engine's own backward pass; see `Pullback.second_order`."""
         arrays = [*self.arrays, *self.program.outputs.split(cotangent)]
         return ReferencePullback.at(self._gradient_program(), arrays, self.eps)
 

@@ -12,7 +12,6 @@ from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.problem import EPS32, EPS64, Dialect, Problem, to_numpy
 from pytest_gradcheck.methods.base import Program, Pullback, gradient_layouts
 
-
 Precision = Literal["own", "double", "single"]
 
 
