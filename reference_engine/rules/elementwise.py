@@ -48,8 +48,10 @@ def _extremum(larger: bool) -> tuple[Rule, Rule]:
 
     def share(c: Any, x: Any, y: Any) -> Any:
         x, y = value_of(x), value_of(y)
-        lost = x < y if larger else x > y
-        return np.where(lost, 0.0, np.where(x == y, 0.5 * c, c))
+        tie = x == y
+        if tie.any():
+            c = np.where(tie, 0.5 * c, c)
+        return np.where(x < y if larger else x > y, 0.0, c)
 
     return lambda c, result, x, y: share(c, x, y), lambda c, result, x, y: share(c, y, x)
 

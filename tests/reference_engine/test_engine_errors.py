@@ -88,7 +88,11 @@ def test_argument_without_a_rule_is_refused_not_zero():
     ("call", "error", "message"),
     [
         (lambda: Tensor("abc"), TypeError, "expected numbers"),
-        (lambda: Tensor([1, 2], requires_grad=True), TypeError, r"requires_grad=True needs a real or complex"),
+        (
+            lambda: Tensor([1, 2], requires_grad=True),
+            TypeError,
+            r"requires_grad=True needs a real or complex",
+        ),
         (lambda: Tensor(np.ma.array([1.0])), TypeError, "plain numpy.ndarray"),
         (lambda: Tensor(1.0, requires_grad=True) * np.ma.array([1.0]), TypeError, "MaskedArray"),
         (lambda: Tensor(1.0, label=3), TypeError, "label must be a string"),
@@ -112,10 +116,14 @@ def test_argument_without_a_rule_is_refused_not_zero():
         (lambda: engine.jvp(np.sin, (1.0,), (np.ones(2),)), ValueError, "tangents must have"),
         (lambda: engine.draw(3.0), TypeError, "tensor must be a Tensor"),
         (lambda: engine.windows(np.ones(3), (4,)), ValueError, "does not fit"),
-        (lambda: engine.convolution(np.ones((1, 2, 3)), np.ones((1, 1, 2))), ValueError, "channels do not match"),
+        (
+            lambda: engine.convolution(np.ones((1, 2, 3)), np.ones((1, 1, 2))),
+            ValueError,
+            "channels do not match",
+        ),
         (lambda: np.linalg.svd(Tensor(np.ones((2, 3)))), NotImplementedError, "full_matrices=False"),
     ],
-)  # fmt: skip
+)
 def test_wrong_use(call, error, message):
     with pytest.raises(error, match=message):
         call()

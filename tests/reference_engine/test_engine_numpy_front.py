@@ -53,10 +53,21 @@ def test_operators_in_both_orders():
     x, y = 7.5, 2.0
     t = Tensor(x)
     for operation in (
-        lambda a, b: a + b, lambda a, b: a - b, lambda a, b: a * b, lambda a, b: a / b, lambda a, b: a // b,
-        lambda a, b: a % b, lambda a, b: a**b, lambda a, b: divmod(a, b)[1], lambda a, b: a < b, lambda a, b: a >= b,
-        lambda a, b: a == b, lambda a, b: a != b, lambda a, b: a > b, lambda a, b: a <= b,
-    ):  # fmt: skip
+        lambda a, b: a + b,
+        lambda a, b: a - b,
+        lambda a, b: a * b,
+        lambda a, b: a / b,
+        lambda a, b: a // b,
+        lambda a, b: a % b,
+        lambda a, b: a**b,
+        lambda a, b: divmod(a, b)[1],
+        lambda a, b: a < b,
+        lambda a, b: a >= b,
+        lambda a, b: a == b,
+        lambda a, b: a != b,
+        lambda a, b: a > b,
+        lambda a, b: a <= b,
+    ):
         for other in (y, np.float64(y), np.array(y), np.array([y, x]), Tensor(y)):
             want = y if isinstance(other, Tensor) else other
             np.testing.assert_array_equal(operation(t, other).data, operation(x, want))
@@ -80,12 +91,39 @@ def test_methods_and_attributes():
     assert [row.shape for row in t] == [(3,), (3,)]
     assert 3.0 in t
     for name, args in {
-        "sum": (1,), "mean": (0,), "prod": (), "max": (1,), "min": (), "std": (), "var": (0,), "cumsum": (1,),
-        "cumprod": (0,), "argmax": (1,), "argsort": (0,), "ravel": (), "flatten": (), "reshape": ((3, 2),), "trace": (),
-        "diagonal": (), "repeat": (2, 1), "take": ([0, 1], 1), "clip": (1, 3), "round": (), "swapaxes": (0, 1), "conj": (),
-        "transpose": ((1, 0),), "astype": (np.float32,), "copy": (), "nonzero": (), "any": (), "all": (), "dot": (x.T,),
-        "squeeze": (), "compress": ([True, False], 0), "tolist": (),
-    }.items():  # fmt: skip
+        "sum": (1,),
+        "mean": (0,),
+        "prod": (),
+        "max": (1,),
+        "min": (),
+        "std": (),
+        "var": (0,),
+        "cumsum": (1,),
+        "cumprod": (0,),
+        "argmax": (1,),
+        "argsort": (0,),
+        "ravel": (),
+        "flatten": (),
+        "reshape": ((3, 2),),
+        "trace": (),
+        "diagonal": (),
+        "repeat": (2, 1),
+        "take": ([0, 1], 1),
+        "clip": (1, 3),
+        "round": (),
+        "swapaxes": (0, 1),
+        "conj": (),
+        "transpose": ((1, 0),),
+        "astype": (np.float32,),
+        "copy": (),
+        "nonzero": (),
+        "any": (),
+        "all": (),
+        "dot": (x.T,),
+        "squeeze": (),
+        "compress": ([True, False], 0),
+        "tolist": (),
+    }.items():
         got, want = getattr(t, name)(*args), getattr(x, name)(*args)
         if isinstance(want, tuple | list):
             got, want = list(map(np.asarray, got)), list(want)
@@ -122,9 +160,22 @@ def test_ufunc_keywords_and_outer():
 def test_zero_derivative_functions_give_constants():
     t = Tensor([1.5, -0.2], requires_grad=True)
     for result in (
-        np.floor(t), np.ceil(t), np.rint(t), np.trunc(t), np.round(t), np.fix(t), np.sign(t), np.argmax(t), np.argsort(t),
-        np.isnan(t), t > 0, np.any(t), np.zeros_like(t), t // 1.0, np.signbit(t),
-    ):  # fmt: skip
+        np.floor(t),
+        np.ceil(t),
+        np.rint(t),
+        np.trunc(t),
+        np.round(t),
+        np.fix(t),
+        np.sign(t),
+        np.argmax(t),
+        np.argsort(t),
+        np.isnan(t),
+        t > 0,
+        np.any(t),
+        np.zeros_like(t),
+        t // 1.0,
+        np.signbit(t),
+    ):
         assert isinstance(result, Tensor)
         assert not result.requires_grad
     assert np.shape(t) == (2,)

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # a table: one row per line
 """Kinks, ties, zeros and infinities: torch's conventions, or the documented other one."""
 
 from __future__ import annotations
