@@ -113,6 +113,18 @@ SPECIAL: dict[str, tuple[Partial | None, ...]] = {
     "k1": (lambda result, x: -_sp().k0(x) - result / x,),
     "jv": (None, lambda result, v, x: (_sp().jv(v - 1, x) - _sp().jv(v + 1, x)) / 2),
     "iv": (None, lambda result, v, x: (_sp().iv(v - 1, x) + _sp().iv(v + 1, x)) / 2),
+    "yv": (None, lambda result, v, x: (_sp().yv(v - 1, x) - _sp().yv(v + 1, x)) / 2),
+    "kv": (None, lambda result, v, x: -(_sp().kv(v - 1, x) + _sp().kv(v + 1, x)) / 2),
+    "ive": (
+        None,
+        lambda result, v, x: (_sp().ive(v - 1, x) + _sp().ive(v + 1, x)) / 2 - np.sign(x) * result,
+    ),
+    # DLMF 8.17.
+    "betainc": (
+        None,
+        None,
+        lambda result, a, b, x: np.exp((a - 1) * np.log(x) + (b - 1) * np.log1p(-x) - _sp().betaln(a, b)),
+    ),
     # Entropies, with 0 log 0 = 0.
     "xlogy": (lambda result, x, y: _log_of(y, x), lambda result, x, y: x / y),
     "xlog1py": (lambda result, x, y: _log_of(1 + y, x), lambda result, x, y: x / (1 + y)),

@@ -120,8 +120,10 @@ for f, x in {
     add(f, (getattr(sp, f), x))
 for f in ["beta", "betaln", "xlogy", "xlog1py", "rel_entr", "kl_div"]:
     add(f, (getattr(sp, f), positive(3), positive(2, 3, seed="b")))
-for f in ["gammainc", "gammaincc", "jv", "iv"]:
+for f in ["gammainc", "gammaincc", "jv", "iv", "yv", "kv", "ive"]:
     add(f, (lambda x, f=f: getattr(sp, f)(1.5, x), positive(3)))
+
+add("betainc", (lambda x: sp.betainc(1.5, 2.5, x), inner(3)))
 
 # ------------------------------------------------------------------ reductions and order
 for f in (np.sum, np.prod, np.mean, np.var, np.std):
