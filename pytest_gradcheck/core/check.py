@@ -80,8 +80,8 @@ def check_gradients(
         Python floats, NumPy arrays or torch tensors in any nesting. Integers, booleans, strings and
         anything else pass through untouched.
     methods
-        Which of ``"central"``, ``"forward"``, ``"reference"``, ``"torch"``, ``"user"``; default: every one that
-        can run here.
+        Which of ``"central"``, ``"forward"``, ``"reference"``, ``"torch"``, ``"user"``; default: every one
+        that can run here.
     gradient, vjp
         A gradient written by hand, ``gradient(*inputs)`` returning one array per input, or
         ``vjp(*inputs, cotangent)``; it becomes method ``"user"``.
@@ -367,9 +367,7 @@ class _Check:
             culprit=culprit,
             methods=self._method_results(table),
             pairs=outcome.pairs(table, self.function) if table is not None else (),
-            worst=outcome.worst(table, self.jacobian)
-            if table is not None and self.jacobian is not None
-            else None,
+            worst=None if table is None or self.jacobian is None else outcome.worst(table, self.jacobian),
             diagnosis=diagnosis,
             not_checked=(*problem.not_checked, *not_checked),
             order=self.order,

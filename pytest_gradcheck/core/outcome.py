@@ -1,4 +1,4 @@
-"""A table of numbers written down as a result: values in the structure of the inputs, pairs, the worst entry."""
+"""A table of numbers written down as a result: values as the inputs are nested, pairs, the worst entry."""
 
 from __future__ import annotations
 
@@ -106,7 +106,8 @@ def _max(values: Any) -> float:
 
 def _place(c: Comparison, k: tuple[int, int], table: Table, function: Function) -> Place:
     row, column = k
-    output, output_index = f"projection {row}", tuple[int, ...]()
+    output = f"projection {row}"
+    output_index: tuple[int, ...] = ()
     if np.count_nonzero(table.cotangents[row]) == 1:
         output, output_index = function.outputs.locate(int(np.argmax(np.abs(table.cotangents[row]))))
     if table.entrywise(c):

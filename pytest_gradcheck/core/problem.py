@@ -475,10 +475,7 @@ class Problem:
         arguments, substitutions = self._assemble(filled)
         self._random.rewind()
         with _substituted(substitutions):
-            if self._how == "dict":
-                out = self.fn(**arguments)
-            else:
-                out = self.fn(*arguments.values())
+            out = self.fn(**arguments) if self._how == "dict" else self.fn(*arguments.values())
         self._random.look()
         tree = Tree(out, "output")
         return tree, tree.leaves

@@ -51,7 +51,7 @@ class Pullback(abc.ABC):
 
     @abc.abstractmethod
     def vjp(self, cotangent: Vector) -> Vector:
-        """Return ``cotangent · J`` of shape ``(inputs.size,)`` for a cotangent of shape ``(outputs.size,)``."""
+        """Return ``cotangent · J``: shape ``(outputs.size,)`` in, ``(inputs.size,)`` out."""
 
     @abc.abstractmethod
     def second_order(self, cotangent: Vector) -> Pullback:

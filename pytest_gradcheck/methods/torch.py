@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -107,13 +107,17 @@ class _TorchPullback(Pullback):
         live = [(out, seed) for out, seed in zip(self.outs, seeds, strict=True) if out.requires_grad]
         grads: Sequence[Any] = [None] * len(self.leaves)
         if live:
-            grads = torch.autograd.grad(
-                [out for out, _ in live],
-                self.leaves,
-                [seed for _, seed in live],
-                retain_graph=True,
-                create_graph=create_graph,
-                allow_unused=True,
+            # With allow_unused some of them are None, which torch's annotation denies.
+            grads = cast(
+                Sequence[Any],
+                torch.autograd.grad(
+                    [out for out, _ in live],
+                    self.leaves,
+                    [seed for _, seed in live],
+                    retain_graph=True,
+                    create_graph=create_graph,
+                    allow_unused=True,
+                ),
             )
             for leaf, grad in zip(self.program.inputs.leaves, grads, strict=True):
                 note = ("none-gradient", f"autograd gives None for {leaf.name}")
