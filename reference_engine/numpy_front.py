@@ -6,6 +6,8 @@ and refuses, by name, what no table holds.
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -118,7 +120,18 @@ def call_function(function: Callable[..., Any], args: tuple[Any, ...], kwargs: d
     if "out" in kwargs:
         kwargs = dict(kwargs)
         _refuse_out(kwargs, _name(function))
+    if len(args) > 2:
+        position = _position_of_out(handler)
+        if position is not None and len(args) > position:
+            _refuse_out({"out": args[position]}, _name(function))
     return handler(*args, **kwargs)
+
+
+@functools.cache
+def _position_of_out(handler: Callable[..., Any]) -> int | None:
+    """Where `out` stands among the handler's positional parameters."""
+    names = list(inspect.signature(handler).parameters)
+    return names.index("out") if "out" in names else None
 
 
 class _Namespace:
