@@ -130,8 +130,10 @@ def call_function(function: Callable[..., Any], args: tuple[Any, ...], kwargs: d
 @functools.cache
 def _position_of_out(handler: Callable[..., Any]) -> int | None:
     """Where `out` stands among the handler's positional parameters."""
-    names = list(inspect.signature(handler).parameters)
-    return names.index("out") if "out" in names else None
+    for position, parameter in enumerate(inspect.signature(handler).parameters.values()):
+        if parameter.name == "out" and parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
+            return position
+    return None
 
 
 class _Namespace:
