@@ -1,0 +1,250 @@
+"""Strategies from annotations."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import sys
+import types
+import typing
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from hypothesis import assume
+from hypothesis import strategies as st
+
+from pytest_gradcheck.core.errors import InvalidArgument
+from pytest_gradcheck.strategies.dtypes import COMPONENTS
+from pytest_gradcheck.strategies.points import arrays, scalars, tensors
+
+_MAX_SIDE = 4
+_SUPPORTED = (
+    "annotate it with float, np.ndarray, NDArray[np.float64], torch.Tensor, a jaxtyping array, or a tuple, "
+    "list or dataclass of these; or give a strategy to the marker"
+)
+
+
+def from_annotation(annotation: Any, name: str) -> st.SearchStrategy[Any]:
+    """Return a strategy for the values that an annotation describes.
+
+    Parameters
+    ----------
+    annotation
+        ``float``, ``complex``, a NumPy floating type, ``np.ndarray``, ``NDArray[dtype]``,
+        ``torch.Tensor``, a jaxtyping array of one of the two, and tuples, lists, named tuples, typed
+        dicts and dataclasses of these. ``Annotated[..., strategy]`` stands for its strategy.
+    name
+        The argument's name, for error messages.
+
+    ``int`` (0 to 5), ``bool``, ``Literal`` and ``None`` give constants: they are drawn, never
+    differentiated. A named size of jaxtyping (``Float[np.ndarray, "n k"]``) is one number within an
+    example, whichever arguments name it.
+
+    Raises `pytest_gradcheck.InvalidArgument` for every other annotation.
+    """
+    # `type X = ...` of Python 3.12 is an object around the type that it names.
+    annotation = getattr(annotation, "__value__", annotation)
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        given = [a for a in annotation.__metadata__ if isinstance(a, st.SearchStrategy)]
+        return given[-1] if given else from_annotation(annotation.__origin__, name)
+    if annotation in _PLAIN:
+        return _PLAIN[annotation]()
+    if origin is typing.Literal:
+        return st.sampled_from(args)
+    if origin is np.ndarray:
+        return arrays(dtype=_numpy_dtype(args, annotation, name))
+    if _is_jaxtyping(annotation):
+        return _from_jaxtyping(annotation, name)
+    if isinstance(annotation, type) and issubclass(annotation, np.floating | np.complexfloating):
+        return arrays((), annotation).map(lambda array: array[()])
+    torch = sys.modules.get("torch")
+    if torch is not None and annotation is torch.Tensor:
+        return tensors()
+    if origin in (tuple, list):
+        return _from_sequence(origin, args, name)
+    fields = _fields(annotation)
+    if fields is not None:
+        parts = {key: from_annotation(hint, f"{name}.{key}") for key, hint in fields.items()}
+        return (
+            st.fixed_dictionaries(parts)
+            if typing.is_typeddict(annotation)
+            else st.builds(annotation, **parts)
+        )
+    raise InvalidArgument(name, f"the annotation {_shown(annotation)}", _remedy(annotation, origin))
+
+
+_PLAIN: dict[Any, Callable[[], st.SearchStrategy[Any]]] = {
+    float: scalars,
+    complex: lambda: st.builds(complex, scalars(), scalars()),
+    np.ndarray: arrays,
+    int: lambda: st.integers(0, 5),
+    bool: st.booleans,
+    None: st.none,
+    type(None): st.none,
+}
+
+
+def _numpy_dtype(args: tuple[Any, ...], annotation: Any, name: str) -> Any:
+    """Return the dtype of ``np.ndarray[shape, np.dtype[scalar type]]``, float64 where it leaves that open."""
+    inner = typing.get_args(args[1]) if len(args) > 1 else ()
+    scalar = inner[0] if inner else Any
+    if isinstance(scalar, type) and issubclass(scalar, np.floating | np.complexfloating):
+        return np.float64 if scalar is np.floating else scalar
+    if scalar in (Any, np.generic, np.number, np.inexact) or isinstance(scalar, typing.TypeVar):
+        return np.float64
+    raise InvalidArgument(
+        name,
+        f"the annotation {_shown(annotation)}",
+        "gradients need a floating dtype; for constants give a strategy, as in hypothesis.extra.numpy.arrays",
+    )
+
+
+def _from_sequence(origin: Any, args: tuple[Any, ...], name: str) -> st.SearchStrategy[Any]:
+    if origin is list or (len(args) == 2 and args[1] is Ellipsis):
+        entries = st.lists(from_annotation(args[0], f"{name}[0]"), min_size=1, max_size=_MAX_SIDE)
+        return entries if origin is list else entries.map(tuple)
+    return st.tuples(*(from_annotation(a, f"{name}[{i}]") for i, a in enumerate(args)))
+
+
+def _fields(annotation: Any) -> dict[str, Any] | None:
+    """Return the annotated fields of a dataclass, named tuple or typed dict; None for anything else."""
+    if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
+        hints = typing.get_type_hints(annotation, include_extras=True)
+        return {f.name: hints[f.name] for f in dataclasses.fields(annotation) if f.init}
+    if typing.is_typeddict(annotation) or hasattr(annotation, "_fields"):
+        return typing.get_type_hints(annotation, include_extras=True)
+    return None
+
+
+def _remedy(annotation: Any, origin: Any) -> str:
+    if origin in (typing.Union, types.UnionType):
+        return "annotate it with one type, or give a strategy to the marker"
+    if origin is dict or annotation is dict:
+        return "annotate it with a TypedDict or a dataclass, or give st.fixed_dictionaries(...) to the marker"
+    if annotation is str:
+        return "supply strings by parametrize, or give a strategy such as st.sampled_from(...) to the marker"
+    if annotation in (tuple, list):
+        return f"say what it holds, such as {annotation.__name__}[float, ...]".replace(
+            "list[float, ...]", "list[float]"
+        )
+    return _SUPPORTED
+
+
+def _shown(annotation: Any) -> str:
+    return annotation.__name__ if type(annotation) is type else str(annotation)
+
+
+# -- jaxtyping -------------------------------------------------------------------------------------
+
+
+def _is_jaxtyping(annotation: Any) -> bool:
+    # By its attributes: the package need not be imported to know that an annotation is not from there.
+    return all(hasattr(annotation, attribute) for attribute in ("dtypes", "dim_str", "array_type"))
+
+
+def _from_jaxtyping(annotation: Any, name: str) -> st.SearchStrategy[Any]:
+    shape = _shapes(annotation.dim_str, name)
+    # A dtype class such as Shaped names no dtypes; Float names every floating one.
+    dtypes = annotation.dtypes if isinstance(annotation.dtypes, tuple | list) else ("float64",)
+    found = [d for d in ("float64", "float32", "float16", "bfloat16", *COMPONENTS) if d in dtypes]
+    if not found:
+        raise InvalidArgument(
+            name,
+            f"the annotation {_shown(annotation)}",
+            "gradients need a floating dtype, such as Float or Float32",
+        )
+    if annotation.array_type is np.ndarray:
+        return arrays(shape, found[0])
+    torch = sys.modules.get("torch")
+    if torch is not None and annotation.array_type is torch.Tensor:
+        return tensors(shape, found[0])
+    raise InvalidArgument(
+        name, f"the annotation {_shown(annotation)}", "make it an np.ndarray or a torch.Tensor"
+    )
+
+
+def _shapes(dims: str, name: str) -> st.SearchStrategy[tuple[int, ...]]:
+    """Return a strategy for the shapes that a jaxtyping string such as ``"*batch n 3 n+1"`` describes."""
+    parts = [_dimension(token, name) for token in dims.split()]
+
+    @st.composite
+    def shapes(draw: st.DrawFn) -> tuple[int, ...]:
+        return tuple(side for part in parts for side in draw(part))
+
+    return shapes()
+
+
+def _dimension(token: str, name: str) -> st.SearchStrategy[tuple[int, ...]]:
+    """Return a strategy for the sides that one token of a jaxtyping string stands for."""
+    text = token.partition("=")[2] if token.partition("=")[0].isidentifier() and "=" in token else token
+    if text == "...":
+        return _SOME_SIDES
+    flags = text[: len(text) - len(text.lstrip("#*?_"))]
+    text = text[len(flags) :]
+    if "_" in flags:
+        return _SOME_SIDES if "*" in flags else st.tuples(_SIDES)
+    if text.isdigit():
+        sides: st.SearchStrategy[tuple[int, ...]] = st.just((int(text),))
+    elif text.isidentifier():
+        sides = _shared(_SOME_SIDES, f"*{text}") if "*" in flags else st.tuples(_named(text))
+    else:
+        sides = _symbolic(text, name)
+    if "#" in flags:
+        return sides.flatmap(lambda full: st.sampled_from([full, (1,) * len(full)]))
+    return sides
+
+
+_SIDES = st.integers(1, _MAX_SIDE)
+_SOME_SIDES = st.lists(_SIDES, max_size=2).map(tuple)
+
+
+def _shared(strategy: st.SearchStrategy[Any], key: str) -> st.SearchStrategy[Any]:
+    return st.shared(strategy, key=f"pytest_gradcheck size {key}")
+
+
+def _named(size: str) -> st.SearchStrategy[int]:
+    return _shared(_SIDES, size)
+
+
+_SIZE_NODES = (
+    ast.Expression,
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.operator,
+    ast.unaryop,
+    ast.Name,
+    ast.Load,
+    ast.Constant,
+)
+
+
+def _symbolic(text: str, name: str) -> st.SearchStrategy[tuple[int, ...]]:
+    remedy = "use whole numbers, names, or sums and products of them"
+    try:
+        tree = ast.parse(text, mode="eval")
+    except SyntaxError:
+        raise InvalidArgument(name, f"the size {text!r}", remedy) from None
+    allowed = (
+        ast.Expression,
+        ast.BinOp,
+        ast.UnaryOp,
+        ast.operator,
+        ast.unaryop,
+        ast.Name,
+        ast.Load,
+        ast.Constant,
+    )
+    if not all(isinstance(node, allowed) for node in ast.walk(tree)):
+        raise InvalidArgument(name, f"the size {text!r}", remedy)
+    names = sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)})
+    code = compile(tree, text, "eval")
+
+    @st.composite
+    def sides(draw: st.DrawFn) -> tuple[int, ...]:
+        side = eval(code, {"__builtins__": {}}, {key: draw(_named(key)) for key in names})
+        assume(isinstance(side, int) and side >= 1)
+        return (side,)
+
+    return sides()

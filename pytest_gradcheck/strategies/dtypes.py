@@ -1,0 +1,88 @@
+"""The floating dtypes that points have, by name: their values, rounded to and within them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_gradcheck.core.errors import InvalidArgument
+
+#: Real dtype of each component, by dtype name. All of their values are exact in float64.
+COMPONENTS = {
+    "float16": "float16",
+    "bfloat16": "bfloat16",
+    "float32": "float32",
+    "float64": "float64",
+    "complex64": "float32",
+    "complex128": "float64",
+}
+NUMPY_NAMES = tuple(name for name in COMPONENTS if name != "bfloat16")
+TORCH_NAMES = tuple(COMPONENTS)
+
+_BFLOAT16_MAX = (2.0 - 2.0**-7) * 2.0**127
+
+
+def dtype_name(dtype: Any, allowed: tuple[str, ...]) -> str:
+    """Return the name of a dtype given as a name, a type, a ``numpy.dtype`` or a ``torch.dtype``.
+
+    Raises `InvalidArgument` for anything that is not one of the allowed floating dtypes.
+    """
+    choices = f"use one of {', '.join(allowed)}"
+    text = str(dtype)
+    if text.startswith("torch."):
+        name = text.removeprefix("torch.")
+    elif dtype is None:
+        # numpy.dtype(None) is float64, which would hide that something else was meant.
+        raise InvalidArgument("dtype", "None", choices)
+    elif dtype == "bfloat16":
+        name = "bfloat16"
+    else:
+        try:
+            name = np.dtype(dtype).name
+        except TypeError:
+            raise InvalidArgument("dtype", repr(dtype), choices) from None
+    if name in allowed:
+        return name
+    if name.startswith(("int", "uint", "bool")):
+        raise InvalidArgument("dtype", name, f"gradients need a floating dtype; {choices}")
+    raise InvalidArgument("dtype", name, choices)
+
+
+def largest(component: str) -> float:
+    """Return the largest finite value of a real dtype."""
+    return _BFLOAT16_MAX if component == "bfloat16" else float(np.finfo(component).max)
+
+
+def rounded(values: NDArray[np.float64], component: str) -> NDArray[np.float64]:
+    """Return float64 values, each rounded to the nearest value of a real dtype."""
+    if component == "float64":
+        return values
+    if component == "bfloat16":
+        bits = np.asarray(values, dtype=np.float32).view(np.uint32).astype(np.uint64)
+        # To nearest, ties to even, on the upper half of the bits of a float32.
+        bits = (bits + 0x7FFF + ((bits >> np.uint64(16)) & np.uint64(1))) & np.uint64(0xFFFF0000)
+        return bits.astype(np.uint32).view(np.float32).astype(np.float64)
+    with np.errstate(over="ignore"):
+        return values.astype(component).astype(np.float64)
+
+
+def rounded_up(value: float, component: str) -> float:
+    """Return the smallest value of a real dtype that is not below ``value``."""
+    nearest = float(rounded(np.array([value]), component)[0])
+    return nearest if nearest >= value else _next_above(nearest, component)
+
+
+def rounded_down(value: float, component: str) -> float:
+    """Return the largest value of a real dtype that is not above ``value``."""
+    return -rounded_up(-value, component)
+
+
+def _next_above(value: float, component: str) -> float:
+    if component == "bfloat16":
+        upper = int(np.float32(value).view(np.uint32)) >> 16
+        upper = 1 if value == 0.0 else upper + (1 if value > 0.0 else -1)
+        return float(np.uint32(upper << 16).view(np.float32))
+    kind = np.dtype(component).type
+    return float(np.nextafter(kind(value), kind(np.inf)))
