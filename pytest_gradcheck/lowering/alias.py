@@ -9,6 +9,7 @@ inverse of any view operation is needed.
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -103,6 +104,7 @@ def scatter(flat: Any, source: Array, value: Any, conj: bool, neg: bool) -> Any:
     return np.concatenate([flat, np.reshape(value, (-1,)).astype(flat.dtype)])[source]
 
 
+@functools.lru_cache(maxsize=4096)  # every step of a loop over time asks the same
 def disjoint(a: Layout, b: Layout, elements: int) -> bool:
     """Whether two tensors in one store of so many elements share none; False where that is costly to tell."""
     if a.dtype != b.dtype or 0 in a.shape or 0 in b.shape:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from pytest_gradcheck.lowering.record import to_numpy
+from pytest_gradcheck.lowering.convert import to_numpy
 from pytest_gradcheck.lowering.tape import Array, Node, Precision, Program, working_dtype
 from pytest_gradcheck.lowering.trace import Trace, trace
 from reference_engine import Tensor
@@ -33,15 +33,16 @@ class Lowered:
 
     ``lowered(*inputs)`` takes one array or engine tensor per input of the trace, of the recorded shapes, and
     returns the list of outputs, flat, in the order of the tensors in the function's result. It computes in
-    float64 and complex128 whatever the function's dtypes, or in the function's own with ``precision="own"``;
-    inputs are cast. Integers and booleans keep their dtypes. Branches that the recording took, and what
-    random operations drew, stay as they were.
+    float64 and complex128 whatever the function's dtypes; with ``precision="float32"`` in float32 and
+    complex64, and with ``precision="own"`` in the dtypes that the function itself has. Inputs are cast.
+    Integers and booleans keep their dtypes. Branches that the recording took, and what random operations
+    drew, stay as they were.
 
     Differentiate it with ``reference_engine.vjp(lowered, *inputs)``, nested for second derivatives.
 
     Attributes:
         trace: the recording.
-        precision: ``"float64"`` or ``"own"``.
+        precision: ``"float64"``, ``"float32"`` or ``"own"``.
         escapes, stop_gradients, frozen: see `Trace`.
     """
 

@@ -163,7 +163,7 @@ class Program:
         return [values[slot] for slot in self.tape.outputs]
 
     def _replay(self, values: list[Any], watch: Callable[[Node, list[Any]], None] | None) -> None:
-        own = self.precision == "own"
+        narrow = self.precision != "float64"  # in float64 nothing can drift
         for node, args, kwargs, plain, nested, named in self._steps:
             filled = list(args)
             for position, slot in plain:
@@ -179,8 +179,8 @@ class Program:
                     f"the reference rule of {node.name} failed: {type(error).__name__}: {error}", node.name
                 ) from error
             results = (result,) if node.single else result
-            if own:
-                results = [_as_recorded(r, d) for r, d in zip(results, node.dtypes, strict=False)]
+            if narrow:
+                results = [_kept(r, d, self.precision) for r, d in zip(results, node.dtypes, strict=False)]
             for slot, value in zip(node.out, results, strict=False):
                 if slot is not None:
                     values[slot] = value
@@ -188,10 +188,11 @@ class Program:
                 watch(node, list(results))
 
 
-def _as_recorded(value: Any, dtype: np.dtype[Any] | None) -> Any:
+def _kept(value: Any, dtype: np.dtype[Any] | None, precision: Precision) -> Any:
     # NumPy promotes a 0-d float64 with a float32 array to float64 where torch stays in float32, and has no
     # float32 version of some routines: without this the replay would drift to float64 unnoticed.
     if dtype is None or value is None or dtype.kind not in "fc":
         return value
+    dtype = working_dtype(dtype, precision)
     current = np.asarray(value).dtype if not hasattr(value, "dtype") else value.dtype
     return value if current == dtype else value.astype(dtype)

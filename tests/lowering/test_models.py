@@ -238,6 +238,10 @@ def test_float32_model_is_replayed_in_float64_and_in_float32() -> None:
     assert narrow.dtype == np.float32
     np.testing.assert_allclose(narrow, exact, rtol=1e-4)
     assert np.any(narrow != wide)
+    single = lower(fn, [t.double() for t in tensors]).in_precision("float32")
+    [value] = single(*single.inputs())
+    assert value.dtype == np.float32
+    np.testing.assert_allclose(value, exact, rtol=1e-4)
 
 
 def test_conversions_between_floats_vanish_in_float64() -> None:

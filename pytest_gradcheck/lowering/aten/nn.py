@@ -107,8 +107,9 @@ def max_pool(n: int) -> Any:
 def _pick_flat(x: Any, index: Array, n: int) -> Any:
     """Entries of the last n dimensions by one number each."""
     lead = x.shape[:-n]
-    lines = np.reshape(x, (*lead, -1))
-    return np.reshape(np.take_along_axis(lines, index.reshape(*lead, -1), axis=-1), index.shape)
+    lines = np.reshape(x, (*lead, math.prod(x.shape[-n:])))
+    places = index.reshape(*lead, math.prod(index.shape[-n:]))
+    return np.reshape(np.take_along_axis(lines, places, axis=-1), index.shape)
 
 
 def avg_pool(n: int) -> Any:
@@ -494,7 +495,87 @@ def rrelu(
     return np.where(x <= 0, x * slope, x), recorded[1]
 
 
+def grid_sampler_3d(x: Any, grid: Any, interpolation: int, padding: int, align_corners: bool) -> Any:
+    """``grid_sampler_3d``: trilinear (0) or nearest (1), padding zero (0), border (1), reflection (2)."""
+    sizes = x.shape[:1:-1]  # the grid says x, y, z, the last dimension first
+    coordinates = [_source_index(grid[..., i], n, padding, align_corners) for i, n in enumerate(sizes)]
+    batch = np.arange(x.shape[0]).reshape(-1, 1, 1, 1)
+    total: Any = 0.0
+    for corner in itertools.product(*((0, 1) if interpolation == 0 else (0,) for _ in sizes)):
+        weight: Any = 1.0
+        places: list[Any] = []
+        inside = np.ones(grid.shape[:-1], dtype=bool)
+        for at, shift, n in zip(coordinates, corner, sizes, strict=True):
+            place = np.floor(data(at)) + shift if interpolation == 0 else np.rint(data(at))
+            if interpolation == 0:
+                weight = weight * (1 - at + place if shift == 0 else 1 - place + at)
+            inside &= (place >= 0) & (place < n)
+            places.append(np.clip(place, 0, n - 1).astype(np.int64))
+        values = np.moveaxis(x, 1, -1)[(batch, *places[::-1])]
+        total = total + values * np.expand_dims(weight * inside, -1)
+    return np.moveaxis(total, -1, 1)
+
+
+def _source_index(at: Any, n: int, padding: int, align_corners: bool) -> Any:
+    at = (at + 1) / 2 * (n - 1) if align_corners else ((at + 1) * n - 1) / 2
+    if padding == 2:
+        low, span = (0.0, n - 1.0) if align_corners else (-0.5, float(n))
+        if span == 0:
+            return at * 0.0
+        away = np.abs(at - low)
+        flips = np.floor(data(away) / span)
+        rest = away - flips * span
+        at = np.where(flips % 2 == 0, rest + low, span - rest + low)
+    # At the border the derivative is 0, as in torch.
+    return at if padding == 0 else np.where(data(at) <= 0, 0.0, np.where(data(at) >= n - 1, n - 1.0, at))
+
+
+_SEGMENT: dict[str, tuple[Any, Any, float]] = {
+    "sum": (np.sum, np.add, 0.0),
+    "mean": (np.mean, None, np.nan),
+    "prod": (np.prod, np.multiply, 1.0),
+    "max": (np.max, np.maximum, -np.inf),
+    "min": (np.min, np.minimum, np.inf),
+}
+
+
+def segment_reduce(
+    x: Any,
+    reduce: str,
+    *,
+    lengths: Any = None,
+    indices: Any = None,
+    offsets: Any = None,
+    axis: int = 0,
+    unsafe: bool = False,
+    initial: Any = None,
+) -> Any:
+    """``segment_reduce``: sum, mean, product, maximum or minimum over stretches of one axis."""
+    ends = data(offsets) if lengths is None else np.cumsum(data(lengths), axis=-1)
+    starts = ends[..., :-1] if lengths is None else ends - data(lengths)
+    ends = ends[..., 1:] if lengths is None else ends
+    function, join, empty = _SEGMENT[reduce]
+
+    def one(begin: int, end: int, lines: Any) -> Any:
+        if begin == end:
+            return np.full(lines.shape[1:], empty if initial is None else initial)
+        value = function(lines[begin:end], axis=0)
+        if initial is None:
+            return value
+        return value + initial / (end - begin) if join is None else join(value, initial)
+
+    def along(begins: Array, stops: Array, lines: Any) -> Any:
+        pairs = list(zip(begins, stops, strict=True))
+        if begins.ndim > 1:
+            return np.stack([along(b, s, lines[i]) for i, (b, s) in enumerate(pairs)])
+        return np.stack([one(int(b), int(s), lines) for b, s in pairs])
+
+    return along(starts, ends, x)
+
+
 LAYERS: Rules = {
+    "grid_sampler_3d": grid_sampler_3d,
+    "segment_reduce": segment_reduce,
     "convolution": convolution,
     "_convolution": lambda x, w, b, stride, padding, dilation, transposed, out, groups, *flags: convolution(
         x, w, b, stride, padding, dilation, transposed, out, groups
