@@ -70,12 +70,10 @@ def compare(
     an error must be seen, so its own size counts for nothing.
     """
     with np.errstate(invalid="ignore", over="ignore"):
-        size = scale if projected else np.fmax(np.abs(left.value), np.abs(right.value))
+        size = scale if projected else np.fmax(_finite(left.value), _finite(right.value))
         # An entry below the roundoff of the largest one beside it is rounding, whatever made it.
         bars = left.uncertainty + right.uncertainty + 8 * EPS64 * scale
-        allowed = (
-            tolerance.rtol * np.where(np.isfinite(size), size, 0.0) + tolerance.atol + tolerance.tiny + bars
-        )
+        allowed = tolerance.rtol * size + tolerance.atol + tolerance.tiny + bars
         difference = np.abs(left.value - right.value)
         one_finite = np.isfinite(left.value) ^ np.isfinite(right.value)
         known = np.isfinite(difference) & np.isfinite(allowed)
@@ -92,6 +90,10 @@ def compare(
     return Comparison(a, b, left, right, difference, allowed, disagree, resolved)
 
 
+def _finite(values: Any) -> Any:
+    return np.where(np.isfinite(values), np.abs(values), 0.0)
+
+
 def blocks(layout: Layout, values: Iterable[Any]) -> Any:
     """Return, for rows of gradients of shape ``(rows, n)``, the largest magnitude in each input leaf.
 
@@ -99,8 +101,7 @@ def blocks(layout: Layout, values: Iterable[Any]) -> Any:
     """
     out = None
     for value in values:
-        with np.errstate(invalid="ignore"):
-            size = np.where(np.isfinite(value), np.abs(value), 0.0)
+        size = _finite(value)
         out = size if out is None else np.fmax(out, size)
     assert out is not None
     out = out.copy()

@@ -16,14 +16,14 @@ def diagnose(
     """Tell how a method's rows differ from the right ones.
 
     ``wrong`` and ``right`` have shape ``(rows, inputs.size)``, ``bad`` marks the entries that differ;
-    ``notes`` are what the method itself noticed on its way (``detached``, ``none-gradient``).
+    ``notes`` are what the method itself noticed on its way (``detached``, ``none-gradient``, …).
     """
     who = f"the gradient of {culprit}"
     if not np.isfinite(wrong[bad]).all():
         return Diagnosis("non-finite-gradient", f"{who} is not finite where the function is smooth")
     if not wrong[bad].any():
         for code, text in notes:
-            if code in ("detached", "none-gradient"):
+            if code in ("detached", "once-differentiable", "none-gradient"):
                 return Diagnosis(code, f"{text}, but the function depends on it")
         return Diagnosis("zero-gradient", f"{who} is zero where it should not be")
     usable = bad & np.isfinite(right)

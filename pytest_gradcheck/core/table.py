@@ -45,8 +45,8 @@ class Table:
 
     @property
     def settled(self) -> bool:
-        """Whether everybody has a clear answer and all of them agree."""
-        return not (self.projected and self.kinks) and all(c.agree is True for c in self.evidence)
+        """Whether everybody has a clear answer, all of them agree, and there is no kink to look into."""
+        return not self.kinks and all(c.agree is True for c in self.evidence)
 
     @property
     def everybody_backed(self) -> bool:
@@ -140,7 +140,9 @@ def _compare_all(table: Table, jacobian: Jacobian, tolerance: Tolerance, thoroug
     block = blocks(f.inputs, [e.value for e in table.exact.values()])
     if not table.projected:
         block = _over_outputs(block, table.cotangents, jacobian)
-    floor = _largest([e.uncertainty for e in table.exact.values()])
+    floor = blocks(f.inputs, [e.uncertainty for e in table.exact.values()])
+    if not table.projected:
+        floor = _over_outputs(floor, table.cotangents, jacobian)
     # Where a whole block of the gradient is zero, what counts as noticeable is a derivative that would
     # move the output by its own size when the input moves by its own size.
     zero = (np.abs(table.cotangents) @ np.abs(f.value))[:, None] / jacobian.scales()[None, :]
@@ -235,10 +237,3 @@ def _accept_subgradients(table: Table, tolerance: Tolerance) -> None:
 
 def _is_identity(matrix: Matrix) -> bool:
     return matrix.shape[0] == matrix.shape[1] and bool((matrix == np.eye(len(matrix))).all())
-
-
-def _largest(arrays: list[Any]) -> Any:
-    out = arrays[0]
-    for array in arrays[1:]:
-        out = np.fmax(out, array)
-    return out

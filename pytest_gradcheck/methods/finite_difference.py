@@ -100,17 +100,19 @@ class Line:
         central = Estimate(
             central.value, np.where(kink, np.fmax(central.uncertainty, gap), central.uncertainty)
         )
-        stairs = _stairs(np.abs(above - self.value), np.abs(below - self.value), noise)
+        moved = np.fmax(np.abs(above - self.value), np.abs(below - self.value))
+        swing = np.nanmax(np.where(np.isfinite(moved), moved, 0.0), axis=0)
+        # Where large parts cancel (sin x − x near zero) the value says nothing of the rounding inside; the
+        # way that the function goes over the whole ladder does.
+        floor = 32 * eps * swing / np.nanmax(np.fmax(up, down), initial=0.0)
+        extra = floor + _stairs(np.abs(above - self.value), np.abs(below - self.value), noise)
         jump = _jumps(np.abs(above - self.value), noise) | _jumps(np.abs(below - self.value), noise)
         central, right, left = (
-            Estimate(e.value, np.where(jump, np.inf, np.fmax(e.uncertainty, stairs)))
-            for e in (central, right, left)
+            Estimate(e.value, np.where(jump, np.inf, e.uncertainty + extra)) for e in (central, right, left)
         )
         # At the edge of the domain one side is all there is.
         central, right, left = _instead(central, right), _instead(right, left), _instead(left, right)
         central = _instead(central, right)
-        moved = np.fmax(np.abs(above - self.value), np.abs(below - self.value))
-        swing = np.nanmax(np.where(np.isfinite(moved), moved, 0.0), axis=0)
         return Slopes(central, right, left, kink & ~jump, jump, swing)
 
 

@@ -1,0 +1,476 @@
+"""The three verdicts, on real functions in every dialect."""
+
+import dataclasses
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+
+from pytest_gradcheck import GradientMismatch, Verdict, assert_gradients, check_gradients
+from pytest_gradcheck.testing import FAULTS, corrupt
+
+
+def parabola(x):
+    return 2 * x**2 - 3 * x + 4
+
+
+# -- the four methods ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fn", "point"),
+    [
+        (parabola, 2.0),
+        (lambda x: np.sin(x) * np.exp(-x), 0.3),
+        (lambda x: np.sin(x) @ np.cos(x), np.linspace(-2, 2, 5)),
+        (lambda x: np.linalg.solve(x @ x.T + 3 * np.eye(3), x[:, 0]), np.arange(9.0).reshape(3, 3) / 7),
+        (lambda x: torch.softmax(x, -1), torch.linspace(-1, 1, 6, dtype=torch.float64).reshape(2, 3)),
+        (
+            lambda x: torch.nn.functional.layer_norm(x, (4,)),
+            torch.randn(3, 4, generator=torch.manual_seed(1)),
+        ),
+        (lambda x: torch.fft.rfft(x).abs(), torch.tensor([0.3, -1.0, 2.0, 0.7], dtype=torch.float64)),
+    ],
+)
+def test_all_four_methods_agree_on_a_right_gradient(fn, point):
+    result = check_gradients(fn, point)
+
+    assert result.verdict is Verdict.PASS, str(result)
+    assert {name: m.status for name, m in result.methods.items()} == dict.fromkeys(
+        ("central", "forward", "reference", "torch"), "ok"
+    )
+
+
+@pytest.mark.parametrize("fault", sorted(set(FAULTS) - {"second-input", "transposed"}))
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("size", [1e-7, 1.0, 1e7])
+def test_every_fault_is_caught_whatever_the_dtype_and_size(fault, dtype, size):
+    x = torch.tensor([[0.3, -1.2, 0.8], [1.5, 0.1, -0.4]], dtype=dtype)
+    fn = corrupt(lambda x: size * torch.tanh(x) * torch.arange(1, 4, dtype=x.dtype), fault)
+
+    result = check_gradients(fn, x)
+
+    assert (result.verdict, result.culprit) == (Verdict.FAIL, "torch"), str(result)
+
+
+@pytest.mark.parametrize("methods", [("reference", "torch"), ("central", "torch"), ("forward", "torch")])
+@pytest.mark.parametrize("fault", ["sign", "permille", "entry-zero"])
+def test_two_witnesses_are_enough(methods, fault):
+    x = torch.tensor([0.3, -1.2, 0.8], dtype=torch.float64)
+
+    assert check_gradients(torch.sin, x, methods=methods).verdict is Verdict.PASS
+    assert check_gradients(corrupt(torch.sin, fault), x, methods=methods).verdict is Verdict.FAIL
+
+
+def test_numpy_code_under_torch_is_on_trial_too():
+    result = check_gradients(corrupt(lambda x: np.sin(x), "double"), np.array([0.4, 1.0]))
+
+    assert (result.verdict, result.culprit, result.diagnosis.code) == ("fail", "torch", "constant-factor")
+
+
+# -- magnitudes ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e-20, 1e-6, 1.0, 1e20, 1e200])
+@pytest.mark.parametrize("at", [1e-20, 1e-5, 1.0, 1e9])
+def test_the_size_of_the_gradient_does_not_matter(size, at):
+    def fn(x):
+        return size * np.sin(x / at) * at
+
+    def gradient(x):
+        return size * np.cos(x / at)
+
+    point = np.array([0.7 * at, -0.2 * at])
+    right = check_gradients(lambda x: fn(x).sum(), point, gradient=gradient)
+    wrong = check_gradients(
+        lambda x: fn(x).sum(), point, gradient=lambda x: 1.01 * gradient(x), methods=("central", "user")
+    )
+
+    assert right.verdict is Verdict.PASS, str(right)
+    assert wrong.verdict is Verdict.FAIL, str(wrong)
+
+
+@pytest.mark.parametrize(
+    ("fn", "point"),
+    [
+        (lambda x: x**2, 1e9),
+        (lambda x: np.sin(x), 1e9),
+        (lambda x: np.log(x), 1e-10),
+        (lambda x: np.cos(x) + x, 1e-20),
+        (lambda x: np.exp(x), 1e-300),
+        (lambda x: x**2, 0.0),
+        (lambda x: np.sin(x) - x, 0.0),
+        (lambda x: np.sqrt(x), 1e-12),
+        (lambda x: 1 / x, 1e-8),
+        (lambda x: np.tan(x), 1.5707),
+    ],
+)
+def test_awkward_points_of_smooth_functions_pass(fn, point):
+    result = check_gradients(fn, point)
+
+    assert result.verdict is Verdict.PASS, str(result)
+
+
+# -- kinks, jumps, singularities -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("slope", [-1.0, -0.3, 0.0, 1.0])
+def test_a_subgradient_passes_and_is_labelled(slope):
+    result = check_gradients(lambda x: np.abs(x).sum(), np.zeros(2), gradient=lambda x: slope + np.zeros(2))
+
+    assert (result.verdict, result.labels) == ("pass", ("kink",)), str(result)
+
+
+@pytest.mark.parametrize("slope", [-1.01, 1.01, 5.0])
+def test_a_slope_outside_of_the_kink_fails(slope):
+    result = check_gradients(lambda x: np.abs(x).sum(), np.zeros(2), gradient=lambda x: slope + np.zeros(2))
+
+    assert (result.verdict, result.culprit, result.diagnosis.code) == ("fail", "user", "kink-outside")
+
+
+@pytest.mark.parametrize("at", [1e-9, -1e-4, 0.01])
+def test_beside_a_kink_there_is_no_excuse(at):
+    fn, point = (lambda x: np.maximum(x, 0)), np.array([at, 1.0])
+
+    assert check_gradients(fn, point).verdict is Verdict.PASS
+    wrong = check_gradients(fn, point, gradient=lambda x: np.diag([0.5, 1.0]), methods=("central", "user"))
+    assert wrong.verdict is Verdict.FAIL, str(wrong)
+
+
+def test_a_jump_is_inconclusive():
+    result = check_gradients(lambda x: np.where(x >= 1, x + 1, x), 1.0)
+
+    assert (result.verdict, result.diagnosis.code) == ("inconclusive", "jump")
+
+
+def test_an_infinite_slope_is_inconclusive():
+    result = check_gradients(lambda x: np.sqrt(x), 0.0)
+
+    assert result.verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_value_that_is_not_finite_is_inconclusive():
+    result = check_gradients(lambda x: 1 / x, np.array([0.0, 1.0]))
+
+    assert (result.verdict, result.diagnosis.code) == ("inconclusive", "non-finite-value")
+
+
+def test_the_where_trap_fails():
+    def safe_sqrt(x):
+        return torch.where(x > 0, torch.sqrt(x), torch.zeros_like(x))
+
+    result = check_gradients(safe_sqrt, torch.tensor([-1.0, 2.0], dtype=torch.float64))
+
+    assert (result.verdict, result.culprit, result.diagnosis.code) == ("fail", "torch", "non-finite-gradient")
+
+
+# -- nothing passes because nothing was looked at --------------------------------------------------
+
+
+@pytest.mark.parametrize("methods", [("central", "forward"), ("central",), ("torch",), ("reference",)])
+def test_one_witness_is_none(methods):
+    result = check_gradients(parabola, 2.0, methods=methods)
+
+    assert (result.verdict, result.diagnosis.code) == ("inconclusive", "nothing-checked")
+
+
+def test_math_functions_leave_nothing_to_check_and_say_so():
+    result = check_gradients(lambda x: math.sin(x), 1.0)
+
+    assert result.diagnosis.code == "nothing-checked"
+    assert "takes the value out of the graph" in str(result)
+    assert "numpy.sin" in str(result)
+
+
+def test_a_gradient_by_hand_makes_math_functions_checkable():
+    assert check_gradients(lambda x: math.sin(x), 1.0, gradient=lambda x: math.cos(x)).verdict is Verdict.PASS
+    assert check_gradients(lambda x: math.sin(x), 1.0, gradient=lambda x: math.sin(x)).verdict is Verdict.FAIL
+
+
+def test_empty_outputs_are_not_a_pass():
+    assert check_gradients(lambda x: x[:0], np.ones(3)).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_function_that_differs_from_call_to_call_is_named_as_that():
+    calls = iter(range(1000))
+
+    result = check_gradients(lambda x: x * next(calls), 2.0)
+
+    assert (result.verdict, result.diagnosis.code) == ("inconclusive", "nondeterministic")
+
+
+def test_an_error_in_the_backward_fails():
+    class Broken(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.sin()
+
+        @staticmethod
+        def backward(ctx, g):
+            raise NotImplementedError("not yet")
+
+    result = check_gradients(Broken.apply, torch.ones(2, dtype=torch.float64))
+
+    assert (result.verdict, result.culprit, result.diagnosis.code) == ("fail", "torch", "backward-raised")
+    assert "not yet" in str(result)
+
+
+@pytest.mark.parametrize("fn", [lambda x: x * x.detach(), lambda x: x * torch.from_numpy(x.detach().numpy())])
+def test_a_stopped_gradient_fails(fn):
+    assert check_gradients(fn, torch.tensor([1.0, 3.0], dtype=torch.float64)).verdict is Verdict.FAIL
+
+
+def test_a_detached_second_output_fails():
+    result = check_gradients(lambda x: (x.sin(), x.cos().detach()), torch.ones(2, dtype=torch.float64))
+
+    assert (result.verdict, result.diagnosis.code) == ("fail", "detached"), str(result)
+
+
+def test_a_value_taken_out_of_a_torch_graph_fails():
+    result = check_gradients(lambda x: x * math.sin(x), torch.tensor(1.0, dtype=torch.float64))
+
+    assert (result.verdict, result.culprit) == ("fail", "torch")
+
+
+# -- inputs and outputs ----------------------------------------------------------------------------
+
+
+class Pair(NamedTuple):
+    left: float
+    right: np.ndarray
+
+
+@dataclasses.dataclass
+class State:
+    position: np.ndarray
+    label: str
+
+
+def test_nested_inputs_and_outputs_and_what_is_not_differentiated():
+    def fn(pair, states, *, power, flags, names):
+        total = pair.left * pair.right.sum() + sum((s.position**power).sum() for s in states)
+        return {"total": total, "parts": [pair.right * 2, (total, power)], "names": names}
+
+    result = check_gradients(
+        fn,
+        {
+            "pair": Pair(2.0, np.array([1.0, 2.0])),
+            "states": [State(np.array([0.5]), "a"), State(np.array([[1.5]]), "b")],
+            "power": 3,
+            "flags": np.array([True, False]),
+            "names": "x",
+        },
+    )
+
+    assert result.verdict is Verdict.PASS, str(result)
+    listed = {n.what for n in result.not_checked}
+    assert {"power", "flags", "names", "states[0].label"} <= listed
+    assert {"output['parts'][1][1]", "output['names']"} <= listed
+    value = result.methods["reference"].value[0]
+    assert isinstance(value["pair"], Pair)
+    assert value["power"] is None
+
+
+def test_the_value_has_the_structure_of_the_inputs():
+    result = check_gradients(lambda a, b, c, f: (a * b + c) * f, (3.0, -2.0, 8.0, -2.0))
+    assert result.methods["reference"].value == (4.0, -6.0, -2.0, 2.0)
+    assert result.methods["torch"].value == (4.0, -6.0, -2.0, 2.0)
+
+    result = check_gradients(lambda x: x * np.array([1.0, 2.0]), np.array([5.0, 6.0]))
+    np.testing.assert_array_equal(result.methods["reference"].value, np.diag([1.0, 2.0]))
+
+    result = check_gradients(lambda x: x @ x, {"x": np.array([5.0, 6.0])})
+    np.testing.assert_allclose(result.methods["central"].value["x"], [10.0, 12.0])
+
+
+def test_a_module_is_checked_in_its_parameters():
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2), torch.nn.Tanh())
+    before = {k: v.clone() for k, v in module.state_dict().items()}
+
+    result = check_gradients(module, torch.randn(4, 3), mode="full")
+
+    assert result.verdict is Verdict.PASS, str(result)
+    assert set(result.methods["torch"].value[""]) >= {"0.weight", "0.bias", "1.weight", "1.bias"}
+    for key, value in module.state_dict().items():
+        assert torch.equal(value, before[key]), key
+    assert all(p.grad is None for p in module.parameters())
+
+
+class Scaled(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.tensor([1.0, 2.0]))
+
+    def forward(self, x):
+        class Forget(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x, s):
+                ctx.save_for_backward(s)
+                return x * s
+
+            @staticmethod
+            def backward(ctx, g):
+                (s,) = ctx.saved_tensors
+                return g * s, torch.zeros_like(s)
+
+        return Forget.apply(x, self.scale)
+
+
+def test_a_parameter_with_a_wrong_gradient_is_named():
+    result = check_gradients(Scaled(), torch.tensor([3.0, 4.0]))
+
+    assert (result.verdict, result.culprit) == ("fail", "torch")
+    assert result.worst.place.input == "scale"
+    assert result.diagnosis.code == "zero-gradient"
+
+
+def test_a_module_among_the_inputs_brings_its_parameters():
+    result = check_gradients(
+        lambda x, layer: layer(x).sin(), {"x": torch.randn(2), "layer": torch.nn.Linear(2, 2)}
+    )
+
+    assert result.verdict is Verdict.PASS, str(result)
+    assert "weight" in result.methods["torch"].value["layer"]
+
+
+def test_tensors_that_require_no_gradient_are_constants_beside_one_that_does():
+    x, y = torch.ones(2, dtype=torch.float64, requires_grad=True), torch.ones(2, dtype=torch.float64)
+
+    result = check_gradients(lambda x, y: x * y.detach(), (x, y))
+
+    assert result.verdict is Verdict.PASS
+    assert [n.what for n in result.not_checked] == ["y"]
+    assert x.grad is None
+
+
+def test_wrt_chooses_inputs():
+    fn = corrupt(lambda a, b: torch.sin(a) * b, "second-input")
+    a, b = torch.ones(2, dtype=torch.float64), torch.full((2,), 2.0, dtype=torch.float64)
+
+    assert check_gradients(fn, (a, b)).verdict is Verdict.FAIL
+    assert check_gradients(fn, (a, b), wrt="a").verdict is Verdict.PASS
+    assert check_gradients(fn, (a, b), wrt=[1]).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        torch.arange(6.0).reshape(2, 3).T,
+        torch.arange(12.0).reshape(3, 4)[:, ::2],
+        torch.arange(3.0).expand(2, 3),
+        torch.tensor(2.5),
+        torch.arange(4.0).reshape(1, 4, 1),
+    ],
+)
+def test_layouts_are_kept(x):
+    seen = []
+
+    def fn(t):
+        seen.append((t.stride(), t.dtype))
+        return torch.sin(t + 0.5)
+
+    assert check_gradients(fn, x).verdict is Verdict.PASS
+    assert seen[0] == (x.stride(), torch.float32)
+
+
+def test_complex_numbers_follow_torch():
+    z = torch.tensor([1 + 2j, -0.5 + 0.3j])
+
+    assert check_gradients(lambda z: (z * z.conj()).real.sum(), z).verdict is Verdict.PASS
+    assert check_gradients(torch.exp, z).verdict is Verdict.PASS
+    assert check_gradients(corrupt(torch.exp, "double"), z).verdict is Verdict.FAIL
+    assert check_gradients(lambda z: np.exp(z), np.array([1 + 2j])).verdict is Verdict.PASS
+
+
+# -- second order ----------------------------------------------------------------------------------
+
+
+class WrongSecond(torch.autograd.Function):
+    """The cube, with a right backward whose own backward is wrong."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**3
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return 3 * g * (x * x.detach())
+
+
+def test_a_wrong_second_derivative_is_found_by_order_two_alone():
+    x = torch.tensor([0.5, 1.5], dtype=torch.float64)
+
+    assert check_gradients(WrongSecond.apply, x).verdict is Verdict.PASS
+    result = check_gradients(WrongSecond.apply, x, order=2)
+    assert (result.verdict, result.culprit, result.order) == ("fail", "torch", 2)
+    assert "second order" in str(result)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_right_second_derivatives_pass(dtype):
+    x = torch.tensor([0.5, 1.5, -0.7], dtype=dtype)
+
+    for fn in (torch.sin, torch.nn.functional.softplus, lambda x: torch.logsumexp(x, 0)):
+        assert check_gradients(fn, x, order=2).verdict is Verdict.PASS
+    assert check_gradients(lambda x: np.sin(x) * x, np.array([1.0, 2.0]), order=2).verdict is Verdict.PASS
+
+
+def test_once_differentiable_is_said():
+    class Once(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x**2
+
+        @staticmethod
+        @torch.autograd.function.once_differentiable
+        def backward(ctx, g):
+            return 2 * g * ctx.saved_tensors[0]
+
+    x = torch.ones(2, dtype=torch.float64)
+    assert check_gradients(Once.apply, x).verdict is Verdict.PASS
+    result = check_gradients(Once.apply, x, order=2)
+    assert result.verdict is Verdict.FAIL
+    assert "once_differentiable" in str(result)
+
+
+# -- large inputs ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["entry-percent", "entry-zero"])
+@pytest.mark.parametrize("methods", [None, ("central", "torch")])
+def test_one_wrong_entry_among_many_is_named(fault, methods):
+    x = torch.linspace(-1, 1, 5000, dtype=torch.float64)
+    k = 3210
+    fn = corrupt(lambda x: x**2 + (torch.arange(5000) == k) * 5 * x, fault)
+
+    result = check_gradients(fn, x, methods=methods)
+
+    assert (result.verdict, result.culprit) == ("fail", "torch")
+    assert (result.worst.place.index, result.worst.place.output_index) == ((k,), (k,))
+    assert result.evaluations < 600
+
+
+def test_large_right_gradients_pass_cheaply():
+    x = torch.randn(100, 100, generator=torch.manual_seed(0))
+
+    result = check_gradients(lambda x: torch.relu(x @ x.T), x)
+
+    assert result.verdict is Verdict.PASS, str(result)
+
+
+# -- the raising twin ------------------------------------------------------------------------------
+
+
+def test_assert_gradients_raises_for_all_but_a_pass():
+    assert_gradients(parabola, 2.0)
+    with pytest.raises(GradientMismatch) as caught:
+        assert_gradients(parabola, 2.0, gradient=lambda x: 4 * x)
+    assert caught.value.result.culprit == "user"
+    with pytest.raises(AssertionError, match="nothing-checked"):
+        assert_gradients(parabola, 2.0, methods=("central", "forward"))
