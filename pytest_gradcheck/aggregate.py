@@ -189,6 +189,8 @@ def plain_data(value: Any) -> Any:
         return {plain_data(str(k)): plain_data(v) for k, v in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain_data(v) for v in value]
+    if getattr(getattr(value, "dtype", None), "kind", "") == "b":
+        return bool(value)
     if hasattr(value, "__index__"):
         return int(value)
     if hasattr(value, "__float__"):
@@ -221,6 +223,9 @@ def _margin(result: CheckResult) -> float:
 
 
 def _reasons(result: CheckResult) -> list[str]:
-    reasons = [f"{result.diagnosis.code}: {result.diagnosis.text}"]
-    reasons += [f"{name}: {method.reason}" for name, method in result.methods.items() if method.reason]
-    return reasons
+    text = result.diagnosis.text
+    said = [(name, method.reason) for name, method in result.methods.items()]
+    return [
+        f"{result.diagnosis.code}: {text}",
+        *(f"{name}: {reason}" for name, reason in said if reason and reason not in text),
+    ]

@@ -9,26 +9,31 @@ from __future__ import annotations
 
 import functools
 import inspect
-import typing
 import unittest
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from pytest_gradcheck.arguments import (
+    Function,
+    check_keywords,
+    listed,
+    refuse_coroutines,
+    refuse_interactive,
+    refuse_unsupplied,
+    strategies_for,
+)
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.results import GradientMismatch, Verdict
 from pytest_gradcheck.fixtures import Session
-from pytest_gradcheck.options import suggestion
 
 MARKER = "gradcheck"
 _TAG = "_gradcheck_tag"
 _QUICK_EXAMPLES = 20
 _THOROUGH_FACTOR = 5
-
-Function = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -38,20 +43,41 @@ class _Tag:
     owner: pytest.Collector
     session: Session
     original: Function
+    marks: list[pytest.Mark]
 
 
-def marks_on(collector: pytest.Collector, obj: object) -> list[pytest.Mark]:
-    """Return the gradcheck marks that hold for a function or class, the closest first."""
-    own = getattr(obj, "pytestmark", [])
-    marks = [mark.mark if isinstance(mark, pytest.MarkDecorator) else mark for mark in _listed(own)]
-    return [m for m in marks if isinstance(m, pytest.Mark) and m.name == MARKER] + list(
-        collector.iter_markers(MARKER)
-    )
+def marks_on(node: pytest.Item | pytest.Collector, obj: object = None) -> list[pytest.Mark]:
+    """Return the gradcheck marks that hold for a node, and for an object in it, the closest first."""
+    own = [getattr(mark, "mark", mark) for mark in listed(getattr(obj, "pytestmark", []))]
+    marks = [mark for mark in own if mark.name == MARKER]
+    for parent in reversed(node.listchain()):
+        of_node = [mark for mark in parent.own_markers if mark.name == MARKER]
+        if isinstance(parent, pytest.Class):
+            # pytest lists the marks of base classes first; the class itself is closer than its bases.
+            bases = [listed(vars(cls).get("pytestmark", [])) for cls in parent.obj.__mro__]
+            nearest = [getattr(mark, "mark", mark) for base in bases for mark in base]
+            of_node.sort(key=lambda mark: next((i for i, m in enumerate(nearest) if m is mark), -1))
+        marks += of_node
+    return marks
 
 
 def is_wrapped(item: pytest.Item) -> bool:
     """Whether the item's function is checked when it runs."""
     return isinstance(item, pytest.Function) and _tag_of(item.obj) is not None
+
+
+def misplaced_mark(item: pytest.Item) -> str | None:
+    """Return what is wrong with a mark that came too late for the test to be wrapped for it, or None."""
+    if item.get_closest_marker(MARKER) is None or not isinstance(item, pytest.Function):
+        return None
+    if not is_wrapped(item):
+        return (
+            "got a mark that came after collection, from a parameter set, or on something that is no plain "
+            "function; put it on a function, class or module"
+        )
+    for name in merge_marks(_late_marks(item))["inputs"]:
+        return f"got {name!r} from a parameter set, which can change options only; move it to the function"
+    return None
 
 
 def expected_failure(item: pytest.Item) -> str | None:
@@ -85,12 +111,12 @@ def make_items(collector: pytest.Module | pytest.Class, name: str, obj: object, 
         wrapper, unknown = _wrap(collector, name, plain, merge_marks(marks), session, bound)
     except InvalidArgument as error:
         raise collector.CollectError(f"{collector.nodeid}::{name}: {error}") from None
-    setattr(wrapper, _TAG, _Tag(collector, session, plain))
+    setattr(wrapper, _TAG, _Tag(collector, session, plain, marks))
     rewrapped = type(obj)(wrapper) if isinstance(obj, (staticmethod, classmethod)) else wrapper
     # pytest looks a test up by name again, on the instance or module, when it is about to run it.
     setattr(collector.obj, name, rewrapped)
     items = collector.ihook.pytest_pycollect_makeitem(collector=collector, name=name, obj=rewrapped)
-    _refuse_unsupplied(collector, name, items, unknown)
+    refuse_unsupplied(collector, name, items, unknown)
     return items
 
 
@@ -127,11 +153,11 @@ def _wrap(
     bound: bool,
 ) -> tuple[Function, list[str]]:
     """Return the wrapped test, and its parameters of which nobody knows yet who supplies them."""
-    _refuse_coroutines(name, test)
-    inputs = said.pop("inputs")
+    refuse_coroutines(name, _given_inner(test) if getattr(test, "is_hypothesis_test", False) else test)
+    inputs, options = said["inputs"], {k: v for k, v in said.items() if k != "inputs"}
     if getattr(test, "is_hypothesis_test", False):
         parameters = list(inspect.signature(_given_inner(test)).parameters)
-        _check_keywords(inputs, said, parameters)
+        check_keywords(inputs, options, parameters)
         if inputs:
             raise InvalidArgument(
                 next(iter(inputs)),
@@ -143,10 +169,10 @@ def _wrap(
     else:
         signature = inspect.signature(test)
         parameters = list(signature.parameters)[bound:]
-        _check_keywords(inputs, said, parameters)
-        strategies, unknown = _strategies(collector, test, signature, parameters, inputs)
+        check_keywords(inputs, options, parameters)
+        strategies, unknown = strategies_for(collector, test, signature, parameters, inputs)
         test = _wrap_plain(test, signature, strategies, session)
-    _adjust_settings(test, session.settings.profile)
+    _adjust_settings(test, session.settings.profile, collector.config)
     return test, unknown
 
 
@@ -215,14 +241,14 @@ def _check_example(
     """Check the test's body at one point: the drawn arguments are its inputs, the others constants."""
     __tracebackhide__ = True
     assert session.item is not None, "a marked test runs while its item does"
-    options = merge_marks(list(session.item.iter_markers(MARKER)))
+    options = merge_marks([*_late_marks(session.item), *marks_on(session.item)])
     del options["inputs"]
     if isinstance(options.get("domain", {}), Mapping):
         options["domain"] = {**domains, **options.get("domain", {})} or None
     options.setdefault("name", test.__qualname__)
     # In the order in which the test names them: a gradient by hand takes them by position.
     inputs = {name: value for name, value in arguments.arguments.items() if name in drawn}
-    _refuse_interactive(inputs)
+    refuse_interactive(inputs)
     signals: list[BaseException] = []
 
     def body(**point: Any) -> Any:
@@ -251,14 +277,16 @@ def _is_signal(error: BaseException) -> bool:
     return isinstance(error, (UnsatisfiedAssumption, unittest.SkipTest)) or not isinstance(error, Exception)
 
 
-def _adjust_settings(test: Any, profile: str) -> None:
+def _adjust_settings(test: Any, profile: str, config: pytest.Config) -> None:
     """Lift the deadline, allow function-scoped fixtures, and apply the profile, where the test says nothing.
 
     Many evaluations make one example, so a time limit meant for one call says nothing here; fixtures are
-    constants of the function under test. What the test's own @settings say stays as it is; a value that
-    equals Hypothesis's default cannot be told from one that was not given.
+    constants of the function under test. Hypothesis's explain phase traces every line, which makes a
+    failing test many times slower to tell which lines of the checker ran; it runs when asked for.
+    What the test's own @settings say stays as it is; a value that equals Hypothesis's default cannot be
+    told from one that was not given.
     """
-    from hypothesis import HealthCheck, settings
+    from hypothesis import HealthCheck, Phase, settings
 
     name = "_hypothesis_internal_use_settings"
     own: settings = getattr(test, name)
@@ -269,6 +297,8 @@ def _adjust_settings(test: Any, profile: str) -> None:
     }
     if own.deadline == default.deadline:
         changes["deadline"] = None
+    if own.phases == default.phases and not config.getoption("hypothesis_explain", False):
+        changes["phases"] = [phase for phase in own.phases if phase is not Phase.explain]
     if own.max_examples == default.max_examples:
         if profile == "quick":
             changes["max_examples"] = min(own.max_examples, _QUICK_EXAMPLES)
@@ -278,126 +308,16 @@ def _adjust_settings(test: Any, profile: str) -> None:
     setattr(test, name, settings(own, **changes))
 
 
-def _check_keywords(inputs: dict[str, Any], options: dict[str, Any], parameters: list[str]) -> None:
-    """Check a marker's keywords against the test's parameters."""
-    from hypothesis.strategies import SearchStrategy
-
-    from pytest_gradcheck.core.check import OPTION_NAMES, validate_options
-
-    for name, value in options.items():
-        if isinstance(value, SearchStrategy):
-            raise InvalidArgument(name, "a strategy for an option", f"write inputs={{{name!r}: ...}}")
-    validate_options(**options)
-    for name, value in inputs.items():
-        if name not in parameters:
-            if isinstance(value, SearchStrategy):
-                got, known = "a strategy for a parameter that does not exist", parameters
-            else:
-                got, known = repr(value), [*parameters, *OPTION_NAMES, "inputs"]
-            raise InvalidArgument(name, got, suggestion(name, known, "the marker takes here"))
-        if not isinstance(value, SearchStrategy):
-            raise InvalidArgument(
-                name, repr(value), f"give a strategy, such as hypothesis.strategies.just({value!r})"
-            )
-
-
-def _strategies(
-    collector: pytest.Module | pytest.Class,
-    test: Function,
-    signature: inspect.Signature,
-    parameters: list[str],
-    inputs: dict[str, Any],
-) -> tuple[dict[str, Any], list[str]]:
-    """Return a strategy for each parameter that is an input, and the parameters not accounted for."""
-    from pytest_gradcheck.strategies import from_annotation
-
-    parametrized = _parametrized(collector, test)
-    hints: dict[str, Any] | None = None
-    strategies: dict[str, Any] = {}
-    unknown: list[str] = []
-    for name in parameters:
-        parameter = signature.parameters[name]
-        if parameter.kind is parameter.POSITIONAL_ONLY:
-            raise InvalidArgument(name, "a positional-only parameter", "remove the '/' from the signature")
-        if name in inputs:
-            if name in parametrized:
-                raise InvalidArgument(name, "both a strategy and parametrize", "keep one of them")
-            strategies[name] = inputs[name]
-        elif (
-            name in parametrized
-            or parameter.default is not parameter.empty
-            or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-            or _is_fixture(collector, name)
-        ):
-            continue
-        elif parameter.annotation is parameter.empty:
-            unknown.append(name)
-        else:
-            hints = _type_hints(test) if hints is None else hints
-            strategies[name] = from_annotation(hints[name], name)
-    if not strategies and not unknown:
-        raise InvalidArgument(
-            MARKER,
-            "a test without inputs",
-            "give it a parameter with a strategy or an annotation, or use the fixture instead of the marker",
-        )
-    return strategies, unknown
-
-
-def _type_hints(test: Function) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(test, include_extras=True)
-    except Exception as error:
-        raise InvalidArgument(
-            "annotations",
-            f"{type(error).__name__}: {error}",
-            "import the names at run time too, or give strategies to the marker",
-        ) from None
-
-
-def _parametrized(collector: pytest.Collector, test: Function) -> set[str]:
-    names: set[str] = set()
-    own = [mark for mark in _listed(getattr(test, "pytestmark", [])) if mark.name == "parametrize"]
-    for mark in [*own, *collector.iter_markers("parametrize")]:
-        argnames = mark.args[0] if mark.args else mark.kwargs.get("argnames", ())
-        if isinstance(argnames, str):
-            argnames = argnames.split(",")
-        names.update(name.strip() for name in argnames)
-    return names
-
-
-def _is_fixture(collector: pytest.Collector, name: str) -> bool:
-    # pytest has no public way to ask; other plugins that need to know ask its fixture manager too.
-    return name == "request" or bool(collector.session._fixturemanager.getfixturedefs(name, collector))
+def _late_marks(item: pytest.Item) -> list[pytest.Mark]:
+    """Return the marks that the test's parameter set adds to those that it was wrapped for."""
+    tag = _tag_of(getattr(item, "obj", None))
+    known = tag.marks if tag is not None else []
+    return [mark for mark in marks_on(item) if not any(mark is other for other in known)]
 
 
 def _tag_of(obj: object) -> _Tag | None:
     tag = getattr(obj, "__dict__", {}).get(_TAG) if not inspect.ismethod(obj) else _tag_of(obj.__func__)
     return tag if isinstance(tag, _Tag) else None
-
-
-def _listed(marks: Any) -> list[Any]:
-    return list(marks) if isinstance(marks, (list, tuple)) else [marks]
-
-
-def _refuse_coroutines(name: str, test: Function) -> None:
-    inner = inspect.unwrap(_given_inner(test) if getattr(test, "is_hypothesis_test", False) else test)
-    if inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner):
-        raise InvalidArgument(name, "an async function", "the function under test must be a plain one")
-    if inspect.isgeneratorfunction(inner):
-        raise InvalidArgument(name, "a generator function", "return the value instead of yielding it")
-
-
-def _refuse_interactive(drawn: dict[str, Any]) -> None:
-    from hypothesis.strategies import DataObject
-
-    for name, value in drawn.items():
-        if isinstance(value, DataObject):
-            raise InvalidArgument(
-                name,
-                "st.data()",
-                "the body runs many times for one example and would draw anew each time; use @given(x=...)",
-            )
 
 
 def _refuse_unittest(collector: pytest.Collector, name: str, cls: type) -> None:
@@ -409,15 +329,3 @@ def _refuse_unittest(collector: pytest.Collector, name: str, cls: type) -> None:
                 f"{collector.nodeid}::{name}::{method}: gradcheck: got a method of unittest.TestCase, which "
                 "takes no inputs; move it to a function or a plain class, or call assert_gradients in it"
             )
-
-
-def _refuse_unsupplied(collector: pytest.Collector, name: str, items: Any, unknown: list[str]) -> None:
-    """Raise for parameters that not even a pytest_generate_tests hook has supplied."""
-    for item in items or []:
-        params = item.callspec.params if hasattr(item, "callspec") else {}
-        for parameter in unknown:
-            if parameter not in params:
-                raise collector.CollectError(
-                    f"{collector.nodeid}::{name}: {parameter}: got no strategy, annotation, fixture or "
-                    f"parametrize; write gradcheck({parameter}=arrays(...)), or annotate it"
-                )

@@ -75,6 +75,9 @@ class Settings:
     def options_for_check(self, explicit: Mapping[str, Any]) -> dict[str, Any]:
         """Combine the settings with what a marker or a call says: flag beats marker beats the rest."""
         own = {name: getattr(self, name) for name in CHECK_OPTIONS if getattr(self, name) is not None}
+        if "methods" in own and not (explicit.get("gradient") or explicit.get("vjp")):
+            # For a whole session the names are a restriction, and few checks have a gradient by hand.
+            own["methods"] = tuple(name for name in own["methods"] if name != "user") or own["methods"]
         forced = {name: value for name, value in own.items() if name in self.from_flags}
         return {**own, **explicit, **forced}
 

@@ -46,17 +46,11 @@ def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse marks that came too late to have an effect: the test would pass unchecked."""
+    """Refuse marks that have no effect where they are: the test would pass unchecked."""
     for item in items:
-        if (
-            isinstance(item, pytest.Function)
-            and item.get_closest_marker(collect.MARKER) is not None
-            and not collect.is_wrapped(item)
-        ):
-            raise pytest.UsageError(
-                f"{item.nodeid}: gradcheck: got a mark that came after collection, from a parameter set, or on "
-                "something that is no plain function; put it on a function, class or module"
-            )
+        problem = collect.misplaced_mark(item)
+        if problem is not None:
+            raise pytest.UsageError(f"{item.nodeid}: gradcheck: {problem}")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -102,8 +96,11 @@ def pytest_runtest_makereport(
             "marked": marked,
             "xfail": collect.expected_failure(item) if call.when == "call" and report.passed else None,
         }
-    if call.excinfo is not None and report.failed and item.config.get_verbosity() < 2:
-        terminal.shorten(report, call.excinfo, item.path, marked=marked)
+    if call.excinfo is not None and report.failed:
+        if item.config.get_verbosity() < 2:
+            terminal.shorten(report, call.excinfo, item.path, marked=marked)
+        else:
+            terminal.expand(report, call.excinfo.value)
     return report
 
 
@@ -166,7 +163,7 @@ class _Controller:
             return
         quiet = self._config.get_verbosity() < 0
         if not quiet:
-            terminalreporter.section("gradcheck")
+            terminalreporter.write_sep("=", "gradcheck")
         if checks:
             summary = self._session.aggregate.summary()
             for line in terminal.summary_lines(checks, summary, self._written, quiet=quiet):

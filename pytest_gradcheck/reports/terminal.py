@@ -45,6 +45,15 @@ def shorten(
     report.sections = [section for section in report.sections if section[0] != "Hypothesis"]
 
 
+def expand(report: pytest.TestReport, error: BaseException) -> None:
+    """Add all that the failed checks know to a report that shows everything else already."""
+    from pytest_gradcheck.core.message import render
+
+    found = [render(leaf.result, full=True) for leaf in _leaves(error) if isinstance(leaf, GradientMismatch)]
+    if found:
+        report.sections.append(("gradcheck", "\n".join(found)))
+
+
 def failure_message(error: BaseException, *, marked: bool) -> str | None:
     """Return the message of a test that failed by a wrong gradient or use, or None for any other error.
 
@@ -53,6 +62,9 @@ def failure_message(error: BaseException, *, marked: bool) -> str | None:
     leaves = _leaves(error)
     if marked and isinstance(error, InvalidArgument):
         return str(error)
+    if marked and leaves == [error] and type(error).__module__.startswith("hypothesis."):
+        # Hypothesis speaks of the test as a whole; the line that called it is the checker's, not the test's.
+        return f"{type(error).__name__}: {error}"
     if not any(isinstance(leaf, GradientMismatch) for leaf in leaves):
         return None
     lines = [] if leaves == [error] else [str(error.args[0]) if error.args else type(error).__name__]

@@ -1,0 +1,88 @@
+"""A small project under test: marked files, run by pytest inside of pytest."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import hypothesis.core
+import hypothesis.extra.numpy
+import pytest
+from hypothesis import settings
+
+import pytest_gradcheck.core.check
+import pytest_gradcheck.strategies
+
+# An inner run drops the modules that it was the first to import, which these do not survive.
+if importlib.util.find_spec("torch") is not None:
+    import torch  # noqa: F401  imported for the reason above
+assert hypothesis.extra.numpy
+assert pytest_gradcheck.core.check
+assert pytest_gradcheck.strategies
+
+HEADER = """
+import numpy as np
+import pytest
+import hypothesis.extra.numpy as hn
+from hypothesis import HealthCheck, Phase, assume, example, given, seed, settings, strategies as st
+
+numbers = st.floats(1, 2)
+vectors = hn.arrays(np.float64, 3, elements=numbers)
+
+def right(x):
+    return 2 * x
+
+def wrong(x):
+    return 3 * x
+"""
+
+# Few examples, the same ones every time, and nothing remembered from another test.
+PROFILE = """
+from hypothesis import settings
+settings.register_profile("project", max_examples=5, database=None, derandomize=True)
+settings.load_profile("project")
+"""
+
+
+class Project:
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+        self.path = pytester.path
+        pytester.makeconftest(PROFILE)
+
+    def write(self, **files: str) -> None:
+        self.pytester.makepyfile(**{k: HEADER + textwrap.dedent(v) for k, v in files.items()})
+
+    def conftest(self, text: str) -> None:
+        self.pytester.makeconftest(PROFILE + textwrap.dedent(text))
+
+    def run(self, *args: str, workers: int = 0, apart: bool = False) -> pytest.RunResult:
+        """Run it: here, in a process of its own, or in pytest-xdist's processes."""
+        if not workers and not apart:
+            return self.pytester.runpytest_inprocess("-W", "error", "-p", "no:xdist", *args)
+        # Importing torch takes a process longer than all the rest, and is tried elsewhere.
+        fast = ("-o", "gradcheck_methods=central,reference,user")
+        spread = ("-n", str(workers)) if workers else ("-p", "no:xdist")
+        return self.pytester.runpytest_subprocess("-W", "error", *fast, *spread, *args)
+
+    def report(self, name: str = "report.json") -> dict[str, Any]:
+        data: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
+        return data
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Any:
+    profile = settings.get_current_profile_name()
+    # An inner run with --hypothesis-seed leaves it behind, and with it the database off.
+    monkeypatch.setattr(hypothesis.core, "global_force_seed", None)
+    # The tool that measures this suite's coverage must find its configuration from any directory.
+    if "COVERAGE_PROCESS_START" in os.environ:
+        monkeypatch.setenv(
+            "COVERAGE_PROCESS_START", str(Path(os.environ["COVERAGE_PROCESS_START"]).resolve())
+        )
+    yield Project(pytester)
+    settings.load_profile(profile)

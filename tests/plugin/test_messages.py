@@ -1,0 +1,128 @@
+"""What a person reads when a wrong gradient fails a test."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+WRONG = """
+thirds = numbers.map(lambda v: v / 3)
+
+@pytest.mark.gradcheck(x=thirds, y=numbers, gradient=lambda x, y: (2 * x * y, 0 * y))
+def test_wrong(x, y):
+    print("from the body")
+    return x * x * y
+"""
+
+
+def section(result: pytest.RunResult) -> list[str]:
+    """The lines between the head of the first failure and what follows it."""
+    lines = result.outlines
+    start = next(i for i, line in enumerate(lines) if re.match(r"_+ .*test_.* _+$", line)) + 1
+    ends = (i for i, line in enumerate(lines) if i > start and re.match(r"[-=_]+ .* [-=_]+$", line))
+    return lines[start : next(ends)]
+
+
+def test_the_message_is_short_and_has_no_traceback(project: Any) -> None:
+    project.write(test_it=WRONG)
+    result = project.run()
+    lines = section(result)
+    assert lines[0] == "wrong gradient: test_wrong"
+    assert len(lines) <= 25
+    text = "\n".join(lines)
+    for never in ("Traceback", "hypothesis", "runner", "GradientMismatch", "plugin.py", "Failing test case"):
+        assert never not in text
+    result.stdout.fnmatch_lines(["FAILED test_it.py::test_wrong - wrong gradient: test_wrong"])
+    result.stdout.no_fnmatch_line("*- Hypothesis -*")
+
+
+def test_the_falsifying_input_is_printed_once_and_fails_again_when_pasted(project: Any) -> None:
+    project.write(test_it=WRONG)
+    lines = section(project.run())
+    (pasted,) = [line for line in lines if "@example" in line]
+    decorator = pasted.partition("try again: ")[2]
+    x = re.search(r"x=([^,]+),", decorator)
+    assert x is not None
+    assert sum(x[1] in line for line in lines) == 1
+    project.write(
+        test_it=f"""
+        @pytest.mark.gradcheck(x=numbers, y=numbers, gradient=lambda x, y: (2 * x * y, 0 * y))
+        {decorator}
+        @settings(phases=[Phase.explicit])
+        def test_wrong(x, y):
+            return x * x * y
+        """
+    )
+    result = project.run("--gradcheck-report=report.json")
+    result.assert_outcomes(failed=1)
+    assert [line for line in section(result) if "@example" in line] == [pasted]
+    assert project.report()["checks"][0]["examples"] == 1
+
+
+def test_verbose_shows_everything(project: Any) -> None:
+    project.write(test_it=WRONG)
+    result = project.run("-vv")
+    result.stdout.fnmatch_lines(["*GradientMismatch*", "*Failing test case: test_wrong(*", "*- gradcheck -*"])
+    result.stdout.fnmatch_lines(["*central and user differ: *", "  user: * evaluations, * ms"])
+
+
+def test_beside_another_error_in_a_group(project: Any) -> None:
+    project.write(
+        test_it="""
+        @pytest.mark.gradcheck(x=numbers, gradient=wrong)
+        @example(x=1.0)
+        @example(x=2.0)
+        def test_a(x):
+            if x == 2.0:
+                raise ZeroDivisionError("two")
+            return x * x
+        """
+    )
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    lines = section(result)
+    assert len(lines) <= 25
+    pytest.LineMatcher(lines).fnmatch_lines(
+        ["*2 distinct failures*", "wrong gradient: test_a", "*try again: @example(x=1.0)"]
+    )
+    pytest.LineMatcher(lines).fnmatch_lines(["also: ZeroDivisionError: two (-vv shows its traceback)"])
+
+
+def test_under_the_users_given_the_fixture_s_message_says_where(project: Any) -> None:
+    project.write(
+        test_it="""
+        @given(x=numbers)
+        def test_a(gradcheck, x):
+            gradcheck(lambda x: x * x, x, gradient=wrong)
+        """
+    )
+    lines = section(project.run())
+    assert len(lines) <= 25
+    pytest.LineMatcher(lines).fnmatch_lines(["wrong gradient: *", "  called at: test_it.py:[1-9]*"])
+    assert not any("Failing test case" in line for line in lines)
+
+
+def test_wrong_use_at_run_time_is_short_too(project: Any) -> None:
+    project.write(
+        test_it="""
+        @pytest.mark.gradcheck(x=st.integers())
+        def test_a(x):
+            return x * x
+        """
+    )
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    assert len(section(result)) <= 3
+
+
+def test_crash_line_style(project: Any) -> None:
+    project.write(test_it=WRONG)
+    result = project.run("--tb=line")
+    result.stdout.fnmatch_lines(["*wrong gradient: test_wrong*"])
+
+
+def test_no_failure_text_when_told_so(project: Any) -> None:
+    project.write(test_it=WRONG)
+    project.run("--tb=no").stdout.no_fnmatch_line("*culprit*")

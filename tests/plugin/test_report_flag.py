@@ -1,0 +1,203 @@
+"""--gradcheck-report and its ini key."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text(encoding="utf-8"))
+
+SOURCE = """
+# Hypothesis mixes constants that it finds in the loaded modules into numbers, but not into these.
+numbers = st.sampled_from([1.0, 1.25, 1.5, 1.75])
+vectors = hn.arrays(np.float64, 3, elements=numbers)
+
+@pytest.mark.gradcheck(x=numbers)
+@pytest.mark.parametrize("p", [1, 2])
+def test_right(x, p):
+    return x**p
+
+@pytest.mark.gradcheck(x=vectors, gradient=wrong)
+def test_wrong(x):
+    return (x * x).sum()
+
+@pytest.mark.gradcheck(x=numbers)
+def test_skipped(x):
+    pytest.skip("not today")
+
+def test_undecided(gradcheck):
+    gradcheck(lambda x: x * x, 1.0, methods=("central", "forward"), name="undecided")
+    gradcheck(lambda x: x * x, 1.0, name="decided")
+
+def test_other():
+    pass
+"""
+
+
+def without_times(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: without_times(v) for k, v in value.items() if k != "seconds"}
+    return [without_times(v) for v in value] if isinstance(value, list) else value
+
+
+def test_the_report_holds_to_its_schema_and_is_the_same_with_workers(project: Any) -> None:
+    project.write(test_it=SOURCE)
+    project.run("--gradcheck-report=json:one", apart=True).assert_outcomes(passed=4, failed=1, skipped=1)
+    project.run("--gradcheck-report=two.json", workers=2).assert_outcomes(passed=4, failed=1, skipped=1)
+    one, two = project.report("one"), project.report("two.json")
+    jsonschema.Draft202012Validator(SCHEMA).validate(one)
+    assert without_times(one) == without_times(two)
+    assert one["summary"] == {"checks": 5, "pass": 3, "fail": 1, "inconclusive": 1, "not_checked": 1}
+    assert [(c["nodeid"].removeprefix("test_it.py::"), c["name"], c["verdict"]) for c in one["checks"]] == [
+        ("test_right[1]", "test_right", "pass"),
+        ("test_right[2]", "test_right", "pass"),
+        ("test_undecided", "decided", "pass"),
+        ("test_undecided", "undecided", "inconclusive"),
+        ("test_wrong", "test_wrong", "fail"),
+    ]
+    wrong = one["checks"][-1]
+    assert wrong["culprit"] == "user"
+    assert wrong["methods"]["central"]["evaluations"] > wrong["examples"]
+    assert set(one["environment"]["packages"]) >= {"pytest", "hypothesis", "numpy", "pytest-gradcheck"}
+    assert one["environment"]["python"] == ".".join(map(str, sys.version_info[:3]))
+
+
+def test_without_any_check_the_report_is_empty_and_valid(project: Any) -> None:
+    project.write(test_it="def test_a(): pass")
+    assert project.run("--gradcheck-report=report.json").ret == pytest.ExitCode.OK
+    report = project.report()
+    jsonschema.Draft202012Validator(SCHEMA).validate(report)
+    assert report["checks"] == []
+
+
+def test_several_reports_and_the_ini_key(project: Any) -> None:
+    project.write(test_it=SOURCE)
+    (project.path / "sub").mkdir()
+    project.pytester.makeini("[pytest]\ngradcheck_report =\n    json:sub/ini.data\n    sub/ini.json\n")
+    project.run("-k", "other")
+    assert (project.path / "sub" / "ini.data").read_bytes() == (
+        project.path / "sub" / "ini.json"
+    ).read_bytes()
+    project.run("-k", "other", "--gradcheck-report=a.json", "--gradcheck-report", "json:b.json")
+    assert project.report("a.json") == project.report("b.json")
+
+
+def test_the_flag_beats_the_ini_key(project: Any) -> None:
+    project.write(test_it="def test_a(): pass")
+    project.pytester.makeini("[pytest]\ngradcheck_report = ini.json\n")
+    project.run("--gradcheck-report=flag.json")
+    assert (project.path / "flag.json").exists()
+    assert not (project.path / "ini.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("html:report.html", "*got 'html:report.html' of type 'html'; the types are: json*"),
+        ("jsn:report", "*of type 'jsn'; did you mean 'json'? the types are: json*"),
+        (
+            "report.html",
+            "*got 'report.html', whose ending tells no type; write TYPE:PATH, where the types are: json*",
+        ),
+        ("json:", "*got 'json:', without a path; write TYPE:PATH*"),
+        ("", "*got '', without a path; write TYPE:PATH*"),
+        (
+            "nowhere/report.json",
+            "*report.json, which lies in *nowhere, which does not exist; create that directory*",
+        ),
+        (
+            "file/report.json",
+            "*report.json, which lies in *file, which is not a directory; choose another path*",
+        ),
+        ("json:.", "*which is a directory; add the file's name*"),
+    ],
+)
+def test_a_wrong_value_is_told_before_anything_runs(project: Any, value: str, message: str) -> None:
+    project.write(test_it="def test_a(): raise SystemError('ran')")
+    (project.path / "file").touch()
+    result = project.run(f"--gradcheck-report={value}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*--gradcheck-report: {message}"])
+    assert "ran" not in result.stdout.str()
+
+
+def test_the_same_path_twice_is_told(project: Any) -> None:
+    result = project.run("--gradcheck-report=a.json", "--gradcheck-report=json:./a.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--gradcheck-report: got 'json:./a.json' twice; give every report a path*"])
+
+
+def test_a_path_that_cannot_be_written_in_the_end(project: Any) -> None:
+    project.write(
+        test_it="""
+        import os, shutil
+
+        @pytest.mark.gradcheck(x=numbers)
+        def test_a(x):
+            shutil.rmtree("sub", ignore_errors=True)
+            return x * x
+        """
+    )
+    (project.path / "sub").mkdir()
+    result = project.run("--gradcheck-report=sub/report.json", "--gradcheck-report=other.json")
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["gradcheck: report: *report.json not written: No such file or directory; *"])
+    assert project.report("other.json")["summary"]["pass"] == 1
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_after_the_first_failure_the_report_has_what_ran(project: Any, workers: int) -> None:
+    project.write(test_it=SOURCE)
+    result = project.run("-x", "--gradcheck-report=report.json", "-k", "right or wrong", workers=workers)
+    assert result.ret != pytest.ExitCode.OK
+    assert project.report()["summary"]["fail"] == 1
+
+
+def test_after_ctrl_c_the_report_has_the_interrupted_test_too(project: Any) -> None:
+    project.write(
+        test_it="""
+        def test_a(gradcheck):
+            gradcheck(lambda x: x * x, 1.0, name="before")
+
+        def test_b(gradcheck):
+            gradcheck(lambda x: x * x, 1.0, name="during")
+            raise KeyboardInterrupt
+        """
+    )
+    result = project.run("--gradcheck-report=report.json", apart=True)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert [c["name"] for c in project.report()["checks"]] == ["before", "during"]
+    jsonschema.Draft202012Validator(SCHEMA).validate(project.report())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a worker is killed by a signal that Windows lacks")
+def test_after_a_crashed_worker_the_report_has_what_was_delivered(project: Any) -> None:
+    project.write(
+        test_it=f"""
+        import os
+
+        @pytest.mark.parametrize("n", range(4))
+        def test_a(gradcheck, n):
+            gradcheck(lambda x: x * x, 1.0)
+
+        def test_b():
+            os.kill(os.getpid(), {int(signal.SIGKILL)})
+        """
+    )
+    result = project.run("--gradcheck-report=report.json", workers=1)
+    assert result.ret != pytest.ExitCode.OK
+    assert project.report()["summary"]["pass"] == 4
+
+
+def test_nothing_is_written_when_only_collecting(project: Any) -> None:
+    project.write(test_it=SOURCE)
+    assert project.run("--gradcheck-report=report.json", "--collect-only").ret == pytest.ExitCode.OK
+    assert not os.path.exists(project.path / "report.json")

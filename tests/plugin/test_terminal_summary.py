@@ -1,0 +1,56 @@
+"""The section of the terminal summary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+SOURCE = """
+@pytest.mark.parametrize("n", range(2))
+def test_right(gradcheck, n):
+    gradcheck(lambda x: x * x, 1.0)
+
+def test_wrong(gradcheck):
+    gradcheck(lambda x: x * x, 1.0, gradient=wrong)
+"""
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_it_says_what_the_checks_came_to_once(project: Any, workers: int) -> None:
+    project.write(test_it=SOURCE)
+    result = project.run("--gradcheck-report=report.json", workers=workers)
+    result.stdout.fnmatch_lines(
+        [
+            "=* gradcheck =*",
+            "3 checks: 2 pass, 1 fail",
+            "worst margin: * of the tolerance, test_it.py::test_wrong",
+            "slowest: * s for 1 example, test_it.py::test_*",
+            "json report written to *report.json",
+            "gradcheck: fail: 1 check failed, in test_it.py::test_wrong; correct the gradient, *",
+        ],
+        consecutive=True,
+    )
+    assert sum("3 checks" in line for line in result.outlines) == 1
+
+
+def test_it_is_absent_where_no_check_ran(project: Any) -> None:
+    project.write(test_it="def test_a(): pass")
+    result = project.run("--gradcheck-report=report.json")
+    result.stdout.no_fnmatch_line("*gradcheck =*")
+    result.stdout.no_fnmatch_line("*report*")
+
+
+def test_quiet_is_one_line(project: Any) -> None:
+    project.write(test_it=SOURCE.partition("def test_wrong")[0])
+    result = project.run("-q", "--gradcheck-report=report.json")
+    result.stdout.fnmatch_lines(["2 checks: 2 pass"])
+    for absent in ("*gradcheck =*", "worst margin*", "slowest*", "*written*"):
+        result.stdout.no_fnmatch_line(absent)
+
+
+def test_without_the_terminal_plugin_it_still_works(project: Any) -> None:
+    project.write(test_it=SOURCE)
+    result = project.run("-p", "no:terminal", "--gradcheck-report=report.json", apart=True)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert project.report()["summary"]["fail"] == 1

@@ -1,0 +1,39 @@
+"""Results made by hand, for tests of what is made from results."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_gradcheck.core.results import (
+    CheckResult,
+    Diagnosis,
+    MethodResult,
+    NotChecked,
+    Pair,
+    Place,
+    Status,
+    Verdict,
+    Worst,
+)
+
+PLACE = Place("x", (0, 1), "output", ())
+
+
+def result(verdict: str = "pass", *, margin: float = 0.5, name: str = "f", **changes: Any) -> CheckResult:
+    worst = Worst(PLACE, {"central": 1.0, "user": 1.0 + margin}, {"central": 0.0, "user": 0.0}, margin, 1.0)
+    fields: dict[str, Any] = {
+        "name": name,
+        "verdict": Verdict(verdict),
+        "culprit": "user" if verdict == "fail" else None,
+        "methods": {
+            "central": MethodResult(Status.OK, evaluations=4, seconds=0.25),
+            "user": MethodResult(Status.OK, evaluations=1, seconds=0.5),
+            "torch": MethodResult(Status.UNAVAILABLE, "torch is not installed"),
+        },
+        "pairs": (Pair("central", "user", margin, margin, PLACE, 1.0, verdict != "fail"),),
+        "worst": worst,
+        "diagnosis": Diagnosis("wrong-values" if verdict == "fail" else "agree", "what was found"),
+        "not_checked": (NotChecked("n", "an integer"),),
+        "inputs": {} if verdict == "pass" else {"x": "np.array([1.0, 2.0])"},
+    }
+    return CheckResult(**{**fields, **changes})

@@ -1,0 +1,144 @@
+"""Many results under one name, and many records of one check."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+from sample_results import result
+
+from pytest_gradcheck.aggregate import Aggregate, Recorder, margin, merge_records, plain_data
+
+
+def record(*results: Any, nodeid: str = "t.py::a") -> dict[str, Any]:
+    recorder = Recorder()
+    for one in results:
+        recorder.add(nodeid, one)
+    (only,) = recorder.drain()
+    return only
+
+
+def test_examples_and_costs_are_summed() -> None:
+    found = record(result(), result("inconclusive"), result(margin=0.75))
+    assert (found["examples"], found["inconclusive_examples"]) == (3, 1)
+    assert found["methods"]["central"] == {"status": "ok", "reason": None, "evaluations": 12, "seconds": 0.75}
+    assert found["methods"]["torch"]["reason"] == "torch is not installed"
+    assert found["worst"]["margin"] == 0.75
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        (["pass", "fail", "pass"], "fail"),
+        (["inconclusive", "pass"], "pass"),
+        (["pass", "inconclusive"], "pass"),
+        (["inconclusive"], "inconclusive"),
+        (["fail", "inconclusive"], "fail"),
+    ],
+)
+def test_one_failure_is_a_failure_and_one_conclusion_a_conclusion(verdicts: list[str], expected: str) -> None:
+    assert record(*map(result, verdicts))["verdict"] == expected
+
+
+def test_the_last_failure_is_kept_and_the_tightest_pass() -> None:
+    big, small = (result("fail", margin=m, inputs={"x": str(m)}) for m in (9.0, 2.0))
+    assert record(big, small)["inputs"] == {"x": "2.0"}
+    assert record(result(margin=0.9), result(margin=0.1))["worst"]["margin"] == 0.9
+    assert record(result(margin=0.1), result(margin=math.nan), result(margin=0.9))["worst"]["margin"] == "nan"
+
+
+def test_drained_results_do_not_come_again() -> None:
+    recorder = Recorder()
+    recorder.add("t.py::a", result())
+    assert len(recorder.drain()) == 1
+    assert recorder.drain() == []
+
+
+def test_checks_of_several_names_and_threads_are_kept_apart() -> None:
+    recorder = Recorder()
+
+    def work(name: str) -> None:
+        for _ in range(200):
+            recorder.add("t.py::a", result(name=name))
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted((r["name"], r["examples"]) for r in recorder.drain()) == [("a", 400), ("b", 400)]
+
+
+def test_merging_records_is_what_recording_together_is() -> None:
+    pool = [
+        result(),
+        result("inconclusive"),
+        result("fail", margin=3.0),
+        result("fail", margin=2.0),
+        result(margin=0.9),
+    ]
+    for order in itertools.permutations(pool):
+        parts = [record(one) for one in order]
+        together = record(*order)
+        assert functools.reduce(merge_records, parts) == together
+        assert merge_records(parts[0], functools.reduce(merge_records, parts[1:])) == together
+
+
+def test_the_order_of_checks_does_not_depend_on_who_was_first() -> None:
+    records = [record(result(name=n), nodeid=f"t.py::{t}") for t in "ab" for n in "fg"]
+    for order in itertools.permutations(records):
+        aggregate = Aggregate()
+        aggregate.take(order)
+        assert aggregate.checks() == records
+
+
+def test_summary() -> None:
+    aggregate = Aggregate()
+    for nodeid, verdict in (("a", "pass"), ("b", "fail"), ("c", "inconclusive")):
+        aggregate.mark(nodeid)
+        aggregate.take([record(result(verdict), nodeid=nodeid)])
+    aggregate.mark("skipped")
+    assert aggregate.summary() == {"checks": 3, "pass": 1, "fail": 1, "inconclusive": 1, "not_checked": 1}
+    aggregate.forget("b")
+    assert aggregate.summary()["fail"] == 0
+
+
+def test_an_expected_failure_is_noted_on_failing_checks_of_that_test_alone() -> None:
+    aggregate = Aggregate()
+    aggregate.take([record(result("fail"), nodeid=n) for n in "ab"] + [record(result(name="g"), nodeid="a")])
+    aggregate.expect_failure("a", "known")
+    assert [(c["nodeid"], c["name"], c["xfail"]) for c in aggregate.checks()] == [
+        ("a", "f", "known"),
+        ("a", "g", None),
+        ("b", "f", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (np.float32(0.5), 0.5),
+        (np.int64(3), 3),
+        (np.bool_(True), True),
+        (float("-inf"), "-inf"),
+        ((1, np.nan, {np.int8(1): "x"}), [1, "nan", {"1": "x"}]),
+        ("\ud800", "\\ud800"),
+        (None, None),
+        (True, True),
+        (1 + 2j, "(1+2j)"),
+    ],
+)
+def test_plain_data(value: Any, plain: Any) -> None:
+    found = plain_data(value)
+    assert found == plain
+    assert type(found) is type(plain)
+
+
+def test_a_check_without_a_worst_entry_has_no_margin() -> None:
+    assert margin(record(result("inconclusive", worst=None))) == 0.0
+    assert margin(record(result(margin=math.inf))) == math.inf
