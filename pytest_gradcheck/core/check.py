@@ -321,7 +321,7 @@ class _Check:
         right = _right_values(table, jacobian, culprit)
         notes = self.pullbacks[culprit].notes
         diagnosis = diagnose(table.exact[culprit].value, right, bad, culprit, f.inputs, notes)
-        if table.kinks and not table.projected:
+        if table.kinks and not table.projected and diagnosis.code != "non-finite-gradient":
             assert table.differences is not None
             smooth = bad.copy()
             smooth[:, table.coordinates] &= ~table.differences.kink
@@ -543,7 +543,8 @@ def _must_reproduce(pullback: Pullback, expected: Any, eps: float) -> None:
         return
     with np.errstate(invalid="ignore"):
         gap = np.abs(pullback.primal - expected)
-    if not (gap <= 1e5 * eps * np.abs(expected).max(initial=0.0)).all():
+    # The lowering takes the root of zero at 1e-200.
+    if not (gap <= 1e5 * eps * np.abs(expected).max(initial=0.0) + 1e-95).all():
         k = int(np.argmax(np.where(np.isnan(gap), np.inf, gap)))
         where, index = pullback.program.outputs.locate(k)
         raise Unavailable(

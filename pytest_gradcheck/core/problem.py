@@ -684,8 +684,10 @@ def _parameter_names(fn: Any, count: int) -> list[str]:
 
 def _name_of(fn: Any) -> str:
     owner = getattr(fn, "__self__", None)
-    if isinstance(owner, type):
+    if isinstance(owner, type) and not inspect.isbuiltin(fn):
         return f"{owner.__name__}.{fn.__name__}"
+    if inspect.isbuiltin(fn):
+        return str(fn.__name__)
     return getattr(fn, "__qualname__", None) or type(fn).__qualname__
 
 

@@ -152,6 +152,7 @@ def _compare_all(table: Table, jacobian: Jacobian, tolerance: Tolerance, thoroug
     ]
     d = table.differences
     if d is None:
+        _excuse_beside_singularities(table)
         return
     if table.tangents is not None:
         lengths = np.abs(table.tangents)[None]
@@ -185,8 +186,23 @@ def _compare_all(table: Table, jacobian: Jacobian, tolerance: Tolerance, thoroug
                 )
             )
     _overrule_forward(table)
+    _excuse_beside_singularities(table)
     if not table.projected:
         _accept_subgradients(table, tolerance)
+
+
+def _excuse_beside_singularities(table: Table) -> None:
+    """Do not blame nan on a method at an input by which another output has no finite derivative.
+
+    The slope of the root at zero is infinite, and a backward multiplies it by the cotangents of all other
+    outputs too, which are zero: 0 · inf. Where every output is smooth in the input, nan stays wrong.
+    """
+    if table.projected:
+        return
+    for c in table.evidence:
+        singular = (~c.resolved & ~c.disagree).any(axis=0)
+        not_finite = ~(np.isfinite(c.left.value) & np.isfinite(c.right.value))
+        c.disagree[not_finite & singular] = False
 
 
 def _overrule_forward(table: Table) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,12 +28,14 @@ class Estimate:
 class Program:
     """A differentiable program: leaves in, leaves out, in the array type of one method.
 
-    ``run`` takes one value per leaf of ``inputs`` and returns one per leaf of ``outputs``.
+    ``run`` takes one value per leaf of ``inputs`` and returns one per leaf of ``outputs``. Gradients beyond
+    ``singular`` stand for infinity.
     """
 
     run: Callable[..., Sequence[Any]]
     inputs: Layout
     outputs: Layout
+    singular: float = math.inf
 
 
 @dataclass(eq=False)

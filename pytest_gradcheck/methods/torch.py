@@ -88,7 +88,7 @@ class _TorchPullback(Pullback):
         for leaf, out in zip(program.outputs.leaves, outs, strict=True):
             if not out.requires_grad:
                 self.notes.append(("detached", f"{leaf.name} does not require a gradient under autograd"))
-            elif out.grad_fn is not None and out.grad_fn.name() == "Error":
+            elif out.grad_fn is not None and out.grad_fn.name() == "torch::autograd::Error":
                 # What torch leaves in the graph of a backward marked once_differentiable; asked for a
                 # gradient it may answer None instead of raising.
                 self.notes.append(("once-differentiable", f"{leaf.name} is marked once_differentiable"))

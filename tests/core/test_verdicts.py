@@ -151,6 +151,20 @@ def test_an_infinite_slope_is_inconclusive():
     assert result.verdict is Verdict.INCONCLUSIVE
 
 
+def test_an_infinite_slope_in_torch_is_inconclusive_too():
+    result = check_gradients(torch.sqrt, torch.zeros(2, dtype=torch.float64))
+
+    assert (result.verdict, result.diagnosis.code) == ("inconclusive", "singularity"), str(result)
+
+
+def test_nan_at_a_kink_fails_where_zero_would_be_right():
+    x = torch.zeros(3, dtype=torch.float64)
+
+    assert check_gradients(torch.linalg.norm, x).verdict is Verdict.PASS
+    wrong = check_gradients(lambda x: torch.sqrt((x**2).sum()), x)
+    assert (wrong.verdict, wrong.culprit, wrong.diagnosis.code) == ("fail", "torch", "non-finite-gradient")
+
+
 def test_a_value_that_is_not_finite_is_inconclusive():
     result = check_gradients(lambda x: 1 / x, np.array([0.0, 1.0]))
 
