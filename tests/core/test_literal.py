@@ -43,6 +43,12 @@ class Access(enum.Flag):
     WRITE = 2
 
 
+def entries(tensor: torch.Tensor) -> list[bytes]:
+    """Return the bytes of each entry, by way of NumPy and, for bfloat16, of an integer."""
+    plain = tensor.detach().view(torch.int16) if tensor.dtype == torch.bfloat16 else tensor.detach()
+    return [entry.tobytes() for entry in plain.numpy().reshape(-1)]
+
+
 def same(a: Any, b: Any) -> bool:
     """Whether two values are the same in type, shape, dtype and every bit."""
     if type(a) is not type(b):
@@ -61,10 +67,7 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, torch.Tensor):
         if (a.dtype, a.shape, a.device, a.requires_grad) != (b.dtype, b.shape, b.device, b.requires_grad):
             return False
-        parts = [torch.view_as_real(t) if t.is_complex() else t for t in (a.detach(), b.detach())]
-        return bytes(parts[0].contiguous().view(-1).view(torch.uint8)) == bytes(
-            parts[1].contiguous().view(-1).view(torch.uint8)
-        )
+        return entries(a) == entries(b)
     if isinstance(a, tuple | list):
         return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
     if isinstance(a, dict):
