@@ -31,6 +31,7 @@ from pytest_gradcheck.core.results import GradientMismatch, Verdict
 from pytest_gradcheck.fixtures import Session
 
 MARKER = "gradcheck"
+FIXTURES = frozenset({"gradcheck", "gradgradcheck"})
 _TAG = "_gradcheck_tag"
 _QUICK_EXAMPLES = 20
 _THOROUGH_FACTOR = 5
@@ -78,6 +79,14 @@ def misplaced_mark(item: pytest.Item) -> str | None:
     for name in merge_marks(_late_marks(item))["inputs"]:
         return f"got {name!r} from a parameter set, which can change options only; move it to the function"
     return None
+
+
+def prepare_given(item: pytest.Item) -> None:
+    """Let a test with @given take the time that the checks of the fixtures need."""
+    if not isinstance(item, pytest.Function) or is_wrapped(item):
+        return
+    if getattr(item.obj, "is_hypothesis_test", False) and not FIXTURES.isdisjoint(item.fixturenames):
+        _adjust_settings(item.function, "default", item.config)
 
 
 def expected_failure(item: pytest.Item) -> str | None:

@@ -46,8 +46,9 @@ def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse marks that have no effect where they are: the test would pass unchecked."""
+    """Refuse marks that have no effect where they are, and make room for checks in tests with @given."""
     for item in items:
+        collect.prepare_given(item)
         problem = collect.misplaced_mark(item)
         if problem is not None:
             raise pytest.UsageError(f"{item.nodeid}: gradcheck: {problem}")

@@ -65,7 +65,14 @@ class Project:
         if not workers and not apart:
             return self.pytester.runpytest_inprocess("-W", "error", "-p", "no:xdist", *args)
         # Importing torch takes a process longer than all the rest, and is tried elsewhere.
-        fast = ("-o", "gradcheck_methods=central,reference,user")
+        fast = (
+            "-o",
+            "gradcheck_methods=central,reference,user",
+            "-p",
+            "no:jaxtyping",
+            "-p",
+            "no:cacheprovider",
+        )
         spread = ("-n", str(workers)) if workers else ("-p", "no:xdist")
         return self.pytester.runpytest_subprocess("-W", "error", *fast, *spread, *args)
 

@@ -67,6 +67,35 @@ def test_under_given_there_is_no_health_check_error(project: Any) -> None:
     assert check["examples"] == 5
 
 
+def test_under_given_a_check_may_take_its_time(project: Any) -> None:
+    project.conftest(
+        """
+        settings.register_profile("slow", parent=settings.default, deadline=1)
+        settings.load_profile("slow")
+        """
+    )
+    project.write(
+        test_it="""
+        import sys, time
+
+        traced = []
+
+        @given(x=numbers)
+        def test_a(gradcheck, x):
+            traced.append(sys.gettrace() is not None)
+            time.sleep(0.005)
+            gradcheck(lambda x: x * x, x, gradient=wrong, methods=("central", "user"))
+
+        def test_traced():
+            # Hypothesis's explain phase would trace every line of the checker.
+            assert traced and not any(traced)
+        """
+    )
+    result = project.run()
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.no_fnmatch_line("*DeadlineExceeded*")
+
+
 def test_from_other_fixtures_and_in_any_phase(project: Any) -> None:
     project.write(
         test_it="""
