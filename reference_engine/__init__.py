@@ -15,7 +15,7 @@ from reference_engine.rules.nn import (
     windows,
 )
 from reference_engine.rules.special import polygamma
-from reference_engine.tensor import Tensor, no_grad
+from reference_engine.tensor import Tensor, no_grad, perturbed
 from reference_engine.transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "log_softmax",
     "logsumexp",
     "no_grad",
+    "perturbed",
     "polygamma",
     "scatter",
     "softmax",

@@ -32,6 +32,9 @@ _asarray = np.asarray
 _counter = itertools.count()
 _recording: ContextVar[bool] = ContextVar("reference_engine_recording", default=True)
 _is_recording = _recording.get
+_disturbance: ContextVar[Callable[[str, Any], Any] | None] = ContextVar(
+    "reference_engine_disturbance", default=None
+)
 
 # Types that nobody can change from outside, so that the graph may keep them as they are.
 _IMMUTABLE = frozenset({int, float, complex, bool, type(None), str})
@@ -127,6 +130,8 @@ class Primitive:
             return self._several(result, record, kept, params)
         if type(result) is not _ndarray:
             result = _asarray(result)
+        if record and (disturb := _disturbance.get()) is not None:
+            result = disturb(self.name, result)
         tensor = _new(Tensor)
         if record and result.dtype.kind in "fc":
             tensor._node = Node(result, True, self, tuple(kept), params)
@@ -138,6 +143,8 @@ class Primitive:
         self, results: tuple[Any, ...], record: bool, kept: list[Any], params: dict[str, Any]
     ) -> tuple[Tensor, ...]:
         results = tuple(_asarray(result) for result in results)
+        if record and (disturb := _disturbance.get()) is not None:
+            results = tuple(disturb(self.name, result) for result in results)
         if not record:
             return tuple(tensor_of(Node(result, False)) for result in results)
         bundle = Node(results, True, self, tuple(kept), params)
@@ -190,6 +197,62 @@ def no_grad() -> Iterator[None]:
         yield
     finally:
         _recording.reset(token)
+
+
+@contextmanager
+def perturbed(scale: float, seed: int) -> Iterator[None]:
+    """Inside this context every recorded result is moved by a random relative error of up to `scale`.
+
+    Monte Carlo arithmetic (D. S. Parker, UCLA CSD-970002, 1997): the spread of gradients over a few seeds,
+    divided by `scale`, is by how much a computation amplifies its own rounding. Operations that only move
+    or choose entries are exact in every precision and stay so. `scale` is positive, `seed` any integer.
+    """
+    if not 0 < scale < 1:
+        raise ValueError(f"scale must be between 0 and 1, got {scale!r}; try 1e-7")
+    random = np.random.default_rng(seed)
+
+    def disturb(name: str, result: Any) -> Any:
+        if name in EXACT or result.dtype.kind not in "fc":
+            return result
+        factor = 1 + scale * random.uniform(-1, 1, result.shape)
+        return _asarray(result * factor.astype(result.real.dtype))
+
+    token = _disturbance.set(disturb)
+    try:
+        yield
+    finally:
+        _disturbance.reset(token)
+
+
+EXACT = frozenset(
+    (
+        *(
+            "absolute",
+            "astype",
+            "broadcast_to",
+            "concatenate",
+            "conjugate",
+            "fabs",
+            "fmax",
+            "fmin",
+            "getitem",
+        ),
+        *(
+            "imag",
+            "index_put",
+            "max",
+            "maximum",
+            "min",
+            "minimum",
+            "move",
+            "move_back",
+            "negative",
+            "positive",
+        ),
+        *("real", "reshape", "scatter", "transpose", "where", "windows"),
+    )
+)
+"""Primitives that round nothing."""
 
 
 @contextmanager

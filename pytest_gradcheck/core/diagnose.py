@@ -80,13 +80,12 @@ def _permuted(wrong: Any, right: Any) -> bool:
 
 
 def _is_round(factor: float) -> bool:
-    return any(abs(f - round(f)) < 1e-4 * abs(f) and 0 < abs(round(f)) <= 10 for f in (factor, 1 / factor))
+    return any(abs(f - round(f)) < 1e-4 * abs(f) and 1 < abs(round(f)) <= 10 for f in (factor, 1 / factor))
 
 
 def _number(factor: float) -> str:
-    if abs(factor - round(factor)) < 1e-4 * abs(factor) and abs(round(factor)) >= 1:
+    if not _is_round(factor):
+        return f"{factor:.6g}"
+    if abs(factor - round(factor)) < 1e-4 * abs(factor):
         return str(round(factor))
-    if abs(1 / factor - round(1 / factor)) < 1e-4 * abs(1 / factor):
-        sign = "-" if factor < 0 else ""
-        return f"{sign}1/{abs(round(1 / factor))}"
-    return f"{factor:.6g}"
+    return f"{'-' if factor < 0 else ''}1/{abs(round(1 / factor))}"

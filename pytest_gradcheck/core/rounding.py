@@ -1,4 +1,4 @@
-"""Measured rounding of the exact methods: the same computation in two precisions."""
+"""Measured rounding of the exact methods: the same computation, fine and coarse."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MARGIN = 4.0
 
 #: Coarse runs. One alone may be exact by luck: the weights of a softmax of three numbers sum to exactly
 #: one in float32 in two cases of five, and a gradient that is nothing but rounding is then zero.
-NUDGES = 6
+RUNS = 4
 
 
 def nudged(arrays: Sequence[Any], k: int) -> list[Any]:
@@ -30,11 +30,13 @@ def nudged(arrays: Sequence[Any], k: int) -> list[Any]:
 
 
 def measure(jacobian: Jacobian, wide: Pullback | None, narrow: Sequence[Pullback]) -> None:
-    """Replace the estimated rounding of every exact method by what two precisions of one show.
+    """Replace the estimated rounding of every exact method by what coarse runs of one show.
 
-    ``wide`` and ``narrow`` are the same program at the same point, up to roundoff, in a fine and a coarse
-    arithmetic. How far the gradients of the two are apart, in units of the coarse roundoff, is how much this
-    computation amplifies rounding; the other methods do the same computation in their own arithmetic.
+    ``wide`` and ``narrow`` are the same program at the same point, in a fine arithmetic and in a coarse one:
+    the reference engine in float32 and with every operation off by a rounding of float32, or, where there is
+    no engine, torch in float32 at neighbouring points. How far the gradients of the two are apart, in units
+    of the coarse roundoff, is how much this computation amplifies rounding; the other methods do the same
+    computation in their own arithmetic.
     """
     if wide is None or not narrow or narrow[0].eps <= wide.eps:
         return

@@ -60,6 +60,11 @@ class Table:
         return d is not None and bool((d.kink | d.jump).any())
 
     @property
+    def jumps(self) -> bool:
+        """Whether the function has no derivative somewhere on the columns."""
+        return self.differences is not None and bool(self.differences.jump.any())
+
+    @property
     def agreement(self) -> dict[tuple[str, str], bool | None]:
         """What each pair of methods says of the other."""
         return {(c.a, c.b): c.agree for c in self.comparisons}

@@ -18,6 +18,9 @@ from pytest_gradcheck.methods.base import Estimate
 
 Array = np.ndarray[Any, Any]
 
+#: Below the smallest normal number values lose digits, and vanish.
+TINY = float(np.finfo(np.float64).tiny)
+
 #: Ratio of successive steps. With 4, one level removes a factor of 16 of a central difference's
 #: truncation error, and six levels span from 1e-3 to 1e-6 of the scale.
 RATIO = 4.0
@@ -82,7 +85,7 @@ class Line:
 
     def _differentiate(self, up: Vector, above: Array, down: Vector, below: Array, eps: float) -> Slopes:
         size = np.fmax(np.abs(above), np.abs(below))
-        noise = 4 * eps * np.fmax(size, np.abs(self.value)) + self.jitter
+        noise = 4 * eps * np.fmax(size, np.abs(self.value)) + self.jitter + TINY
         if len(up) > len(QUICK):
             noise = np.fmax(noise, _measured_noise(up, above))
         both = up + down

@@ -96,14 +96,28 @@ class ReferencePullback(Pullback):
 
         return Program(run, inputs, outputs, self.program.singular)
 
-    def in_single_precision(self, arrays: Sequence[Any]) -> ReferencePullback:
-        """Return the same program on these arrays in float32, to measure rounding."""
-        narrow = [np.asarray(a).astype(np.complex64 if np.iscomplexobj(a) else np.float32) for a in arrays]
+    def coarsely(self, points: Sequence[Sequence[Any]]) -> list[Pullback]:
+        """Return the same program in coarser arithmetic, twice per point, to measure rounding by.
+
+        ``points`` are the arrays of this pullback, moved by no more than roundoff. Once in float32, whose
+        backward pass rounds too, and once in float64 with every operation of the forward pass off by a
+        random rounding of float32, which no lucky cancellation hides.
+        """
         run = self.program.run
         if hasattr(run, "in_precision"):
             run = run.in_precision("float32")
-        program = dataclasses.replace(self.program, run=run)
-        return ReferencePullback.at(program, narrow, EPS32)
+        narrow = dataclasses.replace(self.program, run=run)
+        coarse: list[Pullback] = []
+        for seed, arrays in enumerate(points):
+            single = [np.asarray(a).astype(_single(a)) for a in arrays]
+            coarse.append(ReferencePullback.at(narrow, single, EPS32))
+            with reference_engine.perturbed(EPS32, seed):
+                coarse.append(ReferencePullback.at(self.program, self.arrays, EPS32))
+        return coarse
+
+
+def _single(array: Any) -> type[np.generic]:
+    return np.complex64 if np.iscomplexobj(array) else np.float32
 
 
 def _data(value: Any) -> Any:

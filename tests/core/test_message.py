@@ -1,0 +1,82 @@
+"""The text that a person reads, and the data that a report is made of."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from pytest_gradcheck import check_gradients
+from pytest_gradcheck.core.message import render
+from pytest_gradcheck.testing import corrupt
+
+
+def wrong(n=3, **options):
+    x = np.linspace(-1, 1, n)
+    return check_gradients(
+        lambda x: np.sin(x).sum(), x, gradient=lambda x: np.cos(x) * (x != x[1]), **options
+    )
+
+
+def test_a_failure_says_who_where_how_far_and_how_to_reproduce_it():
+    text = str(wrong())
+
+    assert "culprit:   user" in text
+    assert "d output / d x[1]" in text
+    for name in ("central", "forward", "reference", "torch", "user"):
+        assert f"    {name}" in text
+    assert "difference 1, allowed" in text
+    assert "x = np.array([-1.0, 0.0, 1.0])" in text
+    assert "check_gradients(" in text
+
+
+@pytest.mark.parametrize("n", [3, 100, 10000])
+def test_a_failure_is_at_most_25_lines(n):
+    text = str(wrong(n))
+
+    assert len(text.splitlines()) <= 25
+    assert max(len(line) for line in text.splitlines()) <= 200
+
+
+def test_many_inputs_do_not_make_it_longer():
+    names = [f"input_{i}" for i in range(40)]
+    inputs = {name: torch.randn(2) for name in names}
+    result = check_gradients(corrupt(lambda **kw: sum(kw.values()).sin(), "double"), inputs)
+
+    assert result.verdict == "fail"
+    assert len(str(result).splitlines()) <= 25
+    assert len(render(result, full=True).splitlines()) > 40
+
+
+def test_the_printed_input_is_exact():
+    result = wrong(7)
+    namespace = {"np": np}
+
+    np.testing.assert_array_equal(eval(result.inputs["x"], namespace), np.linspace(-1, 1, 7))
+
+
+def test_a_result_is_plain_json():
+    results = [
+        wrong(),
+        check_gradients(lambda x: 1 / x, np.zeros(2)),
+        check_gradients(lambda x: np.sqrt(x), 0.0),
+        check_gradients(torch.sin, torch.ones(3)),
+    ]
+    for result in results:
+        data = json.loads(json.dumps(result.to_dict(), allow_nan=False))
+        assert data["verdict"] == result.verdict
+        assert set(data) >= {
+            "name",
+            "culprit",
+            "methods",
+            "pairs",
+            "worst",
+            "diagnosis",
+            "sensitivity",
+            "reproduce",
+        }
+
+
+def test_results_are_frozen():
+    with pytest.raises(AttributeError):
+        wrong().verdict = "pass"

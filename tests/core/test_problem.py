@@ -1,0 +1,132 @@
+"""What a check leaves as it found it, and where it may evaluate."""
+
+import random
+
+import array_api_compat
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_gradcheck import check_gradients
+
+
+def test_global_random_states_are_as_before():
+    def fn(x):
+        return x * random.random() * np.random.rand() * torch.rand(())
+
+    states = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()
+    result = check_gradients(fn, torch.ones(3))
+
+    assert result.verdict == "pass", str(result)
+    assert random.getstate() == states[0]
+    np.testing.assert_array_equal(np.random.get_state()[1], states[1])
+    assert torch.equal(torch.get_rng_state(), states[2])
+
+
+def test_dropout_is_checked_under_one_mask():
+    x = torch.linspace(1, 2, 50)
+
+    assert check_gradients(lambda x: torch.nn.functional.dropout(x, 0.5), x).verdict == "pass"
+
+
+def test_the_same_seed_gives_the_same_result():
+    x = np.linspace(-1, 1, 40)
+    first, second = (check_gradients(lambda x: np.sin(x) * x[0], x).to_dict() for _ in range(2))
+
+    for method in (*first["methods"].values(), *second["methods"].values()):
+        del method["seconds"]
+    assert first == second
+    assert check_gradients(lambda x: np.sin(x), x, seed=5).seed == 5
+
+
+def test_inputs_are_not_changed_and_in_place_functions_are_checked():
+    def fn(x):
+        x *= 2
+        return x.sum()
+
+    x, t = np.ones(3), torch.ones(3)
+    assert check_gradients(fn, t).verdict == "pass"
+    check_gradients(fn, x)
+
+    np.testing.assert_array_equal(x, np.ones(3))
+    assert torch.equal(t, torch.ones(3))
+
+
+@given(
+    low=st.floats(-10, 10, allow_subnormal=False),
+    width=st.floats(1e-6, 10),
+    at=st.integers(0, 100).map(lambda k: k / 100),
+)
+def test_no_evaluation_leaves_the_domain(low, width, at):
+    high = low + width
+    point = min(max(low + at * width, low), high)
+    seen = []
+
+    def fn(x):
+        seen.append(float(x))
+        return x * x
+
+    result = check_gradients(
+        fn, point, domain=(low, high), methods=("central", "forward", "user"), gradient=lambda x: 2 * x
+    )
+
+    assert min(seen) >= low
+    assert max(seen) <= high
+    assert result.verdict == "pass", str(result)
+
+
+@pytest.mark.parametrize("size", [3, 30])
+def test_at_the_edge_of_the_domain_one_side_is_enough(size):
+    x = np.concatenate([np.zeros(size - 2), [0.5, 1.0]])
+
+    def fn(x):
+        assert (x >= 0).all()
+        assert (x <= 1).all()
+        return (x**2 * np.arange(1, size + 1)).sum() + x.sum()
+
+    def gradient(x):
+        return 2 * x * np.arange(1, size + 1) + 1
+
+    for methods in (("central", "user"), ("forward", "user")):
+        right = check_gradients(fn, x, domain={"x": (0, 1)}, gradient=gradient, methods=methods)
+        wrong = check_gradients(fn, x, domain=(0, 1), gradient=lambda x: 1.01 * gradient(x), methods=methods)
+        assert right.verdict == "pass", str(right)
+        assert wrong.verdict == "fail", str(wrong)
+
+
+def test_a_neighbour_that_cannot_be_evaluated_shrinks_the_step():
+    import math
+
+    result = check_gradients(lambda x: math.log(x), 1e-3, gradient=lambda x: 1 / x)
+
+    assert result.verdict == "pass", str(result)
+
+
+def test_array_api_functions_run_under_every_method():
+    def fn(x):
+        xp = array_api_compat.array_namespace(x)
+        return xp.sum(xp.exp(x) * xp.permute_dims(x, (1, 0))) / xp.linalg.vector_norm(x)
+
+    result = check_gradients(fn, np.array([[0.3, 1.0], [-0.7, 0.2]]))
+
+    assert result.verdict == "pass", str(result)
+    assert {m.status for m in result.methods.values()} == {"ok"}, str(result)
+
+
+def test_forces_from_an_energy():
+    def force(x):
+        leaf = x.requires_grad_() if not x.requires_grad else x
+        return torch.autograd.grad((leaf**3).sum(), leaf, create_graph=True)[0]
+
+    result = check_gradients(force, torch.tensor([1.0, 2.0], dtype=torch.float64))
+
+    assert result.verdict == "pass", str(result)
+
+
+def test_sparse_inputs_get_a_clear_error():
+    from pytest_gradcheck import InvalidArgument
+
+    with pytest.raises(InvalidArgument, match="layout"):
+        check_gradients(lambda x: x.to_dense(), torch.eye(2).to_sparse())
