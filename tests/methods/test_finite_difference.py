@@ -1,0 +1,144 @@
+"""Differences are no better than their error bars say, and no worse than they must be."""
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_gradcheck.core.problem import EPS64
+from pytest_gradcheck.methods.finite_difference import QUICK, THOROUGH, Line, textbook
+
+SMOOTH = {
+    "square": (lambda x: x * x, lambda x: 2 * x),
+    "sin": (np.sin, mpmath.cos),
+    "exp": (np.exp, mpmath.exp),
+    "tanh": (np.tanh, lambda x: mpmath.sech(x) ** 2),
+    "log1p of square": (lambda x: np.log1p(x * x), lambda x: 2 * x / (1 + x * x)),
+    "arctan": (np.arctan, lambda x: 1 / (1 + x * x)),
+    "cubic": (lambda x: x**3 - 2 * x, lambda x: 3 * x * x - 2),
+    "expm1 over": (
+        lambda x: np.expm1(x) * np.cos(x),
+        lambda x: mpmath.exp(x) * (mpmath.cos(x) - mpmath.sin(x)) + mpmath.sin(x),
+    ),
+}
+
+
+def line(fn, x, room=(math.inf, math.inf), jitter=0.0):
+    def evaluate(v):
+        return np.atleast_1d(np.asarray(fn(v[0]), dtype=float))
+
+    point = np.array([x])
+    value = evaluate(point)
+    return Line(evaluate, lambda v: v, point, value, np.ones(1), np.full(value.size, jitter), room)
+
+
+def slopes(fn, x, steps=THOROUGH, scale=None, **kwargs):
+    with np.errstate(all="ignore"):
+        return line(fn, x, **kwargs).slopes(scale or abs(x) or 1.0, steps, EPS64)
+
+
+@pytest.mark.parametrize("steps", [QUICK, THOROUGH], ids=["quick", "thorough"])
+@pytest.mark.parametrize("side", ["central", "right", "left"])
+def test_the_error_is_within_three_bars_and_the_bar_is_no_excuse(steps, side):
+    outside, total, excess = [], 0, []
+    rng = np.random.default_rng(7)
+    for name, (fn, derivative) in SMOOTH.items():
+        for x in [*rng.uniform(-3, 3, 40), 1e-8, 1e-3, 20.0]:
+            estimate = getattr(slopes(fn, float(x), steps), side)
+            truth = float(derivative(mpmath.mpf(float(x))))
+            error, bar = abs(float(estimate.value[0]) - truth), float(estimate.uncertainty[0])
+            total += 1
+            if error > 3 * bar + 4 * EPS64 * abs(truth):
+                outside.append((name, x, error, bar))
+            excess.append(bar / max(abs(truth), 1e-300))
+    assert len(outside) <= 0.01 * total, outside
+    assert np.median(excess) < (1e-9 if side == "central" else 1e-6)
+
+
+@given(st.floats(-100, 100), st.sampled_from(sorted(SMOOTH)))
+def test_central_and_one_sided_slopes_agree_within_their_bars(x, name):
+    s = slopes(SMOOTH[name][0], x)
+    for a, b in [(s.central, s.right), (s.central, s.left), (s.right, s.left)]:
+        allowed = 5 * (a.uncertainty + b.uncertainty) + 1e-12 * np.abs(a.value)
+        assert (np.isnan(a.value) | np.isnan(b.value) | (np.abs(a.value - b.value) <= allowed)).all()
+    assert not s.kink.any()
+    assert not s.jump.any()
+
+
+@pytest.mark.parametrize("size", [1e-30, 1.0, 1e30])
+@pytest.mark.parametrize("left", [-2.0, 0.0, 0.5])
+def test_a_kink_has_two_slopes(size, left):
+    s = slopes(lambda x: size * np.where(x > 0, x + x**2, left * x), 0.0)
+
+    assert s.kink.all()
+    assert s.right.value[0] == pytest.approx(size)
+    assert s.left.value[0] == pytest.approx(left * size)
+    assert s.central.uncertainty[0] >= 0.5 * size
+
+
+@pytest.mark.parametrize(
+    "fn", [lambda x: np.where(x > 1, 1.0, 0.0), lambda x: np.floor(x), lambda x: np.sign(x - 1)]
+)
+def test_a_jump_has_no_slope(fn):
+    s = slopes(fn, 1.0)
+
+    assert s.jump.all()
+    assert np.isinf(s.central.uncertainty).all()
+
+
+def test_noise_widens_the_bar():
+    rng = np.random.default_rng(0)
+    quiet = slopes(np.sin, 0.7).central
+    noisy = slopes(lambda x: np.sin(x) + 1e-8 * rng.uniform(-1, 1), 0.7).central
+
+    assert quiet.uncertainty[0] < 1e-11
+    assert 1e-9 < noisy.uncertainty[0] < 1e-5
+    assert abs(noisy.value[0] - math.cos(0.7)) < 3 * noisy.uncertainty[0]
+
+
+def test_a_function_rounded_on_the_way_is_not_flat():
+    s = slopes(lambda x: float(np.float16(x * x)), 1.3)
+
+    assert np.isinf(s.central.uncertainty[0]) or s.central.uncertainty[0] > 1e-4
+
+
+@given(st.floats(1e-6, 10), st.floats(1e-6, 10))
+def test_samples_stay_in_the_room(right, left):
+    seen = []
+
+    def fn(x):
+        seen.append(float(x))
+        return x * x
+
+    s = slopes(fn, 2.0, room=(right, left))
+
+    assert min(seen) >= 2.0 - left * (1 + 1e-12)
+    assert max(seen) <= 2.0 + right * (1 + 1e-12)
+    assert s.central.value[0] == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("room", [(math.inf, 0.0), (0.0, math.inf)])
+def test_at_the_edge_one_side_stands_for_both(room):
+    s = slopes(np.exp, 1.0, room=room)
+
+    for estimate in (s.central, s.right, s.left):
+        assert estimate.value[0] == pytest.approx(math.e, rel=1e-9)
+
+
+def test_neighbours_that_are_not_finite_are_left_out():
+    s = slopes(lambda x: np.log(x), 1e-3, scale=1.0)
+
+    assert s.central.value[0] == pytest.approx(1000.0, rel=1e-6)
+
+
+def test_textbook_quotients_are_plain_arithmetic():
+    def f(v):
+        return np.array([2 * v[0] ** 2 - 3 * v[0] + 4])
+
+    central, forward = textbook(f, np.array([2.0]), f([2.0]), 0, 1e-6)
+
+    assert forward[0] == (f([2.0 + 1e-6])[0] - f([2.0])[0]) / 1e-6 == 5.000002000876691
+    assert central[0] == (f([2.0 + 1e-6])[0] - f([2.0 - 1e-6])[0]) / (2 * 1e-6)
