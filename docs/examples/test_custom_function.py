@@ -1,0 +1,31 @@
+"""A custom autograd.Function with a backward written by hand, to second order."""
+
+import pytest
+import torch
+
+from pytest_gradcheck import tensors
+
+
+class Swish(torch.autograd.Function):
+    """x · sigmoid(x), keeping only x for the backward."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * torch.sigmoid(x)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        (x,) = ctx.saved_tensors
+        s = torch.sigmoid(x)
+        return grad_output * (s + x * s * (1 - s))
+
+
+@pytest.mark.gradcheck(x=tensors((2, 3), min_value=-6, max_value=6), order=2)
+def test_swish(x):
+    return Swish.apply(x)
+
+
+@pytest.mark.gradcheck(x=tensors((2, 3), dtype=torch.float32, min_value=-6, max_value=6))
+def test_swish_in_float32(x):
+    return Swish.apply(x)

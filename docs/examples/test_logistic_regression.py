@@ -1,0 +1,42 @@
+"""A logistic regression in NumPy whose gradient was worked out on paper."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_gradcheck import arrays
+
+FEATURES = np.array([[1.0, 0.5, -1.2], [1.0, -0.3, 0.8], [1.0, 2.0, 0.1], [1.0, -1.5, -0.4]])
+LABELS = np.array([1.0, 0.0, 1.0, 0.0])
+
+
+def loss(weights, penalty):
+    """Mean negative log-likelihood, plus a penalty on the weights."""
+    scores = FEATURES @ weights
+    # log(1 + exp(s)) without overflow for large scores.
+    return np.mean(np.logaddexp(0.0, scores) - LABELS * scores) + penalty * np.sum(weights**2)
+
+
+def loss_gradient(weights, penalty):
+    probabilities = 1.0 / (1.0 + np.exp(-(FEATURES @ weights)))
+    by_weights = FEATURES.T @ (probabilities - LABELS) / len(LABELS) + 2.0 * penalty * weights
+    by_penalty = np.sum(weights**2)
+    return by_weights, by_penalty
+
+
+@pytest.mark.gradcheck(
+    weights=arrays(3, min_value=-4, max_value=4), penalty=st.floats(0.0, 1.0), gradient=loss_gradient
+)
+def test_loss(weights, penalty):
+    return loss(weights, penalty)
+
+
+def test_loss_at_the_start(gradcheck):
+    result = gradcheck(loss, (np.zeros(3), 0.1), gradient=loss_gradient)
+    assert result.methods["user"].status == "ok"
+
+
+@given(weights=arrays(3, min_value=-4, max_value=4))
+def test_loss_without_penalty(gradcheck, weights):
+    gradcheck(lambda w: loss(w, 0.0), weights, gradient=lambda w: loss_gradient(w, 0.0)[0])
