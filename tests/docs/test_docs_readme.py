@@ -1,0 +1,109 @@
+"""What the README shows is what is printed today."""
+
+from __future__ import annotations
+
+import math
+import re
+import subprocess
+import sys
+
+import pytest
+from pages import ROOT, blocks, noted
+from processes import run_pytest
+
+README = ROOT / "README.md"
+WRONG = ROOT / "docs/examples/test_wrong_backward.py"
+
+NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]\d+)?")
+
+
+def same_text(shown, printed):
+    """Compare the words exactly, and numbers as far as another processor gives the same ones."""
+    lines = shown.strip().splitlines()
+    others = printed.strip().splitlines()
+    if len(lines) != len(others):
+        return False
+    return all(_same_line(a, b) for a, b in zip(lines, others, strict=True))
+
+
+def _same_line(a, b):
+    # The pasted input must be the one that is printed, to the last digit.
+    if "@example" in a or "@example" in b:
+        return a == b
+    words = [" ".join(NUMBER.sub("#", line).split()) for line in (a, b)]
+    if words[0] != words[1]:
+        return False
+    for left, right in zip(NUMBER.finditer(a), NUMBER.finditer(b), strict=True):
+        # An error bar is an estimate of rounding, and rounding differs between processors.
+        bar = a[: left.start()].rstrip().endswith("±")
+        x, y = float(left[0]), float(right[0])
+        if not (0.01 < x / y < 100 if bar and x and y else math.isclose(x, y, rel_tol=1e-2 if bar else 1e-6)):
+            return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def printed():
+    """What pytest prints for the example that is wrong on purpose: its message, and nothing else."""
+    _, output = run_pytest("docs/examples/test_wrong_backward.py", "-n", "0")
+    return re.search(r"^(wrong gradient:.*?)\n={5,}", output, re.DOTALL | re.MULTILINE)[1]
+
+
+def test_the_message_is_the_one_that_is_printed(printed):
+    assert same_text(noted(README, "message"), printed), printed
+
+
+@pytest.mark.parametrize(
+    ("there", "instead"),
+    [
+        ("culprit:   torch", "culprit:   reference"),
+        ("1.06389978", "1.06399978"),
+        ("± 6e-11", "± 6e-07"),
+        ("torch.tensor([1.0,", "torch.tensor([2.0,"),
+        ("  worst at:", "\n  worst at:"),
+    ],
+)
+def test_a_changed_message_would_be_noticed(there, instead):
+    shown = noted(README, "message")
+    assert there in shown
+    assert not same_text(shown, shown.replace(there, instead))
+
+
+def test_the_example_is_the_one_that_runs():
+    # The comment that gives the mistake away is left out in the README.
+    code = "\n".join(
+        line for line in WRONG.read_text(encoding="utf-8").splitlines() if "# The mistake" not in line
+    )
+    assert noted(README, "example").strip() in code
+
+
+def test_the_first_bug_is_caught_within_one_screen():
+    lines = README.read_text(encoding="utf-8").splitlines()
+    assert next(n for n, line in enumerate(lines) if line.startswith("wrong gradient")) < 50
+
+
+def test_ci_runs_the_commands_of_the_readme():
+    commands = [b.note.removeprefix("command: ") for b in blocks(README) if b.note.startswith("command: ")]
+    assert commands == ["main-job", "suite"]
+    script = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    for name in commands:
+        assert f"$(readme_command {name})" in script
+        taken = subprocess.run(
+            ["bash", "-c", _function(script) + f"\nreadme_command {name}"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert taken.stdout == noted(README, f"command: {name}")
+
+
+def _function(script):
+    return re.search(r"^readme_command\(\) \{.*?^\}", script, re.DOTALL | re.MULTILINE)[0]
+
+
+def test_versions_are_pinned():
+    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    assert re.search(r"^torch==\d", pins, re.MULTILINE)
+    assert all("-c constraints.txt" in b.text for b in blocks(README) if b.note.startswith("command: "))
+    assert sys.version_info >= (3, 11)

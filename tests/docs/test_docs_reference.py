@@ -1,0 +1,51 @@
+"""The reference pages name every option, flag, ini key and fixture that there is, and no other."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from pages import ROOT
+
+import pytest_gradcheck
+from pytest_gradcheck.core.check import OPTION_NAMES
+
+PAGE = (ROOT / "docs/reference/pytest.md").read_text(encoding="utf-8")
+API = (ROOT / "docs/reference/api.md").read_text(encoding="utf-8")
+
+
+def registered(pytestconfig):
+    group = next(g for g in pytestconfig._parser._groups if g.name == "gradcheck")
+    return {flag for option in group.options for flag in option.names()}
+
+
+def test_every_flag_is_there_and_no_other(pytestconfig):
+    assert set(re.findall(r"--gradcheck-[a-z-]+", PAGE)) == registered(pytestconfig)
+
+
+def test_every_ini_key_is_there_and_no_other(pytestconfig):
+    keys = {key for key in pytestconfig._parser._inidict if key.startswith("gradcheck_")}
+    assert set(re.findall(r"`(gradcheck_(?!settings)\w+)`", PAGE)) == keys
+
+
+def test_every_option_is_there_and_no_other():
+    table = PAGE[PAGE.index("### Options") : PAGE.index("## Fixtures")]
+    rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(OPTION_NAMES)
+
+
+@pytest.mark.parametrize("name", pytest_gradcheck.__all__)
+def test_every_public_name_is_there(name):
+    assert re.search(rf"^\.\. auto\w+:: {name}$", API, re.MULTILINE)
+
+
+def test_flags_on_the_other_pages_exist(pytestconfig):
+    known = registered(pytestconfig)
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        # The architecture page names, in one paragraph, what does not exist yet.
+        text = re.sub(
+            r"^- The report's `coverage` is empty.*?(?=\n\n)", "", text, flags=re.DOTALL | re.MULTILINE
+        )
+        assert set(re.findall(r"--gradcheck-[a-z-]+", text)) <= known, page.name
