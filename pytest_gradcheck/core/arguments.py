@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -57,6 +58,10 @@ def _methods(key: str, value: Any) -> None:
             raise InvalidArgument(key, repr(item), f"{hint}the methods are {', '.join(METHOD_NAMES)}")
     if not names:
         raise InvalidArgument(key, "none", f"name some of {', '.join(METHOD_NAMES)}")
+    if "torch" in names and importlib.util.find_spec("torch") is None:
+        raise InvalidArgument(
+            key, "'torch', which is not installed", "pip install 'pytest-gradcheck[torch]', or leave it out"
+        )
 
 
 def _is_number(value: Any) -> bool:

@@ -97,6 +97,26 @@ class Worst:
     tolerance: float
 
     @property
+    def input(self) -> str:
+        """Name of the input."""
+        return self.place.input
+
+    @property
+    def index(self) -> tuple[int, ...]:
+        """Multi-index into the input."""
+        return self.place.index
+
+    @property
+    def output(self) -> str:
+        """Name of the output."""
+        return self.place.output
+
+    @property
+    def output_index(self) -> tuple[int, ...]:
+        """Multi-index into the output."""
+        return self.place.output_index
+
+    @property
     def margin(self) -> float:
         """Difference over tolerance: above 1 is a disagreement."""
         if self.tolerance > 0:

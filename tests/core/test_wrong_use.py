@@ -1,6 +1,7 @@
 """Every wrong use names the argument, what was got, and what would be right."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -90,6 +91,16 @@ def test_an_error_inside_of_the_function_stays_its_own():
 
     with pytest.raises(TypeError, match="unsupported operand"):
         check_gradients(fn, 2.0)
+
+
+def test_torch_demanded_where_there_is_none(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+
+    with pytest.raises(InvalidArgument, match=r"pytest-gradcheck\[torch\]"):
+        check_gradients(square, 2.0, methods=("central", "torch"))
+    result = check_gradients(square, 2.0)
+    assert result.verdict == "pass"
+    assert "not installed" in result.methods["torch"].reason
 
 
 # -- hand-written gradients ------------------------------------------------------------------------
