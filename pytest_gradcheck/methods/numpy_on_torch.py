@@ -7,7 +7,7 @@ arrive here by NumPy's own protocols and are carried out by torch:
   entries' positions, and torch gathers. Which result is a view, and of what, is thus what NumPy says;
 - ufuncs on floating operands are torch's functions, by a table;
 - everything else is ``torch._numpy``, torch's own NumPy on tensors, with functions here where that has
-  none, or one that loses the gradient.
+  none, or one that errs; NumPy computes the value beside it, and a result that differs is refused.
 
 Assignments replace the tensor behind an array and all of its views by a new one. Nothing that autograd
 has saved is ever changed.
@@ -266,11 +266,9 @@ class TorchArray:
         base = self._storage.tensor
         source = _lowered_array(value)
         if source.requires_grad and not (base.is_floating_point() or base.is_complex()):
-            raise Unavailable(
-                f"torch: assigning to an array of {self.dtype} takes the value out of the graph"
-            )
+            raise Unavailable(f"assigning to an array of {self.dtype} takes the value out of the graph")
         if source.is_complex() and not base.is_complex():
-            raise Unavailable(f"torch: assigning complex numbers to an array of {self.dtype}")
+            raise Unavailable(f"assigning complex numbers to an array of {self.dtype}")
         while source.ndim > positions.ndim and source.shape[0] == 1:
             source = source[0]
         entries = source.to(base.dtype).broadcast_to(positions.shape).reshape(-1)
@@ -610,7 +608,7 @@ def _into(out: Any, name: str, result: Any) -> Any:
     targets = out if isinstance(out, tuple) else (out,)
     if len(targets) != 1 or not isinstance(targets[0], TorchArray):
         raise Unavailable(
-            f"torch: numpy.{name} with out= a NumPy array takes the value out of the graph; leave out= away, "
+            f"numpy.{name} with out= a NumPy array takes the value out of the graph; leave out= away, "
             "or start from numpy.zeros_like(x)"
         )
     targets[0][...] = result
@@ -776,7 +774,7 @@ def _function(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     # Far above the rounding of two computations (solving may amplify it), below that of float32.
     rtol = math.inf if name in _NOT_UNIQUE else 1e-6 if name.startswith("linalg.") else 1e-10
     if not _agree(result, expected, rtol):
-        raise Unavailable(f"torch: its counterpart of numpy.{name} gives another result than NumPy")
+        raise Unavailable(f"torch's counterpart of numpy.{name} gives another result than NumPy")
     kind = _named_result(name)
     return kind(*result) if kind is not None and isinstance(result, tuple) else result
 
@@ -852,7 +850,7 @@ def _guarded(
     if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
         for part in _parts(result):
             if _is_inexact(part) and not (isinstance(part, TorchArray) and part.tensor.requires_grad):
-                raise Unavailable(f"torch: its counterpart of numpy.{name} takes the value out of the graph")
+                raise Unavailable(f"torch's counterpart of numpy.{name} takes the value out of the graph")
     return result
 
 
@@ -891,11 +889,11 @@ def _by_keyword(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple
     for key in ("a", "arr", "m", "x", "ary", "array"):
         if len(args) == place and isinstance(rest.get(key), TorchArray):
             return [*args, rest.pop(key)], rest
-    if len(args) > place and _has_arrays(args[place]):
+    if len(args) > place:
         changed = list(args)
         changed[place] = _raised(_lowered_array(args[place]))
         return changed, rest
-    raise Unavailable(f"torch: no counterpart of numpy.{name} where its array is a constant")
+    raise Unavailable(f"torch: no counterpart of numpy.{name} without its array")
 
 
 def _as_arrays(values: Sequence[Any]) -> list[TorchArray]:
@@ -1270,7 +1268,7 @@ def _out_of_graph(how: str, frame: Any) -> str:
             remedy = _OF_MATH.get(name, f"numpy.{name}")
         elif how != "numpy.asarray":
             remedy = "the array itself, and numpy.sin in place of math.sin"
-    return f"torch: {what} takes the value out of the graph; use {remedy}"
+    return f"{what} takes the value out of the graph; use {remedy}"
 
 
 #: What replaces those functions of ``math`` that NumPy has under another name, or not at all.

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -226,6 +227,10 @@ SHAPES = [
     case("where", lambda x: np.where(x > 0, x**2, -x) + np.where([1, 0, 1, 0, 1, 0], x, 0.0)),
     case("where of one", lambda x: x[np.where(x > 0)] * x[np.nonzero(x > 0)[0]]),
     case("select", lambda x: np.select([x > 1, x > 0], [x**2, x**3], -x)),
+    case(
+        "of constants",
+        lambda x: np.compress(x > 1, [1, 2, 3, 4, 5, 6]) * x[:2] + np.repeat(2.0, (x > 1).sum()),
+    ),
     case("unstack", lambda x: np.unstack(x), MATRIX),
     case("meshgrid", lambda x: np.meshgrid(x, x**2)),
     case("astype", lambda x: x.astype(np.float64) * x.astype(int) * np.astype(x, float)),
@@ -551,6 +556,7 @@ REFUSED = [
     (lambda x: np.frexp(x), r"no counterpart of numpy\.frexp"),
     (lambda x: np.add.at(x, [0], 1.0), r"no counterpart of numpy\.add\.at"),
     (lambda x: np.exp(x, where=[True] * 6), r"numpy\.exp with where="),
+    (lambda x: np.delete(obj=x > 0, arr=[1.0, 2.0]), r"numpy\.delete without its array"),
     (lambda x: np.copyto(x, 1.0), r"numpy\.copyto changes its argument in place"),
     (lambda x: x.ctypes, r"no counterpart of numpy\.ndarray\.ctypes"),
     (lambda x: x[0].hex(), r"no counterpart of numpy\.ndarray\.hex"),
@@ -567,8 +573,7 @@ def test_what_has_no_counterpart_or_loses_the_gradient_is_refused(f: Callable[[A
         f(wrap(leaf))
     reason = refusal(caught.value)
     assert reason is not None
-    assert reason.args[0].startswith("torch: ")
-    assert __import__("re").search(text, str(reason)), str(reason)
+    assert re.search(text, str(reason)), str(reason)
 
 
 def test_other_errors_are_no_refusal() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from hypothesis import strategies as st
 from jaxtyping import Float, Float32, Int
 from test_points import examples
 
@@ -107,7 +108,7 @@ def test_jaxtyping_sizes() -> None:
 def test_named_sizes_are_one_number_in_all_arguments() -> None:
     matrix = from_annotation(Float[np.ndarray, "n k"], "a")
     vector = from_annotation(Float[torch.Tensor, "k"], "b")
-    both = __import__("hypothesis").strategies.tuples(matrix, vector)
+    both = st.tuples(matrix, vector)
     sizes = {(*a.shape, *b.shape) for a, b in examples(both, 100)}
     assert all(k == again for _, k, again in sizes)
     assert len(sizes) > 8

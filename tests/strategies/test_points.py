@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import random
 import subprocess
 import sys
 import time
@@ -45,7 +46,7 @@ def minimal(strategy: st.SearchStrategy[Any], condition: Any) -> Any:
         strategy,
         condition,
         settings=settings(max_examples=3000, database=None, deadline=None),
-        random=__import__("random").Random(0),
+        random=random.Random(0),
     )
 
 
