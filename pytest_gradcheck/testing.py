@@ -74,7 +74,9 @@ def _run(fn: Callable[..., Any], tree: Tree, fault: Fault) -> Any:
     """Run a torch function with its backward replaced by the right one and a fault after it."""
     import torch
 
-    positions = [i for i, v in enumerate(tree.leaves) if is_tensor(v) and v.is_floating_point() | v.is_complex()]
+    positions = [
+        i for i, v in enumerate(tree.leaves) if is_tensor(v) and (v.is_floating_point() or v.is_complex())
+    ]
     structure: list[Tree] = []
 
     def call(tensors: Sequence[Any]) -> list[Any]:

@@ -20,6 +20,7 @@ ALLOWED = {
         "pytest_gradcheck.core.errors",
         "pytest_gradcheck.core.layout",
         "pytest_gradcheck.core.problem",
+        "pytest_gradcheck.core.values",
         "reference_engine",
     },
     "pytest_gradcheck/core": {"pytest_gradcheck.core", "pytest_gradcheck.methods"},

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pytest_gradcheck.core.layout import Layout
-from pytest_gradcheck.core.problem import EPS64
+from pytest_gradcheck.core.values import EPS64
 from pytest_gradcheck.methods.base import Estimate
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import inspect
-import random
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -15,29 +13,21 @@ import numpy as np
 
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.layout import Layout, Vector
+from pytest_gradcheck.core.naming import called_wrongly, lies_under, name_of, parameter_names, signature_text
 from pytest_gradcheck.core.pytree import Substitution, Tree, is_module, is_tensor
+from pytest_gradcheck.core.random_states import RandomStates
 from pytest_gradcheck.core.results import NotChecked
-
-EPS64 = float(np.finfo(np.float64).eps)
-EPS32 = float(np.finfo(np.float32).eps)
-EPS_BY_DTYPE = {
-    "float64": EPS64,
-    "complex128": EPS64,
-    "float32": EPS32,
-    "complex64": EPS32,
-    "float16": float(np.finfo(np.float16).eps),
-    "complex32": float(np.finfo(np.float16).eps),
-    "bfloat16": 2.0**-7,
-}
-
-TINY64 = float(np.finfo(np.float64).tiny)
-TINY_BY_DTYPE = {
-    "float32": float(np.finfo(np.float32).tiny),
-    "complex64": float(np.finfo(np.float32).tiny),
-    "bfloat16": float(np.finfo(np.float32).tiny),
-    "float16": float(np.finfo(np.float16).tiny),
-    "complex32": float(np.finfo(np.float16).tiny),
-}
+from pytest_gradcheck.core.values import (
+    EPS64,
+    EPS_BY_DTYPE,
+    TINY64,
+    TINY_BY_DTYPE,
+    copy_leaf,
+    dtype_of,
+    kind_of,
+    like,
+    to_numpy,
+)
 
 
 class Dialect(enum.StrEnum):
@@ -67,9 +57,9 @@ class Problem:
         seed: int | None = None,
     ):
         if not callable(fn):
-            raise InvalidArgument("fn", _kind(fn), "give a function, a torch.nn.Module or another callable")
+            raise InvalidArgument("fn", kind_of(fn), "give a function, a torch.nn.Module or another callable")
         self.fn = fn
-        self.name = name or _name_of(fn)
+        self.name = name or name_of(fn)
         self._bind(fn, inputs)
         self.dialect = self._find_dialect()
         self.not_checked: list[NotChecked] = []
@@ -91,7 +81,7 @@ class Problem:
         self.seed = zlib.crc32(self.point.tobytes()) if seed is None else seed
         self.lower, self.upper = self._bounds(domain)
         self.evaluations = 0
-        self._random = _RandomState(self.seed)
+        self._random = RandomStates(self.seed)
         self._grad_mode = False
         self._start()
 
@@ -107,12 +97,12 @@ class Problem:
 
     def native_values(self) -> list[Any]:
         """Return copies of the user's own differentiable leaves: same dtype, device, strides, values."""
-        return [_copy(self._leaves[i], double=False) for i in self._positions]
+        return [copy_leaf(self._leaves[i], double=False) for i in self._positions]
 
     def values_at(self, vector: Vector) -> list[Any]:
         """Return the leaves that stand for a flat vector, in the precision in which `evaluate` works."""
         return [
-            _like(array, self._leaves[i], double=self.double)
+            like(array, self._leaves[i], double=self.double)
             for array, i in zip(self.inputs.split(vector), self._positions, strict=True)
         ]
 
@@ -135,7 +125,7 @@ class Problem:
         if self.double:
             return vector
         parts = [
-            to_numpy(_like(array, self._leaves[i], double=False))
+            to_numpy(like(array, self._leaves[i], double=False))
             for array, i in zip(self.inputs.split(vector), self._positions, strict=True)
         ]
         return self.inputs.join(parts)
@@ -160,7 +150,7 @@ class Problem:
 
     def native_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return fresh positional and keyword arguments, as the user's own function would be called."""
-        filled = [_copy(v, double=False) for v in self._leaves]
+        filled = [copy_leaf(v, double=False) for v in self._leaves]
         arguments, _ = self._assemble(filled)
         return ((), arguments) if self._how == "dict" else (tuple(arguments.values()), {})
 
@@ -171,7 +161,7 @@ class Problem:
         """
         parts = iter(self.outputs.split(vector))
         filled = [
-            _like(next(parts), leaf, double=False) if keep else None
+            like(next(parts), leaf, double=False) if keep else None
             for leaf, keep in zip(self.output_tree.leaves, self._kept, strict=True)
         ]
         return self.output_tree.map(filled)
@@ -231,9 +221,9 @@ class Problem:
                     )
         elif isinstance(inputs, tuple) and not hasattr(inputs, "_fields"):
             self._how = "tuple"
-            arguments = dict(zip(_parameter_names(fn, len(inputs)), inputs, strict=True))
+            arguments = dict(zip(parameter_names(fn, len(inputs)), inputs, strict=True))
         else:
-            self._how, arguments = "one", {_parameter_names(fn, 1)[0]: inputs}
+            self._how, arguments = "one", {parameter_names(fn, 1)[0]: inputs}
         if not arguments and not is_module(fn):
             raise InvalidArgument("inputs", "none", "give one array, a tuple or a dict of inputs")
         self._arguments = dict(arguments)
@@ -262,7 +252,7 @@ class Problem:
             zip(self._names, self._leaves, self._in_module, strict=True)
         ):
             reason = self._why_constant(value, inside, some_require_grad)
-            if reason is None and wanted is not None and not any(_under(name, w) for w in wanted):
+            if reason is None and wanted is not None and not any(lies_under(name, w) for w in wanted):
                 reason = "left out by wrt"
             if reason is None:
                 positions.append(i)
@@ -289,12 +279,12 @@ class Problem:
                 return "requires no gradient, beside a tensor that does"
             return None
         if self.dialect is Dialect.TORCH:
-            return f"{_kind(value)} beside tensors"
+            return f"{kind_of(value)} beside tensors"
         if isinstance(value, np.ndarray | np.generic):
             return None if value.dtype.kind in "fc" else f"dtype {value.dtype} is not differentiable"
         if isinstance(value, float | complex):
             return None
-        return f"{_kind(value)} is not differentiable"
+        return f"{kind_of(value)} is not differentiable"
 
     def _wanted(self, wrt: Any) -> list[str] | None:
         if wrt is None:
@@ -304,7 +294,7 @@ class Problem:
         for item in wrt if isinstance(wrt, list | tuple | set | frozenset) else [wrt]:
             if isinstance(item, int) and not isinstance(item, bool) and -len(keys) <= item < len(keys):
                 wanted.append(keys[item])
-            elif isinstance(item, str) and any(_under(name, item) for name in self._names):
+            elif isinstance(item, str) and any(lies_under(name, item) for name in self._names):
                 wanted.append(item)
             else:
                 raise InvalidArgument(
@@ -324,12 +314,12 @@ class Problem:
                 raise InvalidArgument("domain", repr(bounds), "bounds are a pair (lower, upper)") from None
             hit = False
             for leaf in self.inputs.leaves:
-                if _under(leaf.name, key):
+                if lies_under(leaf.name, key):
                     hit = True
                     for side, bound in ((lower, low), (upper, high)):
                         values = np.broadcast_to(np.asarray(bound, dtype=np.float64), leaf.shape).reshape(-1)
                         side[leaf.start : leaf.stop] = np.repeat(values, 2) if leaf.is_complex else values
-            if not hit and not any(_under(n, key) for n in self._names):
+            if not hit and not any(lies_under(n, key) for n in self._names):
                 raise InvalidArgument("domain", f"the name {key!r}", f"name one of {', '.join(self._names)}")
         outside = ~((self.point >= lower) & (self.point <= upper)) & np.isfinite(self.point)
         if outside.any():
@@ -419,10 +409,10 @@ class Problem:
                 f"{given} for a function that calls torch ({text.splitlines()[0]})",
                 "draw tensors(...) instead, or pass torch tensors",
             ) from error
-        if isinstance(error, TypeError) and "argument" in text and _called_wrongly(self.fn, error):
+        if isinstance(error, TypeError) and "argument" in text and called_wrongly(self.fn, error):
             raise InvalidArgument(
                 "inputs",
-                f"{', '.join(self._arguments)} for {self.name}{_signature(self.fn)} ({text})",
+                f"{', '.join(self._arguments)} for {self.name}{signature_text(self.fn)} ({text})",
                 "a tuple is passed by position, a dict by name, anything else as the one argument",
             ) from error
 
@@ -452,7 +442,7 @@ class Problem:
             return None if value.dtype.kind in "fc" else f"dtype {value.dtype} has no derivative"
         if isinstance(value, float | complex):
             return None
-        return f"{_kind(value)} has no derivative"
+        return f"{kind_of(value)} has no derivative"
 
     def _plain_call(self, values: Sequence[Any], *, double: bool) -> list[Any]:
         with self._no_grad():
@@ -469,7 +459,9 @@ class Problem:
         return torch.enable_grad() if self._grad_mode else torch.no_grad()
 
     def _call(self, values: Sequence[Any], double: bool) -> tuple[Tree, list[Any]]:
-        filled = [None if i in self._differentiated else _copy(v, double) for i, v in enumerate(self._leaves)]
+        filled = [
+            None if i in self._differentiated else copy_leaf(v, double) for i, v in enumerate(self._leaves)
+        ]
         for i, value in zip(self._positions, values, strict=True):
             filled[i] = value
         arguments, substitutions = self._assemble(filled)
@@ -493,71 +485,6 @@ class Problem:
         return arguments, substitutions
 
 
-# -- random numbers --------------------------------------------------------------------------------
-
-
-class _RandomState:
-    """Makes every call of a function that draws random numbers draw the same ones.
-
-    Seeding the three generators costs 30 µs, many times a small function, so it is done only after
-    the first call was seen to move one of them.
-    """
-
-    def __init__(self, seed: int):
-        self.seed = seed
-        self._moved: bool | None = None
-
-    def rewind(self) -> None:
-        if self._moved is None:
-            self._seed()
-            self._before = _random_states()
-        elif self._moved:
-            self._seed()
-
-    def look(self) -> None:
-        if self._moved is None:
-            self._moved = not _same_states(self._before, _random_states())
-            del self._before
-
-    def _seed(self) -> None:
-        random.seed(self.seed)
-        np.random.seed(self.seed % 2**32)
-        torch = sys.modules.get("torch")
-        if torch is not None:
-            torch.manual_seed(self.seed)
-
-
-@contextlib.contextmanager
-def kept_random_states() -> Iterator[None]:
-    """Leave Python's, NumPy's and torch's global random states as they were found."""
-    before = _random_states()
-    try:
-        yield
-    finally:
-        _set_random_states(before)
-
-
-def _random_states() -> tuple[Any, ...]:
-    torch = sys.modules.get("torch")
-    return random.getstate(), np.random.get_state(), None if torch is None else torch.get_rng_state()
-
-
-def _set_random_states(states: tuple[Any, ...]) -> None:
-    random.setstate(states[0])
-    np.random.set_state(states[1])
-    if states[2] is not None:
-        sys.modules["torch"].set_rng_state(states[2])
-
-
-def _same_states(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
-    numpy_same = a[1][2:] == b[1][2:] and bool(np.array_equal(a[1][1], b[1][1]))
-    torch_same = (a[2] is None and b[2] is None) or bool((a[2] == b[2]).all())
-    return a[0] == b[0] and numpy_same and torch_same
-
-
-# -- values ----------------------------------------------------------------------------------------
-
-
 @contextlib.contextmanager
 def _substituted(substitutions: Sequence[Substitution]) -> Iterator[None]:
     if not substitutions:
@@ -569,150 +496,3 @@ def _substituted(substitutions: Sequence[Substitution]) -> Iterator[None]:
         for swap in substitutions:
             stack.enter_context(_reparametrize_module(swap.module, swap.tensors))
         yield
-
-
-def dtype_of(value: Any) -> str:
-    """Return the name of a leaf's dtype: ``float64`` for a Python float, ``bfloat16``, ``complex64``, …"""
-    if is_tensor(value):
-        return str(value.dtype).removeprefix("torch.")
-    if isinstance(value, np.ndarray | np.generic):
-        return value.dtype.name
-    return "complex128" if isinstance(value, complex) else "float64"
-
-
-def to_numpy(value: Any) -> np.ndarray[Any, Any]:
-    """Return a leaf, of whatever kind and dtype, as a NumPy array; tensors as float64 or complex128."""
-    if is_tensor(value):
-        kind = np.complex128 if value.dtype.is_complex else np.float64
-        torch = sys.modules["torch"]
-        wide = value.detach().to(torch.complex128 if value.dtype.is_complex else torch.float64)
-        # force also resolves conjugate views, negative views and torch's symbolic zero tensors.
-        return np.asarray(wide.numpy(force=True), dtype=kind)
-    return np.asarray(value)
-
-
-def _copy(value: Any, double: bool) -> Any:
-    if is_tensor(value):
-        if value.layout is not sys.modules["torch"].strided:
-            return value.detach().clone()
-        floating = value.dtype.is_floating_point or value.dtype.is_complex
-        if double and floating:
-            return _widened(value)
-        return value.detach().clone() if value.is_contiguous() else _restrided(value.detach())
-    return value.copy() if isinstance(value, np.ndarray) else value
-
-
-def _widened(value: Any) -> Any:
-    torch = sys.modules["torch"]
-    dtype = torch.complex128 if value.dtype.is_complex else torch.float64
-    return value.detach().to(dtype, copy=True)
-
-
-def _restrided(tensor: Any) -> Any:
-    """Return a copy with the same strides, also of expanded and overlapping tensors."""
-    torch = sys.modules["torch"]
-    needed = 1 + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride(), strict=True) if n > 0)
-    base = torch.empty(needed if tensor.numel() else 0, dtype=tensor.dtype, device=tensor.device)
-    base.copy_(tensor.as_strided((base.numel(),), (1,)))
-    return base.as_strided(tensor.shape, tensor.stride())
-
-
-def _overlaps(tensor: Any) -> bool:
-    """Whether several entries of a tensor may share one place in memory, as in an expanded one."""
-    reach = 0
-    for size, stride in sorted(zip(tensor.shape, tensor.stride(), strict=True), key=lambda d: d[1]):
-        if size > 1:
-            if stride <= reach:
-                return True
-            reach += (size - 1) * stride
-    return False
-
-
-def _like(array: np.ndarray[Any, Any], original: Any, *, double: bool) -> Any:
-    """Return an array as a leaf of the kind of the original."""
-    if is_tensor(original):
-        torch = sys.modules["torch"]
-        dtype = None if double else original.dtype
-        tensor = torch.from_numpy(array).to(device=original.device, dtype=dtype)
-        if original.is_contiguous() or _overlaps(original):
-            return tensor
-        out = torch.empty_strided(original.shape, original.stride(), dtype=tensor.dtype, device=tensor.device)
-        return out.copy_(tensor)
-    if isinstance(original, np.ndarray):
-        kept = array if double else array.astype(original.dtype)
-        fortran = original.ndim > 1 and original.flags.f_contiguous and not original.flags.c_contiguous
-        return np.asfortranarray(kept) if fortran else kept
-    scalar = array[()]
-    if isinstance(original, np.generic):
-        return scalar if double else original.dtype.type(scalar)
-    return scalar.item()
-
-
-# -- words -----------------------------------------------------------------------------------------
-
-
-def _under(name: str, key: str) -> bool:
-    """Whether a leaf's name is the key itself or lies inside of it."""
-    return name == key or (name.startswith(key) and name[len(key)] in ".[")
-
-
-def _parameter_names(fn: Any, count: int) -> list[str]:
-    """Return the names by which the first positional arguments of a callable are known."""
-    target = fn.forward if is_module(fn) else fn
-    owner = getattr(fn, "__self__", None)
-    if isinstance(owner, type) and fn.__name__ == "apply" and hasattr(owner, "forward"):
-        # torch.autograd.Function.apply takes anything; its forward knows the names.
-        target = owner.forward
-    names: list[str] = []
-    try:
-        parameters = inspect.signature(target).parameters.values()
-    except (TypeError, ValueError):
-        # Builtins and ufuncs have no signature.
-        parameters = ()  # type: ignore[assignment]  # an empty stand-in for the mapping's view
-    for p in parameters:
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
-            names.append(p.name)
-        elif p.kind is p.VAR_POSITIONAL:
-            names += [f"{p.name}[{i}]" for i in range(count - len(names))]
-    if target is not fn and names[:1] == ["ctx"]:
-        del names[0]
-    names = names[:count]
-    if len(names) < count:
-        names += ["x"] if count == 1 else [f"x{i}" for i in range(len(names), count)]
-    return names
-
-
-def _name_of(fn: Any) -> str:
-    owner = getattr(fn, "__self__", None)
-    if isinstance(owner, type) and not inspect.isbuiltin(fn):
-        return f"{owner.__name__}.{fn.__name__}"
-    if inspect.isbuiltin(fn):
-        return str(fn.__name__)
-    return getattr(fn, "__qualname__", None) or type(fn).__qualname__
-
-
-def _signature(fn: Any) -> str:
-    try:
-        return str(inspect.signature(fn))
-    except (TypeError, ValueError):
-        return "(...)"
-
-
-def _called_wrongly(fn: Any, error: BaseException) -> bool:
-    """Whether a TypeError comes from the call itself, not from inside of the function."""
-    trace = error.__traceback__
-    depth = 0
-    while trace is not None:
-        depth += 1
-        code = trace.tb_frame.f_code
-        if code is getattr(fn, "__code__", None):
-            return False
-        trace = trace.tb_next
-    return hasattr(fn, "__code__")
-
-
-def _kind(value: Any) -> str:
-    name = type(value).__name__
-    if value is None:
-        return "None"
-    return f"a {name}" if name[0].lower() not in "aeiou" else f"an {name}"

@@ -9,7 +9,7 @@ import numpy as np
 
 from pytest_gradcheck.core.jacobian import Jacobian, Matrix
 from pytest_gradcheck.core.layout import Vector
-from pytest_gradcheck.core.problem import EPS32
+from pytest_gradcheck.core.values import EPS32
 from pytest_gradcheck.methods.base import Pullback, leafwise
 
 #: Another order of summation rounds differently from the measured one, but not much worse.

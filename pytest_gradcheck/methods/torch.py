@@ -9,7 +9,8 @@ import numpy as np
 
 from pytest_gradcheck.core.errors import Unavailable
 from pytest_gradcheck.core.layout import Vector
-from pytest_gradcheck.core.problem import EPS32, EPS64, Dialect, Problem, to_numpy
+from pytest_gradcheck.core.problem import Dialect, Problem
+from pytest_gradcheck.core.values import EPS32, EPS64, to_numpy
 from pytest_gradcheck.methods.base import Program, Pullback, gradient_layouts
 
 Precision = Literal["own", "double", "single"]
@@ -42,16 +43,11 @@ def prepare(
                 for w, v in zip(wide, values, strict=True)
             ]
             eps = EPS32
-        with_numpy = False
     else:
-        values = [torch.from_numpy(np.array(a)) for a in problem.inputs.split(problem.point)]
-        eps, double = EPS64, True
-        with_numpy = True
+        return _prepare_numpy(problem)
 
     def run(*leaves: Any) -> Sequence[Any]:
-        if not with_numpy:
-            return problem.call(leaves, double=double)
-        return _call_as_numpy(problem, leaves)
+        return problem.call(leaves, double=double)
 
     program = Program(run, problem.inputs, problem.outputs)
     try:
@@ -65,11 +61,24 @@ def prepare(
     return _TorchPullback.at(copied, [v.detach().requires_grad_() for v in values], eps)
 
 
-def _call_as_numpy(problem: Problem, leaves: Sequence[Any]) -> list[Any]:
+def _prepare_numpy(problem: Problem) -> Pullback:
+    """Run Python or NumPy code on tensors that behave as NumPy arrays, in float64."""
+    import torch
+
     from pytest_gradcheck.methods import numpy_on_torch
 
-    outs = problem.call([numpy_on_torch.wrap(leaf) for leaf in leaves], double=True)
-    return [numpy_on_torch.unwrap(out) for out in outs]
+    # A NumPy array without dimensions is changed in place by what changes it; a float is not.
+    scalars = [not isinstance(value, np.ndarray) for value in problem.native_values()]
+
+    def run(*leaves: Any) -> Sequence[Any]:
+        wrapped = [numpy_on_torch.wrap(x, scalar=s) for x, s in zip(leaves, scalars, strict=True)]
+        return [numpy_on_torch.unwrap(out) for out in problem.call(wrapped, double=True)]
+
+    leaves = [torch.from_numpy(np.array(a)).requires_grad_() for a in problem.inputs.split(problem.point)]
+    try:
+        return _TorchPullback.at(Program(run, problem.inputs, problem.outputs), leaves, EPS64)
+    except Exception as error:
+        raise numpy_on_torch.refusal(error) or error from None
 
 
 class _TorchPullback(Pullback):

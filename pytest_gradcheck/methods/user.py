@@ -10,7 +10,8 @@ import numpy as np
 
 from pytest_gradcheck.core.errors import InvalidArgument, Unavailable
 from pytest_gradcheck.core.layout import Leaf, Vector
-from pytest_gradcheck.core.problem import Problem, to_numpy
+from pytest_gradcheck.core.problem import Problem
+from pytest_gradcheck.core.values import to_numpy
 from pytest_gradcheck.methods.base import Program, Pullback
 
 

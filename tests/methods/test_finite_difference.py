@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_gradcheck.core.problem import EPS64
+from pytest_gradcheck.core.values import EPS64
 from pytest_gradcheck.methods.finite_difference import QUICK, THOROUGH, Line, textbook
 
 SMOOTH = {

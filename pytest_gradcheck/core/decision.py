@@ -1,0 +1,330 @@
+"""How a verdict is reached: a cheap look, a close look on doubt, and what was found."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pytest_gradcheck.core import outcome
+from pytest_gradcheck.core.compare import Tolerance, vote
+from pytest_gradcheck.core.diagnose import diagnose
+from pytest_gradcheck.core.errors import InvalidArgument, Unavailable
+from pytest_gradcheck.core.jacobian import Function, Jacobian, Matrix
+from pytest_gradcheck.core.layout import Vector
+from pytest_gradcheck.core.literal import to_source
+from pytest_gradcheck.core.locate import wrong_columns, wrong_rows
+from pytest_gradcheck.core.problem import Dialect, Problem
+from pytest_gradcheck.core.results import CheckResult, Diagnosis, MethodResult, NotChecked, Status, Verdict
+from pytest_gradcheck.core.rounding import measure
+from pytest_gradcheck.core.table import Table, fill
+from pytest_gradcheck.methods.base import Pullback
+
+#: Up to this many inputs and outputs ``mode="auto"`` looks at every entry from the start; beyond it
+#: two random projections come first, at a cost that does not grow with the number of entries.
+SMALL = 8
+
+#: Up to this many inputs and outputs doubt is settled entry by entry, beyond it by bisection.
+ENTRYWISE = 128
+
+#: Random projections of a first look; each error has that many chances not to cancel.
+DIRECTIONS = 2
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the caller asked for; ``demanded`` says whether the methods were named."""
+
+    methods: tuple[str, ...]
+    demanded: bool
+    gradient: Callable[..., Any] | None
+    vjp: Callable[..., Any] | None
+    tolerance: Tolerance
+    mode: str
+    step: float | None
+
+
+class Decision:
+    """A check of one function at one point, whatever its order."""
+
+    order: int
+    function: Function
+
+    def __init__(self, problem: Problem, options: Options):
+        self.problem = problem
+        self.options = options
+        self.pullbacks: dict[str, Pullback] = {}
+        self.states: dict[str, tuple[Status, str | None]] = {}
+        self.preparation: dict[str, float] = {}
+        self.jacobian: Jacobian | None = None
+
+    def in_two_precisions(self) -> tuple[Pullback | None, list[Pullback]]:
+        """Return one exact method in a fine arithmetic, and several times in a coarse one."""
+        raise NotImplementedError
+
+    def prepare(self, name: str, make: Callable[[], Pullback]) -> None:
+        """Make one exact method ready, or write down why it cannot run."""
+        start = time.perf_counter()
+        try:
+            pullback = make()
+            # One pull at once: a backward that raises is seen here and not in the middle of a table.
+            gradient = pullback.vjp(np.ones(pullback.program.outputs.size))
+            self.must_reproduce(pullback, gradient)
+            self.pullbacks[name] = pullback
+            self.states[name] = (Status.OK, None)
+        except Unavailable as reason:
+            self.states[name] = (Status.UNAVAILABLE, str(reason))
+        except InvalidArgument:
+            raise
+        except Exception as error:
+            lines = str(error).strip().splitlines()
+            text = f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+            on_trial = name == "user" or (name == "torch" and self.problem.dialect is Dialect.TORCH)
+            self.states[name] = (Status.ERROR if on_trial else Status.UNAVAILABLE, text)
+        finally:
+            self.preparation[name] = time.perf_counter() - start
+
+    def must_reproduce(self, pullback: Pullback, gradient: Vector) -> None:
+        """Raise `Unavailable` when a method's own run gives another value than the function."""
+
+    def decide(self) -> CheckResult:
+        """Compare cheaply, look closely on doubt, and say what was found."""
+        for name, (status, reason) in self.states.items():
+            if status is Status.ERROR:
+                diagnosis = Diagnosis("backward-raised", f"the backward of {name} raised {reason}")
+                return self.result(Verdict.FAIL, diagnosis, culprit=name)
+        differences = tuple(n for n in ("central", "forward") if n in self.options.methods)
+        early = self._nothing_to_compare(differences)
+        if early is not None:
+            return early
+        jacobian = Jacobian(self.function, self.pullbacks, differences, self.options.step)
+        self.jacobian = jacobian
+        table = self._first_look(jacobian)
+        if not table.settled:
+            measure(jacobian, *self.in_two_precisions())
+            table = self._close_look(jacobian, table)
+        if _reference_is_not_finite(table):
+            del self.pullbacks["reference"]
+            reason = "the engine's own gradient is not finite at this point, where differences are"
+            self.states["reference"] = (Status.UNAVAILABLE, reason)
+            table = self._close_look(jacobian, table)
+        if table.disagrees:
+            return self._failed(table, jacobian)
+        if table.everybody_backed and not table.jumps:
+            return self._passed(table, jacobian)
+        return self._undecided(table)
+
+    # -- stations ------------------------------------------------------------------------------------
+
+    def _nothing_to_compare(self, differences: tuple[str, ...]) -> CheckResult | None:
+        f = self.function
+        if f.outputs.size == 0:
+            text = "the outputs are empty: there is no entry to check"
+            return self.result(Verdict.INCONCLUSIVE, Diagnosis("nothing-checked", text))
+        if not np.isfinite(f.value).all():
+            name, index = f.outputs.locate(int(np.argmax(~np.isfinite(f.value))))
+            text = f"the function is not finite at this point ({name}{list(index) or ''})"
+            return self.result(Verdict.INCONCLUSIVE, Diagnosis("non-finite-value", text))
+        if (f.jitter > math.sqrt(f.eps) * np.abs(f.value).max(initial=0.0)).any():
+            text = "two calls at the same point gave different values"
+            return self.result(Verdict.INCONCLUSIVE, Diagnosis("nondeterministic", text))
+        if self.pullbacks and len(self.pullbacks) + len(differences) >= 2:
+            return None
+        text = "differences alone check nothing; no exact method could run"
+        if self.pullbacks:
+            text = f"{next(iter(self.pullbacks))} alone checks nothing"
+        reasons = "; ".join(f"{n}: {reason}" for n, (_, reason) in self.states.items() if reason)
+        text = f"{text} ({reasons})" if reasons else text
+        return self.result(Verdict.INCONCLUSIVE, Diagnosis("nothing-checked", text))
+
+    def _first_look(self, jacobian: Jacobian) -> Table:
+        """Look at all of a small Jacobian, and at two random projections of a large one."""
+        n, m = self.function.inputs.size, self.function.outputs.size
+        tolerance, mode = self.options.tolerance, self.options.mode
+        small = n <= SMALL and m <= SMALL
+        if mode == "full" or self.options.step or (mode == "auto" and small):
+            return fill(jacobian, tolerance, np.eye(m), coordinates=list(range(n)))
+        rng = np.random.default_rng(self.problem.seed)
+        rows = np.ones((1, 1)) if m == 1 else random_cotangents(rng, m)
+        tangents = np.stack([jacobian.direction(rng) for _ in range(DIRECTIONS)])
+        return fill(jacobian, tolerance, rows, tangents=tangents)
+
+    def _close_look(self, jacobian: Jacobian, table: Table) -> Table:
+        """Look at entries: all of them where that can be paid, else those that cause the doubt."""
+        n, m = self.function.inputs.size, self.function.outputs.size
+        tolerance = self.options.tolerance
+        if self.options.mode == "full" or not table.projected or (n <= ENTRYWISE and m <= ENTRYWISE):
+            every = list(range(n))
+            return fill(jacobian, tolerance, np.eye(m), coordinates=every, thorough=True)
+        columns = wrong_columns(jacobian, tolerance, table)
+        if not columns:
+            return fill(jacobian, tolerance, table.cotangents, tangents=table.tangents, thorough=True)
+        rows = wrong_rows(jacobian, tolerance, columns[0]) if m > ENTRYWISE else list(range(m))
+        units = np.zeros((len(rows), m))
+        units[np.arange(len(rows)), rows] = 1.0
+        cotangents = units if rows else table.cotangents
+        return fill(jacobian, tolerance, cotangents, coordinates=columns, thorough=True)
+
+    # -- outcomes ------------------------------------------------------------------------------------
+
+    def _passed(self, table: Table, jacobian: Jacobian) -> CheckResult:
+        if table.kinks and not table.projected:
+            diagnosis = Diagnosis(
+                "subgradient", "at a kink; every gradient lies between the one-sided slopes"
+            )
+            return self.result(Verdict.PASS, diagnosis, table=table, labels=("kink",))
+        names = [*jacobian.differences, *table.exact]
+        diagnosis = Diagnosis("agree", f"{', '.join(names[:-1])} and {names[-1]} agree")
+        return self.result(Verdict.PASS, diagnosis, table=table, not_checked=_too_small_to_see(table))
+
+    def _failed(self, table: Table, jacobian: Jacobian) -> CheckResult:
+        f = self.function
+        culprit = vote(table.agreement, [*jacobian.differences, *table.exact])
+        if culprit is None:
+            said = "; ".join(
+                f"{c.a} and {c.b} {'agree' if c.agree else 'differ'}"
+                for c in table.evidence
+                if c.agree is not None
+            )
+            diagnosis = Diagnosis("methods-split", f"the methods disagree and no majority names one: {said}")
+            return self.result(Verdict.FAIL, diagnosis, table=table)
+        bad = table.bad_entries(culprit)
+        right = _right_values(table, jacobian, culprit)
+        notes = self.pullbacks[culprit].notes
+        diagnosis = diagnose(table.exact[culprit].value, right, bad, culprit, f.inputs, notes)
+        if table.kinks and not table.projected and diagnosis.code != "non-finite-gradient":
+            assert table.differences is not None
+            smooth = bad.copy()
+            smooth[:, table.coordinates] &= ~table.differences.kink
+            if not smooth.any():
+                text = f"the gradient of {culprit} lies outside of the one-sided slopes at a kink"
+                diagnosis = Diagnosis("kink-outside", text)
+        if culprit == "reference":
+            diagnosis = Diagnosis("reference-engine", f"{diagnosis.text}; the others agree")
+        return self.result(Verdict.FAIL, diagnosis, table=table, culprit=culprit)
+
+    def _undecided(self, table: Table) -> CheckResult:
+        d = table.differences
+        if d is not None and d.jump.any():
+            diagnosis = Diagnosis("jump", "the function jumps at this point; it has no derivative there")
+        elif any(not np.isfinite(e.value).all() for e in table.exact.values()):
+            text = "the gradient is not finite at this point, and nobody can measure it"
+            diagnosis = Diagnosis("singularity", text)
+        else:
+            text = (
+                "the error bars are so wide that an error of the promised sensitivity "
+                f"({self.options.tolerance.sensitivity:g}) would hide in them"
+            )
+            diagnosis = Diagnosis("unresolved", text)
+        return self.result(Verdict.INCONCLUSIVE, diagnosis, table=table)
+
+    def result(
+        self,
+        verdict: Verdict,
+        diagnosis: Diagnosis,
+        *,
+        table: Table | None = None,
+        culprit: str | None = None,
+        labels: tuple[str, ...] = (),
+        not_checked: tuple[NotChecked, ...] = (),
+    ) -> CheckResult:
+        """Write down what was found."""
+        problem = self.problem
+        sources: dict[str, str] = {}
+        if verdict is not Verdict.PASS:
+            sources = {key: to_source(value) for key, value in problem.arguments.items()}
+        return CheckResult(
+            name=problem.name,
+            verdict=verdict,
+            culprit=culprit,
+            methods=self._method_results(table),
+            pairs=outcome.pairs(table, self.function) if table is not None else (),
+            worst=None if table is None or self.jacobian is None else outcome.worst(table, self.jacobian),
+            diagnosis=diagnosis,
+            not_checked=(*problem.not_checked, *not_checked),
+            order=self.order,
+            mode="directional" if table is not None and table.projected else "full",
+            sensitivity=self.options.tolerance.sensitivity,
+            seed=problem.seed,
+            inputs=sources,
+            reproduce=_reproduce(problem, sources, self.order) if sources else "",
+            labels=labels,
+        )
+
+    def _method_results(self, table: Table | None) -> dict[str, MethodResult]:
+        costs = self.jacobian.costs if self.jacobian is not None else {}
+        out: dict[str, MethodResult] = {}
+        for name, (status, reason) in self.states.items():
+            evaluations = costs[name].evaluations if name in costs else 0
+            if name in self.pullbacks:
+                evaluations = self.pullbacks[name].evaluations
+            seconds = self.preparation.get(name, 0.0) + (costs[name].seconds if name in costs else 0.0)
+            value = bar = None
+            if table is not None and status is Status.OK:
+                value, bar = outcome.shown(name, table, self.function, self._structure)
+            out[name] = MethodResult(status, reason, value, bar, evaluations, seconds)
+        return out
+
+    def _structure(self, parts: list[Any]) -> Any:
+        """Put one value per leaf into the structure of the user's inputs; extra ones are left out."""
+        return self.problem.structure(parts[: len(self.problem.inputs.leaves)])
+
+
+def random_cotangents(rng: np.random.Generator, m: int) -> Matrix:
+    """Draw signed cotangents, away from zero: nothing cancels by design, and no entry is left out."""
+    return np.asarray(rng.choice([-1.0, 1.0], (DIRECTIONS, m)) * rng.uniform(0.5, 1.5, (DIRECTIONS, m)))
+
+
+def _reference_is_not_finite(table: Table) -> bool:
+    """Whether the engine's rules give nan or inf where differences see a derivative.
+
+    A rule may do so at a special point of a composition (the engine follows torch: the untaken branch of
+    a ``where`` is differentiated too). It is then no witness, and the others decide.
+    """
+    if "reference" not in table.exact or len(table.exact) < 2:
+        return False
+    finite = np.isfinite(table.exact["reference"].value)
+    return bool((table.bad_entries("reference") & ~finite).any())
+
+
+def _right_values(table: Table, jacobian: Jacobian, culprit: str) -> Matrix:
+    """Return the rows that the others agree on: another exact method's, else the differences'."""
+    agreement = {frozenset(pair): agree for pair, agree in table.agreement.items()}
+    for name, estimate in table.exact.items():
+        others = [*jacobian.differences, *table.exact]
+        if name != culprit and any(agreement.get(frozenset((name, o))) for o in others):
+            return np.asarray(estimate.value)
+    right = np.array(table.exact[culprit].value)
+    if table.differences is not None and not table.projected:
+        right[:, table.coordinates] = table.differences.central.value
+    return right
+
+
+def _too_small_to_see(table: Table) -> tuple[NotChecked, ...]:
+    """Name the entries whose share in the projections is below the error bar, if nobody saw them singly."""
+    if table.tangents is None or any(table.entrywise(c) and c.agree for c in table.evidence):
+        return ()
+    hidden = 0
+    for c in table.evidence:
+        share = np.abs(table.exact[c.b].value)[:, None, :] * np.abs(table.tangents)[None]
+        seen = (share * 1e-3 > c.tolerance[:, :, None]) | (share == 0)
+        hidden = max(hidden, int((~seen).all(axis=(0, 1)).sum()))
+    if not hidden:
+        return ()
+    text = "share in the projections is smaller than their error bars; mode='full' looks at each"
+    return (NotChecked(f"{hidden} small entries", text),)
+
+
+def _reproduce(problem: Problem, sources: dict[str, str], order: int) -> str:
+    if problem.how == "dict":
+        inputs = "{" + ", ".join(f"{k!r}: {v}" for k, v in sources.items()) + "}"
+    elif problem.how == "tuple":
+        inputs = "(" + "".join(f"{v}, " for v in sources.values()).rstrip() + ")"
+    else:
+        inputs = next(iter(sources.values()))
+    extra = ", order=2" if order == 2 else ""
+    return f"check_gradients({problem.name}, {inputs}{extra}, seed={problem.seed})"

@@ -1,0 +1,167 @@
+"""The two things that are decided: the gradient, and the gradient of the gradient."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from pytest_gradcheck.core.decision import Decision, Options, random_cotangents
+from pytest_gradcheck.core.errors import InvalidArgument, Unavailable
+from pytest_gradcheck.core.jacobian import Function
+from pytest_gradcheck.core.layout import Vector
+from pytest_gradcheck.core.problem import Dialect, Problem
+from pytest_gradcheck.core.results import DIFFERENCE_METHODS, METHOD_NAMES, CheckResult, Status
+from pytest_gradcheck.core.rounding import RUNS, nudged
+from pytest_gradcheck.core.values import EPS64
+from pytest_gradcheck.methods import reference, torch, user
+from pytest_gradcheck.methods.base import Pullback
+
+
+class FirstOrder(Decision):
+    """The derivative of the function at the point."""
+
+    order = 1
+
+    def __init__(self, problem: Problem, options: Options):
+        super().__init__(problem, options)
+        self.function = Function(
+            problem.inputs,
+            problem.outputs,
+            problem.point,
+            problem.value,
+            problem.evaluate,
+            problem.rounded,
+            problem.lower,
+            problem.upper,
+            problem.jitter,
+            problem.eps,
+        )
+
+    def run(self) -> CheckResult:
+        """Prepare every method and decide."""
+        for name in METHOD_NAMES:
+            if name not in self.options.methods:
+                continue
+            if name in DIFFERENCE_METHODS:
+                self.states[name] = (Status.OK, None)
+            elif name == "user" and not (self.options.gradient or self.options.vjp):
+                if self.options.demanded:
+                    raise InvalidArgument(
+                        "methods", "'user' without a gradient", "give gradient= or vjp= as well"
+                    )
+            else:
+                self.prepare(name, lambda name=name: self._make(name))  # type: ignore[misc]  # binds the loop's name
+        return self.decide()
+
+    def _make(self, name: str) -> Pullback:
+        problem = self.problem
+        if name == "user":
+            return user.prepare(problem, self.options.gradient, self.options.vjp)
+        return torch.prepare(problem) if name == "torch" else reference.prepare(problem)
+
+    def must_reproduce(self, pullback: Pullback, gradient: Vector) -> None:
+        """Compare the method's primal with the function's own value; see `Decision.must_reproduce`."""
+        problem = self.problem
+        expected = problem.value if pullback.eps <= EPS64 else problem.primal
+        if not np.isfinite(expected).all():
+            return
+        # What cancels to almost nothing is known to no better than the roundoff of its parts.
+        parts = np.abs(gradient * problem.point)
+        size = max(np.abs(expected).max(initial=0.0), np.where(np.isfinite(parts), parts, 0.0).sum())
+        eps = max(pullback.eps, problem.eps)
+        gap = np.abs(pullback.primal - expected)
+        # The lowering takes the root of zero at 1e-200.
+        if not (gap <= 1e5 * eps * size + 1e-95).all():
+            k = int(np.argmax(np.where(np.isnan(gap), np.inf, gap)))
+            where, index = problem.outputs.locate(k)
+            raise Unavailable(
+                f"the recording does not reproduce the function: {where}{list(index) or ''} is "
+                f"{pullback.primal[k]:.9g} instead of {expected[k]:.9g}"
+            )
+
+    def in_two_precisions(self) -> tuple[Pullback | None, list[Pullback]]:
+        problem = self.problem
+        on_trial = self.pullbacks.get("torch")
+        try:
+            wide = self.pullbacks.get("reference")
+            if isinstance(wide, reference.ReferencePullback):
+                return wide, wide.coarsely([nudged(wide.arrays, k) for k in range(RUNS)])
+            if on_trial is None or problem.dialect is not Dialect.TORCH or not problem.double:
+                return None, []
+            wide = on_trial if on_trial.eps <= EPS64 else torch.prepare(problem, "double")
+            moves = [functools.partial(nudged, k=k) for k in range(RUNS)]
+            return wide, [torch.prepare(problem, "single", move) for move in moves]
+        except Exception:
+            # A function that runs in one precision alone keeps the estimate.
+            return None, []
+
+
+class SecondOrder(Decision):
+    """The derivative of ``(x, u) → u · J(x)`` at the point and a random cotangent u."""
+
+    order = 2
+
+    def __init__(self, first: FirstOrder):
+        super().__init__(first.problem, first.options)
+        self.first = first
+        rng = np.random.default_rng(first.problem.seed)
+        self.cotangent = random_cotangents(rng, first.problem.outputs.size)[0]
+
+    def run(self) -> CheckResult:
+        """Prepare every method that the first order could use, and decide."""
+        for name, (status, reason) in self.first.states.items():
+            self.states[name] = (status, reason)
+            if name in self.first.pullbacks:
+                pullback = self.first.pullbacks[name]
+                self.prepare(name, lambda p=pullback: p.second_order(self.cotangent))  # type: ignore[misc]  # as above
+        self.function = self._gradient_function()
+        return self.decide()
+
+    def _gradient_function(self) -> Function:
+        """Return the gradient as differences see it: a first derivative that was just found right."""
+        f = self.first.function
+        lead = self.pullbacks.get("reference") or self._torch_in_double() or self.pullbacks.get("torch")
+        if lead is None:
+            # Nobody has a second derivative; the first order stands for the layout of the result.
+            return f
+
+        def evaluate(vector: Any) -> Any:
+            try:
+                return lead.primal_at(vector)
+            except Exception:
+                return np.full(lead.program.outputs.size, np.nan)
+
+        free = np.full(f.outputs.size, np.inf)
+        return Function(
+            lead.program.inputs,
+            lead.program.outputs,
+            np.concatenate([f.point, self.cotangent]),
+            lead.primal,
+            evaluate,
+            lambda vector: vector,
+            np.concatenate([f.lower, -free]),
+            np.concatenate([f.upper, free]),
+            np.zeros(lead.program.outputs.size),
+            lead.eps,
+        )
+
+    def _torch_in_double(self) -> Pullback | None:
+        if "torch" not in self.pullbacks or not self.problem.double:
+            return None
+        try:
+            return torch.prepare(self.problem, "double").second_order(self.cotangent)
+        except Exception:
+            # The gradient in the function's own precision is there as well, only coarser.
+            return None
+
+    def in_two_precisions(self) -> tuple[Pullback | None, list[Pullback]]:
+        wide, narrow = self.first.in_two_precisions()
+        if wide is None:
+            return None, []
+        try:
+            return wide.second_order(self.cotangent), [p.second_order(self.cotangent) for p in narrow]
+        except Exception:
+            # What cannot be measured keeps its estimate.
+            return None, []

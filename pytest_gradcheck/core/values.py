@@ -1,0 +1,117 @@
+"""Leaves of every kind: their dtypes, their copies, their numbers."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from pytest_gradcheck.core.pytree import is_tensor
+
+EPS64 = float(np.finfo(np.float64).eps)
+EPS32 = float(np.finfo(np.float32).eps)
+EPS_BY_DTYPE = {
+    "float64": EPS64,
+    "complex128": EPS64,
+    "float32": EPS32,
+    "complex64": EPS32,
+    "float16": float(np.finfo(np.float16).eps),
+    "complex32": float(np.finfo(np.float16).eps),
+    "bfloat16": 2.0**-7,
+}
+
+TINY64 = float(np.finfo(np.float64).tiny)
+TINY_BY_DTYPE = {
+    "float32": float(np.finfo(np.float32).tiny),
+    "complex64": float(np.finfo(np.float32).tiny),
+    "bfloat16": float(np.finfo(np.float32).tiny),
+    "float16": float(np.finfo(np.float16).tiny),
+    "complex32": float(np.finfo(np.float16).tiny),
+}
+
+
+def dtype_of(value: Any) -> str:
+    """Return the name of a leaf's dtype: ``float64`` for a Python float, ``bfloat16``, ``complex64``, …"""
+    if is_tensor(value):
+        return str(value.dtype).removeprefix("torch.")
+    if isinstance(value, np.ndarray | np.generic):
+        return value.dtype.name
+    return "complex128" if isinstance(value, complex) else "float64"
+
+
+def to_numpy(value: Any) -> np.ndarray[Any, Any]:
+    """Return a leaf, of whatever kind and dtype, as a NumPy array; tensors as float64 or complex128."""
+    if is_tensor(value):
+        kind = np.complex128 if value.dtype.is_complex else np.float64
+        torch = sys.modules["torch"]
+        wide = value.detach().to(torch.complex128 if value.dtype.is_complex else torch.float64)
+        # force also resolves conjugate views, negative views and torch's symbolic zero tensors.
+        return np.asarray(wide.numpy(force=True), dtype=kind)
+    return np.asarray(value)
+
+
+def copy_leaf(value: Any, double: bool) -> Any:
+    """Return a copy of a leaf with the same strides, tensors with ``double`` in float64 or complex128."""
+    if is_tensor(value):
+        if value.layout is not sys.modules["torch"].strided:
+            return value.detach().clone()
+        floating = value.dtype.is_floating_point or value.dtype.is_complex
+        if double and floating:
+            return _widened(value)
+        return value.detach().clone() if value.is_contiguous() else _restrided(value.detach())
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def _widened(value: Any) -> Any:
+    torch = sys.modules["torch"]
+    dtype = torch.complex128 if value.dtype.is_complex else torch.float64
+    return value.detach().to(dtype, copy=True)
+
+
+def _restrided(tensor: Any) -> Any:
+    """Return a copy with the same strides, also of expanded and overlapping tensors."""
+    torch = sys.modules["torch"]
+    needed = 1 + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride(), strict=True) if n > 0)
+    base = torch.empty(needed if tensor.numel() else 0, dtype=tensor.dtype, device=tensor.device)
+    base.copy_(tensor.as_strided((base.numel(),), (1,)))
+    return base.as_strided(tensor.shape, tensor.stride())
+
+
+def _overlaps(tensor: Any) -> bool:
+    """Whether several entries of a tensor may share one place in memory, as in an expanded one."""
+    reach = 0
+    for size, stride in sorted(zip(tensor.shape, tensor.stride(), strict=True), key=lambda d: d[1]):
+        if size > 1:
+            if stride <= reach:
+                return True
+            reach += (size - 1) * stride
+    return False
+
+
+def like(array: np.ndarray[Any, Any], original: Any, *, double: bool) -> Any:
+    """Return an array as a leaf of the kind of the original."""
+    if is_tensor(original):
+        torch = sys.modules["torch"]
+        dtype = None if double else original.dtype
+        tensor = torch.from_numpy(array).to(device=original.device, dtype=dtype)
+        if original.is_contiguous() or _overlaps(original):
+            return tensor
+        out = torch.empty_strided(original.shape, original.stride(), dtype=tensor.dtype, device=tensor.device)
+        return out.copy_(tensor)
+    if isinstance(original, np.ndarray):
+        kept = array if double else array.astype(original.dtype)
+        fortran = original.ndim > 1 and original.flags.f_contiguous and not original.flags.c_contiguous
+        return np.asfortranarray(kept) if fortran else kept
+    scalar = array[()]
+    if isinstance(original, np.generic):
+        return scalar if double else original.dtype.type(scalar)
+    return scalar.item()
+
+
+def kind_of(value: Any) -> str:
+    """Return what a value is, in words: ``a float``, ``an int``, ``None``."""
+    name = type(value).__name__
+    if value is None:
+        return "None"
+    return f"a {name}" if name[0].lower() not in "aeiou" else f"an {name}"
