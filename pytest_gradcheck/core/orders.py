@@ -82,6 +82,7 @@ class FirstOrder(Decision):
             )
 
     def in_two_precisions(self) -> tuple[Pullback | None, list[Pullback]]:
+        """Return the engine fine and coarse, or torch where there is no engine."""
         problem = self.problem
         on_trial = self.pullbacks.get("torch")
         try:
@@ -157,6 +158,7 @@ class SecondOrder(Decision):
             return None
 
     def in_two_precisions(self) -> tuple[Pullback | None, list[Pullback]]:
+        """Return the gradients of the first order's two precisions."""
         wide, narrow = self.first.in_two_precisions()
         if wide is None:
             return None, []
