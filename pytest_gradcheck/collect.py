@@ -27,7 +27,6 @@ from pytest_gradcheck.arguments import (
     strategies_for,
 )
 from pytest_gradcheck.core.errors import InvalidArgument
-from pytest_gradcheck.core.results import GradientMismatch, Verdict
 from pytest_gradcheck.fixtures import Session
 
 MARKER = "gradcheck"
@@ -276,8 +275,7 @@ def _check_example(
     if signals:
         # assume() or skip() at any evaluation speaks for the example, even if a method took it for an error.
         raise signals[0]
-    if result.verdict == Verdict.FAIL:
-        raise GradientMismatch(result)
+    session.conclude(result)
 
 
 def _is_signal(error: BaseException) -> bool:

@@ -43,15 +43,19 @@ class Session:
         return settings
 
     def check(self, fn: Callable[..., Any], inputs: Any, options: dict[str, Any]) -> CheckResult:
-        """Check now, and record the result under the running test."""
+        """Check now, with the settings in force for the running test."""
         __tracebackhide__ = True
         from pytest_gradcheck.core.check import check_gradients
 
-        if self.item is None:
-            raise RuntimeError("gradcheck was called while no test is running; use check_gradients there")
-        result = check_gradients(fn, inputs, **self.settings_in_force().options_for_check(options))
+        return check_gradients(fn, inputs, **self.settings_in_force().options_for_check(options))
+
+    def conclude(self, result: CheckResult) -> None:
+        """Record a result under the running test, and raise if it is a failure."""
+        __tracebackhide__ = True
+        assert self.item is not None, "results are recorded while their test runs"
         self.recorder.add(self.item.nodeid, result)
-        return result
+        if result.verdict == Verdict.FAIL:
+            raise GradientMismatch(result)
 
 
 SESSION_KEY = pytest.StashKey[Session]()
@@ -76,9 +80,12 @@ class Checker:
             raise InvalidArgument(
                 "order", repr(options["order"]), f"{self._fixture} checks order {self._order}; use gradcheck"
             )
+        if self._session.item is None:
+            raise RuntimeError(
+                f"{self._fixture} was called while no test is running; use check_gradients there"
+            )
         result = self._session.check(fn, inputs, options)
-        if result.verdict == Verdict.FAIL:
-            raise GradientMismatch(result)
+        self._session.conclude(result)
         return result
 
     def __repr__(self) -> str:

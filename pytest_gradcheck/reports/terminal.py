@@ -42,7 +42,6 @@ def shorten(
     if text.reprcrash is not None:
         text.reprcrash.message = message
     report.longrepr = text
-    report.sections = [section for section in report.sections if section[0] != "Hypothesis"]
 
 
 def expand(report: pytest.TestReport, error: BaseException) -> None:

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
+import sys
 import textwrap
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import hypothesis.core
-import hypothesis.extra.numpy
 import pytest
 from hypothesis import settings
-
-import pytest_gradcheck.core.check
-import pytest_gradcheck.strategies
-
-# An inner run drops the modules that it was the first to import, which these do not survive.
-if importlib.util.find_spec("torch") is not None:
-    import torch  # noqa: F401  imported for the reason above
-assert hypothesis.extra.numpy
-assert pytest_gradcheck.core.check
-assert pytest_gradcheck.strategies
 
 HEADER = """
 import numpy as np
@@ -48,9 +38,31 @@ settings.load_profile("project")
 """
 
 
+class Keeper:
+    """Keeps what inner runs import, other than their own files.
+
+    pytester forgets the modules that a run was the first to import. NumPy and torch cannot be imported
+    twice.
+    """
+
+    def __init__(self) -> None:
+        self.modules: dict[str, ModuleType] = {}
+
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        own = str(config.rootpath)
+        for name, module in sys.modules.items():
+            if not str(getattr(module, "__file__", None)).startswith(own):
+                self.modules.setdefault(name, module)
+
+    def restore(self) -> None:
+        for name, module in self.modules.items():
+            sys.modules.setdefault(name, module)
+
+
 class Project:
-    def __init__(self, pytester: pytest.Pytester) -> None:
+    def __init__(self, pytester: pytest.Pytester, keeper: Keeper) -> None:
         self.pytester = pytester
+        self.keeper = keeper
         self.path = pytester.path
         pytester.makeconftest(PROFILE)
 
@@ -63,7 +75,10 @@ class Project:
     def run(self, *args: str, workers: int = 0, apart: bool = False) -> pytest.RunResult:
         """Run it: here, in a process of its own, or in pytest-xdist's processes."""
         if not workers and not apart:
-            return self.pytester.runpytest_inprocess("-W", "error", "-p", "no:xdist", *args)
+            plugins = [self.keeper]
+            result = self.pytester.runpytest_inprocess("-W", "error", "-p", "no:xdist", *args, plugins=plugins)
+            self.keeper.restore()
+            return result
         # Importing torch takes a process longer than all the rest, and is tried elsewhere.
         fast = (
             "-o",
@@ -82,7 +97,15 @@ class Project:
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Any:
+def keeper() -> Any:
+    keeper = Keeper()
+    yield keeper
+    keeper.restore()
+
+
+# The keeper comes first, and so has the last word when pytester has forgotten what this run imported.
+@pytest.fixture
+def project(keeper: Keeper, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Any:
     profile = settings.get_current_profile_name()
     # An inner run with --hypothesis-seed leaves it behind, and with it the database off.
     monkeypatch.setattr(hypothesis.core, "global_force_seed", None)
@@ -91,5 +114,5 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setenv(
             "COVERAGE_PROCESS_START", str(Path(os.environ["COVERAGE_PROCESS_START"]).resolve())
         )
-    yield Project(pytester)
+    yield Project(pytester, keeper)
     settings.load_profile(profile)

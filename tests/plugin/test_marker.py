@@ -112,7 +112,7 @@ def test_fixtures_and_parameters_are_constants(project: Any) -> None:
 
         @pytest.mark.parametrize("power", [2, 3])
         @pytest.mark.gradcheck(x=numbers)
-        def test_a(power, x, scale, factor, left=7.0):
+        def test_a(power: int, x, scale: float, factor, left: float = 7.0):
             assert left == 7.0
             return factor * scale * x**power
         """
@@ -234,14 +234,37 @@ def test_the_domain_of_a_strategy_is_respected(project: Any) -> None:
         test_it="""
         from pytest_gradcheck import arrays
 
-        @pytest.mark.gradcheck(x=arrays(2, min_value=0, max_value=1))
-        def test_a(x):
+        seen = []
+
+        def body(x):
             if type(x) is np.ndarray:
-                assert (x >= 0).all() and (x <= 1).all()
+                seen.extend(x.tolist())
             return (x * x).sum()
+
+        @pytest.mark.gradcheck(x=arrays(2, min_value=0, max_value=1))
+        @example(x=np.array([0.0, 1.0]))
+        def test_marker(x):
+            return body(x)
+
+        @pytest.mark.gradcheck
+        @given(x=arrays(2, min_value=0, max_value=1))
+        @example(x=np.array([0.0, 1.0]))
+        def test_given(x):
+            return body(x)
+
+        @pytest.mark.gradcheck(x=arrays(2, min_value=0, max_value=1), domain={"x": (-9, 9)})
+        @example(x=np.array([0.0, 1.0]))
+        def test_domain(x):
+            return body(x)
+
+        @pytest.fixture(autouse=True)
+        def bounds(request):
+            seen.clear()
+            yield
+            assert (min(seen) < 0) == (max(seen) > 1) == (request.function.__name__ == "test_domain")
         """
     )
-    project.run().assert_outcomes(passed=1)
+    project.run().assert_outcomes(passed=3)
 
 
 def test_torch_tensors(project: Any) -> None:

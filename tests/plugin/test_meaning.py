@@ -51,6 +51,23 @@ def test_assume_rejects_the_example(project: Any) -> None:
     result.stdout.fnmatch_lines(["FailedHealthCheck: It looks like this test is filtering out *"])
 
 
+def test_assume_speaks_for_the_example_at_any_evaluation(project: Any) -> None:
+    project.write(
+        test_it="""
+        @pytest.mark.gradcheck(x=numbers)
+        @settings(phases=[Phase.explicit])
+        @example(x=1.0)
+        def test_a(x):
+            assume(not isinstance(x, float) or x <= 1.0)
+            return x * x
+        """
+    )
+    result = project.run("--gradcheck-report=report.json")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["nothing-checked: the test is marked gradcheck, but not one example *"])
+    assert project.report()["checks"] == []
+
+
 def test_fail_and_other_exceptions(project: Any) -> None:
     project.write(
         test_it="""

@@ -69,6 +69,24 @@ def test_the_report_holds_to_its_schema_and_is_the_same_with_workers(project: An
     assert one["environment"]["python"] == ".".join(map(str, sys.version_info[:3]))
 
 
+def test_only_the_controlling_process_writes(project: Any) -> None:
+    project.conftest(
+        """
+        import os
+        from pytest_gradcheck import reports
+
+        def spy(*args, write=reports.write_report):
+            open(f"written-{os.getpid()}", "x").close()
+            write(*args)
+
+        reports.write_report = spy
+        """
+    )
+    project.write(test_it=SOURCE)
+    project.run("--gradcheck-report=report.json", workers=2)
+    assert len(list(project.path.glob("written-*"))) == 1
+
+
 def test_without_any_check_the_report_is_empty_and_valid(project: Any) -> None:
     project.write(test_it="def test_a(): pass")
     assert project.run("--gradcheck-report=report.json").ret == pytest.ExitCode.OK
