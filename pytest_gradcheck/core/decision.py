@@ -31,6 +31,9 @@ SMALL = 8
 #: Up to this many inputs and outputs doubt is settled entry by entry, beyond it by bisection.
 ENTRYWISE = 128
 
+#: How often a large problem is searched for wrong entries, a few at a time, before nobody can tell.
+ROUNDS = 16
+
 #: Random projections of a first look; each error has that many chances not to cancel.
 DIRECTIONS = 2
 
@@ -103,15 +106,15 @@ class Decision:
             return early
         jacobian = Jacobian(self.function, self.pullbacks, differences, self.options.step)
         self.jacobian = jacobian
-        table = self._first_look(jacobian)
+        first = table = self._first_look(jacobian)
         if not table.settled:
             measure(jacobian, *self.in_two_precisions())
-            table = self._close_look(jacobian, table)
+            table = self._close_look(jacobian, first)
         if _reference_is_not_finite(table):
             del self.pullbacks["reference"]
             reason = "the engine's own gradient is not finite at this point, where differences are"
             self.states["reference"] = (Status.UNAVAILABLE, reason)
-            table = self._close_look(jacobian, table)
+            table = self._close_look(jacobian, first)
         if table.disagrees:
             return self._failed(table, jacobian)
         if table.everybody_backed and not table.jumps:
@@ -153,21 +156,42 @@ class Decision:
         tangents = np.stack([jacobian.direction(rng) for _ in range(DIRECTIONS)])
         return fill(jacobian, tolerance, rows, tangents=tangents)
 
-    def _close_look(self, jacobian: Jacobian, table: Table) -> Table:
+    def _close_look(self, jacobian: Jacobian, first: Table) -> Table:
         """Look at entries: all of them where that can be paid, else those that cause the doubt."""
         n, m = self.function.inputs.size, self.function.outputs.size
         tolerance = self.options.tolerance
-        if self.options.mode == "full" or not table.projected or (n <= ENTRYWISE and m <= ENTRYWISE):
+        if not first.projected or (n <= ENTRYWISE and m <= ENTRYWISE):
             every = list(range(n))
             return fill(jacobian, tolerance, np.eye(m), coordinates=every, thorough=True)
-        columns = wrong_columns(jacobian, tolerance, table)
-        if not columns:
-            return fill(jacobian, tolerance, table.cotangents, tangents=table.tangents, thorough=True)
-        rows = wrong_rows(jacobian, tolerance, columns[0]) if m > ENTRYWISE else list(range(m))
+        table = fill(jacobian, tolerance, first.cotangents, tangents=first.tangents, thorough=True)
+        cleared: set[int] = set()
+        for _ in range(ROUNDS):
+            found = wrong_columns(jacobian, tolerance, table) if table.disagrees else []
+            columns = [i for i in found if i not in cleared]
+            if not columns:
+                break
+            close = fill(jacobian, tolerance, first.cotangents, coordinates=columns, thorough=True)
+            if close.disagrees:
+                close = self._at_single_outputs(jacobian, close)
+            if close.disagrees:
+                return close
+            cleared.update(columns)
+            table.clear(columns)
+        # What still disagrees does so in a sum, and in no entry that was found: nobody can tell.
+        table.withdraw()
+        return table
+
+    def _at_single_outputs(self, jacobian: Jacobian, table: Table) -> Table:
+        """Look at the same columns output by output: at all, or at those found by bisection."""
+        m, tolerance = self.function.outputs.size, self.options.tolerance
+        rows = list(range(m))
+        if m > ENTRYWISE:
+            rows = wrong_rows(jacobian, tolerance, table.worst_coordinate())
+        if not rows:
+            return table
         units = np.zeros((len(rows), m))
         units[np.arange(len(rows)), rows] = 1.0
-        cotangents = units if rows else table.cotangents
-        return fill(jacobian, tolerance, cotangents, coordinates=columns, thorough=True)
+        return fill(jacobian, tolerance, units, coordinates=table.coordinates, thorough=True)
 
     # -- outcomes ------------------------------------------------------------------------------------
 

@@ -94,6 +94,29 @@ class Table:
             doubt = doubt | (open_[self.coordinates] if self.entrywise(c) else open_)
         return [int(k) for k in np.flatnonzero(doubt)]
 
+    def clear(self, columns: list[int]) -> None:
+        """Take disagreements of exact methods back at coordinates where a closer look found none."""
+        for c in self.evidence:
+            if self.entrywise(c):
+                c.resolved[:, columns] |= c.disagree[:, columns]
+                c.disagree[:, columns] = False
+
+    def withdraw(self) -> None:
+        """Turn the disagreements that are left into doubt."""
+        for c in self.evidence:
+            c.resolved[c.disagree] = False
+            c.disagree[:] = False
+
+    def worst_coordinate(self) -> int:
+        """Return the coordinate, among those looked at singly, on which the methods disagree most."""
+        worst, found = -1.0, self.coordinates[0]
+        for c in self.evidence:
+            ratio = np.where(c.disagree, c.difference / np.fmax(c.tolerance, 1e-300), -1.0).max(axis=0)
+            ratio = ratio[self.coordinates] if self.entrywise(c) else ratio
+            if ratio.max() > worst:
+                worst, found = float(ratio.max()), self.coordinates[int(np.argmax(ratio))]
+        return found
+
     def bad_entries(self, method: str) -> Any:
         """Mark the entries on which a method disagrees with another, shape ``(rows, inputs.size)``."""
         bad = np.zeros(self.exact[method].value.shape, dtype=bool)

@@ -488,3 +488,29 @@ def test_assert_gradients_raises_for_all_but_a_pass():
     assert caught.value.result.culprit == "user"
     with pytest.raises(AssertionError, match="nothing-checked"):
         assert_gradients(parabola, 2.0, methods=("central", "forward"))
+
+
+def test_noise_elsewhere_does_not_hide_a_wrong_entry_among_many():
+    """A bias before a normalisation has no gradient but rounding; all other entries must be seen too."""
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(20, 30), torch.nn.BatchNorm1d(30), torch.nn.Tanh())
+    names = [name for name, _ in net.named_parameters()]
+
+    def run(x, *values):
+        return torch.func.functional_call(net, dict(zip(names, values, strict=True)), (x,))
+
+    inputs = (torch.randn(8, 20), *(p.detach() for p in net.parameters()))
+    assert check_gradients(run, inputs).verdict is Verdict.PASS
+    wrong = corrupt(run, lambda grads: [g * 1.01 if g.shape == (30, 20) else g for g in grads])
+    result = check_gradients(wrong, inputs)
+    assert (result.verdict, result.culprit) == ("fail", "torch"), str(result)
+    assert result.worst.input == "values[0]"
+
+
+def test_many_kinks_at_once_are_no_failure():
+    x = torch.zeros(400, dtype=torch.float64)
+
+    result = check_gradients(torch.relu, x)
+
+    assert result.verdict is Verdict.PASS, str(result)
+    assert check_gradients(corrupt(torch.relu, lambda g: [g[0] - 1]), x).verdict is not Verdict.PASS
