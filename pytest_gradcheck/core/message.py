@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pytest_gradcheck.core.results import CheckResult, Status, Verdict
 
-#: What one line of the message may hold; longer inputs are cut there, and whole in the report.
+#: What one line of the message may hold; longer reasons are cut there, and whole in the report.
 WIDTH = 160
+
+#: What an input may take to be printed whole, in one line to paste: about 200 numbers.
+WHOLE = 4000
 
 HEADLINES = {
     Verdict.PASS: "gradients agree",
@@ -25,11 +28,12 @@ def render(result: CheckResult, *, full: bool = False) -> str:
     lines += _methods(result)
     if result.not_checked and (full or result.verdict is not Verdict.PASS):
         lines += _some("not checked", [f"{n.what}: {n.reason}" for n in result.not_checked], full)
-    if result.inputs:
+    again = result.reproduce if full or len(result.reproduce) <= WIDTH else ""
+    if result.inputs and (full or not again):
         lines.append("  inputs:")
         shown = list(result.inputs.items())
         for key, source in shown if full else shown[:4]:
-            lines.append(f"    {key} = {source if full else _cut(source)}")
+            lines.append(f"    {key} = {source if full else pasteable(source)}")
         if not full and len(shown) > 4:
             lines.append(f"    … and {len(shown) - 4} more")
     if full:
@@ -40,9 +44,16 @@ def render(result: CheckResult, *, full: bool = False) -> str:
             )
         for name, method in result.methods.items():
             lines.append(f"  {name}: {method.evaluations} evaluations, {method.seconds * 1e3:.2f} ms")
-    if result.reproduce and (full or len(result.reproduce) <= WIDTH):
-        lines.append(f"  reproduce: {result.reproduce}")
+    if again:
+        lines.append(f"  reproduce: {again}")
     return "\n".join(lines)
+
+
+def pasteable(source: str) -> str:
+    """Return an input's source whole, or, where it would fill the screen, its beginning and its length."""
+    if len(source) <= WHOLE:
+        return source
+    return f"{source[:WIDTH]}… ({len(source)} characters; whole in the report and under -vv)"
 
 
 def _worst(result: CheckResult) -> list[str]:

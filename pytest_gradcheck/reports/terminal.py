@@ -106,7 +106,9 @@ def _leaves(error: BaseException) -> list[BaseException]:
 def _mismatch(result: CheckResult, marked: bool) -> list[str]:
     if not (marked and result.inputs):
         return str(result).splitlines()
-    example = ", ".join(f"{name}={source}" for name, source in result.inputs.items())
+    from pytest_gradcheck.core.message import pasteable
+
+    example = ", ".join(f"{name}={pasteable(source)}" for name, source in result.inputs.items())
     # The line to paste says the input once and to the last bit, so that nothing else needs to.
     text = str(dataclasses.replace(result, inputs={}, reproduce=""))
     return [*_cut(text.splitlines(), MAX_LINES - 1), f"  try again: @example({example})"]

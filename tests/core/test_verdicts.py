@@ -101,6 +101,7 @@ def test_the_size_of_the_gradient_does_not_matter(size, at):
         (lambda x: np.cos(x) + x, 1e-20),
         (lambda x: np.exp(x), 1e-300),
         (lambda x: x**2, 0.0),
+        (lambda x: x * x, 1e-140),
         (lambda x: np.sin(x) - x, 0.0),
         (lambda x: np.sqrt(x), 1e-12),
         (lambda x: 1 / x, 1e-8),
@@ -111,6 +112,12 @@ def test_awkward_points_of_smooth_functions_pass(fn, point):
     result = check_gradients(fn, point)
 
     assert result.verdict is Verdict.PASS, str(result)
+
+
+@pytest.mark.parametrize("point", [3.6e-295, 1e-306, 1e-160])
+@pytest.mark.parametrize("power", [2, 3, 5])
+def test_underflow_is_nobodys_fault(point, power):
+    assert check_gradients(lambda x: x**power, point).verdict is not Verdict.FAIL
 
 
 # -- kinks, jumps, singularities -------------------------------------------------------------------
