@@ -76,7 +76,8 @@ class Project:
         """Run it: here, in a process of its own, or in pytest-xdist's processes."""
         if not workers and not apart:
             plugins = [self.keeper]
-            result = self.pytester.runpytest_inprocess("-W", "error", "-p", "no:xdist", *args, plugins=plugins)
+            flags = ("-W", "error", "-p", "no:xdist")
+            result = self.pytester.runpytest_inprocess(*flags, *args, plugins=plugins)
             self.keeper.restore()
             return result
         # Importing torch takes a process longer than all the rest, and is tried elsewhere.
