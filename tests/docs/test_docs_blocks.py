@@ -47,7 +47,9 @@ def test_marked_tests_pass(page, pytester):
     found = [b.text for b in blocks(page) if b.note == "run with pytest"]
     for number, text in enumerate(found):
         pytester.path.joinpath(f"test_block_{number}.py").write_text(text, encoding="utf-8")
-    result = pytester.runpytest_subprocess("-W", "error", "-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess(
+        "-W", "error", "-p", "no:cacheprovider", "--gradcheck-profile=quick"
+    )
     assert result.ret == 0
     assert result.parseoutcomes()["passed"] == sum(text.count("\ndef test_") for text in found)
 
