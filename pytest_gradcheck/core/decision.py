@@ -19,7 +19,15 @@ from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.literal import to_source
 from pytest_gradcheck.core.locate import wrong_columns, wrong_rows
 from pytest_gradcheck.core.problem import Dialect, Problem
-from pytest_gradcheck.core.results import CheckResult, Diagnosis, MethodResult, NotChecked, Status, Verdict
+from pytest_gradcheck.core.results import (
+    DIFFERENCE_METHODS,
+    CheckResult,
+    Diagnosis,
+    MethodResult,
+    NotChecked,
+    Status,
+    Verdict,
+)
 from pytest_gradcheck.core.rounding import measure
 from pytest_gradcheck.core.table import Table, fill
 from pytest_gradcheck.methods.base import Pullback
@@ -64,6 +72,10 @@ class Decision:
         self.states: dict[str, tuple[Status, str | None]] = {}
         self.preparation: dict[str, float] = {}
         self.jacobian: Jacobian | None = None
+        #: What the lowering saw in the function's own code: where it stops gradients.
+        self.remarks: list[tuple[str, str]] = []
+        #: Whether the reference engine was left out for being wrong itself.
+        self.overruled = False
 
     def in_two_precisions(self) -> tuple[Pullback | None, list[Pullback]]:
         """Return one exact method in a fine arithmetic, and several times in a coarse one."""
@@ -79,6 +91,8 @@ class Decision:
             self.must_reproduce(pullback, gradient)
             self.pullbacks[name] = pullback
             self.states[name] = (Status.OK, None)
+            if name == "reference":
+                self.remarks = list(pullback.notes)
         except Unavailable as reason:
             self.states[name] = (Status.UNAVAILABLE, str(reason))
         except InvalidArgument:
@@ -98,7 +112,7 @@ class Decision:
         """Compare cheaply, look closely on doubt, and say what was found."""
         for name, (status, reason) in self.states.items():
             if status is Status.ERROR:
-                diagnosis = Diagnosis("backward-raised", f"the backward of {name} raised {reason}")
+                diagnosis = Diagnosis("backward-raised", f"{name} raised {reason}")
                 return self.result(Verdict.FAIL, diagnosis, culprit=name)
         differences = tuple(n for n in ("central", "forward") if n in self.options.methods)
         early = self._nothing_to_compare(differences)
@@ -110,9 +124,9 @@ class Decision:
         if not table.settled:
             measure(jacobian, *self.in_two_precisions())
             table = self._close_look(jacobian, first)
-        if _reference_is_not_finite(table):
+        reason = self._why_reference_is_no_witness(table)
+        if reason is not None:
             del self.pullbacks["reference"]
-            reason = "the engine's own gradient is not finite at this point, where differences are"
             self.states["reference"] = (Status.UNAVAILABLE, reason)
             table = self._close_look(jacobian, first)
         if table.disagrees:
@@ -120,6 +134,29 @@ class Decision:
         if table.everybody_backed and not table.jumps:
             return self._passed(table, jacobian)
         return self._undecided(table)
+
+    def _why_reference_is_no_witness(self, table: Table) -> str | None:
+        """Return why the reference engine says nothing of this function at this point, or None.
+
+        A rule may give nan or inf at a special point of a composition (the engine follows torch: the untaken
+        branch of a ``where`` is differentiated too). A value that the function took out of torch's graph is a
+        constant on the engine as well. And where another exact method and differences agree with each other,
+        an engine that stands alone is wrong itself, which is no fault of the function.
+        """
+        if "reference" not in table.exact or len(table.exact) < 2:
+            return None
+        finite = np.isfinite(table.exact["reference"].value)
+        if (table.bad_entries("reference") & ~finite).any():
+            return "the engine's own gradient is not finite at this point, where differences are"
+        escaped = [text for code, text in self.remarks if code == "out-of-graph"]
+        measured = [c for c in table.evidence if c.a not in table.exact]
+        if escaped and any(c.agree is False for c in measured if c.b == "reference"):
+            return escaped[0]
+        alone = vote(table.agreement, [*DIFFERENCE_METHODS, *table.exact]) == "reference"
+        if alone and any(c.agree for c in measured if c.b != "reference"):
+            self.overruled = True
+            return "its gradient stands alone against the others, which agree"
+        return None
 
     # -- stations ------------------------------------------------------------------------------------
 
@@ -196,6 +233,11 @@ class Decision:
     # -- outcomes ------------------------------------------------------------------------------------
 
     def _passed(self, table: Table, jacobian: Jacobian) -> CheckResult:
+        if self.overruled:
+            text = "the reference engine stands alone against the other methods, which agree"
+            diagnosis = Diagnosis("reference-engine", text)
+            labels = ("reference-engine",)
+            return self.result(Verdict.PASS, diagnosis, table=table, culprit="reference", labels=labels)
         if table.kinks and not table.projected:
             diagnosis = Diagnosis(
                 "subgradient", "at a kink; every gradient lies between the one-sided slopes"
@@ -227,6 +269,9 @@ class Decision:
             if not smooth.any():
                 text = f"the gradient of {culprit} lies outside of the one-sided slopes at a kink"
                 diagnosis = Diagnosis("kink-outside", text)
+        if culprit == "torch" and self.remarks and diagnosis.code != "non-finite-gradient":
+            code, text = self.remarks[0]
+            diagnosis = Diagnosis(code, f"{text}; {diagnosis.text}")
         if culprit == "reference":
             diagnosis = Diagnosis("reference-engine", f"{diagnosis.text}; the others agree")
         return self.result(Verdict.FAIL, diagnosis, table=table, culprit=culprit)
@@ -301,18 +346,6 @@ class Decision:
 def random_cotangents(rng: np.random.Generator, m: int) -> Matrix:
     """Draw signed cotangents, away from zero: nothing cancels by design, and no entry is left out."""
     return np.asarray(rng.choice([-1.0, 1.0], (DIRECTIONS, m)) * rng.uniform(0.5, 1.5, (DIRECTIONS, m)))
-
-
-def _reference_is_not_finite(table: Table) -> bool:
-    """Whether the engine's rules give nan or inf where differences see a derivative.
-
-    A rule may do so at a special point of a composition (the engine follows torch: the untaken branch of
-    a ``where`` is differentiated too). It is then no witness, and the others decide.
-    """
-    if "reference" not in table.exact or len(table.exact) < 2:
-        return False
-    finite = np.isfinite(table.exact["reference"].value)
-    return bool((table.bad_entries("reference") & ~finite).any())
 
 
 def _right_values(table: Table, jacobian: Jacobian, culprit: str) -> Matrix:

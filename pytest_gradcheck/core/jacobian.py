@@ -56,6 +56,7 @@ class Differences:
     kink: Any
     jump: Any
     swing: Any
+    one_sided: Any
 
 
 @dataclass(eq=False)
@@ -164,7 +165,9 @@ class Jacobian:
             value = quotient if cotangents is None else cotangents @ quotient
             bar = np.abs(value[:, None] - best.value) + best.uncertainty
             out.append(Estimate(value[:, None], np.where(np.isfinite(bar), bar, np.inf)))
-        return Differences(out[0], out[1], found.right, found.left, found.kink, found.jump, found.swing)
+        return Differences(
+            out[0], out[1], found.right, found.left, found.kink, found.jump, found.swing, found.one_sided
+        )
 
     # -- accounts ------------------------------------------------------------------------------------
 
@@ -207,7 +210,16 @@ def _contract(slopes: Slopes, cotangents: Matrix | None) -> Differences:
         central, right, left = (
             Estimate(e.value[:, None], e.uncertainty[:, None]) for e in (s.central, s.right, s.left)
         )
-        return Differences(central, right, right, left, s.kink[:, None], s.jump[:, None], s.swing[:, None])
+        return Differences(
+            central,
+            right,
+            right,
+            left,
+            s.kink[:, None],
+            s.jump[:, None],
+            s.swing[:, None],
+            np.full((s.swing.size, 1), s.one_sided),
+        )
     weights = np.abs(cotangents)
 
     def estimate(e: Estimate) -> Estimate:
@@ -227,6 +239,7 @@ def _contract(slopes: Slopes, cotangents: Matrix | None) -> Differences:
         flag(slopes.kink),
         flag(slopes.jump),
         (weights @ slopes.swing)[:, None],
+        np.full((len(cotangents), 1), slopes.one_sided),
     )
 
 
@@ -247,6 +260,7 @@ def _better(a: Slopes, b: Slopes) -> Slopes:
         np.where(take, b.kink, a.kink),
         np.where(take, b.jump, a.jump),
         np.fmax(a.swing, b.swing),
+        a.one_sided,
     )
 
 
@@ -268,4 +282,5 @@ def stack(columns: list[Differences]) -> Differences:
         np.concatenate([c.kink for c in columns], axis=1),
         np.concatenate([c.jump for c in columns], axis=1),
         np.concatenate([c.swing for c in columns], axis=1),
+        np.concatenate([c.one_sided for c in columns], axis=1),
     )

@@ -106,6 +106,12 @@ class Problem:
             for array, i in zip(self.inputs.split(vector), self._positions, strict=True)
         ]
 
+    @contextlib.contextmanager
+    def substituted(self, values: Sequence[Any], *, double: bool) -> Iterator[None]:
+        """Let the modules among the inputs hold these values, as they do while `call` runs."""
+        with _substituted(self._assemble(self._filled(values, double))[1]):
+            yield
+
     def evaluate(self, vector: Vector) -> Vector:
         """Return the function's value at another point, NaN where it cannot be evaluated there.
 
@@ -144,7 +150,7 @@ class Problem:
             parts[key] = tree.map(filled[start:stop])
             start = stop
         if self._how == "dict" or "" in parts:
-            return parts
+            return parts | parts.pop("", {})
         values = tuple(parts.values())
         return values if self._how == "tuple" else values[0]
 
@@ -459,11 +465,7 @@ class Problem:
         return torch.enable_grad() if self._grad_mode else torch.no_grad()
 
     def _call(self, values: Sequence[Any], double: bool) -> tuple[Tree, list[Any]]:
-        filled = [
-            None if i in self._differentiated else copy_leaf(v, double) for i, v in enumerate(self._leaves)
-        ]
-        for i, value in zip(self._positions, values, strict=True):
-            filled[i] = value
+        filled = self._filled(values, double)
         arguments, substitutions = self._assemble(filled)
         self._random.rewind()
         with _substituted(substitutions):
@@ -471,6 +473,14 @@ class Problem:
         self._random.look()
         tree = Tree(out, "output")
         return tree, tree.leaves
+
+    def _filled(self, values: Sequence[Any], double: bool) -> list[Any]:
+        filled = [
+            None if i in self._differentiated else copy_leaf(v, double) for i, v in enumerate(self._leaves)
+        ]
+        for i, value in zip(self._positions, values, strict=True):
+            filled[i] = value
+        return filled
 
     def _assemble(self, filled: Sequence[Any]) -> tuple[dict[str, Any], list[Substitution]]:
         arguments: dict[str, Any] = {}

@@ -217,6 +217,7 @@ def _compare_all(table: Table, jacobian: Jacobian, tolerance: Tolerance, thoroug
     _excuse_beside_singularities(table)
     if not table.projected:
         _accept_subgradients(table, tolerance)
+        _doubt_at_the_edge(table)
 
 
 def _excuse_beside_singularities(table: Table) -> None:
@@ -231,6 +232,19 @@ def _excuse_beside_singularities(table: Table) -> None:
         singular = (~c.resolved & ~c.disagree).any(axis=0)
         not_finite = ~(np.isfinite(c.left.value) & np.isfinite(c.right.value))
         c.disagree[not_finite & singular] = False
+
+
+def _doubt_at_the_edge(table: Table) -> None:
+    """Turn disagreement with one-sided differences into doubt.
+
+    At the edge of the domain the function may have a kink, whose other slope, just as right, lies outside.
+    """
+    d = table.differences
+    assert d is not None
+    for c in table.evidence:
+        if not table.entrywise(c):
+            c.resolved[d.one_sided & c.disagree] = False
+            c.disagree[d.one_sided] = False
 
 
 def _overrule_forward(table: Table) -> None:
@@ -270,13 +284,14 @@ def _accept_subgradients(table: Table, tolerance: Tolerance) -> None:
         inside[name] = d.kink & (value >= low) & (value <= high)
     for c in table.evidence:
         if table.entrywise(c):
-            both = np.zeros_like(c.disagree)
-            both[:, table.coordinates] = inside[c.a] & inside[c.b]
-            c.disagree[both], c.resolved[both] = False, True
+            right = np.zeros_like(c.disagree)
+            right[:, table.coordinates] = inside[c.a] & inside[c.b]
         else:
-            exact = c.b if c.a in DIFFERENCE_METHODS else c.a
-            c.disagree[inside[exact]], c.resolved[inside[exact]] = False, True
-            c.disagree[d.kink & ~inside[exact]] = True
+            right = inside[c.b if c.a in DIFFERENCE_METHODS else c.a]
+            c.disagree[d.kink & ~right] = True
+        c.disagree[right], c.resolved[right] = False, True
+        # How far apart two right slopes are is what the kink allows.
+        c.tolerance[right] = np.fmax(c.tolerance, c.difference)[right]
 
 
 def _is_identity(matrix: Matrix) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,13 +30,15 @@ class Program:
     """A differentiable program: leaves in, leaves out, in the array type of one method.
 
     ``run`` takes one value per leaf of ``inputs`` and returns one per leaf of ``outputs``. Gradients beyond
-    ``singular`` stand for infinity.
+    ``singular`` stand for infinity. ``surroundings(leaves)`` is what must hold while gradients are pulled
+    through it too: a backward may call the module whose parameters are among the leaves.
     """
 
     run: Callable[..., Sequence[Any]]
     inputs: Layout
     outputs: Layout
     singular: float = math.inf
+    surroundings: Callable[[Sequence[Any]], AbstractContextManager[Any]] = nullcontext
 
 
 @dataclass(eq=False)

@@ -38,6 +38,7 @@ class Slopes:
 
     ``kink`` marks outputs whose one-sided derivatives exist and differ, ``jump`` outputs that do not
     approach their value at the point. ``swing`` is how far the function moves over the widest step.
+    ``one_sided`` says that the domain leaves one side only, where a kink cannot be seen.
     """
 
     central: Estimate
@@ -46,6 +47,7 @@ class Slopes:
     kink: Array
     jump: Array
     swing: Vector
+    one_sided: bool
 
 
 @dataclass(eq=False)
@@ -116,7 +118,8 @@ class Line:
         # At the edge of the domain one side is all there is.
         central, right, left = _instead(central, right), _instead(right, left), _instead(left, right)
         central = _instead(central, right)
-        return Slopes(central, right, left, kink & ~jump, jump, swing)
+        one_sided = bool(np.isnan(up).all() or np.isnan(down).all())
+        return Slopes(central, right, left, kink & ~jump, jump, swing, one_sided)
 
 
 def _extrapolate(quotients: Array, noise: Array, steps: Vector, powers: tuple[int, int]) -> Estimate:

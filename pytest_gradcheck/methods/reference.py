@@ -21,15 +21,18 @@ def prepare(problem: Problem) -> ReferencePullback:
 
     Torch functions are lowered first: their own backward is never consulted.
     """
+    notes: list[tuple[str, str]] = []
     if problem.dialect is Dialect.TORCH:
-        program = _lowered(problem)
+        program, notes = _lowered(problem)
     else:
 
         def run(*leaves: Any) -> Sequence[Any]:
             return problem.call(leaves, double=True)
 
         program = Program(run, problem.inputs, problem.outputs)
-    return ReferencePullback.at(program, problem.inputs.split(problem.point), EPS64)
+    pullback = ReferencePullback.at(program, problem.inputs.split(problem.point), EPS64)
+    pullback.notes += notes
+    return pullback
 
 
 #: The lowering takes the root of zero at 1e-200, where it has a slope of 5e99, so that limits come out
@@ -37,7 +40,7 @@ def prepare(problem: Problem) -> ReferencePullback:
 SINGULAR = 1e95
 
 
-def _lowered(problem: Problem) -> Program:
+def _lowered(problem: Problem) -> tuple[Program, list[tuple[str, str]]]:
     from pytest_gradcheck import lowering
     from pytest_gradcheck.methods.torch import as_tensor
 
@@ -48,7 +51,18 @@ def _lowered(problem: Problem) -> Program:
         )
     except lowering.LoweringError as error:
         raise Unavailable(str(error)) from error
-    return Program(lowered, problem.inputs, problem.outputs, singular=SINGULAR)
+    notes = [
+        (
+            "out-of-graph",
+            f"{site.operation} at {site.location} takes the value out of the graph; use torch's functions",
+        )
+        for site in lowered.escapes
+    ]
+    notes += [
+        ("stop-gradient", f"{site.operation} at {site.location} stops the gradient")
+        for site in lowered.stop_gradients
+    ]
+    return Program(lowered, problem.inputs, problem.outputs, singular=SINGULAR), notes
 
 
 class ReferencePullback(Pullback):

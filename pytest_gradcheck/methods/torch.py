@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -49,7 +51,10 @@ def prepare(
     def run(*leaves: Any) -> Sequence[Any]:
         return problem.call(leaves, double=double)
 
-    program = Program(run, problem.inputs, problem.outputs)
+    def surroundings(leaves: Sequence[Any]) -> AbstractContextManager[None]:
+        return problem.substituted(leaves, double=double)
+
+    program = Program(run, problem.inputs, problem.outputs, surroundings=surroundings)
     try:
         return _TorchPullback.at(program, [v.detach().requires_grad_() for v in values], eps)
     except RuntimeError as error:
@@ -57,7 +62,7 @@ def prepare(
             raise
     # Autograd refuses to change a leaf in place; a function that does so is called with copies, as
     # its users call it.
-    copied = Program(lambda *leaves: run(*[leaf.clone() for leaf in leaves]), problem.inputs, problem.outputs)
+    copied = dataclasses.replace(program, run=lambda *leaves: run(*[leaf.clone() for leaf in leaves]))
     return _TorchPullback.at(copied, [v.detach().requires_grad_() for v in values], eps)
 
 
@@ -120,18 +125,19 @@ class _TorchPullback(Pullback):
         live = [(out, seed) for out, seed in zip(self.outs, seeds, strict=True) if out.requires_grad]
         grads: Sequence[Any] = [None] * len(self.leaves)
         if live:
-            # With allow_unused some of them are None, which torch's annotation denies.
-            grads = cast(
-                Sequence[Any],
-                torch.autograd.grad(
-                    [out for out, _ in live],
-                    self.leaves,
-                    [seed for _, seed in live],
-                    retain_graph=True,
-                    create_graph=create_graph,
-                    allow_unused=True,
-                ),
-            )
+            with self.program.surroundings(self.leaves):
+                # With allow_unused some of them are None, which torch's annotation denies.
+                grads = cast(
+                    Sequence[Any],
+                    torch.autograd.grad(
+                        [out for out, _ in live],
+                        self.leaves,
+                        [seed for _, seed in live],
+                        retain_graph=True,
+                        create_graph=create_graph,
+                        allow_unused=True,
+                    ),
+                )
             for leaf, grad in zip(self.program.inputs.leaves, grads, strict=True):
                 note = ("none-gradient", f"autograd gives None for {leaf.name}")
                 if grad is None and note not in self.notes:
@@ -152,7 +158,9 @@ class _TorchPullback(Pullback):
                 typed = [seed.to(out.dtype) for seed, out in zip(seeds, inner.outs, strict=True)]
                 return inner._pull(typed, create_graph=True)
 
-        return Program(run, inputs, outputs)
+        return Program(
+            run, inputs, outputs, surroundings=lambda values: self.program.surroundings(values[:count])
+        )
 
     def second_order(self, cotangent: Vector) -> Pullback:
         program = self._gradient_program()

@@ -40,7 +40,8 @@ def shorten(
     shown = pytest.ExceptionInfo.from_exception(_Shown(message).with_traceback(excinfo.tb))
     text = shown.getrepr(style="value", chain=False)
     if text.reprcrash is not None:
-        text.reprcrash.message = message
+        # pytest's short summary shows this, in CI in full: once is enough.
+        text.reprcrash.message = message.partition("\n")[0]
     report.longrepr = text
 
 

@@ -238,21 +238,35 @@ def test_an_error_in_the_backward_fails():
     assert "not yet" in str(result)
 
 
-@pytest.mark.parametrize("fn", [lambda x: x * x.detach(), lambda x: x * torch.from_numpy(x.detach().numpy())])
-def test_a_stopped_gradient_fails(fn):
-    assert check_gradients(fn, torch.tensor([1.0, 3.0], dtype=torch.float64)).verdict is Verdict.FAIL
+def without_grad(x):
+    with torch.no_grad():
+        scale = x.sum()
+    return scale * x
+
+
+@pytest.mark.parametrize(
+    ("fn", "code", "operation"),
+    [
+        (lambda x: x * x.detach(), "stop-gradient", "detach"),
+        (without_grad, "stop-gradient", "no_grad"),
+        (lambda x: x * torch.from_numpy(np.sin(x.detach().numpy())), "out-of-graph", "numpy"),
+        (lambda x: x * float(x.detach()[0]), "out-of-graph", "float"),
+        (lambda x: x * x.detach().max().item(), "out-of-graph", "item"),
+    ],
+)
+def test_a_stopped_gradient_fails_and_is_located(fn, code, operation):
+    result = check_gradients(fn, torch.tensor([1.0, 3.0], dtype=torch.float64))
+
+    assert (result.verdict, result.culprit, result.diagnosis.code) == ("fail", "torch", code), str(result)
+    assert operation in result.diagnosis.text
+    assert "test_verdicts.py" in result.diagnosis.text
 
 
 def test_a_detached_second_output_fails():
     result = check_gradients(lambda x: (x.sin(), x.cos().detach()), torch.ones(2, dtype=torch.float64))
 
-    assert (result.verdict, result.diagnosis.code) == ("fail", "detached"), str(result)
-
-
-def test_a_value_taken_out_of_a_torch_graph_fails():
-    result = check_gradients(lambda x: x * math.sin(x), torch.tensor(1.0, dtype=torch.float64))
-
-    assert (result.verdict, result.culprit) == ("fail", "torch")
+    assert (result.verdict, result.diagnosis.code) == ("fail", "stop-gradient"), str(result)
+    assert "output[1] does not require a gradient" in result.diagnosis.text
 
 
 # -- inputs and outputs ----------------------------------------------------------------------------
@@ -314,7 +328,11 @@ def test_a_module_is_checked_in_its_parameters():
     result = check_gradients(module, torch.randn(4, 3), mode="full")
 
     assert result.verdict is Verdict.PASS, str(result)
-    assert set(result.methods["torch"].value[""]) >= {"0.weight", "0.bias", "1.weight", "1.bias"}
+    assert set(result.methods["torch"].value) == {"input", "0.weight", "0.bias", "1.weight", "1.bias"} | {
+        "1.running_mean",
+        "1.running_var",
+        "1.num_batches_tracked",
+    }
     for key, value in module.state_dict().items():
         assert torch.equal(value, before[key]), key
     assert all(p.grad is None for p in module.parameters())
@@ -521,3 +539,74 @@ def test_many_kinks_at_once_are_no_failure():
 
     assert result.verdict is Verdict.PASS, str(result)
     assert check_gradients(corrupt(torch.relu, lambda g: [g[0] - 1]), x).verdict is not Verdict.PASS
+
+
+def test_a_wrong_engine_is_named_and_fails_nobody(monkeypatch):
+    from pytest_gradcheck.methods.reference import ReferencePullback
+
+    right = ReferencePullback.vjp
+    monkeypatch.setattr(ReferencePullback, "vjp", lambda self, u: 2 * right(self, u))
+    x = torch.tensor([0.3, 1.0], dtype=torch.float64)
+
+    result = check_gradients(torch.sin, x)
+    assert (result.verdict, result.culprit, result.diagnosis.code) == (
+        "pass",
+        "reference",
+        "reference-engine",
+    )
+    assert result.methods["reference"].status == "unavailable"
+    result = check_gradients(torch.sin, x, methods=("reference", "torch"))
+    assert (result.verdict, result.culprit) == ("fail", None)
+    result = check_gradients(torch.sin, x, methods=("reference", "central"))
+    assert (result.verdict, result.culprit) == ("fail", "reference")
+
+
+class CallsAgain(torch.autograd.Function):
+    """The backward calls the module once more, as adjoint methods do."""
+
+    @staticmethod
+    def forward(ctx, module, x, *parameters):
+        ctx.module = module
+        ctx.save_for_backward(x, *parameters)
+        with torch.no_grad():
+            return module(x)
+
+    @staticmethod
+    def backward(ctx, cotangent):
+        x, *_ = ctx.saved_tensors
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            out = ctx.module(x)
+            grads = torch.autograd.grad(out, (x, *ctx.module.parameters()), cotangent)
+        return (None, *grads)
+
+
+def test_modules_hold_the_inputs_values_during_the_backward_too():
+    module = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Tanh())
+
+    def fn(module, x):
+        return CallsAgain.apply(module, x, *module.parameters())
+
+    result = check_gradients(fn, {"module": module, "x": torch.randn(2, 3)})
+    assert result.verdict is Verdict.PASS, str(result)
+    assert result.methods["torch"].status == "ok"
+
+
+def test_a_kink_at_the_edge_of_the_domain_is_not_blamed_on_the_slope_outside():
+    def fn(x):
+        return np.minimum(x, 3.0).sum()
+
+    x = np.array([3.0, 1.0])
+    methods = ("central", "user")
+    slope = check_gradients(fn, x, gradient=lambda x: np.array([0.0, 1.0]), domain=(-3, 3), methods=methods)
+    wrong = check_gradients(fn, x, gradient=lambda x: np.array([1.0, 2.0]), domain=(-3, 3), methods=methods)
+
+    assert slope.verdict is Verdict.INCONCLUSIVE
+    assert wrong.verdict is Verdict.FAIL
+
+
+def test_the_margin_at_a_kink_is_that_of_agreement():
+    result = check_gradients(lambda x: np.abs(x).sum(), np.zeros(2))
+
+    assert result.verdict is Verdict.PASS
+    assert result.worst.margin <= 1

@@ -110,6 +110,9 @@ def project(keeper: Keeper, pytester: pytest.Pytester, monkeypatch: pytest.Monke
     profile = settings.get_current_profile_name()
     # An inner run with --hypothesis-seed leaves it behind, and with it the database off.
     monkeypatch.setattr(hypothesis.core, "global_force_seed", None)
+    # pytest prints more where it sees a CI; what the tests read must not depend on where they run.
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.delenv("BUILD_NUMBER", raising=False)
     # The tool that measures this suite's coverage must find its configuration from any directory.
     if "COVERAGE_PROCESS_START" in os.environ:
         monkeypatch.setenv(
