@@ -8,23 +8,21 @@ from pytest_gradcheck import tensors
 
 entmax = pytest.importorskip("entmax", reason="needs entmax, which the test extra installs")
 
-# Where a result is found by search, or by sorting and cutting off, the derivative of the steps is not the
-# derivative of the result: that is why these functions have a backward of their own. The reference engine
-# differentiates the steps, so it is no witness here; differences are.
-WITNESSES = ("central", "forward", "torch")
-
 scores = tensors((2, 4))
 
 
-@pytest.mark.gradcheck(x=scores, methods=WITNESSES)
+# Where a result is found by search, or by sorting and cutting off, the derivative of the steps may differ
+# from the derivative of the result at single points. The reference engine differentiates the steps; at such
+# a point it stands alone against torch and the differences, and the check says so.
+@pytest.mark.gradcheck(x=scores)
 @pytest.mark.parametrize("function", [entmax.sparsemax, entmax.entmax15, entmax.entmax_bisect])
-@settings(max_examples=5)
+@settings(max_examples=10)
 def test_mapping(function, x):
     return function(x, dim=-1)
 
 
-@pytest.mark.gradcheck(x=scores, methods=WITNESSES)
+@pytest.mark.gradcheck(x=scores)
 @pytest.mark.parametrize("function", [entmax.sparsemax_loss, entmax.entmax15_loss])
-@settings(max_examples=5)
+@settings(max_examples=10)
 def test_loss(function, x):
     return function(x, torch.tensor([0, 2]))
