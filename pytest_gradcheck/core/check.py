@@ -1,8 +1,10 @@
-"""The one road: problem → methods → compare → locate → diagnose → result."""
+"""The public functions: one check, and the assertion that it passes."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import importlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -87,6 +89,8 @@ def check_gradients(
     InvalidArgument
         For a wrong use: the error names the argument, what was got and what would be right.
     """
+    if isinstance(methods, Iterable) and not isinstance(methods, str):
+        methods = tuple(methods)
     given = {
         "methods": methods,
         "gradient": gradient,
@@ -101,6 +105,10 @@ def check_gradients(
         "name": name,
     }
     validate_options(**given)
+    if methods is None or "torch" in methods:
+        # Before anything is timed or its random state kept: the first import of torch takes a second.
+        with contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module("torch")
     # Overflow and division by zero are findings of the check, not warnings to its user.
     with kept_random_states(), np.errstate(all="ignore"):
         problem = Problem(fn, inputs, name=name, wrt=wrt, domain=domain, seed=seed)
@@ -111,7 +119,7 @@ def check_gradients(
             sensitivity if sensitivity is not None else max(1e-3, 2 * (rtol or 0.0)),
             problem.trial_tiny,
         )
-        chosen = tuple(METHOD_NAMES if methods is None else methods)
+        chosen = METHOD_NAMES if methods is None else tuple(methods)
         options = Options(chosen, methods is not None, gradient, vjp, tolerance, mode, step)
         first = FirstOrder(problem, options)
         result = first.run()

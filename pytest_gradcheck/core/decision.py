@@ -1,4 +1,4 @@
-"""How a verdict is reached: a cheap look, a close look on doubt, and what was found."""
+"""The one road: prepare the methods, look, look closely on doubt, and say what was found."""
 
 from __future__ import annotations
 

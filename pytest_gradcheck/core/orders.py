@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import importlib
 from typing import Any
 
 import numpy as np
@@ -43,10 +41,6 @@ class FirstOrder(Decision):
 
     def run(self) -> CheckResult:
         """Prepare every method and decide."""
-        if "torch" in self.options.methods:
-            # The first import of torch takes a second, which is no cost of any method.
-            with contextlib.suppress(ModuleNotFoundError):
-                importlib.import_module("torch")
         for name in METHOD_NAMES:
             if name not in self.options.methods:
                 continue

@@ -131,3 +131,10 @@ def test_sparse_inputs_get_a_clear_error():
 
     with pytest.raises(InvalidArgument, match="layout"):
         check_gradients(lambda x: x.to_dense(), torch.eye(2).to_sparse())
+
+
+def test_methods_may_be_any_iterable_of_names():
+    result = check_gradients(np.sin, 1.0, methods=(m for m in ("central", "torch")))
+
+    assert result.verdict == "pass"
+    assert set(result.methods) == {"central", "torch"}
