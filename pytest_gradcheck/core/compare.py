@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from pytest_gradcheck.core.layout import Layout
-from pytest_gradcheck.core.values import EPS64
 from pytest_gradcheck.methods.base import Estimate
 
 
@@ -59,6 +58,7 @@ def compare(
     scale: Any,
     floor: Any,
     zero: Any,
+    grain: float,
     projected: bool = False,
 ) -> Comparison:
     """Compare two estimates entry by entry.
@@ -66,13 +66,13 @@ def compare(
     ``scale``, of the same shape, is the magnitude against which an entry counts as large or small.
     Where it is no more than ``floor``, the rounding of the exact methods, the gradient is zero as far as
     anybody can tell, and ``zero`` stands in for it: the derivative that would be noticeable.
+    Entries below ``grain`` times the scale are noise beside the largest one, whatever made them.
     ``projected`` values are sums over many entries: the sum may be far larger than the one entry in which
     an error must be seen, so its own size counts for nothing.
     """
     with np.errstate(invalid="ignore", over="ignore"):
         size = scale if projected else np.fmax(_finite(left.value), _finite(right.value))
-        # An entry below the roundoff of the largest one beside it is rounding, whatever made it.
-        bars = left.uncertainty + right.uncertainty + 8 * EPS64 * scale
+        bars = left.uncertainty + right.uncertainty + grain * scale
         allowed = tolerance.rtol * size + tolerance.atol + tolerance.tiny + bars
         difference = np.abs(left.value - right.value)
         one_finite = np.isfinite(left.value) ^ np.isfinite(right.value)

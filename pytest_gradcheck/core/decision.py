@@ -129,6 +129,8 @@ class Decision:
             del self.pullbacks["reference"]
             self.states["reference"] = (Status.UNAVAILABLE, reason)
             table = self._close_look(jacobian, first)
+        if table.disagrees and table.unmeasurable:
+            return self._no_common_ground(table)
         if table.disagrees:
             return self._failed(table, jacobian)
         if table.everybody_backed and not table.jumps:
@@ -275,6 +277,15 @@ class Decision:
         if culprit == "reference":
             diagnosis = Diagnosis("reference-engine", f"{diagnosis.text}; the others agree")
         return self.result(Verdict.FAIL, diagnosis, table=table, culprit=culprit)
+
+    def _no_common_ground(self, table: Table) -> CheckResult:
+        """What the reference engine derives from the function, and what is measured of it, are apart.
+
+        So it is at ties, where partial derivatives exist and the derivative does not (the middle of three
+        equal numbers moves with none of them alone), and where the function returns little but rounding.
+        """
+        text = "no exact method agrees with differences of the function, not even the reference engine"
+        return self.result(Verdict.INCONCLUSIVE, Diagnosis("methods-split", text), table=table)
 
     def _undecided(self, table: Table) -> CheckResult:
         d = table.differences

@@ -147,9 +147,10 @@ class Jacobian:
             # 1e-10 beside others, an angle of 1e9, a shift of 1e-20 are all met in practice.
             scales += [s for s in (here, 1.0) if s > 0 and all(max(s, t) > 8 * min(s, t) for t in scales)]
         best = None
-        for scale in scales:
-            widest = max(room)
-            slopes = line.slopes(min(scale, widest), THOROUGH if thorough else QUICK, f.eps)
+        # From coarse to fine: where two ladders contradict each other the finer one has seen what the coarser
+        # one jumped over, such as the waves of sin(x / 1e-20).
+        for scale in sorted(scales, reverse=True):
+            slopes = line.slopes(min(scale, max(room)), THOROUGH if thorough else QUICK, f.eps)
             best = slopes if best is None else _better(best, slopes)
         assert best is not None
         return best
@@ -243,9 +244,12 @@ def _contract(slopes: Slopes, cotangents: Matrix | None) -> Differences:
     )
 
 
-def _better(a: Slopes, b: Slopes) -> Slopes:
-    """Take, output by output, the ladder with the smaller error bar."""
-    take = b.central.uncertainty < a.central.uncertainty
+def _better(coarse: Slopes, fine: Slopes) -> Slopes:
+    """Take, output by output, the ladder with the smaller error bar, but the finer one if they contradict."""
+    a, b = coarse, fine
+    gap = np.abs(a.central.value - b.central.value)
+    contradict = gap > a.central.uncertainty + b.central.uncertainty
+    take = (b.central.uncertainty < a.central.uncertainty) | (contradict & ~b.kink)
 
     def pick(first: Estimate, second: Estimate) -> Estimate:
         return Estimate(

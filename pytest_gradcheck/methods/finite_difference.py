@@ -110,7 +110,12 @@ class Line:
         # Where large parts cancel (sin x − x near zero) the value says nothing of the rounding inside; the
         # way that the function goes over the whole ladder does.
         floor = 32 * eps * swing / np.nanmax(np.fmax(up, down), initial=0.0)
-        extra = floor + _stairs(np.abs(above - self.value), np.abs(below - self.value), noise)
+        cusp = _steeper(above - self.value, up) & _steeper(below - self.value, down)
+        extra = (
+            floor
+            + np.where(cusp, np.inf, 0.0)
+            + _stairs(np.abs(above - self.value), np.abs(below - self.value), noise)
+        )
         jump = _jumps(np.abs(above - self.value), noise) | _jumps(np.abs(below - self.value), noise)
         central, right, left = (
             Estimate(e.value, np.where(jump, np.inf, e.uncertainty + extra)) for e in (central, right, left)
@@ -182,6 +187,20 @@ def _measured_noise(steps: Vector, values: Array) -> Vector:
     rest = f - f[-1] - slope * (t - t[-1])[:, None]
     bend = np.abs(rest).max(axis=0)
     return np.where(np.isfinite(bend), bend, 0.0)
+
+
+def _steeper(moved: Array, steps: Vector) -> Array:
+    """Whether the one-sided quotient grows without end as the step shrinks, shape ``(m,)``: a root at zero.
+
+    On both sides of a cusp the slopes are infinite and may cancel in a two-sided difference.
+    """
+    if len(moved) <= len(QUICK):
+        return np.zeros(moved.shape[1], dtype=bool)
+    middle = slice(len(moved) // 4, 3 * len(moved) // 4)
+    quotients = np.abs(moved[middle]) / steps[middle, None]
+    # The root of the step grows by 2 from one level to the next; noise would by RATIO.
+    growth = quotients[1:] / quotients[:-1]
+    return np.asarray(((growth > 1.2) & (growth < 0.9 * RATIO)).all(axis=0))
 
 
 def _stairs(right: Array, left: Array, noise: Array) -> Vector:

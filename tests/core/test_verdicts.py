@@ -90,6 +90,8 @@ def test_the_size_of_the_gradient_does_not_matter(size, at):
 
     assert right.verdict is Verdict.PASS, str(right)
     assert wrong.verdict is Verdict.FAIL, str(wrong)
+    truth = gradient(point)[wrong.worst.index]
+    assert wrong.worst.values["central"] == pytest.approx(truth, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -610,3 +612,27 @@ def test_the_margin_at_a_kink_is_that_of_agreement():
 
     assert result.verdict is Verdict.PASS
     assert result.worst.margin <= 1
+
+
+@pytest.mark.parametrize(
+    ("fn", "point"),
+    [
+        (lambda x: torch.sort(x).values, torch.zeros(4, dtype=torch.float64)),
+        (lambda x: torch.sort(x).values, torch.tensor([-1.0, -1.0, 0.0, 0.0])),
+        (lambda x: torch.median(x), torch.ones(3)),
+        (lambda x: np.sort(x), np.zeros(4)),
+        (lambda x: torch.sqrt(x.abs()), torch.zeros(3, dtype=torch.float64)),
+        (lambda x: torch.sqrt(x.abs()), torch.tensor([0.0, 0.001, 1.0])),
+        (torch.nn.functional.gelu, torch.tensor([-7.0], dtype=torch.float64)),
+    ],
+)
+def test_where_there_is_no_derivative_or_no_digit_nobody_is_blamed(fn, point):
+    assert check_gradients(fn, point).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_entries_far_below_the_largest_are_not_judged_by_rounding(dtype):
+    x = torch.tensor([0.0, -7.0, -6.5, 1.0], dtype=dtype)
+
+    assert check_gradients(torch.nn.functional.gelu, x).verdict is Verdict.PASS
+    assert check_gradients(corrupt(torch.nn.functional.gelu, "entry-percent"), x).verdict is Verdict.FAIL
