@@ -152,6 +152,10 @@ class Jacobian:
         for scale in sorted(scales, reverse=True):
             slopes = line.slopes(min(scale, max(room)), THOROUGH if thorough else QUICK, f.eps)
             best = slopes if best is None else _better(best, slopes)
+            # What a ladder that saw the slope saw of the function's noise holds for finer steps too, at which
+            # a sum that swallows its smallest terms does not move at all.
+            clear = slopes.central.uncertainty < 1e-3 * np.abs(slopes.central.value)
+            line.jitter = np.where(clear, np.fmax(line.jitter, slopes.noise), line.jitter)
         assert best is not None
         return best
 
@@ -265,6 +269,7 @@ def _better(coarse: Slopes, fine: Slopes) -> Slopes:
         np.where(take, b.jump, a.jump),
         np.fmax(a.swing, b.swing),
         a.one_sided,
+        np.fmax(a.noise, b.noise),
     )
 
 

@@ -38,7 +38,8 @@ class Slopes:
 
     ``kink`` marks outputs whose one-sided derivatives exist and differ, ``jump`` outputs that do not
     approach their value at the point. ``swing`` is how far the function moves over the widest step.
-    ``one_sided`` says that the domain leaves one side only, where a kink cannot be seen.
+    ``one_sided`` says that the domain leaves one side only, where a kink cannot be seen. ``noise`` is how
+    much the value was seen to waver; zero from a short ladder.
     """
 
     central: Estimate
@@ -48,6 +49,7 @@ class Slopes:
     jump: Array
     swing: Vector
     one_sided: bool
+    noise: Vector
 
 
 @dataclass(eq=False)
@@ -88,8 +90,8 @@ class Line:
     def _differentiate(self, up: Vector, above: Array, down: Vector, below: Array, eps: float) -> Slopes:
         size = np.fmax(np.abs(above), np.abs(below))
         noise = 4 * eps * np.fmax(size, np.abs(self.value)) + self.jitter + TINY
-        if len(up) > len(QUICK):
-            noise = np.fmax(noise, _measured_noise(up, above))
+        wavers = _measured_noise(up, above) if len(up) > len(QUICK) else np.zeros(self.value.size)
+        noise = np.fmax(noise, wavers)
         both = up + down
         central = _extrapolate(
             (above - below) / both[:, None], 2 * noise / both[:, None], both, powers=(2, 4)
@@ -124,7 +126,7 @@ class Line:
         central, right, left = _instead(central, right), _instead(right, left), _instead(left, right)
         central = _instead(central, right)
         one_sided = bool(np.isnan(up).all() or np.isnan(down).all())
-        return Slopes(central, right, left, kink & ~jump, jump, swing, one_sided)
+        return Slopes(central, right, left, kink & ~jump, jump, swing, one_sided, wavers)
 
 
 def _extrapolate(quotients: Array, noise: Array, steps: Vector, powers: tuple[int, int]) -> Estimate:

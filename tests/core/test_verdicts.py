@@ -636,3 +636,11 @@ def test_entries_far_below_the_largest_are_not_judged_by_rounding(dtype):
 
     assert check_gradients(torch.nn.functional.gelu, x).verdict is Verdict.PASS
     assert check_gradients(corrupt(torch.nn.functional.gelu, "entry-percent"), x).verdict is Verdict.FAIL
+
+
+def test_a_sum_that_swallows_its_smallest_terms_has_their_slopes_all_the_same():
+    x = np.array([-9e15, 5.5e-245, 9e15, 5.5e-245])
+
+    result = check_gradients(lambda x: np.sum(x / (1 + np.abs(x))), x)
+
+    assert result.verdict is not Verdict.FAIL, str(result)
