@@ -247,7 +247,21 @@ class Decision:
             return self.result(Verdict.PASS, diagnosis, table=table, labels=("kink",))
         names = [*jacobian.differences, *table.exact]
         diagnosis = Diagnosis("agree", f"{', '.join(names[:-1])} and {names[-1]} agree")
-        return self.result(Verdict.PASS, diagnosis, table=table, not_checked=_too_small_to_see(table))
+        return self.result(Verdict.PASS, diagnosis, table=table, not_checked=self._too_small_to_see(table))
+
+    def _too_small_to_see(self, table: Table) -> tuple[NotChecked, ...]:
+        """Name the entries whose share in the projections is below the error bar, unless seen singly."""
+        if table.tangents is None or any(table.entrywise(c) and c.agree for c in table.evidence):
+            return ()
+        hidden = 0
+        for c in table.evidence:
+            share = np.abs(table.exact[c.b].value)[:, None, :] * np.abs(table.tangents)[None]
+            seen = (share * self.options.tolerance.sensitivity > c.tolerance[:, :, None]) | (share == 0)
+            hidden = max(hidden, int((~seen).all(axis=(0, 1)).sum()))
+        if not hidden:
+            return ()
+        text = "share in the projections is smaller than their error bars; mode='full' looks at each"
+        return (NotChecked(f"{hidden} small entries", text),)
 
     def _failed(self, table: Table, jacobian: Jacobian) -> CheckResult:
         f = self.function
@@ -370,21 +384,6 @@ def _right_values(table: Table, jacobian: Jacobian, culprit: str) -> Matrix:
     if table.differences is not None and not table.projected:
         right[:, table.coordinates] = table.differences.central.value
     return right
-
-
-def _too_small_to_see(table: Table) -> tuple[NotChecked, ...]:
-    """Name the entries whose share in the projections is below the error bar, if nobody saw them singly."""
-    if table.tangents is None or any(table.entrywise(c) and c.agree for c in table.evidence):
-        return ()
-    hidden = 0
-    for c in table.evidence:
-        share = np.abs(table.exact[c.b].value)[:, None, :] * np.abs(table.tangents)[None]
-        seen = (share * 1e-3 > c.tolerance[:, :, None]) | (share == 0)
-        hidden = max(hidden, int((~seen).all(axis=(0, 1)).sum()))
-    if not hidden:
-        return ()
-    text = "share in the projections is smaller than their error bars; mode='full' looks at each"
-    return (NotChecked(f"{hidden} small entries", text),)
 
 
 def _reproduce(problem: Problem, sources: dict[str, str], order: int) -> str:

@@ -575,11 +575,11 @@ class CallsAgain(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, cotangent):
-        x, *_ = ctx.saved_tensors
+        x, *parameters = ctx.saved_tensors
         with torch.enable_grad():
             x = x.detach().requires_grad_()
             out = ctx.module(x)
-            grads = torch.autograd.grad(out, (x, *ctx.module.parameters()), cotangent)
+            grads = torch.autograd.grad(out, (x, *parameters), cotangent, allow_unused=True)
         return (None, *grads)
 
 
@@ -639,8 +639,25 @@ def test_entries_far_below_the_largest_are_not_judged_by_rounding(dtype):
 
 
 def test_a_sum_that_swallows_its_smallest_terms_has_their_slopes_all_the_same():
-    x = np.array([-9e15, 5.5e-245, 9e15, 5.5e-245])
+    small = 5.5279174282042745e-245
+    x = np.array([-(2.0**53), small, 2.0**53, small, small])
 
-    result = check_gradients(lambda x: np.sum(x / (1 + np.abs(x))), x)
+    result = check_gradients(
+        lambda x: np.sum(x / (1 + np.abs(x))), x, methods=("central", "forward", "reference"), mode="full"
+    )
 
     assert result.verdict is not Verdict.FAIL, str(result)
+
+
+def test_entries_too_small_for_the_projections_are_listed():
+    weights = torch.ones(20, dtype=torch.float64)
+    weights[3] = 1e-12
+    x = torch.linspace(1, 2, 20, dtype=torch.float64)
+
+    def fn(x):
+        return (weights * torch.sin(x)).sum()
+
+    result = check_gradients(fn, x, methods=("central", "torch"))
+    assert result.verdict is Verdict.PASS
+    assert [n.what for n in result.not_checked] == ["1 small entries"]
+    assert not check_gradients(fn, x).not_checked
