@@ -15,7 +15,7 @@ from reference_engine.rules.nn import (
     windows,
 )
 from reference_engine.rules.special import polygamma
-from reference_engine.tensor import Tensor, no_grad, perturbed
+from reference_engine.tensor import Tensor, name_scope, no_grad, perturbed
 from reference_engine.transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "jvp",
     "log_softmax",
     "logsumexp",
+    "name_scope",
     "no_grad",
     "perturbed",
     "polygamma",

@@ -22,7 +22,7 @@ import numpy as np
 from reference_engine import numpy_front
 from reference_engine.errors import OutOfGraphError
 
-__all__ = ["Node", "Primitive", "Rule", "Tensor", "as_tensor", "no_grad"]
+__all__ = ["Node", "Primitive", "Rule", "Tensor", "as_tensor", "name_scope", "no_grad"]
 
 Rule = Callable[..., Any]
 """`rule(cotangent, result, *args, **params)` -> the cotangent of one argument."""
@@ -32,6 +32,8 @@ _asarray = np.asarray
 _counter = itertools.count()
 _recording: ContextVar[bool] = ContextVar("reference_engine_recording", default=True)
 _is_recording = _recording.get
+_scope: ContextVar[str | None] = ContextVar("reference_engine_scope", default=None)
+_scope_now = _scope.get
 _disturbance: ContextVar[Callable[[str, Any], Any] | None] = ContextVar(
     "reference_engine_disturbance", default=None
 )
@@ -45,9 +47,10 @@ class Node:
 
     `order` grows with creation, so that every argument of a node has a smaller one: sorting by it is
     a topological order. `params` of a leaf that a transform made says whether that is still running.
+    `scope` is the name of the part of the computation that it was made in.
     """
 
-    __slots__ = ("args", "data", "grad", "label", "order", "params", "primitive", "requires_grad")
+    __slots__ = ("args", "data", "grad", "label", "order", "params", "primitive", "requires_grad", "scope")
 
     def __init__(
         self,
@@ -65,6 +68,7 @@ class Node:
         self.order = next(_counter)
         self.grad: Any = None
         self.label: str | None = None
+        self.scope: str | None = _scope_now()
 
 
 class Primitive:
@@ -197,6 +201,22 @@ def no_grad() -> Iterator[None]:
         yield
     finally:
         _recording.reset(token)
+
+
+@contextmanager
+def name_scope(name: str) -> Iterator[None]:
+    """Inside this context every value belongs to the part `name` of the computation, for `draw`.
+
+    Scopes nest: inside `name_scope("encoder")`, `name_scope("attention")` is "encoder/attention".
+    """
+    if not isinstance(name, str) or not name.strip("/"):
+        raise ValueError(f"name must be a string that is not empty, got {name!r}")
+    around = _scope_now()
+    token = _scope.set(name if around is None else f"{around}/{name}")
+    try:
+        yield
+    finally:
+        _scope.reset(token)
 
 
 @contextmanager
