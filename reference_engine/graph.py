@@ -15,7 +15,7 @@ import numpy as np
 from reference_engine.errors import GraphReleasedError, MissingRuleError
 from reference_engine.tensor import PICK, Node, Primitive, Tensor, no_grad, operators, recording, tensor_of
 
-__all__ = ["ancestors", "backward", "fit", "pull_back"]
+__all__ = ["Tape", "ancestors", "backward", "fit"]
 
 _by_order = attrgetter("order")
 
@@ -103,10 +103,35 @@ def _picks(bundle: Node) -> tuple[Tensor, ...]:
     )
 
 
-def _step(
-    node: Node, cotangent: Any, pending: dict[Node, Any], needed: set[Node] | None, differentiable: bool
+def _add_into(
+    primitive: Primitive, node: Node, cotangent: Any, pending: dict[Node, Any], owned: set[Node]
 ) -> None:
-    """Hand `cotangent` of `node` on to the arguments it was computed from."""
+    """The cotangent of one entry or slice, added where it belongs in the cotangent of the whole.
+
+    A program that reads n entries one by one would else make n arrays of n entries each.
+    """
+    assert node.args is not None
+    arg = node.args[0]
+    held = pending.get(arg)
+    if held is None or arg not in owned:
+        held = pending[arg] = np.zeros_like(arg.data) if held is None else np.array(held)
+        owned.add(arg)
+    assert primitive.add_into is not None
+    primitive.add_into(held, cotangent, **(node.params or {}))
+
+
+def _step(
+    node: Node,
+    cotangent: Any,
+    pending: dict[Node, Any],
+    needed: set[Node] | None,
+    owned: set[Node] | None,
+) -> None:
+    """Hand `cotangent` of `node` on to the arguments it was computed from.
+
+    `owned` are the nodes whose pending cotangent is an array of this pass alone, which may be added to in
+    place; None for a pass that is itself recorded.
+    """
     primitive = node.primitive
     if primitive is PICK:
         _add_pick(pending, node, cotangent)
@@ -114,9 +139,13 @@ def _step(
     args = node.args
     assert primitive is not None
     assert args is not None
-    if differentiable:
+    if owned is None:
         values = [tensor_of(arg) if type(arg) is Node else arg for arg in args]
         result = _picks(node) if primitive.outputs else tensor_of(node)
+    elif primitive.add_into is not None and args[0].data.ndim:
+        if needed is None or args[0] in needed:
+            _add_into(primitive, node, cotangent, pending, owned)
+        return
     else:
         values = [arg.data if type(arg) is Node else arg for arg in args]
         result = node.data
@@ -133,7 +162,15 @@ def _step(
             )
         share = fit(rule(cotangent, result, *values, **params), arg.data)
         held = pending.get(arg)
-        pending[arg] = share if held is None else held + share
+        if held is None:
+            pending[arg] = share
+        elif owned is None or arg.data.ndim == 0:
+            pending[arg] = held + share
+        elif arg in owned:
+            held += share
+        else:
+            pending[arg] = held + share
+            owned.add(arg)
 
 
 def backward(tensor: Tensor, cotangent: Any, retain_graph: bool) -> None:
@@ -156,17 +193,19 @@ def backward(tensor: Tensor, cotangent: Any, retain_graph: bool) -> None:
         start = check_cotangent(cotangent, data)
     nodes = ancestors([root])
     pending: dict[Node, Any] = {root: start}
+    owned: set[Node] = set()
     with no_grad():
         while nodes:
             node = nodes.pop()
             total = pending.pop(node, None)
             if total is None:
                 continue
+            owned.discard(node)
             leaf = node.primitive is None
             if type(node.data) is not tuple and (retain_graph or leaf or node.label is not None):
                 keep_gradient(node, total)
             if not leaf:
-                _step(node, total, pending, None, differentiable=False)
+                _step(node, total, pending, None, owned)
             if not (retain_graph or leaf):
                 node.args = None
 
@@ -194,44 +233,53 @@ def check_cotangent(cotangent: Any, data: np.ndarray[Any, Any], name: str = "cot
     return operators["astype"](cotangent, dtype=data.dtype)
 
 
-def pull_back(
-    outputs: Sequence[tuple[Node, Any]], inputs: Sequence[Node], *, differentiable: bool | None = None
-) -> list[Any]:
-    """The cotangents of `inputs` given those of `outputs`; None for an input that nothing depends on.
+class Tape:
+    """What the backward passes from `outputs` to `inputs` go through, for any number of passes.
 
-    With `differentiable=None` the result is recorded where it depends on something traced besides `inputs`:
-    an outer transform's argument, the cotangents, or what `inputs` were themselves made from.
+    With `differentiable=None` a pass is recorded where it depends on something traced besides `inputs`: an
+    outer transform's argument, the cotangents, or what `inputs` were themselves made from.
     """
-    sources = frozenset(inputs)
-    nodes = ancestors([node for node, _ in outputs], sources)
-    if differentiable is None:
-        differentiable = (
-            any(node.primitive is None and node not in sources and is_live(node) for node in nodes)
-            or any(node.primitive is not None for node in sources)
-            or any(type(c) is Tensor and c.requires_grad for _, c in outputs)
+
+    def __init__(self, outputs: Sequence[Node], inputs: Sequence[Node]) -> None:
+        self.outputs = outputs
+        self.inputs = inputs
+        self._sources = frozenset(inputs)
+        nodes = ancestors(outputs, self._sources)
+        self._foreign = any(node.primitive is not None for node in self._sources) or any(
+            node.primitive is None and node not in self._sources and is_live(node) for node in nodes
         )
-    needed = set()
-    for node in nodes:
-        if node in sources or any(type(arg) is Node and arg in needed for arg in node.args or ()):
-            needed.add(node)
-    pending: dict[Node, Any] = {}
-    for node, cotangent in outputs:
-        if node in needed:
-            if not differentiable and type(cotangent) is Tensor:
-                cotangent = cotangent._node.data
-            elif differentiable and type(cotangent) is not Tensor:
-                cotangent = tensor_of(Node(cotangent, False))
-            held = pending.get(node)
-            pending[node] = cotangent if held is None else held + cotangent
-    found: dict[Node, Any] = {}
-    with recording() if differentiable else no_grad():
-        while nodes:
-            node = nodes.pop()
-            total = pending.pop(node, None)
-            if total is None:
-                continue
-            if node in sources:
-                found[node] = total
-            else:
-                _step(node, total, pending, needed, differentiable)
-    return [found.get(node) for node in inputs]
+        self._needed: set[Node] = set()
+        for node in nodes:
+            if node in self._sources or any(
+                type(arg) is Node and arg in self._needed for arg in node.args or ()
+            ):
+                self._needed.add(node)
+        self._nodes = [node for node in nodes if node in self._needed]
+
+    def pull(self, cotangents: Sequence[Any], differentiable: bool | None = None) -> list[Any]:
+        """The cotangents of the inputs given those of the outputs; None for one that nothing depends on."""
+        if differentiable is None:
+            differentiable = self._foreign or any(type(c) is Tensor and c.requires_grad for c in cotangents)
+        pending: dict[Node, Any] = {}
+        for node, cotangent in zip(self.outputs, cotangents, strict=True):
+            if node in self._needed:
+                if not differentiable and type(cotangent) is Tensor:
+                    cotangent = cotangent._node.data
+                elif differentiable and type(cotangent) is not Tensor:
+                    cotangent = tensor_of(Node(cotangent, False))
+                held = pending.get(node)
+                pending[node] = cotangent if held is None else held + cotangent
+        found: dict[Node, Any] = {}
+        owned: set[Node] | None = None if differentiable else set()
+        with recording() if differentiable else no_grad():
+            for node in reversed(self._nodes):
+                total = pending.pop(node, None)
+                if total is None:
+                    continue
+                if owned:
+                    owned.discard(node)
+                if node in self._sources:
+                    found[node] = total
+                else:
+                    _step(node, total, pending, self._needed, owned)
+        return [found.get(node) for node in self.inputs]

@@ -82,9 +82,12 @@ class Primitive:
 
     With `outputs=True`, `forward` returns a tuple; the rules then get a tuple of cotangents with None
     for each output that nothing depends on.
+
+    `add_into(total, cotangent, **params)` may stand beside the rule of a primitive of one argument: it adds
+    what that rule gives to the array `total` in place, touching only the entries that are not zero.
     """
 
-    __slots__ = ("forward", "name", "outputs", "rules", "variadic")
+    __slots__ = ("add_into", "forward", "name", "outputs", "rules", "variadic")
 
     def __init__(
         self,
@@ -94,12 +97,14 @@ class Primitive:
         *,
         variadic: Callable[..., Any] | None = None,
         outputs: bool = False,
+        add_into: Callable[..., None] | None = None,
     ) -> None:
         self.name = name
         self.forward = forward
         self.rules = tuple(rules)
         self.variadic = variadic
         self.outputs = outputs
+        self.add_into = add_into
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"

@@ -7,15 +7,16 @@ that two derivatives in one another cannot be confused, and nesting them gives t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from reference_engine.containers import flatten, is_differentiable
-from reference_engine.graph import check_cotangent, pull_back
-from reference_engine.tensor import Tensor, as_tensor, operators, recording, transform_depth
+from reference_engine.graph import Tape, check_cotangent
+from reference_engine.tensor import Node, Tensor, as_tensor, operators, recording, tensor_of, transform_depth
 
 __all__ = ["grad", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"]
 
@@ -30,13 +31,13 @@ def _tracing() -> Iterator[None]:
         transform_depth.reset(token)
 
 
-def _leaf(value: Any) -> Tensor:
+def _leaf(value: Any) -> Node:
     """A leaf of a transform's own: connected to `value` where that is traced by an outer one."""
     if type(value) is Tensor and value.requires_grad:
         with recording():
-            return operators["positive"](value)  # type: ignore[no-any-return]  # operators holds Any
-    leaf = Tensor(value, requires_grad=True)
-    leaf._node.params = {"live": True}
+            return operators["positive"](value)._node  # type: ignore[no-any-return]  # operators holds Any
+    leaf = Tensor(value, requires_grad=True)._node
+    leaf.params = {"live": True}
     return leaf
 
 
@@ -47,7 +48,7 @@ class _Trace:
         if not callable(f):
             raise TypeError(f"f must be callable, got {type(f).__name__}")
         self.given, self.rebuild = flatten(tuple(args))
-        self.sources: list[Tensor | None] = [
+        self.sources: list[Node | None] = [
             _leaf(leaf) if is_differentiable(leaf) else None for leaf in self.given
         ]
         if not any(source is not None for source in self.sources):
@@ -56,14 +57,17 @@ class _Trace:
                 f"args must hold at least one real or complex number, array or Tensor, got {kinds}; "
                 "pass 2.0 in place of 2, and array.astype(float) for an integer array"
             )
-        inputs = self.rebuild([g if s is None else s for g, s in zip(self.given, self.sources, strict=True)])
+        # `f` may write into its arguments: that moves the handles which it gets, not the sources.
+        inputs = self.rebuild(
+            [g if s is None else tensor_of(s) for g, s in zip(self.given, self.sources, strict=True)]
+        )
         try:
             with _tracing():
                 result = f(*inputs)
         finally:
             for source in self.sources:
-                if source is not None and source._node.primitive is None:
-                    source._node.params = {"live": False}
+                if source is not None and source.primitive is None:
+                    source.params = {"live": False}
         self.results, self.rebuild_result = flatten(result)
         for leaf in self.results:
             if not (is_differentiable(leaf) or isinstance(leaf, int | np.ndarray | np.generic | Tensor)):
@@ -91,17 +95,33 @@ class _Trace:
             type(given) is Tensor and given.requires_grad for given in self.given
         )
 
+    @functools.cached_property
+    def tape(self) -> Tape:
+        """From all results to all differentiable sources."""
+        return self.tape_from(range(len(self.results)))
+
+    def tape_from(self, places: Iterable[int]) -> Tape:
+        """From the results in `places` to all differentiable sources."""
+        return Tape(
+            [self.results[i]._node for i in places if self.is_traced(i)],
+            [source for source in self.sources if source is not None],
+        )
+
+    def is_traced(self, i: int) -> bool:
+        """Whether the result in place i may depend on a source."""
+        leaf = self.results[i]
+        return type(leaf) is Tensor and leaf.requires_grad
+
     def pull(self, cotangents: Sequence[Any], differentiable: bool | None = None) -> list[Any]:
         """The cotangent of each differentiable source; zeros where nothing depends on it."""
-        outputs = [
-            (leaf._node, cotangent)
-            for leaf, cotangent in zip(self.results, cotangents, strict=True)
-            if type(leaf) is Tensor and leaf.requires_grad
-        ]
+        traced = [cotangent for i, cotangent in enumerate(cotangents) if self.is_traced(i)]
+        return self.filled(self.tape.pull(traced, differentiable))
+
+    def filled(self, found: Sequence[Any]) -> list[Any]:
+        """The cotangents that a tape found, with zeros for sources that nothing depends on."""
         sources = [source for source in self.sources if source is not None]
-        found = pull_back(outputs, [source._node for source in sources], differentiable=differentiable)
         return [
-            np.zeros_like(source._node.data) if cotangent is None else cotangent
+            np.zeros_like(source.data) if cotangent is None else cotangent
             for source, cotangent in zip(sources, found, strict=True)
         ]
 
@@ -165,7 +185,7 @@ def jvp(f: Callable[..., Any], args: Sequence[Any], tangents: Sequence[Any]) -> 
             f"tangents must have the nesting of args with {len(trace.given)} leaves, got {len(given)}"
         )
     directions = [
-        check_cotangent(tangent, source._node.data, "tangents")
+        check_cotangent(tangent, source.data, "tangents")
         for tangent, source in zip(given, trace.sources, strict=True)
         if source is not None
     ]
@@ -181,8 +201,8 @@ def jvp(f: Callable[..., Any], args: Sequence[Any], tangents: Sequence[Any]) -> 
         for cotangent, direction in zip(pulled, directions, strict=True)
         if type(cotangent) is Tensor and cotangent.requires_grad
     ]
-    live = [dummy for dummy in dummies if dummy is not None]
-    pushed = iter(pull_back(outputs, [dummy._node for dummy in live]))
+    live = [dummy._node for dummy in dummies if dummy is not None]
+    pushed = iter(Tape([node for node, _ in outputs], live).pull([direction for _, direction in outputs]))
     out = []
     for leaf, dummy in zip(trace.results, dummies, strict=True):
         tangent = None if dummy is None else next(pushed)
@@ -275,31 +295,31 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
 
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
         trace, pack = _partial(f, argnums, args, kwargs)
-        leaves = []
-        for k, leaf in enumerate(trace.results):
-            shape = np.shape(leaf)
-            rows = []
-            for index in np.ndindex(*shape):
-                cotangents: list[Any] = [None] * len(trace.results)
-                for j, other in enumerate(trace.results):
-                    if type(other) is Tensor:
-                        cotangents[j] = np.zeros(other.shape, other.dtype)
-                if type(leaf) is Tensor:
-                    cotangents[k][index] = 1
-                rows.append(trace.pull(cotangents))
-            blocks = []
-            for i, source in enumerate(s for s in trace.sources if s is not None):
-                if rows:
-                    block = _stack([row[i] for row in rows])
-                    block = np.reshape(block, shape + source.shape)
-                else:
-                    block = np.zeros(shape + source.shape, source.dtype)
-                complex_result = type(leaf) is Tensor and leaf.dtype.kind == "c"
-                blocks.append(np.conjugate(block) if complex_result else block)
-            leaves.append(pack(blocks))
-        return trace.rebuild_result(leaves)
+        blocks = [_jacobian_blocks(trace, k) for k in range(len(trace.results))]
+        return trace.rebuild_result([pack(row) for row in blocks])
 
     return jacobian_of
+
+
+def _jacobian_blocks(trace: _Trace, place: int) -> list[Any]:
+    """The Jacobian of one result by each differentiable source, one pass per entry of the result."""
+    leaf = trace.results[place]
+    shape = np.shape(leaf)
+    sources = [source for source in trace.sources if source is not None]
+    if not trace.is_traced(place) or 0 in shape:
+        return [np.zeros(shape + source.data.shape, source.data.dtype) for source in sources]
+    tape = trace.tape_from([place])
+    unit = np.zeros(shape, leaf.dtype)
+    rows = []
+    for index in np.ndindex(*shape):
+        unit[index] = 1
+        rows.append(trace.filled(tape.pull([unit.copy()])))
+        unit[index] = 0
+    blocks = []
+    for i, source in enumerate(sources):
+        block = np.reshape(_stack([row[i] for row in rows]), shape + source.data.shape)
+        blocks.append(np.conjugate(block) if leaf.dtype.kind == "c" else block)
+    return blocks
 
 
 def _stack(rows: list[Any]) -> Any:

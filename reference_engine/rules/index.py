@@ -32,10 +32,18 @@ def _scatter(values: Any, *, index: Any, shape: tuple[int, ...]) -> Any:
     return out
 
 
+def _add_at(total: Any, values: Any, *, index: Any) -> None:
+    if _is_basic(index):
+        total[index] += values
+    else:
+        np.add.at(total, index, values)
+
+
 getitem: Primitive = define(
     "getitem",
     lambda x, *, index: x[index],
     [lambda c, result, x, *, index: _scatter_primitive(c, index=index, shape=x.shape)],
+    add_into=_add_at,
 )
 _scatter_primitive: Primitive = define(
     "scatter",
@@ -60,10 +68,8 @@ def _index_put(base: Any, values: Any, *, index: Any, accumulate: bool) -> Any:
     out = np.array(base, dtype=np.result_type(base, values))
     if not accumulate:
         out[index] = values
-    elif _is_basic(index):
-        out[index] += values
     else:
-        np.add.at(out, index, values)
+        _add_at(out, values, index=index)
     return out
 
 

@@ -26,11 +26,12 @@ def define(
     *,
     variadic: Callable[..., Any] | None = None,
     outputs: bool = False,
+    add_into: Callable[..., None] | None = None,
 ) -> Primitive:
     """A `Primitive` entered into the register."""
     if name in PRIMITIVES:
         raise ValueError(f"there is a primitive named {name!r} already")
-    PRIMITIVES[name] = Primitive(name, forward, rules, variadic=variadic, outputs=outputs)
+    PRIMITIVES[name] = Primitive(name, forward, rules, variadic=variadic, outputs=outputs, add_into=add_into)
     return PRIMITIVES[name]
 
 
