@@ -1,7 +1,8 @@
 """Functions that move entries without changing them: reshaping, joining, splitting, reordering.
 
-All functions of one array that only move entries (or put zeros in between) share one primitive: what they
-do to an array they also do to the array of positions, which says where each cotangent has to go back to.
+What only turns or reverses axes is told by what it does to the strides, and becomes `transpose` and `getitem`.
+The other functions of one array that only move entries (or put zeros in between) share one primitive: what
+they do to an array they also do to the array of positions, which says where each cotangent has to go back to.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from reference_engine.numpy_front import FUNCTIONS, NAMESPACE_OVERRIDES, implements
 from reference_engine.rules.index import index_put, take
@@ -79,6 +81,51 @@ def _broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
     return tuple(_broadcast_to(arg, shape) for arg in args)
 
 
+# ---------------------------------------------------------------------------- turning axes
+
+TURNS: tuple[Callable[..., Any], ...] = (
+    np.moveaxis, np.rollaxis, np.swapaxes, np.flip, np.fliplr, np.flipud, np.rot90,
+)  # fmt: skip
+"""Functions of one array that permute and reverse its axes."""
+
+RESIZES: tuple[Callable[..., Any], ...] = (np.squeeze, np.expand_dims)
+"""Functions of one array that only change its shape."""
+
+
+def _marked(shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """An array of no memory to speak of, whose strides say which axis is which: 1, 2, 3, ..."""
+    return as_strided(np.zeros((), bool), shape, tuple(range(1, len(shape) + 1)))
+
+
+def _as_turn(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(a: Any, *args: Any, **kwargs: Any) -> Any:
+        a = as_tensor(a)
+        strides = function(_marked(a.shape), *args, **kwargs).strides
+        backwards = [slice(None)] * a.ndim
+        for stride in strides:
+            if stride < 0:
+                backwards[-stride - 1] = slice(None, None, -1)
+        if any(part.step for part in backwards):
+            a = a[tuple(backwards)]
+        axes = [abs(stride) - 1 for stride in strides]
+        return a if axes == sorted(axes) else transpose(a, axes=axes)
+
+    return call
+
+
+def _as_resize(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(a: Any, *args: Any, **kwargs: Any) -> Any:
+        a = as_tensor(a)
+        return reshape(a, shape=function(_marked(a.shape), *args, **kwargs).shape, order="C")
+
+    return call
+
+
+for _function in TURNS:
+    FUNCTIONS[_function] = _as_turn(_function)
+for _function in RESIZES:
+    FUNCTIONS[_function] = _as_resize(_function)
+
 # ---------------------------------------------------------------------------- moving entries
 
 
@@ -97,7 +144,7 @@ def _move_back(c: Any, *, function: Callable[[Any], Any], shape: tuple[int, ...]
 
 move: Primitive = define(
     "move",
-    lambda x, *, function: np.array(function(x)),
+    lambda x, *, function: function(x),
     [lambda c, result, x, *, function: move_back(c, function=function, shape=x.shape)],
 )
 move_back: Primitive = define(
@@ -107,10 +154,7 @@ move_back: Primitive = define(
 )
 
 MOVES: tuple[Callable[..., Any], ...] = (
-    np.squeeze, np.expand_dims, np.moveaxis, np.rollaxis, np.swapaxes,
-    np.flip, np.fliplr, np.flipud, np.rot90, np.roll,
-    np.repeat, np.tile, np.resize, np.delete,
-    np.diag, np.diagflat, np.diagonal, np.tril, np.triu,
+    np.roll, np.tile, np.resize, np.delete, np.diag, np.diagflat, np.diagonal,
 )  # fmt: skip
 """Functions of one array that only move its entries or put zeros between them."""
 
@@ -126,6 +170,43 @@ def _as_move(function: Callable[..., Any]) -> Callable[..., Any]:
 for _function in MOVES:
     FUNCTIONS[_function] = _as_move(_function)
 FUNCTIONS[np.linalg.diagonal] = _as_move(np.linalg.diagonal)
+
+
+@implements(np.repeat)
+def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
+    """`numpy.repeat`."""
+    a, repeats = as_tensor(a), value_of(repeats)
+    if axis is None or a.ndim == 0:
+        a, axis = a.reshape(-1), 0
+    if np.size(repeats) != 1:
+        return take(a, np.repeat(np.arange(a.shape[axis]), repeats), axis=axis)
+    # Repeating every entry is broadcasting along an axis of its own, whose transpose is a plain sum.
+    after = axis % a.ndim + 1
+    shape = a.shape
+    count = int(np.reshape(repeats, ()))
+    spread = broadcast_to(
+        reshape(a, shape=(*shape[:after], 1, *shape[after:]), order="C"),
+        shape=(*shape[:after], count, *shape[after:]),
+    )
+    merged = (*shape[: after - 1], shape[after - 1] * count, *shape[after:])
+    return reshape(spread, shape=merged, order="C")
+
+
+def _triangle(name: str, mask: Callable[[int, int, int], Any]) -> Callable[..., Any]:
+    def call(m: Any, k: int = 0) -> Any:
+        m = as_tensor(m)
+        if m.ndim == 0:
+            raise ValueError(f"m of numpy.{name} must have at least one axis, got a number")
+        if m.ndim == 1:
+            m = broadcast_to(m, shape=(m.shape[0], m.shape[0]))
+        rows, columns = m.shape[-2:]
+        return np.where(mask(rows, columns, k), m, np.zeros(1, m.dtype))
+
+    return call
+
+
+FUNCTIONS[np.tril] = _triangle("tril", lambda n, m, k: np.tri(n, m, k, dtype=bool))
+FUNCTIONS[np.triu] = _triangle("triu", lambda n, m, k: ~np.tri(n, m, k - 1, dtype=bool))
 
 
 @implements(np.atleast_1d)
