@@ -1,8 +1,9 @@
 """Functions that move entries without changing them: reshaping, joining, splitting, reordering.
 
-What only turns or reverses axes is told by what it does to the strides, and becomes `transpose` and `getitem`.
-The other functions of one array that only move entries (or put zeros in between) share one primitive: what
-they do to an array they also do to the array of positions, which says where each cotangent has to go back to.
+What only turns or reverses axes is told by what it does to the strides, and becomes `transpose` and
+`getitem`. The other functions of one array that only move entries (or put zeros in between) share one
+primitive: what they do to an array they also do to the array of positions, which says where each cotangent
+has to go back to.
 """
 
 from __future__ import annotations
