@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pytest_gradcheck.core.layout import Layout, Vector
-from pytest_gradcheck.methods.base import Estimate, Pullback
+from pytest_gradcheck.methods.base import Estimate, Pullback, leafwise
 from pytest_gradcheck.methods.finite_difference import QUICK, THOROUGH, Line, Slopes, textbook
 
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
@@ -115,6 +116,11 @@ class Jacobian:
         room = np.where(signs > 0, f.upper - f.point, f.point - f.lower)
         return np.asarray(np.clip(tangent, -room, room))
 
+    @functools.cached_property
+    def _grain(self) -> Vector:
+        """The roundoff of the largest entry beside each output."""
+        return leafwise(self.function.outputs, self.function.value, self.function.eps)
+
     def scales(self) -> Vector:
         """Return, for every coordinate, the larger of its own magnitude and its leaf's (1 for zeros)."""
         point = np.abs(self.function.point)
@@ -131,7 +137,7 @@ class Jacobian:
             up = np.where(tangent > 0, f.upper - f.point, f.point - f.lower) / np.abs(tangent)
             down = np.where(tangent > 0, f.point - f.lower, f.upper - f.point) / np.abs(tangent)
         room = (float(np.nanmin(up)), float(np.nanmin(down)))
-        line = Line(f.evaluate, f.rounded, f.point, f.value, tangent, f.jitter, room)
+        line = Line(f.evaluate, f.rounded, f.point, f.value, tangent, f.jitter, room, self._grain)
         return line.slopes(1.0, THOROUGH if thorough else QUICK, f.eps)
 
     def _by_coordinate(self, i: int, thorough: bool) -> Slopes:
@@ -140,7 +146,7 @@ class Jacobian:
         tangent[i] = 1.0
         here = abs(float(f.point[i]))
         room = (float(f.upper[i] - f.point[i]), float(f.point[i] - f.lower[i]))
-        line = Line(f.evaluate, f.rounded, f.point, f.value, tangent, f.jitter, room)
+        line = Line(f.evaluate, f.rounded, f.point, f.value, tangent, f.jitter, room, self._grain)
         scales = [float(self.scales()[i])]
         if thorough:
             # The natural scale may be the entry's own, its neighbours', or one: a probability of

@@ -54,7 +54,11 @@ class Slopes:
 
 @dataclass(eq=False)
 class Line:
-    """A function along ``point + t · tangent``; ``room`` is how far t may go to the right and left."""
+    """A function along ``point + t · tangent``; ``room`` is how far t may go to the right and left.
+
+    ``grain`` is the roundoff of what lies beside each output: an entry of a transform that is zero but for
+    rounding comes out as another 1e-17 at every point, and does not jump.
+    """
 
     evaluate: Callable[[Vector], Vector]
     rounded: Callable[[Vector], Vector]
@@ -63,6 +67,7 @@ class Line:
     tangent: Vector
     jitter: Vector
     room: tuple[float, float]
+    grain: Vector | float = 0.0
 
     def slopes(self, scale: float, steps: tuple[float, ...], eps: float) -> Slopes:
         """Differentiate with the steps ``scale · steps``; ``eps`` is the unit roundoff of the evaluation."""
@@ -118,7 +123,9 @@ class Line:
             + np.where(cusp, np.inf, 0.0)
             + _stairs(np.abs(above - self.value), np.abs(below - self.value), noise)
         )
-        jump = _jumps(np.abs(above - self.value), noise) | _jumps(np.abs(below - self.value), noise)
+        level_noise = np.fmax(noise, self.grain)
+        jump = _jumps(np.abs(above - self.value), level_noise)
+        jump |= _jumps(np.abs(below - self.value), level_noise)
         central, right, left = (
             Estimate(e.value, np.where(jump, np.inf, e.uncertainty + extra)) for e in (central, right, left)
         )

@@ -620,7 +620,8 @@ def _called(name: str, inputs: Sequence[Any]) -> Any:
     tensors = [x for x in lowered if isinstance(x, torch.Tensor)]
     function = _UFUNCS.get(name)
     # torch gives integers other dtypes than NumPy; torch._numpy knows those of NumPy.
-    if function is None or not all(t.dtype in (torch.float64, torch.complex128) for t in tensors):
+    typed = name == "ldexp" or all(t.dtype in (torch.float64, torch.complex128) for t in tensors)
+    if function is None or not typed:
         function = getattr(tnp, name, None) or function
     if function is None:
         raise Unavailable(f"torch: no counterpart of numpy.{name}")
@@ -640,6 +641,26 @@ def _heaviside(x: torch.Tensor, at_zero: torch.Tensor) -> torch.Tensor:
 
 def _cbrt(x: torch.Tensor) -> torch.Tensor:
     return torch.sign(x) * torch.abs(x) ** (1 / 3)
+
+
+def _power(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    # torch.pow takes the derivative by x for zero wherever y is, and so loses 1/x, its derivative by y.
+    split = (y == 0) & (x != 0 if x.is_complex() else x > 0)
+    if not bool(split.any()):
+        return torch.pow(x, y)
+    by_logarithm = torch.exp(y * torch.log(torch.where(split, x, 1.0)))
+    return torch.where(split, by_logarithm, torch.pow(x, torch.where(split, 1.0, y)))
+
+
+def _sinc(x: Any) -> torch.Tensor:
+    # The second derivative of torch.sinc at zero is nan (torch 2.13). The series of sin(y)/y, DLMF 4.19.1,
+    # has an error below 1e-19 there.
+    y = math.pi * _lowered_array(x)
+    small = y.detach().abs() < 0.5
+    square = torch.where(small, y * y, 0.0)
+    series = sum((-1) ** k * square**k / math.factorial(2 * k + 1) for k in range(1, 9)) + 1.0
+    safe = torch.where(small, 1.0, y)
+    return torch.where(small, series, torch.sin(safe) / safe)
 
 
 _UFUNCS: dict[str, Callable[..., Any]] = {
@@ -666,7 +687,7 @@ _UFUNCS: dict[str, Callable[..., Any]] = {
     "exp2": torch.exp2,
     "expm1": torch.expm1,
     "fabs": torch.abs,
-    "float_power": torch.pow,
+    "float_power": _power,
     "floor": torch.floor,
     "floor_divide": lambda x, y: torch.floor(x / y),
     "fmax": torch.fmax,
@@ -676,6 +697,8 @@ _UFUNCS: dict[str, Callable[..., Any]] = {
     "greater_equal": torch.ge,
     "heaviside": _heaviside,
     "hypot": torch.hypot,
+    # torch.ldexp computes 2 to a negative whole number as 0 in its backward.
+    "ldexp": lambda x, exponent: x * torch.exp2(exponent.to(torch.float64)),
     "less": torch.lt,
     "less_equal": torch.le,
     "log": torch.log,
@@ -691,7 +714,7 @@ _UFUNCS: dict[str, Callable[..., Any]] = {
     "multiply": torch.multiply,
     "negative": torch.negative,
     "not_equal": torch.ne,
-    "power": torch.pow,
+    "power": _power,
     "radians": torch.deg2rad,
     "rad2deg": torch.rad2deg,
     "reciprocal": torch.reciprocal,
@@ -1211,6 +1234,7 @@ _GAPS: dict[str, Callable[..., Any]] = {
     "polyval": _polyval,
     "quantile": _quantile,
     "select": _select,
+    "sinc": _sinc,
     "trapezoid": _trapezoid,
 }
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -66,16 +68,23 @@ def _lowered(problem: Problem) -> tuple[Program, list[tuple[str, str]]]:
 
 
 class ReferencePullback(Pullback):
-    """A pullback of the engine's graph at one point."""
+    """A pullback of the engine's graph at one point, made in ``surroundings``."""
 
     arrays: list[Any]
     pull: Callable[..., Any]
+    surroundings: Callable[[], AbstractContextManager[None]]
 
     @classmethod
-    def at(cls, program: Program, arrays: Sequence[Any], eps: float) -> ReferencePullback:
+    def at(
+        cls,
+        program: Program,
+        arrays: Sequence[Any],
+        eps: float,
+        surroundings: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> ReferencePullback:
         """Evaluate the program on float64 (or, for measuring rounding, float32) arrays, one per leaf."""
         try:
-            with np.errstate(all="ignore"):
+            with np.errstate(all="ignore"), surroundings():
                 value, pull = reference_engine.vjp(lambda *xs: list(program.run(*xs)), *arrays)
         except Exception as error:
             # NumPy hides the engine's refusal behind an error of its own when a tensor is stored in an array.
@@ -84,7 +93,7 @@ class ReferencePullback(Pullback):
                     raise Unavailable(str(reason)) from error
             raise
         self = cls(program, program.outputs.join([np.asarray(_data(v)) for v in value]), eps)
-        self.arrays, self.pull = list(arrays), pull
+        self.arrays, self.pull, self.surroundings = list(arrays), pull, surroundings
         return self
 
     def vjp(self, cotangent: Vector) -> Vector:
@@ -103,7 +112,7 @@ class ReferencePullback(Pullback):
     def second_order(self, cotangent: Vector) -> Pullback:
         """Differentiate the engine's own backward pass; see `Pullback.second_order`."""
         arrays = [*self.arrays, *self.program.outputs.split(cotangent)]
-        return ReferencePullback.at(self._gradient_program(), arrays, self.eps)
+        return ReferencePullback.at(self._gradient_program(), arrays, self.eps, self.surroundings)
 
     def _gradient_program(self) -> Program:
         inputs, outputs = gradient_layouts(self.program)
@@ -130,8 +139,9 @@ class ReferencePullback(Pullback):
         for seed, arrays in enumerate(points):
             single = [np.asarray(a).astype(_single(a)) for a in arrays]
             coarse.append(ReferencePullback.at(narrow, single, EPS32))
-            with reference_engine.perturbed(EPS32, seed):
-                coarse.append(ReferencePullback.at(self.program, self.arrays, EPS32))
+            # The second order runs the program again, and its backward pass, under the same disturbance.
+            disturbed = functools.partial(reference_engine.perturbed, EPS32, seed)
+            coarse.append(ReferencePullback.at(self.program, self.arrays, EPS32, disturbed))
         return coarse
 
 

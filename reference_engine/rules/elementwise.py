@@ -28,10 +28,13 @@ from reference_engine.tensor import Primitive, Rule, Tensor, as_tensor, operator
 
 
 def _power_base(result: Any, x: Any, y: Any) -> Any:
-    """d x^y / dx = y x^(y-1), and 0 for y = 0 even at x = 0 (torch's convention)."""
+    """d x^y / dx = y x^(y-1), and 0 for y = 0 even at x = 0 (torch's convention).
+
+    Elsewhere a y of 0 is no special case: the derivative by y is 1/x there.
+    """
     if isinstance(y, int | float | complex):
         return y * x ** (y - 1) if y else 0.0
-    zero = value_of(y) == 0
+    zero = (value_of(y) == 0) & (value_of(x) == 0)
     return np.where(
         zero, 0.0, y * x ** np.where(zero, 1.0, y - 1).astype(np.result_type(value_of(x), value_of(y)))
     )

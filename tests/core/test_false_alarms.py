@@ -1,0 +1,58 @@
+"""Right functions of NumPy at points where a check once called them wrong, or could not tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pytest_gradcheck import check_gradients
+
+CONJUGATES = np.array([[1.35j, -1.45 - 2j, -1.17 + 2.24j]] * 4)
+
+
+@pytest.mark.parametrize(
+    ("function", "inputs"),
+    [
+        # The second derivative is zero, in float32 to the last bit; disturbed runs alone show rounding.
+        pytest.param(lambda x: x.std(0, ddof=1), np.array([[0.0, 1.0], [-1.0, 2.0]]), id="std of two"),
+        # torch's own second derivatives are wrong at these points, or its first.
+        pytest.param(np.sinc, np.array([0.0, 0.1, 0.159, 0.16, 0.9, 3.0]), id="sinc at zero"),
+        pytest.param(lambda x: np.ldexp(x, -2), np.array([0.0, 0.3]), id="ldexp by a number"),
+        pytest.param(lambda x: np.ldexp(x, np.array([1, -3])), np.array([0.0, 0.3]), id="ldexp by an array"),
+        pytest.param(np.power, (np.array([1.0, 2.0, 2.0]), np.array([0.0, 0.0, -1.0])), id="power of zero"),
+        pytest.param(np.power, (np.array([1 + 2j, 2]), np.array([0j, 1j])), id="complex power of zero"),
+    ],
+)
+def test_methods_agree_at_the_second_order(function: Callable[..., Any], inputs: Any) -> None:
+    result = check_gradients(function, inputs, order=2)
+    assert result.verdict == "pass", str(result)
+    assert result.culprit is None
+    assert {name for name, method in result.methods.items() if method.status == "ok"} >= {
+        "reference",
+        "torch",
+    }
+
+
+def test_nobody_is_blamed_for_rounding_where_all_derivatives_vanish() -> None:
+    # The condition number of a 1x1 matrix is one, whatever the matrix.
+    result = check_gradients(lambda x: np.linalg.cond(x, "nuc"), np.array([[3.4]]), order=2)
+    assert result.verdict == "inconclusive"
+    assert result.diagnosis.code == "unresolved"
+
+
+@pytest.mark.parametrize("seed", [1, 8, 11])
+def test_rounding_beside_large_entries_is_no_jump(seed: int) -> None:
+    def transform(x: Any) -> Any:
+        return np.fft.irfft(x, axis=0, norm="forward")
+
+    result = check_gradients(transform, CONJUGATES, order=2, seed=seed)
+    assert result.verdict == "pass", str(result)
+
+
+def test_a_small_jump_is_still_one() -> None:
+    result = check_gradients(lambda x: np.where(x > 1, x + 1e-6, x), np.array([1.0, 2.0]))
+    assert result.verdict == "inconclusive"
+    assert result.diagnosis.code == "jump"
