@@ -58,9 +58,8 @@ def _name(function: Callable[..., Any]) -> str:
 
 def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """`Tensor.__array_ufunc__`."""
-    if kwargs:
-        kwargs = dict(kwargs)
-        _refuse_out(kwargs, f"numpy.{ufunc.__name__}")
+    if kwargs and (out := kwargs.get("out")) is not None:
+        return _into(out, lambda: call_ufunc(ufunc, method, inputs, _without_out(kwargs)), ufunc, kwargs)
     handler = UFUNCS.get(ufunc)
     if handler is None and ufunc.__name__ in UFUNCS_BY_NAME:
         handler = UFUNCS[ufunc] = UFUNCS_BY_NAME[ufunc.__name__](ufunc)
@@ -68,7 +67,7 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: di
         raise _missing(f"the ufunc {ufunc.__name__}")
     if method == "__call__":
         if kwargs:
-            inputs = _cast_inputs(ufunc, inputs, kwargs)
+            return _call_with(handler, ufunc, inputs, dict(kwargs))
         return handler(*inputs)
     found = METHODS.get((ufunc, method))
     if found is not None:
@@ -79,37 +78,72 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: di
         return ufunc(np.reshape(a, a.shape + (1,) * np.ndim(b)), b, **kwargs)
     if method == "at":
         raise OutOfGraphError(
-            f"numpy.{ufunc.__name__}.at writes into an array, which takes the value out of the graph; "
-            "use reference_engine.index_put(base, index, values, accumulate=True)"
+            f"numpy.{ufunc.__name__}.at of a Tensor takes the value out of the graph; only numpy.add.at and "
+            "numpy.subtract.at write into a Tensor"
         )
     raise _missing(f"numpy.{ufunc.__name__}.{method}")
 
 
-def _refuse_out(kwargs: dict[str, Any], name: str) -> None:
-    out = kwargs.pop("out", None)
-    if out is not None and not (type(out) is tuple and all(item is None for item in out)):
-        raise OutOfGraphError(
-            f"{name} with out= (or an in-place operator on an array) takes the value out of the graph; "
-            "use the returned value: total = total + x in place of total += x"
-        )
+def _without_out(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The keywords as if there were no out=: `where` then needs the old values, which stand under "old"."""
+    rest = {key: value for key, value in kwargs.items() if key != "out"}
+    if rest.get("where", True) is not True:
+        rest["old"] = kwargs["out"]
+    return rest
 
 
-def _cast_inputs(ufunc: np.ufunc, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-    where = kwargs.pop("where", True)
-    if where is not True:
-        raise MissingRuleError(
-            f"numpy.{ufunc.__name__} with where= leaves entries without a value, which has no derivative; "
-            "use numpy.where(mask, result, other)"
-        )
+def _into(out: Any, compute: Callable[[], Any], function: Callable[..., Any], kwargs: dict[str, Any]) -> Any:
+    """Write what `compute` gives into `out`, a Tensor or a tuple of them and of None."""
+    from reference_engine import tensor, writes  # both are built on this module
+
+    targets = out if type(out) is tuple else (out,)
+    for target in targets:
+        if target is not None and type(target) is not tensor.Tensor:
+            raise OutOfGraphError(
+                f"{_name(function)} with out= a plain array (or an in-place operator on one) takes the value "
+                "out of the graph; use the returned value, total = total + x in place of total += x, or "
+                "write into a Tensor such as numpy.zeros_like(x)"
+            )
+    result = compute()
+    results = result if type(result) is tuple else (result,)
+    written = []
+    for target, part in zip(targets, results, strict=True):
+        if target is None:
+            written.append(part)
+        else:
+            writes.replace(target, part)
+            written.append(target)
+    return tuple(written) if type(result) is tuple else written[0]
+
+
+def _call_with(
+    handler: Callable[..., Any], ufunc: np.ufunc, inputs: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """A ufunc with keywords: `dtype` casts the inputs, `where` leaves the other entries as they were."""
+    where, old = kwargs.pop("where", True), kwargs.pop("old", None)
     dtype = kwargs.pop("dtype", None)
-    kwargs.pop("casting", None)
-    kwargs.pop("order", None)
-    kwargs.pop("subok", None)
+    for ignored in ("casting", "order", "subok", "out"):
+        kwargs.pop(ignored, None)
     if kwargs:
         raise MissingRuleError(f"numpy.{ufunc.__name__} of a Tensor does not take {', '.join(kwargs)}")
-    if dtype is None:
-        return inputs
-    return tuple(np.astype(x if hasattr(x, "dtype") else np.asarray(x), dtype) for x in inputs)
+    if dtype is not None:
+        inputs = tuple(np.astype(x if hasattr(x, "dtype") else np.asarray(x), dtype) for x in inputs)
+    if where is True:
+        return handler(*inputs)
+    if old is None or ufunc.nout != 1:
+        raise MissingRuleError(
+            f"numpy.{ufunc.__name__} with where= leaves entries without a value, which has no derivative; "
+            "give it out= a Tensor such as numpy.zeros_like(x), or use numpy.where(mask, result, other)"
+        )
+    from reference_engine.tensor import Tensor  # built on this module
+
+    (base,) = old if type(old) is tuple else (old,)
+    mask = np.broadcast_to(np.asarray(where._node.data if type(where) is Tensor else where, bool), base.shape)
+    # Only the chosen entries are computed: what is not evaluated cannot turn a gradient into nan.
+    chosen = handler(*(np.broadcast_to(x, base.shape)[mask] for x in inputs))
+    whole = np.copy(base)
+    whole[mask] = chosen
+    return whole
 
 
 def call_function(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -117,13 +151,17 @@ def call_function(function: Callable[..., Any], args: tuple[Any, ...], kwargs: d
     handler = FUNCTIONS.get(function)
     if handler is None:
         raise _missing(_name(function))
+    out = None
     if "out" in kwargs:
         kwargs = dict(kwargs)
-        _refuse_out(kwargs, _name(function))
+        out = kwargs.pop("out")
     if len(args) > 2:
         position = _position_of_out(handler)
         if position is not None and len(args) > position:
-            _refuse_out({"out": args[position]}, _name(function))
+            out = args[position]
+            args = (*args[:position], None, *args[position + 1 :])
+    if out is not None:
+        return _into(out, lambda: handler(*args, **kwargs), function, kwargs)
     return handler(*args, **kwargs)
 
 

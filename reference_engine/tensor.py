@@ -21,6 +21,7 @@ import numpy as np
 
 from reference_engine import numpy_front
 from reference_engine.errors import OutOfGraphError
+from reference_engine.views import Lens, View, track
 
 __all__ = ["Node", "Primitive", "Rule", "Tensor", "as_tensor", "name_scope", "no_grad"]
 
@@ -84,10 +85,11 @@ class Primitive:
     for each output that nothing depends on.
 
     `add_into(total, cotangent, **params)` may stand beside the rule of a primitive of one argument: it adds
-    what that rule gives to the array `total` in place, touching only the entries that are not zero.
+    what that rule gives to the array `total` in place, touching only the entries that are not zero. A
+    primitive of one argument whose result may share memory with it needs a `lens` (see `views`).
     """
 
-    __slots__ = ("add_into", "forward", "name", "outputs", "rules", "variadic")
+    __slots__ = ("add_into", "forward", "lens", "name", "outputs", "rules", "variadic")
 
     def __init__(
         self,
@@ -98,6 +100,7 @@ class Primitive:
         variadic: Callable[..., Any] | None = None,
         outputs: bool = False,
         add_into: Callable[..., None] | None = None,
+        lens: Lens | None = None,
     ) -> None:
         self.name = name
         self.forward = forward
@@ -105,6 +108,7 @@ class Primitive:
         self.variadic = variadic
         self.outputs = outputs
         self.add_into = add_into
+        self.lens = lens
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
@@ -142,10 +146,13 @@ class Primitive:
         if record and (disturb := _disturbance.get()) is not None:
             result = disturb(self.name, result)
         tensor = _new(Tensor)
+        tensor._view = None
         if record and result.dtype.kind in "fc":
             tensor._node = Node(result, True, self, tuple(kept), params)
         else:
             tensor._node = Node(result, False)
+        if self.lens is not None and result.base is not None and type(args[0]) is Tensor:
+            track(self, args[0], tensor, params)
         return tensor
 
     def _several(
@@ -182,7 +189,8 @@ def private(array: Any) -> Any:
         )
     if not array.flags.writeable and array.base is None:
         return array
-    array = array.copy()
+    # In the same layout, which decides what reshape and ravel give a view of.
+    array = array.copy(order="K")
     array.flags.writeable = False
     return array
 
@@ -249,34 +257,11 @@ def perturbed(scale: float, seed: int) -> Iterator[None]:
         _disturbance.reset(token)
 
 
-EXACT = frozenset(
-    (
-        *(
-            "absolute",
-            "astype",
-            "broadcast_to",
-            "concatenate",
-            "conjugate",
-            "fabs",
-            "fmax",
-            "fmin",
-            "getitem",
-        ),
-        *(
-            "imag",
-            "index_put",
-            "max",
-            "maximum",
-            "min",
-            "minimum",
-            "move",
-            "move_back",
-            "negative",
-            "positive",
-        ),
-        *("real", "reshape", "scatter", "transpose", "where", "windows"),
-    )
-)
+EXACT = frozenset([
+    "absolute", "astype", "broadcast_to", "concatenate", "conjugate", "copy", "fabs", "fmax", "fmin", "getitem",
+    "imag", "index_put", "max", "maximum", "min", "minimum", "move", "move_back", "negative", "positive", "real",
+    "reshape", "scatter", "transpose", "where", "windows",
+])  # fmt: skip
 """Primitives that round nothing."""
 
 
@@ -327,8 +312,9 @@ class Tensor:
     convention.
     """
 
-    __slots__ = ("__weakref__", "_node")
+    __slots__ = ("__weakref__", "_node", "_view")
     _node: Node
+    _view: View | None
 
     def __init__(self, data: Any, requires_grad: bool = False, label: str | None = None) -> None:
         if type(data) is Tensor:
@@ -338,7 +324,7 @@ class Tensor:
         else:
             array = as_array(data)
             if isinstance(data, _ndarray):
-                array = array.copy()
+                array = array.copy(order="K")
         if requires_grad and array.dtype.kind not in "fc":
             if type(data) is not int:
                 raise TypeError(
@@ -347,6 +333,7 @@ class Tensor:
                 )
             array = array.astype(float)
         self._node = Node(array, bool(requires_grad))
+        self._view = None
         self.label = label
 
     # ------------------------------------------------------------------ what it is
@@ -538,10 +525,9 @@ class Tensor:
         return operators["getitem"](self, index=_own_index(index))  # type: ignore[no-any-return]  # see operators
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        raise TypeError(
-            "a Tensor cannot be written to: other results may depend on its old value. "
-            "Use reference_engine.index_put(tensor, index, value) or numpy.where for a new one"
-        )
+        from reference_engine import writes  # writes is built on this module
+
+        writes.put(self, _own_index(index), value)
 
     def __delitem__(self, index: Any) -> None:
         raise TypeError("entries of a Tensor cannot be deleted; use numpy.delete for a new one")
@@ -549,7 +535,7 @@ class Tensor:
     __hash__ = object.__hash__
 
     def __copy__(self) -> Tensor:
-        return operators["positive"](self)  # type: ignore[no-any-return]  # see operators
+        return operators["copy"](self, order="C")  # type: ignore[no-any-return]  # see operators
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if self._node.primitive is not None:
@@ -635,6 +621,24 @@ class Tensor:
     def __abs__(self) -> Tensor:
         return operators["absolute"](self)  # type: ignore[no-any-return]  # see operators
 
+    def __iadd__(self, other: Any) -> Any:
+        return _in_place(self, "add", other)
+
+    def __isub__(self, other: Any) -> Any:
+        return _in_place(self, "subtract", other)
+
+    def __imul__(self, other: Any) -> Any:
+        return _in_place(self, "multiply", other)
+
+    def __itruediv__(self, other: Any) -> Any:
+        return _in_place(self, "divide", other)
+
+    def __ipow__(self, other: Any) -> Any:
+        return _in_place(self, "power", other)
+
+    def __imatmul__(self, other: Any) -> Any:
+        return _in_place(self, "matmul", other)
+
     def __eq__(self, other: object) -> Any:
         return np.equal(self, other) if _operand(other) else NotImplemented  # type: ignore[call-overload]  # Tensor
 
@@ -694,7 +698,6 @@ class Tensor:
         cumsum: Callable[..., Any]
         diagonal: Callable[..., Any]
         dot: Callable[..., Any]
-        flatten: Callable[..., Any]
         max: Callable[..., Any]
         mean: Callable[..., Any]
         min: Callable[..., Any]
@@ -725,29 +728,56 @@ class Tensor:
 
     def astype(self, dtype: Any, *, copy: bool = True) -> Any:
         """As `numpy.astype`: the cotangent is cast back."""
-        return operators["astype"](self, dtype=np.dtype(dtype))
+        dtype = np.dtype(dtype)
+        return self if not copy and dtype == self.dtype else operators["astype"](self, dtype=dtype)
 
-    def copy(self) -> Tensor:
-        """The same value and the same gradient under a new node."""
-        return operators["positive"](self)  # type: ignore[no-any-return]  # see operators
+    def flatten(self, order: str = "C") -> Any:
+        """As `numpy.ndarray.flatten`: always a copy."""
+        return operators["copy"](np.ravel(self, order=order), order="C")  # type: ignore[call-overload]  # NumPy dispatches on Tensor
+
+    def copy(self, order: str = "C") -> Tensor:
+        """As `numpy.ndarray.copy`: the same value and the same gradient, in memory of its own."""
+        return operators["copy"](self, order=order)  # type: ignore[no-any-return]  # see operators
 
     def compress(self, condition: Any, axis: int | None = None) -> Any:
         """As `numpy.compress`."""
         return np.compress(condition, self, axis)
 
     def fill(self, value: Any) -> None:
-        """Refused: a Tensor cannot be written to."""
+        """Write `value` into every entry."""
         self[...] = value
+
+    def sort(
+        self, axis: int = -1, kind: Any = None, order: None = None, *, stable: bool | None = None
+    ) -> None:
+        """Sort in place, as `numpy.ndarray.sort`."""
+        self[...] = np.sort(self, axis=axis)
+
+    def partition(self, kth: Any, axis: int = -1, kind: str = "introselect", order: None = None) -> None:
+        """Partition in place, as `numpy.ndarray.partition`."""
+        self[...] = np.partition(self, kth, axis=axis)
+
+    def put(self, indices: Any, values: Any, mode: str = "raise") -> None:
+        """As `numpy.put`."""
+        np.put(self, indices, values, mode=mode)  # type: ignore[arg-type]  # NumPy dispatches on Tensor
 
     @property
     def real(self) -> Any:
         """The real part."""
         return np.real(self)
 
+    @real.setter
+    def real(self, value: Any) -> None:
+        np.real(self)[...] = value
+
     @property
     def imag(self) -> Any:
         """The imaginary part."""
         return np.imag(self)
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        np.imag(self)[...] = value
 
     @property
     def flat(self) -> Iterator[Tensor]:
@@ -764,6 +794,19 @@ _OPERANDS = (int, float, complex, np.ndarray, np.generic, Tensor, list, tuple)
 def _operand(value: Any) -> bool:
     """Whether an operator knows what to do with `value`; if not, the other side is asked."""
     return type(value) is Tensor or type(value) is float or isinstance(value, _OPERANDS)
+
+
+def _in_place(tensor: Tensor, name: str, other: Any) -> Any:
+    """`tensor += other` and its kin: a new value for a number, a write for an array, as NumPy has it."""
+    if not _operand(other):
+        return NotImplemented
+    result = operators[name](tensor, other)
+    if tensor._node.data.ndim == 0:
+        return result
+    from reference_engine import writes  # writes is built on this module
+
+    writes.replace(tensor, result)
+    return tensor
 
 
 def _own_index(index: Any) -> Any:
@@ -832,7 +875,6 @@ for _name, _function in {
     },
     "conj": np.conjugate,
     "conjugate": np.conjugate,
-    "flatten": np.ravel,
 }.items():
     setattr(Tensor, _name, _method(_name, _function))
 
@@ -843,6 +885,7 @@ def tensor_of(node: Node) -> Tensor:
     """A handle on `node`."""
     tensor = _new(Tensor)
     tensor._node = node
+    tensor._view = None
     return tensor
 
 

@@ -23,6 +23,7 @@ from reference_engine.rules.table import (
     value_of,
 )
 from reference_engine.tensor import Primitive, Rule, Tensor, as_tensor, operators
+from reference_engine.views import read_only
 
 # ---------------------------------------------------------------------------- arithmetic
 
@@ -216,9 +217,18 @@ def _cast(x: Any, dtype: Any) -> Any:
     return array.astype(dtype, copy=False)
 
 
-real: Primitive = define("real", lambda x: np.real(x).copy(), [lambda c, result, x: c])
+real: Primitive = define(
+    "real",
+    # NumPy gives a real array itself, which would not be seen as a view of itself.
+    lambda x: np.real(x)[...],
+    [lambda c, result, x: c],
+    lens=lambda whole, part: part + imag(whole) * 1j if is_complex(whole) else part,
+)
 imag: Primitive = define(
-    "imag", lambda x: np.imag(x).copy(), [lambda c, result, x: c * 1j if is_complex(x) else 0.0 * c]
+    "imag",
+    np.imag,
+    [lambda c, result, x: c * 1j if is_complex(x) else 0.0 * c],
+    lens=lambda whole, part: real(whole) + part * 1j if is_complex(whole) else read_only(whole, part),
 )
 angle_radians: Primitive = define(
     "angle",
@@ -239,7 +249,8 @@ def angle(z: Any, deg: bool = False) -> Any:
 
 @implements(np.astype)
 def _astype(x: Any, dtype: Any, /, *, copy: bool = True, device: str | None = None) -> Any:
-    return astype(x, dtype=np.dtype(dtype))
+    dtype = np.dtype(dtype)
+    return x if not copy and dtype == x.dtype else astype(x, dtype=dtype)
 
 
 NAMESPACE_OVERRIDES["astype"] = lambda x, dtype, /, **kwargs: operators["astype"](x, dtype=np.dtype(dtype))

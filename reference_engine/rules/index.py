@@ -13,7 +13,7 @@ from reference_engine.numpy_front import NAMESPACE_OVERRIDES, implements
 from reference_engine.rules.table import define, value_of
 from reference_engine.tensor import Primitive, Tensor, _own_index, operators
 
-__all__ = ["index_add", "index_put", "scatter"]
+__all__ = ["along", "index_add", "index_put", "index_put_primitive", "scatter"]
 
 
 def _is_basic(index: Any) -> bool:
@@ -44,6 +44,7 @@ getitem: Primitive = define(
     lambda x, *, index: x[index],
     [lambda c, result, x, *, index: _scatter_primitive(c, index=index, shape=x.shape)],
     add_into=_add_at,
+    lens=lambda whole, part, *, index: index_put_primitive(whole, part, index=index, accumulate=False),
 )
 _scatter_primitive: Primitive = define(
     "scatter",
@@ -88,29 +89,30 @@ def _values_rule(c: Any, result: Any, base: Any, values: Any, *, index: Any, acc
     return share * _winners(base.shape, index).astype(c.dtype)
 
 
-_index_put_primitive: Primitive = define(
+index_put_primitive: Primitive = define(
     "index_put",
     _index_put,
     [
         lambda c, result, base, values, *, index, accumulate: (
-            c if accumulate else _index_put_primitive(c, 0.0, index=index, accumulate=False)
+            c if accumulate else index_put_primitive(c, 0.0, index=index, accumulate=False)
         ),
         _values_rule,
     ],
 )
+operators["index_put"] = index_put_primitive
 
 
 def index_put(base: Any, index: Any, values: Any, accumulate: bool = False) -> Any:
     """A copy of `base` in which `values` stand at `index` (or, with `accumulate`, are added there).
 
-    The function to use for `base[index] = values`. `index` is anything that NumPy indexes with; `values`
+    `base[index] = values` that leaves `base` as it is. `index` is anything that NumPy indexes with; `values`
     broadcasts to the shape of `base[index]`. Where an index comes twice, the last value stays and the
     cotangent goes to it alone; with `accumulate` all of them add up. The dtype is the common one of `base`
     and `values`.
     """
     if type(base) is not Tensor:
         base = np.asarray(base)
-    return _index_put_primitive(base, values, index=_own_index(index), accumulate=bool(accumulate))
+    return index_put_primitive(base, values, index=_own_index(index), accumulate=bool(accumulate))
 
 
 def index_add(base: Any, index: Any, values: Any) -> Any:
@@ -145,7 +147,7 @@ def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: 
     return a[(slice(None),) * axis + (indices,)]
 
 
-def _along(shape: tuple[int, ...], indices: Any, axis: int) -> tuple[Any, ...]:
+def along(shape: tuple[int, ...], indices: Any, axis: int) -> tuple[Any, ...]:
     """The index arrays that pick `indices` along `axis` and every place along the others."""
     grids = list(np.ogrid[tuple(slice(n) for n in shape)])
     grids[axis] = indices
@@ -165,15 +167,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
         (*arr.shape[before], 1, *arr.shape[after]), (*indices.shape[before], 1, *indices.shape[after])
     )
     arr = np.broadcast_to(arr, (*around[before], arr.shape[axis], *around[after]))
-    return arr[_along(around, indices, axis)]
-
-
-@implements(np.put_along_axis, np.put, np.place, np.putmask, np.copyto, np.fill_diagonal)
-def _writes(*args: Any, **kwargs: Any) -> Any:
-    raise TypeError(
-        "numpy's functions that write into an array cannot write to or from a Tensor; "
-        "use reference_engine.index_put(base, index, values) or numpy.where for a new one"
-    )
+    return arr[along(around, indices, axis)]
 
 
 @implements(np.compress)

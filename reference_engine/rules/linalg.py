@@ -18,6 +18,7 @@ from reference_engine.numpy_front import UFUNCS, implements
 from reference_engine.rules.reduce import root
 from reference_engine.rules.table import conj, define, is_complex, value_of
 from reference_engine.tensor import Primitive, as_tensor, operators
+from reference_engine.views import read_only
 
 # ---------------------------------------------------------------------------- products
 
@@ -203,6 +204,7 @@ einsum_ = define(
         f"{','.join(inputs)}->{output}", *operands, optimize=len(operands) > 2
     ),
     variadic=_einsum_rule,
+    lens=read_only,
 )
 
 

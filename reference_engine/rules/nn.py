@@ -17,6 +17,7 @@ from reference_engine.numpy_front import implements
 from reference_engine.rules.reduce import _with_axes
 from reference_engine.rules.table import define, value_of
 from reference_engine.tensor import Primitive, as_tensor
+from reference_engine.views import read_only
 
 __all__ = ["convolution", "convolution_transpose", "fold", "log_softmax", "logsumexp", "softmax", "windows"]
 
@@ -82,7 +83,10 @@ def _fold(c: Any, *, shape: Any, window: Any, stride: Any, dilation: Any) -> Any
 
 
 windows_: Primitive = define(
-    "windows", _windows, [lambda c, result, x, **params: fold_(c, shape=x.shape, **params)]
+    "windows",
+    _windows,
+    [lambda c, result, x, **params: fold_(c, shape=x.shape, **params)],
+    lens=read_only,
 )
 fold_: Primitive = define("fold", _fold, [lambda c, result, x, *, shape, **params: windows_(c, **params)])
 

@@ -19,6 +19,7 @@ from reference_engine.numpy_front import FUNCTIONS, NAMESPACE_OVERRIDES, impleme
 from reference_engine.rules.index import index_put, take
 from reference_engine.rules.table import define, value_of
 from reference_engine.tensor import Primitive, Tensor, as_tensor, operators
+from reference_engine.views import read_only
 
 # ---------------------------------------------------------------------------- reshape, transpose, broadcast
 
@@ -26,6 +27,7 @@ reshape: Primitive = define(
     "reshape",
     lambda x, *, shape, order: np.reshape(x, shape, order=order),
     [lambda c, result, x, *, shape, order: reshape(c, shape=x.shape, order=order)],
+    lens=lambda whole, part, *, shape, order: reshape(part, shape=whole.shape, order=order),
 )
 
 
@@ -39,15 +41,24 @@ def _reshape(
 
 
 @implements(np.ravel)
-def _ravel(a: Any, order: str = "C") -> Any:
-    return reshape(as_tensor(a), shape=-1, order="F" if order == "F" else "C")
+def ravel(a: Any, order: str = "C") -> Any:
+    """`numpy.ravel`: a view where the entries lie one after the other, else a copy."""
+    a = as_tensor(a)
+    fortran = order == "F" or (order == "A" and value_of(a).flags.fnc)
+    flat = reshape(a, shape=-1, order="F" if fortran else "C")
+    return flat if value_of(flat).flags.c_contiguous else copied(flat, order="C")
 
 
 transpose: Primitive = define(
     "transpose",
     lambda x, *, axes: x.transpose(axes),
-    [lambda c, result, x, *, axes: transpose(c, axes=None if axes is None else np.argsort(axes).tolist())],
+    [lambda c, result, x, *, axes: _untranspose(c, axes)],
+    lens=lambda whole, part, *, axes: _untranspose(part, axes),
 )
+
+
+def _untranspose(x: Any, axes: Sequence[int] | None) -> Any:
+    return transpose(x, axes=None if axes is None else np.argsort(axes).tolist())
 
 
 @implements(np.transpose, np.permute_dims)
@@ -67,7 +78,10 @@ FUNCTIONS[np.linalg.matrix_transpose] = _matrix_transpose
 
 # The sum over the repeated entries is what the engine does for every cotangent that is too large.
 broadcast_to: Primitive = define(
-    "broadcast_to", lambda x, *, shape: np.broadcast_to(x, shape), [lambda c, result, x, *, shape: c]
+    "broadcast_to",
+    lambda x, *, shape: np.broadcast_to(x, shape),
+    [lambda c, result, x, *, shape: c],
+    lens=read_only,
 )
 
 
@@ -81,6 +95,11 @@ def _broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
     shape = np.broadcast_shapes(*(np.shape(arg) for arg in args))
     return tuple(_broadcast_to(arg, shape) for arg in args)
 
+
+copied: Primitive = define(
+    "copy", lambda x, *, order: np.array(x, order=order), [lambda c, result, x, *, order: c]
+)
+operators["copy"] = copied
 
 # ---------------------------------------------------------------------------- turning axes
 
@@ -147,6 +166,7 @@ move: Primitive = define(
     "move",
     lambda x, *, function: function(x),
     [lambda c, result, x, *, function: move_back(c, function=function, shape=x.shape)],
+    lens=read_only,
 )
 move_back: Primitive = define(
     "move_back",
@@ -190,7 +210,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
         shape=(*shape[:after], count, *shape[after:]),
     )
     merged = (*shape[: after - 1], shape[after - 1] * count, *shape[after:])
-    return reshape(spread, shape=merged, order="C")
+    return copied(reshape(spread, shape=merged, order="C"), order="C")
 
 
 def _triangle(name: str, mask: Callable[[int, int, int], Any]) -> Callable[..., Any]:
@@ -408,7 +428,8 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
         grids = [np.swapaxes(grid, 0, 1) for grid in grids]
     elif indexing not in ("xy", "ij"):
         raise ValueError(f"indexing must be 'xy' or 'ij', got {indexing!r}")
-    return tuple(grids) if sparse else _broadcast_arrays(*grids)
+    grids = grids if sparse else list(_broadcast_arrays(*grids))
+    return tuple(copied(grid, order="C") for grid in grids) if copy else tuple(grids)
 
 
 @implements(np.insert)
@@ -477,7 +498,7 @@ def full_like(
 @implements(np.copy)
 def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
     """`numpy.copy`."""
-    return operators["positive"](a)
+    return copied(a, order=order)
 
 
 NAMESPACE_OVERRIDES["asarray"] = lambda obj, /, *, dtype=None, device=None, copy=None: (

@@ -9,6 +9,7 @@ import numpy as np
 
 from reference_engine.numpy_front import UFUNCS
 from reference_engine.tensor import Primitive, Rule, Tensor, operators
+from reference_engine.views import Lens
 
 __all__ = ["PRIMITIVES", "conj", "define", "define_ufuncs", "from_partial", "is_complex", "value_of"]
 
@@ -27,11 +28,14 @@ def define(
     variadic: Callable[..., Any] | None = None,
     outputs: bool = False,
     add_into: Callable[..., None] | None = None,
+    lens: Lens | None = None,
 ) -> Primitive:
     """A `Primitive` entered into the register."""
     if name in PRIMITIVES:
         raise ValueError(f"there is a primitive named {name!r} already")
-    PRIMITIVES[name] = Primitive(name, forward, rules, variadic=variadic, outputs=outputs, add_into=add_into)
+    PRIMITIVES[name] = Primitive(
+        name, forward, rules, variadic=variadic, outputs=outputs, add_into=add_into, lens=lens
+    )
     return PRIMITIVES[name]
 
 
@@ -69,5 +73,9 @@ def define_ufuncs(table: dict[np.ufunc, tuple[Rule | None, ...]]) -> None:
         operators[name] = primitive
 
 
-# x ** 2 is quick in NumPy, power(x, 2) is not.
-operators_forward: dict[str, Callable[..., Any]] = {"power": lambda x, y: x**y}
+operators_forward: dict[str, Callable[..., Any]] = {
+    # x ** 2 is quick in NumPy, power(x, 2) is not.
+    "power": lambda x, y: x**y,
+    # The copy of any array; numpy.positive knows no truth values.
+    "positive": lambda x: np.array(x),
+}

@@ -181,6 +181,31 @@ add((np.minimum, "reduce"), (lambda x: np.minimum.reduce(x, axis=None), real(2, 
 add((np.add, "accumulate"), (np.add.accumulate, real(2, 3)))
 add((np.multiply, "accumulate"), (np.multiply.accumulate, real(2, 3)))
 
+
+
+def written(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function(target, *args)` writes into its first argument; this one gives the target back."""
+
+    def call(x: Any, *args: Any) -> Any:
+        target = np.copy(x)
+        function(target, *args)
+        return target
+
+    return call
+
+
+for f in (np.add, np.subtract):
+    add((f, "at"), (written(lambda t, v, f=f: f.at(t, [0, 2, 0], v)), real(4), real(3)))
+add(np.copyto, (written(lambda t, v: np.copyto(t, v, where=[True, False, True])), real(2, 3), real(3)))
+add(np.put, (written(lambda t, v: np.put(t, [0, 7, 3], v, mode="wrap")), real(2, 3), real(2)))
+add(np.place, (written(lambda t, v: np.place(t, t > 0, v)), np.array([1.0, -1.0, 2.0, 3.0]), real(2)))
+add(np.putmask, (written(lambda t, v: np.putmask(t, t > 0, v)), np.array([1.0, -1.0, 2.0, 3.0]), real(3)))
+add(
+    np.put_along_axis,
+    (written(lambda t, v: np.put_along_axis(t, np.array([[1], [0]]), v, 1)), real(2, 3), real(2, 1)),
+)
+add(np.fill_diagonal, (written(np.fill_diagonal), real(3, 2), real(2)))
+
 # ------------------------------------------------------------------ elementwise functions
 add(np.real, (cplx(3),), (real(3),))
 add(np.imag, (cplx(3),), (real(3),))

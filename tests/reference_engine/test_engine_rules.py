@@ -110,7 +110,7 @@ def _depends(f: Any, args: Any) -> bool:
 
 NO_DERIVATIVE = {
     *ZERO_UFUNCS, *CONSTANT, *PLAIN, np.round, np.fix, np.linalg.matrix_rank, np.zeros_like, np.ones_like,
-    np.empty_like, np.put_along_axis, np.put, np.place, np.putmask, np.copyto, np.fill_diagonal,
+    np.empty_like,
     (np.logical_and, "reduce"), (np.logical_or, "reduce"),
 }  # fmt: skip
 ALIASES = {np.around: np.round, np.amax: np.max, np.amin: np.min, np.unique_values: np.unique}
