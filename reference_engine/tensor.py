@@ -258,9 +258,9 @@ def perturbed(scale: float, seed: int) -> Iterator[None]:
 
 
 EXACT = frozenset([
-    "absolute", "astype", "broadcast_to", "concatenate", "conjugate", "copy", "fabs", "fmax", "fmin", "getitem",
-    "imag", "index_put", "max", "maximum", "min", "minimum", "move", "move_back", "negative", "positive", "real",
-    "reshape", "scatter", "transpose", "where", "windows",
+    "absolute", "astype", "broadcast_to", "concatenate", "conjugate", "copy", "fabs", "fmax", "fmin",
+    "getitem", "imag", "index_put", "max", "maximum", "min", "minimum", "move", "move_back", "negative",
+    "positive", "real", "reshape", "scatter", "transpose", "where", "windows",
 ])  # fmt: skip
 """Primitives that round nothing."""
 
