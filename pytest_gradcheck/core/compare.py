@@ -11,6 +11,11 @@ import numpy as np
 from pytest_gradcheck.core.layout import Layout
 from pytest_gradcheck.methods.base import Estimate
 
+#: Differences of a function that is zero at every step have an error bar of the smallest numbers over the
+#: step. No derivative as small as this one means anything, so two methods that say zero agree, once the long
+#: ladder says so: on the short one a flat piece may be all that was seen.
+NOTHING = 1e-250
+
 
 @dataclass(frozen=True)
 class Tolerance:
@@ -59,6 +64,7 @@ def compare(
     floor: Any,
     zero: Any,
     grain: float,
+    nothing: float,
     projected: bool = False,
 ) -> Comparison:
     """Compare two estimates entry by entry.
@@ -66,6 +72,7 @@ def compare(
     ``scale``, of the same shape, is the magnitude against which an entry counts as large or small.
     Where it is no more than ``floor``, the rounding of the exact methods, the gradient is zero as far as
     anybody can tell, and ``zero`` stands in for it: the derivative that would be noticeable.
+    Zero on both sides is agreement where the bars are no more than ``nothing``.
     Entries below ``grain`` times the scale are noise beside the largest one, whatever made them.
     ``projected`` values are sums over many entries: the sum may be far larger than the one entry in which
     an error must be seen, so its own size counts for nothing.
@@ -85,7 +92,7 @@ def compare(
         bar = np.where(np.isfinite(left.value), left.uncertainty, right.uncertainty)
         certain = one_finite & np.isfinite(allowed) & (bar <= visible)
         disagree = (known & (difference > allowed)) | certain
-        resolved = known & ((allowed <= visible) | (difference == 0) & (bars == 0))
+        resolved = known & ((allowed <= visible) | (difference == 0) & (bars <= nothing))
         difference = np.where(one_finite, np.inf, difference)
     return Comparison(a, b, left, right, difference, allowed, disagree, resolved)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_gradcheck.core.compare import Comparison, Tolerance, blocks, compare
+from pytest_gradcheck.core.compare import NOTHING, Comparison, Tolerance, blocks, compare
 from pytest_gradcheck.core.jacobian import Differences, Jacobian, Matrix, stack
 from pytest_gradcheck.core.results import DIFFERENCE_METHODS
 from pytest_gradcheck.methods.base import Estimate
@@ -182,11 +182,13 @@ def fill(
             found[k] = jacobian.column(at[k], seeds, thorough=True)
         if doubtful:
             table.differences = stack(found)
-            _compare_all(table, jacobian, tolerance, thorough)
+            _compare_all(table, jacobian, tolerance, thorough, nothing=NOTHING)
     return table
 
 
-def _compare_all(table: Table, jacobian: Jacobian, tolerance: Tolerance, thorough: bool) -> None:
+def _compare_all(
+    table: Table, jacobian: Jacobian, tolerance: Tolerance, thorough: bool, nothing: float = 0.0
+) -> None:
     f = jacobian.function
     block = blocks(f.inputs, [e.value for e in table.exact.values()])
     if not table.projected:
@@ -200,7 +202,16 @@ def _compare_all(table: Table, jacobian: Jacobian, tolerance: Tolerance, thoroug
     grain = {name: 8 * pullback.eps for name, pullback in jacobian.pullbacks.items()}
     table.comparisons = [
         compare(
-            a, left, b, right, tolerance, scale=block, floor=floor, zero=zero, grain=max(grain[a], grain[b])
+            a,
+            left,
+            b,
+            right,
+            tolerance,
+            scale=block,
+            floor=floor,
+            zero=zero,
+            grain=max(grain[a], grain[b]),
+            nothing=0.0,
         )
         for (a, left), (b, right) in itertools.combinations(table.exact.items(), 2)
     ]
@@ -237,6 +248,7 @@ def _compare_all(table: Table, jacobian: Jacobian, tolerance: Tolerance, thoroug
                     floor=low,
                     zero=none,
                     grain=max(MEASURED_GRAIN, grain.get(other, 0.0)),
+                    nothing=nothing,
                     projected=table.projected,
                 )
             )

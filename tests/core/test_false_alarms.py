@@ -36,6 +36,33 @@ def test_methods_agree_at_the_second_order(function: Callable[..., Any], inputs:
     }
 
 
+@pytest.mark.parametrize(
+    ("function", "point", "order"),
+    [
+        pytest.param(lambda x: np.maximum(x, 0), -1.0, 1, id="rectifier on its dead side"),
+        pytest.param(lambda x: np.imag(x), np.array([2.0, 3.0]), 2, id="imaginary part of real numbers"),
+        pytest.param(lambda x: x[0], np.array([2.0, 3.0]), 2, id="second derivative by what is not used"),
+    ],
+)
+def test_zero_everywhere_is_an_agreement(function: Callable[..., Any], point: Any, order: int) -> None:
+    methods = ("central", "forward", "reference")
+    result = check_gradients(function, point, order=order, methods=methods)
+    assert result.verdict == "pass", str(result)
+
+
+@pytest.mark.parametrize(
+    ("function", "point"),
+    [
+        pytest.param(lambda x: 1e-30 * x, 2.0, id="a small slope"),
+        pytest.param(lambda x: np.maximum(x, 0), 1e-9, id="beside the dead side"),
+        pytest.param(lambda x: x**30, 1e-3, id="a value near zero"),
+    ],
+)
+def test_a_wrong_zero_is_still_seen(function: Callable[..., Any], point: float) -> None:
+    wrong = {"gradient": lambda x: 0.0, "methods": ("central", "forward", "user")}
+    assert check_gradients(function, point, **wrong).verdict == "fail"
+
+
 def test_nobody_is_blamed_for_rounding_where_all_derivatives_vanish() -> None:
     # The condition number of a 1x1 matrix is one, whatever the matrix.
     result = check_gradients(lambda x: np.linalg.cond(x, "nuc"), np.array([[3.4]]), order=2)
