@@ -200,7 +200,6 @@ def backward(tensor: Tensor, cotangent: Any, retain_graph: bool) -> None:
             total = pending.pop(node, None)
             if total is None:
                 continue
-            owned.discard(node)
             leaf = node.primitive is None
             if type(node.data) is not tuple and (retain_graph or leaf or node.label is not None):
                 keep_gradient(node, total)
@@ -276,8 +275,6 @@ class Tape:
                 total = pending.pop(node, None)
                 if total is None:
                     continue
-                if owned:
-                    owned.discard(node)
                 if node in self._sources:
                     found[node] = total
                 else:
