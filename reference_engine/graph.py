@@ -236,7 +236,8 @@ class Tape:
     """What the backward passes from `outputs` to `inputs` go through, for any number of passes.
 
     With `differentiable=None` a pass is recorded where it depends on something traced besides `inputs`: an
-    outer transform's argument, the cotangents, or what `inputs` were themselves made from.
+    outer transform's argument, a Tensor from outside, the cotangents, or what `inputs` were themselves made
+    from; all of these but the cotangents are what `foreign` tells.
     """
 
     def __init__(self, outputs: Sequence[Node], inputs: Sequence[Node]) -> None:
@@ -244,7 +245,7 @@ class Tape:
         self.inputs = inputs
         self._sources = frozenset(inputs)
         nodes = ancestors(outputs, self._sources)
-        self._foreign = any(node.primitive is not None for node in self._sources) or any(
+        self.foreign = any(node.primitive is not None for node in self._sources) or any(
             node.primitive is None and node not in self._sources and is_live(node) for node in nodes
         )
         self._needed: set[Node] = set()
@@ -258,7 +259,7 @@ class Tape:
     def pull(self, cotangents: Sequence[Any], differentiable: bool | None = None) -> list[Any]:
         """The cotangents of the inputs given those of the outputs; None for one that nothing depends on."""
         if differentiable is None:
-            differentiable = self._foreign or any(type(c) is Tensor and c.requires_grad for c in cotangents)
+            differentiable = self.foreign or any(type(c) is Tensor and c.requires_grad for c in cotangents)
         pending: dict[Node, Any] = {}
         for node, cotangent in zip(self.outputs, cotangents, strict=True):
             if node in self._needed:

@@ -78,7 +78,7 @@ class _Trace:
 
     @property
     def value(self) -> Any:
-        """The result of `f`; Tensors only where an outer transform is still tracing them."""
+        """The result of `f`; Tensors only where something else than its arguments is still being traced."""
         return self.rebuild_result([self._outside(leaf) for leaf in self.results])
 
     def _outside(self, leaf: Any) -> Any:
@@ -91,9 +91,7 @@ class _Trace:
     @property
     def nested(self) -> bool:
         """Whether something else than this trace's own leaves is being traced."""
-        return transform_depth.get() > 0 or any(
-            type(given) is Tensor and given.requires_grad for given in self.given
-        )
+        return transform_depth.get() > 0 or self.tape.foreign
 
     @functools.cached_property
     def tape(self) -> Tape:

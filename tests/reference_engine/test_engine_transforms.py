@@ -137,3 +137,16 @@ def test_no_grad_and_detach_make_constants():
 def test_pullback_with_a_traced_cotangent_is_differentiable():
     _, pullback = vjp(np.sin, 0.5)
     assert grad(lambda c: pullback(c)[0] * 2.0)(1.0) == pytest.approx(2 * np.cos(0.5))
+
+
+def test_value_and_gradient_stay_connected_to_a_tensor_from_outside():
+    w = Tensor([2.0, 3.0], requires_grad=True)
+    value, gradient = value_and_grad(lambda x: np.sum(w * w * x))(np.array([1.0, 10.0]))
+    assert isinstance(value, Tensor)
+    (value + np.sum(gradient)).backward()
+    assert w.grad.tolist() == [4.0 + 4.0, 60.0 + 6.0]
+    value, pullback = vjp(lambda x: w * x, 1.0)
+    np.sum(value * value).backward()
+    assert isinstance(value, Tensor)
+    constant = Tensor([2.0, 3.0])
+    assert isinstance(vjp(lambda x: constant * x, 1.0)[0], np.ndarray)
