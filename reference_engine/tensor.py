@@ -340,10 +340,25 @@ class Tensor:
 
     @property
     def data(self) -> np.ndarray[Any, Any]:
-        """The value as a read-only array, outside the graph."""
+        """The value as a read-only array, outside the graph.
+
+        A leaf can be given another value of the same shape, outside the graph too: `w.data = w.data - step`
+        is the same as `with no_grad(): w -= step`. What was computed from the old value stays as it is.
+        """
         view = self._node.data.view()
         view.flags.writeable = False
         return view  # type: ignore[no-any-return]  # ndarray.view is Any here, because Node.data is
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        if self._node.primitive is not None:
+            raise TypeError(
+                "data of a Tensor that was computed cannot be set; compute another, or set a leaf"
+            )
+        if np.shape(value) != self.shape:
+            raise ValueError(f"data must have the Tensor's shape {self.shape}, got {np.shape(value)}")
+        with no_grad():
+            self[...] = value
 
     @property
     def requires_grad(self) -> bool:
@@ -536,6 +551,11 @@ class Tensor:
 
     def __copy__(self) -> Tensor:
         return operators["copy"](self, order="C")  # type: ignore[no-any-return]  # see operators
+
+    def __reduce__(self) -> Any:
+        if self._node.primitive is not None:
+            raise TypeError("only a leaf Tensor can be pickled; use detach() for the value alone")
+        return Tensor, (self._node.data, self.requires_grad, self.label)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if self._node.primitive is not None:

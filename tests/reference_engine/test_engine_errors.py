@@ -140,5 +140,7 @@ def test_later_changes_to_arrays_do_no_harm():
         t.data[0] = 1.0
     with pytest.raises(ValueError, match="read-only"):
         t.grad[0] = 1.0
-    with pytest.raises(AttributeError):
+    with pytest.raises(ValueError, match=r"data must have the Tensor's shape \(2,\), got \(\)"):
         t.data = 3.0
+    with pytest.raises(TypeError, match="data of a Tensor that was computed"):
+        y.data = 3.0

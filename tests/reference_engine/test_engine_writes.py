@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -323,6 +325,33 @@ def test_a_step_of_gradient_descent() -> None:
     np.sum(w**3).backward()
     assert w.grad.tolist() == [147.0, 3.0]
     assert old.item() == 5.0
+
+
+@pytest.mark.parametrize("start", [5.0, np.array([5.0, -3.0])])
+def test_an_optimisers_step_by_data(start: Any) -> None:
+    w = Tensor(start, requires_grad=True, label="w")
+    for _ in range(60):
+        w.zero_grad()
+        np.sum((w - 2.0) ** 2).backward()
+        w.data = w.data - 0.25 * w.grad
+    np.testing.assert_allclose(w.data, 2.0)
+    assert w.requires_grad
+    assert w.label == "w"
+
+
+def test_leaves_are_copied_and_pickled() -> None:
+    w = Tensor(np.ones((2, 3)).T, requires_grad=True, label="w")
+    for other in (pickle.loads(pickle.dumps(w)), copy.deepcopy(w)):
+        assert (other.shape, other.requires_grad, other.label, other.grad) == ((3, 2), True, "w", None)
+        with no_grad():
+            other += 1.0
+        assert w.data.sum() == 6.0
+    for refused in (pickle.dumps, copy.deepcopy):
+        with pytest.raises(TypeError, match="only a leaf Tensor can be"):
+            refused(w * 2.0)
+    shallow = copy.copy(w)
+    np.sum(shallow).backward()
+    assert w.grad.sum() == 6.0
 
 
 def test_what_was_computed_before_a_write_stays() -> None:
