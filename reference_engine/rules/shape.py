@@ -439,15 +439,21 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     if axis is None:
         arr, axis = arr.reshape(-1), 0
     axis %= arr.ndim
+    values = as_tensor(values).astype(arr.dtype)
+    old = np.arange(arr.shape[axis])
+    where = old[obj] if isinstance(obj, slice) else np.asarray(value_of(obj))
+    where = np.flatnonzero(where) if where.dtype == bool else where
+    count = np.size(where)
+    if count == 1:
+        # NumPy inserts as many as there are values before one position; a number as position counts them along
+        # the first axis of the values.
+        values = as_tensor(np.reshape(values, (1,) * (arr.ndim - values.ndim) + values.shape))
+        values = np.moveaxis(values, 0, axis) if where.ndim == 0 else values
+        count = values.shape[axis]
     # Positions of the old entries and, as -1, of the new ones.
-    places = np.insert(np.arange(arr.shape[axis]), value_of(obj), -1)
+    places = np.insert(old, where, np.full(count, -1))
     new = np.flatnonzero(places < 0)
     grown = take(arr, np.where(places < 0, 0, places), axis=axis)
-    values = as_tensor(values).astype(arr.dtype)
-    if np.ndim(obj) == 0 and values.ndim:
-        values = np.moveaxis(
-            as_tensor(np.reshape(values, (1,) * (arr.ndim - values.ndim) + values.shape)), 0, axis
-        )
     return index_put(grown, (slice(None),) * axis + (new,), values)
 
 
