@@ -540,7 +540,8 @@ def _raised(value: Any) -> Any:
     if isinstance(value, tnp.ndarray):
         value = value.tensor
     if isinstance(value, torch.Tensor):
-        return TorchArray(_Storage(value), scalar=value.ndim == 0)
+        # What torch marks as conjugated or negated (a part of an inverse transform) NumPy cannot read.
+        return TorchArray(_Storage(value.resolve_conj().resolve_neg()), scalar=value.ndim == 0)
     if isinstance(value, list | tuple):
         parts = [_raised(v) for v in value]
         return parts if isinstance(value, list) else tuple(parts)
