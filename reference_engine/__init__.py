@@ -1,6 +1,7 @@
 """A reverse-mode differentiation engine on NumPy, readable and of any order."""
 
 from reference_engine import extend
+from reference_engine.contexts import name_scope, no_grad, perturbed
 from reference_engine.draw import Drawing, draw
 from reference_engine.errors import GraphReleasedError, MissingRuleError, OutOfGraphError
 from reference_engine.rules.index import index_add, index_put, scatter
@@ -15,7 +16,7 @@ from reference_engine.rules.nn import (
     windows,
 )
 from reference_engine.rules.special import polygamma
-from reference_engine.tensor import Tensor, name_scope, no_grad, perturbed
+from reference_engine.tensor import Tensor
 from reference_engine.transforms import grad, hessian, jacobian, jvp, value_and_grad, vjp
 
 __all__ = [

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from reference_engine.contexts import no_grad, recording
 from reference_engine.errors import GraphReleasedError, MissingRuleError
-from reference_engine.tensor import PICK, Node, Primitive, Tensor, no_grad, operators, recording, tensor_of
+from reference_engine.tensor import PICK, Node, Primitive, Tensor, operators, tensor_of
 
 __all__ = ["Tape", "ancestors", "backward", "fit"]
 

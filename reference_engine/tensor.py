@@ -13,17 +13,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, SupportsIndex, final
 
 import numpy as np
 
 from reference_engine import numpy_front
+from reference_engine.contexts import disturbance_now, is_recording, no_grad, scope_now, transform_depth
 from reference_engine.errors import OutOfGraphError
 from reference_engine.views import Lens, View, track
 
-__all__ = ["Node", "Primitive", "Rule", "Tensor", "as_tensor", "name_scope", "no_grad"]
+__all__ = ["Node", "Primitive", "Rule", "Tensor", "as_tensor"]
 
 Rule = Callable[..., Any]
 """`rule(cotangent, result, *args, **params)` -> the cotangent of one argument."""
@@ -31,13 +30,6 @@ Rule = Callable[..., Any]
 _ndarray = np.ndarray
 _asarray = np.asarray
 _counter = itertools.count()
-_recording: ContextVar[bool] = ContextVar("reference_engine_recording", default=True)
-_is_recording = _recording.get
-_scope: ContextVar[str | None] = ContextVar("reference_engine_scope", default=None)
-_scope_now = _scope.get
-_disturbance: ContextVar[Callable[[str, Any], Any] | None] = ContextVar(
-    "reference_engine_disturbance", default=None
-)
 
 # Types that nobody can change from outside, so that the graph may keep them as they are.
 _IMMUTABLE = frozenset({int, float, complex, bool, type(None), str})
@@ -69,7 +61,7 @@ class Node:
         self.order = next(_counter)
         self.grad: Any = None
         self.label: str | None = None
-        self.scope: str | None = _scope_now()
+        self.scope: str | None = scope_now()
 
 
 class Primitive:
@@ -131,7 +123,7 @@ class Primitive:
                 kept.append(arg)
         if not traced:
             return self.forward(*args, **params)
-        if record and _is_recording():
+        if record and is_recording():
             for i, arg in enumerate(kept):
                 kind = type(arg)
                 if kind is not Node and kind not in _IMMUTABLE:
@@ -143,7 +135,7 @@ class Primitive:
             return self._several(result, record, kept, params)
         if type(result) is not _ndarray:
             result = _asarray(result)
-        if record and (disturb := _disturbance.get()) is not None:
+        if record and (disturb := disturbance_now()) is not None:
             result = disturb(self.name, result)
         tensor = _new(Tensor)
         tensor._view = None
@@ -159,7 +151,7 @@ class Primitive:
         self, results: tuple[Any, ...], record: bool, kept: list[Any], params: dict[str, Any]
     ) -> tuple[Tensor, ...]:
         results = tuple(_asarray(result) for result in results)
-        if record and (disturb := _disturbance.get()) is not None:
+        if record and (disturb := disturbance_now()) is not None:
             results = tuple(disturb(self.name, result) for result in results)
         if not record:
             return tuple(tensor_of(Node(result, False)) for result in results)
@@ -204,79 +196,6 @@ def as_array(value: Any) -> Any:
             f"of dtype {array.dtype}"
         )
     return array
-
-
-@contextmanager
-def no_grad() -> Iterator[None]:
-    """Inside this context nothing is recorded: every result is a constant."""
-    token = _recording.set(False)
-    try:
-        yield
-    finally:
-        _recording.reset(token)
-
-
-@contextmanager
-def name_scope(name: str) -> Iterator[None]:
-    """Inside this context every value belongs to the part `name` of the computation, for `draw`.
-
-    Scopes nest: inside `name_scope("encoder")`, `name_scope("attention")` is "encoder/attention".
-    """
-    if not isinstance(name, str) or not name.strip("/"):
-        raise ValueError(f"name must be a string that is not empty, got {name!r}")
-    around = _scope_now()
-    token = _scope.set(name if around is None else f"{around}/{name}")
-    try:
-        yield
-    finally:
-        _scope.reset(token)
-
-
-@contextmanager
-def perturbed(scale: float, seed: int) -> Iterator[None]:
-    """Inside this context every recorded result is moved by a random relative error of up to `scale`.
-
-    Monte Carlo arithmetic (D. S. Parker, UCLA CSD-970002, 1997): the spread of gradients over a few seeds,
-    divided by `scale`, is by how much a computation amplifies its own rounding. Operations that only move
-    or choose entries are exact in every precision and stay so. `scale` is positive, `seed` any integer.
-    """
-    if not 0 < scale < 1:
-        raise ValueError(f"scale must be between 0 and 1, got {scale!r}; try 1e-7")
-    random = np.random.default_rng(seed)
-
-    def disturb(name: str, result: Any) -> Any:
-        if name in EXACT or result.dtype.kind not in "fc":
-            return result
-        factor = 1 + scale * random.uniform(-1, 1, result.shape)
-        return _asarray(result * factor.astype(result.real.dtype))
-
-    token = _disturbance.set(disturb)
-    try:
-        yield
-    finally:
-        _disturbance.reset(token)
-
-
-EXACT = frozenset([
-    "absolute", "astype", "broadcast_to", "concatenate", "conjugate", "copy", "fabs", "fmax", "fmin",
-    "getitem", "imag", "index_put", "max", "maximum", "min", "minimum", "move", "move_back", "negative",
-    "positive", "real", "reshape", "scatter", "transpose", "where", "windows",
-])  # fmt: skip
-"""Primitives that round nothing."""
-
-
-@contextmanager
-def recording() -> Iterator[None]:
-    """Inside this context operations are recorded, whatever surrounds it."""
-    token = _recording.set(True)
-    try:
-        yield
-    finally:
-        _recording.reset(token)
-
-
-transform_depth: ContextVar[int] = ContextVar("reference_engine_transform_depth", default=0)
-"""How many transforms (`grad`, `vjp`, ...) are running the function that is being traced."""
 
 
 def _refuse(action: str) -> OutOfGraphError:

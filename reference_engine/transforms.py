@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from reference_engine.containers import flatten, is_differentiable
+from reference_engine.contexts import recording, transform_depth
 from reference_engine.graph import Tape, check_cotangent
-from reference_engine.tensor import Node, Tensor, as_tensor, operators, recording, tensor_of, transform_depth
+from reference_engine.tensor import Node, Tensor, as_tensor, operators, tensor_of
 
 __all__ = ["grad", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"]
 
