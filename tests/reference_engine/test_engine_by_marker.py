@@ -1,19 +1,20 @@
 """Every rule of the engine under the marker of the plugin: Hypothesis draws, and all methods judge.
 
-A row of the engine's tables is one test. Beside the four methods there is a fifth witness, which takes the place
-of a gradient by hand: the engine once more, on the arguments' own dtypes and memory layouts, because the
-method "reference" works on contiguous float64.
+A row of the engine's tables is one test. Beside the four methods there is a fifth witness, which takes the
+place of a gradient by hand: the engine once more, on the arguments' own dtypes and memory layouts, because
+the method "reference" works on contiguous float64.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-from engine_domains import HALF_PRECISION, ROWS, Case, Register, laid_out
+from engine_calls import Case, Register, laid_out
+from engine_domains import HALF_PRECISION, ROWS
 from engine_samples import SAMPLES, name_of
 from engine_without_torch import WITHOUT_TORCH
 from hypothesis import settings
