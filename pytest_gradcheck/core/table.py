@@ -94,9 +94,13 @@ class Table:
         """Whether all disagreement lies where differences contradict the reference engine and all others."""
         if self.projected or "reference" not in self.exact or len(self.exact) < 2:
             return False
+        measured = [c for c in self.evidence if not self.entrywise(c)]
+        if {c.b for c in measured if c.disagree.any()} != set(self.exact):
+            # Somebody agrees with the differences: the others are wrong, however many they are.
+            return False
         apart = np.zeros((len(self.cotangents), len(self.coordinates)), dtype=bool)
-        for c in self.evidence:
-            if c.b == "reference" and not self.entrywise(c):
+        for c in measured:
+            if c.b == "reference":
                 apart |= c.disagree
         rest = False
         for c in self.evidence:

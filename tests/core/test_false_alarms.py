@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pytest_gradcheck import check_gradients
+from reference_engine.rules.table import PRIMITIVES
 
 CONJUGATES = np.array([[1.35j, -1.45 - 2j, -1.17 + 2.24j]] * 4)
 
@@ -63,6 +64,14 @@ def test_zero_everywhere_is_an_agreement(function: Callable[..., Any], point: An
 def test_a_wrong_zero_is_still_seen(function: Callable[..., Any], point: float) -> None:
     wrong = {"gradient": lambda x: 0.0, "methods": ("central", "forward", "user")}
     assert check_gradients(function, point, **wrong).verdict == "fail"
+
+
+def test_two_that_err_alike_do_not_excuse_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    sine = PRIMITIVES["sin"]
+    monkeypatch.setattr(sine, "rules", (lambda c, result, x: 1.01 * c * np.cos(x),))
+    wrong = {"gradient": lambda x: 1.01 * np.cos(x)}
+    assert check_gradients(np.sin, 0.5, **wrong).verdict == "fail"
+    assert check_gradients(np.sin, 0.5, **wrong, methods=("central", "torch", "user")).culprit == "user"
 
 
 def test_nobody_is_blamed_for_rounding_where_all_derivatives_vanish() -> None:
