@@ -95,7 +95,7 @@ class Table:
         if self.projected or "reference" not in self.exact or len(self.exact) < 2:
             return False
         measured = [c for c in self.evidence if not self.entrywise(c)]
-        if {c.b for c in measured if c.disagree.any()} != set(self.exact):
+        if any(c.agree for c in measured):
             # Somebody agrees with the differences: the others are wrong, however many they are.
             return False
         apart = np.zeros((len(self.cotangents), len(self.coordinates)), dtype=bool)
