@@ -26,6 +26,9 @@ UFUNCS_BY_NAME: dict[str, Callable[[np.ufunc], Callable[..., Any]]] = {}
 METHODS: dict[tuple[np.ufunc, str], Callable[..., Any]] = {}
 """`ufunc.reduce`, `ufunc.accumulate` and the like where another function computes the same."""
 
+GENERAL_METHODS: dict[str, Callable[..., Any]] = {}
+"""The methods of all other ufuncs, by name; each takes the ufunc first."""
+
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
 """NumPy's functions; each value has the function's own signature."""
 
@@ -72,6 +75,8 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: di
     found = METHODS.get((ufunc, method))
     if found is not None:
         return found(*inputs, **kwargs)
+    if method in GENERAL_METHODS:
+        return GENERAL_METHODS[method](ufunc, *inputs, **kwargs)
     if method == "outer" and ufunc.nin == 2 and ufunc.signature is None:
         a, b = inputs
         a = a if hasattr(a, "shape") else np.asarray(a)

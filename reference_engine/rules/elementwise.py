@@ -21,6 +21,7 @@ from reference_engine.rules.table import (
     from_partial,
     is_complex,
     value_of,
+    values_of,
 )
 from reference_engine.tensor import Primitive, Rule, Tensor, as_tensor, operators
 from reference_engine.views import read_only
@@ -134,8 +135,8 @@ PARTIALS: dict[np.ufunc, tuple[Partial | None, ...]] = {
     np.arccosh: (lambda result, x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)),),
     np.arctanh: (lambda result, x: 1 / ((1 - x) * (1 + x)),),
     np.arctan2: (
-        lambda result, y, x: x / (x * x + y * y),
-        lambda result, y, x: -y / (x * x + y * y),
+        lambda result, y, x: _over_squares(x, x, y),
+        lambda result, y, x: -_over_squares(y, x, y),
     ),
     np.hypot: (lambda result, x, y: _ratio(x, result), lambda result, x, y: _ratio(y, result)),
     np.degrees: (lambda result, x: 180 / math.pi,),
@@ -146,12 +147,24 @@ PARTIALS: dict[np.ufunc, tuple[Partial | None, ...]] = {
     # x - y floor(x/y) and x - y trunc(x/y), the quotient being constant between its jumps.
     np.remainder: (lambda result, x, y: 1.0, lambda result, x, y: -np.floor(value_of(x) / value_of(y))),
     np.fmod: (lambda result, x, y: 1.0, lambda result, x, y: -np.trunc(value_of(x) / value_of(y))),
-    np.ldexp: (lambda result, x, n: np.ldexp(1.0, value_of(n)), None),
+    np.ldexp: (lambda result, x, n: np.ldexp(np.ones((), value_of(result).dtype), value_of(n)), None),
+    # x and the spacing of the numbers at x, which is constant between its jumps; x itself where y is equal.
+    np.nextafter: (
+        lambda result, x, y: (value_of(x) != value_of(y)).astype(value_of(result).dtype),
+        lambda result, x, y: (value_of(x) == value_of(y)).astype(value_of(result).dtype),
+    ),
     np.heaviside: (
         lambda result, x, y: 0.0,
         lambda result, x, y: (value_of(x) == 0).astype(value_of(result).dtype),
     ),
 }
+
+
+def _over_squares(a: Any, x: Any, y: Any) -> Any:
+    """a / (x² + y²), and 0 where both are 0, as in torch."""
+    squares = x * x + y * y
+    zero = value_of(squares) == 0
+    return np.where(zero, 0.0, a / np.where(zero, 1.0, squares))
 
 
 def _ratio(x: Any, length: Any) -> Any:
@@ -180,10 +193,10 @@ def constant(forward: Any) -> Any:
     """`forward` with Tensors taken as their values and its result as a constant Tensor."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        args = tuple(value_of(arg) for arg in args)
-        result = forward(*args, **{key: value_of(value) for key, value in kwargs.items()})
+        result = forward(*values_of(args), **{key: values_of(value) for key, value in kwargs.items()})
         if isinstance(result, tuple):
-            return tuple(Tensor(part) for part in result)
+            parts = tuple(Tensor(part) for part in result)
+            return type(result)(*parts) if hasattr(result, "_fields") else parts
         return as_tensor(result) if isinstance(result, np.ndarray | np.generic) else result
 
     return call
@@ -202,7 +215,19 @@ def _sign(x: Any) -> Any:
 
 UFUNCS[np.sign] = _sign
 UFUNCS[np.divmod] = lambda x, y: (np.floor_divide(x, y), np.remainder(x, y))
-UFUNCS[np.modf] = lambda x: (x - np.trunc(x), np.trunc(x))
+
+# Not x - trunc(x), which is nan for an infinite x and loses the sign of a zero.
+fraction: Primitive = define("fraction", lambda x: np.modf(x)[0], [lambda c, result, x: c])
+UFUNCS[np.modf] = lambda x: (fraction(x), np.trunc(x))
+
+
+def _frexp(x: Any) -> Any:
+    """The mantissa is x / 2^n, the exponent n constant between its jumps."""
+    _, n = np.frexp(value_of(x))
+    return np.ldexp(x, -n), Tensor(n)
+
+
+UFUNCS[np.frexp] = _frexp
 
 # ---------------------------------------------------------------------------- dtype and complex parts
 
@@ -285,20 +310,32 @@ def where(condition: Any, *branches: Any) -> Any:
 @implements(np.clip)
 def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
     """`numpy.clip`: the whole cotangent goes to `a` on the bounds themselves, as in torch.clamp."""
-    low = a_min if a_min is not None else min
-    high = a_max if a_max is not None else max
-    if low is not None:
-        a = select_where(value_of(a) < value_of(low), low, a)
-    if high is not None:
-        a = select_where(value_of(a) > value_of(high), high, a)
-    return a
+    if (a_min is not None or a_max is not None) and (min is not None or max is not None):
+        raise ValueError("numpy.clip takes either a_min and a_max or min and max, got some of both")
+    low, high = (a_min, a_max) if a_min is not None or a_max is not None else (min, max)
+    for bound, outside in ((low, np.less), (high, np.greater)):
+        if bound is not None:
+            edge = value_of(bound)
+            a = select_where(outside(value_of(a), edge) | (edge != edge), bound, a)
+    return np.positive(a) if low is None and high is None else a
 
 
 @implements(np.nan_to_num)
 def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
     """`numpy.nan_to_num`: nothing flows to the replaced entries."""
+    if is_complex(x):
+        parts = (nan_to_num(part, copy, nan, posinf, neginf) for part in (np.real(x), np.imag(x)))
+        return from_parts(*parts)
     value = value_of(x)
     return select_where(np.isfinite(value), x, np.nan_to_num(value, nan=nan, posinf=posinf, neginf=neginf))
+
+
+def from_parts(real_part: Any, imaginary_part: Any) -> Any:
+    """The complex number of these two parts, in their precision."""
+    return (
+        real_part
+        + np.astype(imaginary_part, np.result_type(value_of(imaginary_part).dtype, np.complex64)) * 1j
+    )
 
 
 @implements(np.round, np.around)

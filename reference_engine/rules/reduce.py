@@ -1,60 +1,102 @@
-"""Reductions, cumulative functions, sorting."""
+"""Reductions: sums, products, moments, extrema, and the same without NaN."""
 
 from __future__ import annotations
 
+import functools
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from reference_engine.numpy_front import FUNCTIONS, METHODS, NAMESPACE_OVERRIDES, implements
+from reference_engine.numpy_front import FUNCTIONS, implements
 from reference_engine.rules.elementwise import constant
-from reference_engine.rules.index import take, take_along_axis
 from reference_engine.rules.table import define, is_complex, value_of
 from reference_engine.tensor import Primitive, Tensor, as_tensor
 
 Axis = int | tuple[int, ...] | None
-_NO_VALUE: Any = getattr(np, "_NoValue", None)
+NO_VALUE: Any = getattr(np, "_NoValue", None)
 
 
-def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
+def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
+    """`axis` (None, one or several) as a tuple of axes counted from the front."""
     if axis is None:
         return tuple(range(ndim))
     axes = tuple(axis) if isinstance(axis, tuple | list) else (axis,)
     for one in axes:
         if not -ndim <= one < ndim:
             raise np.exceptions.AxisError(one, ndim)
-    return tuple(int(one) % ndim for one in axes)
+    found = tuple(int(one) % ndim for one in axes)
+    if len(set(found)) < len(found):
+        raise ValueError(f"axis must not name an axis twice, got {axis!r}")
+    return found
+
+
+def axis_of(axis: int, ndim: int) -> int:
+    """One axis counted from the front."""
+    (found,) = axes_of(axis, ndim)
+    return found
 
 
 def _with_axes(reduced: Any, x: Any, axis: Axis) -> Any:
     """A reduced result with its reduced axes back as length 1, so that it broadcasts against x."""
-    axes = _axes(axis, x.ndim)
+    axes = axes_of(axis, x.ndim)
     return np.reshape(reduced, tuple(1 if i in axes else n for i, n in enumerate(x.shape)))
 
 
-def _count(x: Any, axis: Axis) -> int:
+def count_of(x: Any, axis: Axis) -> int:
+    """How many entries of x go into one entry of the result."""
     count = 1
-    for i in _axes(axis, x.ndim):
+    for i in axes_of(axis, x.ndim):
         count *= x.shape[i]
     return count
 
 
-def _prepare(a: Any, dtype: Any, initial: Any, where: Any, neutral: Any) -> Any:
-    a = as_tensor(a)
+def given(value: Any) -> bool:
+    """Whether a keyword of NumPy's was given."""
+    return value is not NO_VALUE and value is not None
+
+
+def keep(keepdims: Any) -> bool:
+    """Whether the reduced axes stay."""
+    return keepdims is not NO_VALUE and bool(keepdims)
+
+
+def _everywhere(where: Any) -> bool:
+    return where is True or where is NO_VALUE
+
+
+def exact(function: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: where nothing has a derivative, NumPy's `function` itself answers.
+
+    So whole numbers stay whole numbers, and every rule below has real or complex numbers before it.
+    """
+    plainly = constant(function)
+
+    def decorate(implementation: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(implementation)
+        def call(a: Any, *args: Any, **kwargs: Any) -> Any:
+            a = as_tensor(a)
+            others = (*args, *kwargs.values())
+            if a.dtype.kind not in "fc" and not any(type(x) is Tensor and x.requires_grad for x in others):
+                return plainly(a, *args, **kwargs)
+            return implementation(a, *args, **kwargs)
+
+        implements(function)(call)
+        return call
+
+    return decorate
+
+
+def _chosen(a: Any, dtype: Any, where: Any, neutral: Any) -> Any:
+    """`a` in the dtype asked for, the entries left out replaced by what does not count."""
     if dtype is not None:
         a = a.astype(dtype)
-    if where is not True and where is not _NO_VALUE:
-        a = np.where(where, a, neutral)
-    if initial is not _NO_VALUE and initial is not None and initial != neutral:
-        raise NotImplementedError(
-            "initial= of a reduction of a Tensor is not supported; combine the result with it"
-        )
-    return a
+    return a if _everywhere(where) else np.where(value_of(where), a, neutral)
 
 
-def _keep(keepdims: Any) -> bool:
-    return keepdims is not _NO_VALUE and bool(keepdims)
+def _start(initial: Any, a: Any) -> Any:
+    return as_tensor(initial).astype(a.dtype)
 
 
 # ---------------------------------------------------------------------------- sum, mean, prod
@@ -67,13 +109,13 @@ sum_: Primitive = define(
 mean_: Primitive = define(
     "mean",
     lambda x, *, axis, keepdims: x.mean(axis=axis, keepdims=keepdims),
-    [lambda c, result, x, *, axis, keepdims: _with_axes(c / _count(x, axis), x, axis)],
+    [lambda c, result, x, *, axis, keepdims: _with_axes(c / count_of(x, axis), x, axis)],
 )
 
 
-def _each_left_out(x: Any, axis: Axis) -> Any:
+def each_left_out(x: Any, axis: Axis) -> Any:
     """Copies of x's reduced entries along a new axis, the k-th entry replaced by 1 in the k-th copy."""
-    axes = _axes(axis, x.ndim)
+    axes = axes_of(axis, x.ndim)
     kept = [i for i in range(x.ndim) if i not in axes]
     flat = np.reshape(np.transpose(x, kept + list(axes)), (*(x.shape[i] for i in kept), -1))
     return np.where(np.eye(flat.shape[-1], dtype=bool), 1.0, flat[..., None, :]), kept, axes
@@ -83,7 +125,7 @@ def _prod_rule(c: Any, result: Any, x: Any, *, axis: Axis, keepdims: bool) -> An
     """The product of all the other entries; without dividing where an entry is zero."""
     if not (value_of(x) == 0).any():
         return np.conjugate(_with_axes(result, x, axis) / x) * _with_axes(c, x, axis)
-    copies, kept, axes = _each_left_out(x, axis)
+    copies, kept, axes = each_left_out(x, axis)
     others = np.prod(copies, axis=-1)
     order = kept + list(axes)
     others = np.transpose(np.reshape(others, tuple(x.shape[i] for i in order)), np.argsort(order).tolist())
@@ -95,35 +137,49 @@ prod_: Primitive = define(
 )
 
 
-@implements(np.sum)
+@exact(np.sum)
 def sum(  # NumPy's name
     a: Any,
     axis: Axis = None,
     dtype: Any = None,
     out: None = None,
     keepdims: Any = False,
-    initial: Any = _NO_VALUE,
+    initial: Any = NO_VALUE,
     where: Any = True,
 ) -> Any:
     """`numpy.sum`."""
-    return sum_(_prepare(a, dtype, initial, where, 0), axis=axis, keepdims=_keep(keepdims))
+    result = sum_(_chosen(a, dtype, where, 0), axis=axis, keepdims=keep(keepdims))
+    return result + _start(initial, result) if given(initial) else result
 
 
-@implements(np.prod)
+@exact(np.prod)
 def prod(
     a: Any,
     axis: Axis = None,
     dtype: Any = None,
     out: None = None,
     keepdims: Any = False,
-    initial: Any = _NO_VALUE,
+    initial: Any = NO_VALUE,
     where: Any = True,
 ) -> Any:
     """`numpy.prod`."""
-    return prod_(_prepare(a, dtype, initial, where, 1), axis=axis, keepdims=_keep(keepdims))
+    result = prod_(_chosen(a, dtype, where, 1), axis=axis, keepdims=keep(keepdims))
+    return result * _start(initial, result) if given(initial) else result
 
 
-@implements(np.mean)
+def _number(a: Any, axis: Axis, where: Any, keepdims: bool = False) -> Any:
+    """How many entries go into each result, as whole numbers of Python or an array of them."""
+    if _everywhere(where):
+        return count_of(a, axis)
+    return np.sum(np.broadcast_to(value_of(where), a.shape), axis=axis, keepdims=keepdims)
+
+
+def _divided(total: Any, count: Any) -> Any:
+    """`total / count` in the precision of the total, with NumPy's warning where there is nothing."""
+    return total / (count if isinstance(count, int) else np.asarray(count, np.real(value_of(total)).dtype))
+
+
+@exact(np.mean)
 def mean(
     a: Any,
     axis: Axis = None,
@@ -134,18 +190,20 @@ def mean(
     where: Any = True,
 ) -> Any:
     """`numpy.mean`."""
-    a = _prepare(a, dtype, None, True, 0)
-    if where is True or where is _NO_VALUE:
-        return mean_(a, axis=axis, keepdims=_keep(keepdims))
-    count = np.sum(np.broadcast_to(value_of(where), a.shape), axis=axis, keepdims=_keep(keepdims))
-    return sum(a, axis, keepdims=keepdims, where=where) / count
+    a = _chosen(a, dtype, True, 0)
+    if _everywhere(where):
+        return mean_(a, axis=axis, keepdims=keep(keepdims))
+    count = _number(a, axis, where, keep(keepdims))
+    if np.any(count == 0):
+        warnings.warn("Mean of empty slice.", RuntimeWarning, stacklevel=4)
+    return _divided(sum(a, axis, keepdims=keepdims, where=where), count)
 
 
 def _squared(x: Any) -> Any:
     return np.real(x) ** 2 + np.imag(x) ** 2 if is_complex(x) else x * x
 
 
-@implements(np.var)
+@exact(np.var)
 def var(
     a: Any,
     axis: Axis = None,
@@ -155,23 +213,27 @@ def var(
     keepdims: Any = False,
     *,
     where: Any = True,
-    mean: Any = _NO_VALUE,
-    correction: Any = _NO_VALUE,
+    mean: Any = NO_VALUE,
+    correction: Any = NO_VALUE,
 ) -> Any:
     """`numpy.var`."""
-    a = _prepare(a, dtype, None, True, 0)
-    if correction is not _NO_VALUE:
+    a = _chosen(a, dtype, True, 0)
+    if given(correction):
+        if ddof != 0:
+            raise ValueError("ddof and correction can't be provided simultaneously.")
         ddof = correction
-    center = _mean(a, axis, where) if mean is _NO_VALUE else mean
-    if where is True or where is _NO_VALUE:
-        count: Any = _count(a, axis)
-    else:
-        count = np.sum(np.broadcast_to(value_of(where), a.shape), axis=axis, keepdims=_keep(keepdims))
-    return sum(_squared(a - center), axis, keepdims=keepdims, where=where) / np.maximum(count - ddof, 0)
+    center = mean if given(mean) else _center(a, axis, where)
+    free = _number(a, axis, where, keep(keepdims)) - ddof
+    if np.any(free <= 0):
+        warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=4)
+    squares = sum(_squared(a - center), axis, keepdims=keepdims, where=where)
+    return _divided(squares, np.maximum(free, 0))
 
 
-def _mean(a: Any, axis: Axis, where: Any) -> Any:
-    return mean(a, axis, keepdims=True, where=where)
+def _center(a: Any, axis: Axis, where: Any) -> Any:
+    # A slice without entries has no mean; var warns of it in its own words.
+    count = np.maximum(_number(a, axis, where, keepdims=True), 1)
+    return _divided(sum(a, axis, keepdims=True, where=where), count)
 
 
 def root(x: Any) -> Any:
@@ -180,7 +242,7 @@ def root(x: Any) -> Any:
     return np.where(zero, 0.0, np.sqrt(np.where(zero, 1.0, x)))
 
 
-@implements(np.std)
+@exact(np.std)
 def std(
     a: Any,
     axis: Axis = None,
@@ -213,37 +275,53 @@ min_: Primitive = define(
 )
 
 
-@implements(np.max, np.amax)
+@exact(np.max)
 def max(  # NumPy's name
     a: Any,
     axis: Axis = None,
     out: None = None,
     keepdims: Any = False,
-    initial: Any = _NO_VALUE,
+    initial: Any = NO_VALUE,
     where: Any = True,
 ) -> Any:
-    """`numpy.max`; a tie shares the cotangent evenly."""
-    a = _prepare(a, None, None, where, -np.inf)
-    result = max_(a, axis=axis, keepdims=_keep(keepdims))
-    return result if initial is _NO_VALUE else np.maximum(result, initial)
+    """`numpy.max`; a tie shares the cotangent evenly, and evenly with `initial`."""
+    return _extremum(max_, np.maximum, a, axis, keepdims, initial, where)
 
 
-@implements(np.min, np.amin)
+@exact(np.min)
 def min(  # NumPy's name
     a: Any,
     axis: Axis = None,
     out: None = None,
     keepdims: Any = False,
-    initial: Any = _NO_VALUE,
+    initial: Any = NO_VALUE,
     where: Any = True,
 ) -> Any:
-    """`numpy.min`; a tie shares the cotangent evenly."""
-    a = _prepare(a, None, None, where, np.inf)
-    result = min_(a, axis=axis, keepdims=_keep(keepdims))
-    return result if initial is _NO_VALUE else np.minimum(result, initial)
+    """`numpy.min`; a tie shares the cotangent evenly, and evenly with `initial`."""
+    return _extremum(min_, np.minimum, a, axis, keepdims, initial, where)
 
 
-@implements(np.ptp)
+def _extremum(
+    reduction: Primitive, pair: np.ufunc, a: Any, axis: Axis, keepdims: Any, initial: Any, where: Any
+) -> Any:
+    if not _everywhere(where):
+        if not given(initial):
+            raise ValueError(
+                f"numpy.{reduction.name} has no value where all is left out: give initial= along with where="
+            )
+        a = np.where(value_of(where), a, np.inf if pair is np.minimum else -np.inf)
+    if given(initial) and count_of(a, axis) == 0:
+        shape = value_of(np.sum(a, axis=axis, keepdims=keep(keepdims))).shape
+        return np.broadcast_to(_start(initial, a), shape)
+    result = reduction(a, axis=axis, keepdims=keep(keepdims))
+    return pair(result, _start(initial, a)) if given(initial) else result
+
+
+FUNCTIONS[np.amax] = FUNCTIONS[np.max]
+FUNCTIONS[np.amin] = FUNCTIONS[np.min]
+
+
+@exact(np.ptp)
 def ptp(a: Any, axis: Axis = None, out: None = None, keepdims: Any = False) -> Any:
     """`numpy.ptp`."""
     return max(a, axis, keepdims=keepdims) - min(a, axis, keepdims=keepdims)
@@ -252,292 +330,54 @@ def ptp(a: Any, axis: Axis = None, out: None = None, keepdims: Any = False) -> A
 # ---------------------------------------------------------------------------- without NaN
 
 
-def _without_nan(function: Callable[..., Any], filler: float) -> Callable[..., Any]:
+def without_nan(numpy_function: Callable[..., Any], function: Callable[..., Any], filler: float) -> None:
+    """Enter the twin of `function` that takes NaN for `filler`."""
+
+    @exact(numpy_function)
     def call(a: Any, *args: Any, **kwargs: Any) -> Any:
         return function(np.where(np.isnan(value_of(a)), filler, a), *args, **kwargs)
 
-    return call
+
+without_nan(np.nansum, sum, 0.0)
+without_nan(np.nanprod, prod, 1.0)
 
 
-FUNCTIONS[np.nansum] = _without_nan(sum, 0.0)
-FUNCTIONS[np.nanprod] = _without_nan(prod, 1.0)
-FUNCTIONS[np.nanmax] = _without_nan(max, -np.inf)
-FUNCTIONS[np.nanmin] = _without_nan(min, np.inf)
-
-
-def _where_not_nan(function: Callable[..., Any]) -> Callable[..., Any]:
-    def call(a: Any, *args: Any, **kwargs: Any) -> Any:
-        missing = np.isnan(value_of(a))
-        return function(np.where(missing, 0.0, a), *args, where=~missing, **kwargs)
-
-    return call
-
-
-FUNCTIONS[np.nanmean] = _where_not_nan(mean)
-FUNCTIONS[np.nanvar] = _where_not_nan(var)
-FUNCTIONS[np.nanstd] = _where_not_nan(std)
-
-# ---------------------------------------------------------------------------- cumulative
-
-
-def _reversed_cumsum(c: Any, axis: int) -> Any:
-    backwards = (slice(None),) * (axis % c.ndim) + (slice(None, None, -1),)
-    return cumsum_(c[backwards], axis=axis)[backwards]
-
-
-cumsum_: Primitive = define(
-    "cumsum",
-    lambda x, *, axis: np.cumsum(x, axis=axis),
-    [lambda c, result, x, *, axis: _reversed_cumsum(c, axis)],
-)
-
-
-def _cumprod_rule(c: Any, result: Any, x: Any, *, axis: int) -> Any:
-    if not (value_of(x) == 0).any():
-        return _reversed_cumsum(c * np.conjugate(result), axis) / np.conjugate(x)
-    copies, _, _ = _each_left_out(x, axis)
-    n = x.shape[axis]
-    partial = np.cumprod(copies, axis=-1) * np.triu(np.ones((n, n)))
-    back = np.matmul(np.conjugate(partial), np.moveaxis(c, axis, -1)[..., None])[..., 0]
-    return np.moveaxis(back, -1, axis)
-
-
-cumprod_: Primitive = define("cumprod", lambda x, *, axis: np.cumprod(x, axis=axis), [_cumprod_rule])
-
-
-def _cumulative(primitive: Callable[..., Any]) -> Callable[..., Any]:
-    def call(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
-        a = as_tensor(a)
-        if dtype is not None:
-            a = a.astype(dtype)
-        if axis is None:
-            a, axis = a.reshape(-1), 0
-        return primitive(a, axis=axis)
-
-    return call
-
-
-FUNCTIONS[np.cumsum] = cumsum = _cumulative(cumsum_)
-FUNCTIONS[np.cumprod] = cumprod = _cumulative(cumprod_)
-FUNCTIONS[np.nancumsum] = _without_nan(cumsum, 0.0)
-FUNCTIONS[np.nancumprod] = _without_nan(cumprod, 1.0)
-
-
-def _array_api_cumulative(function: Callable[..., Any], start: float) -> Callable[..., Any]:
+def _extremum_without_nan(
+    numpy_function: Callable[..., Any], function: Callable[..., Any], worst: float
+) -> None:
+    @exact(numpy_function)
     def call(
-        x: Any,
-        /,
-        *,
-        axis: int | None = None,
-        dtype: Any = None,
+        a: Any,
+        axis: Axis = None,
         out: None = None,
-        include_initial: bool = False,
+        keepdims: Any = False,
+        initial: Any = NO_VALUE,
+        where: Any = True,
     ) -> Any:
-        if axis is None and np.ndim(x) != 1:
-            raise ValueError("axis must be given for an array of more than one axis")
-        result = function(x, axis=0 if axis is None else axis, dtype=dtype)
-        if include_initial:
-            axis = 0 if axis is None else axis
-            first = np.full_like(value_of(take(result, [0], axis=axis)), start)
-            result = np.concatenate([first, result], axis=axis)
-        return result
-
-    return call
-
-
-FUNCTIONS[np.cumulative_sum] = _array_api_cumulative(cumsum, 0.0)
-FUNCTIONS[np.cumulative_prod] = _array_api_cumulative(cumprod, 1.0)
+        missing = np.isnan(value_of(a))
+        result = function(np.where(missing, worst, a), axis, None, keepdims, initial, where)
+        if given(initial):
+            return result
+        nothing = np.all(missing, axis=axis, keepdims=keep(keepdims))
+        if not nothing.any():
+            return result
+        warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=3)
+        return np.where(nothing, np.nan, result)
 
 
-@implements(np.diff)
-def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _NO_VALUE, append: Any = _NO_VALUE) -> Any:
-    """`numpy.diff`."""
-    a = as_tensor(a)
-    parts = [p for p in (prepend, a, append) if p is not _NO_VALUE]
-    if len(parts) > 1:
-        edge = tuple(1 if i == axis % a.ndim else length for i, length in enumerate(a.shape))
-        a = np.concatenate([np.broadcast_to(p, edge) if np.ndim(p) == 0 else p for p in parts], axis=axis)
-    before = (slice(None),) * (axis % a.ndim)
-    for _ in range(n):
-        a = a[(*before, slice(1, None))] - a[(*before, slice(None, -1))]
-    return a
+_extremum_without_nan(np.nanmax, max, -np.inf)
+_extremum_without_nan(np.nanmin, min, np.inf)
 
 
-@implements(np.ediff1d)
-def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
-    """`numpy.ediff1d`."""
-    parts = [to_begin, diff(np.reshape(ary, -1)), to_end]
-    return np.concatenate([np.ravel(part) for part in parts if part is not None])
+def _moment_without_nan(numpy_function: Callable[..., Any], function: Callable[..., Any]) -> None:
+    @exact(numpy_function)
+    def call(a: Any, *args: Any, where: Any = True, **kwargs: Any) -> Any:
+        there = ~np.isnan(value_of(a))
+        if not _everywhere(where):
+            there = there & value_of(where)
+        return function(np.where(there, a, 0.0), *args, where=there, **kwargs)
 
 
-@implements(np.trapezoid)
-def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
-    """`numpy.trapezoid`."""
-    y = as_tensor(y)
-    if x is None:
-        d: Any = dx
-    else:
-        d = diff(x, axis=axis if np.ndim(x) == y.ndim else -1)
-        if np.ndim(d) == 1:
-            d = np.reshape(d, tuple(-1 if i == axis % y.ndim else 1 for i in range(y.ndim)))
-    before = (slice(None),) * (axis % y.ndim)
-    return np.sum(d * (y[(*before, slice(1, None))] + y[(*before, slice(None, -1))]) / 2.0, axis=axis)
-
-
-# ---------------------------------------------------------------------------- order
-
-
-@implements(np.sort)
-def sort(
-    a: Any, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: bool | None = None
-) -> Any:
-    """`numpy.sort`: among equal entries the cotangent keeps the order of a stable sort."""
-    a = as_tensor(a)
-    if axis is None:
-        a, axis = a.reshape(-1), -1
-    return take_along_axis(a, np.argsort(value_of(a), axis=axis, kind="stable"), axis=axis)
-
-
-@implements(np.partition)
-def partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: None = None) -> Any:
-    """`numpy.partition`."""
-    a = as_tensor(a)
-    if axis is None:
-        a, axis = a.reshape(-1), -1
-    return take_along_axis(a, np.argpartition(value_of(a), kth, axis=axis), axis=axis)
-
-
-@implements(np.quantile)
-def quantile(
-    a: Any,
-    q: Any,
-    axis: Axis = None,
-    out: None = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: Any = False,
-    **kwargs: Any,
-) -> Any:
-    """`numpy.quantile` with `method="linear"`, at fixed `q`."""
-    if method != "linear" or any(value is not None for value in kwargs.values()):
-        raise NotImplementedError(
-            f"numpy.quantile of a Tensor knows method='linear' alone, got {method!r} {kwargs}"
-        )
-    a = as_tensor(a)
-    q = np.asarray(value_of(q))
-    axes = _axes(axis, a.ndim)
-    kept = [i for i in range(a.ndim) if i not in axes]
-    flat = np.reshape(np.transpose(a, kept + list(axes)), (*(a.shape[i] for i in kept), -1))
-    flat = sort(flat)
-    at = q * (flat.shape[-1] - 1)
-    low = np.floor(at).astype(int)
-    high = np.ceil(at).astype(int)
-    weight = np.reshape(at - low, q.shape + (1,) * len(kept)).astype(a.dtype)
-    lower, upper = (np.moveaxis(take(flat, i.ravel(), axis=-1), -1, 0) for i in (low, high))
-    lower, upper = (np.reshape(part, q.shape + part.shape[1:]) for part in (lower, upper))
-    result = lower + weight * (upper - lower)
-    if np.isnan(value_of(a)).any():
-        result = np.where(np.isnan(value_of(flat)[..., -1]), np.nan, result)
-    if _keep(keepdims):
-        result = np.reshape(result, q.shape + tuple(1 if i in axes else n for i, n in enumerate(a.shape)))
-    return result
-
-
-@implements(np.percentile)
-def percentile(a: Any, q: Any, *args: Any, **kwargs: Any) -> Any:
-    """`numpy.percentile` with `method="linear"`, at fixed `q`."""
-    return quantile(a, np.asarray(value_of(q)) / 100.0, *args, **kwargs)
-
-
-@implements(np.median)
-def median(
-    a: Any, axis: Axis = None, out: None = None, overwrite_input: bool = False, keepdims: Any = False
-) -> Any:
-    """`numpy.median`: with an even count half of the cotangent goes to each of the two in the middle."""
-    return quantile(a, 0.5, axis, keepdims=keepdims)
-
-
-@implements(np.average)
-def average(
-    a: Any, axis: Axis = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False
-) -> Any:
-    """`numpy.average`."""
-    a = as_tensor(a)
-    if weights is None:
-        result = mean(a, axis, keepdims=keepdims)
-        total = np.full_like(value_of(result), _count(a, axis))
-    else:
-        weights = as_tensor(weights)
-        if weights.shape != a.shape:
-            (along,) = _axes(axis, a.ndim)
-            weights = weights.reshape(tuple(-1 if i == along else 1 for i in range(a.ndim)))
-            weights = np.broadcast_to(weights, a.shape)
-        total = sum(weights, axis, keepdims=keepdims)
-        result = sum(a * weights, axis, keepdims=keepdims) / total
-    return (result, total) if returned else result
-
-
-# ---------------------------------------------------------------------------- zero derivative
-
-CONSTANT: tuple[Callable[..., Any], ...] = (
-    np.argmax, np.argmin, np.argsort, np.argpartition, np.nanargmax, np.nanargmin, np.argwhere, np.nonzero,
-    np.flatnonzero, np.count_nonzero, np.searchsorted, np.digitize, np.lexsort,
-    np.all, np.any, np.isclose, np.isreal, np.iscomplex, np.isneginf, np.isposinf, np.isin,
-    np.histogram, np.bincount,
-)  # fmt: skip
-"""Functions whose results (indices, counts, truth values) do not vary with small changes."""
-
-PLAIN: tuple[Callable[..., Any], ...] = (
-    np.ndim, np.shape, np.size, np.result_type, np.can_cast, np.min_scalar_type, np.common_type,
-    np.iscomplexobj, np.isrealobj, np.shares_memory, np.may_share_memory,
-    np.allclose, np.array_equal, np.array_equiv, np.array2string, np.array_repr, np.array_str,
-)  # fmt: skip
-"""Functions that answer with plain Python objects: shapes, dtypes, yes or no, text."""
-
-
-def _plainly(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *args, **kwargs: function(*map(value_of, args), **kwargs)
-
-
-for _function in CONSTANT:
-    FUNCTIONS[_function] = constant(_function)
-for _function in PLAIN:
-    FUNCTIONS[_function] = _plainly(_function)
-
-
-def _sorted_unique(x: Any, *args: Any, **kwargs: Any) -> Any:
-    values = value_of(x)
-    if args or kwargs:
-        raise NotImplementedError("numpy.unique of a Tensor takes no further arguments")
-    _, first = np.unique(values, return_index=True)
-    return np.reshape(x, -1)[first]
-
-
-FUNCTIONS[np.unique] = _sorted_unique
-FUNCTIONS[np.unique_values] = _sorted_unique
-NAMESPACE_OVERRIDES["sort"] = lambda x, /, *, axis=-1, descending=False, stable=True: (
-    np.flip(np.sort(x, axis=axis), axis=axis) if descending else np.sort(x, axis=axis)
-)
-
-# ---------------------------------------------------------------------------- ufunc.reduce, ufunc.accumulate
-
-
-def _reduce(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`ufunc.reduce`, which reduces the first axis unless told otherwise."""
-    return lambda array, axis=0, dtype=None, out=None, keepdims=False, **kwargs: function(
-        array, axis=axis, keepdims=keepdims, **({} if dtype is None else {"dtype": dtype}), **kwargs
-    )
-
-
-METHODS[np.add, "reduce"] = _reduce(sum)
-METHODS[np.multiply, "reduce"] = _reduce(prod)
-METHODS[np.maximum, "reduce"] = _reduce(max)
-METHODS[np.minimum, "reduce"] = _reduce(min)
-METHODS[np.add, "accumulate"] = lambda array, axis=0, dtype=None, out=None: cumsum(array, axis, dtype)
-METHODS[np.multiply, "accumulate"] = lambda array, axis=0, dtype=None, out=None: cumprod(array, axis, dtype)
-METHODS[np.logical_and, "reduce"] = lambda array, axis=0, **kwargs: Tensor(
-    np.all(value_of(array), axis=axis, **kwargs)
-)
-METHODS[np.logical_or, "reduce"] = lambda array, axis=0, **kwargs: Tensor(
-    np.any(value_of(array), axis=axis, **kwargs)
-)
+_moment_without_nan(np.nanmean, mean)
+_moment_without_nan(np.nanvar, var)
+_moment_without_nan(np.nanstd, std)

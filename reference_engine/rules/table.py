@@ -7,11 +7,22 @@ from typing import Any
 
 import numpy as np
 
+from reference_engine.errors import MissingRuleError
 from reference_engine.numpy_front import UFUNCS
 from reference_engine.tensor import Primitive, Rule, Tensor, operators
 from reference_engine.views import Lens
 
-__all__ = ["PRIMITIVES", "conj", "define", "define_ufuncs", "from_partial", "is_complex", "value_of"]
+__all__ = [
+    "PRIMITIVES",
+    "conj",
+    "define",
+    "define_ufuncs",
+    "fixed",
+    "from_partial",
+    "is_complex",
+    "value_of",
+    "values_of",
+]
 
 PRIMITIVES: dict[str, Primitive] = {}
 """Every primitive by name, for the coverage page and for the tests, which demand a sample for each."""
@@ -53,6 +64,22 @@ def conj(value: Any) -> Any:
 def value_of(value: Any) -> Any:
     """The plain array behind `value`, for decisions and masks that are constant in the derivative."""
     return value._node.data if type(value) is Tensor else value
+
+
+def values_of(value: Any) -> Any:
+    """`value_of` through lists and tuples."""
+    if type(value) in (list, tuple):
+        return type(value)(values_of(part) for part in value)
+    return value_of(value)
+
+
+def fixed(value: Any, function: str, argument: str) -> Any:
+    """The plain value of an argument by which `function` has no derivative; refused if it needs one."""
+    if type(value) is Tensor and value.requires_grad:
+        raise MissingRuleError(
+            f"{function} of a Tensor has no derivative by {argument}; pass a constant there (tensor.detach())"
+        )
+    return value_of(value)
 
 
 def from_partial(partial: Partial) -> Rule:

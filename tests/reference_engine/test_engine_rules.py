@@ -15,8 +15,9 @@ import reference_engine as engine
 from reference_engine.containers import flatten
 from reference_engine.graph import ancestors
 from reference_engine.numpy_front import FUNCTIONS, METHODS, UFUNCS
+from reference_engine.rules.constants import CONSTANT, PLAIN
+from reference_engine.rules.creation import CONSTANT_LIKE, MADE
 from reference_engine.rules.elementwise import ZERO_UFUNCS
-from reference_engine.rules.reduce import CONSTANT, PLAIN
 from reference_engine.rules.special import SPECIAL
 from reference_engine.rules.table import PRIMITIVES
 
@@ -109,9 +110,7 @@ def _depends(f: Any, args: Any) -> bool:
 
 
 NO_DERIVATIVE = {
-    *ZERO_UFUNCS, *CONSTANT, *PLAIN, np.round, np.fix, np.linalg.matrix_rank, np.zeros_like, np.ones_like,
-    np.empty_like,
-    (np.logical_and, "reduce"), (np.logical_or, "reduce"),
+    *ZERO_UFUNCS, *CONSTANT, *PLAIN, *CONSTANT_LIKE, *MADE, np.round, np.fix, np.linalg.matrix_rank,
 }  # fmt: skip
 ALIASES = {np.around: np.round, np.amax: np.max, np.amin: np.min, np.unique_values: np.unique}
 ROWS = [key for key in (*UFUNCS, *FUNCTIONS, *METHODS) if key not in NO_DERIVATIVE]
