@@ -125,6 +125,30 @@ def cases(
     return Case(Call(name, function, draw(keywords(sides)), layouts), tuple(args))
 
 
+@st.composite
+def cases_near(
+    draw: Any, name: str, function: Callable[..., Any], points: Sequence[tuple[Any, ...]],
+    places: Sequence[int],
+) -> Case:  # fmt: skip
+    """Calls within four percent of known points; only the arguments at ``places`` have a derivative."""
+    usual = [p for p in points if all(0 < abs(x) < 8 for x in p)] or list(points)
+    point = draw(st.sampled_from(usual))
+    dtype = "complex128" if any(isinstance(x, complex) for x in point) else draw(st.sampled_from(REAL))
+    args, layouts = [], []
+    for side in draw(together(len(places))):
+        layouts.append(draw(st.sampled_from(LAYOUTS)) if side else "C")
+        x = 1 + draw(arrays(side, dtype, min_value=-0.04, max_value=0.04))
+        args.append(laid_out(x * x.dtype.type(point[places[len(args)]]), layouts[-1]).copy())
+    # Python's integers would follow the others into float32, and scipy takes no count there.
+    fixed = {i: np.int64(x) if type(x) is int else x for i, x in enumerate(point) if i not in places}
+
+    def call(*inputs: Any, fixed: dict[int, Any]) -> Any:
+        given = iter(inputs)
+        return function(*(fixed[i] if i in fixed else next(given) for i in range(len(point))))
+
+    return Case(Call(name, call, {"fixed": fixed}, layouts), tuple(args))
+
+
 # ---------------------------------------------------------------------------- shapes
 
 

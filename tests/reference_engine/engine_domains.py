@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 
+import engine_domains_numpy  # noqa: F401  # enters its rows
 import numpy as np
 from engine_calls import (
     ABOVE_ONE,
@@ -39,6 +40,7 @@ from engine_calls import (
     axis,
     axis_or_none,
     both,
+    cases_near,
     changed,
     choice,
     hermitian,
@@ -54,8 +56,10 @@ from engine_calls import (
     squared,
     together,
 )
+from engine_special import KNOWN, ufunc
 
 import reference_engine as engine
+from reference_engine.rules.special import SPECIAL
 
 __all__ = ["HALF_PRECISION", "ROWS"]
 
@@ -102,6 +106,11 @@ put("special.beta special.betaln special.xlogy special.xlog1py special.rel_entr 
 put("special.gammainc special.gammaincc special.jv special.iv special.yv special.kv special.ive", POSITIVE, function=lambda f, x, order: f(order, x), keywords=choice(order=(0.5, 1.0, 2.25)))
 put("special.betainc", UNIT, function=lambda f, x, a, b: f(a, b, x), keywords=choice(a=(0.5, 2.0), b=(1.5, 3.0)))
 put("polygamma", POSITIVE, function=lambda f, x, n: f(n, x), keywords=choice(n=(0, 1, 2)))
+# Those that have no row of their own are drawn near the points at which their values are known.
+for name, known in KNOWN.items():
+    if f"special.{name}" not in ROWS:
+        places = [i for i, partial in enumerate(SPECIAL[name]) if partial is not None]
+        ROWS[f"special.{name}"] = cases_near(f"special.{name}", ufunc(name), known.points, places)
 # ---------------------------------------------------------------------------- reductions
 put("sum mean", ANY, keywords=REDUCED, dtypes=ALL)
 put("prod", ANY, keywords=REDUCED, dtypes=ALL)
@@ -224,6 +233,8 @@ put("einsum", ANY, ANY, function=lambda f, x, y, s: f(s, x, y), keywords=choice(
 put("einsum", ANY, ANY, ANY, function=lambda f, x, y, z, **k: f("ij,jk,k->i", x, y, z, **k), keywords=some(optimize=(True, False)), shapes=of(((2, 3), (3, 2), (2,)), ((1, 2), (2, 1), (1,))), dtypes=ALL)
 put("einsum", ANY, ANY, function=lambda f, x, y: f(x, [0, 1], y, [1, 2], [2, 0]), shapes=of(((2, 3), (3, 2))))
 # ---------------------------------------------------------------------------- linear algebra
+# Without zeros: LAPACK does not reflect a column that is zero below the diagonal, and the signs of R jump there.
+BESIDE = Values(-0.6, 0.6, offset=0.037, diagonal=(4, 8, 12, 16))
 put("linalg.inv linalg.det linalg.cond", REGULAR, shapes=SQUARE, dtypes=ALL)
 put("linalg.det", SMALL, shapes=SQUARE, dtypes=ALL)
 put("linalg.slogdet", REGULAR, shapes=SQUARE, dtypes=ALL)
@@ -234,8 +245,8 @@ put("solve_triangular", REGULAR, ANY, keywords=some(lower=(True, False), unit_di
 put("linalg.tensorinv", REGULAR, keywords=choice(ind=(1,)), shapes=of((2, 2), (3, 3)), dtypes=ALL)
 put("linalg.tensorsolve", REGULAR, ANY, function=lambda f, a, b: f(np.reshape(a, (a.shape[0], 1, a.shape[0])), b), shapes=of(((3, 3), (3,)), ((2, 2), (2,))), dtypes=ALL)
 put("linalg.cholesky", SPREAD, function=lambda f, x, **k: f(hermitian(x), **k), keywords=some(upper=(True, False)), shapes=SQUARE, dtypes=ALL)
-put("linalg.qr", SPREAD, function=lambda f, x: tuple(f(x)), shapes=TALL_AND_WIDE, dtypes=ALL)
-put("linalg.qr", SPREAD, keywords=choice(mode=("r",)), shapes=TALL_AND_WIDE, dtypes=ALL)
+put("linalg.qr", BESIDE, function=lambda f, x: tuple(f(x)), shapes=TALL_AND_WIDE, dtypes=ALL)
+put("linalg.qr", BESIDE, keywords=choice(mode=("r",)), shapes=TALL_AND_WIDE, dtypes=ALL)
 put("linalg.eigh", SPREAD, function=lambda f, x, **k: (lambda w, v: (w, squared(v)))(*f(hermitian(x), **k)), keywords=some(UPLO=("L", "U")), shapes=SQUARE, dtypes=ALL)
 put("linalg.eigvalsh", SPREAD, function=lambda f, x, **k: f(hermitian(x), **k), keywords=some(UPLO=("L", "U")), shapes=SQUARE, dtypes=ALL)
 put("linalg.eig", SPREAD, function=lambda f, x: (lambda w, v: (w, squared(v)))(*f(x)), shapes=SQUARE, dtypes=ALL)
@@ -283,7 +294,8 @@ put("vander", ANY, keywords=some(N=(1, 3), increasing=(True, False)), shapes=LIN
 put("polyval", ANY, ANY, shapes=of(((3,), (2,)), ((1,), (2, 2)), ((4,), ())), dtypes=ALL)
 put("cov", ANY, keywords=both(choice(rowvar=(True, False)), some(bias=(True, False), ddof=(0,))), shapes=of((2, 3), (3, 2), (3, 3)), dtypes=ALL)
 put("cov", ANY, ANY, shapes=of(((4,), (4,)), ((2, 3), (1, 3))))
-put("corrcoef", DISTINCT, keywords=some(rowvar=(True, False)), shapes=of((2, 4), (3, 3), (4, 3)))
+# Of two observations every correlation is 1 or -1, wherever they are.
+put("corrcoef", DISTINCT, keywords=some(rowvar=(True, False)), shapes=of((3, 4), (3, 3), (4, 3)))
 put("apply_along_axis", ANY, function=lambda f, x, axis: f(lambda r: np.cumsum(r * r), axis, x), keywords=choice(axis=(0, -1)), shapes=of((3, 2), (1, 2)))
 # ---------------------------------------------------------------------------- float16
 half = functools.partial(put, dtypes=("float16",), register=HALF_PRECISION)

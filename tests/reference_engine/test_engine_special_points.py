@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.special as sp
 
 from reference_engine import grad, hessian, logsumexp, vjp
 
@@ -36,6 +37,9 @@ CASES = {
     "sinc at 0": (np.sinc, torch.sinc, [0.0, 0.3]),
     "hypot at 0": (lambda x: np.hypot(x, 0.0) * 0 + np.sum(x), lambda x: x + torch.sum(x) - x, [0.0]),
     "remainder": (lambda x: np.remainder(x, 2.0), lambda x: torch.remainder(x, 2.0), [4.0, -1.0]),
+    "i0e at 0": (sp.i0e, torch.special.i0e, [0.0, 0.5]),
+    "slope of i0e at 0": (grad(lambda x: np.sum(sp.i0e(x))), lambda x: torch.special.i1e(x) - torch.sign(x) * torch.special.i0e(x), [0.0, 0.5]),
+    "xlogy at 0": (lambda x: sp.xlogy(x, [2.0, 0.0, 3.0]), lambda x: torch.special.xlogy(x, torch.tensor([2.0, 0.0, 3.0]).double()), [0.0, 0.0, 1.0]),
     "round": (lambda x: np.round(x) + 0 * x, lambda x: torch.round(x) + 0 * x, [0.5, 2.2]),
 }  # fmt: skip
 
