@@ -67,13 +67,20 @@ def _places(function: Callable[..., Any], values: Any, q: Any, method: str, weig
 
 
 def _order_statistic(
-    function: Callable[..., Any], a: Any, q: Any, axis: Any, keepdims: Any, method: str, weights: Any
+    name: str,
+    a: Any,
+    q: Any,
+    dtype: Any,
+    axis: Any,
+    keepdims: Any,
+    method: str = "linear",
+    weights: Any = None,
 ) -> Any:
-    name = f"numpy.{function.__name__}"
-    a = as_tensor(a)
+    """The quantile `q`, from 0 to 1, in the dtype that NumPy's function `name` gives."""
+    function = np.nanquantile if name.startswith("nan") else np.quantile
+    name = f"numpy.{name}"
     if a.dtype.kind == "c":
         raise TypeError(f"a of {name} must be an array of real numbers, got dtype {a.dtype}")
-    q = np.asarray(fixed(q, name, "q"))
     axes = axes_of(axis, a.ndim)
     kept = [i for i in range(a.ndim) if i not in axes]
     front = tuple(a.shape[i] for i in kept)
@@ -98,20 +105,20 @@ def _order_statistic(
         weights = aside(weights)
     ordered = sort(aside(a))
     if length == 0:
-        dtype = function(np.zeros(1, a.dtype), q, method=method).dtype
-        result: Any = Tensor(np.full(q.shape + front, np.nan, dtype))
+        result: Any = Tensor(np.full(q.shape + front, np.nan))
     else:
         values = value_of(aside(a))
         # The NaN of a slice is the quantile of that slice, or is left out, as `function` has it.
         places = _places(function, values, q, method, weights)
         places = np.broadcast_to(places, q.shape + front)
-        result = _between(ordered, places, a, q, function, method)
+        result = _between(ordered, places)
     if keep(keepdims):
         result = np.reshape(result, q.shape + tuple(1 if i in axes else n for i, n in enumerate(a.shape)))
-    return result
+    return result.astype(dtype)
 
 
-def _between(ordered: Any, places: Any, a: Any, q: Any, function: Callable[..., Any], method: str) -> Any:
+def _between(ordered: Any, places: Any) -> Any:
+    """The entries of a sorted last axis at `places`, and mixtures of two of them in between."""
     missing = np.isnan(places)
     places = np.where(missing, 0.0, places)
     low = np.floor(places).astype(int)
@@ -132,14 +139,13 @@ def _between(ordered: Any, places: Any, a: Any, q: Any, function: Callable[..., 
         result = np.where(high > low, mixed, lower)
     else:
         result = lower
-    dtype = function(np.zeros(1, a.dtype), q, method=method).dtype
-    return np.where(missing, np.nan, result.astype(dtype)) if missing.any() else result.astype(dtype)
+    return np.where(missing, np.nan, result) if missing.any() else result
 
 
-def _enter_quantile(function: Callable[..., Any], scale: float) -> Callable[..., Any]:
+def _enter_quantile(function: Callable[..., Any], scale: int) -> None:
     """Enter a function of NumPy's that takes `scale` for the whole; weights only pick entries."""
-    base = np.nanquantile if function.__name__.startswith("nan") else np.quantile
 
+    @implements(function)
     def call(
         a: Any,
         q: Any,
@@ -151,37 +157,38 @@ def _enter_quantile(function: Callable[..., Any], scale: float) -> Callable[...,
         *,
         weights: Any = None,
     ) -> Any:
-        part = fixed(q, f"numpy.{function.__name__}", "q")
+        a = as_tensor(a)
+        q = fixed(q, f"numpy.{function.__name__}", "q")
+        # NumPy takes q in the precision of a where it is a number of Python, and divides in that of a: it
+        # decides which entry a q is at that lies between two.
+        part = np.asarray(q, a.dtype) if isinstance(q, int | float) and a.dtype.kind == "f" else np.asarray(q)
         if scale != 1:
-            # In the dtype in which NumPy divides: it decides the dtype of the result.
-            part = np.true_divide(part, a.dtype.type(100) if value_of(a).dtype.kind == "f" else 100)
-        return _order_statistic(base, a, part, axis, keepdims, method, weights)
-
-    call.__doc__ = f"`numpy.{function.__name__}` with every method, at fixed q."
-    implements(function)(call)
-    return call
+            part = np.asarray(np.true_divide(q, a.dtype.type(scale) if a.dtype.kind == "f" else scale))
+        dtype = function(np.zeros(1, a.dtype), q, method=method).dtype
+        return _order_statistic(function.__name__, a, part, dtype, axis, keepdims, method, weights)
 
 
-quantile = _enter_quantile(np.quantile, 1)
-_enter_quantile(np.percentile, 100)
-_enter_quantile(np.nanquantile, 1)
-_enter_quantile(np.nanpercentile, 100)
+for _function, _scale in (
+    (np.quantile, 1),
+    (np.nanquantile, 1),
+    (np.percentile, 100),
+    (np.nanpercentile, 100),
+):
+    _enter_quantile(_function, _scale)
 
 
-@implements(np.median)
-def median(
-    a: Any, axis: Axis = None, out: None = None, overwrite_input: bool = False, keepdims: Any = False
-) -> Any:
-    """`numpy.median`: with an even count half of the cotangent goes to each of the two in the middle."""
-    return _order_statistic(np.quantile, a, 0.5, axis, keepdims, "linear", None)
+def _enter_median(function: Callable[..., Any]) -> None:
+    @implements(function)
+    def call(
+        a: Any, axis: Axis = None, out: None = None, overwrite_input: bool = False, keepdims: Any = False
+    ) -> Any:
+        a = as_tensor(a)
+        dtype = function(np.zeros(1, a.dtype)).dtype
+        return _order_statistic(function.__name__, a, np.asarray(0.5), dtype, axis, keepdims)
 
 
-@implements(np.nanmedian)
-def nanmedian(
-    a: Any, axis: Axis = None, out: None = None, overwrite_input: bool = False, keepdims: Any = False
-) -> Any:
-    """`numpy.nanmedian`."""
-    return _order_statistic(np.nanquantile, a, 0.5, axis, keepdims, "linear", None)
+for _median in (np.median, np.nanmedian):
+    _enter_median(_median)
 
 
 # ---------------------------------------------------------------------------- sets
@@ -226,8 +233,8 @@ def _enter_unique(function: Callable[..., Any]) -> None:
     FUNCTIONS[function] = call
 
 
-for _function in (np.unique_values, np.unique_counts, np.unique_inverse, np.unique_all):
-    _enter_unique(_function)
+for _unique in (np.unique_values, np.unique_counts, np.unique_inverse, np.unique_all):
+    _enter_unique(_unique)
 
 
 @implements(np.union1d)

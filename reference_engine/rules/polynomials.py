@@ -48,8 +48,12 @@ def _longer(p: Any, n: int) -> Any:
 
 @implements(np.polymul)
 def polymul(a1: Any, a2: Any) -> Any:
-    """`numpy.polymul`."""
-    return np.convolve(_line(a1), _line(a2))
+    """`numpy.polymul`: leading zeros are cut off."""
+    return np.convolve(*(_trimmed(_line(p)) for p in (a1, a2)))
+
+
+def _trimmed(p: Any) -> Any:
+    return np.trim_zeros(p, "f") if value_of(p).any() else Tensor(np.zeros(1, p.dtype))
 
 
 @implements(np.polydiv)

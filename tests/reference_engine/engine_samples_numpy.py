@@ -35,12 +35,14 @@ add(np.modf, (lambda x: np.modf(x), 3 * real(3)))
 for f in (np.maximum, np.minimum):
     add((f, "accumulate"), (f.accumulate, real(6)), (lambda x, f=f: f.accumulate(x, axis=1), real(3, 4)))
 for f in (np.subtract, np.divide, np.logaddexp, np.hypot, np.fmax, np.fmin):
-    add("fold", (f.reduce, real(3, 2)), (lambda x, f=f: f.accumulate(x, axis=1), real(2, 4)),
-        (lambda x, f=f: f.reduceat(x, [0, 3, 1, 2], axis=-1), real(2, 4)))
-add("fold", (lambda x: np.logaddexp.reduce(x, axis=(0, 2), keepdims=True), real(2, 3, 2)),
-    (lambda x, s: np.subtract.reduce(x, axis=1, initial=s), real(2, 3), np.float64(0.7)),
-    (lambda x: np.add.reduceat(x, [1, 3, 2]), cplx(5)), (lambda x: np.multiply.reduceat(x, [0, 2], axis=1), real(2, 4)),
-    (lambda x, y: np.power.outer(x, y), positive(2), real(3)))
+    add((f, "reduce"), (f.reduce, real(3, 2)))
+    add((f, "accumulate"), (lambda x, f=f: f.accumulate(x, axis=1), real(2, 4)))
+    add((f, "reduceat"), (lambda x, f=f: f.reduceat(x, [0, 3, 1, 2], axis=-1), real(2, 4)))
+add((np.logaddexp, "reduce"), (lambda x: np.logaddexp.reduce(x, axis=(0, 2), keepdims=True), real(2, 3, 2)))
+add((np.subtract, "reduce"), (lambda x, s: np.subtract.reduce(x, axis=1, initial=s), real(2, 3), np.float64(0.7)))
+add((np.add, "reduceat"), (lambda x: np.add.reduceat(x, [1, 3, 2]), cplx(5)))
+add((np.multiply, "reduceat"), (lambda x: np.multiply.reduceat(x, [0, 2], axis=1), real(2, 4)))
+add((np.power, "outer"), (np.power.outer, positive(2), real(3)))
 
 # ------------------------------------------------------------------ reductions with their keywords
 add(np.sum, (lambda x, s: np.sum(x, axis=0, initial=s), real(2, 3), np.float64(0.5)), (lambda x: np.sum(x, initial=2.0, where=x > 0), real(5)))
