@@ -41,6 +41,20 @@ def own_precision(case: Case, cotangent: Any) -> dict[str, Any]:
     return {"case": Case(case.call, gradients)}
 
 
+def objection(result: CheckResult) -> str | None:
+    """Why a result that the marker lets pass fails a rule of the engine all the same, or None."""
+    reference = result.methods["reference"]
+    if reference.status != Status.OK:
+        return f"the engine took no part: {reference.reason}"
+    # Differences and torch together overrule the engine; here it is what is on trial.
+    if "reference-engine" in result.labels:
+        return str(result)
+    # Nobody is blamed where no exact method agrees with differences, as at ties; without torch, the engine
+    # and its twin are all that there are.
+    alone = result.methods["torch"].status != Status.OK
+    return str(result) if alone and result.diagnosis.code == "methods-split" else None
+
+
 class Findings:
     """What the checks of one test came to."""
 
@@ -52,13 +66,11 @@ class Findings:
     def add(self, result: CheckResult) -> None:
         self.verdicts[result.verdict] += 1
         self.diagnoses[result.diagnosis.code] += 1
-        torch, reference = result.methods["torch"], result.methods["reference"]
+        torch = result.methods["torch"]
         self.torch["" if torch.status == Status.OK else str(torch.reason)] += 1
-        assert result.verdict == Verdict.FAIL or reference.status == Status.OK, (
-            f"the engine: {reference.reason}"
-        )
-        # Differences and torch together overrule the engine; here it is what is on trial.
-        assert "reference-engine" not in result.labels, str(result)
+        if result.verdict != Verdict.FAIL:
+            reason = objection(result)
+            assert reason is None, reason
 
     def judge(self, name: str) -> None:
         """Fail for a row that was hardly checked, or where torch came in or stayed out unnoticed."""
@@ -118,10 +130,10 @@ class TestHalfPrecisionThoroughly: ...
 
 
 fill(TestRow, ROWS, 6, order=2)
-fill(TestRowThoroughly, ROWS, 100, order=2)
+fill(TestRowThoroughly, ROWS, 50, order=2)
 # A hundred roundings of float16 are an error of five percent.
 fill(TestHalfPrecision, HALF_PRECISION, 6, sensitivity=0.1)
-fill(TestHalfPrecisionThoroughly, HALF_PRECISION, 100, sensitivity=0.1)
+fill(TestHalfPrecisionThoroughly, HALF_PRECISION, 50, sensitivity=0.1)
 
 
 TABLE = {

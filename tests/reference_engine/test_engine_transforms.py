@@ -145,7 +145,7 @@ def test_value_and_gradient_stay_connected_to_a_tensor_from_outside():
     assert isinstance(value, Tensor)
     (value + np.sum(gradient)).backward()
     assert w.grad.tolist() == [4.0 + 4.0, 60.0 + 6.0]
-    value, pullback = vjp(lambda x: w * x, 1.0)
+    value, _ = vjp(lambda x: w * x, 1.0)
     np.sum(value * value).backward()
     assert isinstance(value, Tensor)
     constant = Tensor([2.0, 3.0])
