@@ -73,6 +73,12 @@ def test_where_trap():
     assert grad(lambda x: np.where(x > 0, np.sqrt(np.where(x > 0, x, 1.0)), 0.0))(0.0) == 0
 
 
+def test_hypot_at_0_is_the_norm_that_it_is():
+    """torch gives nan there, and 0 for the norm."""
+    assert grad(np.hypot, argnums=(0, 1))(0.0, 0.0) == (0, 0)
+    assert grad(np.arctan2, argnums=(0, 1))(0.0, 0.0) == (0, 0)
+
+
 def test_second_derivatives_at_special_points():
     np.testing.assert_allclose(hessian(np.prod)(np.array([0.0, 2.0, 3.0])), [[0, 3, 2], [3, 0, 0], [2, 0, 0]])
     assert grad(grad(np.sinc))(0.0) == pytest.approx(-(np.pi**2) / 3)
