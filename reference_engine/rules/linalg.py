@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from reference_engine.errors import MissingRuleError
 from reference_engine.numpy_front import UFUNCS, implements
 from reference_engine.rules.reduce import root
 from reference_engine.rules.table import conj, define, is_complex, value_of
@@ -538,6 +539,27 @@ svd_: Primitive = define(
 )
 
 
+def _svd_full_rule(cotangents: Any, result: Any, a: Any) -> Any:
+    """The rule of the reduced form; what completes U and V to square ones is not determined by `a`."""
+    c_u, c_s, c_vh = cotangents
+    u, s, vh = result
+    k = s.shape[-1]
+    for name, rest in (
+        ("columns of U", None if c_u is None else c_u[..., k:]),
+        ("rows of Vh", None if c_vh is None else c_vh[..., k:, :]),
+    ):
+        if rest is not None and np.any(value_of(rest)):
+            raise MissingRuleError(
+                f"numpy.linalg.svd of a Tensor of shape {a.shape} has no derivative through the {name} from {k} "
+                "on, which are not determined by the argument; pass full_matrices=False"
+            )
+    c_u, c_vh = None if c_u is None else c_u[..., :k], None if c_vh is None else c_vh[..., :k, :]
+    return _svd_rule((c_u, c_s, c_vh), (u[..., :k], s, vh[..., :k, :]), a)
+
+
+svd_full_: Primitive = define("svd_full", lambda a: tuple(np.linalg.svd(a)), [_svd_full_rule], outputs=True)
+
+
 class SVDResult(NamedTuple):
     """As the named tuple of `numpy.linalg.svd`."""
 
@@ -548,16 +570,11 @@ class SVDResult(NamedTuple):
 
 @implements(np.linalg.svd)
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
-    """`numpy.linalg.svd`; for a matrix that is not square with `full_matrices=False` only."""
+    """`numpy.linalg.svd`; what full matrices have beyond the reduced ones has no derivative."""
     a = as_tensor(a)
     if not compute_uv:
         return svd_(a)[1]
-    if full_matrices and a.shape[-1] != a.shape[-2]:
-        raise NotImplementedError(
-            f"numpy.linalg.svd of a Tensor of shape {a.shape} needs full_matrices=False: the further columns "
-            "of the full U and V are not determined by the argument"
-        )
-    return SVDResult(*svd_(a))
+    return SVDResult(*(svd_full_ if full_matrices and a.shape[-1] != a.shape[-2] else svd_)(a))
 
 
 @implements(np.linalg.svdvals)

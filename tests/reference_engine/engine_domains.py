@@ -252,6 +252,7 @@ put("linalg.eigvalsh", SPREAD, function=lambda f, x, **k: f(hermitian(x), **k), 
 put("linalg.eig", SPREAD, function=lambda f, x: (lambda w, v: (w, squared(v)))(*f(x)), shapes=SQUARE, dtypes=ALL)
 put("linalg.eigvals", SPREAD, shapes=SQUARE, dtypes=ALL)
 put("linalg.svd", SPREAD, function=lambda f, x: (lambda u, s, v: (squared(u), s, squared(v), np.einsum("...ij,...j,...jk->...ik", u, s**3, v)))(*f(x, full_matrices=False)), shapes=TALL_AND_WIDE, dtypes=ALL)
+put("linalg.svd", SPREAD, function=lambda f, x: (lambda u, s, v: (squared(u[..., : s.shape[-1]]), s, squared(v[..., : s.shape[-1], :])))(*f(x)), shapes=TALL_AND_WIDE, dtypes=ALL)
 put("linalg.svd", SPREAD, keywords=choice(compute_uv=(False,)), shapes=TALL_AND_WIDE, dtypes=ALL)
 put("linalg.svdvals", SPREAD, shapes=TALL_AND_WIDE, dtypes=ALL)
 put("linalg.lstsq", SPREAD, ANY, function=lambda f, a, b: f(a, b)[0], shapes=of(((3, 2), (3,)), ((2, 3), (2, 2)), ((2, 2), (2,)), ((3, 1), (3, 1))), dtypes=ALL)

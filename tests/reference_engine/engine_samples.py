@@ -330,6 +330,7 @@ add(np.linalg.eigvals, (np.linalg.eigvals, distinct))
 add(np.linalg.svd, *[(lambda x: tuple(np.linalg.svd(x, full_matrices=False)), x) for x in (real(3, 3), real(4, 2), real(2, 4), real(2, 3, 2))],
     *[(lambda x: np.einsum("...ij,...j,...jk->...ik", *(lambda r: (r[0], r[1] ** 3, r[2]))(np.linalg.svd(x, full_matrices=False))), x)
       for x in (cplx(3, 3), cplx(4, 2), cplx(2, 4))],
+    (lambda x: (lambda u, s, v: (u[..., :2], s, v[..., :2, :]))(*np.linalg.svd(x)), real(2, 3)), (lambda x: np.linalg.svd(x)[1], cplx(3, 2)),
     (lambda x: np.linalg.svd(x, compute_uv=False), real(2, 3)))  # fmt: skip
 add(np.linalg.svdvals, (real(2, 3),), (cplx(3, 2),))
 add(np.linalg.pinv, (real(4, 2),), (cplx(2, 4),), (real(2, 3, 2),))
