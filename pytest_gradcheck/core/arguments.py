@@ -13,6 +13,9 @@ from pytest_gradcheck.core.results import METHOD_NAMES
 
 MODES = ("auto", "full", "directional")
 
+#: What a gradient that the function itself stops is taken for.
+STOPS = ("wrong", "intended")
+
 #: The keyword arguments of `check_gradients`.
 OPTION_NAMES: tuple[str, ...] = (
     "methods",
@@ -26,6 +29,7 @@ OPTION_NAMES: tuple[str, ...] = (
     "mode",
     "domain",
     "step",
+    "stop_gradients",
     "seed",
     "name",
 )
@@ -98,6 +102,7 @@ _CHECKS: dict[str, Callable[[str, Any], None]] = {
     "step": _rule(
         lambda v: _is_number(v) and 0 < v < math.inf, "a step is a finite number above zero, such as 1e-6"
     ),
+    "stop_gradients": _rule(lambda v: v in STOPS, f"a stopped gradient is one of {', '.join(STOPS)}"),
     "seed": _rule(
         lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 0,
         "a seed is a whole number, zero or more",

@@ -13,8 +13,9 @@ import numpy as np
 from pytest_gradcheck.core.arguments import OPTION_NAMES, validate_options
 from pytest_gradcheck.core.compare import Tolerance
 from pytest_gradcheck.core.decision import Options
+from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.orders import FirstOrder, SecondOrder
-from pytest_gradcheck.core.problem import Problem
+from pytest_gradcheck.core.problem import Dialect, Problem
 from pytest_gradcheck.core.random_states import kept_random_states
 from pytest_gradcheck.core.results import METHOD_NAMES, CheckResult, GradientMismatch, NotChecked, Verdict
 from pytest_gradcheck.core.values import EPS64
@@ -37,6 +38,7 @@ def check_gradients(
     mode: str = "auto",
     domain: Any = None,
     step: float | None = None,
+    stop_gradients: str = "wrong",
     seed: int | None = None,
     name: str | None = None,
 ) -> CheckResult:
@@ -74,6 +76,10 @@ def check_gradients(
         Bounds ``(lower, upper)`` that no evaluation may leave, or a dict of them by input name.
     step
         A fixed absolute step for the two difference methods, which then give the textbook quotients.
+    stop_gradients
+        ``"intended"`` declares that the function means to stop gradients where it calls ``detach`` or runs
+        under ``no_grad``: what it has there is a constant for every method, and listed in ``not_checked``.
+        By default the function is differentiated as it is, and a gradient that stops is wrong.
     seed
         Seed of the random projections and of the function's own random numbers; default: from the point.
     name
@@ -101,6 +107,7 @@ def check_gradients(
         "sensitivity": sensitivity,
         "mode": mode,
         "step": step,
+        "stop_gradients": stop_gradients,
         "seed": seed,
         "name": name,
     }
@@ -120,7 +127,14 @@ def check_gradients(
             problem.trial_tiny,
         )
         chosen = METHOD_NAMES if methods is None else tuple(methods)
-        options = Options(chosen, methods is not None, gradient, vjp, tolerance, mode, step)
+        held = stop_gradients == "intended"
+        if held and problem.dialect is not Dialect.TORCH:
+            raise InvalidArgument(
+                "stop_gradients",
+                "'intended' for a function that is not torch's",
+                "only torch stops gradients",
+            )
+        options = Options(chosen, methods is not None, gradient, vjp, tolerance, mode, step, held)
         first = FirstOrder(problem, options)
         result = first.run()
         if order == 1:

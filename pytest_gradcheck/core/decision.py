@@ -48,7 +48,10 @@ DIRECTIONS = 2
 
 @dataclass(frozen=True)
 class Options:
-    """What the caller asked for; ``demanded`` says whether the methods were named."""
+    """What the caller asked for.
+
+    ``demanded`` says whether the methods were named, ``hold_stops`` whether stopped gradients are intended.
+    """
 
     methods: tuple[str, ...]
     demanded: bool
@@ -57,6 +60,7 @@ class Options:
     tolerance: Tolerance
     mode: str
     step: float | None
+    hold_stops: bool = False
 
 
 class Decision:
@@ -114,7 +118,7 @@ class Decision:
             if status is Status.ERROR:
                 diagnosis = Diagnosis("backward-raised", f"{name} raised {reason}")
                 return self.result(Verdict.FAIL, diagnosis, culprit=name)
-        differences = tuple(n for n in ("central", "forward") if n in self.options.methods)
+        differences = tuple(n for n in DIFFERENCE_METHODS if self.states.get(n) == (Status.OK, None))
         early = self._nothing_to_compare(differences)
         if early is not None:
             return early
@@ -273,7 +277,8 @@ class Decision:
                 if c.agree is not None
             )
             diagnosis = Diagnosis("methods-split", f"the methods disagree and no majority names one: {said}")
-            return self.result(Verdict.FAIL, diagnosis, table=table)
+            apart = table.agreement.get(("reference", "torch")) is False
+            return self.result(Verdict.FAIL, self._remarked(diagnosis) if apart else diagnosis, table=table)
         bad = table.bad_entries(culprit)
         right = _right_values(table, jacobian, culprit)
         notes = self.pullbacks[culprit].notes
@@ -285,12 +290,20 @@ class Decision:
             if not smooth.any():
                 text = f"the gradient of {culprit} lies outside of the one-sided slopes at a kink"
                 diagnosis = Diagnosis("kink-outside", text)
-        if culprit == "torch" and self.remarks and diagnosis.code != "non-finite-gradient":
-            code, text = self.remarks[0]
-            diagnosis = Diagnosis(code, f"{text}; {diagnosis.text}")
+        if culprit == "torch" and diagnosis.code != "non-finite-gradient":
+            diagnosis = self._remarked(diagnosis)
         if culprit == "reference":
             diagnosis = Diagnosis("reference-engine", f"{diagnosis.text}; the others agree")
         return self.result(Verdict.FAIL, diagnosis, table=table, culprit=culprit)
+
+    def _remarked(self, diagnosis: Diagnosis) -> Diagnosis:
+        """Say what the lowering saw in the function's own code, which explains why torch differs."""
+        if not self.remarks:
+            return diagnosis
+        code, text = self.remarks[0]
+        if code == "stop-gradient":
+            text += ' (stop_gradients="intended" declares that it is meant to)'
+        return Diagnosis(code, f"{text}; {diagnosis.text}")
 
     def _no_common_ground(self, table: Table) -> CheckResult:
         """What the reference engine derives from the function, and what is measured of it, are apart.
@@ -345,7 +358,7 @@ class Decision:
             sensitivity=self.options.tolerance.sensitivity,
             seed=problem.seed,
             inputs=sources,
-            reproduce=_reproduce(problem, sources, self.order) if sources else "",
+            reproduce=_reproduce(problem, sources, self.order, self.options.hold_stops) if sources else "",
             labels=labels,
         )
 
@@ -386,7 +399,7 @@ def _right_values(table: Table, jacobian: Jacobian, culprit: str) -> Matrix:
     return right
 
 
-def _reproduce(problem: Problem, sources: dict[str, str], order: int) -> str:
+def _reproduce(problem: Problem, sources: dict[str, str], order: int, hold_stops: bool) -> str:
     if problem.how == "dict":
         inputs = "{" + ", ".join(f"{k!r}: {v}" for k, v in sources.items()) + "}"
     elif problem.how == "tuple":
@@ -394,4 +407,5 @@ def _reproduce(problem: Problem, sources: dict[str, str], order: int) -> str:
     else:
         inputs = next(iter(sources.values()))
     extra = ", order=2" if order == 2 else ""
+    extra += ', stop_gradients="intended"' if hold_stops else ""
     return f"check_gradients({problem.name}, {inputs}{extra}, seed={problem.seed})"

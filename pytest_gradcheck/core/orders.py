@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -12,7 +13,7 @@ from pytest_gradcheck.core.errors import InvalidArgument, Unavailable
 from pytest_gradcheck.core.jacobian import Function
 from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.problem import Dialect, Problem
-from pytest_gradcheck.core.results import DIFFERENCE_METHODS, METHOD_NAMES, CheckResult, Status
+from pytest_gradcheck.core.results import DIFFERENCE_METHODS, METHOD_NAMES, CheckResult, NotChecked, Status
 from pytest_gradcheck.core.rounding import RUNS, nudged
 from pytest_gradcheck.core.values import EPS64
 from pytest_gradcheck.methods import reference, torch, user
@@ -38,14 +39,17 @@ class FirstOrder(Decision):
             problem.jitter,
             problem.eps,
         )
+        #: The function as autograd sees it, where it stops gradients and means to.
+        self.held: Pullback | None = None
 
     def run(self) -> CheckResult:
         """Prepare every method and decide."""
+        why = self._hold() if self.options.hold_stops else None
         for name in METHOD_NAMES:
             if name not in self.options.methods:
                 continue
             if name in DIFFERENCE_METHODS:
-                self.states[name] = (Status.OK, None)
+                self.states[name] = (Status.OK if why is None else Status.UNAVAILABLE, why)
             elif name == "user" and not (self.options.gradient or self.options.vjp):
                 if self.options.demanded:
                     raise InvalidArgument(
@@ -59,7 +63,32 @@ class FirstOrder(Decision):
         problem = self.problem
         if name == "user":
             return user.prepare(problem, self.options.gradient, self.options.vjp)
-        return torch.prepare(problem) if name == "torch" else reference.prepare(problem)
+        if name == "torch":
+            return torch.prepare(problem)
+        return self.held or reference.prepare(problem, hold_stops=self.options.hold_stops)
+
+    def _hold(self) -> str | None:
+        """Let differences see the function as autograd does; return why they cannot, or None.
+
+        What the function detaches would move with the point if it were called there. The recording keeps it.
+        """
+        problem = self.problem
+        try:
+            held = reference.prepare(problem, hold_stops=True)
+            self.must_reproduce(held, held.vjp(np.ones(problem.outputs.size)))
+        except Unavailable as reason:
+            return f"what stops gradients cannot be held still: {reason}"
+        self.held = held
+        problem.not_checked += [NotChecked(text, "as declared") for _, text in held.notes]
+        self.function = dataclasses.replace(
+            self.function,
+            value=held.primal,
+            evaluate=held.primal_at,
+            rounded=lambda vector: vector,
+            jitter=np.zeros(problem.outputs.size),
+            eps=held.eps,
+        )
+        return None
 
     def must_reproduce(self, pullback: Pullback, gradient: Vector) -> None:
         """Compare the method's primal with the function's own value; see `Decision.must_reproduce`."""
@@ -123,7 +152,8 @@ class SecondOrder(Decision):
     def _gradient_function(self) -> Function:
         """Return the gradient as differences see it: a first derivative that was just found right."""
         f = self.first.function
-        lead = self.pullbacks.get("reference") or self._torch_in_double() or self.pullbacks.get("torch")
+        lead = self.pullbacks.get("reference") or self._held() or self._torch_in_double()
+        lead = lead or self.pullbacks.get("torch")
         if lead is None:
             # Nobody has a second derivative; the first order stands for the layout of the result.
             return f
@@ -147,6 +177,9 @@ class SecondOrder(Decision):
             np.zeros(lead.program.outputs.size),
             lead.eps,
         )
+
+    def _held(self) -> Pullback | None:
+        return None if self.first.held is None else self.first.held.second_order(self.cotangent)
 
     def _torch_in_double(self) -> Pullback | None:
         if "torch" not in self.pullbacks or not self.problem.double:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -82,6 +83,15 @@ class Lowered:
             for tensor, dtype in zip(self.trace.inputs, self._dtypes, strict=True)
         ]
 
+    def holding_stops(self) -> Lowered:
+        """The same recording as autograd sees it: behind ``detach`` and inside ``no_grad`` nothing moves.
+
+        What such places gave at the recorded inputs is a constant. Needs a trace with ``hold_stops``.
+        """
+        held = copy.copy(self.trace)
+        held.tape = self.trace.tape.held(self.inputs())
+        return Lowered(held, self.precision)
+
     def in_precision(self, precision: Precision) -> Lowered:
         """The same recording, replayed in another precision."""
         return self if precision == self.precision else Lowered(self.trace, precision)
@@ -103,13 +113,15 @@ def lower(
     *,
     inputs: Sequence[torch.Tensor] | None = None,
     grad_enabled: bool | None = None,
+    hold_stops: bool = False,
     precision: Precision = "float64",
 ) -> Lowered:
     """Record ``fn(*args, **kwargs)`` and make it a function on the reference engine.
 
     Arguments and errors as for `trace`; ``precision`` as for `Lowered`.
     """
-    return Lowered(trace(fn, args, kwargs, inputs=inputs, grad_enabled=grad_enabled), precision)
+    made = trace(fn, args, kwargs, inputs=inputs, grad_enabled=grad_enabled, hold_stops=hold_stops)
+    return Lowered(made, precision)
 
 
 def first_divergence(

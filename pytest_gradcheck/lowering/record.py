@@ -121,12 +121,13 @@ class _Entry:
 class _Store:
     """Memory that tensors share."""
 
-    __slots__ = ("content", "entries", "pending", "written")
+    __slots__ = ("content", "entries", "pending", "stopped", "written")
 
     def __init__(self) -> None:
         self.entries: list[_Entry] = []
         self.content: tuple[int, Layout] | None = None
         self.pending: list[tuple[int, Layout]] = []  # written over the content since, to parts of it
+        self.stopped = False  # a tensor in it is detached from others
         self.written = False  # a value that depends on the inputs was written in place
 
 
@@ -151,7 +152,12 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
     result is a constant, taken when something recorded first uses it.
     """
 
-    def __init__(self, observer: Callable[[Node, list[torch.Tensor | None]], None] | None = None) -> None:
+    def __init__(
+        self,
+        observer: Callable[[Node, list[torch.Tensor | None]], None] | None = None,
+        *,
+        hold_stops: bool = False,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch left it untyped
         self.tape = Tape()
         self.escapes: list[Site] = []
@@ -162,6 +168,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
         self._unfilled: dict[int, tuple[torch.Tensor, str]] = {}
         self._shapes: dict[int, tuple[torch.Size, torch.dtype]] = {}
         self._observer = observer
+        self._hold_stops = hold_stops
+        #: Whether the function itself has turned gradients off.
+        self.no_grad = False
 
     # ------------------------------------------------------------------ what is known of a tensor
 
@@ -264,6 +273,16 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
         self.tape.nodes.append(Node(f"lowering::{name}", rule, args, {}, (out,), (dtype,), True, reads))
         return out
 
+    def stop(self, tensor: torch.Tensor) -> None:
+        """Mark a value as one behind which autograd sees nothing, where that was asked for."""
+        if not self._hold_stops or not (tensor.is_floating_point() or tensor.is_complex()):
+            return
+        entry = self._entry(tensor)
+        if entry.dependent:
+            entry.slot = self._emit("stop", _as_it_is, (Slot(self._read(tensor)),), alias.layout_of(tensor))
+            entry.store.stopped = True
+            self.tape.stops.append(entry.slot)
+
     # ------------------------------------------------------------------ stores that are written to
 
     def _establish(self, store: _Store, tensor: torch.Tensor, elements: int | None = None) -> None:
@@ -343,6 +362,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
         """After an in-place operation: the tensor's value is now that of the slot."""
         entry = self._entry(tensor)
         store = entry.store
+        if self._hold_stops and (self.no_grad or store.stopped):
+            raise LoweringError(
+                "a write under no_grad, or into memory that a detached tensor shares, cannot be told apart "
+                f"from what autograd sees (at {location()})"
+            )
         self._lay_over(store, tensor, slot)
         store.written = True
         layout = alias.layout_of(tensor)
@@ -464,6 +488,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
             if slot is not None:
                 self._enter(tensor, slot, self._store(tensor), True)
                 self._shapes[slot] = (tensor.shape, tensor.dtype)
+                if self.no_grad:
+                    self.stop(tensor)
         for tensor, slot in zip(hidden, out[len(results) :], strict=True):
             assert slot is not None
             self._write(tensor, slot)
@@ -626,6 +652,10 @@ def _contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(strides)
 
 
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
 def _copy_rule(value: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     if value.shape != shape:
         value = np.broadcast_to(value, shape)
@@ -688,14 +718,21 @@ class Watch(TorchFunctionMode):
             stopped = "Tensor.data"
         elif name == "_set_grad_enabled" and args and args[0] is False:
             stopped = "torch.no_grad"
+        elif name == "_set_grad_enabled" and args and not _for_torch_itself():
+            self._recorder.no_grad = False
+            return func(*args, **(kwargs or {}))
         else:
             return func(*args, **(kwargs or {}))
-        if not _for_torch_itself():
-            if stopped == "torch.no_grad":
-                self._recorder.note(self._recorder.stop_gradients, stopped)
-            else:
-                self._see(self._recorder.stop_gradients, stopped, args)
-        return func(*args, **(kwargs or {}))
+        if _for_torch_itself():
+            return func(*args, **(kwargs or {}))
+        if stopped == "torch.no_grad":
+            self._recorder.note(self._recorder.stop_gradients, stopped)
+            self._recorder.no_grad = True
+            return func(*args, **(kwargs or {}))
+        self._see(self._recorder.stop_gradients, stopped, args)
+        result = func(*args, **(kwargs or {}))
+        self._recorder.stop(result)
+        return result
 
     def _see(self, sites: list[Site], operation: str, args: tuple[Any, ...]) -> None:
         tensor = args[0] if args else None

@@ -6,6 +6,7 @@ nothing is changed in place. Slots are inputs, constants, or results of nodes.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -72,7 +73,8 @@ class Node:
 class Tape:
     """Inputs, constants, nodes and outputs; see the module's docstring.
 
-    ``constants`` are arrays in the dtype that they had (bfloat16 as float32).
+    ``constants`` are arrays in the dtype that they had (bfloat16 as float32). ``stops`` are the values behind
+    which autograd sees nothing.
     """
 
     inputs: list[int] = field(default_factory=list)
@@ -80,12 +82,27 @@ class Tape:
     constants: dict[int, Array] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
+    stops: list[int] = field(default_factory=list)
     slots: int = 0
 
     def new_slot(self) -> int:
         """A number that no value has yet."""
         self.slots += 1
         return self.slots - 1
+
+    def held(self, inputs: Sequence[Array]) -> Tape:
+        """The same tape with what stops gradients as constants: the values that it has at these inputs."""
+        wanted = set(self.stops)
+        values: dict[int, Array] = {}
+
+        def keep(node: Node, results: list[Any]) -> None:
+            values.update((slot, np.asarray(results[0])) for slot in node.out if slot in wanted)
+
+        Program(self, "float64").run(inputs, keep)
+        nodes = [node for node in self.nodes if wanted.isdisjoint(node.out)]
+        tape = dataclasses.replace(self, constants={**self.constants, **values}, nodes=nodes, stops=[])
+        tape.prune()
+        return tape
 
     def prune(self) -> None:
         """Drop every node and constant that no output needs."""

@@ -69,6 +69,7 @@ def trace(
     *,
     inputs: Sequence[torch.Tensor] | None = None,
     grad_enabled: bool | None = None,
+    hold_stops: bool = False,
     observer: Callable[[Node, list[torch.Tensor | None]], None] | None = None,
 ) -> Trace:
     """Call ``fn(*args, **kwargs)`` once and record it as pure ATen operations.
@@ -90,6 +91,8 @@ def trace(
         grad_enabled: the grad mode of the call. By default ``no_grad``, and once more with gradients
             enabled if that call raised a RuntimeError, for functions that call ``torch.autograd.grad``,
             register hooks, or the like; the random state of torch is put back in between.
+        hold_stops: mark on the tape where autograd sees nothing, for `Tape.held`; the call then runs with
+            gradients enabled, because a ``no_grad`` block shows in no other way.
         observer: called with every node and copies of the tensors that it gave.
 
     Returns:
@@ -108,6 +111,8 @@ def trace(
     if len(unique) != len(inputs):
         raise LoweringError("the same tensor is given as an input twice; pass a clone for the second")
     inputs = list(inputs)
+    if hold_stops:
+        return _run(fn, args, keywords, inputs, True, observer, hold_stops=True)
     if grad_enabled is not None:
         return _run(fn, args, keywords, inputs, grad_enabled, observer)
     state = torch.get_rng_state()
@@ -125,6 +130,8 @@ def _run(
     inputs: list[torch.Tensor],
     grad_enabled: bool,
     observer: Callable[[Node, list[torch.Tensor | None]], None] | None,
+    *,
+    hold_stops: bool = False,
 ) -> Trace:
     try:
         from pytest_gradcheck.lowering.record import Recorder, Watch  # stands on private modules of torch
@@ -132,7 +139,7 @@ def _run(
         raise LoweringError(
             f"torch {torch.__version__} does not have what recording needs ({error}); versions from 2.6 on do"
         ) from error
-    recorder = Recorder(observer)
+    recorder = Recorder(observer, hold_stops=hold_stops)
     try:
         for tensor in inputs:
             recorder.add_input(tensor)

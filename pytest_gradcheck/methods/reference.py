@@ -18,14 +18,15 @@ from pytest_gradcheck.core.values import EPS32, EPS64
 from pytest_gradcheck.methods.base import Program, Pullback, gradient_layouts
 
 
-def prepare(problem: Problem) -> ReferencePullback:
+def prepare(problem: Problem, *, hold_stops: bool = False) -> ReferencePullback:
     """Run the function once on the reference engine, in float64, and return its pullback.
 
-    Torch functions are lowered first: their own backward is never consulted.
+    Torch functions are lowered first: their own backward is never consulted. With ``hold_stops`` what the
+    function detaches is a constant, as it is for autograd.
     """
     notes: list[tuple[str, str]] = []
     if problem.dialect is Dialect.TORCH:
-        program, notes = _lowered(problem)
+        program, notes = _lowered(problem, hold_stops)
     else:
 
         def run(*leaves: Any) -> Sequence[Any]:
@@ -42,7 +43,7 @@ def prepare(problem: Problem) -> ReferencePullback:
 SINGULAR = 1e95
 
 
-def _lowered(problem: Problem) -> tuple[Program, list[tuple[str, str]]]:
+def _lowered(problem: Problem, hold_stops: bool) -> tuple[Program, list[tuple[str, str]]]:
     from pytest_gradcheck import lowering
     from pytest_gradcheck.methods.torch import as_tensor
 
@@ -50,7 +51,10 @@ def _lowered(problem: Problem) -> tuple[Program, list[tuple[str, str]]]:
         lowered = lowering.lower(
             lambda *leaves: [as_tensor(out) for out in problem.call(leaves, double=problem.double)],
             problem.values_at(problem.point),
+            hold_stops=hold_stops,
         )
+        if hold_stops:
+            lowered = lowered.holding_stops()
     except lowering.LoweringError as error:
         raise Unavailable(str(error)) from error
     notes = [

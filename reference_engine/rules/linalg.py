@@ -545,12 +545,12 @@ def _svd_full_rule(cotangents: Any, result: Any, a: Any) -> Any:
     u, s, vh = result
     k = s.shape[-1]
     for name, rest in (
-        ("columns of U", None if c_u is None else c_u[..., k:]),
-        ("rows of Vh", None if c_vh is None else c_vh[..., k:, :]),
+        ("the columns of U", None if c_u is None else c_u[..., k:]),
+        ("the rows of Vh", None if c_vh is None else c_vh[..., k:, :]),
     ):
         if rest is not None and np.any(value_of(rest)):
             raise MissingRuleError(
-                f"numpy.linalg.svd of a Tensor of shape {a.shape} has no derivative through the {name} from {k} "
+                f"numpy.linalg.svd of a Tensor of shape {a.shape} has no derivative through {name} from {k} "
                 "on, which are not determined by the argument; pass full_matrices=False"
             )
     c_u, c_vh = None if c_u is None else c_u[..., :k], None if c_vh is None else c_vh[..., :k, :]

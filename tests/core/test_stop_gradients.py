@@ -1,0 +1,148 @@
+"""Functions that stop gradients, and mean to."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pytest_gradcheck import InvalidArgument, check_gradients
+
+torch = pytest.importorskip("torch")
+
+
+class Square(torch.autograd.Function):
+    """A backward of its own, and blocks inside that concern nobody outside."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        with torch.no_grad():
+            y = x * x
+        with torch.enable_grad():
+            return y * 1
+
+    @staticmethod
+    def backward(ctx, g):
+        return 2 * g * ctx.saved_tensors[0]
+
+
+class WrongSquare(Square):
+    @staticmethod
+    def backward(ctx, g):
+        return 2.1 * g * ctx.saved_tensors[0]
+
+
+def straight_through(x):
+    return x + (torch.round(x) - x).detach()
+
+
+def weighted(x):
+    with torch.no_grad():
+        weight = torch.softmax(x, 0)
+    return (weight * x**2).sum()
+
+
+def beside_a_function(x):
+    return Square.apply(x) * x.detach()[0]
+
+
+def of_a_function(x):
+    with torch.no_grad():
+        scale = Square.apply(x)
+    return scale * x
+
+
+@torch.no_grad()
+def mean(x):
+    return x.mean()
+
+
+def by_decorator(x):
+    return x**2 - mean(x) * x
+
+
+FUNCTIONS = {
+    "straight through": straight_through,
+    "weights": weighted,
+    "beside a function": beside_a_function,
+    "of a function": of_a_function,
+    "data": lambda x: x.data.exp()[1:] * x[1:],
+    "decorator": by_decorator,
+    "view of a detached tensor": lambda x: x.detach().reshape(3, 1)[1:, 0] * x[:2],
+    "several": lambda x: (x * x.detach(), x.sin().detach() + x),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+@pytest.mark.parametrize("fn", FUNCTIONS.values(), ids=FUNCTIONS)
+def test_what_is_declared_passes(fn, dtype):
+    x = torch.tensor([0.3, 1.7, -2.2], dtype=dtype)
+    assert check_gradients(fn, x).verdict == "fail"
+    result = check_gradients(fn, x, stop_gradients="intended", order=2)
+    assert result.verdict == "pass", str(result)
+    assert any("test_stop_gradients.py" in item.what for item in result.not_checked), result.not_checked
+
+
+@pytest.mark.parametrize("methods", [("central", "torch"), ("reference", "torch")])
+@pytest.mark.parametrize("fn", [straight_through, weighted, of_a_function])
+def test_each_witness_holds_them_still(fn, methods):
+    x = torch.tensor([0.3, 1.7, -2.2], dtype=torch.float64)
+    result = check_gradients(fn, x, stop_gradients="intended", order=2, methods=methods)
+    assert result.verdict == "pass", str(result)
+
+
+@pytest.mark.parametrize(
+    "fn", [lambda x: WrongSquare.apply(x) * x.detach(), lambda x: WrongSquare.apply(x).sum() * weighted(x)]
+)
+def test_a_wrong_gradient_beside_a_stopped_one_is_caught(fn):
+    x = torch.tensor([0.3, 1.7, -2.2], dtype=torch.float64)
+    result = check_gradients(fn, x, stop_gradients="intended")
+    assert (result.verdict, result.culprit) == ("fail", "torch"), str(result)
+    assert 'stop_gradients="intended"' in result.reproduce
+
+
+def test_a_function_that_stops_nothing_is_checked_as_ever():
+    x = torch.tensor([0.3, 1.7, -2.2], dtype=torch.float64)
+    result = check_gradients(torch.sin, x, stop_gradients="intended")
+    assert (result.verdict, result.not_checked) == ("pass", ())
+
+
+def test_the_failure_names_the_option():
+    result = check_gradients(straight_through, torch.tensor([0.3, 1.7]))
+    assert result.diagnosis.code == "stop-gradient"
+    assert 'stop_gradients="intended"' in result.diagnosis.text
+
+
+def clamped(x):
+    y = x * 2
+    with torch.no_grad():
+        y.clamp_(0)
+    return y
+
+
+def written(x):
+    y = x * 2
+    y.detach().mul_(3)
+    return y
+
+
+@pytest.mark.parametrize("fn", [clamped, written])
+def test_what_cannot_be_held_still_is_not_passed(fn):
+    """Autograd sees the value before such a write, and nothing else tells the two apart."""
+    result = check_gradients(fn, torch.tensor([0.3, -1.7]), stop_gradients="intended")
+    assert (result.verdict, result.diagnosis.code) == ("inconclusive", "nothing-checked")
+    assert "cannot be held still" in result.methods["central"].reason
+    assert "test_stop_gradients.py" in result.methods["reference"].reason
+
+
+@pytest.mark.parametrize(
+    ("inputs", "value", "message"),
+    [
+        (np.ones(2), "intended", "only torch stops gradients"),
+        (torch.ones(2), "meant", "one of wrong, intended"),
+        (torch.ones(2), True, "one of wrong, intended"),
+    ],
+)
+def test_wrong_use(inputs, value, message):
+    with pytest.raises(InvalidArgument, match=f"stop_gradients.*{message}"):
+        check_gradients(lambda x: x * 2, inputs, stop_gradients=value)
