@@ -13,7 +13,7 @@ from reference_engine.numpy_front import implements
 from reference_engine.rules.index import index_put, take
 from reference_engine.rules.shape import _broadcast_arrays, atleast_1d, atleast_2d, atleast_3d, copied
 from reference_engine.rules.table import define, fixed, value_of, values_of
-from reference_engine.tensor import Primitive, as_tensor
+from reference_engine.tensor import Primitive, Tensor, as_tensor
 
 # ---------------------------------------------------------------------------- joining and splitting
 
@@ -233,7 +233,7 @@ def _per_side(value: Any, ndim: int, name: str) -> Any:
     """A keyword that NumPy takes once, per axis, or per side: one for each side of each axis."""
     if value is None:
         return [[None, None]] * ndim
-    value = np.asarray(value_of(value))
+    value = value if type(value) is Tensor else np.asarray(value)
     if value.dtype.kind == "O":
         raise MissingRuleError(f"numpy.pad of a Tensor has no derivative by {name}; pass numbers there")
     return np.broadcast_to(value, (ndim, 2))

@@ -133,17 +133,17 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
 
 @implements(np.histogram_bin_edges)
 def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
-    """`numpy.histogram_bin_edges`: without a range the edges move with the smallest and largest entry."""
+    """`numpy.histogram_bin_edges`: the edges move with the range, or else with the extreme entries."""
     values = np.asarray(value_of(a))
     plain = np.histogram_bin_edges(values, values_of(bins), values_of(range), value_of(weights))
     if np.ndim(bins) == 1:
         return as_tensor(bins)
-    if range is not None or not values.size:
+    if range is None and not values.size:
         return Tensor(plain)
+    first, last = (np.min(a), np.max(a)) if range is None else range
     # NumPy widens an empty range by 1/2 on both sides.
-    first = np.min(a) + (plain[0] - values.min())
-    last = np.max(a) + (plain[-1] - values.max())
-    return np.linspace(first, last, len(plain)).astype(plain.dtype)
+    first, last = first + (plain[0] - value_of(first)), last + (plain[-1] - value_of(last))
+    return as_tensor(np.linspace(first, last, len(plain))).astype(plain.dtype)
 
 
 def _bins(values: Any, edges: Any) -> Any:

@@ -106,7 +106,8 @@ for mode in ("maximum", "mean", "median", "minimum"):
     add(np.pad, (lambda x, m=mode: np.pad(x, 2, mode=m, stat_length=((2, 3), (1, 2))), real(3, 4)))
 for mode in ("reflect", "symmetric"):
     add(np.pad, (lambda x, m=mode: np.pad(x, 5, mode=m, reflect_type="odd"), real(3, 2)))
-add(np.pad, (lambda x: np.pad(x, {0: (2, 1), -1: 1}, mode="linear_ramp", end_values=((1.0, 2.0), (3.0, 4.0))), real(2, 3)))
+add(np.pad, (lambda x: np.pad(x, {0: (2, 1), -1: 1}, mode="linear_ramp", end_values=((1.0, 2.0), (3.0, 4.0))), real(2, 3)),
+    (lambda x, e: np.pad(x, 2, mode="linear_ramp", end_values=e), real(2, 3), real(2, 2)))
 add(np.clip, (lambda x, a, b: np.clip(x, min=a, max=b), real(2, 4), real(2, 1) - 0.5, real(4) + 0.5))
 add(np.nan_to_num, (lambda z: np.nan_to_num(np.array([1 + 2j, complex(np.nan, 1), 3.0]) * 0 + z), cplx(3)))
 
@@ -120,7 +121,8 @@ add(np.corrcoef, (lambda x, y: np.corrcoef(x, y, rowvar=False), real(5, 2), real
 add(np.histogram, (lambda a, w: np.histogram(a, 4, weights=w), 3 * real(9), real(9, seed="w")),
     (lambda a, w: np.histogram(a, [-1.0, 0.1, 0.5, 2.0], weights=w, density=True), real(9), cplx(9)),
     (lambda a: np.histogram(a, 3, density=True), real(7)), (lambda a, b: np.histogram(a, b, density=True), real(7), np.array([-3.0, 0.2, 3.0])))
-add(np.histogram_bin_edges, (lambda a: np.histogram_bin_edges(a, "sturges"), real(7)), (lambda a: np.histogram_bin_edges(a, 3), real(2, 3)))
+add(np.histogram_bin_edges, (lambda a: np.histogram_bin_edges(a, "sturges"), real(7)), (lambda a: np.histogram_bin_edges(a, 3), real(2, 3)),
+    (lambda a, r: np.histogram_bin_edges(a, 3, (-2.0, r)), real(5), positive()), (lambda a, r: np.histogram_bin_edges(a, 3, r), real(5), np.array([-2.0, 1.5])))
 add(np.histogramdd, (lambda a, w: np.histogramdd(a, (2, [-4.0, 0.1, 4.0]), weights=w, density=True), real(8, 2), positive(8)))
 add(np.histogram2d, (lambda x, y, w: np.histogram2d(x, y, [2, 3], weights=w), real(8), real(8, seed="b"), positive(8)))
 add(np.bincount, (lambda w: np.bincount([0, 3, 0, 1], w, minlength=6), real(4)))

@@ -1,0 +1,63 @@
+"""Write docs/reference/engine_coverage.md from the tables of the reference engine.
+
+    python docs/coverage.py            writes the page
+    python docs/coverage.py --check    fails if the page is not what would be written
+
+It needs the versions pinned in constraints.txt, and HIPS autograd, which the test extra installs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/reference/engine_coverage.md"
+if __name__ == "__main__":
+    # In place of docs/, where this file would be taken for the package coverage.
+    sys.path[0] = str(ROOT)
+
+from docs.coverage_page import autograd_part, numpy_part, scipy_part  # noqa: E402  found by the path above
+
+INTRODUCTION = """\
+<!-- Written by docs/coverage.py from the engine's tables: change those, and run it again. -->
+
+# What the reference engine differentiates
+
+Each list is written from the tables that the engine works with, so it says nothing that the engine does not
+do. A function of NumPy that has neither a rule nor a reason stops the script that writes this page. Written
+for {versions}.
+
+A function without a rule is refused by name; `reference_engine.extend` adds one in a few lines.
+"""
+
+
+def versions() -> str:
+    """What the page is written for."""
+    return ", ".join(f"{name} {version(name.lower())}" for name in ("NumPy", "scipy", "autograd"))
+
+
+def page() -> str:
+    """The text of the page."""
+    lines = [*numpy_part.sections(), *scipy_part.sections(), *autograd_part.sections()]
+    return INTRODUCTION.format(versions=versions()) + "\n" + "\n".join(lines).rstrip() + "\n"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the page, or compare it with `--check`; the exit status."""
+    if list(arguments) not in ([], ["--check"]):
+        print(f"usage: python docs/coverage.py [--check], got {' '.join(arguments)}", file=sys.stderr)
+        return 2
+    text = page()
+    if not arguments:
+        PAGE.write_text(text, encoding="utf-8")
+    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
+        print(f"{PAGE} is not what the tables say: run python docs/coverage.py", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
