@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+sys.path[:0] = [str(HERE.parent), str(HERE)]
+
+import pictures  # noqa: E402  found by the path above
 
 import pytest_gradcheck  # noqa: E402  found by the path above, installed or not
 
@@ -32,26 +34,10 @@ html_theme = "furo"
 html_title = "pytest-gradcheck"
 
 
-def _draw_the_tutorials_graph(_: Any) -> None:
-    """Draw the graph of L by the engine itself, so that the picture is what the code draws today."""
-    from reference_engine import Tensor, draw
-
-    a, b, c, f = (
-        Tensor(value, requires_grad=True, label=label)
-        for label, value in (("a", 3.0), ("b", -2.0), ("c", 8.0), ("f", -2.0))
-    )
-    d = a * b
-    d.label = "d"
-    e = d + c
-    e.label = "e"
-    loss = e * f
-    loss.label = "L"
-    loss.backward()
-    folder = HERE / "_build"
-    folder.mkdir(exist_ok=True)
-    draw(loss).save(folder / "graph.svg")
+def _draw(_: Any) -> None:
+    pictures.write(HERE / "_build")
 
 
 def setup(app: Any) -> None:
     """Hook into the build."""
-    app.connect("builder-inited", _draw_the_tutorials_graph)
+    app.connect("builder-inited", _draw)

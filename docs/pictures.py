@@ -1,0 +1,81 @@
+"""The pictures on these pages, drawn by the engine itself, so that they show what the code draws today."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from reference_engine import Drawing, Tensor, draw, log_softmax, name_scope, softmax
+
+
+def tutorial() -> Drawing:
+    """L = (a·b + c)·f with the value and the gradient of every node."""
+    a, b, c, f = (
+        Tensor(value, requires_grad=True, label=label)
+        for label, value in (("a", 3.0), ("b", -2.0), ("c", 8.0), ("f", -2.0))
+    )
+    d = a * b
+    d.label = "d"
+    e = d + c
+    e.label = "e"
+    loss = e * f
+    loss.label = "L"
+    loss.backward()
+    return draw(loss)
+
+
+def mlp() -> Drawing:
+    """Two layers with tanh between them and the mean squared error, for three points in the plane."""
+    random = np.random.default_rng(0)
+    x = Tensor(random.normal(size=(3, 2)), label="x")
+    y = Tensor(random.normal(size=(3, 1)), label="y")
+    with name_scope("layer 1"):
+        W1 = Tensor(random.normal(size=(2, 4)), requires_grad=True, label="W1")
+        b1 = Tensor(np.zeros(4), requires_grad=True, label="b1")
+        h = np.tanh(x @ W1 + b1)
+    with name_scope("layer 2"):
+        W2 = Tensor(random.normal(size=(4, 1)), requires_grad=True, label="W2")
+        b2 = Tensor(np.zeros(1), requires_grad=True, label="b2")
+        prediction = h @ W2 + b2
+    with name_scope("loss"):
+        loss = np.mean((prediction - y) ** 2)
+    h.label, prediction.label, loss.label = "h", "prediction", "L"
+    loss.backward()
+    return draw(loss, direction="down")
+
+
+def transformer() -> Drawing:
+    """Two blocks of a transformer, every part of a block one box."""
+    random = np.random.default_rng(0)
+    x = Tensor(random.normal(size=(5, 8)), label="x")
+    h = x
+    for number in (1, 2):
+        with name_scope(f"block {number}"):
+            with name_scope("attention"):
+                q, k, v = (h @ _weights(random, 8, 8) for _ in range(3))
+                mixed = softmax(q @ k.T / np.sqrt(8)) @ v
+            h = h + mixed
+            with name_scope("feed forward"):
+                widened = np.maximum(h @ _weights(random, 8, 32), 0) @ _weights(random, 32, 8)
+            h = h + widened
+    with name_scope("head"):
+        logits = np.mean(h, axis=0) @ _weights(random, 8, 3)
+        loss = -log_softmax(logits)[0]
+    loss.label = "L"
+    loss.backward()
+    return draw(loss, direction="down", depth=2)
+
+
+def _weights(random: np.random.Generator, rows: int, columns: int) -> Tensor:
+    return Tensor(random.normal(size=(rows, columns)) / np.sqrt(rows), requires_grad=True)
+
+
+PICTURES = {"graph.svg": tutorial, "mlp.svg": mlp, "transformer.svg": transformer}
+
+
+def write(folder: Path) -> None:
+    """Write every picture into `folder`."""
+    folder.mkdir(exist_ok=True)
+    for name, picture in PICTURES.items():
+        picture().save(folder / name)
