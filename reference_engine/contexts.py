@@ -62,8 +62,10 @@ def perturbed(scale: float, seed: int) -> Iterator[None]:
     def disturb(name: str, result: Any) -> Any:
         if name in EXACT or result.dtype.kind not in "fc":
             return result
-        factor = 1 + scale * random.uniform(-1, 1, result.shape)
-        return np.asarray(result * factor.astype(result.real.dtype))
+        error = random.uniform(-1, 1, (2, *result.shape))
+        # The two parts of a complex number are rounded on their common scale.
+        factor = 1 + scale * (error[0] + 1j * error[1] if result.dtype.kind == "c" else error[0])
+        return np.asarray(result * np.asarray(factor).astype(result.dtype))
 
     token = _disturbance.set(disturb)
     try:

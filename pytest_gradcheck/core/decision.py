@@ -28,7 +28,7 @@ from pytest_gradcheck.core.results import (
     Status,
     Verdict,
 )
-from pytest_gradcheck.core.rounding import measure
+from pytest_gradcheck.core.rounding import Runs, measure
 from pytest_gradcheck.core.table import Table, fill
 from pytest_gradcheck.methods.base import Pullback
 
@@ -44,6 +44,11 @@ ROUNDS = 16
 
 #: Random projections of a first look; each error has that many chances not to cancel.
 DIRECTIONS = 2
+
+
+def _is_not_finite(table: Table, name: str) -> bool:
+    """Return whether a method gives nan or inf where the others do not."""
+    return bool((table.bad_entries(name) & ~np.isfinite(table.exact[name].value)).any())
 
 
 @dataclass(frozen=True)
@@ -81,8 +86,8 @@ class Decision:
         #: Whether the reference engine was left out for being wrong itself.
         self.overruled = False
 
-    def in_two_precisions(self) -> tuple[Pullback | None, list[Pullback]]:
-        """Return one exact method in a fine arithmetic, and several times in a coarse one."""
+    def runs_to_measure(self) -> tuple[Runs | None, dict[str, Runs]]:
+        """Return runs to measure rounding by: of the function, and of what single methods make of it."""
         raise NotImplementedError
 
     def prepare(self, name: str, make: Callable[[], Pullback]) -> None:
@@ -126,13 +131,17 @@ class Decision:
         self.jacobian = jacobian
         first = table = self._first_look(jacobian)
         if not table.settled:
-            measure(jacobian, *self.in_two_precisions())
+            measure(jacobian, *self.runs_to_measure())
             table = self._close_look(jacobian, first)
-        reason = self._why_reference_is_no_witness(table)
-        if reason is not None:
-            del self.pullbacks["reference"]
-            self.states["reference"] = (Status.UNAVAILABLE, reason)
-            table = self._close_look(jacobian, first)
+        for name, why in (
+            ("reference", self._why_reference_is_no_witness),
+            ("torch", self._why_torch_is_no_witness),
+        ):
+            reason = why(table)
+            if reason is not None:
+                del self.pullbacks[name]
+                self.states[name] = (Status.UNAVAILABLE, reason)
+                table = self._close_look(jacobian, first)
         if table.disagrees and table.unmeasurable:
             return self._no_common_ground(table)
         if table.disagrees:
@@ -151,8 +160,7 @@ class Decision:
         """
         if "reference" not in table.exact or len(table.exact) < 2:
             return None
-        finite = np.isfinite(table.exact["reference"].value)
-        if (table.bad_entries("reference") & ~finite).any():
+        if _is_not_finite(table, "reference"):
             return "the engine's own gradient is not finite at this point, where differences are"
         escaped = [text for code, text in self.remarks if code == "out-of-graph"]
         measured = [c for c in table.evidence if c.a not in table.exact]
@@ -162,6 +170,18 @@ class Decision:
         if alone and any(c.agree for c in measured if c.b != "reference"):
             self.overruled = True
             return "its gradient stands alone against the others, which agree"
+        return None
+
+    def _why_torch_is_no_witness(self, table: Table) -> str | None:
+        """Return why torch says nothing of NumPy or Python code at this point, or None.
+
+        There its rules only stand in for the function's, and are nan at special points of their own: the
+        second derivative of ``torch.std`` where all numbers are the same.
+        """
+        if self.problem.dialect is Dialect.TORCH or "torch" not in table.exact or len(table.exact) < 2:
+            return None
+        if _is_not_finite(table, "torch"):
+            return "torch's own gradient is not finite at this point, where differences are"
         return None
 
     # -- stations ------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from pytest_gradcheck.core.jacobian import Function
 from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.problem import Dialect, Problem
 from pytest_gradcheck.core.results import DIFFERENCE_METHODS, METHOD_NAMES, CheckResult, NotChecked, Status
-from pytest_gradcheck.core.rounding import RUNS, nudged
+from pytest_gradcheck.core.rounding import RUNS, Runs, nudged
 from pytest_gradcheck.core.values import EPS64
 from pytest_gradcheck.methods import reference, torch, user
 from pytest_gradcheck.methods.base import Pullback
@@ -110,22 +110,41 @@ class FirstOrder(Decision):
                 f"{pullback.primal[k]:.9g} instead of {expected[k]:.9g}"
             )
 
-    def in_two_precisions(self) -> tuple[Pullback | None, list[Pullback]]:
-        """Return the engine fine and coarse, or torch where there is no engine."""
+    def runs_to_measure(self) -> tuple[Runs | None, dict[str, Runs]]:
+        """Return the runs of the engine (of torch where there is none), and of torch's own backward."""
+        return self._common_runs, self._own_runs
+
+    @functools.cached_property
+    def _common_runs(self) -> Runs | None:
         problem = self.problem
-        on_trial = self.pullbacks.get("torch")
         try:
             wide = self.pullbacks.get("reference")
             if isinstance(wide, reference.ReferencePullback):
-                return wide, wide.coarsely([nudged(wide.arrays, k) for k in range(RUNS)])
-            if on_trial is None or problem.dialect is not Dialect.TORCH or not problem.double:
-                return None, []
-            wide = on_trial if on_trial.eps <= EPS64 else torch.prepare(problem, "double")
+                return Runs(wide, wide.coarsely([nudged(wide.arrays, k) for k in range(RUNS)]))
+            if problem.dialect is not Dialect.TORCH or (fine := self.torch_in_double) is None:
+                return None
             moves = [functools.partial(nudged, k=k) for k in range(RUNS)]
-            return wide, [torch.prepare(problem, "single", move) for move in moves]
+            return Runs(fine, [torch.prepare(problem, "single", move) for move in moves])
         except Exception:
             # A function that runs in one precision alone keeps the estimate.
-            return None, []
+            return None
+
+    @functools.cached_property
+    def _own_runs(self) -> dict[str, Runs]:
+        try:
+            fine = self.torch_in_double
+            return {} if fine is None else {"torch": Runs(fine, fine.coarsely(RUNS))}
+        except Exception:
+            # An operation that does not bear to be disturbed, such as a sparse one.
+            return {}
+
+    @functools.cached_property
+    def torch_in_double(self) -> torch.TorchPullback | None:
+        """Torch's gradient in float64, or None where the function does not run in it."""
+        on_trial = self.pullbacks.get("torch")
+        if not isinstance(on_trial, torch.TorchPullback) or on_trial.eps <= EPS64:
+            return on_trial if isinstance(on_trial, torch.TorchPullback) else None
+        return torch.prepare(self.problem, "double") if self.problem.double else None
 
 
 class SecondOrder(Decision):
@@ -182,21 +201,25 @@ class SecondOrder(Decision):
         return None if self.first.held is None else self.first.held.second_order(self.cotangent)
 
     def _torch_in_double(self) -> Pullback | None:
-        if "torch" not in self.pullbacks or not self.problem.double:
+        if "torch" not in self.pullbacks:
             return None
         try:
-            return torch.prepare(self.problem, "double").second_order(self.cotangent)
+            fine = self.first.torch_in_double
+            return fine and fine.second_order(self.cotangent)
         except Exception:
             # The gradient in the function's own precision is there as well, only coarser.
             return None
 
-    def in_two_precisions(self) -> tuple[Pullback | None, list[Pullback]]:
-        """Return the gradients of the first order's two precisions."""
-        wide, narrow = self.first.in_two_precisions()
-        if wide is None:
-            return None, []
+    def runs_to_measure(self) -> tuple[Runs | None, dict[str, Runs]]:
+        """Return the gradients of the first order's runs."""
+        common, own = self.first.runs_to_measure()
         try:
-            return wide.second_order(self.cotangent), [p.second_order(self.cotangent) for p in narrow]
+            common = common and common.second_order(self.cotangent)
         except Exception:
             # What cannot be measured keeps its estimate.
-            return None, []
+            common = None
+        try:
+            return common, {name: runs.second_order(self.cotangent) for name, runs in own.items()}
+        except Exception:
+            # As above.
+            return common, {}

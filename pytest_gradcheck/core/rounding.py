@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,45 +31,72 @@ def nudged(arrays: Sequence[Any], k: int) -> list[Any]:
     return [a * (1 + 2 * EPS32 * rng.uniform(-1, 1, np.shape(a))) for a in arrays]
 
 
-def measure(jacobian: Jacobian, wide: Pullback | None, narrow: Sequence[Pullback]) -> None:
-    """Replace the estimated rounding of every exact method by what coarse runs of one show.
+@dataclass(frozen=True)
+class Runs:
+    """The same program at the same point, in a fine arithmetic and several times in a coarse one."""
 
-    ``wide`` and ``narrow`` are the same program at the same point, in a fine arithmetic and in a coarse one:
-    the reference engine in float32 and with every operation off by a rounding of float32, or, where there is
-    no engine, torch in float32 at neighbouring points. How far the gradients of the two are apart, in units
-    of the coarse roundoff, is how much this computation amplifies rounding; the other methods do the same
-    computation in their own arithmetic.
+    fine: Pullback
+    coarse: Sequence[Pullback]
+
+    def second_order(self, cotangent: Vector) -> Runs:
+        """Return the runs of the gradient at one cotangent; see `Pullback.second_order`."""
+        coarse = []
+        for run in self.coarse:
+            # A backward may look at its numbers, and raise for those that rounding has spoilt.
+            with contextlib.suppress(Exception):
+                coarse.append(run.second_order(cotangent))
+        return Runs(self.fine.second_order(cotangent), coarse)
+
+
+def measure(jacobian: Jacobian, common: Runs | None, own: Mapping[str, Runs]) -> None:
+    """Replace the estimated rounding of every exact method by what coarse runs show.
+
+    How far the gradients of the two arithmetics are apart, in units of the coarse roundoff, is how much a
+    computation amplifies rounding. ``common`` is the function as it was written: the reference engine in
+    float32 and with every operation off by a rounding of float32, or, where there is no engine, torch in
+    float32 at neighbouring points. Every method differentiates that computation, in its own arithmetic.
+    ``own`` is what a method besides makes of it: torch's backward of copysign divides and multiplies by x
+    where the engine's takes a sign.
     """
-    if wide is None or not narrow or narrow[0].eps <= wide.eps:
-        return
-    known: dict[bytes, Vector] = {}
-
-    def amplification(cotangent: Vector) -> Vector:
-        key = cotangent.tobytes()
-        if key not in known:
-            known[key] = _amplification(wide, narrow, cotangent)
-        return known[key]
-
+    shared = _Amplification(common) if common else None
     for name, pullback in jacobian.pullbacks.items():
-        jacobian.measured[name] = _bars(amplification, pullback)
+        seen = [shared] if shared else []
+        if name in own:
+            seen.append(_Amplification(own[name]))
+        if seen:
+            jacobian.measured[name] = _bars(seen, pullback)
 
 
-def _bars(
-    amplification: Callable[[Vector], Vector], pullback: Pullback
-) -> Callable[[Matrix, Matrix], Matrix]:
+class _Amplification:
+    """By how much a program amplifies rounding, for each cotangent."""
+
+    def __init__(self, runs: Runs):
+        self._runs = runs
+        self._known: dict[bytes, Vector] = {}
+
+    def __call__(self, cotangent: Vector) -> Vector:
+        key = cotangent.tobytes()
+        if key not in self._known:
+            self._known[key] = self._measure(cotangent)
+        return self._known[key]
+
+    def _measure(self, cotangent: Vector) -> Vector:
+        fine = self._runs.fine.vjp(cotangent)
+        seen = []
+        for coarse in self._runs.coarse:
+            # As in `Runs.second_order`.
+            with contextlib.suppress(Exception), np.errstate(invalid="ignore", over="ignore"):
+                moved = np.abs(fine - coarse.vjp(cotangent)) / coarse.eps
+                seen.append(np.where(np.isfinite(moved), moved, 0.0))
+        if not seen:
+            return self._runs.fine.rounding(cotangent, fine) / self._runs.fine.eps
+        return leafwise(self._runs.fine.program.inputs, np.max(seen, axis=0), 1.0)
+
+
+def _bars(amplifications: Sequence[_Amplification], pullback: Pullback) -> Callable[[Matrix, Matrix], Matrix]:
     def bars(cotangents: Matrix, values: Matrix) -> Matrix:
-        moved = np.stack([amplification(u) for u in cotangents])
+        moved = np.stack([np.max([seen(u) for seen in amplifications], axis=0) for u in cotangents])
         own = 4 * pullback.eps * np.abs(values)
         return np.asarray(MARGIN * pullback.eps * moved + np.where(np.isfinite(own), own, 0.0))
 
     return bars
-
-
-def _amplification(wide: Pullback, narrow: Sequence[Pullback], cotangent: Vector) -> Vector:
-    fine = wide.vjp(cotangent)
-    most = np.zeros_like(fine)
-    for coarse in narrow:
-        with np.errstate(invalid="ignore", over="ignore"):
-            moved = np.abs(fine - coarse.vjp(cotangent))
-        most = np.fmax(most, np.where(np.isfinite(moved), moved, 0.0))
-    return leafwise(wide.program.inputs, most, 1.0 / narrow[0].eps)

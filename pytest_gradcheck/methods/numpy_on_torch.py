@@ -1151,6 +1151,15 @@ def _cross_of_axes(
     return _cross(left.movedim(axes[0], -1), right.movedim(axes[1], -1)).movedim(-1, axes[2])
 
 
+def _dot(a: Any, b: Any) -> Any:
+    """`numpy.dot`, which never broadcasts stacks of matrices, as torch's own NumPy does."""
+    a, b = _lowered_array(a), _lowered_array(b)
+    if a.ndim < 2 or b.ndim < 2:
+        return tnp.dot(a, b)
+    dtype = torch.promote_types(a.dtype, b.dtype)
+    return torch.tensordot(a.to(dtype), b.to(dtype), dims=([a.ndim - 1], [b.ndim - 2]))
+
+
 def _linalg_trace(x: torch.Tensor, /, *, offset: int = 0) -> torch.Tensor:
     return torch.diagonal(x, offset, -2, -1).sum(-1)
 
@@ -1208,6 +1217,7 @@ _GAPS: dict[str, Callable[..., Any]] = {
     "amin": tnp.min,
     "cross": _cross_of_axes,
     "concat": tnp.concatenate,
+    "dot": _dot,
     "cumulative_prod": _cumulative(torch.cumprod, 1.0),
     "cumulative_sum": _cumulative(torch.cumsum, 0.0),
     "interp": _interp,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -20,7 +21,7 @@ Precision = Literal["own", "double", "single"]
 
 def prepare(
     problem: Problem, precision: Precision = "own", move: Callable[[list[Any]], list[Any]] | None = None
-) -> Pullback:
+) -> TorchPullback:
     """Run the function once under autograd and return its pullback.
 
     On torch functions it works in the tensors' own dtypes, or in another precision to measure rounding, at
@@ -56,17 +57,17 @@ def prepare(
 
     program = Program(run, problem.inputs, problem.outputs, surroundings=surroundings)
     try:
-        return _TorchPullback.at(program, [v.detach().requires_grad_() for v in values], eps)
+        return TorchPullback.at(program, [v.detach().requires_grad_() for v in values], eps)
     except RuntimeError as error:
         if "leaf" not in str(error) or "in-place" not in str(error):
             raise
     # Autograd refuses to change a leaf in place; a function that does so is called with copies, as
     # its users call it.
     copied = dataclasses.replace(program, run=lambda *leaves: run(*[leaf.clone() for leaf in leaves]))
-    return _TorchPullback.at(copied, [v.detach().requires_grad_() for v in values], eps)
+    return TorchPullback.at(copied, [v.detach().requires_grad_() for v in values], eps)
 
 
-def _prepare_numpy(problem: Problem) -> Pullback:
+def _prepare_numpy(problem: Problem) -> TorchPullback:
     """Run Python or NumPy code on tensors that behave as NumPy arrays, in float64."""
     import torch
 
@@ -81,24 +82,34 @@ def _prepare_numpy(problem: Problem) -> Pullback:
 
     leaves = [torch.from_numpy(np.array(a)).requires_grad_() for a in problem.inputs.split(problem.point)]
     try:
-        return _TorchPullback.at(Program(run, problem.inputs, problem.outputs), leaves, EPS64)
+        return TorchPullback.at(Program(run, problem.inputs, problem.outputs), leaves, EPS64)
     except Exception as error:
         raise numpy_on_torch.refusal(error) or error from None
 
 
-class _TorchPullback(Pullback):
+class TorchPullback(Pullback):
+    """A pullback of torch's graph at one point, made and walked in ``arithmetic``."""
+
     leaves: list[Any]
     outs: list[Any]
+    arithmetic: Callable[[], AbstractContextManager[Any]]
 
     @classmethod
-    def at(cls, program: Program, leaves: list[Any], eps: float) -> _TorchPullback:
+    def at(
+        cls,
+        program: Program,
+        leaves: list[Any],
+        eps: float,
+        arithmetic: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> TorchPullback:
+        """Run the program on leaves that require a gradient."""
         import torch
 
-        with torch.enable_grad():
+        with torch.enable_grad(), arithmetic():
             outs = [as_tensor(out) for out in program.run(*leaves)]
         primal = program.outputs.join([to_numpy(out) for out in outs])
         self = cls(program, primal, eps)
-        self.leaves, self.outs = leaves, outs
+        self.leaves, self.outs, self.arithmetic = leaves, outs, arithmetic
         for leaf, out in zip(program.outputs.leaves, outs, strict=True):
             if not out.requires_grad:
                 self.notes.append(("detached", f"{leaf.name} does not require a gradient under autograd"))
@@ -109,6 +120,7 @@ class _TorchPullback(Pullback):
         return self
 
     def vjp(self, cotangent: Vector) -> Vector:
+        """Pull a cotangent back through autograd's graph; see `Pullback.vjp`."""
         import torch
 
         seeds = [
@@ -125,7 +137,7 @@ class _TorchPullback(Pullback):
         live = [(out, seed) for out, seed in zip(self.outs, seeds, strict=True) if out.requires_grad]
         grads: Sequence[Any] = [None] * len(self.leaves)
         if live:
-            with self.program.surroundings(self.leaves):
+            with self.program.surroundings(self.leaves), self.arithmetic():
                 # With allow_unused some of them are None, which torch's annotation denies.
                 grads = cast(
                     Sequence[Any],
@@ -154,7 +166,7 @@ class _TorchPullback(Pullback):
             leaves, seeds = list(values[:count]), values[count:]
             with torch.enable_grad():
                 leaves = [v if v.requires_grad else v.detach().requires_grad_() for v in leaves]
-                inner = _TorchPullback.at(self.program, leaves, self.eps)
+                inner = TorchPullback.at(self.program, leaves, self.eps)
                 typed = [seed.to(out.dtype) for seed, out in zip(seeds, inner.outs, strict=True)]
                 return inner._pull(typed, create_graph=True)
 
@@ -163,15 +175,28 @@ class _TorchPullback(Pullback):
         )
 
     def second_order(self, cotangent: Vector) -> Pullback:
+        """Run the backward pass as a program of its own; see `Pullback.second_order`."""
         program = self._gradient_program()
         seeds = [
             _leaf_like(part, out)
             for part, out in zip(self.program.outputs.split(cotangent), self.outs, strict=True)
         ]
-        leaves = [x.detach().clone().requires_grad_() for x in self.leaves] + seeds
-        return _TorchPullback.at(program, leaves, self.eps)
+        return TorchPullback.at(program, self._fresh() + seeds, self.eps, self.arithmetic)
+
+    def _fresh(self) -> list[Any]:
+        return [x.detach().clone().requires_grad_() for x in self.leaves]
+
+    def coarsely(self, runs: int) -> list[Pullback]:
+        """Return the same program with every operation off by a random error, as many times as asked for."""
+        from pytest_gradcheck.methods.torch_disturbed import SCALE, Disturbed
+
+        return [
+            TorchPullback.at(self.program, self._fresh(), SCALE, functools.partial(Disturbed, SCALE, seed))
+            for seed in range(runs)
+        ]
 
     def primal_at(self, vector: Vector) -> Vector:
+        """Run the program at another point; see `Pullback.primal_at`."""
         leaves = [
             _leaf_like(part, x)
             for part, x in zip(self.program.inputs.split(vector), self.leaves, strict=True)

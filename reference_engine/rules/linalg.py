@@ -615,8 +615,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     s = svdvals(a)
     rank = np.linalg.matrix_rank(value_of(a), rcond)
     if a.shape[0] > a.shape[1] == rank:
-        misfit = np.absolute(b - a @ x) ** 2
-        residuals = np.sum(misfit, axis=0, keepdims=b.ndim == 1)
+        residuals = np.sum(_squares(b - a @ x), axis=0, keepdims=b.ndim == 1)
     else:
         residuals = as_tensor(np.zeros(0, np.real(value_of(b)).dtype))
     return x, residuals, rank, s
@@ -625,10 +624,14 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
 # ---------------------------------------------------------------------------- norms
 
 
+def _squares(x: Any) -> Any:
+    # Not |x|**2: the slope of |x| at 0 is 0, and then so is all that comes of it.
+    return np.real(x) ** 2 + np.imag(x) ** 2 if is_complex(x) else x * x
+
+
 def _p_norm(x: Any, order: Any, axis: Any, keepdims: bool) -> Any:
     if order is None or order == 2:
-        squares = np.real(x) ** 2 + np.imag(x) ** 2 if is_complex(x) else x * x
-        return root(np.sum(squares, axis=axis, keepdims=keepdims))
+        return root(np.sum(_squares(x), axis=axis, keepdims=keepdims))
     size = np.absolute(x)
     if order == np.inf:
         return np.max(size, axis=axis, keepdims=keepdims)

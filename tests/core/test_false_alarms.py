@@ -27,6 +27,8 @@ CONJUGATES = np.array([[1.35j, -1.45 - 2j, -1.17 + 2.24j]] * 4)
         pytest.param(np.fft.ihfft, np.array([1.0, -2.0, 0.5]), id="conjugated result"),
         pytest.param(np.power, (np.array([1.0, 2.0, 2.0]), np.array([0.0, 0.0, -1.0])), id="power of zero"),
         pytest.param(np.power, (np.array([1 + 2j, 2]), np.array([0j, 1j])), id="complex power of zero"),
+        # torch's backward divides and multiplies by x; the engine's rounds nothing here.
+        pytest.param(np.copysign, (np.array(0.275), np.array(1.0)), id="copysign"),
     ],
 )
 def test_methods_agree_at_the_second_order(function: Callable[..., Any], inputs: Any) -> None:
@@ -37,6 +39,21 @@ def test_methods_agree_at_the_second_order(function: Callable[..., Any], inputs:
         "reference",
         "torch",
     }
+
+
+def test_torch_is_no_witness_where_its_rule_for_numpy_code_is_nan() -> None:
+    result = check_gradients(lambda x: x.std(0), np.array([[1.0, 0.0], [0.0, 0.0]]), order=2)
+    # The gradient jumps where a column has no spread, so that nobody can tell; torch's nan proves nothing.
+    assert (result.verdict, result.diagnosis.code) == ("inconclusive", "jump"), str(result)
+    assert result.methods["torch"].status == "unavailable"
+    assert "not finite" in str(result.methods["torch"].reason)
+
+
+def test_a_torch_function_whose_own_gradient_is_nan_still_fails() -> None:
+    torch = pytest.importorskip("torch")
+    x = torch.tensor([[1.0, 0.0], [0.0, 0.0]], dtype=torch.float64)
+    result = check_gradients(lambda x: x.std(0), x, order=2)
+    assert (result.verdict, result.culprit) == ("fail", "torch"), str(result)
 
 
 @pytest.mark.parametrize(

@@ -254,6 +254,9 @@ LINALG = [
     case("matvec", lambda x: np.matvec(x, np.arange(4.0)) + np.vecmat(x[:, 0], x @ x.T), MATRIX),
     case("einsum", lambda x: np.einsum("ij,kj->ik", x, x), MATRIX),
     case("tensordot", lambda x: np.tensordot(x, x, axes=([2], [2])), STACK[:, :1]),
+    # At zero a stack that is broadcast looks right.
+    case("dot of stacks", lambda x: np.dot(x, np.swapaxes(x, 1, 2)), np.zeros((2, 2, 3))),
+    case("dot", lambda x: np.dot(x, np.array([[1.0, -1.0], [2.0, 0.5], [0.0, 1.0]])), STACK[..., :3]),
     case("outer", lambda x: np.outer(x, x) + np.linalg.outer(x, x)),
     case("kron", lambda x: np.kron(x, x), SQUARE[:2, :2]),
     case("cross", lambda x: np.cross(x, np.array([1.0, 2.0, 3.0])) + np.linalg.cross(x[::-1], x), VECTOR[:3]),

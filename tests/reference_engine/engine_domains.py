@@ -167,7 +167,7 @@ put("index_put", ANY, ANY, function=lambda f, x, v: on_arrays(engine.index_add)(
 put("add.at subtract.at", ANY, ANY, function=lambda f, x, v: changed(f, x, [0, 2, 0], v), shapes=of(((4,), (3,)), ((3, 2), (3, 1)), ((3,), ())))
 put("put", ANY, ANY, function=lambda f, x, v: changed(f, x, [0, -1], v), shapes=of(((4,), (2,)), ((2, 2), (1,))))
 put("place", ANY, ANY, function=lambda f, x, v, mask: changed(f, x, mask, v), keywords=masks("mask"), shapes=of(((3,), (2,)), ((2, 2), (1,))), dtypes=("float64",))
-put("putmask copyto", ANY, ANY, function=lambda f, x, v, mask: changed(np.putmask, x, mask, v) if f is np.putmask else changed(f, x, v, where=mask), keywords=masks("mask"), shapes=of(((3,), (3,)), ((2, 2), (2, 2))))
+put("putmask copyto", ANY, ANY, function=lambda f, x, v, mask: changed(np.putmask, x, mask, v.astype(x.dtype)) if f is np.putmask else changed(f, x, v, where=mask), keywords=masks("mask"), shapes=of(((3,), (3,)), ((2, 2), (2, 2))))
 put("put_along_axis", ANY, ANY, function=lambda f, x, v: changed(f, x, np.array([[0], [1]]), v, axis=1), shapes=of(((2, 3), (2, 1)), ((2, 2), (1, 1))))
 put("fill_diagonal", ANY, ANY, function=changed, shapes=of(((2, 3), ()), ((3, 3), (3,))))
 # ---------------------------------------------------------------------------- shape

@@ -338,6 +338,8 @@ add(
     np.linalg.lstsq,
     (lambda a, b: np.linalg.lstsq(a, b)[:2], real(4, 2), real(4)),
     (lambda a, b: np.linalg.lstsq(a, b)[0], real(2, 3), real(2, 2)),
+    # A sum of squares is curved at zero too.
+    (lambda a, b: np.linalg.lstsq(a, 0.0 * b + b)[1], real(4, 2), np.zeros(4)),
 )
 add(np.linalg.norm, (real(2, 3),), (cplx(3),), *[(lambda x, o=o: np.linalg.norm(x, o), x)
     for o, x in [(1, real(4)), (3, real(4)), (np.inf, real(4)), (-np.inf, real(4)), (0.5, real(4)), ("nuc", real(2, 3)), (2, real(2, 3)),

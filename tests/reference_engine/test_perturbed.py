@@ -47,6 +47,13 @@ def test_moving_entries_rounds_nothing():
     assert spread(moved, x) < 10
 
 
+def test_the_parts_of_a_complex_number_are_disturbed_on_their_common_scale():
+    z = Tensor(np.array([4 + 1e-3j]), requires_grad=True)
+    with perturbed(1e-7, 0):
+        moved = (z * z).data - z.data * z.data
+    assert 1e-8 < abs(moved.imag[0]) / abs(z.data[0]) ** 2 < 1e-7
+
+
 def test_it_ends_with_the_context_and_the_same_seed_gives_the_same():
     x = Tensor(2.0, requires_grad=True)
     with perturbed(1e-3, 5):

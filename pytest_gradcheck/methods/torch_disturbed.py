@@ -1,0 +1,64 @@
+"""Torch in disturbed arithmetic, to measure by how much its own computation amplifies rounding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
+
+__all__ = ["SCALE", "Disturbed"]
+
+#: Far above the roundoff of float64, so that it is seen, and far below what a backward takes for an error of
+#: its caller: torch's of a complex SVD raises when phases that should cancel are off by rounding in float32.
+SCALE = 2.0**-36
+
+#: ATen operations that move, choose or make entries and round nothing. What returns a view or writes in
+#: place is left alone by its schema.
+EXACT = frozenset([
+    "_to_copy", "_unsafe_masked_index", "_unsafe_masked_index_put_accumulate", "abs", "alias", "amax",
+    "amin", "arange", "cat", "clamp", "clone", "constant_pad_nd", "copysign", "cummax", "cummin",
+    "diag_embed", "embedding", "empty", "empty_like", "empty_strided", "expand", "eye", "flip", "full",
+    "full_like", "gather", "index", "index_put", "index_select", "isfinite", "kthvalue", "lift_fresh_copy",
+    "masked_fill", "masked_scatter", "masked_select", "max", "max_pool2d_with_indices", "maximum", "median",
+    "min", "minimum", "mode", "neg", "new_empty", "new_empty_strided", "new_full", "new_ones", "new_zeros",
+    "ones", "ones_like", "relu", "repeat", "roll", "scalar_tensor", "scatter", "select_backward",
+    "select_scatter", "sgn", "sign", "slice_backward", "slice_scatter", "sort", "stack", "take",
+    "threshold_backward", "topk", "tril", "triu", "where", "zeros", "zeros_like",
+])  # fmt: skip
+
+
+class Disturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+    """Inside this context every result that rounds is moved by a random relative error of up to ``scale``.
+
+    Monte Carlo arithmetic (D. S. Parker, UCLA CSD-970002, 1997) for forward and backward passes alike; the
+    counterpart of `reference_engine.perturbed`. Draws nothing from torch's random numbers.
+    """
+
+    def __init__(self, scale: float, seed: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # as above
+        self._scale = scale
+        self._random = np.random.default_rng(seed)
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run the operation and move what it gave."""
+        out = func(*args, **(kwargs or {}))
+        name = func.overloadpacket.__name__
+        if name in EXACT or any(returned.alias_info is not None for returned in func._schema.returns):
+            return out
+        return tree_map_only(torch.Tensor, self._move, out)
+
+    def _move(self, x: torch.Tensor) -> torch.Tensor:
+        if not (x.is_floating_point() or x.is_complex()) or x.layout != torch.strided:
+            return x
+        error = self._random.uniform(-1, 1, (2, *x.shape))
+        # The two parts of a complex number are rounded on their common scale.
+        factor = 1 + self._scale * (error[0] + 1j * error[1] if x.is_complex() else error[0])
+        moved = x * torch.from_numpy(np.asarray(factor)).to(device=x.device, dtype=x.dtype)
+        # A whole number is exact as a rule, and has to be one as an exponent: the derivative of x ** 2
+        # computes 2 - 1, and a negative number to the power of 1 + 1e-11 is nan.
+        return moved if x.is_complex() else torch.where(x == x.round(), x, moved)
