@@ -201,7 +201,8 @@ def as_array(value: Any) -> Any:
 def _refuse(action: str) -> OutOfGraphError:
     return OutOfGraphError(
         f"{action} takes the value out of the graph, and its derivative would be lost. For a function of the "
-        "math module use NumPy's: math.sin -> use numpy.sin. For the value alone use tensor.detach()."
+        "math module use NumPy's: math.sin -> use numpy.sin. For one of scipy.linalg or scipy.special use "
+        "the one in reference_engine.scipy. For the value alone use tensor.detach()."
     )
 
 

@@ -92,7 +92,7 @@ fold_: Primitive = define("fold", _fold, [lambda c, result, x, *, shape, **param
 
 
 def windows(x: Any, window: Sequence[int], stride: Size = 1, dilation: Size = 1) -> Any:
-    """All windows over the last axes of `x`: shape (..., *counts, *window).
+    """All windows over the last axes of `x`: shape `(..., *counts, *window)`.
 
     `window` gives one length per axis; `stride` is the step between windows, `dilation` the step within
     one. Axes are not padded: there are (n - dilation (window - 1) - 1) // stride + 1 windows along an axis
@@ -162,8 +162,8 @@ def convolution(
 ) -> Any:
     """The cross-correlation that deep learning calls convolution, in any number of dimensions.
 
-    `x` is (batch, channels, *spatial), `weight` (out, channels / groups, *window); the result is (batch,
-    out, *counts). `padding` is the number of zeros on both sides of each spatial axis.
+    `x` is `(batch, channels, *spatial)`, `weight` `(out, channels / groups, *window)`; the result is
+    `(batch, out, *counts)`. `padding` is the number of zeros on both sides of each spatial axis.
     """
     x, weight = as_tensor(x), as_tensor(weight)
     k = _check_convolution(x, weight, groups, weight.shape[1] * groups)
@@ -194,8 +194,8 @@ def convolution_transpose(
 ) -> Any:
     """The transpose of `convolution` in its first argument ("deconvolution").
 
-    `x` is (batch, channels, *spatial), `weight` (channels, out / groups, *window); the result is (batch,
-    out, *sizes) with sizes (n - 1) stride - 2 padding + dilation (window - 1) + output_padding + 1.
+    `x` is `(batch, channels, *spatial)`, `weight` `(channels, out / groups, *window)`; the result is
+    `(batch, out, *sizes)` with sizes (n - 1) stride - 2 padding + dilation (window - 1) + output_padding + 1.
     """
     x, weight = as_tensor(x), as_tensor(weight)
     k = _check_convolution(x, weight, groups, weight.shape[0])

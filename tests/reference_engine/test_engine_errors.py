@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.linalg
 
 import reference_engine as engine
 from reference_engine import MissingRuleError, OutOfGraphError, Tensor, grad
@@ -41,6 +42,11 @@ def test_taking_the_value_out_is_refused(escape):
 def test_item_and_backward_are_refused_while_a_transform_traces(escape):
     with pytest.raises(OutOfGraphError, match="takes the value out of the graph"):
         grad(escape)(0.5)
+
+
+def test_a_function_of_scipy_that_asks_nobody_is_refused_with_the_way_out():
+    with pytest.raises(OutOfGraphError, match=r"use the one in reference_engine\.scipy"):
+        scipy.linalg.expm(Tensor([[0.0, 1.0], [0.0, 0.0]], requires_grad=True))
 
 
 def test_constants_may_leave():
