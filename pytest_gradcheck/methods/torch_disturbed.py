@@ -53,7 +53,10 @@ class Disturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
         return tree_map_only(torch.Tensor, self._move, out)
 
     def _move(self, x: torch.Tensor) -> torch.Tensor:
-        if not (x.is_floating_point() or x.is_complex()) or x.layout != torch.strided:
+        # Below autograd torch's zeros without memory are not told from others: to read one is to crash.
+        if type(x) is not torch.Tensor or x._is_zerotensor() or x.layout != torch.strided:
+            return x
+        if not (x.is_floating_point() or x.is_complex()):
             return x
         error = self._random.uniform(-1, 1, (2, *x.shape))
         # The two parts of a complex number are rounded on their common scale.

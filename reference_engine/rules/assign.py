@@ -50,8 +50,8 @@ def _masked(name: str, target: Any, mask: Any, values: Any, places: Any) -> None
     mask = np.broadcast_to(np.asarray(value_of(mask), bool), target.shape)
     values = np.ravel(values)
     if not len(values):
-        if mask.any():
-            raise ValueError(f"values of numpy.{name} must not be empty")
+        if mask.any() and name == "place":
+            raise ValueError("vals of numpy.place must not be empty")
         return
     target[mask] = values[places(mask) % len(values)]
 

@@ -43,13 +43,13 @@ def adjoint(x: Any) -> Any:
 def _matmul_left(c: Any, result: Any, x: Any, y: Any) -> Any:
     c, _, right = _matrix(c, x, y)
     back = np.matmul(c, adjoint(right))
-    return np.reshape(back, (*back.shape[:-2], -1)) if x.ndim == 1 else back
+    return np.squeeze(back, -2) if x.ndim == 1 else back
 
 
 def _matmul_right(c: Any, result: Any, x: Any, y: Any) -> Any:
     c, left, _ = _matrix(c, x, y)
     back = np.matmul(adjoint(left), c)
-    return np.reshape(back, (*back.shape[:-2], -1)) if y.ndim == 1 else back
+    return np.squeeze(back, -1) if y.ndim == 1 else back
 
 
 matmul = define("matmul", np.matmul, [_matmul_left, _matmul_right])
@@ -629,12 +629,18 @@ def _squares(x: Any) -> Any:
     return np.real(x) ** 2 + np.imag(x) ** 2 if is_complex(x) else x * x
 
 
+def _largest(size: Any, axis: Any, keepdims: bool = False) -> Any:
+    # NumPy's norm of no entries is 0. Not of all: 0 would be one more entry at a tie of zeros.
+    initial: Any = {"initial": 0.0} if 0 in size.shape else {}
+    return np.max(size, axis=axis, keepdims=keepdims, **initial)
+
+
 def _p_norm(x: Any, order: Any, axis: Any, keepdims: bool) -> Any:
     if order is None or order == 2:
         return root(np.sum(_squares(x), axis=axis, keepdims=keepdims))
     size = np.absolute(x)
     if order == np.inf:
-        return np.max(size, axis=axis, keepdims=keepdims)
+        return _largest(size, axis, keepdims)
     if order == -np.inf:
         return np.min(size, axis=axis, keepdims=keepdims)
     if order == 0:
@@ -655,7 +661,7 @@ def _matrix_norm(x: Any, order: Any, axes: tuple[int, int], keepdims: bool) -> A
         result = (
             np.sum(values, axis=-1)
             if order == "nuc"
-            else np.max(values, axis=-1)
+            else _largest(values, -1)
             if order == 2
             else np.min(values, axis=-1)
         )
@@ -663,7 +669,7 @@ def _matrix_norm(x: Any, order: Any, axes: tuple[int, int], keepdims: bool) -> A
         first, second = (row, column) if abs(order) == 1 else (column, row)
         sums = np.sum(np.absolute(x), axis=first, keepdims=True)
         result = np.reshape(
-            (np.max if order > 0 else np.min)(sums, axis=second, keepdims=True),
+            (_largest if order > 0 else np.min)(sums, axis=second, keepdims=True),
             tuple(n for i, n in enumerate(x.shape) if i not in (row, column)),
         )
     else:
@@ -750,7 +756,7 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
         moved = [axis % a.ndim for axis in axes]
         a = a.transpose([i for i in range(a.ndim) if i not in moved] + moved)
     shape = a.shape[b.ndim :]
-    return solve(a.reshape((b.size, -1)), b.reshape(-1)).reshape(shape)
+    return solve(a.reshape((b.size, math.prod(shape))), b.reshape(-1)).reshape(shape)
 
 
 @implements(np.linalg.matrix_rank)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -81,6 +82,11 @@ def _order_statistic(
     name = f"numpy.{name}"
     if a.dtype.kind == "c":
         raise TypeError(f"a of {name} must be an array of real numbers, got dtype {a.dtype}")
+    if a.size == 0:
+        # An error, or nan or nothing in a shape of NumPy's choice.
+        plain = getattr(np, name.removeprefix("numpy."))
+        given = {} if name.endswith("median") else {"q": q, "method": method, "weights": value_of(weights)}
+        return Tensor(plain(value_of(a), axis=axis, keepdims=keepdims, **given)).astype(dtype)
     axes = axes_of(axis, a.ndim)
     kept = [i for i in range(a.ndim) if i not in axes]
     front = tuple(a.shape[i] for i in kept)
@@ -104,14 +110,10 @@ def _order_statistic(
             weights = np.broadcast_to(weights, a.shape)
         weights = aside(weights)
     ordered = sort(aside(a))
-    if length == 0:
-        result: Any = Tensor(np.full(q.shape + front, np.nan))
-    else:
-        values = value_of(aside(a))
-        # The NaN of a slice is the quantile of that slice, or is left out, as `function` has it.
-        places = _places(function, values, q, method, weights)
-        places = np.broadcast_to(places, q.shape + front)
-        result = _between(ordered, places)
+    values = value_of(aside(a))
+    # The NaN of a slice is the quantile of that slice, or is left out, as `function` has it.
+    places = np.broadcast_to(_places(function, values, q, method, weights), q.shape + front)
+    result = _between(ordered, places)
     if keep(keepdims):
         result = np.reshape(result, q.shape + tuple(1 if i in axes else n for i, n in enumerate(a.shape)))
     return result.astype(dtype)
@@ -124,7 +126,7 @@ def _between(ordered: Any, places: Any) -> Any:
     low = np.floor(places).astype(int)
     high = np.ceil(places).astype(int)
     depth = places.ndim - (ordered.ndim - 1)
-    flat = (-1, *places.shape[depth:])
+    flat = (math.prod(places.shape[:depth]), *places.shape[depth:])
 
     def pick(index: Any) -> Any:
         """Entries of the sorted axis: the leading axes of `index` come from q."""

@@ -60,6 +60,8 @@ def _trimmed(p: Any) -> Any:
 def polydiv(u: Any, v: Any) -> Any:
     """`numpy.polydiv`: quotient and remainder, without the remainder's leading zeros."""
     u, v = _line(u), _line(v)
+    if not u.size or not v.size:
+        raise ValueError(f"u and v of numpy.polydiv must not be empty, got sizes {u.size} and {v.size}")
     dtype = np.result_type(u.dtype, v.dtype, np.float16)
     degree, rest = v.size - 1, u + 0.0 * v[0]
     scale = 1.0 / v[0]

@@ -76,3 +76,13 @@ def test_a_derivative_of_a_power_keeps_its_whole_exponent() -> None:
         y = x ** torch.tensor(2.0, dtype=torch.float64)
         gradient = torch.autograd.grad(y, x)[0]
     assert gradient.item() == pytest.approx(-3.0, rel=1e-3)
+
+
+def test_zeros_without_memory_are_left_alone() -> None:
+    """The derivative of an imaginary part is one: torch adds it to others, and frees it unread."""
+    z = torch.tensor([1 + 2j, -0.5j], requires_grad=True)
+    zero = torch._efficientzerotensor(2, dtype=torch.float64)
+    with Disturbed(1e-4, 0):
+        assert (zero * X[0]).eq(0).all()
+        gradient = torch.autograd.grad(z.imag.sum() + z.real.pow(3).sum(), z)[0]
+    torch.testing.assert_close(gradient, torch.tensor([3 + 1j, 1j]), rtol=1e-3, atol=0)
