@@ -577,16 +577,16 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
     def _reshape_in_place(self, func: Any, info: _Info, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """``t_``, ``unsqueeze_`` and their like: the tensor changes, its memory does not."""
         target = args[0]
-        if info.base in ("set_", "resize_", "resize_as_"):
-            before = alias.layout_of(target)
-            out = func(*args, **kwargs)
-            if info.base == "set_" or (target.numel() and alias.layout_of(target) != before):
-                if info.base == "resize_" and not self.depends(target):
-                    return out
-                raise LoweringError(
-                    f"{info.name} gives a tensor other memory, which cannot be followed", info.name
-                )
-            return out
+        if info.base in ("resize_", "resize_as_"):
+            self.resize(target, lambda: func(*args, **kwargs))
+            return target
+        if info.base == "set_" and len(args) == 2 and isinstance(args[1], torch.Tensor):
+            self.rebind(target, lambda: func(*args, **kwargs))
+            return target
+        if info.base == "set_":
+            raise LoweringError(
+                f"{info.name} gives a tensor other memory, which cannot be followed", info.name
+            )
         rule = registry.find(info.base.removesuffix("_"), info.overload)
         if rule is None:
             raise LoweringError(f"{info.name} has no rule on the reference engine", info.name)
@@ -595,6 +595,51 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
         slot = self._emit(info.base, rule.function, template, alias.layout_of(target))
         self._entry(target).slot = slot
         return out
+
+    def resize(self, target: torch.Tensor, run: Callable[[], Any]) -> None:
+        """Let a tensor show its memory in another shape, more of it if there is not enough."""
+        entry = self._entry(target)
+        store = entry.store
+        before, layout = target.untyped_storage().nbytes(), alias.layout_of(target)
+        if store.content is None and entry.dependent and target.numel():
+            self._establish(store, target)
+        elements = before // target.element_size()
+        flat = None if store.content is None else self._flat(store, target.dtype, elements)
+        run()
+        if alias.layout_of(target) == layout:
+            return
+        entry.slot = None
+        after = target.untyped_storage().nbytes()
+        if flat is not None and after != before:
+            # What stands in the new part is anybody's guess; zeros cannot be taken for a result.
+            now = after // target.element_size()
+            more = Slot(self._constant(np.zeros(now - elements, numpy_dtype(target.dtype))))
+            grown = self._emit("grow", _joined, (Slot(flat), more))
+            store.content = (grown, alias.flat_layout(now, target.dtype))
+
+    def rebind(self, target: torch.Tensor, run: Callable[[], Any]) -> None:
+        """Let a tensor look into the memory of another, as ``Tensor.set_`` and ``x.data = y`` do."""
+        if self._hold_stops:
+            raise LoweringError(
+                f"what autograd makes of memory that is exchanged is not known (at {location()})"
+            )
+        entry = self._entry(target)
+        entry.store.entries.remove(entry)
+        run()
+        entry.store = self._store(target)
+        entry.dependent = entry.store.written or any(e.dependent for e in entry.store.entries)
+        entry.slot = None
+        if entry.store.content is None:
+            same = alias.layout_of(target)
+            entry.slot = next(
+                (
+                    e.slot
+                    for e in entry.store.entries
+                    if e.slot is not None and alias.layout_of(e.tensor) == same
+                ),
+                None,
+            )
+        entry.store.entries.append(entry)
 
     def _decompose(self, func: Any, info: _Info, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run what the operation consists of in its place, and record that."""
@@ -654,6 +699,10 @@ def _contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _as_it_is(value: Any) -> Any:
     return value
+
+
+def _joined(flat: Any, more: Array) -> Any:
+    return np.concatenate([flat, more])
 
 
 def _copy_rule(value: Any, shape: tuple[int, ...], dtype: Any) -> Any:
@@ -716,6 +765,12 @@ class Watch(TorchFunctionMode):
             stopped = f"Tensor.{name}"
         elif name == "__get__" and getattr(func, "__self__", None) is _DATA:
             stopped = "Tensor.data"
+        elif name == "__set__" and getattr(func, "__self__", None) is _DATA:
+            # Autograd keeps the history of what was there before.
+            if not _for_torch_itself():
+                self._see(self._recorder.stop_gradients, "Tensor.data", args[1:])
+            self._recorder.rebind(args[0], lambda: func(*args, **(kwargs or {})))
+            return None
         elif name == "_set_grad_enabled" and args and args[0] is False:
             stopped = "torch.no_grad"
         elif name == "_set_grad_enabled" and args and not _for_torch_itself():

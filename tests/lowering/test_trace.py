@@ -195,6 +195,73 @@ def test_in_place_and_view_code(fn: Any, agree: Any) -> None:
     agree(fn, rand(4, 3))
 
 
+# ---------------------------------------------------------------------- memory that is resized or exchanged
+
+
+def smaller(x: Any) -> Any:
+    y = x * 2
+    y.resize_(2, 2)
+    return y * x[0]
+
+
+def larger(x: Any) -> Any:
+    y = x * 2
+    part = y[1:]
+    y.resize_(10)
+    y[6:] = 1
+    part.mul_(3)
+    return y, part
+
+
+def as_another(x: Any) -> Any:
+    y = torch.zeros(3, dtype=x.dtype)
+    y.resize_as_(x).copy_(x)
+    return y
+
+
+def out_of_another_shape(x: Any) -> Any:
+    y = x * 3
+    torch.mul(x[:4], x[2:], out=y.resize_(0))
+    return y
+
+
+def memory_of_another(x: Any) -> Any:
+    y, z = x * 2, x.sin()
+    y.set_(z)
+    y.mul_(2)
+    return y, z
+
+
+def data_of_another(x: Any) -> Any:
+    y, z = x * 2, x.sin()
+    y.data = z
+    z.mul_(2)
+    return y
+
+
+@pytest.mark.parametrize(
+    "fn", [smaller, larger, as_another, out_of_another_shape, memory_of_another, data_of_another]
+)
+def test_memory_that_is_resized_or_exchanged_is_followed(fn: Any) -> None:
+    lowered = lower(fn, [rand(6)])
+    elsewhere = rand(6)
+    from pytest_gradcheck.lowering.tree import tensors
+
+    for value, want in zip(lowered(elsewhere.numpy()), tensors(fn(elsewhere)), strict=True):
+        np.testing.assert_allclose(value, want.numpy(), rtol=1e-12, strict=True)
+
+
+def test_data_that_is_exchanged_is_a_stop_gradient() -> None:
+    assert [site.operation for site in lower(data_of_another, [rand(6)]).stop_gradients] == ["Tensor.data"]
+    with pytest.raises(LoweringError, match="memory that is exchanged"):
+        lower(data_of_another, [rand(6)], hold_stops=True)
+
+
+def test_memory_from_nowhere_is_refused() -> None:
+    with pytest.raises(LoweringError, match=r"set_\.source_Storage.*other memory"):
+        lower(lambda x: (x * 1).set_(torch.ones(3, dtype=x.dtype).untyped_storage()), [rand(3)])
+
+
 def test_out_arguments() -> None:
     def fn(x: Any) -> Any:
         w = torch.empty(0, dtype=x.dtype)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pytest_gradcheck.lowering.aten.tools import Rules, data
+from pytest_gradcheck.lowering.aten.tools import Rules, data, is_complex
 from pytest_gradcheck.lowering.tape import Array
 from reference_engine.tensor import Primitive
 
@@ -170,15 +170,32 @@ def _doolittle(a: Array) -> Array:
 
 def _factor_rule(g: Any, packed: Any, a: Any) -> Any:
     """A = L U: the cotangent of A is L^-H (tril(L^H gL, -1) + triu(gU U^H)) U^-H."""
-    if a.shape[-1] != a.shape[-2]:
-        raise NotImplementedError("the LU decomposition of a matrix that is not square has no rule")
     low, up = triangular(packed, False, True), np.triu(packed)
     inner = np.tril(_h(low) @ np.tril(g, -1), -1) + np.triu(np.triu(g) @ _h(up))
     return _h(np.linalg.solve(up, _h(np.linalg.solve(_h(low), inner))))
 
 
-_factor: Primitive = Primitive("lu", _doolittle, (_factor_rule,))
-"""L and U of a matrix in one, without exchanges of rows."""
+_factor_square: Primitive = Primitive("lu", _doolittle, (_factor_rule,))
+
+
+def _factor(a: Any) -> Any:
+    """L and U of a matrix in one, without exchanges of rows.
+
+    The leading square has factors of its own, and what lies beside or below it follows from them.
+    """
+    rows, columns = a.shape[-2:]
+    k = min(rows, columns)
+    packed = _factor_square(a[..., :k, :k])
+    if columns > k:
+        beside = np.linalg.solve(triangular(packed, False, True), a[..., :, k:])
+        return np.concatenate([packed, beside], axis=-1)
+    if rows > k:
+        up = np.triu(packed)
+        below = np.swapaxes(
+            np.linalg.solve(np.swapaxes(up, -1, -2), np.swapaxes(a[..., k:, :], -1, -2)), -1, -2
+        )
+        return np.concatenate([packed, below], axis=-2)
+    return packed
 
 
 def lu(a: Any, *, pivot: bool = True) -> Any:
@@ -266,17 +283,20 @@ def ormqr(a: Any, tau: Any, b: Any, left: bool = True, transpose: bool = False) 
 
 
 def lstsq(a: Any, b: Any, rcond: Any = None, *, driver: Any = None) -> Any:
-    """The least-squares solution; what is beside it is not carried over."""
+    """The least-squares solution, and what LAPACK's driver gives beside it."""
     vector = b.ndim == 1 or (a.ndim - 1 == b.ndim and b.shape == a.shape[:-1])
     b = np.expand_dims(b, -1) if vector else b
     x = np.linalg.pinv(a) @ b
+    none = np.zeros(0, a.dtype)
     rank = np.linalg.matrix_rank(data(a)) if driver != "gels" else np.zeros(0, np.int64)
     rows, columns = a.shape[-2:]
-    if rows > columns and driver != "gelsy" and np.all(rank == columns):
-        residuals = np.sum(np.abs(b - a @ x) ** 2, axis=-2)
-    else:
-        residuals = np.zeros(0)
-    return (np.squeeze(x, axis=-1) if vector else x), residuals, rank, np.zeros(0)
+    residuals = none
+    if rows > columns and driver not in ("gelsy", None) and np.all(rank == columns):
+        # Not the square of the absolute value, which has a kink where the fit is exact.
+        off = b - a @ x
+        residuals = np.sum(np.real(off) ** 2 + np.imag(off) ** 2 if is_complex(off) else off * off, axis=-2)
+    values = np.linalg.svd(a, compute_uv=False) if driver in ("gelsd", "gelss") else none
+    return (np.squeeze(x, axis=-1) if vector else x), residuals, rank, values
 
 
 def cdist(x: Any, y: Any, p: float, compute_mode: Any = None) -> Any:

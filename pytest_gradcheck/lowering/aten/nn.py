@@ -11,7 +11,7 @@ import numpy as np
 import reference_engine as engine
 from pytest_gradcheck.lowering.aten.elementwise import log_sigmoid
 from pytest_gradcheck.lowering.aten.index import accumulate
-from pytest_gradcheck.lowering.aten.reduce import norm, softmax
+from pytest_gradcheck.lowering.aten.reduce import log_softmax, norm, softmax
 from pytest_gradcheck.lowering.aten.tools import Rules, data, pair
 from pytest_gradcheck.lowering.tape import Array
 from reference_engine import windows
@@ -341,6 +341,16 @@ def nll(x: Any, target: Any, weight: Any, reduction: int, ignore_index: int) -> 
     return (np.sum(loss) / total if reduction == 1 else np.sum(loss)), total
 
 
+def linear_cross_entropy(
+    x: Any, matrix: Any, target: Any, bias: Any, weight: Any, reduction: Any, ignore_index: int, *unused: Any
+) -> Any:
+    """The cross entropy of a linear layer, which torch computes in chunks: only the order of sums differs."""
+    logits = x @ np.swapaxes(matrix, -1, -2)
+    scores = log_softmax(logits if bias is None else logits + bias, 1)
+    kinds = {"none": 0, "mean": 1, "sum": 2}
+    return nll(scores, target, weight, kinds[reduction], ignore_index)[0]
+
+
 def multi_margin(
     x: Any, target: Any, p: Any = 1, margin: Any = 1, weight: Any = None, reduction: int = 1
 ) -> Any:
@@ -605,6 +615,16 @@ POOLS: Rules = {
 }
 
 LOSSES: Rules = {
+    # With a reduction torch computes the gradients along with the loss, as further results for its backward.
+    "torch_nn::_linear_cross_entropy_batch_chunked": lambda *args: (
+        linear_cross_entropy(*args),
+        None,
+        None,
+        None,
+    ),
+    "torch_nn::_linear_cross_entropy_batch_chunked_no_reduction": lambda x, w, target, b, weight, *args: (
+        linear_cross_entropy(x, w, target, b, weight, "none", *args)
+    ),
     "mse_loss": lambda x, target, reduction=1: _reduced((x - target) * (x - target), reduction),
     "smooth_l1_loss": smooth_l1,
     "huber_loss": huber,
