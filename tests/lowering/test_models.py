@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402  # after the skip where torch is missing
 from torch.nn import functional as F  # noqa: E402, N812  # the same; everybody's name for it
 
+import reference_engine as engine  # noqa: E402  # the same
 from pytest_gradcheck.lowering import lower  # noqa: E402  # the same
 
 
@@ -191,6 +192,36 @@ def test_linear_algebra(agree: Any) -> None:
         )
 
     agree(fn, rand(4, 4), rand(4, 2), rtol=1e-7)
+
+
+def test_eigenvalues_that_happen_to_be_real_are_complex_all_the_same(agree: Any) -> None:
+    def fn(a: Any) -> Any:
+        values, vectors = torch.linalg.eig(a @ a.mT)
+        return values * 1j, vectors.abs(), torch.linalg.eigvals(a @ a.mT)
+
+    agree(fn, rand(3, 3), rtol=1e-8)
+
+
+def test_factors_of_matrices_that_are_not_square(agree: Any) -> None:
+    def fn(wide: Any, tall: Any) -> Any:
+        fit = torch.linalg.lstsq(tall, tall.sin(), driver="gelsd")
+        return (
+            *torch.linalg.lu(wide)[1:],
+            *torch.linalg.lu(tall)[1:],
+            *torch.linalg.lu_factor(tall)[:1],
+            fit.solution,
+            fit.residuals,
+        )
+
+    agree(fn, rand(2, 5), rand(2, 4, 3), rtol=1e-8)
+
+
+def test_residuals_of_an_exact_fit_are_smooth() -> None:
+    a = torch.tensor([[1.0], [0.0]], dtype=torch.float64)
+    lowered = lower(lambda b: torch.linalg.lstsq(a, b, driver="gelsd").residuals[0], [a.clone()])
+    curvature = engine.hessian(lambda b: lowered(b)[0])(*lowered.inputs())
+    # |r| ** 2 has the slope 2 |r| sign(r), which is 0 at 0, and so is what comes of differentiating that.
+    np.testing.assert_allclose(np.reshape(curvature, (2, 2)), [[0, 0], [0, 2]], atol=1e-12)
 
 
 def test_fft(agree: Any) -> None:

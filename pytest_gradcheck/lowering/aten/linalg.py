@@ -95,6 +95,11 @@ def eigh(a: Any, uplo: str = "L", compute_v: bool = True) -> Any:
     return tuple(np.linalg.eigh(a)) if compute_v else (np.linalg.eigvalsh(a), None)
 
 
+def _complex(a: Any) -> Any:
+    """NumPy gives real numbers where every eigenvalue happens to be real."""
+    return a if is_complex(a) else a.astype(np.result_type(a.dtype, np.complex64))
+
+
 def svd(a: Any, full_matrices: bool = False, compute_uv: bool = True, *, driver: Any = None) -> Any:
     """Singular value decomposition."""
     if not compute_uv:
@@ -353,8 +358,8 @@ SOLUTIONS: Rules = {
     "_linalg_det": determinant,
     "_linalg_slogdet": slogdet,
     "_linalg_eigh": eigh,
-    "linalg_eig": lambda a: tuple(np.linalg.eig(a)),
-    "linalg_eigvals": lambda a: np.linalg.eigvals(a),
+    "linalg_eig": lambda a: tuple(map(_complex, np.linalg.eig(a))),
+    "linalg_eigvals": lambda a: _complex(np.linalg.eigvals(a)),
     "_linalg_svd": svd,
     "linalg_qr": qr,
     "linalg_lu_factor_ex": lu_factor,
