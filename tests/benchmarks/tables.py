@@ -1,0 +1,78 @@
+"""What a benchmark found, as plain text and as Markdown."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Aim:
+    """A number that was set before measuring, and what was measured."""
+
+    what: str
+    at_most: float
+    found: float
+
+    def __str__(self) -> str:
+        said = "reached" if self.found <= self.at_most else "**not reached**"
+        return f"Aim: {self.what} at most {self.at_most:.3g}. Found {self.found:.3g}: {said}."
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of figures under a title; `text` says what was run."""
+
+    title: str
+    text: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    aims: Sequence[Aim] = ()
+
+    def plain(self) -> str:
+        """For a terminal."""
+        widths = [max(len(row[i]) for row in (self.columns, *self.rows)) for i in range(len(self.columns))]
+        lines = [
+            "  ".join(
+                cell.rjust(width) if i else cell.ljust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in (self.columns, *self.rows)
+        ]
+        aims = [str(aim).replace("**", "") for aim in self.aims]
+        return "\n".join([self.title, "", *lines, *([""] if aims else []), *aims, ""])
+
+    def markdown(self) -> str:
+        """For the page of the documentation."""
+        rule = ["---", *["---:"] * (len(self.columns) - 1)]
+        lines = [f"| {' | '.join(row)} |" for row in (self.columns, rule, *self.rows)]
+        aims = [f"- {aim}" for aim in self.aims]
+        return "\n".join([f"### {self.title}", "", self.text, "", *lines, "", *aims, *([""] if aims else [])])
+
+
+def figures(*numbers: float) -> list[str]:
+    """Three digits each, without an exponent."""
+    return [f"{number:.0f}" if abs(number) >= 99.95 else f"{number:.3g}" for number in numbers]
+
+
+def circumstances(command: str, packages: Sequence[str]) -> str:
+    """When, where and with what the figures were measured."""
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    return (
+        f"Measured on {date.today()} with `{command}`, on one of {os.cpu_count()} cores ({_processor()}); "
+        f"{platform.system()}, Python {platform.python_version()}, {versions}."
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
