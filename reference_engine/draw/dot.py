@@ -12,6 +12,7 @@ _SHAPES = {"operation": "ellipse", "scope": "box3d", "more": "plaintext"}
 def dot(picture: Picture, is_down: bool) -> str:
     """The boxes, the arrows between them, and the frames as clusters; Graphviz finds its own layout."""
     names = {box: f"n{i}" for i, box in enumerate(picture.boxes)}
+    numbers = {frame: i for i, frame in enumerate(picture.frames)}
     # `ordering` lets the arrows into a box keep the order of the arguments.
     lines = ["digraph {", f"  rankdir={'TB' if is_down else 'LR'};", "  ordering=in;"]
     # What is still to be written, the next one last.
@@ -20,7 +21,7 @@ def dot(picture: Picture, is_down: bool) -> str:
         item = todo.pop()
         if isinstance(item, Frame):
             lines += [
-                f"  subgraph cluster_{picture.frames.index(item)} {{",
+                f"  subgraph cluster_{numbers[item]} {{",
                 f"  label={_quoted([item.name or ''])};",
             ]
             todo += ["  }", *reversed(item.inside)]

@@ -229,6 +229,8 @@ def visits(
     `items` are in topological order; those without a `home` are alone. If a group depends on itself through
     what is outside of it, each uninterrupted run of it becomes a visit, so that no cycle is left.
     """
+    if not _returns(items, home):
+        return {}
     before: dict[Hashable, list[Hashable]] = {home.get(item, item): [] for item in items}
     for item in items:
         key = home.get(item, item)
@@ -247,6 +249,21 @@ def visits(
             last = key
             numbers[item] = runs[key]
     return {item: (number, runs[home[item]]) for item, number in numbers.items() if item in home}
+
+
+def _returns(items: Iterable[_Item], home: Mapping[_Item, Hashable]) -> bool:
+    """Whether a group comes again after other items; if none does, none can depend on itself."""
+    met: set[Hashable] = set()
+    last: Hashable = None
+    for item in items:
+        key = home.get(item)
+        if key != last:
+            if key in met:
+                return True
+            if key is not None:
+                met.add(key)
+            last = key
+    return False
 
 
 def _without_ends(before: Mapping[Hashable, list[Hashable]]) -> dict[Hashable, list[Hashable]]:
