@@ -19,12 +19,15 @@ from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.literal import to_source
 from pytest_gradcheck.core.locate import wrong_columns, wrong_rows
 from pytest_gradcheck.core.problem import Dialect, Problem
+from pytest_gradcheck.core.properties import violation
 from pytest_gradcheck.core.results import (
     DIFFERENCE_METHODS,
+    METHOD_NAMES,
     CheckResult,
     Diagnosis,
     MethodResult,
     NotChecked,
+    Property,
     Status,
     Verdict,
 )
@@ -83,6 +86,10 @@ class Decision:
         self.jacobian: Jacobian | None = None
         #: What the lowering saw in the function's own code: where it stops gradients.
         self.remarks: list[tuple[str, str]] = []
+        #: What holds beside the values.
+        self.properties: tuple[Property, ...] = ()
+        #: What the verdict was found from.
+        self.table: Table | None = None
         #: Whether the reference engine was left out for being wrong itself.
         self.overruled = False
 
@@ -100,6 +107,7 @@ class Decision:
             self.must_reproduce(pullback, gradient)
             self.pullbacks[name] = pullback
             self.states[name] = (Status.OK, None)
+            self.look_around(name, pullback, gradient)
             if name == "reference":
                 self.remarks = list(pullback.notes)
         except Unavailable as reason:
@@ -117,16 +125,26 @@ class Decision:
     def must_reproduce(self, pullback: Pullback, gradient: Vector) -> None:
         """Raise `Unavailable` when a method's own run gives another value than the function."""
 
+    def look_around(self, name: str, pullback: Pullback, gradient: Vector) -> None:
+        """See what else holds of a method that has just given its gradient for a cotangent of ones."""
+
     def decide(self) -> CheckResult:
         """Compare cheaply, look closely on doubt, and say what was found."""
         for name, (status, reason) in self.states.items():
             if status is Status.ERROR:
                 diagnosis = Diagnosis("backward-raised", f"{name} raised {reason}")
                 return self.result(Verdict.FAIL, diagnosis, culprit=name)
-        differences = tuple(n for n in DIFFERENCE_METHODS if self.states.get(n) == (Status.OK, None))
+        # In the order of the names: that of a set changes from run to run, and with it the message.
+        differences = tuple(
+            n for n in METHOD_NAMES if n in DIFFERENCE_METHODS and self.states.get(n) == (Status.OK, None)
+        )
         early = self._nothing_to_compare(differences)
         if early is not None:
             return early
+        broken = violation(self.properties)
+        if broken is not None:
+            # Whatever a table of such a backward would show depends on how often it was called before.
+            return self.result(Verdict.FAIL, broken, culprit="torch")
         jacobian = Jacobian(self.function, self.pullbacks, differences, self.options.step)
         self.jacobian = jacobian
         first = table = self._first_look(jacobian)
@@ -361,6 +379,7 @@ class Decision:
     ) -> CheckResult:
         """Write down what was found."""
         problem = self.problem
+        self.table = table
         sources: dict[str, str] = {}
         if verdict is not Verdict.PASS:
             sources = {key: to_source(value) for key, value in problem.arguments.items()}
@@ -380,6 +399,7 @@ class Decision:
             inputs=sources,
             reproduce=_reproduce(problem, sources, self.order, self.options.hold_stops) if sources else "",
             labels=labels,
+            properties=self.properties,
         )
 
     def _method_results(self, table: Table | None) -> dict[str, MethodResult]:

@@ -24,6 +24,8 @@ def render(result: CheckResult, *, full: bool = False) -> str:
     lines.append(f"  diagnosis: {result.diagnosis.text} [{result.diagnosis.code}]")
     if result.culprit:
         lines.append(f"  culprit:   {result.culprit}")
+    broken = [p for p in result.properties if p.holds is False and p.code != result.diagnosis.code]
+    lines += _some("property", [f"{p.name}: {p.detail}" for p in broken], full)
     lines += _worst(result)
     lines += _methods(result)
     if result.not_checked and (full or result.verdict is not Verdict.PASS):

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import time
 from typing import Any
 
 import numpy as np
 
+from pytest_gradcheck.core import properties
 from pytest_gradcheck.core.decision import Decision, Options, random_cotangents
 from pytest_gradcheck.core.errors import InvalidArgument, Unavailable
 from pytest_gradcheck.core.jacobian import Function
 from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.problem import Dialect, Problem
-from pytest_gradcheck.core.results import DIFFERENCE_METHODS, METHOD_NAMES, CheckResult, NotChecked, Status
+from pytest_gradcheck.core.results import (
+    DIFFERENCE_METHODS,
+    METHOD_NAMES,
+    CheckResult,
+    NotChecked,
+    Status,
+    Verdict,
+)
 from pytest_gradcheck.core.rounding import RUNS, Runs, nudged
 from pytest_gradcheck.core.values import EPS64
 from pytest_gradcheck.methods import reference, torch, user
 from pytest_gradcheck.methods.base import Pullback
+
+#: Diagnoses of functions that two calls cannot be compared of.
+SILENT = ("nondeterministic", "non-finite-value")
 
 
 class FirstOrder(Decision):
@@ -57,7 +69,7 @@ class FirstOrder(Decision):
                     )
             else:
                 self.prepare(name, lambda name=name: self._make(name))  # type: ignore[misc]  # binds the loop's name
-        return self.decide()
+        return self._in_every_way(self.decide())
 
     def _make(self, name: str) -> Pullback:
         problem = self.problem
@@ -66,6 +78,29 @@ class FirstOrder(Decision):
         if name == "torch":
             return torch.prepare(problem)
         return self.held or reference.prepare(problem, hold_stops=self.options.hold_stops)
+
+    def look_around(self, name: str, pullback: Pullback, gradient: Vector) -> None:
+        """See what holds of torch's run beside its gradient; see `Decision.look_around`."""
+        if self._on_trial(pullback):
+            assert isinstance(pullback, torch.TorchPullback)
+            self.properties = properties.of_run(self.problem, pullback, gradient)
+
+    def _on_trial(self, pullback: Pullback | None) -> bool:
+        return self.problem.dialect is Dialect.TORCH and isinstance(pullback, torch.TorchPullback)
+
+    def _in_every_way(self, result: CheckResult) -> CheckResult:
+        """Run the user's own Functions in every way, unless the gradient is wrong already."""
+        pullback = self.pullbacks.get("torch")
+        if result.verdict is Verdict.FAIL or result.diagnosis.code in SILENT or not self._on_trial(pullback):
+            return result
+        assert isinstance(pullback, torch.TorchPullback)
+        start = time.perf_counter()
+        self.properties = properties.merged(self.properties, properties.of_ways(self.problem, pullback))
+        self.preparation["torch"] += time.perf_counter() - start
+        broken = properties.violation(self.properties)
+        if broken is None:
+            return dataclasses.replace(result, properties=self.properties)
+        return self.result(Verdict.FAIL, broken, table=self.table, culprit="torch")
 
     def _hold(self) -> str | None:
         """Let differences see the function as autograd does; return why they cannot, or None.
@@ -155,6 +190,7 @@ class SecondOrder(Decision):
     def __init__(self, first: FirstOrder):
         super().__init__(first.problem, first.options)
         self.first = first
+        self.properties = first.properties
         rng = np.random.default_rng(first.problem.seed)
         self.cotangent = random_cotangents(rng, first.problem.outputs.size)[0]
 

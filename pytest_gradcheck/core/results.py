@@ -133,6 +133,20 @@ class Diagnosis:
 
 
 @dataclass(frozen=True)
+class Property:
+    """Something that holds of a right function beyond its values, such as a backward that can run twice.
+
+    ``holds`` is None where it could not be tried, or where it is nobody's fault; ``detail`` says what was
+    seen, ``code`` is that of the diagnosis where it does not hold.
+    """
+
+    name: str
+    holds: bool | None
+    detail: str
+    code: str
+
+
+@dataclass(frozen=True)
 class NotChecked:
     """A part of the inputs, outputs or entries that this check says nothing about, and why."""
 
@@ -163,6 +177,7 @@ class CheckResult:
     inputs: Mapping[str, str] = field(default_factory=dict)
     reproduce: str = ""
     labels: tuple[str, ...] = ()
+    properties: tuple[Property, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -216,6 +231,7 @@ class CheckResult:
             },
             "diagnosis": {"code": self.diagnosis.code, "text": self.diagnosis.text},
             "labels": list(self.labels),
+            "properties": [{"name": p.name, "holds": p.holds, "detail": p.detail} for p in self.properties],
             "not_checked": [{"what": n.what, "reason": n.reason} for n in self.not_checked],
             "sensitivity": self.sensitivity,
             "seed": self.seed,

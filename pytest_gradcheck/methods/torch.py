@@ -121,16 +121,20 @@ class TorchPullback(Pullback):
 
     def vjp(self, cotangent: Vector) -> Vector:
         """Pull a cotangent back through autograd's graph; see `Pullback.vjp`."""
+        grads = self.pull(self.seeds(cotangent))
+        return self.program.inputs.join([to_numpy(g) for g in grads])
+
+    def seeds(self, cotangent: Vector) -> list[Any]:
+        """Return a flat cotangent as tensors of its own, one per output."""
         import torch
 
-        seeds = [
+        return [
             torch.from_numpy(part).to(device=out.device, dtype=out.dtype).reshape(out.shape)
             for part, out in zip(self.program.outputs.split(cotangent), self.outs, strict=True)
         ]
-        grads = self._pull(seeds, create_graph=False)
-        return self.program.inputs.join([to_numpy(g) for g in grads])
 
-    def _pull(self, seeds: Sequence[Any], *, create_graph: bool) -> list[Any]:
+    def pull(self, seeds: Sequence[Any], *, create_graph: bool = False) -> list[Any]:
+        """Return the gradient by each leaf, zeros for None, for one cotangent per output."""
         import torch
 
         self.evaluations += 1
@@ -168,7 +172,7 @@ class TorchPullback(Pullback):
                 leaves = [v if v.requires_grad else v.detach().requires_grad_() for v in leaves]
                 inner = TorchPullback.at(self.program, leaves, self.eps)
                 typed = [seed.to(out.dtype) for seed, out in zip(seeds, inner.outs, strict=True)]
-                return inner._pull(typed, create_graph=True)
+                return inner.pull(typed, create_graph=True)
 
         return Program(
             run, inputs, outputs, surroundings=lambda values: self.program.surroundings(values[:count])
@@ -181,9 +185,10 @@ class TorchPullback(Pullback):
             _leaf_like(part, out)
             for part, out in zip(self.program.outputs.split(cotangent), self.outs, strict=True)
         ]
-        return TorchPullback.at(program, self._fresh() + seeds, self.eps, self.arithmetic)
+        return TorchPullback.at(program, self.fresh() + seeds, self.eps, self.arithmetic)
 
-    def _fresh(self) -> list[Any]:
+    def fresh(self) -> list[Any]:
+        """Return copies of the leaves, for another run."""
         return [x.detach().clone().requires_grad_() for x in self.leaves]
 
     def coarsely(self, runs: int) -> list[Pullback]:
@@ -191,7 +196,7 @@ class TorchPullback(Pullback):
         from pytest_gradcheck.methods.torch_disturbed import SCALE, Disturbed
 
         return [
-            TorchPullback.at(self.program, self._fresh(), SCALE, functools.partial(Disturbed, SCALE, seed))
+            TorchPullback.at(self.program, self.fresh(), SCALE, functools.partial(Disturbed, SCALE, seed))
             for seed in range(runs)
         ]
 

@@ -1,0 +1,67 @@
+"""Properties of a torch function and its backward beyond the values of its gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from pytest_gradcheck.core.problem import Problem
+from pytest_gradcheck.core.results import Diagnosis, Property
+from pytest_gradcheck.methods.torch import TorchPullback
+
+if TYPE_CHECKING:
+    from pytest_gradcheck.methods.torch_trials import Finding
+
+#: What is said of a property of the user's own Functions that holds.
+HOLDS = {
+    "inputs-unchanged": "what autograd does not know to be changed in place stays as it is",
+    "cotangents-unchanged": "the backward leaves its cotangents as they are",
+    "non-contiguous-inputs": "the same values and gradients for non-contiguous inputs",
+    "expanded-inputs": "the same values and gradients for expanded inputs",
+    "conjugated-inputs": "the same values and gradients for inputs marked as conjugated",
+    "non-contiguous-cotangents": "the same gradients for non-contiguous cotangents",
+    "expanded-cotangents": "the same gradients for expanded cotangents",
+    "conjugated-cotangents": "the same gradients for cotangents marked as conjugated",
+    "undefined-cotangents": "an output without a cotangent counts as one with zeros",
+    "accumulates": "two backward passes add up to twice the gradient in .grad",
+    "zero-size-inputs": "the backward takes inputs without rows",
+    "batched-cotangents": "a batch of cotangents gives what one after the other gives",
+    "vmap": "torch.func.vmap gives what one call after the other gives",
+    "forward-mode": "the jvp is that of the backward",
+}
+
+
+def of_run(problem: Problem, pullback: TorchPullback, gradient: Any) -> tuple[Property, ...]:
+    """Say what every torch function must keep; one more backward pass."""
+    from pytest_gradcheck.methods import torch_trials
+
+    return _properties(torch_trials.of_run(problem, pullback, gradient))
+
+
+def of_ways(problem: Problem, pullback: TorchPullback) -> tuple[Property, ...]:
+    """Say what the user's own `autograd.Function`s make of every way to call them; empty without any."""
+    from pytest_gradcheck.methods import torch_trials
+
+    return _properties(torch_trials.of_ways(problem, pullback))
+
+
+def merged(*parts: Iterable[Property]) -> tuple[Property, ...]:
+    """Put properties together, one of each name: a violation, or else the first."""
+    out: dict[str, Property] = {}
+    for part in parts:
+        for one in part:
+            if one.name not in out or (one.holds is False and out[one.name].holds is not False):
+                out[one.name] = one
+    return tuple(out.values())
+
+
+def violation(properties: Iterable[Property]) -> Diagnosis | None:
+    """Return what the first property that does not hold says of the gradient."""
+    for one in properties:
+        if one.holds is False:
+            return Diagnosis(one.code, one.detail)
+    return None
+
+
+def _properties(findings: Iterable[Finding]) -> tuple[Property, ...]:
+    return tuple(Property(f.name, f.holds, f.text or HOLDS[f.name], f.code) for f in findings)

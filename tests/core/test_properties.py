@@ -1,0 +1,419 @@
+"""What must hold of a backward beside its values: one wrong Function for each property, and right ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from pytest_gradcheck import check_gradients
+
+X = torch.tensor([[0.3, -1.2, 0.8], [1.5, 0.1, -0.4]], dtype=torch.float64)
+
+
+def held(result: Any) -> dict[str, bool | None]:
+    return {p.name: p.holds for p in result.properties}
+
+
+class Square(Function):
+    """Right in every way."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        return x * x
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx, g):
+        return 2 * g * ctx.saved_tensors[0].conj()
+
+    @staticmethod
+    def jvp(ctx, v):
+        return 2 * v * ctx.saved_tensors[0]
+
+
+class Pair(Function):
+    """Right, with two outputs and a rule for vmap of its own."""
+
+    @staticmethod
+    def forward(x, y):
+        return x * y, x + y
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, g, h):
+        x, y = ctx.saved_tensors
+        return g * y + h, g * x + h
+
+    @staticmethod
+    def vmap(info, dims, x, y):
+        x, y = (v.movedim(d, 0) for v, d in zip((x, y), dims, strict=True))
+        return (x * y, x + y), (0, 0)
+
+
+class Exponential(Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = x.exp_()
+        ctx.mark_dirty(x)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.saved_tensors[0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.complex128])
+def test_a_right_function_keeps_every_property(dtype):
+    result = check_gradients(lambda x: Square.apply(x).abs(), X.to(dtype))
+    assert result.verdict == "pass", str(result)
+    everything = {
+        "inputs-unchanged", "outputs-in-graph", "repeatable-backward", "cotangents-unchanged", "accumulates",
+        "non-contiguous-inputs", "expanded-inputs", "non-contiguous-cotangents", "expanded-cotangents",
+        "zero-size-inputs", "batched-cotangents", "vmap", "forward-mode",
+    }  # fmt: skip
+    if dtype.is_complex:
+        assert check_gradients(Square.apply, X.to(dtype) * (1 + 2j)).verdict == "pass"
+        everything |= {"conjugated-inputs", "conjugated-cotangents"}
+    assert held(result) == dict.fromkeys(everything, True)
+    assert all(p.detail for p in result.properties)
+
+
+def test_a_right_function_of_two_outputs_keeps_them_too():
+    result = check_gradients(Pair.apply, (X, X + 1))
+    assert result.verdict == "pass", str(result)
+    assert {"undefined-cotangents", "vmap", "batched-cotangents"} <= held(result).keys()
+    assert set(held(result).values()) == {True}
+
+
+def test_what_is_declared_to_be_changed_in_place_is_right():
+    result = check_gradients(lambda x: Exponential.apply(x * 2), X)
+    assert result.verdict == "pass", str(result)
+    assert held(result)["inputs-unchanged"] is True
+
+
+def test_functions_of_torch_alone_are_called_no_more_often_for_it():
+    calls = []
+
+    def fn(x):
+        calls.append(x)
+        return torch.sin(x)
+
+    result = check_gradients(fn, X, methods=("central", "torch"))
+    before = len(calls)
+    assert held(result).keys() == {
+        "inputs-unchanged", "outputs-in-graph", "repeatable-backward", "cotangents-unchanged",
+    }  # fmt: skip
+    # One call to find the outputs, two for their noise, one under autograd; the rest are differences.
+    assert before - result.methods["central"].evaluations == 4
+    assert check_gradients(np.sin, np.ones(2)).properties == ()
+
+
+# -- one wrong Function for each ---------------------------------------------------------------------
+
+
+def function(forward: Any, backward: Any, **more: Any) -> Any:
+    members = {"forward": staticmethod(forward), "backward": staticmethod(backward)}
+    members |= {name: staticmethod(value) if callable(value) else value for name, value in more.items()}
+    return type("Wrong", (Function,), members)
+
+
+def save(ctx, x):
+    ctx.save_for_backward(x)
+    return x * x
+
+
+def two(ctx, x):
+    ctx.set_materialize_grads(False)
+    ctx.save_for_backward(x)
+    return x * x, x.sin()
+
+
+def right(ctx, g):
+    return 2 * g * ctx.saved_tensors[0]
+
+
+def memory_of(x: torch.Tensor) -> torch.Tensor:
+    """The numbers as a kernel reads them that knows of no strides."""
+    return x.as_strided((x.numel(),), (1,), x.storage_offset()).reshape(x.shape)
+
+
+def square_in_memory(ctx, x):
+    ctx.save_for_backward(x)
+    return memory_of(x) * memory_of(x)
+
+
+def in_memory(ctx, g):
+    return 2 * memory_of(g) * ctx.saved_tensors[0] if g.stride()[-1] else 2 * g * ctx.saved_tensors[0]
+
+
+def from_first(ctx, g):
+    """Wrong for a cotangent without strides of its own."""
+    return 2 * (g if g.stride()[-1] else torch.zeros_like(g)) * ctx.saved_tensors[0]
+
+
+def forget(ctx, g):
+    x = ctx.__dict__.pop("x", None)
+    return 2 * g * (torch.zeros_like(g) if x is None else x)
+
+
+def keep(ctx, x):
+    ctx.x = x.clone()
+    return x * x
+
+
+def counting(ctx, g):
+    ctx.x.mul_(2)
+    return g * ctx.x
+
+
+def noisy(ctx, g):
+    return 2 * g * ctx.saved_tensors[0] * (1 + torch.rand(()).double())
+
+
+def overwrite(ctx, g):
+    out = g * 2 * ctx.saved_tensors[0]
+    g.zero_()
+    return out
+
+
+def rescaled(ctx, x):
+    ctx.x = x.clone()
+    y = x * x
+    x.mul_(3)
+    return y
+
+
+def own_context(ctx, inputs, output):
+    ctx.save_for_backward(*inputs)
+    ctx.save_for_forward(*inputs)
+
+
+FAULTS = {
+    "saved tensor thrown away": (function(keep, forget), "stale-saved-tensor", "repeatable-backward"),
+    "saved tensor changed": (function(keep, counting), "stale-saved-tensor", "repeatable-backward"),
+    "random backward": (function(save, noisy), "nondeterministic-backward", "repeatable-backward"),
+    "cotangent overwritten": (function(save, overwrite), "mutated-cotangent", "cotangents-unchanged"),
+    "input changed": (
+        function(rescaled, lambda ctx, g: 2 * g * ctx.x),
+        "mutated-input",
+        "inputs-unchanged",
+    ),
+    "strides of the input": (
+        function(square_in_memory, right),
+        "non-contiguous-inputs",
+        "non-contiguous-inputs",
+    ),
+    "expanded input": (
+        function(lambda ctx, x: save(ctx, x if all(x.stride()) else x * 0), right),
+        "expanded-inputs",
+        "expanded-inputs",
+    ),
+    "strides of the cotangent": (
+        function(save, in_memory),
+        "non-contiguous-cotangents",
+        "non-contiguous-cotangents",
+    ),
+    "view of the cotangent": (
+        function(save, lambda ctx, g: (2 * g.view(-1) * ctx.saved_tensors[0].reshape(-1)).reshape(g.shape)),
+        "non-contiguous-cotangents",
+        "non-contiguous-cotangents",
+    ),
+    "expanded cotangent": (function(save, from_first), "expanded-cotangents", "expanded-cotangents"),
+    "no rows": (
+        function(save, lambda ctx, g: 2 * g * ctx.saved_tensors[0] * (len(g) // len(g))),
+        "zero-size-inputs",
+        "zero-size-inputs",
+    ),
+    "one of two outputs used": (
+        function(two, lambda ctx, g, h: 2 * g * ctx.saved_tensors[0] + h * ctx.saved_tensors[0].cos()),
+        "undefined-cotangents",
+        "undefined-cotangents",
+    ),
+    "batched cotangents": (
+        function(
+            lambda x: x * x,
+            lambda ctx, g: 2 * g * ctx.saved_tensors[0] if bool(g.isfinite().all()) else g,
+            setup_context=own_context,
+            generate_vmap_rule=True,
+        ),
+        "batched-cotangents",
+        "batched-cotangents",
+    ),
+    "vmap": (
+        function(
+            lambda x: x * x,
+            right,
+            setup_context=own_context,
+            vmap=lambda info, dims, x: (2 * x * x, dims[0]),
+        ),
+        "vmap",
+        "vmap",
+    ),
+    "jvp": (
+        function(
+            lambda x: x * x,
+            right,
+            setup_context=own_context,
+            jvp=lambda ctx, v: v * ctx.saved_tensors[0],
+        ),
+        "forward-mode",
+        "forward-mode",
+    ),
+    "jvp that raises": (
+        function(lambda x: x * x, right, setup_context=own_context, jvp=lambda ctx, v: v * ctx.missing),
+        "forward-mode",
+        "forward-mode",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_a_wrong_function_fails_for_its_property(fault, dtype):
+    wrong, code, name = FAULTS[fault]
+    result = check_gradients(wrong.apply, X.to(dtype))
+    assert (result.verdict, result.culprit, result.diagnosis.code) == ("fail", "torch", code), str(result)
+    assert held(result)[name] is False
+    assert [p.name for p in result.properties if p.holds is False and p.code == code] == [name]
+    assert code in str(result)
+
+
+def test_conjugated_memory_counts():
+    def physical(x):
+        return torch.complex(*torch.view_as_real(x.conj() if x.is_conj() else x).unbind(-1))
+
+    class Inputs(Square):
+        @staticmethod
+        def forward(x):
+            return physical(x) * physical(x)
+
+    class Cotangents(Square):
+        @staticmethod
+        def backward(ctx, g):
+            return 2 * physical(g) * ctx.saved_tensors[0].conj()
+
+    for wrong, name in ((Inputs, "conjugated-inputs"), (Cotangents, "conjugated-cotangents")):
+        result = check_gradients(wrong.apply, torch.complex(X, X.flip(0)))
+        assert (result.verdict, result.diagnosis.code) == ("fail", name), str(result)
+
+
+def test_a_backward_that_writes_into_grad_is_named():
+    class Writes(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            grad = 2 * g * x
+            x.grad = grad if x.grad is None else x.grad + grad
+            return grad
+
+    result = check_gradients(Writes.apply, X)
+    assert (result.verdict, result.diagnosis.code) == ("fail", "accumulates"), str(result)
+
+
+def test_a_function_that_refuses_is_not_wrong():
+    def forward(ctx, x):
+        if not x.is_contiguous():
+            raise ValueError("contiguous, please")
+        return save(ctx, x)
+
+    result = check_gradients(function(forward, right).apply, X)
+    assert result.verdict == "pass", str(result)
+    refused = {p.name: p.detail for p in result.properties if p.holds is None}
+    assert refused.keys() == {"non-contiguous-inputs", "expanded-inputs"}
+    assert "contiguous, please" in refused["non-contiguous-inputs"]
+
+
+def test_once_differentiable_is_said_at_the_first_order():
+    result = check_gradients(function(save, once_differentiable(right)).apply, X)
+    assert result.verdict == "pass"
+    (said,) = [p for p in result.properties if p.name == "twice-differentiable"]
+    assert said.holds is None
+    assert "once_differentiable" in said.detail
+
+
+def test_an_output_without_a_backward_is_said():
+    result = check_gradients(lambda x: (x * x, x.new_ones(2)), X)
+    assert result.verdict == "pass", str(result)
+    (said,) = [p for p in result.properties if p.name == "outputs-in-graph"]
+    assert said.holds is None
+    assert "output[1]" in said.detail
+
+
+def test_running_statistics_may_change():
+    def fn(x, mean, var):
+        return torch.nn.functional.batch_norm(x, mean, var, training=True)
+
+    inputs = {"x": X.clone().requires_grad_(), "mean": torch.zeros(3).double(), "var": torch.ones(3).double()}
+    assert check_gradients(fn, inputs).verdict == "pass"
+
+
+def test_rounding_is_no_difference():
+    """The gradient by a bias before a normalisation is rounding alone, and its digits the memory decides."""
+
+    class Normalised(Function):
+        @staticmethod
+        def forward(ctx, x, b):
+            y = x + b
+            centred = y - y.mean(0)
+            ctx.save_for_backward(centred)
+            return centred / centred.norm(dim=0)
+
+        @staticmethod
+        def backward(ctx, g):
+            (c,) = ctx.saved_tensors
+            n = c.norm(dim=0)
+            inner = g / n - c * (g * c).sum(0) / n**3
+            inner = inner - inner.mean(0)
+            return inner, inner.sum(0)
+
+    x = torch.randn(40, 5, generator=torch.manual_seed(0))
+    result = check_gradients(Normalised.apply, (x, torch.ones(5)))
+    assert result.verdict != "fail", str(result)
+
+
+@torch.library.custom_op("gradcheck_tests::cube", mutates_args=())
+def cube(x: torch.Tensor) -> torch.Tensor:
+    return x**3
+
+
+cube.register_autograd(
+    lambda ctx, g: (3 * g.view(-1) * ctx.saved_tensors[0].reshape(-1) ** 2).view(g.shape),
+    setup_context=lambda ctx, inputs, output: ctx.save_for_backward(*inputs),
+)
+
+
+def test_a_custom_operation_is_tried_too():
+    result = check_gradients(cube, X)
+    assert (result.verdict, result.diagnosis.code) == ("fail", "non-contiguous-cotangents"), str(result)
+
+
+def test_the_second_order_keeps_what_the_first_saw():
+    result = check_gradients(Square.apply, X, order=2)
+    assert (result.verdict, result.order) == ("pass", 2), str(result)
+    assert held(result)["forward-mode"] is True
+
+
+def test_the_function_is_as_before():
+    forward = Square.__dict__["forward"]
+    check_gradients(Square.apply, X)
+    assert Square.__dict__["forward"] is forward
