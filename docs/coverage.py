@@ -20,6 +20,7 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT)
 
 from docs.coverage_page import autograd_part, numpy_part, scipy_part  # noqa: E402  found by the path above
+from docs.coverage_page.command import write_or_check  # noqa: E402  the same
 
 INTRODUCTION = """\
 <!-- Written by docs/coverage.py from the engine's tables: change those, and run it again. -->
@@ -47,16 +48,7 @@ def page() -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the page, or compare it with `--check`; the exit status."""
-    if list(arguments) not in ([], ["--check"]):
-        print(f"usage: python docs/coverage.py [--check], got {' '.join(arguments)}", file=sys.stderr)
-        return 2
-    text = page()
-    if not arguments:
-        PAGE.write_text(text, encoding="utf-8")
-    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-        print(f"{PAGE} is not what the tables say: run python docs/coverage.py", file=sys.stderr)
-        return 1
-    return 0
+    return write_or_check(arguments, "docs/coverage.py", PAGE, page)
 
 
 if __name__ == "__main__":

@@ -201,6 +201,12 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
         store.entries.append(entry)
         return entry
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Otherwise torch wraps the dispatch in a guard against compiling it, a quarter of the recording of a
+        # small MLP (0.86 ms against 1.12 ms). Functions compiled by the user are recorded all the same.
+        return False
+
     def depends(self, tensor: torch.Tensor) -> bool:
         """Whether the tensor's value was computed from the inputs."""
         return self._entry(tensor).dependent
@@ -427,11 +433,14 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
                         return True
         return False
 
-    def _argument(self, arg: Any) -> Any:
+    def _argument(self, arg: Any, reads: list[int]) -> Any:
+        """An argument as the tape has it; the slots in it are added to ``reads``."""
         if isinstance(arg, torch.Tensor):
-            return Slot(self._read(arg))
+            slot = self._read(arg)
+            reads.append(slot)
+            return Slot(slot)
         if isinstance(arg, (list, tuple)):
-            return [self._argument(item) for item in arg]
+            return [self._argument(item, reads) for item in arg]
         if isinstance(arg, torch.dtype):
             return Dtype(numpy_dtype(arg))
         return arg
@@ -443,8 +452,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
         hidden = rule.hidden_writes(args) if rule.hidden_writes is not None else ()
         # Memory for noise that the operation is to draw holds nothing yet.
         blank = {id(tensor) for tensor in hidden} if rule.recorded else set()
-        template = tuple(None if id(arg) in blank else self._argument(arg) for arg in args)
-        named = {k: self._argument(v) for k, v in kwargs.items() if k not in _ALLOCATION_ONLY}
+        reads: list[int] = []
+        template = tuple([None if id(arg) in blank else self._argument(arg, reads) for arg in args])
+        named = {k: self._argument(v, reads) for k, v in kwargs.items() if k not in _ALLOCATION_ONLY}
         for tensor in hidden:
             self._prepare_write(tensor)
         result = func(*args, **kwargs)
@@ -456,7 +466,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
                 Slot(self._constant(to_numpy(r))) if isinstance(r, torch.Tensor) else None
                 for r in (*results, *hidden)
             ]
-        self._finish(info.name, rule.function, template, named, results, single, hidden)
+            reads += slots_in(named["recorded"])
+        self._finish(info.name, rule.function, template, named, reads, results, single, hidden)
         return result
 
     def _finish(
@@ -465,24 +476,23 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
         function: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
+        reads: list[int],
         results: list[Any],
         single: bool,
         hidden: tuple[torch.Tensor, ...] = (),
     ) -> None:
         out: list[int | None] = []
         dtypes: list[np.dtype[Any] | None] = []
-        for tensor in (*results, *hidden):
+        for tensor in (*results, *hidden) if hidden else results:
             if isinstance(tensor, torch.Tensor):
                 out.append(self.tape.new_slot())
                 dtypes.append(numpy_dtype(tensor.dtype))
             else:
                 out.append(None)
                 dtypes.append(None)
-        reads = tuple(slot for arg in (*args, *kwargs.values()) for slot in slots_in(arg))
         where = location() if self._observer is not None else ""
-        node = Node(
-            name, function, args, kwargs, tuple(out), tuple(dtypes), single and not hidden, reads, where
-        )
+        single = single and not hidden
+        node = Node(name, function, args, kwargs, tuple(out), tuple(dtypes), single, tuple(reads), where)
         self.tape.nodes.append(node)
         for tensor, slot in zip(results, out, strict=False):
             if slot is not None:
@@ -494,9 +504,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
             assert slot is not None
             self._write(tensor, slot)
         if self._observer is not None:
-            self._observer(
-                node, [t.detach().clone() if isinstance(t, torch.Tensor) else None for t in results]
-            )
+            self._observe(node, results)
+
+    def _observe(self, node: Node, results: list[Any]) -> None:
+        assert self._observer is not None
+        self._observer(node, [t.detach().clone() if isinstance(t, torch.Tensor) else None for t in results])
 
     def _mutate(self, func: Any, info: _Info, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         targets: list[torch.Tensor] = []
@@ -532,7 +544,34 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
             else:
                 self._write(target, self._broadcast(value, target))
             return out
+        if info.written[0][0] == 0 and len(targets) == 1:
+            # x.op_(y): the rule of op, and its result is the new x.
+            rule = registry.find(info.base.removesuffix("_"), info.overload)
+            if rule is not None and not rule.recorded and rule.hidden_writes is None:
+                return self._in_place(func, info, rule, args, kwargs)
         return self._functional_then_copy(func, info, args, kwargs, targets)
+
+    def _in_place(
+        self, func: Any, info: _Info, rule: registry.Entry, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        target = args[0]
+        reads: list[int] = []
+        template = [self._argument(arg, reads) for arg in args]
+        named = {k: self._argument(v, reads) for k, v in kwargs.items() if k not in _ALLOCATION_ONLY}
+        self._prepare_write(target)
+        out = func(*args, **kwargs)
+        slot = self.tape.new_slot()
+        dtype = numpy_dtype(target.dtype)
+        where = location() if self._observer is not None else ""
+        # The target keeps its shape and dtype, whatever the operation would have given.
+        template = [rule.function, tuple(target.shape), Dtype(dtype), *template]
+        node = Node(info.name, _into, tuple(template), named, (slot,), (dtype,), True, tuple(reads), where)
+        self.tape.nodes.append(node)
+        self._shapes[slot] = (target.shape, target.dtype)
+        self._write(target, slot)
+        if self._observer is not None:
+            self._observe(node, [target])
+        return out
 
     def _copy(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         target, source = args[0], args[1]
@@ -590,7 +629,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
         rule = registry.find(info.base.removesuffix("_"), info.overload)
         if rule is None:
             raise LoweringError(f"{info.name} has no rule on the reference engine", info.name)
-        template = tuple(self._argument(arg) for arg in args)
+        template = tuple(self._argument(arg, []) for arg in args)
         out = func(*args, **kwargs)
         slot = self._emit(info.base, rule.function, template, alias.layout_of(target))
         self._entry(target).slot = slot
@@ -709,6 +748,11 @@ def _copy_rule(value: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     if value.shape != shape:
         value = np.broadcast_to(value, shape)
     return cast(value, dtype)
+
+
+def _into(rule: Callable[..., Any], shape: tuple[int, ...], dtype: Any, *args: Any, **kwargs: Any) -> Any:
+    value = rule(*args, **kwargs)
+    return value if value.shape == shape and value.dtype == dtype else _copy_rule(value, shape, dtype)
 
 
 _functional_forms: dict[Any, Any] = {}

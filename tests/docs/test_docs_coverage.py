@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -26,22 +27,28 @@ def test_the_page_is_what_the_tables_say():
     assert text == coverage.page(), "run python docs/coverage.py"
 
 
-def test_it_runs_as_a_script(tmp_path):
-    script = [sys.executable, str(ROOT / "docs/coverage.py")]
+SCRIPTS = pytest.mark.parametrize("name", ["coverage", "torch_coverage"])
+
+
+@SCRIPTS
+def test_it_runs_as_a_script(name, tmp_path):
+    script = [sys.executable, str(ROOT / f"docs/{name}.py")]
     done = subprocess.run([*script, "--verbose"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr.startswith("usage: python docs/coverage.py")
+    assert done.stderr.startswith(f"usage: python docs/{name}.py")
 
 
-def test_it_writes_and_compares(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(coverage, "PAGE", tmp_path / "page.md")
-    monkeypatch.setattr(coverage, "page", lambda: "# Title\n")
-    assert coverage.main(["--check"]) == 1
-    assert "run python docs/coverage.py" in capsys.readouterr().err
-    assert coverage.main([]) == 0
-    assert coverage.main(["--check"]) == 0
-    coverage.PAGE.write_text("# Another\n", encoding="utf-8")
-    assert coverage.main(["--check"]) == 1
+@SCRIPTS
+def test_it_writes_and_compares(name, tmp_path, monkeypatch, capsys):
+    script = importlib.import_module(f"docs.{name}")
+    monkeypatch.setattr(script, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(script, "page", lambda: "# Title\n")
+    assert script.main(["--check"]) == 1
+    assert f"run python docs/{name}.py" in capsys.readouterr().err
+    assert script.main([]) == 0
+    assert script.main(["--check"]) == 0
+    script.PAGE.write_text("# Another\n", encoding="utf-8")
+    assert script.main(["--check"]) == 1
 
 
 def test_a_function_that_nobody_knows_is_noticed(monkeypatch):

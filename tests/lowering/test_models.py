@@ -224,6 +224,18 @@ def test_residuals_of_an_exact_fit_are_smooth() -> None:
     np.testing.assert_allclose(np.reshape(curvature, (2, 2)), [[0, 0], [0, 2]], atol=1e-12)
 
 
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_resizing_with_anti_aliasing(mode: str, agree: Any) -> None:
+    def fn(x: Any) -> Any:
+        return (
+            F.interpolate(x, (3, 7), mode=mode, antialias=True),
+            F.interpolate(x, scale_factor=(0.4, 1.5), mode=mode, antialias=True),
+            F.interpolate(x, (2, 3), mode=mode, antialias=True, align_corners=True),
+        )
+
+    agree(fn, rand(1, 2, 6, 5))
+
+
 def test_fft(agree: Any) -> None:
     def fn(x: Any) -> Any:
         spectrum = torch.fft.rfft(x, norm="ortho")

@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import numpy as np
+import torch
 
 import reference_engine as engine
 from pytest_gradcheck.lowering.aten.elementwise import log_sigmoid
@@ -202,6 +203,27 @@ def max_unpool(n: int) -> Any:
 def recorded_pool(n: int) -> Any:
     """Fractional max pools, whose random regions gave the recorded indices."""
     return lambda x, *args, recorded: (_pick_flat(x, data(recorded[1]), n), recorded[1])
+
+
+def smooth_upsample(kernel: Any) -> Any:
+    """``_upsample_*2d_aa``: resizing with anti-aliasing, one matrix per dimension.
+
+    The weights are no part of the derivative: torch's kernel gives them, as what it makes of the identity.
+    """
+
+    def matrix(before: int, after: int, align_corners: bool, scale: Any) -> Array:
+        # Lines: torch 2.13 gets an image that stays one wide wrong, all rows as the first.
+        lines = torch.eye(before, dtype=torch.float64).reshape(before, 1, 1, before)
+        return np.asarray(
+            kernel(lines, [1, after], align_corners, None, scale).reshape(before, after).numpy()
+        )
+
+    def rule(x: Any, size: Any, align_corners: bool, down: Any = None, across: Any = None) -> Any:
+        tall = matrix(x.shape[-2], size[0], align_corners, down).astype(x.dtype)
+        wide = matrix(x.shape[-1], size[1], align_corners, across).astype(x.dtype)
+        return tall.T @ x @ wide
+
+    return rule
 
 
 # ---------------------------------------------------------------------- normalisations
@@ -601,6 +623,8 @@ LAYERS: Rules = {
 }
 
 POOLS: Rules = {
+    "_upsample_bilinear2d_aa": smooth_upsample(torch.ops.aten._upsample_bilinear2d_aa),
+    "_upsample_bicubic2d_aa": smooth_upsample(torch.ops.aten._upsample_bicubic2d_aa),
     "max_pool2d_with_indices": max_pool(2),
     "max_pool3d_with_indices": max_pool(3),
     "avg_pool1d": avg_pool(1),
