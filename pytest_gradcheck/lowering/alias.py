@@ -44,6 +44,7 @@ def layout_of(tensor: torch.Tensor) -> Layout:
     )
 
 
+@functools.lru_cache(maxsize=4096)  # as for `disjoint`
 def covers(layout: Layout, elements: int) -> bool:
     """Whether every element of a store of so many elements is seen, once, and as it is."""
     if layout.offset or layout.conj or layout.neg or int(np.prod(layout.shape, dtype=np.int64)) != elements:

@@ -109,13 +109,20 @@ _infos: dict[Any, _Info] = {}
 class _Entry:
     """One tensor that the recorder has seen. Holds it, so that no other can get its id."""
 
-    __slots__ = ("dependent", "slot", "store", "tensor")
+    __slots__ = ("dependent", "lies", "slot", "store", "tensor")
 
     def __init__(self, tensor: torch.Tensor, slot: int | None, store: _Store, dependent: bool) -> None:
         self.tensor = tensor
         self.slot = slot
         self.store = store
         self.dependent = dependent
+        self.lies: Layout | None = None
+
+    def layout(self) -> Layout:
+        """How the tensor lies in its store; whoever changes that sets ``lies`` to None."""
+        if self.lies is None:
+            self.lies = alias.layout_of(self.tensor)
+        return self.lies
 
 
 class _Store:
@@ -237,7 +244,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
         if not entry.dependent:
             entry.slot = self._capture(tensor)
             return entry.slot
-        layout = alias.layout_of(tensor)
+        layout = entry.layout()
         store = entry.store
         if store.content is None:
             self._establish(store, tensor)
@@ -296,7 +303,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
         known = [e for e in store.entries if e.slot is not None and e.dependent]
         for entry in known:
             size = entry.tensor.untyped_storage().nbytes() // entry.tensor.element_size()
-            layout = alias.layout_of(entry.tensor)
+            layout = entry.layout()
             if alias.covers(layout, size):
                 assert entry.slot is not None
                 store.content = (entry.slot, layout)
@@ -346,7 +353,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
         return slot
 
     def _lay_over(self, store: _Store, tensor: torch.Tensor, slot: int) -> None:
-        layout = alias.layout_of(tensor)
+        layout = self._entry(tensor).layout()
         elements = tensor.untyped_storage().nbytes() // tensor.element_size()
         if alias.covers(layout, elements):
             store.content, store.pending = (slot, layout), []
@@ -357,9 +364,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
 
     def _prepare_write(self, tensor: torch.Tensor) -> None:
         """Before the memory changes: know what is in it."""
-        store = self._entry(tensor).store
+        entry = self._entry(tensor)
+        store = entry.store
         if store.content is None:
-            layout = alias.layout_of(tensor)
+            layout = entry.layout()
             elements = tensor.untyped_storage().nbytes() // tensor.element_size()
             if not alias.covers(layout, elements):
                 self._establish(store, tensor)
@@ -375,12 +383,12 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
             )
         self._lay_over(store, tensor, slot)
         store.written = True
-        layout = alias.layout_of(tensor)
+        layout = entry.layout()
         elements = tensor.untyped_storage().nbytes() // tensor.element_size()
         for other in store.entries:
             other.dependent = True
             if other.slot is not None and other is not entry:
-                lies = alias.layout_of(other.tensor)
+                lies = other.layout()
                 if lies == layout:
                     other.slot = slot
                 elif not alias.disjoint(lies, layout, elements):
@@ -631,21 +639,23 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
             raise LoweringError(f"{info.name} has no rule on the reference engine", info.name)
         template = tuple(self._argument(arg, []) for arg in args)
         out = func(*args, **kwargs)
-        slot = self._emit(info.base, rule.function, template, alias.layout_of(target))
-        self._entry(target).slot = slot
+        entry = self._entry(target)
+        entry.lies = None
+        entry.slot = self._emit(info.base, rule.function, template, entry.layout())
         return out
 
     def resize(self, target: torch.Tensor, run: Callable[[], Any]) -> None:
         """Let a tensor show its memory in another shape, more of it if there is not enough."""
         entry = self._entry(target)
         store = entry.store
-        before, layout = target.untyped_storage().nbytes(), alias.layout_of(target)
+        before, layout = target.untyped_storage().nbytes(), entry.layout()
         if store.content is None and entry.dependent and target.numel():
             self._establish(store, target)
         elements = before // target.element_size()
         flat = None if store.content is None else self._flat(store, target.dtype, elements)
         run()
-        if alias.layout_of(target) == layout:
+        entry.lies = None
+        if entry.layout() == layout:
             return
         entry.slot = None
         after = target.untyped_storage().nbytes()
@@ -667,16 +677,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
         run()
         entry.store = self._store(target)
         entry.dependent = entry.store.written or any(e.dependent for e in entry.store.entries)
-        entry.slot = None
+        entry.slot = entry.lies = None
         if entry.store.content is None:
-            same = alias.layout_of(target)
+            same = entry.layout()
             entry.slot = next(
-                (
-                    e.slot
-                    for e in entry.store.entries
-                    if e.slot is not None and alias.layout_of(e.tensor) == same
-                ),
-                None,
+                (e.slot for e in entry.store.entries if e.slot is not None and e.layout() == same), None
             )
         entry.store.entries.append(entry)
 

@@ -131,12 +131,8 @@ def working_dtype(own: np.dtype[Any], precision: Precision) -> np.dtype[Any]:
     return _IN_PRECISION[precision].get(own.kind, own)
 
 
-def _specialise(tree: Any, precision: Precision) -> Any:
-    if type(tree) is Dtype:
-        return working_dtype(tree.own, precision)
-    if type(tree) in (list, tuple):
-        return type(tree)(_specialise(item, precision) for item in tree)
-    return tree
+def _specialise(arg: Any, precision: Precision) -> Any:
+    return working_dtype(arg.own, precision) if type(arg) is Dtype else arg
 
 
 def _fill(tree: Any, values: list[Any]) -> Any:
@@ -159,11 +155,21 @@ class Program:
         self._steps = [self._step(node) for node in tape.nodes]
 
     def _step(self, node: Node) -> tuple[Any, ...]:
-        args = tuple(_specialise(arg, self.precision) for arg in node.args)
-        kwargs = {name: _specialise(arg, self.precision) for name, arg in node.kwargs.items()}
-        plain = [(i, arg.number) for i, arg in enumerate(args) if type(arg) is Slot]
-        nested = [i for i, arg in enumerate(args) if type(arg) is list and slots_in(arg)]
-        named = [name for name, arg in kwargs.items() if slots_in(arg)]
+        args: Any = node.args
+        plain: list[tuple[int, int]] = []
+        nested: list[int] = []
+        for i, arg in enumerate(args):
+            kind = type(arg)
+            if kind is Slot:
+                plain.append((i, arg.number))
+            elif kind is list and slots_in(arg):
+                nested.append(i)
+            elif kind is Dtype:
+                args = (*args[:i], working_dtype(arg.own, self.precision), *args[i + 1 :])
+        kwargs, named = node.kwargs, []
+        if kwargs:
+            kwargs = {name: _specialise(arg, self.precision) for name, arg in kwargs.items()}
+            named = [name for name, arg in kwargs.items() if slots_in(arg)]
         return node, args, kwargs, plain, nested, named
 
     def run(self, inputs: Sequence[Any], watch: Callable[[Node, list[Any]], None] | None = None) -> list[Any]:

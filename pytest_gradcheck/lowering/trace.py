@@ -17,7 +17,7 @@ on the engine.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -161,16 +161,19 @@ def _plain_kernels() -> Iterator[None]:
     Under ``no_grad`` a Transformer layer and multi-head attention would run as one opaque kernel, and an LSTM
     in float32 as one of oneDNN's: other operations than those that the gradient on trial belongs to.
     """
-    with ExitStack() as stack:
-        if torch.backends.mha.get_fastpath_enabled():
+    fused = torch.backends.mha.get_fastpath_enabled()
+    # torch.backends.mkldnn.flags() also sets TF32, with a warning where there is no Intel GPU.
+    enabled = getattr(torch._C, "_get_mkldnn_enabled", bool)
+    enable: Callable[[bool], object] = getattr(torch._C, "_set_mkldnn_enabled", bool)
+    mkldnn = enabled()
+    try:
+        if fused:
             torch.backends.mha.set_fastpath_enabled(False)
-            stack.callback(torch.backends.mha.set_fastpath_enabled, True)
-        # torch.backends.mkldnn.flags() also sets TF32, with a warning where there is no Intel GPU.
-        enabled, enable = (
-            getattr(torch._C, "_get_mkldnn_enabled", None),
-            getattr(torch._C, "_set_mkldnn_enabled", None),
-        )
-        if enabled is not None and enable is not None and enabled():
+        if mkldnn:
             enable(False)
-            stack.callback(enable, True)
         yield
+    finally:
+        if fused:
+            torch.backends.mha.set_fastpath_enabled(True)
+        if mkldnn:
+            enable(True)
