@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -92,15 +93,23 @@ class Call:
             return []
         if not base.outs or not all(map(functools.partial(alike, eps=self.eps), first, again)):
             return []
-        found: list[Finding | None] = [self._unchanged(base), self._cotangents_unchanged()]
-        found += [self._inputs(*way) for way in INPUT_WAYS] + [
-            self._cotangents(*way) for way in COTANGENT_WAYS
+        trials: list[Callable[[], Finding | None]] = [
+            functools.partial(self._unchanged, base),
+            self._cotangents_unchanged,
+            *[functools.partial(self._inputs, *way) for way in INPUT_WAYS],
+            *[functools.partial(self._cotangents, *way) for way in COTANGENT_WAYS],
+            functools.partial(self._undefined, first),
+            self._once_differentiable,
         ]
-        found += [self._undefined(first), self._once_differentiable()]
         if self.kind.generate_vmap_rule or overridden(self.kind, "vmap"):
-            found += [self._batched(), self._vmapped()]
+            trials += [self._batched, self._vmapped]
         if overridden(self.kind, "jvp"):
-            found.append(self._forward_mode(first))
+            trials.append(functools.partial(self._forward_mode, first))
+        found = []
+        for trial in trials:
+            # What nobody foresaw of a Function is no finding, and must not end the check.
+            with contextlib.suppress(Exception):
+                found.append(trial())
         return [finding for finding in found if finding is not None]
 
     # -- one property each -----------------------------------------------------------------------------
@@ -315,9 +324,10 @@ def _contiguous(x: torch.Tensor) -> torch.Tensor:
 
 def _spread(x: torch.Tensor) -> torch.Tensor:
     """Put the axes in reverse order, and other numbers between the entries: it cannot be viewed as flat."""
-    turned = x.permute(*reversed(range(x.ndim)))
+    backwards = tuple(reversed(range(x.ndim)))
+    turned = x.permute(backwards)
     gapped = torch.stack([turned, turned.detach() + 1], dim=-1)[..., 0]
-    return gapped.permute(*reversed(range(x.ndim)))
+    return gapped.permute(backwards)
 
 
 def _first_row(x: torch.Tensor) -> torch.Tensor:

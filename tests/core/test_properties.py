@@ -100,6 +100,13 @@ def test_a_right_function_of_two_outputs_keeps_them_too():
     assert set(held(result).values()) == {True}
 
 
+def test_a_single_number_lies_in_memory_in_one_way():
+    result = check_gradients(lambda x: Square.apply(x.sum()), X)
+    assert result.verdict == "pass", str(result)
+    assert not {"non-contiguous-inputs", "expanded-cotangents"} & held(result).keys()
+    assert held(result)["forward-mode"] is True
+
+
 def test_what_is_declared_to_be_changed_in_place_is_right():
     result = check_gradients(lambda x: Exponential.apply(x * 2), X)
     assert result.verdict == "pass", str(result)
