@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,7 @@ class Leaf:
     @property
     def size(self) -> int:
         """Number of real coordinates."""
-        return int(np.prod(self.shape, dtype=np.int64)) * (2 if self.is_complex else 1)
+        return math.prod(self.shape) * (2 if self.is_complex else 1)
 
     @property
     def stop(self) -> int:

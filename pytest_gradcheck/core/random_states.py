@@ -40,8 +40,14 @@ class RandomStates:
         random.seed(self.seed)
         np.random.seed(self.seed % 2**32)
         torch = sys.modules.get("torch")
-        if torch is not None:
+        if torch is None:
+            return
+        if torch.accelerator.is_available():
             torch.manual_seed(self.seed)
+        else:
+            # For every kind of device that is not there `torch.manual_seed` writes down the stack of its
+            # caller, and keeps it in case the device comes up later.
+            torch.default_generator.manual_seed(self.seed)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,5 @@
 """Benchmarks, side by side in one run: `python -m tests.benchmarks engine`.
 
-Every module here that has `run(quick) -> list[Table]` is one benchmark, called by the module's name.
+A module here with a function `run(quick)`, which yields Tables, is a benchmark, called by its module's name.
+Its `PACKAGES` are those whose versions the figures depend on.
 """

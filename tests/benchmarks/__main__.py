@@ -43,13 +43,13 @@ def main(arguments: list[str]) -> None:
     how.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
     given = parser.parse_args(arguments)
     benchmark = importlib.import_module(f"tests.benchmarks.{given.name}")
-    tables = benchmark.run(given.quick)
-    said = circumstances(" ".join([parser.prog, given.name, *arguments[1:]]), benchmark.PACKAGES)
-    markdown = "\n".join([said, "", *(table.markdown() for table in tables)])
-    if given.markdown:
-        print(markdown)
-        return
-    print("\n".join([said, "", *(table.plain() for table in tables)]))
+    said = circumstances(" ".join([parser.prog, *arguments]), benchmark.PACKAGES)
+    section = [said, ""]
+    print(f"{said}\n", flush=True)
+    for table in benchmark.run(given.quick):
+        section.append(table.markdown())
+        print(section[-1] if given.markdown else table.plain(), flush=True)
+    markdown = "\n".join(section)
     if given.write:
         PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8"), given.name, markdown), encoding="utf-8")
 

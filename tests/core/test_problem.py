@@ -25,6 +25,13 @@ def test_global_random_states_are_as_before():
     assert torch.equal(torch.get_rng_state(), states[2])
 
 
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="torch seeds a device that is there")
+def test_random_numbers_cost_no_stack_for_each_call():
+    waiting = len(torch.cuda._queued_calls)
+    check_gradients(lambda x: x * torch.rand(()), torch.ones(3))
+    assert len(torch.cuda._queued_calls) == waiting
+
+
 def test_dropout_is_checked_under_one_mask():
     x = torch.linspace(1, 2, 50)
 
