@@ -45,8 +45,8 @@ class RandomStates:
         if torch.accelerator.is_available():
             torch.manual_seed(self.seed)
         else:
-            # For every kind of device that is not there `torch.manual_seed` writes down the stack of its
-            # caller, and keeps it in case the device comes up later.
+            # For every kind of device that is not there `torch.manual_seed` formats the stack of its caller,
+            # in case the device comes up later: that takes a millisecond.
             torch.default_generator.manual_seed(self.seed)
 
 
