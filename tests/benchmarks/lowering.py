@@ -162,7 +162,7 @@ def checks(quick: bool) -> Table:
 def large_checks(quick: bool) -> Table:
     """The same for models where every entry is out of the question."""
     rows = []
-    for name in ["MLP"] if quick else ["MLP", "LeNet with batch norm", "LSTM", "Transformer layer"]:
+    for name in ["MLP", "LSTM"] if quick else ["MLP", "LeNet with batch norm", "LSTM", "Transformer layer"]:
         made = model(name, not quick)
         seconds = timing.best(
             {

@@ -122,13 +122,6 @@ def scatter_reduce(
             n = np.where(hit, np.maximum(n, 1), 1)
             summed = summed / n if x.dtype.kind in "fc" else np.floor_divide(summed, n)
         return np.reshape(summed, x.shape)
-    # The rest one rank at a time: the k-th source of every target together.
-    order = np.argsort(places, kind="stable")
-    rank = np.empty(len(places), np.int64)
-    starts = np.r_[0, np.flatnonzero(np.diff(places[order])) + 1] if len(places) else np.zeros(0, np.int64)
-    lengths = np.diff(np.r_[starts, len(places)])
-    rank[order] = np.arange(len(places)) - np.repeat(starts, lengths)
-    result = own
     if reduce in ("amax", "amin"):
         # Ties share the gradient evenly, which pairwise maxima would not do: the winners are found first.
         pick = np.maximum if reduce == "amax" else np.minimum
@@ -136,12 +129,19 @@ def scatter_reduce(
         if not include_self:
             best[hit] = -np.inf if reduce == "amax" else np.inf
         pick.at(best, places, data(values))
-        wins = (data(values) == best[places]).astype(np.float64)
-        own_wins = ((data(own) == best) & (include_self | ~hit)).astype(np.float64)
-        n = np.maximum(own_wins + np.bincount(places, weights=wins, minlength=size), 1)
-        safe_values, safe_own = np.where(wins > 0, values, 0.0), np.where(own_wins > 0, own, 0.0)
-        result = (safe_own * own_wins + accumulate(safe_values * wins, places=places, size=size)) / n
+        wins = np.flatnonzero(data(values) == best[places])
+        own_wins = (data(own) == best) & (include_self | ~hit)
+        n = np.maximum(own_wins + np.bincount(places[wins], minlength=size), 1).astype(np.float64)
+        result = np.where(own_wins, own, 0.0) + accumulate(values[wins], places=places[wins], size=size)
+        result = result / n
         return np.reshape(cast(result, x.dtype), x.shape)
+    # Products one rank at a time: the k-th source of every target together.
+    order = np.argsort(places, kind="stable")
+    rank = np.empty(len(places), np.int64)
+    starts = np.r_[0, np.flatnonzero(np.diff(places[order])) + 1] if len(places) else np.zeros(0, np.int64)
+    lengths = np.diff(np.r_[starts, len(places)])
+    rank[order] = np.arange(len(places)) - np.repeat(starts, lengths)
+    result = own
     for k in range(int(rank.max()) + 1 if len(rank) else 0):
         chosen = np.flatnonzero(rank == k)
         target = places[chosen]
