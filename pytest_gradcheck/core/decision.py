@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pytest_gradcheck.core import outcome
+from pytest_gradcheck.core.causes import of_error
 from pytest_gradcheck.core.compare import Tolerance, vote
 from pytest_gradcheck.core.diagnose import diagnose
 from pytest_gradcheck.core.errors import InvalidArgument, Unavailable
@@ -47,6 +48,10 @@ ROUNDS = 16
 
 #: Random projections of a first look; each error has that many chances not to cancel.
 DIRECTIONS = 2
+
+
+#: Diagnoses that torch itself gave the reason for.
+NOTED = ("detached", "once-differentiable", "none-gradient")
 
 
 def _is_not_finite(table: Table, name: str) -> bool:
@@ -132,8 +137,7 @@ class Decision:
         """Compare cheaply, look closely on doubt, and say what was found."""
         for name, (status, reason) in self.states.items():
             if status is Status.ERROR:
-                diagnosis = Diagnosis("backward-raised", f"{name} raised {reason}")
-                return self.result(Verdict.FAIL, diagnosis, culprit=name)
+                return self.result(Verdict.FAIL, of_error(name, str(reason)), culprit=name)
         # In the order of the names: that of a set changes from run to run, and with it the message.
         differences = tuple(
             n for n in METHOD_NAMES if n in DIFFERENCE_METHODS and self.states.get(n) == (Status.OK, None)
@@ -320,7 +324,9 @@ class Decision:
         bad = table.bad_entries(culprit)
         right = _right_values(table, jacobian, culprit)
         notes = self.pullbacks[culprit].notes
-        diagnosis = diagnose(table.exact[culprit].value, right, bad, culprit, f.inputs, notes)
+        diagnosis = diagnose(
+            table.exact[culprit].value, right, bad, culprit, f.inputs, notes, _outputs_of(table, f)
+        )
         if table.kinks and not table.projected and diagnosis.code != "non-finite-gradient":
             assert table.differences is not None
             smooth = bad.copy()
@@ -329,10 +335,16 @@ class Decision:
                 text = f"the gradient of {culprit} lies outside of the one-sided slopes at a kink"
                 diagnosis = Diagnosis("kink-outside", text)
         if culprit == "torch" and diagnosis.code != "non-finite-gradient":
+            if not self.remarks and diagnosis.code not in ("kink-outside", *NOTED):
+                diagnosis = self.cause(diagnosis, table, bad, right) or diagnosis
             diagnosis = self._remarked(diagnosis)
         if culprit == "reference":
             diagnosis = Diagnosis("reference-engine", f"{diagnosis.text}; the others agree")
         return self.result(Verdict.FAIL, diagnosis, table=table, culprit=culprit)
+
+    def cause(self, found: Diagnosis, table: Table, bad: Any, right: Matrix) -> Diagnosis | None:
+        """Say why torch's gradient is wrong, where more can be told than its values say."""
+        return None
 
     def _remarked(self, diagnosis: Diagnosis) -> Diagnosis:
         """Say what the lowering saw in the function's own code, which explains why torch differs."""
@@ -424,6 +436,15 @@ class Decision:
 def random_cotangents(rng: np.random.Generator, m: int) -> Matrix:
     """Draw signed cotangents, away from zero: nothing cancels by design, and no entry is left out."""
     return np.asarray(rng.choice([-1.0, 1.0], (DIRECTIONS, m)) * rng.uniform(0.5, 1.5, (DIRECTIONS, m)))
+
+
+def _outputs_of(table: Table, function: Function) -> list[str | None]:
+    """Name the output that each row of a table belongs to; None for a row that mixes several."""
+    names: list[str | None] = []
+    for u in table.cotangents:
+        hit = {function.outputs.leaf_of(int(i)).name for i in np.flatnonzero(u)}
+        names.append(hit.pop() if len(hit) == 1 else None)
+    return names
 
 
 def _right_values(table: Table, jacobian: Jacobian, culprit: str) -> Matrix:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,24 @@ import numpy as np
 from pytest_gradcheck.core.layout import Layout
 from pytest_gradcheck.core.results import Diagnosis
 
+#: Diagnoses that say where a gradient is wrong and not how: a cause says more.
+VAGUE = frozenset({"wrong-values", "one-entry", "one-row", "one-input", "one-output", "permuted"})
+
 
 def diagnose(
-    wrong: Any, right: Any, bad: Any, culprit: str, inputs: Layout, notes: list[tuple[str, str]]
+    wrong: Any,
+    right: Any,
+    bad: Any,
+    culprit: str,
+    inputs: Layout,
+    notes: list[tuple[str, str]],
+    outputs: Sequence[str | None] = (),
 ) -> Diagnosis:
     """Tell how a method's rows differ from the right ones.
 
     ``wrong`` and ``right`` have shape ``(rows, inputs.size)``, ``bad`` marks the entries that differ;
-    ``notes`` are what the method itself noticed on its way (``detached``, ``none-gradient``, …).
+    ``notes`` are what the method itself noticed on its way (``detached``, ``none-gradient``, …), ``outputs``
+    the output that each row belongs to, None for a row that mixes several.
     """
     who = f"the gradient of {culprit}"
     if not np.isfinite(wrong[bad]).all():
@@ -55,6 +66,12 @@ def diagnose(
     place = _where(bad, inputs)
     if bad.any(axis=0).sum() == 1 and inputs.size > 1:
         return Diagnosis("one-entry", f"{who} is wrong in one entry{place}")
+    row = _row(bad, inputs)
+    if row:
+        return Diagnosis("one-row", f"{who} is wrong at {row} only")
+    hit = {name for name, wrong_here in zip(outputs, bad.any(axis=1), strict=False) if wrong_here}
+    if len(hit) == 1 and len(set(outputs)) > 1 and None not in outputs:
+        return Diagnosis("one-output", f"{who} is wrong for {hit.pop()} only")
     if len(inputs.leaves) > 1 and place:
         return Diagnosis("one-input", f"{who} is wrong{place} only")
     return Diagnosis("wrong-values", f"{who} differs from the other methods in {int(bad.sum())} entries")
@@ -69,6 +86,21 @@ def _where(bad: Any, inputs: Layout) -> str:
     if len(columns) == 1 and inputs.size > 1:
         name, index = inputs.locate(int(columns[0]))
         return f" at {name}{list(index)}"
+    return ""
+
+
+def _row(bad: Any, inputs: Layout) -> str:
+    """Name the row, or slice along another axis, that holds all wrong entries, if there is one."""
+    columns = np.flatnonzero(bad.any(axis=0))
+    leaf = inputs.leaf_of(int(columns[0]))
+    if leaf.is_complex or len(leaf.shape) < 2 or columns[-1] >= leaf.stop:
+        return ""
+    index = np.unravel_index(columns - leaf.start, leaf.shape)
+    for axis, at in enumerate(index):
+        if leaf.shape[axis] > 1 and (at == at[0]).all():
+            places = [":"] * len(leaf.shape)
+            places[axis] = str(int(at[0]))
+            return f"{leaf.name}[{', '.join(places)}]"
     return ""
 
 

@@ -9,21 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from pytest_gradcheck.core import properties
+from pytest_gradcheck.core import causes, properties
 from pytest_gradcheck.core.decision import Decision, Options, random_cotangents
+from pytest_gradcheck.core.diagnose import VAGUE
 from pytest_gradcheck.core.errors import InvalidArgument, Unavailable
-from pytest_gradcheck.core.jacobian import Function
+from pytest_gradcheck.core.jacobian import Function, Matrix
 from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.problem import Dialect, Problem
 from pytest_gradcheck.core.results import (
     DIFFERENCE_METHODS,
     METHOD_NAMES,
     CheckResult,
+    Diagnosis,
     NotChecked,
     Status,
     Verdict,
 )
 from pytest_gradcheck.core.rounding import RUNS, Runs, nudged
+from pytest_gradcheck.core.table import Table
 from pytest_gradcheck.core.values import EPS64
 from pytest_gradcheck.methods import reference, torch, user
 from pytest_gradcheck.methods.base import Pullback
@@ -89,18 +92,56 @@ class FirstOrder(Decision):
         return self.problem.dialect is Dialect.TORCH and isinstance(pullback, torch.TorchPullback)
 
     def _in_every_way(self, result: CheckResult) -> CheckResult:
-        """Run the user's own Functions in every way, unless the gradient is wrong already."""
+        """Run the user's own Functions in every way; if the gradient is wrong already, to explain it."""
         pullback = self.pullbacks.get("torch")
-        if result.verdict is Verdict.FAIL or result.diagnosis.code in SILENT or not self._on_trial(pullback):
+        failed = result.verdict is Verdict.FAIL
+        if result.diagnosis.code in SILENT or not self._on_trial(pullback):
+            return result
+        if failed and (result.culprit != "torch" or properties.violation(self.properties)):
             return result
         assert isinstance(pullback, torch.TorchPullback)
         start = time.perf_counter()
         self.properties = properties.merged(self.properties, properties.of_ways(self.problem, pullback))
         self.preparation["torch"] += time.perf_counter() - start
         broken = properties.violation(self.properties)
-        if broken is None:
+        if broken is None or (failed and broken.code not in properties.EXPLAINS):
             return dataclasses.replace(result, properties=self.properties)
+        if failed:
+            explained = Diagnosis(broken.code, f"{broken.text}; {result.diagnosis.text}")
+            return dataclasses.replace(result, properties=self.properties, diagnosis=explained)
         return self.result(Verdict.FAIL, broken, table=self.table, culprit="torch")
+
+    def cause(self, found: Diagnosis, table: Table, bad: Any, right: Matrix) -> Diagnosis | None:
+        """Look for one in the inputs, in other precisions, at other points, in the graph; see `Decision`."""
+        pullback = self.pullbacks["torch"]
+        wrong, rows = table.exact["torch"].value, table.cotangents
+        if not isinstance(pullback, torch.TorchPullback):
+            return None
+        lost = causes.lost_precision(wrong, right, bad, "torch", pullback.eps)
+        if lost is None and pullback.eps > EPS64 and self._right_in_double(rows, right, bad):
+            lost = Diagnosis("precision-loss", f"{found.text}; in float64 it is right")
+        if lost is not None:
+            return lost
+        words = causes.special_values(
+            self.function, pullback.moved, self.options.tolerance, random_cotangents, self.problem.seed
+        )
+        if words is not None:
+            text = f"{found.text}; it is right where no input is {words}"
+            return Diagnosis("special-values", text)
+        engine = self.pullbacks.get("reference")
+        # A sum that takes one of its terms is zero by all others.
+        some = found.code == "zero-gradient" and wrong[:, bad.any(axis=0)].any()
+        if (found.code in VAGUE or some) and isinstance(engine, reference.ReferencePullback):
+            return causes.mistake(engine, rows, wrong, bad, "torch")
+        return None
+
+    def _right_in_double(self, rows: Matrix, right: Matrix, bad: Any) -> bool:
+        try:
+            fine = self.torch_in_double
+            return fine is not None and causes.is_right_in_double(fine, rows, right, bad)
+        except Exception:
+            # A backward that raises in float64 is not right there.
+            return False
 
     def _hold(self) -> str | None:
         """Let differences see the function as autograd does; return why they cannot, or None.

@@ -12,6 +12,9 @@ from pytest_gradcheck.methods.torch import TorchPullback
 if TYPE_CHECKING:
     from pytest_gradcheck.methods.torch_trials import Finding
 
+#: Codes of what makes values wrong as well: named instead of what the values themselves show.
+EXPLAINS = ("mutated-input", "mutated-cotangent", "accumulates")
+
 #: What is said of a property of the user's own Functions that holds.
 HOLDS = {
     "inputs-unchanged": "what autograd does not know to be changed in place stays as it is",

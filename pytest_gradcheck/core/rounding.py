@@ -56,15 +56,14 @@ def measure(jacobian: Jacobian, common: Runs | None, own: Mapping[str, Runs]) ->
     float32 and with every operation off by a rounding of float32, or, where there is no engine, torch in
     float32 at neighbouring points. Every method differentiates that computation, in its own arithmetic.
     ``own`` is what a method besides makes of it: torch's backward of copysign divides and multiplies by x
-    where the engine's takes a sign.
+    where the engine's takes a sign. It excuses a gradient that is nothing but such rounding, and no other:
+    who loses digits that the function itself keeps is wrong by as much.
     """
     shared = _Amplification(common) if common else None
     for name, pullback in jacobian.pullbacks.items():
-        seen = [shared] if shared else []
-        if name in own:
-            seen.append(_Amplification(own[name]))
-        if seen:
-            jacobian.measured[name] = _bars(seen, pullback)
+        mine = _Amplification(own[name]) if name in own else None
+        if shared or mine:
+            jacobian.measured[name] = _bars(shared, mine, pullback)
 
 
 class _Amplification:
@@ -93,10 +92,20 @@ class _Amplification:
         return leafwise(self._runs.fine.program.inputs, np.max(seen, axis=0), 1.0)
 
 
-def _bars(amplifications: Sequence[_Amplification], pullback: Pullback) -> Callable[[Matrix, Matrix], Matrix]:
-    def bars(cotangents: Matrix, values: Matrix) -> Matrix:
-        moved = np.stack([np.max([seen(u) for seen in amplifications], axis=0) for u in cotangents])
-        own = 4 * pullback.eps * np.abs(values)
-        return np.asarray(MARGIN * pullback.eps * moved + np.where(np.isfinite(own), own, 0.0))
+def _bars(
+    shared: _Amplification | None, mine: _Amplification | None, pullback: Pullback
+) -> Callable[[Matrix, Matrix], Matrix]:
+    inputs = pullback.program.inputs
 
-    return bars
+    def bar(cotangent: Vector, value: Vector) -> Vector:
+        common = shared(cotangent) if shared else np.zeros_like(value)
+        own = mine(cotangent) if mine else np.zeros_like(value)
+        noise = MARGIN * pullback.eps * own
+        vanishes = leafwise(inputs, value, 1.0) <= noise
+        moved = np.fmax(common, own) if shared is None else np.where(vanishes, np.fmax(common, own), common)
+        finite = np.where(np.isfinite(value), np.abs(value), 0.0)
+        return np.asarray(MARGIN * pullback.eps * moved + 4 * pullback.eps * finite)
+
+    return lambda cotangents, values: np.stack(
+        [bar(u, value) for u, value in zip(cotangents, values, strict=True)]
+    )

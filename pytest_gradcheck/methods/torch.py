@@ -191,6 +191,14 @@ class TorchPullback(Pullback):
         """Return copies of the leaves, for another run."""
         return [x.detach().clone().requires_grad_() for x in self.leaves]
 
+    def moved(self, vector: Vector) -> TorchPullback:
+        """Return the pullback at another point."""
+        leaves = [
+            _leaf_like(part, x)
+            for part, x in zip(self.program.inputs.split(vector), self.leaves, strict=True)
+        ]
+        return TorchPullback.at(self.program, leaves, self.eps, self.arithmetic)
+
     def coarsely(self, runs: int) -> list[Pullback]:
         """Return the same program with every operation off by a random error, as many times as asked for."""
         from pytest_gradcheck.methods.torch_disturbed import SCALE, Disturbed

@@ -107,6 +107,37 @@ def test_rounding_beside_large_entries_is_no_jump(seed: int) -> None:
     assert result.verdict == "pass", str(result)
 
 
+@pytest.mark.parametrize("slope", [1e5, 1e7, 1e8, 3e8, 1e9, 1e10])
+def test_what_is_steeper_than_the_steps_are_fine_is_not_blamed(slope: float) -> None:
+    def gradient(x: Any) -> Any:
+        return slope / np.cosh(np.minimum(slope * (x - 1), 700)) ** 2
+
+    x = np.array([1.0, 2.0])
+    result = check_gradients(
+        lambda x: np.tanh(slope * (x - 1)).sum(), x, gradient=gradient, methods=("central", "user")
+    )
+    assert result.verdict == ("pass" if slope == 1e5 else "inconclusive"), str(result)
+
+
+def test_own_rounding_excuses_no_gradient_that_does_not_vanish() -> None:
+    torch = pytest.importorskip("torch")
+
+    class Loses(torch.autograd.Function):  # type: ignore[misc, name-defined]  # torch is any here
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return x.sin()
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g * ((ctx.saved_tensors[0].cos() + 1e6) - 1e6)
+
+    x = torch.tensor([0.3, -1.2, 0.8])
+    assert check_gradients(Loses.apply, x.double()).verdict == "pass"
+    result = check_gradients(Loses.apply, x)
+    assert (result.verdict, result.culprit, result.diagnosis.code) == ("fail", "torch", "precision-loss")
+
+
 def test_a_small_jump_is_still_one() -> None:
     result = check_gradients(lambda x: np.where(x > 1, x + 1e-6, x), np.array([1.0, 2.0]))
     assert result.verdict == "inconclusive"

@@ -10,6 +10,7 @@ import torch
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from docs.diagnoses_page.faults import PROPERTIES, function
 from pytest_gradcheck import check_gradients
 
 X = torch.tensor([[0.3, -1.2, 0.8], [1.5, 0.1, -0.4]], dtype=torch.float64)
@@ -133,208 +134,35 @@ def test_functions_of_torch_alone_are_called_no_more_often_for_it():
 # -- one wrong Function for each ---------------------------------------------------------------------
 
 
-def function(forward: Any, backward: Any, **more: Any) -> Any:
-    members = {"forward": staticmethod(forward), "backward": staticmethod(backward)}
-    members |= {name: staticmethod(value) if callable(value) else value for name, value in more.items()}
-    return type("Wrong", (Function,), members)
-
-
 def save(ctx, x):
     ctx.save_for_backward(x)
     return x * x
-
-
-def two(ctx, x):
-    ctx.set_materialize_grads(False)
-    ctx.save_for_backward(x)
-    return x * x, x.sin()
 
 
 def right(ctx, g):
     return 2 * g * ctx.saved_tensors[0]
 
 
-def memory_of(x: torch.Tensor) -> torch.Tensor:
-    """The numbers as a kernel reads them that knows of no strides."""
-    return x.as_strided((x.numel(),), (1,), x.storage_offset()).reshape(x.shape)
-
-
-def square_in_memory(ctx, x):
-    ctx.save_for_backward(x)
-    return memory_of(x) * memory_of(x)
-
-
-def in_memory(ctx, g):
-    return 2 * memory_of(g) * ctx.saved_tensors[0] if g.stride()[-1] else 2 * g * ctx.saved_tensors[0]
-
-
-def from_first(ctx, g):
-    """Wrong for a cotangent without strides of its own."""
-    return 2 * (g if g.stride()[-1] else torch.zeros_like(g)) * ctx.saved_tensors[0]
-
-
-def forget(ctx, g):
-    x = ctx.__dict__.pop("x", None)
-    return 2 * g * (torch.zeros_like(g) if x is None else x)
-
-
-def keep(ctx, x):
-    ctx.x = x.clone()
-    return x * x
-
-
-def counting(ctx, g):
-    ctx.x.mul_(2)
-    return g * ctx.x
-
-
-def noisy(ctx, g):
-    return 2 * g * ctx.saved_tensors[0] * (1 + torch.rand(()).double())
-
-
-def overwrite(ctx, g):
-    out = g * 2 * ctx.saved_tensors[0]
-    g.zero_()
-    return out
-
-
-def rescaled(ctx, x):
-    ctx.x = x.clone()
-    y = x * x
-    x.mul_(3)
-    return y
-
-
-def own_context(ctx, inputs, output):
-    ctx.save_for_backward(*inputs)
-    ctx.save_for_forward(*inputs)
-
-
-FAULTS = {
-    "saved tensor thrown away": (function(keep, forget), "stale-saved-tensor", "repeatable-backward"),
-    "saved tensor changed": (function(keep, counting), "stale-saved-tensor", "repeatable-backward"),
-    "random backward": (function(save, noisy), "nondeterministic-backward", "repeatable-backward"),
-    "cotangent overwritten": (function(save, overwrite), "mutated-cotangent", "cotangents-unchanged"),
-    "input changed": (
-        function(rescaled, lambda ctx, g: 2 * g * ctx.x),
-        "mutated-input",
-        "inputs-unchanged",
-    ),
-    "strides of the input": (
-        function(square_in_memory, right),
-        "non-contiguous-inputs",
-        "non-contiguous-inputs",
-    ),
-    "expanded input": (
-        function(lambda ctx, x: save(ctx, x if all(x.stride()) else x * 0), right),
-        "expanded-inputs",
-        "expanded-inputs",
-    ),
-    "strides of the cotangent": (
-        function(save, in_memory),
-        "non-contiguous-cotangents",
-        "non-contiguous-cotangents",
-    ),
-    "view of the cotangent": (
-        function(save, lambda ctx, g: (2 * g.view(-1) * ctx.saved_tensors[0].reshape(-1)).reshape(g.shape)),
-        "non-contiguous-cotangents",
-        "non-contiguous-cotangents",
-    ),
-    "expanded cotangent": (function(save, from_first), "expanded-cotangents", "expanded-cotangents"),
-    "no rows": (
-        function(save, lambda ctx, g: 2 * g * ctx.saved_tensors[0] * (len(g) // len(g))),
-        "zero-size-inputs",
-        "zero-size-inputs",
-    ),
-    "one of two outputs used": (
-        function(two, lambda ctx, g, h: 2 * g * ctx.saved_tensors[0] + h * ctx.saved_tensors[0].cos()),
-        "undefined-cotangents",
-        "undefined-cotangents",
-    ),
-    "batched cotangents": (
-        function(
-            lambda x: x * x,
-            lambda ctx, g: 2 * g * ctx.saved_tensors[0] if bool(g.isfinite().all()) else g,
-            setup_context=own_context,
-            generate_vmap_rule=True,
-        ),
-        "batched-cotangents",
-        "batched-cotangents",
-    ),
-    "vmap": (
-        function(
-            lambda x: x * x,
-            right,
-            setup_context=own_context,
-            vmap=lambda info, dims, x: (2 * x * x, dims[0]),
-        ),
-        "vmap",
-        "vmap",
-    ),
-    "jvp": (
-        function(
-            lambda x: x * x,
-            right,
-            setup_context=own_context,
-            jvp=lambda ctx, v: v * ctx.saved_tensors[0],
-        ),
-        "forward-mode",
-        "forward-mode",
-    ),
-    "jvp that raises": (
-        function(lambda x: x * x, right, setup_context=own_context, jvp=lambda ctx, v: v * ctx.missing),
-        "forward-mode",
-        "forward-mode",
-    ),
+#: The property that each code is of, where it has another name.
+NAMES = {
+    "stale-saved-tensor": "repeatable-backward",
+    "nondeterministic-backward": "repeatable-backward",
+    "mutated-cotangent": "cotangents-unchanged",
+    "mutated-input": "inputs-unchanged",
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", PROPERTIES, ids=lambda f: f.what)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_a_wrong_function_fails_for_its_property(fault, dtype):
-    wrong, code, name = FAULTS[fault]
-    result = check_gradients(wrong.apply, X.to(dtype))
-    assert (result.verdict, result.culprit, result.diagnosis.code) == ("fail", "torch", code), str(result)
+    x = fault.inputs.to(dtype.to_complex() if fault.inputs.is_complex() else dtype)
+    result = check_gradients(fault.function, x)
+    found = (result.verdict, result.culprit, result.diagnosis.code)
+    assert found == ("fail", "torch", fault.code), str(result)
+    name = NAMES.get(fault.code, fault.code)
     assert held(result)[name] is False
-    assert [p.name for p in result.properties if p.holds is False and p.code == code] == [name]
-    assert code in str(result)
-
-
-def test_conjugated_memory_counts():
-    def physical(x):
-        return torch.complex(*torch.view_as_real(x.conj() if x.is_conj() else x).unbind(-1))
-
-    class Inputs(Square):
-        @staticmethod
-        def forward(x):
-            return physical(x) * physical(x)
-
-    class Cotangents(Square):
-        @staticmethod
-        def backward(ctx, g):
-            return 2 * physical(g) * ctx.saved_tensors[0].conj()
-
-    for wrong, name in ((Inputs, "conjugated-inputs"), (Cotangents, "conjugated-cotangents")):
-        result = check_gradients(wrong.apply, torch.complex(X, X.flip(0)))
-        assert (result.verdict, result.diagnosis.code) == ("fail", name), str(result)
-
-
-def test_a_backward_that_writes_into_grad_is_named():
-    class Writes(Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return x * x
-
-        @staticmethod
-        def backward(ctx, g):
-            (x,) = ctx.saved_tensors
-            grad = 2 * g * x
-            x.grad = grad if x.grad is None else x.grad + grad
-            return grad
-
-    result = check_gradients(Writes.apply, X)
-    assert (result.verdict, result.diagnosis.code) == ("fail", "accumulates"), str(result)
+    assert [p.name for p in result.properties if p.holds is False and p.code == fault.code] == [name]
+    assert fault.code in str(result)
 
 
 def test_a_function_that_refuses_is_not_wrong():
@@ -343,7 +171,7 @@ def test_a_function_that_refuses_is_not_wrong():
             raise ValueError("contiguous, please")
         return save(ctx, x)
 
-    result = check_gradients(function(forward, right).apply, X)
+    result = check_gradients(function(forward, right), X)
     assert result.verdict == "pass", str(result)
     refused = {p.name: p.detail for p in result.properties if p.holds is None}
     assert refused.keys() == {"non-contiguous-inputs", "expanded-inputs"}
@@ -351,7 +179,7 @@ def test_a_function_that_refuses_is_not_wrong():
 
 
 def test_once_differentiable_is_said_at_the_first_order():
-    result = check_gradients(function(save, once_differentiable(right)).apply, X)
+    result = check_gradients(function(save, once_differentiable(right)), X)
     assert result.verdict == "pass"
     (said,) = [p for p in result.properties if p.name == "twice-differentiable"]
     assert said.holds is None

@@ -1,0 +1,85 @@
+"""Write docs/reference/diagnoses.md: faults put into backwards on purpose, and what the check says of each.
+
+python docs/diagnoses.py            writes the page
+python docs/diagnoses.py --check    fails if the page is not what would be written
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/reference/diagnoses.md"
+if __name__ == "__main__":
+    # In place of docs/, as in coverage.py.
+    sys.path[0] = str(ROOT)
+
+from docs.diagnoses_page.faults import CAUSES, PROPERTIES, RAISES, VALUES, Fault  # noqa: E402  found by the path above
+from pytest_gradcheck import check_gradients  # noqa: E402  as above
+
+INTRODUCTION = """\
+<!-- Written by docs/diagnoses.py: change that, and run it again. -->
+
+# Faults and their diagnoses
+
+Each line is a backward that is wrong on purpose, with the code of the diagnosis that a check gives it. The
+codes are stable. Every one of these checks fails, and names `torch` as the culprit; the script that writes
+this page runs them all.
+"""
+
+SECTIONS = (
+    ("Wrong values", "What the numbers themselves show.", VALUES),
+    (
+        "Wrong values, and why",
+        "What the numbers show together with the function's code, other points or other precisions.",
+        CAUSES,
+    ),
+    ("Backwards that raise", "What torch's exceptions mean.", RAISES),
+    (
+        "Right values, and wrong all the same",
+        "What shows only in some ways to call a function or its backward. Each is a property in the result.",
+        PROPERTIES,
+    ),
+)
+
+
+def line(fault: Fault) -> str:
+    """One line of a table, from a check."""
+    result = check_gradients(fault.function, fault.inputs, order=fault.order)
+    return f"| {fault.what} | `{result.diagnosis.code}` | {result.verdict} | {result.culprit} |"
+
+
+def page() -> str:
+    """The text of the page."""
+    parts = [INTRODUCTION]
+    for title, text, faults in SECTIONS:
+        head = [
+            f"## {title}",
+            "",
+            text,
+            "",
+            "| what is wrong | code | verdict | culprit |",
+            "| --- | --- | --- | --- |",
+        ]
+        parts.append("\n".join([*head, *map(line, faults)]) + "\n")
+    return "\n".join(parts)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the page, or compare it with `--check`; the exit status."""
+    if list(arguments) not in ([], ["--check"]):
+        print(f"usage: python docs/diagnoses.py [--check], got {' '.join(arguments)}", file=sys.stderr)
+        return 2
+    text = page()
+    if not arguments:
+        PAGE.write_text(text, encoding="utf-8")
+    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
+        print(f"{PAGE} is not what the checks say: run python docs/diagnoses.py", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

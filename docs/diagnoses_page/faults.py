@@ -1,0 +1,383 @@
+"""Wrong backwards by kind: what is done wrong, the function, its inputs, and the code of its diagnosis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+X = torch.tensor([[0.3, -1.2, 0.8], [1.5, 0.1, -0.4]], dtype=torch.float64)
+Y = torch.tensor([[0.7, 0.2, -0.9], [-1.1, 0.6, 1.3]], dtype=torch.float64)
+BIAS = torch.tensor([0.2, -0.3, 0.5], dtype=torch.float64)
+SQUARE = torch.tensor([[0.3, -1.2, 0.8], [1.5, 0.1, -0.4], [0.9, -0.7, 0.6]], dtype=torch.float64)
+
+
+class Fault(NamedTuple):
+    """One wrong backward; ``code`` is that of the diagnosis, ``order`` the one at which it shows."""
+
+    what: str
+    code: str
+    function: Callable[..., Any]
+    inputs: Any = X
+    order: int = 1
+
+
+def function(forward: Callable[..., Any], backward: Callable[..., Any], **more: Any) -> Callable[..., Any]:
+    """Make an `autograd.Function` of two functions, and return its ``apply``."""
+    members: dict[str, Any] = {"forward": staticmethod(forward), "backward": staticmethod(backward)}
+    members |= {name: staticmethod(value) if callable(value) else value for name, value in more.items()}
+    made: Callable[..., Any] = type("Wrong", (Function,), members).apply  # type: ignore[attr-defined]  # of Function
+    return made
+
+
+def wrong(forward: Callable[..., Any], backward: Callable[..., Any], **more: Any) -> Callable[..., Any]:
+    """Make a Function of ``forward(*inputs)`` and ``backward(cotangent, *inputs)``."""
+
+    def keep(ctx: Any, *inputs: torch.Tensor) -> Any:
+        ctx.save_for_backward(*inputs)
+        return forward(*inputs)
+
+    return function(keep, lambda ctx, *g: backward(*g, *ctx.saved_tensors), **more)
+
+
+def square(x: torch.Tensor) -> torch.Tensor:
+    return x * x
+
+
+def saved(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+    ctx.save_for_backward(x)
+    return x * x
+
+
+def right(ctx: Any, g: torch.Tensor) -> Any:
+    return 2 * g * ctx.saved_tensors[0]
+
+
+def of_sinc(g: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    return g * torch.where(x == 0, 1.0, (x * torch.pi).cos() / x - x.sinc() / x)
+
+
+def changed(gradient: torch.Tensor, index: Any, factor: float) -> torch.Tensor:
+    gradient = gradient.clone()
+    gradient[index] *= factor
+    return gradient
+
+
+def stopped(x: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        scale = x.sum()
+    return scale * x
+
+
+def overwritten(x: torch.Tensor) -> torch.Tensor:
+    y = x.exp()
+    z = y.sin()
+    y.mul_(2)
+    return y + z
+
+
+def scaled(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+    ctx.save_for_backward(x.clone())
+    y = x * x
+    x.mul_(3)
+    return y
+
+
+changing = function(scaled, right)
+
+
+VALUES = [
+    Fault("the sign", "sign", wrong(square, lambda g, x: -2 * g * x)),
+    Fault("a factor of 1.001", "constant-factor", wrong(square, lambda g, x: 2.002 * g * x)),
+    Fault(
+        "a mean in place of a sum",
+        "constant-factor",
+        wrong(lambda x: x.sum(0), lambda g, x: g.expand(2, 3) / 2),
+    ),
+    Fault("zeros", "zero-gradient", wrong(square, lambda g, x: g * 0)),
+    Fault("None", "none-gradient", wrong(square, lambda g, x: None)),
+    Fault(
+        "None for one of two inputs", "none-gradient", wrong(torch.mul, lambda g, x, y: (g * y, None)), (X, Y)
+    ),
+    Fault("nan", "non-finite-gradient", wrong(square, lambda g, x: g * x / (x - x))),
+    Fault(
+        "the branch of a where that is not taken",
+        "non-finite-gradient",
+        lambda x: torch.where(x > 0, x.sqrt(), x),
+    ),
+    Fault(
+        "a matrix transposed",
+        "transposed",
+        wrong(lambda a, b: a @ b, lambda g, a, b: (g @ b.T, g.T @ a)),
+        (SQUARE, SQUARE + 0.5),
+    ),
+    Fault("entries in reverse order", "permuted", wrong(square, lambda g, x: (2 * g * x).flip(1))),
+    Fault("one entry", "one-entry", wrong(square, lambda g, x: changed(2 * g * x, (1, 0), 1.234))),
+    Fault(
+        "one row",
+        "one-row",
+        wrong(square, lambda g, x: 2 * g * x + torch.tensor([[0.0], [1.0]]).double() * g * x.cos()),
+    ),
+    Fault(
+        "one of two inputs",
+        "one-input",
+        wrong(lambda x, y: x.sin() * y.exp(), lambda g, x, y: (g * x.cos() * y.exp(), g * x.cos() * y)),
+        (X, Y),
+    ),
+    Fault(
+        "one of two outputs",
+        "one-output",
+        wrong(lambda x: (x.sin(), x.exp()), lambda g, h, x: g * x.cos() + h * (x.exp() + x)),
+    ),
+    Fault("everything", "wrong-values", wrong(torch.sin, lambda g, x: g * x)),
+    Fault(
+        "a term of the product rule", "missing-term", wrong(lambda x: x * x.sin(), lambda g, x: g * x.sin())
+    ),
+    Fault(
+        "a term of a quotient",
+        "missing-term",
+        wrong(lambda x, y: x / (2 + x * y), lambda g, x, y: (g / (2 + x * y), -g * x * x / (2 + x * y) ** 2)),
+        (X, Y),
+    ),
+    Fault(
+        "the first row in place of the sum over a broadcast axis",
+        "missing-sum",
+        wrong(lambda x, b: x * b, lambda g, x, b: (g * b, (g * x)[0])),
+        (X, BIAS),
+    ),
+    Fault(
+        "the last row in place of it",
+        "missing-sum",
+        wrong(lambda x, b: x * b, lambda g, x, b: (g * b, (g * x)[-1])),
+        (X, BIAS),
+    ),
+    Fault(
+        "the slope beside a kink",
+        "kink-outside",
+        wrong(torch.abs, lambda g, x: g * (x.sign() + 2 * (x == 0))),
+        X * 0,
+    ),
+]
+
+CAUSES = [
+    Fault("half precision on the way", "precision-loss", wrong(torch.sin, lambda g, x: (g * x.cos()).half())),
+    Fault("bfloat16 on the way", "precision-loss", wrong(torch.sin, lambda g, x: (g * x.cos()).bfloat16())),
+    Fault(
+        "integers on the way",
+        "precision-loss",
+        wrong(lambda x: (3 * x).sin(), lambda g, x: (3 * g * (3 * x).cos()).long()),
+    ),
+    Fault(
+        "a difference of large numbers in float32",
+        "precision-loss",
+        wrong(torch.sin, lambda g, x: g * ((x.cos() + 1e6) - 1e6)),
+        X.float(),
+    ),
+    Fault(
+        "wrong at zeros",
+        "special-values",
+        wrong(torch.sinc, of_sinc),
+        torch.tensor([0.0, 0.3, -0.7], dtype=torch.float64),
+    ),
+    Fault(
+        "a product divided by its factors, one of them zero",
+        "special-values",
+        wrong(lambda x: x.prod(), lambda g, x: torch.where(x == 0, 0 * x, g * x.prod() / x)),
+        torch.tensor([0.0, 0.3, -0.7], dtype=torch.float64),
+    ),
+    Fault(
+        "wrong for negative numbers",
+        "special-values",
+        wrong(lambda x: x**3, lambda g, x: 3 * g * x * x.abs()),
+    ),
+    Fault(
+        "wrong for equal numbers",
+        "special-values",
+        wrong(square, lambda g, x: 2 * g * x * (1 + (x[:, None] == x).sum(1) - 1.0)),
+        torch.tensor([0.5, 0.5, -0.7], dtype=torch.float64),
+    ),
+    Fault("detach", "stop-gradient", lambda x: x * x.detach()),
+    Fault("no_grad", "stop-gradient", stopped),
+    Fault("a value through NumPy", "out-of-graph", lambda x: x * torch.from_numpy(x.detach().numpy() + 1)),
+    Fault("an output detached", "stop-gradient", lambda x: (x.sin(), x.cos().detach())),
+    Fault("a tensor changed that was saved", "stale-saved-tensor", overwritten),
+    Fault("an input changed behind autograd's back", "mutated-input", lambda x: changing(x) + x),
+    Fault(
+        "the backward of the backward",
+        "constant-factor",
+        wrong(lambda x: x**3, lambda g, x: 3 * g * x * x.detach()),
+        X,
+        2,
+    ),
+    Fault(
+        "once_differentiable, at the second order",
+        "once-differentiable",
+        function(saved, once_differentiable(right)),
+        X,
+        2,
+    ),
+]
+
+RAISES = [
+    Fault("a gradient too many", "gradient-count", wrong(square, lambda g, x: (g, g))),
+    Fault("a gradient too few", "gradient-count", wrong(torch.mul, lambda g, x, y: g * y), (X, Y)),
+    Fault("another shape", "shape-mismatch", wrong(square, lambda g, x: (2 * g * x)[:1, :2])),
+    Fault("shapes that do not fit inside", "shape-mismatch", wrong(square, lambda g, x: g * x[:, :2])),
+    Fault("a complex gradient of a real input", "dtype-mismatch", wrong(square, lambda g, x: g * x * 1j)),
+    Fault(
+        "dtypes that do not fit inside",
+        "dtype-mismatch",
+        wrong(square, lambda g, x: g * x @ torch.eye(3, dtype=torch.float32)),
+    ),
+    Fault("another device", "device-mismatch", wrong(square, lambda g, x: g.to("meta"))),
+    Fault("an exception", "backward-raised", wrong(square, lambda g, x: g.no_such_method())),
+]
+
+
+# -- right values, and wrong all the same ------------------------------------------------------------
+
+
+def two(ctx: Any, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    ctx.set_materialize_grads(False)
+    ctx.save_for_backward(x)
+    return x * x, x.sin()
+
+
+def memory_of(x: torch.Tensor) -> torch.Tensor:
+    """The numbers as a kernel reads them that knows of no strides."""
+    return x.as_strided((x.numel(),), (1,), x.storage_offset()).reshape(x.shape)
+
+
+def square_in_memory(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+    ctx.save_for_backward(x)
+    return memory_of(x) * memory_of(x)
+
+
+def in_memory(ctx: Any, g: torch.Tensor) -> Any:
+    return 2 * (memory_of(g) if g.stride()[-1] else g) * ctx.saved_tensors[0]
+
+
+def of_strided(ctx: Any, g: torch.Tensor) -> Any:
+    return 2 * (g if g.stride()[-1] else torch.zeros_like(g)) * ctx.saved_tensors[0]
+
+
+def kept(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+    ctx.x = x.clone()
+    return x * x
+
+
+def thrown_away(ctx: Any, g: torch.Tensor) -> Any:
+    x = ctx.__dict__.pop("x", None)
+    return 2 * g * (torch.zeros_like(g) if x is None else x)
+
+
+def doubled(ctx: Any, g: torch.Tensor) -> Any:
+    ctx.x.mul_(2)
+    return g * ctx.x
+
+
+def noisy(ctx: Any, g: torch.Tensor) -> Any:
+    return 2 * g * ctx.saved_tensors[0] * (1 + torch.rand(()).double())
+
+
+def overwriting(ctx: Any, g: torch.Tensor) -> Any:
+    out = 2 * g * ctx.saved_tensors[0]
+    g.zero_()
+    return out
+
+
+def accumulating(ctx: Any, g: torch.Tensor) -> Any:
+    (x,) = ctx.saved_tensors
+    grad = 2 * g * x
+    x.grad = grad if x.grad is None else x.grad + grad
+    return grad
+
+
+def flat(ctx: Any, g: torch.Tensor) -> Any:
+    return (2 * g.view(-1) * ctx.saved_tensors[0].reshape(-1)).reshape(g.shape)
+
+
+def of_both(ctx: Any, g: torch.Tensor, h: torch.Tensor) -> Any:
+    return 2 * g * ctx.saved_tensors[0] + h * ctx.saved_tensors[0].cos()
+
+
+def looking(ctx: Any, g: torch.Tensor) -> Any:
+    return 2 * g * ctx.saved_tensors[0] if bool(g.isfinite().all()) else g
+
+
+def own_context(ctx: Any, inputs: Any, output: Any) -> None:
+    ctx.save_for_backward(*inputs)
+    ctx.save_for_forward(*inputs)
+
+
+def physical(x: torch.Tensor) -> torch.Tensor:
+    """The numbers as a kernel reads them that knows of no lazy conjugation."""
+    return torch.complex(*torch.view_as_real(x.conj() if x.is_conj() else x).unbind(-1))
+
+
+COMPLEX = torch.complex(X, Y)
+
+PROPERTIES = [
+    Fault("what was saved is thrown away", "stale-saved-tensor", function(kept, thrown_away)),
+    Fault("what was saved is changed", "stale-saved-tensor", function(kept, doubled)),
+    Fault("random numbers", "nondeterministic-backward", function(saved, noisy)),
+    Fault("the cotangent is overwritten", "mutated-cotangent", function(saved, overwriting)),
+    Fault("the input is changed and not declared", "mutated-input", changing),
+    Fault("the gradient goes into .grad as well", "accumulates", function(saved, accumulating)),
+    Fault(
+        "the forward reads memory without strides", "non-contiguous-inputs", function(square_in_memory, right)
+    ),
+    Fault(
+        "the forward takes expanded rows for zeros",
+        "expanded-inputs",
+        function(lambda ctx, x: saved(ctx, x if all(x.stride()) else x * 0), right),
+    ),
+    Fault(
+        "the backward reads memory without strides", "non-contiguous-cotangents", function(saved, in_memory)
+    ),
+    Fault("the backward views the cotangent as flat", "non-contiguous-cotangents", function(saved, flat)),
+    Fault(
+        "the backward takes expanded cotangents for zeros", "expanded-cotangents", function(saved, of_strided)
+    ),
+    Fault("the backward needs a cotangent of every output", "undefined-cotangents", function(two, of_both)),
+    Fault(
+        "the backward divides by the number of rows",
+        "zero-size-inputs",
+        function(saved, lambda ctx, g: 2 * g * ctx.saved_tensors[0] * (len(g) // len(g))),
+    ),
+    Fault(
+        "the forward knows of no lazy conjugation",
+        "conjugated-inputs",
+        wrong(lambda x: physical(x) * physical(x), lambda g, x: 2 * g * x.conj()),
+        COMPLEX,
+    ),
+    Fault(
+        "the backward knows of none",
+        "conjugated-cotangents",
+        wrong(square, lambda g, x: 2 * physical(g) * x.conj()),
+        COMPLEX,
+    ),
+    Fault(
+        "the backward branches on a batch of cotangents",
+        "batched-cotangents",
+        function(square, looking, setup_context=own_context, generate_vmap_rule=True),
+    ),
+    Fault(
+        "the rule for vmap is wrong",
+        "vmap",
+        function(square, right, setup_context=own_context, vmap=lambda info, dims, x: (2 * x * x, dims[0])),
+    ),
+    Fault(
+        "the jvp is wrong",
+        "forward-mode",
+        function(square, right, setup_context=own_context, jvp=lambda ctx, v: v * ctx.saved_tensors[0]),
+    ),
+    Fault(
+        "the jvp raises",
+        "forward-mode",
+        function(square, right, setup_context=own_context, jvp=lambda ctx, v: v * ctx.missing),
+    ),
+]

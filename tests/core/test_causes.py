@@ -1,0 +1,92 @@
+"""Every kind of mistake in a backward gets its own code, and what merely looks like one does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from docs.diagnoses_page.faults import CAUSES, RAISES, SQUARE, VALUES, X, changed, square, wrong
+from pytest_gradcheck import check_gradients
+from pytest_gradcheck.core.causes import lost_precision, of_error
+
+
+@pytest.mark.parametrize("fault", [*VALUES, *CAUSES, *RAISES], ids=lambda f: f.what)
+def test_a_fault_has_its_diagnosis(fault):
+    result = check_gradients(fault.function, fault.inputs, order=fault.order)
+    found = (result.verdict, result.culprit, result.diagnosis.code)
+    assert found == ("fail", "torch", fault.code), str(result)
+    assert len(result.diagnosis.text) > len(result.diagnosis.code)
+
+
+def text_of(function, x=X):
+    return check_gradients(function, x).diagnosis.text
+
+
+def test_the_sentence_says_where():
+    row = torch.tensor([[0.0], [1.0]]).double()
+    assert "x[1, :]" in text_of(wrong(square, lambda g, x: 2 * g * x + row * g * x.cos()))
+    column = torch.tensor([0.0, 0.0, 1.0]).double()
+    assert "x[:, 2]" in text_of(wrong(square, lambda g, x: 2 * g * x + column * g * x.cos()))
+    assert "x[1, 0]" in text_of(wrong(square, lambda g, x: changed(2 * g * x, (1, 0), 1.234)))
+
+
+def test_the_sentence_names_the_term_and_the_axis():
+    product = wrong(lambda x: x * x.sin(), lambda g, x: g * x * x.cos())
+    assert "goes through multiply" in text_of(product)
+    summed = wrong(lambda x, b: x * b, lambda g, x, b: (g * b, (g * x)[:, :1]))
+    text = text_of(summed, (X, X[:, :1] + 1))
+    assert "first entry of axis 1" in text
+
+
+def test_special_values_are_named():
+    for words, x in (("zero", [0.0, 0.4]), ("negative", [-0.3, 0.4]), ("equal to others", [0.4, 0.4])):
+        point = torch.tensor(x, dtype=torch.float64)
+
+        def backward(g, x, words=words):
+            special = {"zero": x == 0, "negative": x < 0, "equal to others": x == x.flip(0)}[words]
+            return 2 * g * x + g * special
+
+        result = check_gradients(wrong(square, backward), point)
+        assert result.diagnosis.code == "special-values", str(result)
+        assert f"right where no input is {words}" in result.diagnosis.text
+
+
+@pytest.mark.parametrize("x", [X, X * 0, X.abs(), torch.ones_like(X)])
+def test_what_is_wrong_everywhere_is_not_wrong_at_special_values(x):
+    result = check_gradients(wrong(lambda x: x.sin() + x, lambda g, x: -g * (x.cos() + 1)), x)
+    assert result.diagnosis.code == "sign", str(result)
+
+
+def test_right_gradients_that_fit_into_a_coarser_dtype_lose_nothing():
+    whole = torch.tensor([1.0, 2.0, -3.0], dtype=torch.float64)
+    result = check_gradients(wrong(square, lambda g, x: 4 * g * x), whole)
+    assert result.diagnosis.code == "constant-factor", str(result)
+    values = np.array([[0.5, 2.0]])
+    assert lost_precision(values, values + 1, values > 0, "torch", 2.0**-52) is None
+
+
+def test_integers_and_narrow_dtypes_are_told_apart():
+    right = np.array([[0.1234567, 2.7182818, -3.1415926]])
+    every = np.ones_like(right, dtype=bool)
+
+    def said(wrong):
+        found = lost_precision(wrong, right, every, "torch", 2.0**-52)
+        return found and found.text
+
+    assert "in float32" in said(right.astype(np.float32))
+    assert "in float16" in said(right.astype(np.float16))
+    assert "in bfloat16" in said(torch.from_numpy(right).bfloat16().double().numpy())
+    assert "in integers" in said(np.trunc(right))
+    assert said(right * 1.01) is None
+    assert lost_precision(right.astype(np.float32), right, every, "torch", 2.0**-23) is None
+
+
+def test_an_error_that_nobody_knows_keeps_its_words():
+    found = of_error("torch", "ValueError: no such luck")
+    assert (found.code, found.text) == ("backward-raised", "torch raised ValueError: no such luck")
+
+
+def test_a_matrix_function_without_a_mistake_of_the_catalogue_is_not_given_one():
+    result = check_gradients(wrong(torch.linalg.inv, lambda g, x: g.T @ x), SQUARE)
+    assert result.diagnosis.code == "wrong-values", str(result)
