@@ -47,6 +47,7 @@ _BLIND = frozenset(
         "is_same_size",
         "is_pinned",
         "_local_scalar_dense_shape",
+        "_new_zeros_with_same_feature_meta",
     ]
 )
 _EMPTY = frozenset(
@@ -407,7 +408,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
             info = _infos[func] = _Info(func)
         if info.mutable:
             return self._mutate(func, info, args, kwargs)
-        if info.base in _BLIND or not self._any_depends(args, kwargs):
+        if info.base in _BLIND or not self._any_depends(args, kwargs) or _without_data(kwargs):
             out = func(*args, **kwargs)
             if info.base in _EMPTY:
                 self._unfilled[out.untyped_storage()._cdata] = (out, info.name)
@@ -694,8 +695,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
                     out = decomposition(*args, **kwargs)
                 if out is not NotImplemented:
                     return out
+        # The primitives that torch's own decompositions are written in, of which each is one ATen operation.
+        primitive = getattr(func, "impl_aten", None)
         with self:
-            out = func.decompose(*args, **kwargs)
+            out = func.decompose(*args, **kwargs) if primitive is None else primitive(*args, **kwargs)
         if out is not NotImplemented:
             return out
         return self._freeze(func, info, args, kwargs)
@@ -727,6 +730,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
         self._entries.clear()
         self._stores.clear()
         self._unfilled.clear()
+
+
+def _without_data(kwargs: dict[str, Any]) -> bool:
+    """Whether the result is on torch's device for shapes alone, where torch tries its decompositions out."""
+    return "device" in kwargs and str(kwargs["device"]) == "meta"
 
 
 def _scaled(elements: int, held: torch.dtype, wanted: torch.dtype) -> int:

@@ -89,8 +89,9 @@ def trace(
             are known by identity: for a module, pass its parameters themselves, or use
             ``torch.func.functional_call``.
         grad_enabled: the grad mode of the call. By default ``no_grad``, and once more with gradients
-            enabled if that call raised a RuntimeError, for functions that call ``torch.autograd.grad``,
-            register hooks, or the like; the random state of torch is put back in between.
+            enabled if that call raised a RuntimeError or a Warning, for functions that call
+            ``torch.autograd.grad``, register hooks, or the like; the random state of torch is put back in
+            between.
         hold_stops: mark on the tape where autograd sees nothing, for `Tape.held`; the call then runs with
             gradients enabled, because a ``no_grad`` block shows in no other way.
         observer: called with every node and copies of the tensors that it gave.
@@ -118,7 +119,8 @@ def trace(
     state = torch.get_rng_state()
     try:
         return _run(fn, args, keywords, inputs, False, observer)
-    except RuntimeError:
+    except (RuntimeError, Warning):
+        # A warning is raised where warnings are errors: a reentrant checkpoint has one for no_grad.
         torch.set_rng_state(state)
         return _run(fn, args, keywords, inputs, True, observer)
 

@@ -388,14 +388,121 @@ def test_closures_are_constants_as_they_were() -> None:
     np.testing.assert_array_equal(lowered(np.ones(3))[0], expected)
 
 
-def test_transforms_checkpoints_and_gradients_inside(agree: Any) -> None:
+# ---------------------------------------------------------------------- transforms, checkpoints, blocks
+
+
+def cube(x: Any) -> Any:
+    return (x**3).sum() + (x * x.flip(-1)).prod()
+
+
+def by_grad(x: Any) -> Any:
+    return torch.func.grad(cube)(x)
+
+
+def by_hessian(x: Any) -> Any:
+    return torch.func.hessian(cube)(x[0])
+
+
+def by_jacrev(x: Any) -> Any:
+    return torch.func.jacrev(lambda t: t.sin().cumsum(0))(x[0])
+
+
+def by_jacfwd(x: Any) -> Any:
+    return torch.func.jacfwd(lambda t: t.sin().cumsum(0))(x[0])
+
+
+def by_vmap(x: Any) -> Any:
+    return torch.func.vmap(lambda row: row.sin() * row.sum() + row.clone().mul_(2))(x)
+
+
+def by_vmap_of_grad(x: Any) -> Any:
+    return torch.func.vmap(torch.func.grad(cube))(x)
+
+
+def by_vjp(x: Any) -> Any:
+    value, pullback = torch.func.vjp(lambda t: t.exp() * t[0], x)
+    return pullback(value.sin())[0]
+
+
+def by_jvp(x: Any) -> Any:
+    return torch.func.jvp(lambda t: t.exp() * t[0], (x,), (x.cos(),))
+
+
+def by_functional_call(x: Any) -> Any:
+    return torch.func.functional_call(torch.nn.Linear(3, 2).double(), {"weight": x, "bias": x[:, 0]}, x)
+
+
+def by_functionalize(x: Any) -> Any:
+    return torch.func.functionalize(lambda t: t.clone().mul_(t).view(-1))(x)
+
+
+# torch scripts its rules of forward mode when the first is asked for, and has deprecated that.
+forward_mode = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+
+
+@forward_mode
+@pytest.mark.parametrize(
+    "fn",
+    [
+        by_grad,
+        by_hessian,
+        by_jacrev,
+        by_jacfwd,
+        by_vmap,
+        by_vmap_of_grad,
+        by_vjp,
+        by_jvp,
+        by_functional_call,
+        by_functionalize,
+    ],
+)
+def test_transforms_inside(fn: Any, agree: Any) -> None:
+    agree(fn, rand(2, 3))
+
+
+@forward_mode
+def test_forward_mode_inside(agree: Any) -> None:
+    from torch.autograd import forward_ad
+
     def fn(x: Any) -> Any:
-        inner = torch.func.grad(lambda t: (t**3).sum())(x)
-        mapped = torch.func.vmap(lambda row: row.sin() * row.sum())(x)
-        again = torch.utils.checkpoint.checkpoint(lambda t: t.tanh(), x, use_reentrant=False)
-        return inner + mapped + again
+        with forward_ad.dual_level():
+            dual = forward_ad.make_dual(x, x.cos())
+            value, tangent = forward_ad.unpack_dual(dual.exp() * dual[0])
+            return value + tangent**2
 
     agree(fn, rand(2, 3))
+
+
+def part(t: Any) -> Any:
+    return torch.nn.functional.dropout(t.tanh(), 0.5) * t
+
+
+def test_checkpoints_inside(agree: Any) -> None:
+    agree(lambda x: torch.utils.checkpoint.checkpoint(part, x * 2, use_reentrant=False), rand(4, 3))
+
+
+def test_reentrant_checkpoints_inside() -> None:
+    # torch refuses to differentiate them with torch.autograd.grad, so they are held against what is inside.
+    x = rand(4, 3).requires_grad_()
+
+    def outer(x: Any) -> Any:
+        return torch.utils.checkpoint.checkpoint(part, x * 2, use_reentrant=True)
+
+    torch.manual_seed(0)
+    lowered = lower(outer, [x])
+    torch.manual_seed(0)
+    expected = part(x * 2)
+    value, pullback = engine.vjp(lambda t: lowered(t)[0], *lowered.inputs())
+    np.testing.assert_allclose(value, expected.detach().numpy(), rtol=1e-12)
+    (theirs,) = torch.autograd.grad(expected.sum(), x)
+    np.testing.assert_allclose(pullback(np.ones((4, 3)))[0], theirs.numpy(), rtol=1e-9)
+
+
+def test_a_sequence_in_checkpoints(agree: Any) -> None:
+    layers = torch.nn.Sequential(*(torch.nn.Linear(3, 3).double() for _ in range(4)))
+    agree(
+        lambda x: torch.utils.checkpoint.checkpoint_sequential(layers, 2, x, use_reentrant=False), rand(2, 3)
+    )
 
 
 def test_a_function_that_needs_gradients_enabled(agree: Any) -> None:
@@ -405,6 +512,167 @@ def test_a_function_that_needs_gradients_enabled(agree: Any) -> None:
         return (gradient**2).sum()
 
     agree(penalty, rand(3))
+
+
+def test_hooks_play_no_part() -> None:
+    def fn(x: Any) -> Any:
+        y = x.sin()
+        y.register_hook(lambda g: g * 100)
+        return y * x
+
+    x = rand(3).requires_grad_()
+    lowered = lower(fn, [x])
+    [gradient] = engine.vjp(lambda t: lowered(t)[0], *lowered.inputs())[1](np.ones(3))
+    at = x.detach().numpy()
+    np.testing.assert_allclose(gradient, np.cos(at) * at + np.sin(at))
+
+
+def in_no_grad(x: Any) -> Any:
+    with torch.no_grad():
+        y = x.sin()
+        y[1:] *= x[:-1]
+    return y * x
+
+
+def in_inference_mode(x: Any) -> Any:
+    with torch.inference_mode():
+        y = x.sin()
+        y[1:] *= x[:-1]
+    return y.clone() * x
+
+
+@torch.no_grad()
+def as_decorated(x: Any) -> Any:
+    y = x.sin()
+    y[1:] *= x[:-1]
+    return y * x
+
+
+@pytest.mark.parametrize("fn", [in_no_grad, in_inference_mode, as_decorated])
+def test_what_autograd_does_not_see_is_recorded(fn: Any) -> None:
+    def open_to_all(x: Any) -> Any:
+        y = x.sin()
+        y[1:] *= x[:-1]
+        return y * x
+
+    x = rand(4)
+    ours, theirs = lower(fn, [x]), lower(open_to_all, [x])
+    for lowered in (ours, theirs):
+        np.testing.assert_allclose(lowered(x.numpy())[0], open_to_all(x).numpy(), rtol=1e-12)
+    gradients = [
+        engine.vjp(lambda t, lowered=lowered: lowered(t)[0], x.numpy())[1](np.arange(4.0))[0]
+        for lowered in (ours, theirs)
+    ]
+    np.testing.assert_array_equal(*gradients)
+
+
+def test_compiled_code_is_seen_into(agree: Any) -> None:
+    compiled = torch.compile(lambda t: t.sin() * t.sum(), backend="eager")
+    lowered = agree(lambda x: compiled(x) * 2, rand(3))
+    assert "aten::sin.default" in lowered.operations
+
+
+# ---------------------------------------------------------------------- modules, buffers, arguments
+
+
+class Scaled(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(3, 3))
+        self.tied = torch.nn.Linear(3, 3)
+        self.tied.weight = self.linear.parametrizations.weight.original1
+        self.register_buffer("scale", torch.ones(3))
+        self.register_buffer("calls", torch.tensor(0))
+
+    def forward(self, x: Any) -> Any:
+        self.calls += 1
+        self.scale.mul_(0.5).add_(x.mean(0))
+        return self.tied(self.linear(x) * self.scale)
+
+
+def test_parameters_buffers_and_tied_weights_as_inputs(agree: Any) -> None:
+    module = Scaled().double()
+    names = [name for name, _ in module.named_parameters()]
+    start = {name: buffer.clone() for name, buffer in module.named_buffers()}
+
+    def fn(x: Any, scale: Any, *parameters: Any) -> Any:
+        # The buffer is written to, and the write shows in what is returned.
+        buffers = {"scale": scale * 1, "calls": start["calls"].clone()}
+        given = dict(zip(names, parameters, strict=True))
+        out = torch.func.functional_call(module, (given, buffers), x)
+        return out, buffers["scale"]
+
+    lowered = agree(fn, rand(2, 3), start["scale"], *(p.detach().clone() for p in module.parameters()))
+    assert len(lowered.trace.inputs) == 2 + len(names)
+
+
+def test_parts_of_an_input_are_written_to(agree: Any) -> None:
+    def fn(x: Any, y: Any) -> Any:
+        own = x * 1
+        own[0].mul_(y)
+        own.T[1].copy_(y[:2].exp())
+        own.view(-1)[::4] = 0
+        return own, own.diagonal() * y[:2]
+
+    agree(fn, rand(2, 3), rand(3))
+
+
+def test_an_input_that_is_a_view_of_a_larger_tensor(agree: Any) -> None:
+    base = rand(4, 6)
+
+    def fn(x: Any) -> Any:
+        return x.reshape(-1)[1:] * x.stride(0), x.clone(memory_format=torch.contiguous_format).view(6)
+
+    agree(fn, base[1:3, ::2])
+    agree(fn, base.T[:2, :3])
+
+
+def test_writes_keep_shape_and_dtype_of_their_target(agree: Any) -> None:
+    def fn(x: Any) -> Any:
+        steps = x.clone().gt_(0)
+        counts = torch.zeros(3, dtype=torch.int64)
+        counts.add_((x > 0).sum(0))
+        narrow = torch.ones(3, dtype=torch.float32)
+        narrow.mul_(2).add_(counts)
+        wide = x.clone()
+        return steps * x, wide.mul_(narrow).add_(x[0]), counts
+
+    agree(fn, rand(2, 3))
+
+
+def test_random_operations_under_a_fixed_seed_are_the_function_itself() -> None:
+    def fn(x: Any) -> Any:
+        kept = torch.bernoulli(torch.full_like(x, 0.5))
+        noise = torch.randn(x.shape, dtype=x.dtype) * torch.rand_like(x)
+        order = torch.randperm(len(x))
+        return (x * kept + noise)[order] * torch.normal(x, 1.0).detach().sign()
+
+    x = rand(6)
+    torch.manual_seed(5)
+    lowered = lower(fn, [x])
+    torch.manual_seed(5)
+    expected = fn(x)
+    np.testing.assert_array_equal(lowered(x.numpy())[0], expected.numpy())
+
+
+def test_arguments_that_are_no_tensors(agree: Any) -> None:
+    class Power(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any, n: int, extra: Any, *, inverted: bool = False) -> Any:
+            ctx.save_for_backward(x)
+            ctx.n = n
+            return x**n, x.long(), "text"
+
+        @staticmethod
+        def backward(ctx: Any, g: Any, *rest: Any) -> Any:
+            (x,) = ctx.saved_tensors
+            return g * ctx.n * x ** (ctx.n - 1), None, None
+
+    def fn(x: Any) -> Any:
+        value, whole, text = Power.apply(x, 3, None)
+        return value * whole, text
+
+    agree(fn, rand(3) + 2)
 
 
 # ---------------------------------------------------------------------- containers
