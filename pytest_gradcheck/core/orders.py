@@ -183,7 +183,7 @@ class FirstOrder(Decision):
             where, index = problem.outputs.locate(k)
             raise Unavailable(
                 f"the recording does not reproduce the function: {where}{list(index) or ''} is "
-                f"{pullback.primal[k]:.9g} instead of {expected[k]:.9g}"
+                f"{pullback.primal[k]:.9g} instead of {expected[k]:.9g}{pullback.parting()}"
             )
 
     def runs_to_measure(self) -> tuple[Runs | None, dict[str, Runs]]:

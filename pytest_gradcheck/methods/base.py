@@ -70,6 +70,10 @@ class Pullback(abc.ABC):
     def primal_at(self, vector: Vector) -> Vector:
         """Return the program's value at another point, by this method's own arithmetic."""
 
+    def parting(self) -> str:
+        """Say where the method's own run parts from the function, as the end of a sentence, or nothing."""
+        return ""
+
     def rounding(self, cotangent: Vector, gradient: Vector) -> Vector:
         """Return what rounding may have done to each entry of a gradient.
 

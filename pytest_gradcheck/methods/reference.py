@@ -26,8 +26,9 @@ def prepare(problem: Problem, *, hold_stops: bool = False) -> ReferencePullback:
     """
     notes: list[tuple[str, str]] = []
     if problem.dialect is Dialect.TORCH:
-        program, notes = _lowered(problem, hold_stops)
+        program, notes, parting = _lowered(problem, hold_stops)
     else:
+        parting = str
 
         def run(*leaves: Any) -> Sequence[Any]:
             return problem.call(leaves, double=True)
@@ -35,6 +36,7 @@ def prepare(problem: Problem, *, hold_stops: bool = False) -> ReferencePullback:
         program = Program(run, problem.inputs, problem.outputs)
     pullback = ReferencePullback.at(program, problem.inputs.split(problem.point), EPS64)
     pullback.notes += notes
+    pullback.find_parting = parting
     return pullback
 
 
@@ -43,16 +45,15 @@ def prepare(problem: Problem, *, hold_stops: bool = False) -> ReferencePullback:
 SINGULAR = 1e95
 
 
-def _lowered(problem: Problem, hold_stops: bool) -> tuple[Program, list[tuple[str, str]]]:
+def _lowered(problem: Problem, hold_stops: bool) -> tuple[Program, list[tuple[str, str]], Callable[[], str]]:
     from pytest_gradcheck import lowering
     from pytest_gradcheck.methods.torch import as_tensor
 
+    def call(*leaves: Any) -> list[Any]:
+        return [as_tensor(out) for out in problem.call(leaves, double=problem.double)]
+
     try:
-        lowered = lowering.lower(
-            lambda *leaves: [as_tensor(out) for out in problem.call(leaves, double=problem.double)],
-            problem.values_at(problem.point),
-            hold_stops=hold_stops,
-        )
+        lowered = lowering.lower(call, problem.values_at(problem.point), hold_stops=hold_stops)
         if hold_stops:
             lowered = lowered.holding_stops()
     except lowering.LoweringError as error:
@@ -68,7 +69,17 @@ def _lowered(problem: Problem, hold_stops: bool) -> tuple[Program, list[tuple[st
         ("stop-gradient", f"{site.operation} at {site.location} stops the gradient")
         for site in lowered.stop_gradients
     ]
-    return Program(lowered, problem.inputs, problem.outputs, singular=SINGULAR), notes
+
+    def parting() -> str:
+        parts = [text.partition(";")[0] for code, text in notes if code == "out-of-graph"]
+        found = lowering.first_divergence(call, problem.values_at(problem.point))
+        if found is not None:
+            parts.insert(
+                0, f"the first operation that gives another value is {found.operation} at {found.location}"
+            )
+        return "".join(f"; {part}" for part in parts)
+
+    return Program(lowered, problem.inputs, problem.outputs, singular=SINGULAR), notes, parting
 
 
 class ReferencePullback(Pullback):
@@ -77,6 +88,7 @@ class ReferencePullback(Pullback):
     arrays: list[Any]
     pull: Callable[..., Any]
     surroundings: Callable[[], AbstractContextManager[None]]
+    find_parting: Callable[[], str] = str
 
     @classmethod
     def at(
@@ -99,6 +111,10 @@ class ReferencePullback(Pullback):
         self = cls(program, program.outputs.join([np.asarray(_data(v)) for v in value]), eps)
         self.arrays, self.pull, self.surroundings = list(arrays), pull, surroundings
         return self
+
+    def parting(self) -> str:
+        """Name the first operation that gives another value on the engine; see `Pullback.parting`."""
+        return self.find_parting()
 
     def vjp(self, cotangent: Vector) -> Vector:
         """Pull a cotangent back through the engine's graph; see `Pullback.vjp`."""
