@@ -77,11 +77,11 @@ def lenet(large: bool) -> Model:
 
 
 def lstm_cell(large: bool) -> Model:
-    return with_parameters(nn.LSTMCell(64, 128), rand(32, 64)) if large else _small(nn.LSTMCell(3, 4))
+    return with_parameters(nn.LSTMCell(256, 512), rand(64, 256)) if large else _small(nn.LSTMCell(3, 4))
 
 
 def gru_cell(large: bool) -> Model:
-    return with_parameters(nn.GRUCell(64, 128), rand(32, 64)) if large else _small(nn.GRUCell(3, 4))
+    return with_parameters(nn.GRUCell(256, 512), rand(64, 256)) if large else _small(nn.GRUCell(3, 4))
 
 
 def _small(cell: nn.Module) -> Model:
@@ -146,7 +146,7 @@ def ode_step(large: bool) -> Model:
 
 def gaussian_process(large: bool) -> Model:
     """The negative logarithm of the marginal likelihood, by cholesky."""
-    points = 200 if large else 6
+    points = 400 if large else 6
 
     def fn(x: Any, y: Any, log_scale: Any, log_noise: Any) -> Any:
         scaled = x / log_scale.exp()
@@ -169,14 +169,14 @@ def entmax(large: bool) -> Model:
     def fn(x: Any) -> Any:
         return package.sparsemax(x, dim=-1), package.entmax15(x, dim=-1)
 
-    return Model(fn, [rand(256, 64) if large else rand(4, 3)])
+    return Model(fn, [rand(1024, 128) if large else rand(4, 3)])
 
 
 def torchdiffeq(large: bool) -> Model:
     """Two steps of the package torchdiffeq."""
     import torchdiffeq as package
 
-    batch, width = (256, 64) if large else (2, 3)
+    batch, width = (512, 128) if large else (2, 3)
 
     # The times too, because what is computed from constants alone is rounded to the dtype of the call.
     def fn(y: Any, a: Any, times: Any) -> Any:
