@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import graphlib
 import importlib.util
 import re
@@ -422,6 +423,15 @@ def test_several_places_where_something_is_left_out():
     assert sorted(words) == [("…",), ("…",), ("… 6 more values",)]
 
 
+@pytest.fixture
+def no_collection():
+    """A million live objects are no garbage; collecting in between only takes time."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collection")
 def test_a_million_nodes_are_drawn():
     y = x = Tensor(1.0, requires_grad=True, label="x")
     for i in range(10):
