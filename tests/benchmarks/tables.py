@@ -13,7 +13,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Aim:
-    """A number that was set before measuring, and what was measured."""
+    """The most that a number should be, and what was measured."""
 
     what: str
     at_most: float
