@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import time
@@ -86,7 +87,9 @@ class FirstOrder(Decision):
         """See what holds of torch's run beside its gradient; see `Decision.look_around`."""
         if self._on_trial(pullback):
             assert isinstance(pullback, torch.TorchPullback)
-            self.properties = properties.of_run(self.problem, pullback, gradient)
+            # A dtype or device on which a trial itself cannot work says nothing of the backward.
+            with contextlib.suppress(Exception):
+                self.properties = properties.of_run(self.problem, pullback, gradient)
 
     def _on_trial(self, pullback: Pullback | None) -> bool:
         return self.problem.dialect is Dialect.TORCH and isinstance(pullback, torch.TorchPullback)
@@ -101,7 +104,8 @@ class FirstOrder(Decision):
             return result
         assert isinstance(pullback, torch.TorchPullback)
         start = time.perf_counter()
-        self.properties = properties.merged(self.properties, properties.of_ways(self.problem, pullback))
+        with contextlib.suppress(Exception):
+            self.properties = properties.merged(self.properties, properties.of_ways(self.problem, pullback))
         self.preparation["torch"] += time.perf_counter() - start
         broken = properties.violation(self.properties)
         if broken is None or (failed and broken.code not in properties.EXPLAINS):

@@ -21,6 +21,8 @@ Array = np.ndarray[Any, Any]
 #: Below the smallest normal number values lose digits, and vanish.
 TINY = float(np.finfo(np.float64).tiny)
 
+ROOT2 = float(np.sqrt(2.0))
+
 #: Ratio of successive steps. With 4, one level removes a factor of 16 of a central difference's
 #: truncation error, and six levels span from 1e-3 to 1e-6 of the scale.
 RATIO = 4.0
@@ -94,20 +96,26 @@ class Line:
 
     def _differentiate(self, up: Vector, above: Array, down: Vector, below: Array, eps: float) -> Slopes:
         size = np.fmax(np.abs(above), np.abs(below))
-        noise = 4 * eps * np.fmax(size, np.abs(self.value)) + self.jitter + TINY
-        wavers = _measured_noise(up, above) if len(up) > len(QUICK) else np.zeros(self.value.size)
-        noise = np.fmax(noise, wavers)
+        long = len(up) > len(QUICK)
+        ulps = eps * np.fmax(size, np.abs(self.value))
+        wavers = np.zeros(self.value.size)
+        if long:
+            wavers = np.fmax(_measured_noise(up, above), _measured_noise(down, below))
+        noise = np.fmax(4 * ulps + self.jitter + TINY, wavers)
+        # The noise of a difference of two values. Where it is that of roundoff, the long ladder need not take
+        # the worst; docs/reference/calibration.md holds the bars against mpmath.
+        spread = 2 * noise
+        if long:
+            roundoff = ROOT2 * (0.45 * np.fmax(ulps, wavers) + self.jitter + TINY)
+            spread = np.where(wavers <= 4 * ulps, roundoff, spread)
         both = up + down
-        central = _extrapolate(
-            (above - below) / both[:, None], 2 * noise / both[:, None], both, powers=(2, 4)
-        )
-        right = _extrapolate((above - self.value) / up[:, None], 2 * noise / up[:, None], up, powers=(1, 2))
-        left = _extrapolate(
-            (self.value - below) / down[:, None], 2 * noise / down[:, None], down, powers=(1, 2)
-        )
+        central = _extrapolate((above - below) / both[:, None], spread / both[:, None], both, powers=(2, 4))
+        right = _extrapolate((above - self.value) / up[:, None], spread / up[:, None], up, powers=(1, 2))
+        left = _extrapolate((self.value - below) / down[:, None], spread / down[:, None], down, powers=(1, 2))
         gap = np.abs(right.value - left.value)
         level = np.fmax(np.abs(right.value), np.abs(left.value))
-        kink = (gap > 3 * (right.uncertainty + left.uncertainty)) & (gap > 1e-6 * level)
+        sure = 12 if long else 3
+        kink = (gap > sure * (right.uncertainty + left.uncertainty)) & (gap > 1e-6 * level)
         # A two-sided difference at a kink is the mean of two slopes and the derivative of nothing.
         central = Estimate(
             central.value, np.where(kink, np.fmax(central.uncertainty, gap), central.uncertainty)
@@ -153,6 +161,8 @@ def _extrapolate(quotients: Array, noise: Array, steps: Vector, powers: tuple[in
     correction = np.abs(twice - once[1:])
     if len(twice) > 1:
         change = np.abs(np.diff(twice, axis=0))
+        # The first level inside the domain has nobody to compare with, like the first of all.
+        change = np.where(np.isnan(change), correction[1:], change)
         # Two neighbours may agree by chance: the correction, which overestimates the error of what
         # was corrected, keeps a part in the bar.
         error = np.vstack([correction[:1], np.fmax(change, 0.02 * correction[1:])])

@@ -22,6 +22,7 @@ from pytest_gradcheck.methods.torch_calls import (
     alike,
     array,
     close,
+    identical,
     overridden,
     random_like,
     said,
@@ -59,7 +60,7 @@ def of_run(problem: Problem, pullback: TorchPullback, gradient: Any) -> list[Fin
     changed = [
         leaf.name
         for leaf, seed, copy in zip(pullback.program.outputs.leaves, ones, copies, strict=True)
-        if not torch.equal(seed, copy)
+        if not identical(seed, copy)
     ]
     text = f"the backward writes into the cotangent of {', '.join(changed)}"
     findings.append(

@@ -108,6 +108,12 @@ def test_a_single_number_lies_in_memory_in_one_way():
     assert held(result)["forward-mode"] is True
 
 
+def test_dtypes_that_torch_can_hardly_compare_are_tried_too():
+    result = check_gradients(lambda x: x.chalf(), X)
+    assert result.verdict == "pass", str(result)
+    assert held(result)["cotangents-unchanged"] is True
+
+
 def test_what_is_declared_to_be_changed_in_place_is_right():
     result = check_gradients(lambda x: Exponential.apply(x * 2), X)
     assert result.verdict == "pass", str(result)
