@@ -3,32 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["name_scope", "no_grad", "perturbed", "recording"]
+__all__ = ["Context", "name_scope", "no_grad", "now", "perturbed", "recording", "tracing"]
 
-_recording: ContextVar[bool] = ContextVar("reference_engine_recording", default=True)
-is_recording = _recording.get
-_scope: ContextVar[str | None] = ContextVar("reference_engine_scope", default=None)
-scope_now = _scope.get
-_disturbance: ContextVar[Callable[[str, Any], Any] | None] = ContextVar(
-    "reference_engine_disturbance", default=None
-)
-disturbance_now = _disturbance.get
+
+class Context(NamedTuple):
+    """What holds at one place of a program. One object, so that an operation looks it up once."""
+
+    recording: bool = True
+    scope: str | None = None
+    disturb: Callable[[str, Any], Any] | None = None
+    depth: int = 0
+    """How many transforms (`grad`, `vjp`, ...) are running the function that is being traced."""
+
+
+_OUTSIDE = Context()
+_context: ContextVar[Context] = ContextVar("reference_engine", default=_OUTSIDE)
+now = _context.get
 
 
 @contextmanager
-def no_grad() -> Iterator[None]:
-    """Inside this context nothing is recorded: every result is a constant."""
-    token = _recording.set(False)
+def _with(**changes: Any) -> Iterator[None]:
+    token = _context.set(now()._replace(**changes))
     try:
         yield
     finally:
-        _recording.reset(token)
+        _context.reset(token)
+
+
+def no_grad() -> AbstractContextManager[None]:
+    """Inside this context nothing is recorded: every result is a constant."""
+    return _with(recording=False)
+
+
+def recording() -> AbstractContextManager[None]:
+    """Inside this context operations are recorded, whatever surrounds it."""
+    return _with(recording=True)
+
+
+@contextmanager
+def tracing() -> Iterator[None]:
+    """Inside this context a transform runs its function."""
+    with _with(recording=True, depth=now().depth + 1):
+        yield
 
 
 @contextmanager
@@ -39,12 +61,9 @@ def name_scope(name: str) -> Iterator[None]:
     """
     if not isinstance(name, str) or not name.strip("/"):
         raise ValueError(f"name must be a string that is not empty, got {name!r}")
-    around = scope_now()
-    token = _scope.set(name if around is None else f"{around}/{name}")
-    try:
+    around = now().scope
+    with _with(scope=name if around is None else f"{around}/{name}"):
         yield
-    finally:
-        _scope.reset(token)
 
 
 @contextmanager
@@ -67,11 +86,8 @@ def perturbed(scale: float, seed: int) -> Iterator[None]:
         factor = 1 + scale * (error[0] + 1j * error[1] if result.dtype.kind == "c" else error[0])
         return np.asarray(result * np.asarray(factor).astype(result.dtype))
 
-    token = _disturbance.set(disturb)
-    try:
+    with _with(disturb=disturb):
         yield
-    finally:
-        _disturbance.reset(token)
 
 
 EXACT = frozenset([
@@ -80,17 +96,3 @@ EXACT = frozenset([
     "positive", "real", "reshape", "scatter", "transpose", "where", "windows",
 ])  # fmt: skip
 """Primitives that round nothing."""
-
-
-@contextmanager
-def recording() -> Iterator[None]:
-    """Inside this context operations are recorded, whatever surrounds it."""
-    token = _recording.set(True)
-    try:
-        yield
-    finally:
-        _recording.reset(token)
-
-
-transform_depth: ContextVar[int] = ContextVar("reference_engine_transform_depth", default=0)
-"""How many transforms (`grad`, `vjp`, ...) are running the function that is being traced."""

@@ -14,11 +14,13 @@ import numpy as np
 
 from reference_engine.contexts import no_grad, recording
 from reference_engine.errors import GraphReleasedError, MissingRuleError
-from reference_engine.tensor import PICK, Node, Primitive, Tensor, operators, tensor_of
+from reference_engine.tensor import PICK, Binary, Node, Primitive, Tensor, Unary, operators, tensor_of
 
 __all__ = ["Tape", "ancestors", "backward", "fit"]
 
 _by_order = attrgetter("order")
+_ndarray = np.ndarray
+_float64 = np.float64
 
 
 def ancestors(roots: Iterable[Node], stop: frozenset[Node] = frozenset()) -> list[Node]:
@@ -26,11 +28,12 @@ def ancestors(roots: Iterable[Node], stop: frozenset[Node] = frozenset()) -> lis
 
     In topological order, arguments first. The walk does not go beyond the nodes in `stop`.
     """
-    seen: set[Node] = set()
     stack = [root for root in roots if root.requires_grad]
-    seen.update(stack)
+    seen = set(stack)
+    found: list[Node] = []
     while stack:
         node = stack.pop()
+        found.append(node)
         if node in stop:
             continue
         if node.args is None:
@@ -42,7 +45,8 @@ def ancestors(roots: Iterable[Node], stop: frozenset[Node] = frozenset()) -> lis
             if type(arg) is Node and arg.requires_grad and arg not in seen:
                 seen.add(arg)
                 stack.append(arg)
-    return sorted(seen, key=_by_order)
+    found.sort(key=_by_order)
+    return found
 
 
 def is_live(leaf: Node) -> bool:
@@ -157,21 +161,81 @@ def _step(
             continue
         rule = rules[i] if i < len(rules) else _rule(primitive, i)
         if rule is None:
-            raise MissingRuleError(
-                f"{primitive.name} has no derivative by its argument number {i}; pass a constant there "
-                "(tensor.detach()), or define a primitive with that rule through reference_engine.extend"
-            )
-        share = fit(rule(cotangent, result, *values, **params), arg.data)
-        held = pending.get(arg)
-        if held is None:
-            pending[arg] = share
-        elif owned is None or arg.data.ndim == 0:
-            pending[arg] = held + share
-        elif arg in owned:
-            held += share
+            raise _no_derivative(primitive, i)
+        _give(arg, rule(cotangent, result, *values, **params), pending, owned)
+
+
+def _no_derivative(primitive: Primitive, argnum: int) -> MissingRuleError:
+    return MissingRuleError(
+        f"{primitive.name} has no derivative by its argument number {argnum}; pass a constant there "
+        "(tensor.detach()), or define a primitive with that rule through reference_engine.extend"
+    )
+
+
+def _step_unary(
+    node: Node, cotangent: Any, pending: dict[Node, Any], needed: set[Node] | None, owned: set[Node]
+) -> None:
+    """`_step` on plain values through a function of one argument: no lists, no keywords."""
+    primitive: Any = node.primitive
+    args: Any = node.args
+    (arg,) = args
+    if needed is None or arg in needed:
+        (rule,) = primitive.rules
+        if rule is None:
+            raise _no_derivative(primitive, 0)
+        _give(arg, rule(cotangent, node.data, arg.data), pending, owned)
+
+
+def _step_binary(
+    node: Node, cotangent: Any, pending: dict[Node, Any], needed: set[Node] | None, owned: set[Node]
+) -> None:
+    """`_step` on plain values through a function of two arguments."""
+    primitive: Any = node.primitive
+    args: Any = node.args
+    a, b = args
+    x = a.data if type(a) is Node else a
+    y = b.data if type(b) is Node else b
+    result = node.data
+    first, second = primitive.rules
+    if type(a) is Node and a.requires_grad and (needed is None or a in needed):
+        if first is None:
+            raise _no_derivative(primitive, 0)
+        share = first(cotangent, result, x, y)
+        if type(share) is _float64 is type(x):
+            held = pending.get(a)
+            pending[a] = share if held is None else held + share
         else:
-            pending[arg] = held + share
-            owned.add(arg)
+            _give(a, share, pending, owned)
+    if type(b) is Node and b.requires_grad and (needed is None or b in needed):
+        if second is None:
+            raise _no_derivative(primitive, 1)
+        share = second(cotangent, result, x, y)
+        if type(share) is _float64 is type(y):
+            held = pending.get(b)
+            pending[b] = share if held is None else held + share
+        else:
+            _give(b, share, pending, owned)
+
+
+# The shorter ways that passes over plain values have.
+_STEPS: dict[Any, Callable[..., None]] = {Unary: _step_unary, Binary: _step_binary}
+
+
+def _give(arg: Node, share: Any, pending: dict[Node, Any], owned: set[Node] | None) -> None:
+    """Add `share` to what is pending for `arg`."""
+    like = arg.data
+    if type(share) is not _ndarray or share.shape != like.shape or share.dtype is not like.dtype:
+        share = fit(share, like)
+    held = pending.get(arg)
+    if held is None:
+        pending[arg] = share
+    elif owned is None or type(like) is not _ndarray or not like.ndim:
+        pending[arg] = held + share
+    elif arg in owned:
+        held += share
+    else:
+        pending[arg] = held + share
+        owned.add(arg)
 
 
 def backward(tensor: Tensor, cotangent: Any, retain_graph: bool) -> None:
@@ -189,7 +253,7 @@ def backward(tensor: Tensor, cotangent: Any, retain_graph: bool) -> None:
                 f"backward() needs cotangent for a Tensor of shape {data.shape} and dtype {data.dtype}; "
                 "only one real entry has the natural cotangent 1"
             )
-        start = np.ones_like(data)
+        start = np.ones_like(data)[()]
     else:
         start = check_cotangent(cotangent, data)
     nodes = ancestors([root])
@@ -202,10 +266,14 @@ def backward(tensor: Tensor, cotangent: Any, retain_graph: bool) -> None:
             if total is None:
                 continue
             leaf = node.primitive is None
-            if type(node.data) is not tuple and (retain_graph or leaf or node.label is not None):
-                keep_gradient(node, total)
+            if retain_graph or leaf or node.label is not None:
+                if type(total) is _float64:
+                    node.grad = total if node.grad is None else node.grad + total
+                elif type(node.data) is not tuple:
+                    keep_gradient(node, total)
             if not leaf:
-                _step(node, total, pending, None, owned)
+                step: Callable[..., None] = _STEPS.get(type(node.primitive), _step)
+                step(node, total, pending, None, owned)
             if not (retain_graph or leaf):
                 node.args = None
 
@@ -279,6 +347,9 @@ class Tape:
                     continue
                 if node in self._sources:
                     found[node] = total
+                elif owned is None:
+                    _step(node, total, pending, self._needed, None)
                 else:
-                    _step(node, total, pending, self._needed, owned)
+                    step: Callable[..., None] = _STEPS.get(type(node.primitive), _step)
+                    step(node, total, pending, self._needed, owned)
         return [found.get(node) for node in self.inputs]

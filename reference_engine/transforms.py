@@ -8,28 +8,17 @@ that two derivatives in one another cannot be confused, and nesting them gives t
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from reference_engine.containers import flatten, is_differentiable
-from reference_engine.contexts import recording, transform_depth
+from reference_engine.contexts import now, recording, tracing
 from reference_engine.graph import Tape, check_cotangent
 from reference_engine.tensor import Node, Tensor, as_tensor, operators, tensor_of
 
 __all__ = ["grad", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"]
-
-
-@contextmanager
-def _tracing() -> Iterator[None]:
-    token = transform_depth.set(transform_depth.get() + 1)
-    try:
-        with recording():
-            yield
-    finally:
-        transform_depth.reset(token)
 
 
 def _leaf(value: Any) -> Node:
@@ -63,7 +52,7 @@ class _Trace:
             [g if s is None else tensor_of(s) for g, s in zip(self.given, self.sources, strict=True)]
         )
         try:
-            with _tracing():
+            with tracing():
                 result = f(*inputs)
         finally:
             for source in self.sources:
@@ -92,7 +81,7 @@ class _Trace:
     @property
     def nested(self) -> bool:
         """Whether something else than this trace's own leaves is being traced."""
-        return transform_depth.get() > 0 or self.tape.foreign
+        return now().depth > 0 or self.tape.foreign
 
     @functools.cached_property
     def tape(self) -> Tape:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.contexts import is_recording
+from reference_engine.contexts import now
 from reference_engine.errors import OutOfGraphError
 from reference_engine.tensor import Node, Tensor, as_array, operators, tensor_of
 from reference_engine.views import View
@@ -78,7 +78,7 @@ def _move(tensor: Tensor, result: Tensor) -> None:
     view = tensor._view
     whole = tensor._node if view is None else view.memory.node
     is_leaf = whole.requires_grad and whole.primitive is None and whole.params is None
-    if is_leaf and is_recording():
+    if is_leaf and now().recording:
         raise OutOfGraphError(
             "a leaf that requires a gradient cannot be written to: its gradient is asked for at the value "
             "that it had. Write into a copy (tensor.copy()), or update it inside `with no_grad():`"
