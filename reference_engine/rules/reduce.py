@@ -262,9 +262,12 @@ def std(
 def _extremum_rule(c: Any, result: Any, x: Any, *, axis: Axis, keepdims: bool) -> Any:
     """In equal parts to all entries that reach the extremum, as torch.amax does it."""
     value, best = value_of(x), _with_axes(value_of(result), value_of(x), axis)
-    reached = (value == best) | ((value != value) & (best != best))
-    parts = reached.sum(axis=axis, keepdims=True)
-    return _with_axes(c, x, axis) * (reached / parts).astype(value.dtype)
+    reached = value == best
+    undefined = best != best
+    if undefined.any():
+        reached |= (value != value) & undefined
+    parts = reached.sum(axis=axis, keepdims=True).astype(value.dtype)
+    return np.where(reached, _with_axes(c, x, axis) / parts, 0.0)
 
 
 max_: Primitive = define(
