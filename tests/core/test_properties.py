@@ -108,6 +108,7 @@ def test_a_single_number_lies_in_memory_in_one_way():
     assert held(result)["forward-mode"] is True
 
 
+@pytest.mark.filterwarnings("ignore:ComplexHalf support is experimental")
 def test_dtypes_that_torch_can_hardly_compare_are_tried_too():
     result = check_gradients(lambda x: x.chalf(), X)
     assert result.verdict == "pass", str(result)
