@@ -229,10 +229,14 @@ def smooth_upsample(kernel: Any) -> Any:
 # ---------------------------------------------------------------------- normalisations
 
 
-def _normalised(x: Any, axes: tuple[int, ...], eps: float) -> tuple[Any, Any, Any]:
+def _centred(x: Any, axes: tuple[int, ...], eps: float) -> tuple[Any, Any, Any]:
     mean = np.mean(x, axis=axes, keepdims=True)
     centred = x - mean
-    rstd = 1 / np.sqrt(np.mean(centred * centred, axis=axes, keepdims=True) + eps)
+    return centred, mean, 1 / np.sqrt(np.mean(centred * centred, axis=axes, keepdims=True) + eps)
+
+
+def _normalised(x: Any, axes: tuple[int, ...], eps: float) -> tuple[Any, Any, Any]:
+    centred, mean, rstd = _centred(x, axes, eps)
     return centred * rstd, mean, rstd
 
 
@@ -269,8 +273,9 @@ def batch_norm(
     each = (-1, *(1,) * (x.ndim - 2))
     if training:
         axes = (0, *range(2, x.ndim))
-        out, mean, rstd = _normalised(x, axes, eps)
+        centred, mean, rstd = _centred(x, axes, eps)
         mean, rstd = np.reshape(mean, (-1,)), np.reshape(rstd, (-1,))
+        factor = rstd
         n = x.size // x.shape[1]
         var = (1 / (rstd * rstd) - eps) * (n / max(n - 1, 1))
         if running_mean is not None:
@@ -278,8 +283,9 @@ def batch_norm(
             running_var = running_var * (1 - momentum) + var * momentum
     else:
         mean = rstd = np.zeros(0)
-        out = (x - np.reshape(running_mean, each)) / np.sqrt(np.reshape(running_var, each) + eps)
-    out = out if weight is None else out * np.reshape(weight, each)
+        centred, factor = x - np.reshape(running_mean, each), 1 / np.sqrt(running_var + eps)
+    # One factor per channel, so that the whole array is multiplied once.
+    out = centred * np.reshape(factor if weight is None else factor * weight, each)
     out = out if bias is None else out + np.reshape(bias, each)
     return out, mean, rstd, running_mean, running_var
 
