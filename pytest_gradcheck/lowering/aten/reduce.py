@@ -219,7 +219,7 @@ def order(x: Any, dim: int, descending: bool) -> Any:
 def _stable(x: Array, dim: int) -> Array:
     """Indices that sort an array; equal entries keep their order."""
     if x.dtype.kind == "f":
-        # 4.6 ms against 6.7 for 1,024 lines of 128, and where no two entries are equal there is one order only.
+        # 4.6 ms against 6.7 for 1,024 lines of 128; where no two entries are equal there is but one order.
         index = np.argsort(x, axis=dim)
         values = np.moveaxis(np.take_along_axis(x, index, axis=dim), dim, -1)
         if not np.any((values[..., 1:] == values[..., :-1]) | np.isnan(values[..., 1:])):
