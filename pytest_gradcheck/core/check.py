@@ -17,7 +17,7 @@ from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.orders import FirstOrder, SecondOrder
 from pytest_gradcheck.core.problem import Dialect, Problem
 from pytest_gradcheck.core.random_states import kept_random_states
-from pytest_gradcheck.core.results import METHOD_NAMES, CheckResult, GradientMismatch, NotChecked, Verdict
+from pytest_gradcheck.core.results import DEFAULT_METHODS, CheckResult, GradientMismatch, NotChecked, Verdict
 from pytest_gradcheck.core.values import EPS64
 
 __all__ = ["OPTION_NAMES", "assert_gradients", "check_gradients", "validate_options"]
@@ -54,8 +54,8 @@ def check_gradients(
         Python floats, NumPy arrays or torch tensors in any nesting. Integers, booleans, strings and
         anything else pass through untouched.
     methods
-        Which of ``"central"``, ``"forward"``, ``"reference"``, ``"torch"``, ``"user"``; default: every one
-        that can run here.
+        Which of ``"central"``, ``"forward"``, ``"complex_step"``, ``"reference"``, ``"torch"``, ``"user"``;
+        default: every one that can run here but the complex step, which is for analytic NumPy code.
     gradient, vjp
         A gradient written by hand, ``gradient(*inputs)`` returning one array per input, or
         ``vjp(*inputs, cotangent)``; it becomes method ``"user"``.
@@ -126,7 +126,7 @@ def check_gradients(
             sensitivity if sensitivity is not None else max(1e-3, 2 * (rtol or 0.0)),
             problem.trial_tiny,
         )
-        chosen = METHOD_NAMES if methods is None else tuple(methods)
+        chosen = DEFAULT_METHODS if methods is None else tuple(methods)
         held = stop_gradients == "intended"
         if held and problem.dialect is not Dialect.TORCH:
             raise InvalidArgument(

@@ -158,6 +158,7 @@ class Decision:
         for name, why in (
             ("reference", self._why_reference_is_no_witness),
             ("torch", self._why_torch_is_no_witness),
+            ("complex_step", self._why_the_complex_step_is_no_witness),
         ):
             reason = why(table)
             if reason is not None:
@@ -204,6 +205,17 @@ class Decision:
             return None
         if _is_not_finite(table, "torch"):
             return "torch's own gradient is not finite at this point, where differences are"
+        return None
+
+    def _why_the_complex_step_is_no_witness(self, table: Table) -> str | None:
+        """Return why the complex step says nothing of this function, or None.
+
+        Code that is not analytic in a way that its test did not see is no fault of the function.
+        """
+        if "complex_step" not in table.exact or len(table.exact) < 2:
+            return None
+        if vote(table.agreement, [*DIFFERENCE_METHODS, *table.exact]) == "complex_step":
+            return "it stands alone against the other methods: the function is not analytic"
         return None
 
     # -- stations ------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from pytest_gradcheck.core.results import (
 from pytest_gradcheck.core.rounding import RUNS, Runs, nudged
 from pytest_gradcheck.core.table import Table
 from pytest_gradcheck.core.values import EPS64
-from pytest_gradcheck.methods import reference, torch, user
+from pytest_gradcheck.methods import complex_step, reference, torch, user
 from pytest_gradcheck.methods.base import Pullback
 
 #: Diagnoses of functions that two calls cannot be compared of.
@@ -81,6 +81,8 @@ class FirstOrder(Decision):
             return user.prepare(problem, self.options.gradient, self.options.vjp)
         if name == "torch":
             return torch.prepare(problem)
+        if name == "complex_step":
+            return complex_step.prepare(problem)
         return self.held or reference.prepare(problem, hold_stops=self.options.hold_stops)
 
     def look_around(self, name: str, pullback: Pullback, gradient: Vector) -> None:

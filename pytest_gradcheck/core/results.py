@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-METHOD_NAMES = ("central", "forward", "reference", "torch", "user")
+METHOD_NAMES = ("central", "forward", "complex_step", "reference", "torch", "user")
+#: The methods that run unasked: not every function bears complex numbers, and each input costs a call.
+DEFAULT_METHODS = tuple(name for name in METHOD_NAMES if name != "complex_step")
 DIFFERENCE_METHODS = frozenset({"central", "forward"})
-EXACT_METHODS = frozenset({"reference", "torch", "user"})
+EXACT_METHODS = frozenset({"complex_step", "reference", "torch", "user"})
 
 
 class Verdict(enum.StrEnum):
