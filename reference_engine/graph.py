@@ -28,13 +28,10 @@ def ancestors(roots: Iterable[Node], stop: frozenset[Node] = frozenset()) -> lis
 
     In topological order, arguments first. The walk does not go beyond the nodes in `stop`.
     """
-    stack = [root for root in roots if root.requires_grad]
-    seen = set(stack)
-    found: list[Node] = []
-    while stack:
-        node = stack.pop()
-        found.append(node)
-        if node in stop:
+    found = list(dict.fromkeys(root for root in roots if root.requires_grad))
+    seen = set(found)
+    for node in found:
+        if stop and node in stop:
             continue
         if node.args is None:
             raise GraphReleasedError(
@@ -44,7 +41,7 @@ def ancestors(roots: Iterable[Node], stop: frozenset[Node] = frozenset()) -> lis
         for arg in node.args:
             if type(arg) is Node and arg.requires_grad and arg not in seen:
                 seen.add(arg)
-                stack.append(arg)
+                found.append(arg)
     found.sort(key=_by_order)
     return found
 
@@ -193,26 +190,31 @@ def _step_binary(
     primitive: Any = node.primitive
     args: Any = node.args
     a, b = args
-    x = a.data if type(a) is Node else a
-    y = b.data if type(b) is Node else b
+    x, y = a, b
+    to_a = to_b = False
+    if type(a) is Node:
+        x = a.data
+        to_a = a.requires_grad
+    if type(b) is Node:
+        y = b.data
+        to_b = b.requires_grad
     result = node.data
     first, second = primitive.rules
-    if type(a) is Node and a.requires_grad and (needed is None or a in needed):
+    # Twice the same, with the common case of `_give` in place: a call costs as much as a rule on numbers.
+    if to_a and (needed is None or a in needed):
         if first is None:
             raise _no_derivative(primitive, 0)
         share = first(cotangent, result, x, y)
         if type(share) is _float64 is type(x):
-            held = pending.get(a)
-            pending[a] = share if held is None else held + share
+            pending[a] = pending[a] + share if a in pending else share
         else:
             _give(a, share, pending, owned)
-    if type(b) is Node and b.requires_grad and (needed is None or b in needed):
+    if to_b and (needed is None or b in needed):
         if second is None:
             raise _no_derivative(primitive, 1)
         share = second(cotangent, result, x, y)
         if type(share) is _float64 is type(y):
-            held = pending.get(b)
-            pending[b] = share if held is None else held + share
+            pending[b] = pending[b] + share if b in pending else share
         else:
             _give(b, share, pending, owned)
 
@@ -265,17 +267,18 @@ def backward(tensor: Tensor, cotangent: Any, retain_graph: bool) -> None:
             total = pending.pop(node, None)
             if total is None:
                 continue
-            leaf = node.primitive is None
-            if retain_graph or leaf or node.label is not None:
+            primitive = node.primitive
+            if retain_graph or primitive is None or node.label is not None:
                 if type(total) is _float64:
-                    node.grad = total if node.grad is None else node.grad + total
+                    held = node.grad
+                    node.grad = total if held is None else held + total
                 elif type(node.data) is not tuple:
                     keep_gradient(node, total)
-            if not leaf:
-                step: Callable[..., None] = _STEPS.get(type(node.primitive), _step)
+            if primitive is not None:
+                step: Callable[..., None] = _STEPS.get(type(primitive), _step)
                 step(node, total, pending, None, owned)
-            if not (retain_graph or leaf):
-                node.args = None
+                if not retain_graph:
+                    node.args = None
 
 
 def keep_gradient(node: Node, cotangent: np.ndarray[Any, Any]) -> None:

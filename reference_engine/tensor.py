@@ -30,7 +30,7 @@ Rule = Callable[..., Any]
 _ndarray = np.ndarray
 _float64 = np.float64
 _asarray = np.asarray
-_counter = itertools.count()
+_next_order = itertools.count().__next__
 
 # Types that nobody can change from outside, so that the graph may keep them as they are.
 _IMMUTABLE = frozenset({int, float, complex, bool, type(None), str, *np.sctypeDict.values()})
@@ -55,16 +55,17 @@ class Node:
         primitive: Primitive | None = None,
         args: tuple[Any, ...] | None = (),
         params: dict[str, Any] | None = None,
+        context: Context | None = None,
     ) -> None:
         self.data = data
         self.requires_grad = requires_grad
         self.primitive = primitive
         self.args = args
         self.params = params
-        self.order = next(_counter)
+        self.order = _next_order()
         self.grad: Any = None
         self.label: str | None = None
-        self.scope: str | None = now().scope
+        self.scope: str | None = now().scope if context is None else context.scope
 
 
 class Primitive:
@@ -160,7 +161,7 @@ class Primitive:
         if context.disturb is not None:
             result = context.disturb(self.name, result)[()]
         if kind is _float64 or result.dtype.kind in "fc":
-            tensor._node = Node(result, True, self, args, params)
+            tensor._node = Node(result, True, self, args, params, context)
         else:
             tensor._node = Node(result, False)
         return tensor
@@ -233,27 +234,22 @@ class Binary(Primitive):
                 if b.requires_grad:
                     record = True
             else:
-                # An operator would repeat a list as often as an integer says.
-                b = q = y if type(y) is not list and type(y) is not tuple else as_array(y)
+                b = q = y if type(y) in _IMMUTABLE else _constant(y, record)
         elif type(y) is Tensor:
-            a = p = x if type(x) is not list and type(x) is not tuple else as_array(x)
             b = y._node
             q = b.data
             record = b.requires_grad
+            a = p = x if type(x) in _IMMUTABLE else _constant(x, record)
         else:
             return self.forward(x, y)
         if not (record and (context := now()).recording):
             return self._tensor(self.forward(p, q), None, (), None)
-        if type(a) is not Node and type(a) not in _IMMUTABLE:
-            a = p = private(a)
-        if type(b) is not Node and type(b) not in _IMMUTABLE:
-            b = q = private(b)
         result = self.forward(p, q)
         if type(result) is not _float64 or context.disturb is not None:
             return self._tensor(result, context, (a, b), None)
         tensor = _new(Tensor)
         tensor._view = None
-        tensor._node = Node(result, True, self, (a, b), None)
+        tensor._node = Node(result, True, self, (a, b), None, context)
         return tensor
 
 
@@ -276,6 +272,14 @@ def private(array: Any) -> Any:
     array = array.copy(order="K")
     array.flags.writeable = False
     return array
+
+
+def _constant(value: Any, record: bool) -> Any:
+    """What an operator is given in place of `value`; its own copy if the operation will be recorded."""
+    if record and now().recording:
+        return private(value)
+    # An operator would repeat a list as often as an integer says.
+    return as_array(value) if type(value) in (list, tuple) else value
 
 
 def as_array(value: Any) -> Any:
@@ -596,39 +600,59 @@ class Tensor:
     # Written out, because a call through NumPy's dispatch costs as much again as the whole operation.
 
     def __add__(self, other: Any) -> Any:
-        return operators["add"](self, other) if type(other) in _QUICK or _operand(other) else NotImplemented
+        return (
+            operators["add"](self, other)
+            if type(other) is Tensor or type(other) in _QUICK or _operand(other)
+            else NotImplemented
+        )
 
     def __radd__(self, other: Any) -> Any:
-        return operators["add"](other, self) if type(other) in _QUICK or _operand(other) else NotImplemented
+        return (
+            operators["add"](other, self)
+            if type(other) is Tensor or type(other) in _QUICK or _operand(other)
+            else NotImplemented
+        )
 
     def __sub__(self, other: Any) -> Any:
         return (
-            operators["subtract"](self, other) if type(other) in _QUICK or _operand(other) else NotImplemented
+            operators["subtract"](self, other)
+            if type(other) is Tensor or type(other) in _QUICK or _operand(other)
+            else NotImplemented
         )
 
     def __rsub__(self, other: Any) -> Any:
         return (
-            operators["subtract"](other, self) if type(other) in _QUICK or _operand(other) else NotImplemented
+            operators["subtract"](other, self)
+            if type(other) is Tensor or type(other) in _QUICK or _operand(other)
+            else NotImplemented
         )
 
     def __mul__(self, other: Any) -> Any:
         return (
-            operators["multiply"](self, other) if type(other) in _QUICK or _operand(other) else NotImplemented
+            operators["multiply"](self, other)
+            if type(other) is Tensor or type(other) in _QUICK or _operand(other)
+            else NotImplemented
         )
 
     def __rmul__(self, other: Any) -> Any:
         return (
-            operators["multiply"](other, self) if type(other) in _QUICK or _operand(other) else NotImplemented
+            operators["multiply"](other, self)
+            if type(other) is Tensor or type(other) in _QUICK or _operand(other)
+            else NotImplemented
         )
 
     def __truediv__(self, other: Any) -> Any:
         return (
-            operators["divide"](self, other) if type(other) in _QUICK or _operand(other) else NotImplemented
+            operators["divide"](self, other)
+            if type(other) is Tensor or type(other) in _QUICK or _operand(other)
+            else NotImplemented
         )
 
     def __rtruediv__(self, other: Any) -> Any:
         return (
-            operators["divide"](other, self) if type(other) in _QUICK or _operand(other) else NotImplemented
+            operators["divide"](other, self)
+            if type(other) is Tensor or type(other) in _QUICK or _operand(other)
+            else NotImplemented
         )
 
     def __floordiv__(self, other: Any) -> Any:
@@ -650,10 +674,18 @@ class Tensor:
         return (other // self, other % self) if _operand(other) else NotImplemented
 
     def __pow__(self, other: Any) -> Any:
-        return operators["power"](self, other) if type(other) in _QUICK or _operand(other) else NotImplemented
+        return (
+            operators["power"](self, other)
+            if type(other) is Tensor or type(other) in _QUICK or _operand(other)
+            else NotImplemented
+        )
 
     def __rpow__(self, other: Any) -> Any:
-        return operators["power"](other, self) if type(other) in _QUICK or _operand(other) else NotImplemented
+        return (
+            operators["power"](other, self)
+            if type(other) is Tensor or type(other) in _QUICK or _operand(other)
+            else NotImplemented
+        )
 
     def __matmul__(self, other: Any) -> Any:
         return operators["matmul"](self, other) if _operand(other) else NotImplemented

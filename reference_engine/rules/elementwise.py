@@ -36,9 +36,9 @@ def _power_base(result: Any, x: Any, y: Any) -> Any:
 
     Elsewhere a y of 0 is no special case: the derivative by y is 1/x there.
     """
+    if type(y) is int and y == 2:
+        return y * x
     if isinstance(y, int | float | complex):
-        if y == 2:
-            return y * x
         return y * x ** (y - 1) if y else 0.0
     zero = (value_of(y) == 0) & (value_of(x) == 0)
     return np.where(
