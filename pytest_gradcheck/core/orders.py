@@ -55,6 +55,7 @@ class FirstOrder(Decision):
             problem.jitter,
             problem.eps,
         )
+        self.properties = properties.of_function(problem)
         #: The function as autograd sees it, where it stops gradients and means to.
         self.held: Pullback | None = None
 
@@ -91,7 +92,8 @@ class FirstOrder(Decision):
             assert isinstance(pullback, torch.TorchPullback)
             # A dtype or device on which a trial itself cannot work says nothing of the backward.
             with contextlib.suppress(Exception):
-                self.properties = properties.of_run(self.problem, pullback, gradient)
+                found = properties.of_run(self.problem, pullback, gradient)
+                self.properties = properties.merged(self.properties, found)
 
     def _on_trial(self, pullback: Pullback | None) -> bool:
         return self.problem.dialect is Dialect.TORCH and isinstance(pullback, torch.TorchPullback)

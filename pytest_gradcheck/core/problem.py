@@ -206,6 +206,12 @@ class Problem:
         return max(TINY_BY_DTYPE.get(leaf.dtype, TINY64) for leaf in self.inputs.leaves + self.outputs.leaves)
 
     @property
+    def is_erratic(self) -> bool:
+        """Whether two calls at the point differ by more than any rounding would make them."""
+        size = np.abs(self.value).max(initial=0.0)
+        return bool((self.jitter > np.sqrt(self.eps) * size).any())
+
+    @property
     def arguments(self) -> dict[str, Any]:
         """The user's inputs by argument name, as they were given."""
         return self._arguments

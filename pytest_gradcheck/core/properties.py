@@ -34,6 +34,17 @@ HOLDS = {
 }
 
 
+def of_function(problem: Problem) -> tuple[Property, ...]:
+    """Say whether the function repeats itself, which every comparison rests on."""
+    name, code = "deterministic", "nondeterministic"
+    if problem.is_erratic:
+        return (Property(name, False, "two calls at the same point gave different values", code),)
+    if problem.jitter.any():
+        text = "two calls at the same point differ by rounding"
+        return (Property(name, None, text, code),)
+    return (Property(name, True, "two calls at the same point gave the same values", code),)
+
+
 def of_run(problem: Problem, pullback: TorchPullback, gradient: Any) -> tuple[Property, ...]:
     """Say what every torch function must keep; one more backward pass."""
     from pytest_gradcheck.methods import torch_trials
@@ -59,9 +70,12 @@ def merged(*parts: Iterable[Property]) -> tuple[Property, ...]:
 
 
 def violation(properties: Iterable[Property]) -> Diagnosis | None:
-    """Return what the first property that does not hold says of the gradient."""
+    """Return what the first property that does not hold says of the gradient.
+
+    A function that does not repeat itself says nothing of it: no gradient is wrong, and none can be checked.
+    """
     for one in properties:
-        if one.holds is False:
+        if one.holds is False and one.name != "deterministic":
             return Diagnosis(one.code, one.detail)
     return None
 

@@ -42,7 +42,9 @@ def of_run(problem: Problem, pullback: TorchPullback, gradient: Any) -> list[Fin
     """
     ones = pullback.seeds(np.ones(pullback.program.outputs.size))
     copies = [seed.clone() for seed in ones]
-    findings = [_leaves_unchanged(problem, pullback), _in_graph(pullback)]
+    # What does not fit makes torch raise, before anything is tried here.
+    fits = Finding("gradients-fit", True, "one gradient per input, of its shape, dtype and device", "fits")
+    findings = [_leaves_unchanged(problem, pullback), _in_graph(pullback), fits]
     written = [
         leaf.name
         for leaf, x in zip(pullback.program.inputs.leaves, pullback.leaves, strict=True)

@@ -83,7 +83,8 @@ def test_a_right_function_keeps_every_property(dtype):
     result = check_gradients(lambda x: Square.apply(x).abs(), X.to(dtype))
     assert result.verdict == "pass", str(result)
     everything = {
-        "inputs-unchanged", "outputs-in-graph", "repeatable-backward", "cotangents-unchanged", "accumulates",
+        "deterministic", "gradients-fit", "inputs-unchanged", "outputs-in-graph", "repeatable-backward",
+        "cotangents-unchanged", "accumulates",
         "non-contiguous-inputs", "expanded-inputs", "non-contiguous-cotangents", "expanded-cotangents",
         "zero-size-inputs", "batched-cotangents", "vmap", "forward-mode",
     }  # fmt: skip
@@ -131,11 +132,23 @@ def test_functions_of_torch_alone_are_called_no_more_often_for_it():
     result = check_gradients(fn, X, methods=("central", "torch"))
     before = len(calls)
     assert held(result).keys() == {
-        "inputs-unchanged", "outputs-in-graph", "repeatable-backward", "cotangents-unchanged",
+        "deterministic", "gradients-fit", "inputs-unchanged", "outputs-in-graph", "repeatable-backward",
+        "cotangents-unchanged",
     }  # fmt: skip
     # One call to find the outputs, two for their noise, one under autograd; the rest are differences.
     assert before - result.methods["central"].evaluations == 4
-    assert check_gradients(np.sin, np.ones(2)).properties == ()
+    assert held(check_gradients(np.sin, np.ones(2))) == {"deterministic": True}
+
+
+def test_a_function_that_does_not_repeat_itself_has_no_other_property():
+    calls = iter(range(1, 1000))
+    result = check_gradients(lambda x: Square.apply(x) * next(calls), X)
+    assert (result.verdict, result.diagnosis.code) == ("inconclusive", "nondeterministic")
+    assert held(result)["deterministic"] is False
+    assert "non-contiguous-inputs" not in held(result)
+    roundings = iter(np.arange(1, 1000) * 1e-16)
+    result = check_gradients(lambda x: np.sin(x) + next(roundings), np.ones(2))
+    assert held(result) == {"deterministic": None}
 
 
 # -- one wrong Function for each ---------------------------------------------------------------------
