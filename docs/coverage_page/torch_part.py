@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from docs.coverage_page.markdown import table
 from docs.coverage_page.torch_reasons import KNOWN, TOLERANCES
-from docs.coverage_page.torch_sweep import LARGEST, RTOL, Outcome, outcome
+from docs.coverage_page.torch_sweep import LARGEST, NOTHING, RTOL, Outcome, outcome
 
 __all__ = ["Row", "measured", "page", "rows_of", "unexplained"]
 
@@ -27,9 +27,9 @@ derivative along random cotangents and the derivative of that are compared with 
 {version}.
 
 Every entry agrees to {rtol:.0e} of itself, or to what rounding makes of it where terms cancel, which is
-measured by disturbing each operation of either side by 1.5e-11 of its result. Operators are called as
-torch's own gradient tests call them: one that reads a single triangle of a matrix gets a symmetric or
-triangular one.
+measured by disturbing each operation of either side by 1.5e-11 of its result. Where one side has exactly
+zero, the other may have {nothing:.0e}. Operators are called as torch's own gradient tests call them: one
+that reads a single triangle of a matrix gets a symmetric or triangular one.
 """
 
 
@@ -168,5 +168,5 @@ def page(rows: Sequence[Row], version: str) -> str:
         "",
         *table(["operator", "samples", "derivative", "second", ""], (row.cells() for row in rows)),
     ]
-    introduction = INTRODUCTION.format(largest=LARGEST, version=version, rtol=RTOL)
+    introduction = INTRODUCTION.format(largest=LARGEST, version=version, rtol=RTOL, nothing=NOTHING)
     return introduction + "\n" + "\n".join(lines).rstrip() + "\n"

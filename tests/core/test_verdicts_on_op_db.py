@@ -34,7 +34,7 @@ WRONG = {
     "nn.functional.max_unpool1d": DUPLICATES,
     "nn.functional.max_unpool2d": DUPLICATES,
     "nn.functional.max_unpool3d": DUPLICATES,
-    "as_strided_scatter": "torch gives a value that was overwritten a gradient of 1",
+    "as_strided_scatter": "torch gives what was overwritten a gradient, and what was kept none",
     "normal": "torch gives the mean and the deviation of its random numbers no gradient",
     "nn.functional.ctc_loss": "torch's gradient is that after a log_softmax which the function does not take",
 }

@@ -60,7 +60,8 @@ def lenet(large: bool) -> Model:
     after = ((size // 2) - kernel + 1) // 2
     return with_parameters(
         nn.Sequential(
-            nn.Conv2d(1, one, kernel, padding=kernel // 2),
+            # Without a bias: a batch norm takes it out again, and its gradient is zero, all rounding.
+            nn.Conv2d(1, one, kernel, padding=kernel // 2, bias=False),
             nn.BatchNorm2d(one),
             nn.ReLU(inplace=True),
             nn.MaxPool2d(2),

@@ -63,7 +63,7 @@ def test_models_in_float32_have_the_gradient_that_they_have_in_float64(name: str
     wide = [tensor.detach().double().requires_grad_() for tensor in narrow]
     outputs = tree.tensors(model.fn(*wide))
     theirs = torch.autograd.grad(outputs, wide, [torch.from_numpy(c) for c in cotangents(values)])
-    # The gradient of a bias before a batch norm is zero, but for rounding.
+    # Entries that cancel to nothing carry the rounding of the others.
     floor = 1e-12 * max(float(b.abs().max()) for b in theirs)
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a, b.numpy(), rtol=1e-9, atol=floor)
