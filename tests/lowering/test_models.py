@@ -188,6 +188,21 @@ def test_residuals_of_an_exact_fit_are_smooth() -> None:
     np.testing.assert_allclose(np.reshape(curvature, (2, 2)), [[0, 0], [0, 2]], atol=1e-12)
 
 
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("repeated", [2.0, torch.nan])
+def test_equal_entries_keep_their_order_when_sorted(repeated: float, descending: bool) -> None:
+    # Short lines are sorted by insertion, which keeps every order.
+    x = rand(2, 200)
+    x[:, ::3] = repeated
+
+    def fn(x: Any) -> Any:
+        return torch.sort(x, dim=1, descending=descending, stable=True)
+
+    values, indices = lower(fn, [x])(x.numpy())
+    np.testing.assert_array_equal(values, fn(x).values.numpy())
+    np.testing.assert_array_equal(indices, fn(x).indices.numpy())
+
+
 @pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
 def test_resizing_with_anti_aliasing(mode: str, agree: Any) -> None:
     def fn(x: Any) -> Any:
