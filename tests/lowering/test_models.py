@@ -54,6 +54,30 @@ def test_models_are_right_by_reference_and_torch_alone(name: str, dtype: Any) ->
     assert result.verdict == "pass", str(result)
 
 
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "entmax"])
+def test_second_derivatives_of_models_by_reference_and_torch_alone(name: str) -> None:
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    model = MODELS[name](False)
+    with sdpa_kernel(SDPBackend.MATH):  # torch has no second derivative of its fused attention
+        result = check_gradients(
+            model.fn, tuple(model.in_dtype(torch.float64)), methods=("reference", "torch"), order=2
+        )
+    assert result.verdict == "pass", str(result)
+
+
+def test_the_second_derivative_of_entmax_is_nan_where_an_entry_is_zero() -> None:
+    # Its backward takes the root of the result, and the root of zero has no slope.
+    entmax = pytest.importorskip("entmax")
+    x = torch.tensor([2.0, 0.1, -3.0], dtype=torch.float64)
+    for methods in [("reference", "torch"), ("central", "reference", "torch")]:
+        result = check_gradients(lambda x: entmax.entmax15(x, dim=-1), x, methods=methods, order=2)
+        assert result.verdict == "fail", str(result)
+        assert result.worst is not None
+        assert np.isnan(result.worst.values["torch"])
+    assert result.culprit == "torch"
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_models_in_float32_have_the_gradient_that_they_have_in_float64(name: str) -> None:
     model = MODELS[name](False)
