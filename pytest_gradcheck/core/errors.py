@@ -13,3 +13,7 @@ class InvalidArgument(ValueError):  # noqa: N818  named as in Hypothesis, whose 
 
 class Unavailable(Exception):  # noqa: N818  it is a state of a method, not a mistake of anybody
     """Raised by a method that cannot run on a problem; the text is the reason that every report shows."""
+
+
+class NotImplementedByTorch(Unavailable):
+    """Raised where torch itself has no derivative to give, such as that of a fused kernel's backward."""

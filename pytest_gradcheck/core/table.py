@@ -13,6 +13,10 @@ from pytest_gradcheck.core.jacobian import Differences, Jacobian, Matrix, stack
 from pytest_gradcheck.core.results import DIFFERENCE_METHODS
 from pytest_gradcheck.methods.base import Estimate
 
+#: A gradient is nothing but rounding where no method's is more than so many of its own measured error bars,
+#: and would move the output by no more than so many roundings of its value when the input moves by its size.
+NOISE_BARS, NOISE_ROUNDINGS = 16.0, 64.0
+
 #: Differences say nothing of entries this far below the largest one beside them: a function that cancels
 #: large parts (``1 + erf(x)`` near minus one) is flat or straight there for no reason but rounding.
 MEASURED_GRAIN = 1e-9
@@ -219,6 +223,7 @@ def _compare_all(
         )
         for (a, left), (b, right) in itertools.combinations(table.exact.items(), 2)
     ]
+    _accept_what_vanishes(table, jacobian, zero)
     d = table.differences
     if d is None:
         _excuse_beside_singularities(table)
@@ -256,11 +261,45 @@ def _compare_all(
                     projected=table.projected,
                 )
             )
+    _accept_what_vanishes(table, jacobian, zero)
     _overrule_forward(table)
     _excuse_beside_singularities(table)
     if not table.projected:
         _accept_subgradients(table, tolerance)
         _doubt_at_the_edge(table)
+
+
+def _accept_what_vanishes(table: Table, jacobian: Jacobian, zero: Matrix) -> None:
+    """Accept a block of the gradient that every exact method sees as zero, each within its own rounding.
+
+    What is added right before a batch norm moves nothing: its gradient is a sum of cotangents that cancel,
+    and what is left differs from one order of summation to another by more than any sample of runs shows.
+    One method's nonzero number, even a small one, is none of that; nor is a zero that nobody had to round.
+    ``zero`` is the derivative that would be noticeable, shape ``(rows, inputs.size)``.
+    """
+    if not jacobian.measured:
+        return
+    layout = jacobian.function.inputs
+    vanishes = np.ones(zero.shape, dtype=bool)
+    rounded = np.zeros(zero.shape, dtype=bool)
+    for name, estimate in table.exact.items():
+        size, bar = blocks(layout, [estimate.value]), blocks(layout, [estimate.uncertainty])
+        if not table.projected:
+            size, bar = (_over_outputs(x, table.cotangents, jacobian) for x in (size, bar))
+        roundings = NOISE_ROUNDINGS * jacobian.pullbacks[name].eps * zero
+        vanishes &= np.isfinite(estimate.value) & (size <= np.fmin(NOISE_BARS * bar, roundings))
+        rounded |= bar > 0
+    vanishes &= rounded
+    for c in table.evidence:
+        there = vanishes
+        if not table.entrywise(c):
+            if table.projected:
+                continue
+            at = table.coordinates
+            there = vanishes[:, at] & (np.abs(c.left.value) <= MEASURED_GRAIN * zero[:, at])
+        c.disagree[there], c.resolved[there] = False, True
+        # How far apart two zeros are is what rounding allows.
+        c.tolerance[there] = np.fmax(c.tolerance, c.difference)[there]
 
 
 def _excuse_beside_singularities(table: Table) -> None:

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, cast
 
 import numpy as np
 
-from pytest_gradcheck.core.errors import Unavailable
+from pytest_gradcheck.core.errors import NotImplementedByTorch, Unavailable
 from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.problem import Dialect, Problem
 from pytest_gradcheck.core.values import EPS32, EPS64, to_numpy
 from pytest_gradcheck.methods.base import Program, Pullback, gradient_layouts
 
 Precision = Literal["own", "double", "single"]
+
+#: What torch says of an operation that has no derivative, or whose backward has none.
+NO_DERIVATIVE = re.compile(r"derivative for .+ is not implemented")
+
+#: What torch says when it is asked for single gradients through a reentrant checkpoint.
+REENTRANT = "use_reentrant=True"
 
 
 def prepare(
@@ -93,6 +100,8 @@ class TorchPullback(Pullback):
     leaves: list[Any]
     outs: list[Any]
     arithmetic: Callable[[], AbstractContextManager[Any]]
+    #: Whether a reentrant checkpoint lies on the way, which only a plain backward passes.
+    reentrant: bool = False
 
     @classmethod
     def at(
@@ -142,23 +151,50 @@ class TorchPullback(Pullback):
         grads: Sequence[Any] = [None] * len(self.leaves)
         if live:
             with self.program.surroundings(self.leaves), self.arithmetic():
-                # With allow_unused some of them are None, which torch's annotation denies.
-                grads = cast(
-                    Sequence[Any],
-                    torch.autograd.grad(
-                        [out for out, _ in live],
-                        self.leaves,
-                        [seed for _, seed in live],
-                        retain_graph=True,
-                        create_graph=create_graph,
-                        allow_unused=True,
-                    ),
-                )
+                grads = self._gradients(*zip(*live, strict=True), create_graph=create_graph)
             for leaf, grad in zip(self.program.inputs.leaves, grads, strict=True):
                 note = ("none-gradient", f"autograd gives None for {leaf.name}")
                 if grad is None and note not in self.notes:
                     self.notes.append(note)
         return [torch.zeros_like(x) if g is None else g for x, g in zip(self.leaves, grads, strict=True)]
+
+    def _gradients(self, outs: Sequence[Any], seeds: Sequence[Any], *, create_graph: bool) -> Sequence[Any]:
+        """Ask torch for the gradients by the leaves, None for a leaf that the outputs do not depend on."""
+        import torch
+
+        if self.reentrant:
+            return self._by_plain_backward(outs, seeds)
+        try:
+            # With allow_unused some of them are None, which torch's annotation denies.
+            return cast(
+                Sequence[Any],
+                torch.autograd.grad(
+                    outs, self.leaves, seeds, retain_graph=True, create_graph=create_graph, allow_unused=True
+                ),
+            )
+        except RuntimeError as error:
+            if NO_DERIVATIVE.search(str(error)):
+                raise NotImplementedByTorch(str(error).strip()) from error
+            if REENTRANT not in str(error):
+                raise
+        if create_graph:
+            raise NotImplementedByTorch("a reentrant checkpoint has no second derivative")
+        self.reentrant = True
+        return self._by_plain_backward(outs, seeds)
+
+    def _by_plain_backward(self, outs: Sequence[Any], seeds: Sequence[Any]) -> Sequence[Any]:
+        """Read the gradients from ``.grad``, where ``backward()`` leaves them; put back what was there."""
+        import torch
+
+        before = [leaf.grad for leaf in self.leaves]
+        try:
+            for leaf in self.leaves:
+                leaf.grad = None
+            torch.autograd.backward(outs, seeds, retain_graph=True)
+            return [leaf.grad for leaf in self.leaves]
+        finally:
+            for leaf, grad in zip(self.leaves, before, strict=True):
+                leaf.grad = grad
 
     def _gradient_program(self) -> Program:
         import torch
