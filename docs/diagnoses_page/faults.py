@@ -155,6 +155,14 @@ VALUES = [
         (X, BIAS),
     ),
     Fault(
+        "the last of the places in place of the sum over repeated indices",
+        "missing-sum",
+        wrong(
+            lambda b: b[[0, 2, 2]], lambda g, b: torch.zeros_like(b).index_put((torch.tensor([0, 2, 2]),), g)
+        ),
+        BIAS,
+    ),
+    Fault(
         "the slope beside a kink",
         "kink-outside",
         wrong(torch.abs, lambda g, x: g * (x.sign() + 2 * (x == 0))),

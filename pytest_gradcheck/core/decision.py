@@ -157,7 +157,7 @@ class Decision:
         self.jacobian = jacobian
         first = table = self._first_look(jacobian)
         if not table.settled:
-            measure(jacobian, *self.runs_to_measure())
+            measure(jacobian, *self.runs_to_measure(), first.kinked(self.function.inputs.size))
             table = self._close_look(jacobian, first)
         for name, why in (
             ("reference", self._why_reference_is_no_witness),

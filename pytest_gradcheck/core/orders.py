@@ -125,8 +125,10 @@ class FirstOrder(Decision):
         wrong, rows = table.exact["torch"].value, table.cotangents
         if not isinstance(pullback, torch.TorchPullback):
             return None
-        lost = causes.lost_precision(wrong, right, bad, "torch", pullback.eps)
-        if lost is None and pullback.eps > EPS64 and self._right_in_double(rows, right, bad):
+        # What is a multiple of the right gradient to five digits lost none.
+        multiple = found.code in ("sign", "constant-factor")
+        lost = None if multiple else causes.lost_precision(wrong, right, bad, "torch", pullback.eps)
+        if lost is None and not multiple and pullback.eps > EPS64 and self._right_in_double(rows, right, bad):
             lost = Diagnosis("precision-loss", f"{found.text}; in float64 it is right")
         if lost is not None:
             return lost

@@ -48,7 +48,7 @@ class Runs:
         return Runs(self.fine.second_order(cotangent), coarse)
 
 
-def measure(jacobian: Jacobian, common: Runs | None, own: Mapping[str, Runs]) -> None:
+def measure(jacobian: Jacobian, common: Runs | None, own: Mapping[str, Runs], kinked: Any) -> None:
     """Replace the estimated rounding of every exact method by what coarse runs show.
 
     How far the gradients of the two arithmetics are apart, in units of the coarse roundoff, is how much a
@@ -58,10 +58,11 @@ def measure(jacobian: Jacobian, common: Runs | None, own: Mapping[str, Runs]) ->
     ``own`` is what a method besides makes of it: torch's backward of copysign divides and multiplies by x
     where the engine's takes a sign. It excuses a gradient that is nothing but such rounding, and no other:
     who loses digits that the function itself keeps is wrong by as much.
+    At the coordinates marked in ``kinked`` a neighbouring point may lie beyond a kink, which is no rounding.
     """
-    shared = _Amplification(common) if common else None
+    shared = _Amplification(common, kinked) if common else None
     for name, pullback in jacobian.pullbacks.items():
-        mine = _Amplification(own[name]) if name in own else None
+        mine = _Amplification(own[name], kinked) if name in own else None
         if shared or mine:
             jacobian.measured[name] = _bars(shared, mine, pullback)
 
@@ -69,8 +70,9 @@ def measure(jacobian: Jacobian, common: Runs | None, own: Mapping[str, Runs]) ->
 class _Amplification:
     """By how much a program amplifies rounding, for each cotangent."""
 
-    def __init__(self, runs: Runs):
+    def __init__(self, runs: Runs, kinked: Any):
         self._runs = runs
+        self._kinked = kinked
         self._known: dict[bytes, Vector] = {}
 
     def __call__(self, cotangent: Vector) -> Vector:
@@ -89,7 +91,9 @@ class _Amplification:
                 seen.append(np.where(np.isfinite(moved), moved, 0.0))
         if not seen:
             return self._runs.fine.rounding(cotangent, fine) / self._runs.fine.eps
-        return leafwise(self._runs.fine.program.inputs, np.max(seen, axis=0), 1.0)
+        most = np.max(seen, axis=0)
+        smooth = leafwise(self._runs.fine.program.inputs, np.where(self._kinked, 0.0, most), 1.0)
+        return np.where(self._kinked, np.fmax(most, smooth), smooth)
 
 
 def _bars(

@@ -67,6 +67,13 @@ class Table:
         d = self.differences
         return d is not None and bool((d.kink | d.jump).any())
 
+    def kinked(self, size: int) -> Any:
+        """Mark the coordinates, of ``size`` ones, at which differences met a kink; none in projections."""
+        marks = np.zeros(size, dtype=bool)
+        if self.differences is not None and not self.projected:
+            marks[self.coordinates] = self.differences.kink.any(axis=0)
+        return marks
+
     @property
     def jumps(self) -> bool:
         """Whether the function has no derivative somewhere on the columns."""
@@ -106,6 +113,10 @@ class Table:
         for c in measured:
             if c.b == "reference":
                 apart |= c.disagree
+        # A method that gives the same slope to others of the numbers that are equal is no more wrong.
+        others = [c for c in self.evidence if self.entrywise(c) and "reference" in (c.a, c.b)]
+        shared = np.all([np.isclose(c.left.value.sum(1), c.right.value.sum(1)) for c in others], axis=0)
+        apart |= (apart.any(axis=1) & shared)[:, None]
         rest = False
         for c in self.evidence:
             disagree = c.disagree.copy()

@@ -62,7 +62,7 @@ class Mistakes:
         self._uses = self._find_uses()
 
     def __iter__(self) -> Iterator[Mistake]:
-        """Go through them: a use whose term is missing, then an axis that is not summed over."""
+        """Go through them: a use whose term is missing, then an axis or copies that are not summed over."""
         if len(self._uses) > MOST_USES:
             return
         for use in self._uses:
@@ -73,6 +73,7 @@ class Mistakes:
             )
         for use in self._uses:
             yield from self._unsummed(use)
+            yield from self._overwritten(use)
 
     def _find_uses(self) -> list[Use]:
         seen: set[Node] = set()
@@ -135,6 +136,42 @@ class Mistakes:
             which = "first" if index == 0 else "last"
             text = f"takes the {which} entry of axis {axis}, along which {use.name} broadcasts, not the sum"
             yield Mistake("missing-sum", text, gradient)
+
+    def _overwritten(self, use: Use) -> Iterator[Mistake]:
+        """Where an operation copies an entry to several places, take what comes back from one of them."""
+        places = self._places(use)
+        if places is None or np.unique(places).size == places.size:
+            return
+        for which, order in (("last", slice(None)), ("first", slice(None, None, -1))):
+
+            def gradient(u: Vector, order: slice = order) -> Vector:
+                (total,) = Tape(self._outs, [use.node]).pull(self._split(u), differentiable=False)
+                right = self._share(use, u)
+                kept = np.zeros(np.size(use.argument.data), dtype=np.asarray(right).dtype)
+                if total is not None:
+                    # Of several values for the same place NumPy keeps the last.
+                    kept[places[order]] = np.ravel(_plain(total))[order]
+                return self._whole(u) + self._below(use, kept.reshape(np.shape(right)) - right)
+
+            text = f"takes the {which} of the places that {use.name} copies an entry to, not their sum"
+            yield Mistake("missing-sum", text, gradient)
+
+    def _places(self, use: Use) -> Any:
+        """Return which entry of the argument each entry of the result is, or None where one is new."""
+        node, value = use.node, np.asarray(use.argument.data)
+        assert node.primitive is not None
+        numbers = np.arange(1.0, value.size + 1).reshape(value.shape)
+        given = [a.data if type(a) is Node else a for a in node.args or ()]
+        given[use.position] = numbers
+        try:
+            found = np.ravel(_plain(node.primitive(*given, **(node.params or {}))))
+        except Exception:
+            # It does not take such numbers, and so it does not copy any.
+            return None
+        if found.size != np.size(node.data) or not np.isin(found, numbers).all():
+            return None
+        places = found.astype(int) - 1
+        return places if (value.ravel()[places] == np.ravel(node.data)).all() else None
 
     def _reduced(self, values: Any, shape: tuple[int, ...]) -> Any:
         axes = tuple(i for i, (s, n) in enumerate(zip(shape, values.shape, strict=True)) if s == 1 and n > 1)
