@@ -818,6 +818,8 @@ class Watch(TorchFunctionMode):
             result = func(*args, **(kwargs or {}))
             del quiet[before:]  # the _local_scalar_dense inside is the same event
             return result
+        if func is torch.nn.functional.gumbel_softmax:
+            return self._choice(*args, **(kwargs or {}))
         if name in ("detach", "detach_"):
             stopped = f"Tensor.{name}"
         elif name == "__get__" and getattr(func, "__self__", None) is _DATA:
@@ -845,6 +847,20 @@ class Watch(TorchFunctionMode):
         result = func(*args, **(kwargs or {}))
         self._recorder.stop(result)
         return result
+
+    def _choice(
+        self, logits: torch.Tensor, tau: float = 1, hard: bool = False, *rest: Any, **more: Any
+    ) -> Any:
+        """Make torch's straight-through estimator in the open: no mode sees into torch's own code."""
+        soft = torch.nn.functional.gumbel_softmax(logits, tau, False, *rest, **more)
+        if not hard:
+            return soft
+        dim = more.get("dim", rest[1] if len(rest) > 1 else -1)
+        chosen = torch.zeros_like(logits).scatter_(dim, soft.max(dim, keepdim=True)[1], 1.0)
+        self._see(self._recorder.stop_gradients, "torch.nn.functional.gumbel_softmax", (soft,))
+        held = soft.detach()
+        self._recorder.stop(held)
+        return chosen - held + soft
 
     def _see(self, sites: list[Site], operation: str, args: tuple[Any, ...]) -> None:
         tensor = args[0] if args else None

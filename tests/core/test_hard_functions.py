@@ -470,13 +470,19 @@ def test_a_right_gradient_of_a_gradient_passes(name: str) -> None:
     assert result.order == 2
 
 
-def test_an_estimator_inside_of_torch_is_not_seen_to_be_one() -> None:
-    # A false alarm that is known: torch's function mode does not see the detach in torch's own code, so that
-    # nothing is there to be held still. The same written out is a case above, and passes.
-    result = check_gradients(
-        lambda x: functional.gumbel_softmax(x, hard=True), drawn(2, 3), stop_gradients="intended"
-    )
-    assert (result.verdict, result.culprit) == ("fail", "torch"), str(result)
+@pytest.mark.parametrize("options", [{"hard": True}, {"hard": True, "tau": 0.7, "dim": 0}])
+@pytest.mark.parametrize("dtype", BOTH, ids=str)
+def test_an_estimator_inside_of_torch_is_declared_like_any_other(
+    options: dict[str, Any], dtype: torch.dtype
+) -> None:
+    def choice(x: Any) -> Any:
+        return functional.gumbel_softmax(x, **options) ** 2
+
+    x = drawn(2, 3).to(dtype)
+    result = check_gradients(choice, x, stop_gradients="intended")
+    assert result.verdict == "pass", str(result)
+    result = check_gradients(choice, x)
+    assert (result.verdict, result.culprit, result.diagnosis.code) == ("fail", "torch", "stop-gradient")
 
 
 DRAWS: dict[str, Callable[..., Any]] = {
@@ -484,6 +490,7 @@ DRAWS: dict[str, Callable[..., Any]] = {
     "normal": lambda x: x.sin() * torch.randn_like(x),
     "dropout": lambda x: functional.dropout(x, 0.5) ** 2,
     "Gumbel": functional.gumbel_softmax,
+    "Gumbel, by position": lambda x: functional.gumbel_softmax(x, 0.7, False, 1e-10, 0),
 }
 
 
