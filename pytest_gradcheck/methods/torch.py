@@ -183,7 +183,10 @@ class TorchPullback(Pullback):
         return self._by_plain_backward(outs, seeds)
 
     def _by_plain_backward(self, outs: Sequence[Any], seeds: Sequence[Any]) -> Sequence[Any]:
-        """Read the gradients from ``.grad``, where ``backward()`` leaves them; put back what was there."""
+        """Read the gradients from ``.grad``, where ``backward()`` leaves them; put back what was there.
+
+        Tensors that the function closes over get theirs added to, as from any ``backward()``.
+        """
         import torch
 
         before = [leaf.grad for leaf in self.leaves]
