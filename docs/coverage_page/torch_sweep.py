@@ -18,7 +18,7 @@ import reference_engine as engine
 from pytest_gradcheck.lowering import Lowered, LoweringError, lower, tree
 from pytest_gradcheck.methods.torch_disturbed import SCALE, Disturbed
 
-__all__ = ["OPERATORS", "Finding", "Outcome", "outcome"]
+__all__ = ["OPERATORS", "Draws", "Finding", "Outcome", "outcome"]
 
 LARGEST = 1000
 """Samples with more entries are left out, unless an operator has no smaller one: then its first is taken."""
@@ -88,7 +88,7 @@ def _plain(value: Any) -> np.ndarray[Any, Any]:
 _WIDER = {torch.bfloat16: torch.float32, torch.complex32: torch.complex64}
 
 
-class _Draws(TorchDispatchMode):
+class Draws(TorchDispatchMode):
     """Notes whether a random operation ran."""
 
     def __init__(self) -> None:
@@ -176,7 +176,7 @@ def _outcome(operator: Any, rtol: float) -> Outcome:
     torch.manual_seed(0)
     for number, call in enumerate(_calls(operator)):
         try:
-            with _Draws() as draws:
+            with Draws() as draws:
                 expected = call.outputs()
         except Exception:  # samples that torch itself refuses
             continue

@@ -171,6 +171,9 @@ class Decision:
                 table = self._close_look(jacobian, first)
         if table.disagrees and table.unmeasurable:
             return self._no_common_ground(table)
+        if table.disagrees and table.differences_split:
+            text = "central and forward differences contradict each other, and the exact methods agree"
+            return self.result(Verdict.INCONCLUSIVE, Diagnosis("methods-split", text), table=table)
         if table.disagrees:
             return self._failed(table, jacobian)
         if table.everybody_backed and not table.jumps:

@@ -127,6 +127,21 @@ class Table:
             rest = rest or bool(disagree.any())
         return bool(apart.any()) and not rest
 
+    @property
+    def differences_split(self) -> bool:
+        """Whether the exact methods agree with each other and with one kind of differences, but not another.
+
+        They see the same function values: where those of a function that runs in float32 waver more than was
+        measured, one kind may come out further off than its bar.
+        """
+        if self.projected or len(self.exact) < 2:
+            return False
+        measured = [c for c in self.evidence if not self.entrywise(c)]
+        if not all(c.agree for c in self.evidence if self.entrywise(c)):
+            return False
+        backing = {c.a for c in measured} - {c.a for c in measured if not c.agree}
+        return bool(backing)
+
     def doubtful_columns(self) -> list[int]:
         """Return the positions of columns that differ, are unresolved, or have a kink."""
         assert self.differences is not None

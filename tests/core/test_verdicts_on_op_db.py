@@ -1,60 +1,201 @@
-"""torch's own database of operators: what is right is not flagged, in float64 and in float32."""
+"""torch's own database of operators: what is right is not flagged, what is broken is not passed.
 
-import warnings
+What a checker says of an operator stands in its row of docs/reference/verdicts.md.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
 
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("expecttest", reason="torch's testing modules import it")
 
-from torch.testing._internal.common_methods_invocations import op_db  # noqa: E402  # after the skips
+from docs import torch_coverage, verdicts  # noqa: E402  # after the skips
+from docs.verdicts_page import reasons, rows, sweep  # noqa: E402  # the same
+from pytest_gradcheck import check_gradients  # noqa: E402  # the same
 
-from pytest_gradcheck import InvalidArgument, check_gradients  # noqa: E402  # the same
-
-pytestmark = pytest.mark.sweep
-
-TRIANGLE = "reads one triangle; torch gives the gradient as if the argument were kept symmetric"
-DETACHED = "some outputs depend on the input, and torch gives them no gradient"
-DUPLICATES = "of several values for one place one stays; torch gives all of them a gradient"
-
-#: Operators whose gradient in torch is not that of the function as it is called here.
-WRONG = {
-    "cholesky": TRIANGLE,
-    "cholesky_inverse": TRIANGLE,
-    "linalg.cholesky": TRIANGLE,
-    "linalg.cholesky_ex": TRIANGLE,
-    "linalg.eigh": TRIANGLE,
-    "linalg.eigvalsh": TRIANGLE,
-    "linalg.pinv": TRIANGLE,
-    "linalg.eig": "eigenvectors are defined up to a phase, and torch's backward refuses to guess it",
-    "native_layer_norm": DETACHED,
-    "native_batch_norm": DETACHED,
-    "_native_batch_norm_legit": DETACHED,
-    "_batch_norm_with_update": DETACHED,
-    "nn.functional.max_unpool1d": DUPLICATES,
-    "nn.functional.max_unpool2d": DUPLICATES,
-    "nn.functional.max_unpool3d": DUPLICATES,
-    "as_strided_scatter": "torch gives what was overwritten a gradient, and what was kept none",
-    "normal": "torch gives the mean and the deviation of its random numbers no gradient",
-    "nn.functional.ctc_loss": "torch's gradient is that after a log_softmax which the function does not take",
-}
+PAGE = verdicts.PAGE.read_text(encoding="utf-8")
+ROWS = {(row.name, row.dtype): row for row in rows.rows_of(PAGE)}
+TIMES = rows.times_of(PAGE)
+WRITTEN_FOR = re.search(r"Written for torch\s+(.*?)\.\n", PAGE)[1]  # type: ignore[index]  # the page says so
+of_this_version = pytest.mark.skipif(
+    torch_coverage.torch_version() != WRITTEN_FOR, reason=f"the page is written for torch {WRITTEN_FOR}"
+)
+HELD = sorted(sweep.OPERATORS)[::8]
+"""The operators whose broken backwards the sweep checks: those of the parts 0, 8, 16, 24, 32 and 40."""
+DTYPES = pytest.mark.parametrize("dtype", list(sweep.DTYPES))
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
-@pytest.mark.parametrize("op", op_db, ids=lambda op: f"{op.name}.{op.variant_test_name}".rstrip("."))
-def test_a_right_operator_is_not_flagged(op, dtype):
-    if not op.supports_autograd or dtype not in op.supported_dtypes("cpu"):
-        pytest.skip("the operator has no gradient in this dtype")
-    with warnings.catch_warnings():
-        # Deprecations of operators under test are not this project's.
-        warnings.simplefilter("ignore")
-        torch.manual_seed(0)
-        sample = next(iter(op.sample_inputs("cpu", dtype, requires_grad=True)))
-        try:
-            result = check_gradients(
-                lambda *args: op(*args, **sample.kwargs), (sample.input, *sample.args), name=op.name
-            )
-        except InvalidArgument as error:
-            pytest.skip(f"nothing to check: {error}")
-    if op.name not in WRONG:
+# ---------------------------------------------------------------------- the sweeps
+
+
+@pytest.mark.sweep
+@of_this_version
+@pytest.mark.filterwarnings("ignore")  # torch's samples exercise its own deprecations
+@DTYPES
+@pytest.mark.parametrize("name", sorted(sweep.OPERATORS))
+def test_a_right_operator_is_not_flagged(name: str, dtype: str) -> None:
+    start = sweep.problem(name, sweep.DTYPES[dtype])
+    if start is None:
+        assert (name, dtype) not in ROWS
+        return
+    result = check_gradients(start.fn, start.inputs, name=name)
+    if start.random:
+        assert (name, dtype) not in ROWS
         assert result.verdict != "fail", str(result)
+    else:
+        assert result.verdict[0] == ROWS[name, dtype].right[0], str(result)
+
+
+@pytest.mark.sweep
+@of_this_version
+@DTYPES
+@pytest.mark.parametrize("name", HELD)
+def test_a_broken_backward_is_not_passed(name: str, dtype: str) -> None:
+    found = sweep.on_broken(name, dtype)
+    if found is None:
+        assert (name, dtype) not in ROWS or not ROWS[name, dtype].broken
+        return
+    row = ROWS[name, dtype]
+    now = row._replace(broken=tuple(checker.letters for checker in found))
+    assert rows.unexplained([now]) == []
+    assert now == row
+
+
+# ---------------------------------------------------------------------- the page
+
+
+@of_this_version
+def test_the_page_follows_from_its_rows() -> None:
+    # With the two above this is: the page is what the script would write.
+    assert rows.page(list(ROWS.values()), TIMES, WRITTEN_FOR) == PAGE
+    assert [each.part for each in TIMES] == list(range(sweep.PARTS))
+
+
+def test_nothing_on_it_lacks_a_reason() -> None:
+    assert rows.unexplained(ROWS.values()) == []
+
+
+def test_every_reason_is_for_something_on_it() -> None:
+    flagged = {row.name for row in ROWS.values() if row.right[0] != "p"}
+    assert set(reasons.RIGHT) <= flagged
+    assert set(sweep.WRONG) == {row.name for row in ROWS.values() if row.right[0] == "f"}
+    unsure = {row.name for row in ROWS.values() if row.broken and any("i" in s[1:] for s in row.broken[0])}
+    assert set(reasons.BROKEN) <= unsure
+
+
+def test_what_the_sweeps_hold_is_on_it() -> None:
+    assert len({row.name for row in ROWS.values()}) > 500
+    run = [row for row in ROWS.values() if row.name in HELD and row.broken]
+    assert sum(letter == "f" for row in run for s in row.broken[0] for letter in s[1:]) > 500
+
+
+def test_differences_that_contradict_each_other_fail_nothing() -> None:
+    # Here differences waver, for the operator runs in float32 whatever it is given.
+    start = sweep.problem("_softmax_backward_data", torch.float32)
+    result = check_gradients(start.fn, start.inputs)
+    assert (result.verdict, result.diagnosis.code) == ("inconclusive", "methods-split"), str(result)
+
+
+# ---------------------------------------------------------------------- the sweep itself
+
+
+def a_row(right: str = "p", broken: str = "pffffff-") -> rows.Row:
+    return rows.Row("sin", "float64", (right, "p"), ((broken,) * 3, ("pppppppp",) * 3))
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (a_row("f"), "sin in float64: right, and failed"),
+        (a_row("i", "iffffff-"), "sin in float64: right, and inconclusive"),
+        (a_row(broken="fffffff-"), "times 1e-7: right in the wrapper, and failed"),
+        (a_row(broken="pfpffff-"), "times 1e7, ×1.01: broken, and passed"),
+        (a_row(broken="pfffffi-"), "times 1, reversed: broken, and inconclusive"),
+    ],
+)
+def test_what_is_not_as_it_should_be_is_named(row: rows.Row, words: str) -> None:
+    assert any(words in line for line in rows.unexplained([row]))
+    assert rows.unexplained([a_row()]) == []
+
+
+def test_a_reason_does_not_excuse_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(reasons.BROKEN, "sin", "hard to say")
+    assert rows.unexplained([a_row(broken="pfifiii-")]) == []
+    assert rows.unexplained([a_row(broken="pfpfiii-")])
+
+
+def test_a_checker_is_seen_to_pass_or_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "SCALES", {"1": 1.0})
+    ours, torchs = sweep.on_broken("linalg.norm", "float64")
+    assert ours.letters == ("pffffff-",)
+    assert torchs.letters[0][0] == "p"
+    monkeypatch.setitem(sweep.CHECKERS, "ours", lambda fn, inputs: "p")
+    assert sweep.on_broken("linalg.norm", "float64")[0].letters == ("ppppppp-",)
+
+
+def test_what_does_not_change_the_gradient_is_no_fault() -> None:
+    right = [torch.tensor([1.0, -2.0]), torch.zeros(2)]
+    assert not sweep.changes(right, right)
+    assert not sweep.changes(right, [right[0] * 1.0001, right[1]])
+    assert sweep.changes(right, [right[0] * 1.001, right[1]])
+    assert sweep.changes(right, [right[0], right[1] + 1e-9])
+    assert not sweep.changes([torch.tensor([float("nan")])], [torch.ones(1)])
+
+
+@pytest.mark.parametrize(
+    ("fault", "wrong"),
+    [
+        ("sign", [[-1.0, 2.0, -8.0, -3.0], [-5.0]]),
+        ("one entry +1 % of the largest", [[1.08, -2.0, 8.0, 3.0], [5.0]]),
+        ("largest entry zeroed", [[1.0, -2.0, 0.0, 3.0], [5.0]]),
+        ("reversed", [[3.0, 8.0, -2.0, 1.0], [5.0]]),
+        ("second input dropped", [[1.0, -2.0, 8.0, 3.0], [0.0]]),
+    ],
+)
+def test_a_fault_is_what_it_is_called(fault: str, wrong: Any) -> None:
+    right = [torch.tensor([1.0, -2.0, 8.0, 3.0]), torch.tensor([5.0])]
+    made = sweep.FAULTS[fault](right)(right)
+    assert [g.tolist() for g in made] == [pytest.approx(w) for w in wrong]
+
+
+def test_a_part_is_written_and_the_others_kept(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdicts, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(sweep, "PARTS", 2)
+    monkeypatch.setattr(sweep, "names_of_part", lambda part: [["sin"], ["tan"]][part])
+    letters = {"sin": "p", "tan": "p"}
+
+    def measured(part: int, with_broken: bool) -> Any:
+        (name,) = sweep.names_of_part(part)
+        row = rows.Row(name, "float64", (letters[name], "p"))
+        broken = (("pfffffff",) * 3, ("pppppppp",) * 3)
+        return [row._replace(broken=broken if with_broken else ())], rows.Times(part, (1.0, 2.0))
+
+    monkeypatch.setattr(rows, "measured", measured)
+    assert verdicts.main([]) == 0
+    first = rows.rows_of(verdicts.PAGE.read_text(encoding="utf-8"))
+    assert [row.name for row in first] == ["sin", "tan"]
+    letters["sin"] = letters["tan"] = "i"
+    assert verdicts.main(["1"]) == 0
+    second = rows.rows_of(verdicts.PAGE.read_text(encoding="utf-8"))
+    assert second[0] == first[0]
+    assert second[1].right == ("i", "p")
+    assert verdicts.main(["--right"]) == 0
+    third = rows.rows_of(verdicts.PAGE.read_text(encoding="utf-8"))
+    assert [row.right for row in third] == [("i", "p")] * 2
+    assert [row.broken for row in third] == [row.broken for row in second]
+    text = verdicts.PAGE.read_text(encoding="utf-8")
+    verdicts.PAGE.write_text(text.replace("## Right operators", "## Others"), encoding="utf-8")
+    assert verdicts.main(["--text"]) == 0
+    assert verdicts.PAGE.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("arguments", [["--verbose"], ["48"], ["--right", "3"]])
+def test_what_the_script_does_not_know_it_refuses(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verdicts.main(arguments) == 2
+    assert "usage: python docs/verdicts.py" in capsys.readouterr().err

@@ -1,0 +1,314 @@
+"""The page of verdicts, from a row per operator and dtype and the times per part."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from docs.coverage_page.markdown import table
+from docs.verdicts_page.reasons import BROKEN, RIGHT
+from docs.verdicts_page.sweep import (
+    CHECKERS,
+    DTYPES,
+    FAULTS,
+    LARGEST,
+    PARTS,
+    SCALES,
+    WRONG,
+    names_of_part,
+    on_broken,
+    on_right,
+)
+
+__all__ = ["Row", "Times", "page", "rows_of", "times_of", "unexplained"]
+
+INTRODUCTION = """\
+<!-- Written by docs/verdicts.py, which runs the checks: change what they say, and run it again. -->
+
+# Verdicts on torch's operators
+
+Every deterministic operator of torch's own database
+(`torch.testing._internal.common_methods_invocations.op_db`) that has a gradient, at its first sample, in
+float64 and in float32, under two checkers with their defaults: `check_gradients` of this project and
+`torch.autograd.gradcheck`. Written for torch {version}.
+"""
+
+BROKEN_INTRODUCTION = """\
+The backward of an operator is replaced by the right one with a fault after it, and the output is multiplied
+by {scales}. A fault that moves no entry of the gradient by a thousandth of its input's largest, along
+three random cotangents, is none and is not counted. Before the faults comes the right backward in the same
+wrapper: where a checker does not pass that one (all of float32, nearly, for `torch.autograd.gradcheck`), its
+`failed` says nothing.
+
+Operators whose sample has more than {largest} numbers, in and out, are left out. What is left takes half
+an hour, and is run in {parts} parts, of every {parts}th operator each. On this page are the parts {done}:
+{operators} operators, {checks:,} checks of each checker.
+"""
+
+LETTERS = """\
+Letters are verdicts: **p**assed, **f**ailed, **i**nconclusive; a dash is a fault that is none. In the last
+two columns are three groups, for the output times {scales}, and in each the right backward in the wrapper
+and then the faults in the order of the table above. They are empty where that was not run.
+"""
+
+
+class Row(NamedTuple):
+    """What the checkers said of one operator in one dtype.
+
+    ``right`` has a letter per checker, ``broken`` per checker a row of letters per scale, and is empty
+    where the sweep over broken backwards was not run.
+    """
+
+    name: str
+    dtype: str
+    right: tuple[str, ...]
+    broken: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def gradient_is_wrong(self) -> bool:
+        """Whether torch's own gradient is wrong here."""
+        return self.name in WRONG
+
+    def cells(self) -> list[str]:
+        """The row as the page has it."""
+        broken = [" ".join(rows) for rows in self.broken] or [""] * len(CHECKERS)
+        return [f"`{self.name}`", self.dtype, *self.right, *broken]
+
+
+class Times(NamedTuple):
+    """The seconds that each checker took on one part; ``broken`` is empty where that was not run."""
+
+    part: int
+    right: tuple[float, ...]
+    broken: tuple[float, ...] = ()
+
+    def cells(self) -> list[str]:
+        """The row as the page has it."""
+        broken = [f"{s:.1f}" for s in self.broken] or [""] * len(CHECKERS)
+        return [str(self.part), *(f"{s:.1f}" for s in self.right), *broken]
+
+
+_ROW = re.compile(
+    r"^\| `([^`]+)` \| (float\d\d) \| ([pfi-]) \| ([pfi-]) \| ([pfi -]*?) ?\| ([pfi -]*?) ?\|$", re.MULTILINE
+)
+_TIMES = re.compile(r"^\| (\d+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]*) ?\| ([\d.]*) ?\|$", re.MULTILINE)
+
+
+def rows_of(text: str) -> list[Row]:
+    """The rows that a page has."""
+    return [
+        Row(name, dtype, (ours, torchs), (tuple(a.split()), tuple(b.split())) if a else ())
+        for name, dtype, ours, torchs, a, b in _ROW.findall(text)
+    ]
+
+
+def times_of(text: str) -> list[Times]:
+    """The times that a page has."""
+    return [
+        Times(int(part), (float(a), float(b)), (float(c), float(d)) if c else ())
+        for part, a, b, c, d in _TIMES.findall(text)
+    ]
+
+
+def measured(part: int, with_broken: bool) -> tuple[list[Row], Times]:
+    """The rows and the times of one part, from running the checks."""
+    rows = []
+    right, broken = [0.0] * len(CHECKERS), [0.0] * len(CHECKERS)
+    for name in names_of_part(part):
+        for dtype in DTYPES:
+            found = on_right(name, dtype)
+            if found is None:
+                continue
+            row = Row(name, dtype, tuple(v.letters[0] for v in found))
+            right = [total + v.seconds for total, v in zip(right, found, strict=True)]
+            if with_broken and (of_faults := on_broken(name, dtype)):
+                row = row._replace(broken=tuple(v.letters for v in of_faults))
+                broken = [total + v.seconds for total, v in zip(broken, of_faults, strict=True)]
+            rows.append(row)
+    return rows, Times(part, tuple(right), tuple(broken) if with_broken else ())
+
+
+def unexplained(rows: Iterable[Row]) -> list[str]:
+    """What is not as it should be and has no reason, in words.
+
+    A right operator is to pass; a broken backward is to fail, and its right form to pass. Reasons excuse
+    what is inconclusive. Nothing excuses a right one that fails, nor a broken backward that passes.
+    """
+    found = []
+    for row in rows:
+        if row.gradient_is_wrong:
+            continue
+        what = f"{row.name} in {row.dtype}"
+        if row.right[0] == "f" or (row.right[0] != "p" and row.name not in RIGHT):
+            found.append(f"{what}: right, and {_WORDS[row.right[0]]}")
+        for scale, letters in zip(SCALES, row.broken[0] if row.broken else (), strict=False):
+            if letters[0] != row.right[0]:
+                found.append(f"{what}, times {scale}: right in the wrapper, and {_WORDS[letters[0]]}")
+            for fault, letter in zip(FAULTS, letters[1:], strict=True):
+                if letter == "p" or (letter == "i" and row.name not in RIGHT and row.name not in BROKEN):
+                    found.append(f"{what}, times {scale}, {fault}: broken, and {_WORDS[letter]}")
+    return found
+
+
+_WORDS = {"p": "passed", "i": "inconclusive", "f": "failed", "-": "not checked"}
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} ({100 * part / whole:.1f} %)" if part else "0"
+
+
+def _ratio(ours: float, torchs: float) -> str:
+    return (
+        f"{ours:.0f} s" if not torchs else f"{ours:.0f} s against {torchs:.0f} s: {ours / torchs:.2g} times"
+    )
+
+
+def _names(rows: Iterable[Row]) -> str:
+    names = sorted({row.name for row in rows})
+    return ", ".join(f"`{name}`" for name in names) or "none"
+
+
+def _of_right(rows: Sequence[Row]) -> list[str]:
+    cells = []
+    for dtype in DTYPES:
+        of_dtype = [row for row in rows if row.dtype == dtype and not row.gradient_is_wrong]
+        for k, checker in enumerate(CHECKERS):
+            counts = [sum(row.right[k] == letter for row in of_dtype) for letter in "pif"]
+            shown = [_share(count, len(of_dtype)) for count in counts]
+            cells.append([dtype, checker, str(len(of_dtype)), *shown])
+    ours = [row for row in rows if not row.gradient_is_wrong and row.right[0] != "p"]
+    theirs = [row for row in rows if not row.gradient_is_wrong and row.right[1] != "p"]
+    lines = table(["dtype", "checker", "operators", "passed", "inconclusive", "failed"], cells)
+    lines += [f"What `check_gradients` fails: {_names(row for row in ours if row.right[0] == 'f')}.", ""]
+    lines += ["What it comes to no conclusion on, and why:", ""]
+    lines += table(
+        ["operator", "dtype", "reason"],
+        (
+            [f"`{row.name}`", row.dtype, RIGHT.get(row.name, "not known yet")]
+            for row in ours
+            if row.right[0] in "i-"
+        ),
+    )
+    of_float64 = _names(row for row in theirs if row.dtype == "float64")
+    lines += [f"What `torch.autograd.gradcheck` raises for in float64: {of_float64}.", ""]
+    lines += [
+        "Not counted are operators whose gradient in torch is not that of the function as called here:",
+        "",
+    ]
+    wrong = [row for row in rows if row.gradient_is_wrong]
+    lines += table(
+        ["operator", "dtype", *CHECKERS, "what is wrong"],
+        (
+            [
+                f"`{row.name}`",
+                row.dtype,
+                *(_WORDS[letter] for letter in row.right),
+                WRONG[row.name],
+            ]
+            for row in wrong
+        ),
+    )
+    return lines
+
+
+def _of_broken(rows: Sequence[Row]) -> list[str]:
+    cells = []
+    run = [row for row in rows if row.broken]
+    for fault in range(-1, len(FAULTS)):
+        what = list(FAULTS)[fault] if fault >= 0 else "(right, in the wrapper)"
+        for dtype in DTYPES:
+            line = [what, dtype]
+            for k in range(len(CHECKERS)):
+                letters = [
+                    scale[fault + 1]
+                    for row in run
+                    if row.dtype == dtype
+                    for scale in row.broken[k]
+                    if scale[fault + 1] != "-"
+                ]
+                counted = len(letters)
+                line += [str(counted)] if k == 0 else []
+                line += [str(letters.count(letter)) for letter in "pif"]
+            cells.append(line)
+    head = ["passed", "inconclusive", "failed"]
+    lines = table(["fault", "dtype", "counted", *head, *(f"gradcheck {word}" for word in head)], cells)
+    totals = []
+    for scale, factor in enumerate(SCALES):
+        for dtype in DTYPES:
+            line = [factor, dtype]
+            for k in range(len(CHECKERS)):
+                letters = [
+                    x for row in run if row.dtype == dtype for x in row.broken[k][scale][1:] if x != "-"
+                ]
+                line += [str(len(letters))] if k == 0 else []
+                line += [str(letters.count(letter)) for letter in "pif"]
+            totals.append(line)
+    lines += ["All faults together:", ""]
+    lines += table(
+        ["output times", "dtype", "counted", *head, *(f"gradcheck {word}" for word in head)], totals
+    )
+    unsure = [scale for row in run for scale in row.broken[0] if "i" in scale[1:]]
+    total = sum(scale[1:].count("i") for scale in unsure)
+    as_it_is = sum(scale[1:].count("i") for scale in unsure if scale[0] == "i")
+    lines += [
+        f"Of the {total} inconclusive checks, {as_it_is} are of operators on which it is so as they are.",
+        "",
+    ]
+    for words, letter in (("passes", "p"), ("is inconclusive on", "i")):
+        hit = [row for row in run if any(letter in scale[1:] for scale in row.broken[0])]
+        lines += [f"Broken backwards that `check_gradients` {words}: {_names(hit)}.", ""]
+    reasons = [[f"`{name}`", why] for name, why in sorted(BROKEN.items())]
+    return lines + (table(["operator", "why it is not sure"], reasons) if reasons else [])
+
+
+def _of_times(times: Sequence[Times]) -> list[str]:
+    run = [each for each in times if each.broken]
+    ours, torchs = (sum(each.right[k] for each in times) for k in range(2))
+    of_broken = [sum(each.broken[k] for each in run) for k in range(2)]
+    return [
+        "Processor time, `check_gradients` against `torch.autograd.gradcheck`: for the operators as they are",
+        f"{_ratio(ours, torchs)}; for broken backwards {_ratio(*of_broken)}.",
+        "Where a gradient is wrong, `check_gradients` takes longer, for it looks where it is and how.",
+        "",
+        *table(
+            ["part", *(f"{who}, {what}, s" for what in ("right", "broken") for who in ("ours", "gradcheck"))],
+            (each.cells() for each in times),
+        ),
+    ]
+
+
+def page(rows: Sequence[Row], times: Sequence[Times], version: str) -> str:
+    """The text of the page."""
+    run = [row for row in rows if row.broken]
+    done = ", ".join(str(each.part) for each in times if each.broken) or "none"
+    checks = sum(len(scale) - scale.count("-") for row in run for scale in row.broken[0])
+    factors = list(SCALES)
+    scales = f"{', '.join(factors[:-1])} and {factors[-1]}"
+    lines = [
+        "## Right operators",
+        "",
+        *_of_right(rows),
+        "## Broken backwards",
+        "",
+        BROKEN_INTRODUCTION.format(
+            scales=scales,
+            largest=LARGEST,
+            parts=PARTS,
+            done=done,
+            operators=len({row.name for row in run}),
+            checks=checks,
+        ),
+        *_of_broken(rows),
+        "## Time",
+        "",
+        *_of_times(times),
+        "## Every operator",
+        "",
+        LETTERS.format(scales=scales),
+        *table(
+            ["operator", "dtype", "ours", "gradcheck", "ours, broken", "gradcheck, broken"],
+            (row.cells() for row in rows),
+        ),
+    ]
+    return INTRODUCTION.format(version=version) + "\n" + "\n".join(lines).rstrip() + "\n"
