@@ -275,8 +275,11 @@ def backward(tensor: Tensor, cotangent: Any, retain_graph: bool) -> None:
                 elif type(node.data) is not tuple:
                     keep_gradient(node, total)
             if primitive is not None:
-                step: Callable[..., None] = _STEPS.get(type(primitive), _step)
-                step(node, total, pending, None, owned)
+                if type(primitive) is Binary:
+                    _step_binary(node, total, pending, None, owned)
+                else:
+                    step: Callable[..., None] = _STEPS.get(type(primitive), _step)
+                    step(node, total, pending, None, owned)
                 if not retain_graph:
                     node.args = None
 

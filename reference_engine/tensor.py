@@ -247,9 +247,19 @@ class Binary(Primitive):
         result = self.forward(p, q)
         if type(result) is not _float64 or context.disturb is not None:
             return self._tensor(result, context, (a, b), None)
+        # `Node(...)` written out: Python's call of a class takes as long as all that the call does, and this
+        # is what a graph of numbers is made of.
+        node = _new(Node)
+        node.data = result
+        node.requires_grad = True
+        node.primitive = self
+        node.args = (a, b)
+        node.params = node.grad = node.label = None
+        node.order = _next_order()
+        node.scope = context.scope
         tensor = _new(Tensor)
         tensor._view = None
-        tensor._node = Node(result, True, self, (a, b), None, context)
+        tensor._node = node
         return tensor
 
 
