@@ -69,6 +69,7 @@ class Mistakes:
             yield Mistake(
                 "missing-term",
                 f"lacks the term that goes through {use.name}",
+                # The default binds the loop's name, which mypy takes for an argument without a type.
                 lambda u, use=use: self._whole(u) - self._below(use, self._share(use, u)),  # type: ignore[misc]
             )
         for use in self._uses:
