@@ -90,6 +90,7 @@ class Call:
             first = base.pull(self.seeds)
             again = self.forward(self.points, _contiguous).pull(self.seeds)
         except Exception:
+            # By itself it does not run as it did inside of the function: no way can be told from another.
             return []
         if not base.outs or not all(map(functools.partial(alike, eps=self.eps), first, again)):
             return []
@@ -158,6 +159,7 @@ class Call:
         try:
             expected = run.pull(seeds)
         except Exception:
+            # Not these values of a cotangent, whatever its layout: there is nothing to compare with.
             return None
         again = self.forward(self.points, _contiguous)
         return self._same(
@@ -201,6 +203,7 @@ class Call:
             with torch.no_grad():
                 expected = [_tensors(self.apply(points)) for points in (self.points, turned)]
         except Exception:
+            # Not defined at the turned point: there is nothing to compare with.
             return None
         stacked = [torch.stack(pair) for pair in zip(self.points, turned, strict=True)]
 
@@ -269,6 +272,7 @@ class Call:
                 run = self.forward(moved, _contiguous)
                 results = [*run.values(), *run.pull(seeds)][-len(expected) :]
             except Exception:
+                # Not defined beside the point: this one tells nothing of the noise.
                 continue
             for i, (a, b) in enumerate(zip(results, expected, strict=True)):
                 spread = (a - b).abs()
