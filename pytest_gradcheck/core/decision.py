@@ -197,7 +197,8 @@ class Decision:
         if escaped and any(c.agree is False for c in measured if c.b == "reference"):
             return escaped[0]
         alone = vote(table.agreement, [*DIFFERENCE_METHODS, *table.exact]) == "reference"
-        if alone and any(c.agree for c in measured if c.b != "reference"):
+        backed = any(c.agree for c in measured if c.b != "reference")
+        if alone and (backed or table.contradicted("reference")):
             self.overruled = True
             return "its gradient stands alone against the others, which agree"
         return None

@@ -100,13 +100,27 @@ class Table:
             bar = np.fmin(walk, estimate.uncertainty @ np.abs(self.tangents).T)
         return Estimate(value, bar)
 
+    def contradicted(self, name: str) -> bool:
+        """Whether differences contradict an exact method, and back another one wherever they do.
+
+        The other one need not be resolved in every entry: a single one that nobody can measure says nothing
+        for the method that is wrong in the rest.
+        """
+        measured = [c for c in self.evidence if not self.entrywise(c)]
+        apart = {c.a: c.disagree for c in measured if c.b == name and c.disagree.any()}
+        return any(
+            not c.disagree.any() and bool(c.resolved[apart[c.a]].all())
+            for c in measured
+            if c.b != name and c.a in apart
+        )
+
     @property
     def unmeasurable(self) -> bool:
         """Whether all disagreement lies where differences contradict the reference engine and all others."""
         if self.projected or "reference" not in self.exact or len(self.exact) < 2:
             return False
         measured = [c for c in self.evidence if not self.entrywise(c)]
-        if any(c.agree for c in measured):
+        if any(c.agree for c in measured) or self.contradicted("reference"):
             # Somebody agrees with the differences: the others are wrong, however many they are.
             return False
         apart = np.zeros((len(self.cotangents), len(self.coordinates)), dtype=bool)

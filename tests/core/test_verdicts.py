@@ -563,6 +563,19 @@ def test_a_wrong_engine_is_named_and_fails_nobody(monkeypatch):
     assert (result.verdict, result.culprit) == ("fail", "reference")
 
 
+def test_a_wrong_engine_fails_nobody_beside_an_entry_that_differences_do_not_resolve(monkeypatch):
+    from pytest_gradcheck.methods.reference import ReferencePullback
+
+    right = ReferencePullback.vjp
+    monkeypatch.setattr(ReferencePullback, "vjp", lambda self, u: 2 * right(self, u))
+    x = torch.tensor([0.3, 1.0], dtype=torch.float64)
+
+    for second in (lambda y: (1e13 * y + y) - 1e13 * y, lambda y: y.floor() * y):
+        result = check_gradients(lambda x, second=second: torch.stack([x[0].sin(), second(x[1])]), x)
+        assert result.verdict is Verdict.INCONCLUSIVE, str(result)
+        assert "stands alone" in str(result.methods["reference"].reason)
+
+
 class CallsAgain(torch.autograd.Function):
     """The backward calls the module once more, as adjoint methods do."""
 
