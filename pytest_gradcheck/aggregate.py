@@ -40,10 +40,12 @@ class _Group:
         if _stands(_weight(result.verdict, _margin(result)), _weight(self.kept.verdict, _margin(self.kept))):
             self.kept = result
 
-    def record(self, nodeid: str) -> Record:
+    def record(self, nodeid: str, location: Mapping[str, Any] | None) -> Record:
         record = {
             "nodeid": nodeid,
+            "location": location,
             **self.kept.to_dict(),
+            "message": str(self.kept),
             "examples": self.examples,
             "inconclusive_examples": self.inconclusive,
             "xfail": None,
@@ -87,11 +89,14 @@ class Recorder:
             else:
                 self.tally.conclusive += 1
 
-    def drain(self) -> list[Record]:
-        """Return a record for every check that had examples since the last call."""
+    def drain(self, location: Mapping[str, Any] | None = None) -> list[Record]:
+        """Return a record for every check that had examples since the last call.
+
+        ``location`` is where the test is: ``{"path": from the rootdir, "line": from 1, or None}``.
+        """
         with self._lock:
             pending, self._pending = self._pending, {}
-        return [group.record(nodeid) for (nodeid, _), group in pending.items()]
+        return [group.record(nodeid, location) for (nodeid, _), group in pending.items()]
 
 
 class Aggregate:

@@ -204,7 +204,13 @@ def _wrap_plain(
         if p.name in strategies or (p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
     ]
     runner.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]  # inspect reads it
-    return hypothesis.given(**strategies)(runner)
+    wrapped = hypothesis.given(**strategies)(runner)
+    # Hypothesis gives it the place of what it wraps, which is here; pytest is to name the user's test.
+    own = inspect.unwrap(test).__code__
+    wrapped.__code__ = wrapped.__code__.replace(
+        co_filename=own.co_filename, co_firstlineno=own.co_firstlineno
+    )
+    return wrapped
 
 
 def _wrap_given(test: Function, session: Session) -> None:

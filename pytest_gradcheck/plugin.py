@@ -7,6 +7,7 @@ the standard library, pytest, and modules of this package that do the same.
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -88,7 +89,8 @@ def pytest_runtest_makereport(
     """Send the records along with the test's report, and keep its message short."""
     report = yield
     session = item.config.stash[SESSION_KEY]
-    records = session.recorder.drain()
+    path, line, _ = item.location
+    records = session.recorder.drain({"path": path, "line": None if line is None else line + 1})
     marked = collect.is_wrapped(item)
     if records or marked:
         # pytest sends attributes that it does not know along, from pytest-xdist's workers too.
@@ -144,7 +146,7 @@ class _Controller:
         if settings.reports:
             from pytest_gradcheck.reports import json_report
 
-            report = json_report.build(checks, aggregate.summary())
+            report = json_report.build(checks, aggregate.summary(), [*map(asdict, self._violations)])
             for target in settings.reports:
                 try:
                     reports.write_report(target.format, target.path, report)

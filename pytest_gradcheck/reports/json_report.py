@@ -20,14 +20,17 @@ VERSION = 1
 _PACKAGES = ("pytest-gradcheck", "pytest", "hypothesis", "numpy", "torch", "pytest-xdist")
 
 
-def build(checks: Sequence[Mapping[str, Any]], summary: Mapping[str, int]) -> dict[str, Any]:
-    """Return the whole report as plain data."""
+def build(
+    checks: Sequence[Mapping[str, Any]], summary: Mapping[str, int], gate: Sequence[Mapping[str, str]] = ()
+) -> dict[str, Any]:
+    """Return the whole report as plain data; ``gate`` is every rule that was broken."""
     data: dict[str, Any] = plain_data(
         {
             "format": FORMAT,
             "version": VERSION,
             "environment": environment(),
             "summary": summary,
+            "gate": gate,
             "checks": checks,
             "coverage": {},
         }

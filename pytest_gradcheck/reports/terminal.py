@@ -12,6 +12,7 @@ import pytest
 from pytest_gradcheck.aggregate import margin, seconds
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.results import CheckResult, GradientMismatch
+from pytest_gradcheck.reports.ranking import headline
 
 #: A message that is longer than this is not read.
 MAX_LINES = 25
@@ -82,11 +83,7 @@ def summary_lines(
     checks: Sequence[Mapping[str, Any]], summary: Mapping[str, int], written: Sequence[str], *, quiet: bool
 ) -> list[str]:
     """Return the summary of a session in which a check ran; one line if quiet."""
-    counts = ", ".join(f"{summary[v]} {v}" for v in ("pass", "fail", "inconclusive") if summary[v])
-    number = summary["checks"]
-    lines = [f"{number} check{'' if number == 1 else 's'}: {counts}"]
-    if summary["not_checked"]:
-        lines[0] += f"; marked tests in which nothing was checked: {summary['not_checked']}"
+    lines = [headline(summary)]
     if quiet:
         return lines
     worst = max(checks, key=margin)

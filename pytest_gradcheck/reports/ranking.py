@@ -1,0 +1,36 @@
+"""In what order a person wants to see the checks of a report, and what they come to in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pytest_gradcheck.aggregate import Record, margin
+
+_ORDER = {"fail": 0, "inconclusive": 2, "pass": 3}
+
+
+def standing(check: Mapping[str, Any]) -> str:
+    """Return the verdict, or ``xfail`` for a failure that is expected."""
+    expected = check["verdict"] == "fail" and check.get("xfail")
+    return "xfail" if expected else str(check["verdict"])
+
+
+def worst_first(checks: Iterable[Record]) -> list[Record]:
+    """Sort by what needs attention: failures, expected ones, inconclusive ones, passes by margin."""
+
+    def key(check: Record) -> tuple[int, float, str, str]:
+        rank = 1 if standing(check) == "xfail" else _ORDER[check["verdict"]]
+        return rank, -margin(check), check["nodeid"], check["name"]
+
+    return sorted(checks, key=key)
+
+
+def headline(summary: Mapping[str, int]) -> str:
+    """Return the summary as a sentence: ``40 checks: 37 pass, 2 fail, 1 inconclusive``."""
+    counts = ", ".join(f"{summary[v]} {v}" for v in ("pass", "fail", "inconclusive") if summary[v])
+    number = summary["checks"]
+    text = f"{number} check{'' if number == 1 else 's'}{': ' + counts if counts else ''}"
+    if summary["not_checked"]:
+        text += f"; marked tests in which nothing was checked: {summary['not_checked']}"
+    return text

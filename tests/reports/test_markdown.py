@@ -1,0 +1,152 @@
+"""The Markdown report: what it says, and that nothing from outside becomes markup."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from sample_results import result
+
+from pytest_gradcheck.aggregate import Aggregate, Recorder
+from pytest_gradcheck.core.results import Diagnosis
+from pytest_gradcheck.reports import json_report, markdown, write_report
+
+TAGS = {
+    "h2",
+    "p",
+    "strong",
+    "sub",
+    "code",
+    "pre",
+    "details",
+    "summary",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+}
+
+
+class Page(HTMLParser):
+    """The tags, attributes and text of a rendered page."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: set[str] = set()
+        self.text = ""
+        self.feed(MarkdownIt("commonmark", {"html": True}).enable("table").render(source))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes |= {f"{name}={value}" for name, value in attrs}
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def report(*named: tuple[str, Any], gate: tuple[dict[str, str], ...] = ()) -> dict[str, Any]:
+    recorder, aggregate = Recorder(), Aggregate()
+    for nodeid, one in named:
+        recorder.add(nodeid, one)
+    aggregate.take(recorder.drain({"path": "t.py", "line": 3}))
+    return json_report.build(aggregate.checks(), aggregate.summary(), gate)
+
+
+def flat(text: str) -> str:
+    return " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", text).split())
+
+
+def test_the_worst_comes_first_and_every_verdict_is_there() -> None:
+    text = markdown.render(
+        report(
+            ("t.py::good", result("pass", margin=0.1)),
+            ("t.py::near", result("pass", margin=0.9)),
+            ("t.py::open", result("inconclusive")),
+            ("t.py::bad", result("fail", margin=9.0)),
+            ("t.py::worse", result("fail", margin=99.0)),
+            gate=({"rule": "fail-under", "found": "3 of 5 passed", "remedy": "95 % takes 5"},),
+        )
+    )
+    rows = re.findall(r"^\| (.*?) \| `t\.py::(\w+)`", text, re.MULTILINE)
+    assert rows == [
+        ("❌ fail", "worse"),
+        ("❌ fail", "bad"),
+        ("❔ inconclusive", "open"),
+        ("✅ pass", "near"),
+        ("✅ pass", "good"),
+    ]
+    page = Page(text)
+    assert set(page.tags) <= TAGS
+    assert "5 checks: 2 pass, 2 fail, 1 inconclusive" in page.text
+    assert "fail-under: 3 of 5 passed; 95 % takes 5" in page.text
+    assert page.text.count("wrong gradient: f") == 2
+
+
+def test_without_checks_there_is_a_report_all_the_same() -> None:
+    assert "0 checks" in Page(markdown.render(report())).text
+
+
+PIECES = (
+    "|", "||", "`", "``", "```", "~~~", "<script>", "</code>", "</details>", "<!--", "&lt;", "\n", "\r",
+    "\x85", "\u2028",
+    "**", "_", "[a](b)", "![", "\\", "# ", "- ", "$x$", "é", "  ",
+)  # fmt: skip
+anything = st.text(max_size=20) | st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
+
+
+@example("`", "|", "a\\|b")
+@example(
+    "```\n<script>alert(1)</script>\n```", "</summary></details><img src=x onerror=alert(1)>", "| a | b |"
+)
+@given(anything, anything, anything)
+def test_no_text_becomes_markup(name: str, nodeid: str, said: str) -> None:
+    nodeid = "t.py::" + nodeid
+    one = result("fail", name=name, diagnosis=Diagnosis("a-code", said), reproduce=said, inputs={"x": said})
+    other = result("pass", name=name, diagnosis=Diagnosis("a-code", said))
+    data = report((nodeid, one), (nodeid + "2", other))
+    page = Page(markdown.render(data))
+    plain = Page(
+        markdown.render(report(("t.py::a", result("fail", reproduce="r")), ("t.py::b", result("pass"))))
+    )
+    assert set(page.tags) == set(plain.tags)
+    assert page.tags.count("tr") == plain.tags.count("tr")
+    assert page.tags.count("details") == plain.tags.count("details")
+    assert page.attributes <= {"class=language-text", "class=language-python", "style=text-align:right"}
+    kept = data["checks"][0]["name"]
+    assert flat(kept) in flat(page.text)
+
+
+def test_a_report_of_a_thousand_failures_stays_below_what_services_take() -> None:
+    long = "x" * 50_000
+    many = [(f"t.py::test_{i}", result("fail", reproduce=long)) for i in range(1000)]
+    text = markdown.render(report(*many))
+    assert len(text.encode()) <= markdown.MOST_BYTES
+    assert text.count("❌ fail") == 1000
+    assert "more messages are in the JSON report" in text
+
+
+@pytest.mark.parametrize("before", ["", "# Mine", "# Mine\r\n\r\n", "\udcff"])
+def test_appending_keeps_what_is_there(tmp_path: Path, before: str) -> None:
+    path = tmp_path / "summary"
+    path.write_bytes(before.encode("utf-8", "surrogateescape"))
+    data = report(("t.py::a", result()))
+    write_report("markdown-append", path, data)
+    write_report("markdown-append", path, data)
+    text = path.read_bytes().decode("utf-8", "surrogateescape")
+    assert text.startswith(before)
+    assert text.count("## Gradient checks") == 2
+    assert re.findall(r"^## .*", text, re.MULTILINE) == ["## Gradient checks"] * 2
+
+
+def test_appending_to_no_file_makes_one(tmp_path: Path) -> None:
+    write_report("markdown-append", tmp_path / "new", report())
+    assert (tmp_path / "new").read_text(encoding="utf-8").startswith("## Gradient checks")
