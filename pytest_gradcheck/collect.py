@@ -7,6 +7,7 @@ do not is drawn. Everything that Hypothesis imports comes in here, on the first 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import unittest
@@ -28,6 +29,7 @@ from pytest_gradcheck.arguments import (
 )
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.fixtures import Session
+from pytest_gradcheck.options import Settings
 
 MARKER = "gradcheck"
 FIXTURES = frozenset({"gradcheck", "gradgradcheck"})
@@ -80,12 +82,18 @@ def misplaced_mark(item: pytest.Item) -> str | None:
     return None
 
 
-def prepare_given(item: pytest.Item) -> None:
+def is_searched(item: pytest.Item) -> bool:
+    """Whether Hypothesis draws the points that are checked in the item, by the marker or by the fixtures."""
+    if not isinstance(item, pytest.Function) or not getattr(item.obj, "is_hypothesis_test", False):
+        return False
+    return is_wrapped(item) or not FIXTURES.isdisjoint(item.fixturenames)
+
+
+def prepare_given(item: pytest.Item, settings: Settings) -> None:
     """Let a test with @given take the time that the checks of the fixtures need."""
-    if not isinstance(item, pytest.Function) or is_wrapped(item):
-        return
-    if getattr(item.obj, "is_hypothesis_test", False) and not FIXTURES.isdisjoint(item.fixturenames):
-        _adjust_settings(item.function, "default", item.config)
+    if is_searched(item) and not is_wrapped(item):
+        assert isinstance(item, pytest.Function)
+        _adjust_settings(item.function, dataclasses.replace(settings, profile="default"), item.config)
 
 
 def expected_failure(item: pytest.Item) -> str | None:
@@ -180,7 +188,7 @@ def _wrap(
         check_keywords(inputs, options, parameters)
         strategies, unknown = strategies_for(collector, test, signature, parameters, inputs)
         test = _wrap_plain(test, signature, strategies, session)
-    _adjust_settings(test, session.settings.profile, collector.config)
+    _adjust_settings(test, session.settings, collector.config)
     return test, unknown
 
 
@@ -290,8 +298,8 @@ def _is_signal(error: BaseException) -> bool:
     return isinstance(error, (UnsatisfiedAssumption, unittest.SkipTest)) or not isinstance(error, Exception)
 
 
-def _adjust_settings(test: Any, profile: str, config: pytest.Config) -> None:
-    """Lift the deadline, allow function-scoped fixtures, and apply the profile, where the test says nothing.
+def _adjust_settings(test: Any, ours: Settings, config: pytest.Config) -> None:
+    """Lift the deadline, allow function-scoped fixtures, and apply our settings, where the test says nothing.
 
     Many evaluations make one example, so a time limit meant for one call says nothing here; fixtures are
     constants of the function under test. Hypothesis's explain phase traces every line, which makes a
@@ -313,10 +321,13 @@ def _adjust_settings(test: Any, profile: str, config: pytest.Config) -> None:
     if own.phases == default.phases and not config.getoption("hypothesis_explain", False):
         changes["phases"] = [phase for phase in own.phases if phase is not Phase.explain]
     if own.max_examples == default.max_examples:
-        if profile == "quick":
+        if ours.profile == "quick":
             changes["max_examples"] = min(own.max_examples, _QUICK_EXAMPLES)
-        elif profile == "thorough":
+        elif ours.profile == "thorough":
             changes["max_examples"] = own.max_examples * _THOROUGH_FACTOR
+    if ours.deterministic and config.getoption("hypothesis_seed", None) is None:
+        # Examples of earlier runs are the other thing that a run may depend on.
+        changes |= {"derandomize": True, "database": None}
     # The decorator refuses to be applied to a test that has settings; Hypothesis's plugin sets this too.
     setattr(test, name, settings(own, **changes))
 

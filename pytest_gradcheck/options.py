@@ -48,6 +48,7 @@ class Settings:
     step: float | None = None
     seed: int | None = None
     profile: str = "default"
+    deterministic: bool = False
     reports: tuple[ReportTarget, ...] = ()
     fail_under: Fraction | None = None
     max_inconclusive: int | None = None
@@ -103,6 +104,12 @@ def add_options(parser: pytest.Parser) -> None:
         help="how many examples a marked test tries: at most 20, as many as Hypothesis says, or 5 times that",
     )
     group.addoption(
+        "--gradcheck-deterministic",
+        action="store_true",
+        default=None,
+        help="let every run try the same examples: the seed comes from the test, and no database is used",
+    )
+    group.addoption(
         "--gradcheck-fail-under",
         metavar="PERCENT",
         help="fail if fewer than PERCENT of the checks pass, or if there are none",
@@ -113,6 +120,9 @@ def add_options(parser: pytest.Parser) -> None:
         help="fail if more than COUNT checks are inconclusive",
     )
     parser.addini("gradcheck_report", "reports to write, one TYPE:PATH a line", type="linelist", default=[])
+    parser.addini(
+        "gradcheck_deterministic", "let every run try the same examples", type="bool", default=False
+    )
     for name, what in (
         ("gradcheck_methods", "methods to use, separated by commas"),
         ("gradcheck_profile", f"one of {', '.join(PROFILES)}"),
@@ -139,6 +149,8 @@ def read_settings(config: pytest.Config) -> Settings:
             values[name] = parse(flag, f"--gradcheck-{name.replace('_', '-')}")
         elif key:
             values[name] = parse(key, f"ini key gradcheck_{name}")
+    deterministic: bool | None = config.getoption("gradcheck_deterministic")
+    values["deterministic"] = config.getini("gradcheck_deterministic") if deterministic is None else True
     return Settings(**values, reports=_reports(config), from_flags=frozenset(from_flags))
 
 

@@ -6,13 +6,14 @@ the standard library, pytest, and modules of this package that do the same.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator
 from dataclasses import asdict
 from typing import Any
 
 import pytest
 
-from pytest_gradcheck import collect, gate, options, reports
+from pytest_gradcheck import collect, draws, gate, options, reports
 from pytest_gradcheck.fixtures import SESSION_KEY, Session, gradcheck, gradcheck_settings, gradgradcheck
 from pytest_gradcheck.reports import terminal
 
@@ -49,7 +50,7 @@ def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Refuse marks that have no effect where they are, and make room for checks in tests with @given."""
     for item in items:
-        collect.prepare_given(item)
+        collect.prepare_given(item, item.config.stash[SESSION_KEY].settings)
         problem = collect.misplaced_mark(item)
         if problem is not None:
             raise pytest.UsageError(f"{item.nodeid}: gradcheck: {problem}")
@@ -74,8 +75,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Fail a test that ended well and has checked nothing."""
-    yield
+    """Let the examples depend on the test alone, and fail a test that ended well and has checked nothing."""
+    with draws.by_seed_alone() if collect.is_searched(item) else contextlib.nullcontext():
+        yield
     session = item.config.stash[SESSION_KEY]
     message = gate.nothing_checked(session.recorder.tally, marked=collect.is_wrapped(item))
     if message is not None:
