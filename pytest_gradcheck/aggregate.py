@@ -52,7 +52,7 @@ class _Group:
         }
         for name, (evaluations, seconds) in self.effort.items():
             if name in record["methods"]:
-                record["methods"][name].update(evaluations=int(evaluations), seconds=seconds)
+                record["methods"][name].update(evaluations=int(evaluations), seconds=round(seconds, 6))
         plain: Record = plain_data(record)
         return plain
 
@@ -134,7 +134,11 @@ class Aggregate:
 
     def summary(self) -> dict[str, int]:
         """Count the checks by verdict, and the marked tests in which none was made."""
-        return summarise(self.checks(), len(self._marked - {nodeid for nodeid, _ in self._records}))
+        return summarise(self.checks(), len(self.unchecked()))
+
+    def unchecked(self) -> list[str]:
+        """Return the marked tests in which no check was made."""
+        return sorted(self._marked - {nodeid for nodeid, _ in self._records})
 
 
 def summarise(checks: Iterable[Mapping[str, Any]], not_checked: int) -> dict[str, int]:
@@ -151,18 +155,27 @@ def merge_records(old: Record, new: Record) -> Record:
     """Return one record for the examples of both; ``new`` is the later one."""
     stands = _stands(_record_weight(new), _record_weight(old))
     kept, other = (new, old) if stands else (old, new)
-    methods = {name: dict(method) for name, method in kept["methods"].items()}
-    for name, method in methods.items():
-        more = other["methods"].get(name, {"evaluations": 0, "seconds": 0.0})
-        method["evaluations"] += more["evaluations"]
-        method["seconds"] += more["seconds"]
     return {
         **kept,
-        "methods": methods,
+        "methods": _merge_methods(kept["methods"], other["methods"]),
         "examples": old["examples"] + new["examples"],
         "inconclusive_examples": old["inconclusive_examples"] + new["inconclusive_examples"],
         "xfail": old["xfail"] or new["xfail"],
     }
+
+
+def _merge_methods(kept: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    methods: dict[str, dict[str, Any]] = {}
+    for name in [*kept, *(name for name in other if name not in kept)]:
+        own = kept.get(name, other.get(name))
+        costs = [m[name] for m in (kept, other) if name in m]
+        methods[name] = {
+            **own,
+            "evaluations": sum(cost["evaluations"] for cost in costs),
+            # Whole microseconds, so that it does not matter which were added first.
+            "seconds": round(sum(cost["seconds"] for cost in costs), 6),
+        }
+    return methods
 
 
 def margin(record: Mapping[str, Any]) -> float:

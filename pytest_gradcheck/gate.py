@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import fnmatch
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import pytest
 
-from pytest_gradcheck.aggregate import Tally
+from pytest_gradcheck.aggregate import Tally, margin
+from pytest_gradcheck.baseline import Key
+
+#: How many times nearer to failing a check may come before a baseline objects. Other inputs are drawn in
+#: every run, and with them the margin changes by a few times.
+FACTOR = 10.0
+
+#: Margins up to this are taken for it: a result of which a hundredth of the tolerance is used is as good as
+#: one that uses a millionth.
+NEAR = 0.01
 
 
 @dataclass(frozen=True)
@@ -24,61 +34,133 @@ class Violation:
         return f"{self.rule}: {self.found}; {self.remedy}"
 
 
+@dataclass(frozen=True)
+class Thresholds:
+    """What the checks whose test matches a pattern must come to; None asks for nothing.
+
+    The pattern is that of `fnmatch`, for the whole nodeid; ``*`` takes any characters.
+    """
+
+    fail_under: Fraction | None = None
+    max_inconclusive: int | None = None
+    pattern: str | None = None
+
+
 def judge(
     checks: Sequence[Mapping[str, Any]],
     *,
     fail_under: Fraction | None = None,
     max_inconclusive: int | None = None,
+    parts: Sequence[Thresholds] = (),
 ) -> list[Violation]:
     """Return every rule that the checks break.
 
     A failed check breaks the first rule whatever became of its test, which may have swallowed the
     exception. Only a test that says by an xfail mark that it is known to fail is exempt: its author
     has put the failure on record, and pytest itself reports it in the same way. Such checks count
-    neither for nor against ``fail_under``.
+    neither for nor against ``fail_under``. ``parts`` are thresholds for a part of the checks.
     """
     counted = [check for check in checks if not check["xfail"]]
-    verdicts = [check["verdict"] for check in counted]
-    failed, inconclusive, passed = (verdicts.count(v) for v in ("fail", "inconclusive", "pass"))
     violations = []
+    failed = [check for check in counted if check["verdict"] == "fail"]
     if failed:
-        names = sorted({check["nodeid"] for check in counted if check["verdict"] == "fail"})
+        names = sorted({check["nodeid"] for check in failed})
         violations.append(
             Violation(
                 "fail",
-                f"{_count(failed, 'check')} failed, in {names[0]}"
-                + (f" and {_count(len(names) - 1, 'other test')}" if len(names) > 1 else ""),
+                f"{_count(len(failed), 'check')} failed, in {_first_of(names, 'test')}",
                 "correct the gradient, or mark the test xfail if the failure is expected",
             )
         )
-    if fail_under is not None:
+    for rule in (Thresholds(fail_under, max_inconclusive), *parts):
+        violations += _below(counted, rule)
+    return violations
+
+
+def _below(counted: Sequence[Mapping[str, Any]], rule: Thresholds) -> list[Violation]:
+    """Return which of the thresholds some checks do not reach."""
+    of = ""
+    if rule.pattern is not None:
+        counted = [check for check in counted if fnmatch.fnmatchcase(check["nodeid"], rule.pattern)]
+        of = f" of {rule.pattern}"
+    verdicts = [check["verdict"] for check in counted]
+    passed, inconclusive = verdicts.count("pass"), verdicts.count("inconclusive")
+    violations = []
+    if rule.fail_under is not None:
         if not counted:
             violations.append(
                 Violation(
                     "fail-under",
-                    "no check was made",
-                    f"make at least one, or leave out the threshold of {_percent(fail_under)}",
+                    f"no check{of} was made",
+                    f"make at least one, or leave out the threshold of {_percent(rule.fail_under)}",
                 )
             )
-        elif passed * 100 < fail_under * len(counted):
-            needed = -int(-(fail_under * len(counted)) // 100)
+        elif passed * 100 < rule.fail_under * len(counted):
+            needed = -int(-(rule.fail_under * len(counted)) // 100)
             violations.append(
                 Violation(
                     "fail-under",
-                    f"{passed} of {_count(len(counted), 'check')} passed, "
+                    f"{passed} of {_count(len(counted), 'check')}{of} passed, "
                     f"{_percent(Fraction(passed * 100, len(counted)))}",
-                    f"{_percent(fail_under)} takes {needed} of {len(counted)}",
+                    f"{_percent(rule.fail_under)} takes {needed} of {len(counted)}",
                 )
             )
-    if max_inconclusive is not None and inconclusive > max_inconclusive:
+    if rule.max_inconclusive is not None and inconclusive > rule.max_inconclusive:
         violations.append(
             Violation(
                 "max-inconclusive",
-                f"{_count(inconclusive, 'check')} inconclusive",
-                f"at most {max_inconclusive} may be",
+                f"{_count(inconclusive, 'check')}{of} inconclusive",
+                f"at most {rule.max_inconclusive} may be",
             )
         )
     return violations
+
+
+def against_baseline(
+    checks: Sequence[Mapping[str, Any]],
+    baseline: Mapping[Key, Mapping[str, Any]],
+    *,
+    factor: float = FACTOR,
+    looked_for: Callable[[str], bool] = lambda nodeid: True,
+) -> list[Violation]:
+    """Return what has become worse than a baseline.
+
+    Worse is a check that passed and does not now, one that still passes with a margin more than ``factor``
+    times as large, and one that was not made, if its test was looked for at all. A failure that is
+    expected now is on record already. Margins below `NEAR` are nobody's concern.
+    """
+    now = {(check["nodeid"], check["name"]): check for check in checks}
+    before = {key: entry for key, entry in baseline.items() if entry["verdict"] == "pass"}
+    verdicts, margins = [], []
+    for key in sorted(before.keys() & now.keys()):
+        check = now[key]
+        if check["verdict"] != "pass":
+            if not check["xfail"]:
+                verdicts.append(f"{_named(key)} ({check['verdict']})")
+        elif margin(check) > factor * max(float(before[key]["margin"]), NEAR):
+            margins.append(f"{_named(key)} ({float(before[key]['margin']):.3g} to {margin(check):.3g})")
+    gone = [_named(key) for key in sorted(baseline.keys() - now.keys()) if looked_for(key[0])]
+    rules = (
+        ("baseline-verdict", verdicts, "passed before and not now", "correct it"),
+        ("baseline-margin", margins, f"nearer to failing by a factor of {factor:g}", "find out why"),
+        (
+            "baseline-vanished",
+            gone,
+            "no longer made",
+            "bring it back, or drop it with --gradcheck-prune-baseline",
+        ),
+    )
+    return [
+        Violation(
+            rule,
+            f"{_count(len(names), 'check')} {what}: {_first_of(names, 'check')}",
+            remedy
+            if rule == "baseline-vanished"
+            else f"{remedy}, or accept it with --gradcheck-update-baseline",
+        )
+        for rule, names, what, remedy in rules
+        if names
+    ]
 
 
 def nothing_checked(tally: Tally, *, marked: bool) -> str | None:
@@ -103,6 +185,18 @@ def exit_status(current: int, *, broken: bool) -> int:
     if broken and current in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         return pytest.ExitCode.TESTS_FAILED
     return current
+
+
+def _named(key: Key) -> str:
+    nodeid, name = key
+    test = nodeid.partition("[")[0].rpartition("::")[2]
+    # A marked test and its check have one name.
+    return nodeid if test == name.rpartition(".")[2] else f"{nodeid}: {name}"
+
+
+def _first_of(names: Sequence[str], thing: str) -> str:
+    more = len(names) - 1
+    return names[0] + (f" and {more} other {thing}{'' if more == 1 else 's'}" if more else "")
 
 
 def _percent(value: Fraction) -> str:

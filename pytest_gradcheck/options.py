@@ -16,6 +16,7 @@ import pytest
 
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.results import METHOD_NAMES
+from pytest_gradcheck.gate import FACTOR, Thresholds
 from pytest_gradcheck.reports import FORMATS, format_for_ending
 
 PROFILES = ("quick", "default", "thorough")
@@ -30,6 +31,15 @@ class ReportTarget:
 
     format: str
     path: Path
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Where the baseline is, and what to do with it: compare with it, write it, drop what is gone."""
+
+    path: Path
+    update: bool = False
+    prune: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,9 @@ class Settings:
     reports: tuple[ReportTarget, ...] = ()
     fail_under: Fraction | None = None
     max_inconclusive: int | None = None
+    thresholds: tuple[Thresholds, ...] = ()
+    baseline: Baseline | None = None
+    baseline_factor: float = FACTOR
     from_flags: frozenset[str] = frozenset()
 
     def replace(self, **changes: Any) -> Settings:
@@ -115,6 +128,28 @@ def add_options(parser: pytest.Parser) -> None:
         help="fail if fewer than PERCENT of the checks pass, or if there are none",
     )
     group.addoption(
+        "--gradcheck-baseline",
+        metavar="FILE",
+        help="fail if a check is worse than FILE says: it passed, was further from failing, or is gone",
+    )
+    group.addoption(
+        "--gradcheck-baseline-factor",
+        metavar="FACTOR",
+        help=f"how many times the margin of a check may grow over the baseline (default: {FACTOR:g})",
+    )
+    group.addoption(
+        "--gradcheck-update-baseline",
+        action="store_true",
+        default=None,
+        help="write what the checks of this run came to into the baseline instead of failing for it",
+    )
+    group.addoption(
+        "--gradcheck-prune-baseline",
+        action="store_true",
+        default=None,
+        help="drop checks that are no longer made from the baseline",
+    )
+    group.addoption(
         "--gradcheck-max-inconclusive",
         metavar="COUNT",
         help="fail if more than COUNT checks are inconclusive",
@@ -128,8 +163,21 @@ def add_options(parser: pytest.Parser) -> None:
         ("gradcheck_profile", f"one of {', '.join(PROFILES)}"),
         ("gradcheck_fail_under", "per cent of the checks that must pass"),
         ("gradcheck_max_inconclusive", "how many checks may be inconclusive"),
+        ("gradcheck_baseline", "file of what the checks came to before; a relative path starts at this file"),
+        ("gradcheck_baseline_factor", "how many times the margin of a check may grow over the baseline"),
     ):
         parser.addini(name, what, default="")
+    for name, what in (
+        ("gradcheck_update_baseline", "whether to write the baseline instead of comparing with it"),
+        ("gradcheck_prune_baseline", "whether to drop checks that are no longer made from the baseline"),
+    ):
+        parser.addini(name, what, type="bool", default=False)
+    parser.addini(
+        "gradcheck_thresholds",
+        "thresholds for a part of the checks, one a line: PATTERN fail-under=PERCENT max-inconclusive=COUNT",
+        type="linelist",
+        default=[],
+    )
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -139,8 +187,9 @@ def read_settings(config: pytest.Config) -> Settings:
     for name, parse in (
         ("methods", _methods),
         ("profile", _profile),
-        ("fail_under", _percent),
-        ("max_inconclusive", _count),
+        ("fail_under", parse_percent),
+        ("max_inconclusive", parse_count),
+        ("baseline_factor", parse_factor),
     ):
         flag: str | None = config.getoption(f"gradcheck_{name}")
         key: str = config.getini(f"gradcheck_{name}")
@@ -151,7 +200,13 @@ def read_settings(config: pytest.Config) -> Settings:
             values[name] = parse(key, f"ini key gradcheck_{name}")
     deterministic: bool | None = config.getoption("gradcheck_deterministic")
     values["deterministic"] = config.getini("gradcheck_deterministic") if deterministic is None else True
-    return Settings(**values, reports=_reports(config), from_flags=frozenset(from_flags))
+    return Settings(
+        **values,
+        reports=_reports(config),
+        thresholds=tuple(_thresholds(line) for line in config.getini("gradcheck_thresholds")),
+        baseline=_baseline(config),
+        from_flags=frozenset(from_flags),
+    )
 
 
 def suggestion(name: str, known: Iterable[str], what: str) -> str:
@@ -177,7 +232,8 @@ def _profile(text: str, where: str) -> str:
     return text
 
 
-def _percent(text: str, where: str) -> Fraction:
+def parse_percent(text: str, where: str) -> Fraction:
+    """Return a percentage from 0 to 100, exactly as it is written."""
     try:
         value = Fraction(text.strip().removesuffix("%"))
     except (ValueError, ZeroDivisionError):
@@ -187,10 +243,77 @@ def _percent(text: str, where: str) -> Fraction:
     return value
 
 
-def _count(text: str, where: str) -> int:
+def parse_count(text: str, where: str) -> int:
+    """Return a whole number, 0 or more."""
     if not re.fullmatch(r"\d+", text.strip(), re.ASCII):
         raise pytest.UsageError(f"{where}: got {text!r}; give a whole number, 0 or more")
     return int(text)
+
+
+def parse_factor(text: str, where: str) -> float:
+    """Return a number of at least 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 1 <= value < float("inf"):
+        raise pytest.UsageError(f"{where}: got {text!r}; give a number of at least 1")
+    return value
+
+
+def _thresholds(line: str) -> Thresholds:
+    where = "ini key gradcheck_thresholds"
+    pattern, *rules = line.split()
+    said: dict[str, str] = {}
+    for rule in rules:
+        name, equals, value = rule.partition("=")
+        if not equals or name not in ("fail-under", "max-inconclusive") or name in said:
+            raise pytest.UsageError(
+                f"{where}: got {rule!r} in {line!r}; write PATTERN and one or both of fail-under=PERCENT "
+                "and max-inconclusive=COUNT"
+            )
+        said[name] = value
+    if not said:
+        raise pytest.UsageError(f"{where}: got {line!r}, which asks for nothing; add fail-under=PERCENT")
+    return Thresholds(
+        parse_percent(said["fail-under"], f"{where}: fail-under") if "fail-under" in said else None,
+        parse_count(said["max-inconclusive"], f"{where}: max-inconclusive")
+        if "max-inconclusive" in said
+        else None,
+        pattern,
+    )
+
+
+def _baseline(config: pytest.Config) -> Baseline | None:
+    flag: str | None = config.getoption("gradcheck_baseline")
+    key: str = config.getini("gradcheck_baseline")
+    wishes = {}
+    for name in ("update", "prune"):
+        wish = config.getoption(f"gradcheck_{name}_baseline")
+        wishes[name] = bool(config.getini(f"gradcheck_{name}_baseline") if wish is None else wish)
+    if flag is None and not key:
+        for name, wish in wishes.items():
+            if wish:
+                raise pytest.UsageError(
+                    f"--gradcheck-{name}-baseline: got no baseline to {name}; give --gradcheck-baseline=FILE"
+                )
+        return None
+    base = _ini_folder(config) if flag is None else config.invocation_params.dir
+    path = Path(os.path.abspath(base / (flag or key)))
+    where = "ini key gradcheck_baseline" if flag is None else "--gradcheck-baseline"
+    if path.is_dir() or not path.parent.is_dir():
+        raise pytest.UsageError(
+            f"{where}: got {path}, which is no file in a directory that exists; give a file"
+        )
+    if not path.exists() and not wishes["update"]:
+        raise pytest.UsageError(
+            f"{where}: got {path}, which does not exist; --gradcheck-update-baseline writes it from a run"
+        )
+    return Baseline(path, **wishes)
+
+
+def _ini_folder(config: pytest.Config) -> Path:
+    return config.inipath.parent if config.inipath is not None else config.rootpath
 
 
 def _reports(config: pytest.Config) -> tuple[ReportTarget, ...]:
@@ -199,7 +322,7 @@ def _reports(config: pytest.Config) -> tuple[ReportTarget, ...]:
         where, texts, base = "--gradcheck-report", flags, config.invocation_params.dir
     else:
         where, texts = "ini key gradcheck_report", config.getini("gradcheck_report")
-        base = config.inipath.parent if config.inipath is not None else config.rootpath
+        base = _ini_folder(config)
     targets: list[ReportTarget] = []
     for text in texts:
         target = parse_report(text, where, base)
@@ -233,7 +356,7 @@ def parse_report(text: str, where: str, base: Path) -> ReportTarget:
     return ReportTarget(name, Path(os.path.abspath(base / path)))
 
 
-def check_report_paths(targets: Iterable[ReportTarget]) -> None:
+def check_report_paths(targets: Iterable[ReportTarget], where: str = "--gradcheck-report") -> None:
     """Refuse a report that cannot be written before any test has run for it."""
     for target in targets:
         folder = target.path.parent
@@ -247,4 +370,4 @@ def check_report_paths(targets: Iterable[ReportTarget]) -> None:
             problem, remedy = f"lies in {folder}, which is not writable", "choose another path"
         else:
             continue
-        raise pytest.UsageError(f"--gradcheck-report: got {target.path}, which {problem}; {remedy}")
+        raise pytest.UsageError(f"{where}: got {target.path}, which {problem}; {remedy}")

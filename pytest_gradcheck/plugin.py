@@ -7,13 +7,15 @@ the standard library, pytest, and modules of this package that do the same.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_gradcheck import collect, draws, gate, options, reports
+from pytest_gradcheck import baseline, collect, draws, gate, options, reports
+from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.fixtures import SESSION_KEY, Session, gradcheck, gradcheck_settings, gradgradcheck
 from pytest_gradcheck.reports import terminal
 
@@ -38,6 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         options.check_report_paths(settings.reports)
         config.pluginmanager.register(_Controller(config, session), "gradcheck-controller")
+    else:
+        config.pluginmanager.register(_Worker(config), "gradcheck-worker")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -109,6 +113,23 @@ def pytest_runtest_makereport(
     return report
 
 
+class _Worker:
+    """The hooks of a worker of pytest-xdist that tell the controller what no test report carries."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._deselected: list[str] = []
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Know which tests the session was told to leave out."""
+        self._deselected += [item.nodeid for item in items]
+
+    def pytest_sessionfinish(self) -> None:
+        """Send what was left out."""
+        output: dict[str, Any] = self._config.workeroutput  # type: ignore[attr-defined]  # set by pytest-xdist
+        output["gradcheck_deselected"] = self._deselected
+
+
 class _Controller:
     """The hooks of the process that reports: the only one, or pytest-xdist's controller."""
 
@@ -118,6 +139,15 @@ class _Controller:
         self._violations: list[gate.Violation] = []
         self._written: list[str] = []
         self._unwritten: list[str] = []
+        self._deselected: set[str] = set()
+        wish = session.settings.baseline
+        # Read before anything runs: a file that is no baseline is told at once.
+        self._baseline: Mapping[baseline.Key, Mapping[str, Any]] = {}
+        if wish is not None and wish.path.exists():
+            try:
+                self._baseline = baseline.read(wish.path, "--gradcheck-baseline")
+            except InvalidArgument as error:
+                raise pytest.UsageError(str(error)) from error
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the records that a test's report brings."""
@@ -134,6 +164,15 @@ class _Controller:
         if reason is not None:
             aggregate.expect_failure(report.nodeid, reason or "no reason given")
 
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Know which tests the session was told to leave out."""
+        self._deselected.update(item.nodeid for item in items)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Take what a worker of pytest-xdist left out."""
+        self._deselected.update(getattr(node, "workeroutput", {}).get("gradcheck_deselected", ()))
+
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the reports and decide the exit status, also after Ctrl-C or a crash."""
         if self._config.option.collectonly:
@@ -143,35 +182,74 @@ class _Controller:
         aggregate.take(self._session.recorder.drain())
         checks = aggregate.checks()
         self._violations = gate.judge(
-            checks, fail_under=settings.fail_under, max_inconclusive=settings.max_inconclusive
+            checks,
+            fail_under=settings.fail_under,
+            max_inconclusive=settings.max_inconclusive,
+            parts=settings.thresholds,
         )
+        if settings.baseline is not None:
+            self._compare_with_baseline(settings.baseline, session)
         if settings.reports:
             from pytest_gradcheck.reports import json_report
 
-            report = json_report.build(checks, aggregate.summary(), [*map(asdict, self._violations)])
+            report = json_report.build(checks, aggregate.unchecked(), [*map(asdict, self._violations)])
             for target in settings.reports:
-                try:
+                with self._telling("report", target.path):
                     reports.write_report(target.format, target.path, report)
-                except OSError as error:
-                    self._unwritten.append(
-                        f"report: {target.path} not written: {error.strerror}; choose another path"
-                    )
-                else:
                     self._written.append(f"{target.format} report written to {target.path}")
         broken = bool(self._violations or self._unwritten)
         session.exitstatus = gate.exit_status(int(session.exitstatus), broken=broken)
 
+    def _compare_with_baseline(self, wish: options.Baseline, session: pytest.Session) -> None:
+        """Judge the checks against the baseline, or make it say what they came to."""
+        checks = self._session.aggregate.checks()
+        known = self._baseline
+        cut = session.shouldstop or session.shouldfail or session.exitstatus not in (0, 1, 5)
+        if cut and known.keys() - {(check["nodeid"], check["name"]) for check in checks}:
+            self._written.append(
+                "baseline: the run was cut short, so checks that are gone were not looked for"
+            )
+
+        def looked_for(nodeid: str) -> bool:
+            config = self._config
+            inside = baseline.within(nodeid, config.args, config.rootpath, config.invocation_params.dir)
+            return inside and not cut and nodeid not in self._deselected
+
+        violations = gate.against_baseline(
+            checks, known, factor=self._session.settings.baseline_factor, looked_for=looked_for
+        )
+        made = {(check["nodeid"], check["name"]) for check in checks}
+        gone = [key for key in known if key not in made and looked_for(key[0])] if wish.prune else []
+        if wish.update or wish.prune:
+            entries = baseline.updated(known, checks if wish.update else (), gone)
+            with self._telling("baseline", wish.path):
+                reports.write_atomically(wish.path, baseline.render(entries))
+                self._written.append(f"baseline of {len(entries)} checks written to {wish.path}")
+        accepted = {"baseline-verdict", "baseline-margin"} if wish.update else set()
+        accepted |= {"baseline-vanished"} if wish.prune else set()
+        self._violations += [violation for violation in violations if violation.rule not in accepted]
+
+    @contextlib.contextmanager
+    def _telling(self, what: str, path: Path) -> Iterator[None]:
+        """Say in the end what could not be written."""
+        try:
+            yield
+        except OSError as error:
+            self._unwritten.append(f"{what}: {path} not written: {error.strerror}; choose another path")
+
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what the checks came to, where there were any, and what the gate objects to."""
         checks = self._session.aggregate.checks()
-        if not (checks or self._violations or self._unwritten):
+        if not (checks or self._written or self._violations or self._unwritten):
             return
         quiet = self._config.get_verbosity() < 0
         if not quiet:
             terminalreporter.write_sep("=", "gradcheck")
+        lines = [] if quiet else self._written
         if checks:
             summary = self._session.aggregate.summary()
-            for line in terminal.summary_lines(checks, summary, self._written, quiet=quiet):
-                terminalreporter.write_line(line)
+            lines = terminal.summary_lines(checks, summary, self._written, quiet=quiet)
+        for line in lines:
+            terminalreporter.write_line(line)
         for line in [*map(str, self._violations), *self._unwritten]:
             terminalreporter.write_line(f"gradcheck: {line}", red=True)

@@ -11,7 +11,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_gradcheck.aggregate import plain_data
+from pytest_gradcheck.aggregate import plain_data, summarise
 
 FORMAT = "pytest-gradcheck"
 VERSION = 1
@@ -21,17 +21,31 @@ _PACKAGES = ("pytest-gradcheck", "pytest", "hypothesis", "numpy", "torch", "pyte
 
 
 def build(
-    checks: Sequence[Mapping[str, Any]], summary: Mapping[str, int], gate: Sequence[Mapping[str, str]] = ()
+    checks: Sequence[Mapping[str, Any]], unchecked: Sequence[str] = (), gate: Sequence[Mapping[str, str]] = ()
 ) -> dict[str, Any]:
-    """Return the whole report as plain data; ``gate`` is every rule that was broken."""
+    """Return the whole report as plain data.
+
+    ``unchecked`` are the marked tests in which no check was made, ``gate`` is every rule that was broken.
+    """
+    return assemble(environment(), checks, unchecked, gate)
+
+
+def assemble(
+    environment: Mapping[str, Any],
+    checks: Sequence[Mapping[str, Any]],
+    unchecked: Sequence[str],
+    gate: Sequence[Mapping[str, str]],
+) -> dict[str, Any]:
+    """Return a report of checks that were made in an environment that is known already."""
     data: dict[str, Any] = plain_data(
         {
             "format": FORMAT,
             "version": VERSION,
-            "environment": environment(),
-            "summary": summary,
+            "environment": environment,
+            "summary": summarise(checks, len(unchecked)),
             "gate": gate,
             "checks": checks,
+            "unchecked": unchecked,
             "coverage": {},
         }
     )

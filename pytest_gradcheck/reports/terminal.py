@@ -12,7 +12,7 @@ import pytest
 from pytest_gradcheck.aggregate import margin, seconds
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.results import CheckResult, GradientMismatch
-from pytest_gradcheck.reports.ranking import headline
+from pytest_gradcheck.reports.ranking import headline, worst_first
 
 #: A message that is longer than this is not read.
 MAX_LINES = 25
@@ -92,6 +92,21 @@ def summary_lines(
     slowest = max(checks, key=seconds)
     lines.append(f"slowest: {seconds(slowest):.2f} s for {_examples(slowest)}, {_where(slowest)}")
     lines += written
+    return lines
+
+
+def whole_report(report: Mapping[str, Any]) -> list[str]:
+    """Return a report as text: what it comes to, and the message of every check that did not pass."""
+    lines = [headline(report["summary"])]
+    lines += [
+        f"gradcheck: {rule['rule']}: {rule['found']}; {rule['remedy']}" for rule in report.get("gate", ())
+    ]
+    for check in worst_first(report["checks"]):
+        if check["verdict"] == "pass":
+            break
+        expected = f" (expected: {check['xfail']})" if check["xfail"] else ""
+        said = check.get("message") or f"{check['diagnosis']['text']} [{check['diagnosis']['code']}]"
+        lines += ["", f"{check['nodeid']}{expected}", *said.splitlines()]
     return lines
 
 

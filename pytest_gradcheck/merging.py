@@ -1,0 +1,107 @@
+"""Reports of several runs made into one: shards of a test suite, machines, repeated runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_gradcheck.aggregate import Record, merge_records
+from pytest_gradcheck.baseline import Key, read_json
+from pytest_gradcheck.core.errors import InvalidArgument
+from pytest_gradcheck.reports import json_report
+
+#: Between the values of an environment in which the runs differ.
+_EITHER = " / "
+
+
+def read_report(path: Path, argument: str) -> dict[str, Any]:
+    """Return a JSON report; raises `InvalidArgument`, with the name of the argument, for anything else."""
+    data = read_json(path, argument)
+    kind, version = data.get("format"), data.get("version")
+    if kind != json_report.FORMAT or version != json_report.VERSION:
+        raise InvalidArgument(
+            argument,
+            f"{path}, of format {kind!r} and version {version!r}",
+            f"give a report of format {json_report.FORMAT!r}, version {json_report.VERSION}",
+        )
+    needed = (
+        "nodeid",
+        "name",
+        "verdict",
+        "methods",
+        "examples",
+        "inconclusive_examples",
+        "worst",
+        "diagnosis",
+    )
+    try:
+        missing = [key for check in data["checks"] for key in needed if key not in check]
+        missing += [key for key in ("environment", "summary") if key not in data]
+    except (KeyError, TypeError):
+        missing = ["checks"]
+    if missing:
+        raise InvalidArgument(
+            argument, f"{path}, which lacks {missing[0]!r}", "write it anew; it is cut or edited"
+        )
+    for check in data["checks"]:
+        check.setdefault("xfail", None)
+        check.setdefault("reproduce", "")
+    return data
+
+
+def merge(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return one report for all; later ones come after earlier ones, however they are grouped.
+
+    A check that is in several is one check with the examples of all. It is a *duplicate*, and a *conflict*
+    if it failed in one of them and not in another; ``merged`` lists both.
+    """
+    records: dict[Key, Record] = {}
+    duplicates: set[Key] = set()
+    conflicts: set[Key] = set()
+    for report in reports:
+        said = report.get("merged", {})
+        duplicates |= _keys(said.get("duplicates", ()))
+        conflicts |= _keys(said.get("conflicts", ()))
+        for check in report["checks"]:
+            key = (check["nodeid"], check["name"])
+            known = records.get(key)
+            if known is None:
+                records[key] = dict(check)
+                continue
+            duplicates.add(key)
+            if (known["verdict"] == "fail") is not (check["verdict"] == "fail"):
+                conflicts.add(key)
+            records[key] = merge_records(known, dict(check))
+    tests = {nodeid for nodeid, _ in records}
+    unchecked = {nodeid for report in reports for nodeid in report.get("unchecked", ())} - tests
+    data = json_report.assemble(
+        _environment([report["environment"] for report in reports]),
+        [records[key] for key in sorted(records)],
+        sorted(unchecked),
+        (),
+    )
+    return {**data, "merged": {"duplicates": _listed(duplicates), "conflicts": _listed(conflicts)}}
+
+
+def _environment(environments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the runs have in common, and where they differ all that was met."""
+    names = [name for name in environments[0] if name != "packages"]
+    packages = sorted({name for e in environments for name in e["packages"]})
+    return {
+        **{name: _either(e.get(name) for e in environments) for name in names},
+        "packages": {name: _either(e["packages"].get(name) for e in environments) for name in packages},
+    }
+
+
+def _either(values: Iterable[Any]) -> str:
+    met = {part for value in values if value is not None for part in str(value).split(_EITHER)}
+    return _EITHER.join(sorted(met))
+
+
+def _keys(entries: Iterable[Mapping[str, str]]) -> set[Key]:
+    return {(entry["nodeid"], entry["name"]) for entry in entries}
+
+
+def _listed(keys: Iterable[Key]) -> list[dict[str, str]]:
+    return [{"nodeid": nodeid, "name": name} for nodeid, name in sorted(keys)]

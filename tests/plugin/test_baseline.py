@@ -1,0 +1,297 @@
+"""What is worse than a baseline, the file, and its flags end to end."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_gradcheck import baseline
+from pytest_gradcheck.core.errors import InvalidArgument
+from pytest_gradcheck.gate import against_baseline
+
+# ---------------------------------------------------------------------------- rules
+
+
+def check(verdict: str, margin: float = 0.1, name: str = "f", xfail: str | None = None) -> dict[str, Any]:
+    return {
+        "nodeid": f"t.py::test_{name}",
+        "name": name,
+        "verdict": verdict,
+        "worst": {"margin": margin},
+        "xfail": xfail,
+    }
+
+
+def entry(verdict: str, margin: float = 0.1, name: str = "f") -> dict[tuple[str, str], dict[str, Any]]:
+    return {(f"t.py::test_{name}", name): {"verdict": verdict, "margin": margin}}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "rule"),
+    [
+        (entry("pass"), [check("pass")], None),
+        (entry("pass"), [check("fail")], "baseline-verdict"),
+        (entry("pass"), [check("inconclusive")], "baseline-verdict"),
+        (entry("pass"), [check("fail", xfail="known")], None),
+        (entry("fail"), [check("fail")], None),
+        (entry("inconclusive"), [check("fail")], None),
+        (entry("pass", 0.05), [check("pass", 0.5)], None),
+        (entry("pass", 0.05), [check("pass", 0.51)], "baseline-margin"),
+        (entry("pass", 1e-9), [check("pass", 0.09)], None),
+        (entry("pass"), [], "baseline-vanished"),
+        (entry("fail"), [], "baseline-vanished"),
+        ({}, [check("fail")], None),
+    ],
+)
+def test_what_is_worse(before: Any, now: Any, rule: str | None) -> None:
+    assert [v.rule for v in against_baseline(now, before)] == ([rule] if rule else [])
+    assert [v.rule for v in against_baseline(now, before, looked_for=lambda nodeid: False)] == (
+        [rule] if rule and rule != "baseline-vanished" else []
+    )
+
+
+def test_the_first_is_named_and_the_others_counted() -> None:
+    before = entry("pass", name="a") | entry("pass", name="b")
+    (violation,) = against_baseline([check("fail", name="a"), check("fail", name="b")], before)
+    assert str(violation) == (
+        "baseline-verdict: 2 checks passed before and not now: t.py::test_a: a (fail) and 1 other check; "
+        "correct it, or accept it with --gradcheck-update-baseline"
+    )
+
+
+# ---------------------------------------------------------------------------- the file
+
+entries = st.dictionaries(
+    st.tuples(st.text(), st.text()),
+    st.fixed_dictionaries(
+        {
+            "verdict": st.sampled_from(["pass", "fail", "inconclusive"]),
+            "margin": st.floats(0) | st.just(float("inf")),
+        }
+    ),
+)
+
+
+@given(entries)
+def test_a_baseline_is_read_as_it_was_written(found: dict[tuple[str, str], dict[str, Any]]) -> None:
+    found = {key: value for key, value in found.items() if "\ud800" not in "".join(key)}
+    written = baseline.updated({}, [{"nodeid": n, "name": m, **e} for (n, m), e in found.items()])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "b"
+        path.write_text(baseline.render(written), encoding="utf-8")
+        assert baseline.read(path, "FILE") == written
+        # Once more is the same text: nothing changes in it that did not change.
+        assert baseline.render(baseline.updated(written, [])) == path.read_text(encoding="utf-8")
+
+
+def test_every_check_has_a_line() -> None:
+    text = baseline.render(entry("pass", name="a") | entry("fail", name="b"))
+    assert [line.strip().rstrip(",") for line in text.splitlines() if "nodeid" in line] == [
+        '{"nodeid": "t.py::test_a", "name": "a", "verdict": "pass", "margin": 0.1}',
+        '{"nodeid": "t.py::test_b", "name": "b", "verdict": "fail", "margin": 0.1}',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "which is not JSON"),
+        ("[]", "which holds no object"),
+        ('{"format": "other", "version": 1}', "of format 'other' and version 1; give a file of format"),
+        ('{"format": "pytest-gradcheck-baseline", "version": 2}', "and version 2"),
+        ('{"format": "pytest-gradcheck-baseline", "version": 1, "checks": [{}]}', "lacks 'nodeid'"),
+    ],
+)
+def test_what_is_no_baseline_is_told(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "b"
+    path.write_text(text)
+    with pytest.raises(InvalidArgument, match=f"^FILE: got .*{message}"):
+        baseline.read(path, "FILE")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "inside"),
+    [
+        ([""], True),
+        (["tests"], True),
+        (["tests/test_a.py"], True),
+        (["tests/test_a.py::test_x"], True),
+        (["tests/test_a.py::test_y"], False),
+        (["tests/test_b.py"], False),
+        (["other", "tests"], True),
+        (["test"], False),
+    ],
+)
+def test_which_tests_the_paths_take_in(arguments: list[str], inside: bool) -> None:
+    root = Path("/root")
+    assert baseline.within("tests/test_a.py::test_x[1]", arguments, root, root) is inside
+
+
+# ---------------------------------------------------------------------------- flags
+
+TWO = """
+def test_a(gradcheck):
+    gradcheck(lambda x: x * x, 1.0, gradient=right)
+
+def test_b(gradcheck):
+    gradcheck(lambda x: x * x, 1.0)
+"""
+
+
+def write_baseline(project: Any) -> None:
+    project.write(test_it=TWO)
+    project.run("--gradcheck-baseline=b.json", "--gradcheck-update-baseline").assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_check_that_passed_and_one_that_is_gone(project: Any, workers: int) -> None:
+    write_baseline(project)
+    undecided = TWO.replace("gradient=right", "methods=('central', 'forward')")
+    project.write(test_it=undecided.partition("def test_b")[0])
+    result = project.run("--gradcheck-baseline=b.json", workers=workers)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    named = "1 check passed before and not now: test_it.py::test_a: *<lambda> (inconclusive)"
+    gone = "1 check no longer made: test_it.py::test_b: *<lambda>"
+    result.stdout.fnmatch_lines(
+        [
+            f"gradcheck: baseline-verdict: {named}; *",
+            f"gradcheck: baseline-vanished: {gone}; bring it back, *",
+        ]
+    )
+    assert [e["verdict"] for e in project.report("b.json")["checks"]] == ["pass", "pass"], "only read"
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_writing_is_not_pruning(project: Any, workers: int) -> None:
+    write_baseline(project)
+    project.write(test_it=TWO.partition("def test_b")[0])
+    result = project.run("--gradcheck-baseline=b.json", "--gradcheck-update-baseline", workers=workers)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert len(project.report("b.json")["checks"]) == 2
+    result = project.run("--gradcheck-baseline=b.json", "--gradcheck-prune-baseline", workers=workers)
+    assert result.ret == pytest.ExitCode.OK
+    assert [e["nodeid"] for e in project.report("b.json")["checks"]] == ["test_it.py::test_a"]
+
+
+@pytest.mark.parametrize(
+    ("part", "workers"),
+    [
+        (("-k", "test_a"), 0),
+        (("-k", "test_a"), 2),
+        (("--deselect", "test_it.py::test_b"), 0),
+        (("test_it.py::test_a",), 0),
+        (("test_it.py::test_a",), 2),
+    ],
+)
+def test_what_was_not_asked_for_is_not_gone(project: Any, part: tuple[str, ...], workers: int) -> None:
+    write_baseline(project)
+    result = project.run("--gradcheck-baseline=b.json", "--gradcheck-prune-baseline", *part, workers=workers)
+    assert result.ret == pytest.ExitCode.OK
+    assert len(project.report("b.json")["checks"]) == 2
+
+
+def test_what_was_not_reached_is_not_gone(project: Any) -> None:
+    write_baseline(project)
+    project.write(test_it=TWO.replace("gradcheck(lambda x: x * x, 1.0, gradient=right)", "assert False"))
+    result = project.run("--gradcheck-baseline=b.json", "-x")
+    assert "baseline-vanished" not in result.stdout.str()
+    result.stdout.fnmatch_lines(["baseline: the run was cut short*"])
+    result = project.run("--gradcheck-baseline=b.json")
+    result.stdout.fnmatch_lines(["gradcheck: baseline-vanished: 1 check *test_a*"])
+
+
+def test_a_margin_that_worsened_by_the_factor(project: Any) -> None:
+    write_baseline(project)
+    project.write(test_it=TWO.replace("gradient=right", "gradient=lambda x: 2 * x * (1 + 3e-7)"))
+    wide = project.run("--gradcheck-baseline=b.json", "--gradcheck-baseline-factor=1000", workers=2)
+    assert wide.ret == pytest.ExitCode.OK
+    result = project.run("--gradcheck-baseline=b.json", workers=2)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    near = "1 check nearer to failing by a factor of 10: test_it.py::test_a"
+    result.stdout.fnmatch_lines([f"gradcheck: baseline-margin: {near}*"])
+    project.run("--gradcheck-baseline=b.json", "--gradcheck-update-baseline")
+    assert project.run("--gradcheck-baseline=b.json").ret == pytest.ExitCode.OK
+
+
+def test_the_ini_key_starts_at_the_ini_file(project: Any) -> None:
+    project.pytester.makeini("[pytest]\ngradcheck_baseline = b.json\ngradcheck_update_baseline = true\n")
+    project.write(test_it=TWO)
+    project.run().assert_outcomes(passed=2)
+    assert len(project.report("b.json")["checks"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--gradcheck-update-baseline"], "*--gradcheck-update-baseline: got no baseline to update; give *"),
+        (["--gradcheck-prune-baseline"], "*--gradcheck-prune-baseline: got no baseline to prune; give *"),
+        (
+            ["--gradcheck-baseline=no.json"],
+            "*got *no.json, which does not exist; --gradcheck-update-baseline writes*",
+        ),
+        (["--gradcheck-baseline=no/b.json"], "*which is no file in a directory that exists; give a file*"),
+        (["--gradcheck-baseline=."], "*which is no file in a directory that exists; give a file*"),
+        (["--gradcheck-baseline=bad.json"], "*--gradcheck-baseline: got *bad.json, which is not JSON*"),
+        (
+            ["--gradcheck-baseline-factor=0.5"],
+            "*--gradcheck-baseline-factor: got '0.5'; give a number of at least 1*",
+        ),
+    ],
+)
+def test_a_wrong_value_is_told_before_anything_runs(project: Any, flags: list[str], message: str) -> None:
+    project.write(test_it="def test_a(): raise SystemError('ran')")
+    (project.path / "bad.json").write_text("{")
+    result = project.run(*flags)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([message])
+
+
+def test_a_baseline_that_cannot_be_written_is_told(project: Any) -> None:
+    write_baseline(project)
+    project.write(
+        test_it="import shutil\n" + TWO.replace("def test_b", "    shutil.rmtree('sub')\n\ndef test_b")
+    )
+    (project.path / "sub").mkdir()
+    result = project.run("--gradcheck-baseline=sub/b.json", "--gradcheck-update-baseline")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["gradcheck: baseline: *b.json not written: No such file or directory; *"])
+
+
+def test_thresholds_for_a_part(project: Any) -> None:
+    project.write(
+        test_it="""
+        def test_a(gradcheck):
+            gradcheck(lambda x: x * x, 1.0, name="good")
+            gradcheck(lambda x: x * x, 1.0, methods=("central", "forward"), name="open")
+        """,
+        test_other="def test_a(gradcheck): gradcheck(lambda x: x * x, 1.0)",
+    )
+    parts = "test_it.py* fail-under={} max-inconclusive={}\n    test_o* fail-under=100"
+    ini = f"[pytest]\ngradcheck_thresholds =\n    {parts}\n"
+    project.pytester.makeini(ini.format(50, 1))
+    assert project.run().ret == pytest.ExitCode.OK
+    project.pytester.makeini(ini.format("51", 0))
+    for workers in (0, 2):
+        result = project.run(workers=workers)
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        result.stdout.fnmatch_lines(
+            [
+                "gradcheck: fail-under: 1 of 2 checks of test_it.py[*] passed, 50 %; 51 % takes 2 of 2",
+                "gradcheck: max-inconclusive: 1 check of test_it.py[*] inconclusive; at most 0 may be",
+            ]
+        )
+
+
+@pytest.mark.parametrize(
+    "line", ["t*", "t* fail-under", "t* fail-under=101", "t* other=1", "t* max-inconclusive=-1"]
+)
+def test_a_wrong_threshold_is_told(project: Any, line: str) -> None:
+    project.pytester.makeini(f"[pytest]\ngradcheck_thresholds = {line}\n")
+    result = project.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*ini key gradcheck_thresholds*got '*"])

@@ -1,0 +1,137 @@
+"""``python -m pytest_gradcheck``: show, merge and compare."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_gradcheck.__main__ import main
+
+SOURCE = """
+def test_a(gradcheck):
+    gradcheck(lambda x: x * x, 1.0, name="a")
+
+def test_b(gradcheck):
+    gradcheck(lambda x: x * x, 1.0, gradient=wrong, name="b")
+"""
+
+
+@pytest.fixture
+def runs(project: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    """Reports of two shards, and of a run before the fault."""
+    project.write(test_it=SOURCE)
+    project.run("--gradcheck-report=one.json", "-k", "test_a")
+    project.run("--gradcheck-report=two.json", "-k", "test_b")
+    project.write(test_it=SOURCE.replace("gradient=wrong", "gradient=right"))
+    flags = ("--gradcheck-baseline=b.json", "--gradcheck-update-baseline")
+    project.run("--gradcheck-report=before.json", *flags)
+    monkeypatch.chdir(project.path)
+    capsys.readouterr()
+    return Path(project.path)
+
+
+def test_merge_gives_what_one_run_would(project: Any, runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["merge", "one.json", "two.json", "-o", "all.json"]) == 0
+    assert capsys.readouterr().out == "2 checks: 1 pass, 1 fail\n"
+    project.write(test_it=SOURCE)
+    project.run("--gradcheck-report=whole.json")
+    merged, whole = project.report("all.json"), project.report("whole.json")
+    assert [c["message"] for c in merged["checks"]] == [c["message"] for c in whole["checks"]]
+    assert {k: v for k, v in merged.items() if k not in ("checks", "merged", "gate")} == {
+        k: v for k, v in whole.items() if k not in ("checks", "gate")
+    }
+
+
+def test_merge_tells_duplicates_and_conflicts(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["merge", "two.json", "before.json", "one.json", "-o", "all.md"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "2 checks: 1 pass, 1 fail",
+        "duplicate: test_it.py::test_a: a",
+        "duplicate: test_it.py::test_b: b",
+        "conflict: test_it.py::test_b: b",
+    ]
+    assert "❌ fail" in (runs / "all.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("flags", "status", "said"),
+    [
+        (
+            ["--fail-under=50", "--max-inconclusive=0"],
+            1,
+            "gradcheck: fail: 1 check failed, in test_it.py::test_b",
+        ),
+        (["--fail-under=51"], 1, "gradcheck: fail-under: 1 of 2 checks passed, 50 %; 51 % takes 2 of 2"),
+        (["--fail-under=x"], 2, "error: --fail-under: got 'x'; give a percentage from 0 to 100"),
+    ],
+)
+def test_merge_is_a_gate(
+    runs: Path, capsys: pytest.CaptureFixture[str], flags: list[str], status: int, said: str
+) -> None:
+    assert main(["merge", "one.json", "two.json", "-o", "all.json", *flags]) == status
+    assert said in capsys.readouterr().err
+    assert (runs / "all.json").exists() == (status == 1), "written whatever the gate says"
+
+
+def test_show_prints_and_converts(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "two.json"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == "1 check: 1 fail"
+    assert shown[1].startswith("gradcheck: fail: 1 check failed")
+    assert "wrong gradient: b" in shown
+    assert main(["show", "two.json", "-o", "markdown:x.txt"]) == 0
+    assert "wrong gradient: b" in (runs / "x.txt").read_text(encoding="utf-8")
+    assert main(["show", "two.json", "-o", "x.sarif"]) == 0
+    assert json.loads((runs / "x.sarif").read_text(encoding="utf-8"))["version"] == "2.1.0"
+
+
+@pytest.mark.parametrize("old", ["before.json", "b.json"])
+def test_compare(runs: Path, capsys: pytest.CaptureFixture[str], old: str) -> None:
+    main(["merge", "one.json", "two.json", "-o", "all.json"])
+    assert main(["compare", old, "all.json"]) == 1
+    assert (
+        "baseline-verdict: 1 check passed before and not now: test_it.py::test_b: b (fail)"
+        in capsys.readouterr().err
+    )
+    assert main(["compare", old, "one.json"]) == 1
+    assert "baseline-vanished: 1 check no longer made: test_it.py::test_b: b" in capsys.readouterr().err
+    assert main(["compare", "all.json", "before.json", "--factor=2"]) == 0
+    assert capsys.readouterr().out == "nothing is worse: 2 checks compared, 0 new\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["show", "no.json"],
+            "show: error: REPORT: got no.json (No such file or directory); give a file that *",
+        ),
+        (["show", "test_it.py"], "show: error: REPORT: got test_it.py, which is not JSON"),
+        (["show", "b.json"], "show: error: REPORT: got b.json, of format 'pytest-gradcheck-baseline'"),
+        (
+            ["show", "one.json", "-o", "x.txt"],
+            "show: error: --output: got 'x.txt', whose ending tells no type",
+        ),
+        (["show", "one.json", "-o", "no/x.md"], "x.md, which lies in "),
+        (["compare", "b.json", "b.json"], "compare: error: NEW: got b.json, of format"),
+        (["compare", "b.json", "one.json", "--factor=0"], "--factor: got '0'; give a number of at least 1"),
+    ],
+)
+def test_a_wrong_use_is_told(
+    runs: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert main(arguments) == 2
+    assert said.rstrip("*") in capsys.readouterr().err
+
+
+def test_it_is_a_module_to_run(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pytest_gradcheck", "--help"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert "show" in result.stdout
+    assert "merge" in result.stdout
+    assert "compare" in result.stdout

@@ -1,0 +1,128 @@
+"""Reports of several runs made into one: nothing is lost, in whatever groups, and conflicts are told."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sample_results import PLACE, result
+
+from pytest_gradcheck.aggregate import Aggregate, Recorder
+from pytest_gradcheck.core.errors import InvalidArgument
+from pytest_gradcheck.core.results import MethodResult, Status, Worst
+from pytest_gradcheck.merging import merge, read_report
+from pytest_gradcheck.reports import json_report
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text(encoding="utf-8"))
+CHECK = jsonschema.Draft202012Validator({"$ref": "#/$defs/check", "$defs": SCHEMA["$defs"]})
+VERDICTS = ("pass", "fail", "inconclusive")
+
+
+def report(*named: tuple[str, Any], marked: tuple[str, ...] = (), python: str = "3.11") -> dict[str, Any]:
+    recorder, aggregate = Recorder(), Aggregate()
+    for nodeid, one in named:
+        recorder.add(nodeid, one)
+    aggregate.take(recorder.drain())
+    for nodeid in marked:
+        aggregate.mark(nodeid)
+    environment = {"python": python, "packages": {"numpy": python}}
+    return json_report.assemble(environment, aggregate.checks(), aggregate.unchecked(), ())
+
+
+@st.composite
+def results(draw: st.DrawFn) -> Any:
+    margin = draw(st.sampled_from([0.0, 0.5, 2.0, math.inf, math.nan]))
+    methods = {
+        name: MethodResult(Status.OK, evaluations=draw(st.integers(0, 9)), seconds=draw(st.floats(0, 100)))
+        for name in draw(st.sets(st.sampled_from(["central", "torch", "user"]), min_size=1))
+    }
+    worst = draw(st.sampled_from([None, Worst(PLACE, {"user": margin}, {"user": 0.0}, margin, 1.0)]))
+    name = draw(st.sampled_from(["f", "g"]))
+    return result(draw(st.sampled_from(VERDICTS)), name=name, methods=methods, worst=worst)
+
+
+reports = st.builds(
+    lambda named, marked, python: report(*named, marked=tuple(marked), python=python),
+    st.lists(st.tuples(st.sampled_from(["t.py::a", "t.py::b"]), results()), max_size=4),
+    st.sets(st.sampled_from(["t.py::a", "t.py::c"])),
+    st.sampled_from(["3.11", "3.12"]),
+)
+
+
+@given(reports, reports, reports)
+def test_the_grouping_does_not_matter(a: Any, b: Any, c: Any) -> None:
+    whole = merge([a, b, c])
+    assert merge([merge([a, b]), c]) == whole
+    assert merge([a, merge([b, c])]) == whole
+    for check in whole["checks"]:
+        CHECK.validate(check)
+
+
+@given(st.lists(reports, min_size=1, max_size=4))
+def test_every_example_and_every_evaluation_is_counted(all_of_them: list[Any]) -> None:
+    whole = merge(all_of_them)
+
+    def total(key: str, data: Any) -> int:
+        return sum(check[key] for check in data["checks"])
+
+    def evaluations(data: Any) -> int:
+        return sum(m["evaluations"] for check in data["checks"] for m in check["methods"].values())
+
+    for key in ("examples", "inconclusive_examples"):
+        assert total(key, whole) == sum(total(key, one) for one in all_of_them)
+    assert evaluations(whole) == sum(evaluations(one) for one in all_of_them)
+    failed = {
+        (c["nodeid"], c["name"]) for one in all_of_them for c in one["checks"] if c["verdict"] == "fail"
+    }
+    assert failed == {(c["nodeid"], c["name"]) for c in whole["checks"] if c["verdict"] == "fail"}
+    assert whole["summary"]["checks"] == len(whole["checks"])
+
+
+def test_duplicates_and_conflicts_are_told() -> None:
+    a = report(("t.py::a", result("pass")), ("t.py::b", result("pass")), ("t.py::c", result("pass")))
+    b = report(("t.py::b", result("inconclusive")), ("t.py::c", result("fail")), ("t.py::d", result("fail")))
+    whole = merge([a, b])
+    assert [entry["nodeid"] for entry in whole["merged"]["duplicates"]] == ["t.py::b", "t.py::c"]
+    assert [entry["nodeid"] for entry in whole["merged"]["conflicts"]] == ["t.py::c"]
+    assert {c["nodeid"][-1]: c["verdict"] for c in whole["checks"]} == {
+        "a": "pass",
+        "b": "pass",
+        "c": "fail",
+        "d": "fail",
+    }
+
+
+def test_a_marked_test_is_unchecked_if_no_run_checked_it() -> None:
+    a = report(marked=("t.py::a", "t.py::b"))
+    whole = merge([a, report(("t.py::b", result()))])
+    assert whole["unchecked"] == ["t.py::a"]
+    assert whole["summary"]["not_checked"] == 1
+
+
+def test_where_the_environments_differ_all_are_named() -> None:
+    whole = merge([report(python="3.12"), report(python="3.11"), report(python="3.12")])
+    assert whole["environment"] == {"python": "3.11 / 3.12", "packages": {"numpy": "3.11 / 3.12"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"format": "pytest-gradcheck", "ver', "which is not JSON"),
+        ('{"format": "pytest-gradcheck-baseline", "version": 1}', "of format 'pytest-gradcheck-baseline'"),
+        ('{"format": "pytest-gradcheck", "version": 9}', "version 9; give a report of format"),
+        ('{"format": "pytest-gradcheck", "version": 1}', "which lacks 'checks'"),
+        ('{"format": "pytest-gradcheck", "version": 1, "checks": []}', "which lacks 'environment'"),
+        ('{"format": "pytest-gradcheck", "version": 1, "checks": [{}]}', "which lacks 'nodeid'"),
+    ],
+)
+def test_what_is_no_report_is_told(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "r.json"
+    path.write_text(text)
+    with pytest.raises(InvalidArgument, match=f"^REPORT: got .*{message}"):
+        read_report(path, "REPORT")
