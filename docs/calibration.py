@@ -97,7 +97,7 @@ def answers(case: Case) -> list[Answer]:
                 problem.outputs,
                 problem.point,
                 problem.value,
-                problem.evaluate,
+                problem.evaluate_many,
                 problem.rounded,
                 problem.lower,
                 problem.upper,

@@ -34,9 +34,10 @@ class _Group:
         self.examples += 1
         self.inconclusive += result.verdict == Verdict.INCONCLUSIVE
         for name, method in result.methods.items():
-            effort = self.effort.setdefault(name, [0, 0.0])
+            effort = self.effort.setdefault(name, [0, 0, 0.0])
             effort[0] += method.evaluations
-            effort[1] += method.seconds
+            effort[1] += method.calls
+            effort[2] += method.seconds
         if _stands(_weight(result.verdict, _margin(result)), _weight(self.kept.verdict, _margin(self.kept))):
             self.kept = result
 
@@ -50,9 +51,10 @@ class _Group:
             "inconclusive_examples": self.inconclusive,
             "xfail": None,
         }
-        for name, (evaluations, seconds) in self.effort.items():
+        for name, (evaluations, calls, seconds) in self.effort.items():
             if name in record["methods"]:
-                record["methods"][name].update(evaluations=int(evaluations), seconds=round(seconds, 6))
+                effort = {"evaluations": int(evaluations), "calls": int(calls), "seconds": round(seconds, 6)}
+                record["methods"][name].update(effort)
         plain: Record = plain_data(record)
         return plain
 
@@ -172,6 +174,8 @@ def _merge_methods(kept: Mapping[str, Any], other: Mapping[str, Any]) -> dict[st
         methods[name] = {
             **own,
             "evaluations": sum(cost["evaluations"] for cost in costs),
+            # The first reports had none.
+            "calls": sum(cost.get("calls", 0) for cost in costs),
             # Whole microseconds, so that it does not matter which were added first.
             "seconds": round(sum(cost["seconds"] for cost in costs), 6),
         }

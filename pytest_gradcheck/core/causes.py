@@ -100,7 +100,7 @@ def special_values(
     for words, point in _moved(function.inputs, function.point, seed):
         if not ((point >= function.lower) & (point <= function.upper)).all():
             continue
-        value = function.evaluate(point)
+        value = function.evaluate(point[None])[0][0]
         if not np.isfinite(value).all():
             continue
         try:

@@ -15,7 +15,7 @@ from pytest_gradcheck.core.causes import of_error
 from pytest_gradcheck.core.compare import Tolerance, vote
 from pytest_gradcheck.core.diagnose import diagnose
 from pytest_gradcheck.core.errors import InvalidArgument, NotImplementedByTorch, Unavailable
-from pytest_gradcheck.core.jacobian import Function, Jacobian, Matrix
+from pytest_gradcheck.core.jacobian import Cost, Function, Jacobian, Matrix
 from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.literal import to_source
 from pytest_gradcheck.core.locate import wrong_columns, wrong_rows
@@ -444,14 +444,15 @@ class Decision:
         costs = self.jacobian.costs if self.jacobian is not None else {}
         out: dict[str, MethodResult] = {}
         for name, (status, reason) in self.states.items():
-            evaluations = costs[name].evaluations if name in costs else 0
+            cost = costs.get(name, Cost())
+            evaluations, calls = cost.evaluations, cost.calls
             if name in self.pullbacks:
-                evaluations = self.pullbacks[name].evaluations
-            seconds = self.preparation.get(name, 0.0) + (costs[name].seconds if name in costs else 0.0)
+                evaluations = calls = self.pullbacks[name].evaluations
+            seconds = self.preparation.get(name, 0.0) + cost.seconds
             value = bar = None
             if table is not None and status is Status.OK:
                 value, bar = outcome.shown(name, table, self.function, self._structure)
-            out[name] = MethodResult(status, reason, value, bar, evaluations, seconds)
+            out[name] = MethodResult(status, reason, value, bar, evaluations, seconds, calls)
         return out
 
     def _structure(self, parts: list[Any]) -> Any:

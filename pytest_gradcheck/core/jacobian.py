@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from operator import itemgetter
+from typing import Any, TypeVar
 
 import numpy as np
 
 from pytest_gradcheck.core.layout import Layout, Vector
 from pytest_gradcheck.methods.base import Estimate, Pullback, leafwise
-from pytest_gradcheck.methods.finite_difference import QUICK, THOROUGH, Line, Slopes, textbook
+from pytest_gradcheck.methods.finite_difference import CHUNK, QUICK, THOROUGH, Lines, Slopes, textbook
 
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
 
 @dataclass
 class Cost:
-    """What one method has spent so far."""
+    """What one method has spent so far; fewer ``calls`` than evaluations where many points share one."""
 
     evaluations: int = 0
+    calls: int = 0
     seconds: float = 0.0
 
 
@@ -30,20 +33,26 @@ class Cost:
 class Function:
     """A function of a flat vector at a point, as differences see it.
 
-    ``eps`` is the unit roundoff of the evaluation; ``jitter`` how much the value moves by itself;
-    ``lower`` and ``upper`` bound every evaluation.
+    ``evaluate`` and ``rounded`` take many points at a time, shape ``(points, n)``; ``evaluate`` gives values
+    of shape ``(points, m)`` and the number of calls that it took. ``eps`` is the unit roundoff of the
+    evaluation; ``jitter`` how much the value moves by itself; ``lower`` and ``upper`` bound every evaluation.
     """
 
     inputs: Layout
     outputs: Layout
     point: Vector
     value: Vector
-    evaluate: Callable[[Vector], Vector]
-    rounded: Callable[[Vector], Vector]
+    evaluate: Callable[[Matrix], tuple[Matrix, int]]
+    rounded: Callable[[Matrix], Matrix]
     lower: Vector
     upper: Vector
     jitter: Vector
     eps: float
+
+
+def one_by_one(evaluate: Callable[[Vector], Vector]) -> Callable[[Matrix], tuple[Matrix, int]]:
+    """Return what evaluates many points, one after the other; see `Function`."""
+    return lambda points: (np.stack([evaluate(point) for point in points]), len(points))
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +67,10 @@ class Differences:
     jump: Any
     swing: Any
     one_sided: Any
+
+    def replaced(self, at: Sequence[int], other: Differences) -> Differences:
+        """Return the same with other numbers in some columns."""
+        return combined(_with_part((slice(None), at)), self, other)
 
 
 @dataclass(eq=False)
@@ -88,23 +101,36 @@ class Jacobian:
 
     # -- differences: columns ------------------------------------------------------------------------
 
-    def along(self, tangent: Vector, cotangents: Matrix, *, thorough: bool) -> Differences:
-        """Return slopes along one tangent, contracted with the cotangents: shapes ``(rows, 1)``."""
+    def along(self, tangents: Any, cotangents: Matrix, *, thorough: bool) -> Differences:
+        """Return slopes along some tangents, contracted with the cotangents: shapes ``(rows, tangents)``.
+
+        ``tangents`` has shape ``(tangents, inputs.size)``, or that of one tangent.
+        """
+        tangents = np.atleast_2d(tangents)
         with self._counted():
-            slopes = self._along(tangent, thorough)
+            slopes = self._along(tangents, THOROUGH if thorough else QUICK)
         return _contract(slopes, cotangents)
 
-    def column(self, coordinate: int, cotangents: Matrix | None, *, thorough: bool) -> Differences:
-        """Return derivatives by one coordinate, contracted with the cotangents: shapes ``(rows, 1)``.
+    def columns(
+        self, coordinates: Sequence[int], cotangents: Matrix | None, *, thorough: bool
+    ) -> Differences:
+        """Return derivatives by some coordinates, contracted with the cotangents: shapes ``(rows, columns)``.
 
         Without cotangents each output is a row of its own.
         """
+        at, steps = np.asarray(coordinates), THOROUGH if thorough else QUICK
+        count = max(1, CHUNK // (2 * len(steps) * max(1, self.function.outputs.size)))
         with self._counted():
-            slopes = self._by_coordinate(coordinate, thorough)
-        found = _contract(slopes, cotangents)
-        if self.step is None:
-            return found
-        return self._at_fixed_step(found, coordinate, cotangents)
+            parts = [
+                _contract(self._by_coordinates(at[k : k + count], thorough), cotangents)
+                for k in range(0, len(at), count)
+            ]
+        found = combined(lambda *columns: np.concatenate(columns, axis=1), *parts)
+        return found if self.step is None else self._at_fixed_step(found, at, cotangents)
+
+    def column(self, coordinate: int, cotangents: Matrix | None, *, thorough: bool) -> Differences:
+        """Return derivatives by one coordinate; see `columns`."""
+        return self.columns([coordinate], cotangents, thorough=thorough)
 
     def direction(self, rng: np.random.Generator) -> Vector:
         """Draw a tangent: random signs, magnitudes around each input's own scale, into the domain."""
@@ -131,54 +157,56 @@ class Jacobian:
             out[leaf.start : leaf.stop] = np.fmax(part, typical) if typical > 0 else 1.0
         return out
 
-    def _along(self, tangent: Vector, thorough: bool) -> Slopes:
+    def _along(self, tangents: Matrix, steps: tuple[float, ...]) -> Slopes:
         f = self.function
         with np.errstate(divide="ignore", invalid="ignore"):
-            up = np.where(tangent > 0, f.upper - f.point, f.point - f.lower) / np.abs(tangent)
-            down = np.where(tangent > 0, f.point - f.lower, f.upper - f.point) / np.abs(tangent)
-        room = (float(np.nanmin(up)), float(np.nanmin(down)))
-        line = Line(f.evaluate, f.rounded, f.point, f.value, tangent, f.jitter, room, self._grain)
-        return line.slopes(1.0, THOROUGH if thorough else QUICK, f.eps)
+            up = np.where(tangents > 0, f.upper - f.point, f.point - f.lower) / np.abs(tangents)
+            down = np.where(tangents > 0, f.point - f.lower, f.upper - f.point) / np.abs(tangents)
+        lines = self._lines(tangents, np.fmin.reduce([up, down], axis=2))
+        return lines.slopes(np.ones(len(tangents)), steps, f.eps)
 
-    def _by_coordinate(self, i: int, thorough: bool) -> Slopes:
+    def _by_coordinates(self, at: Any, thorough: bool) -> Slopes:
         f = self.function
-        tangent = np.zeros_like(f.point)
-        tangent[i] = 1.0
-        here = abs(float(f.point[i]))
-        room = (float(f.upper[i] - f.point[i]), float(f.point[i] - f.lower[i]))
-        line = Line(f.evaluate, f.rounded, f.point, f.value, tangent, f.jitter, room, self._grain)
-        scales = [float(self.scales()[i])]
-        if thorough:
-            # The natural scale may be the entry's own, its neighbours', or one: a probability of
-            # 1e-10 beside others, an angle of 1e9, a shift of 1e-20 are all met in practice.
-            scales += [s for s in (here, 1.0) if s > 0 and all(max(s, t) > 8 * min(s, t) for t in scales)]
-        best = None
-        # From coarse to fine: where two ladders contradict each other the finer one has seen what the coarser
-        # one jumped over, such as the waves of sin(x / 1e-20).
-        for scale in sorted(scales, reverse=True):
-            slopes = line.slopes(min(scale, max(room)), THOROUGH if thorough else QUICK, f.eps)
-            best = slopes if best is None else _better(best, slopes)
+        lines = self._lines(at, np.stack([f.upper[at] - f.point[at], f.point[at] - f.lower[at]]))
+        scales = self.scales()[at]
+        if not thorough:
+            return lines.slopes(np.fmin(scales, lines.room.max(axis=0)), QUICK, f.eps)
+        best: Slopes | None = None
+        for which, scale in _from_coarse_to_fine(scales, np.abs(f.point[at])):
+            some = lines.only(which)
+            slopes = some.slopes(np.fmin(scale, some.room.max(axis=0)), THOROUGH, f.eps)
+            if best is None:
+                best = slopes
+            else:
+                better = _better(combined(itemgetter(which), best), slopes)
+                best = combined(_with_part(which), best, better)
             # What a ladder that saw the slope saw of the function's noise holds for finer steps too, at which
             # a sum that swallows its smallest terms does not move at all.
             clear = slopes.central.uncertainty < 1e-3 * np.abs(slopes.central.value)
-            line.jitter = np.where(clear, np.fmax(line.jitter, slopes.noise), line.jitter)
+            lines.jitter[which] = np.where(clear, np.fmax(some.jitter, slopes.noise), some.jitter)
         assert best is not None
         return best
 
-    def _at_fixed_step(self, found: Differences, i: int, cotangents: Matrix | None) -> Differences:
+    def _lines(self, tangents: Any, room: Matrix) -> Lines:
+        f = self.function
+        jitter = np.tile(f.jitter, (len(tangents), 1))  # one per line: what a ladder sees adds to its own
+        return Lines(self._evaluate, f.rounded, f.point, f.value, tangents, jitter, room, self._grain)
+
+    def _at_fixed_step(self, found: Differences, at: Any, cotangents: Matrix | None) -> Differences:
         assert self.step is not None
         f = self.function
         with self._counted():
-            central, forward = textbook(f.evaluate, f.point, f.value, i, self.step)
+            quotients = [
+                textbook(lambda v: self._evaluate(v[None])[0], f.point, f.value, int(i), self.step)
+                for i in at
+            ]
         best = found.central
         out = []
-        for quotient in (central, forward):
-            value = quotient if cotangents is None else cotangents @ quotient
-            bar = np.abs(value[:, None] - best.value) + best.uncertainty
-            out.append(Estimate(value[:, None], np.where(np.isfinite(bar), bar, np.inf)))
-        return Differences(
-            out[0], out[1], found.right, found.left, found.kink, found.jump, found.swing, found.one_sided
-        )
+        for matrix in (np.stack(columns, axis=1) for columns in zip(*quotients, strict=True)):
+            value = matrix if cotangents is None else cotangents @ matrix
+            bar = np.abs(value - best.value) + best.uncertainty
+            out.append(Estimate(value, np.where(np.isfinite(bar), bar, np.inf)))
+        return dataclasses.replace(found, central=out[0], forward=out[1])
 
     # -- accounts ------------------------------------------------------------------------------------
 
@@ -191,66 +219,95 @@ class Jacobian:
         finally:
             cost.seconds += time.perf_counter() - start
 
+    def _evaluate(self, points: Matrix) -> Matrix:
+        values, calls = self.function.evaluate(points)
+        self._spent.evaluations += len(points)
+        self._spent.calls += calls
+        return values
+
     @contextmanager
     def _counted(self) -> Iterator[None]:
         """Share the evaluations of a ladder among the difference methods, which use the same ones."""
-        f = self.function
-        inner, count = f.evaluate, 0
-
-        def counting(vector: Vector) -> Vector:
-            nonlocal count
-            count += 1
-            return inner(vector)
-
-        f.evaluate = counting
+        self._spent = Cost()
         start = time.perf_counter()
         try:
             yield
         finally:
-            f.evaluate = inner
             spent = time.perf_counter() - start
             for k, name in enumerate(self.differences):
                 cost = self.costs.setdefault(name, Cost())
                 cost.seconds += spent / len(self.differences)
-                cost.evaluations += (count + k) // len(self.differences)
+                cost.evaluations += (self._spent.evaluations + k) // len(self.differences)
+                cost.calls += (self._spent.calls + k) // len(self.differences)
+
+
+Arrays = TypeVar("Arrays", Slopes, Differences)
+
+
+def combined(how: Callable[..., Any], *parts: Arrays) -> Arrays:
+    """Make each array of the result from those of the parts."""
+    out: dict[str, Any] = {}
+    for field_ in dataclasses.fields(parts[0]):
+        found = [getattr(part, field_.name) for part in parts]
+        if isinstance(found[0], Estimate):
+            bars = how(*(e.uncertainty for e in found))
+            out[field_.name] = Estimate(how(*(e.value for e in found)), bars)
+        else:
+            out[field_.name] = how(*found)
+    return type(parts[0])(**out)
+
+
+def _with_part(index: Any) -> Callable[[Any, Any], Any]:
+    def how(whole: Any, part: Any) -> Any:
+        out = np.array(whole)
+        out[index] = part
+        return out
+
+    return how
+
+
+def _from_coarse_to_fine(scales: Vector, own: Vector) -> Iterator[tuple[Any, Vector]]:
+    """Yield the columns that have a first, second, third scale, and their scales, the largest first.
+
+    The natural scale may be the entry's own, its neighbours', or one: a probability of 1e-10 beside others,
+    an angle of 1e9, a shift of 1e-20 are all met in practice. Where two ladders contradict each other the
+    finer one has seen what the coarser one jumped over, such as the waves of sin(x / 1e-20).
+    """
+    candidates = np.stack([scales, own, np.ones_like(own)])
+    apart = np.fmax(candidates, scales) > 8 * np.fmin(candidates, scales)
+    apart[0] = True
+    for row in np.sort(np.where(apart, candidates, 0.0), axis=0)[::-1]:
+        which = np.flatnonzero(row)
+        if which.size:
+            yield which, row[which]
 
 
 def _contract(slopes: Slopes, cotangents: Matrix | None) -> Differences:
+    """Contract the outputs with cotangents: from shapes ``(lines, m)`` to ``(rows, lines)``."""
     s = slopes
     if cotangents is None:
-        central, right, left = (
-            Estimate(e.value[:, None], e.uncertainty[:, None]) for e in (s.central, s.right, s.left)
-        )
-        return Differences(
-            central,
-            right,
-            right,
-            left,
-            s.kink[:, None],
-            s.jump[:, None],
-            s.swing[:, None],
-            np.full((s.swing.size, 1), s.one_sided),
-        )
+        central, right, left = (Estimate(e.value.T, e.uncertainty.T) for e in (s.central, s.right, s.left))
+        one_sided = np.broadcast_to(s.one_sided, s.swing.T.shape)
+        return Differences(central, right, right, left, s.kink.T, s.jump.T, s.swing.T, one_sided)
     weights = np.abs(cotangents)
 
-    def estimate(e: Estimate) -> Estimate:
+    def summed(factors: Matrix, values: Any) -> Any:
         # An output without an answer spoils only the rows that look at it.
-        value = np.where(weights > 0, cotangents * e.value, 0.0).sum(axis=1)
-        bar = np.where(weights > 0, weights * e.uncertainty, 0.0).sum(axis=1)
-        return Estimate(value[:, None], bar[:, None])
+        return np.stack([np.where(u != 0, u * values, 0.0).sum(axis=1) for u in factors])
 
-    def flag(marks: Any) -> Any:
-        return ((weights > 0) & marks).any(axis=1)[:, None]
+    def estimate(e: Estimate) -> Estimate:
+        return Estimate(summed(cotangents, e.value), summed(weights, e.uncertainty))
 
+    right, looks = estimate(s.right), weights > 0
     return Differences(
-        estimate(slopes.central),
-        estimate(slopes.right),
-        estimate(slopes.right),
-        estimate(slopes.left),
-        flag(slopes.kink),
-        flag(slopes.jump),
-        (weights @ slopes.swing)[:, None],
-        np.full((len(cotangents), 1), slopes.one_sided),
+        estimate(s.central),
+        right,
+        right,
+        estimate(s.left),
+        looks @ s.kink.T,
+        looks @ s.jump.T,
+        weights @ s.swing.T,
+        np.broadcast_to(s.one_sided, (len(cotangents), len(s.one_sided))),
     )
 
 
@@ -276,26 +333,4 @@ def _better(coarse: Slopes, fine: Slopes) -> Slopes:
         np.fmax(a.swing, b.swing),
         a.one_sided,
         np.fmax(a.noise, b.noise),
-    )
-
-
-def stack(columns: list[Differences]) -> Differences:
-    """Put columns side by side: shapes ``(rows, len(columns))``."""
-
-    def join(name: str) -> Estimate:
-        parts = [getattr(c, name) for c in columns]
-        return Estimate(
-            np.concatenate([p.value for p in parts], axis=1),
-            np.concatenate([p.uncertainty for p in parts], axis=1),
-        )
-
-    return Differences(
-        join("central"),
-        join("forward"),
-        join("right"),
-        join("left"),
-        np.concatenate([c.kink for c in columns], axis=1),
-        np.concatenate([c.jump for c in columns], axis=1),
-        np.concatenate([c.swing for c in columns], axis=1),
-        np.concatenate([c.one_sided for c in columns], axis=1),
     )

@@ -69,6 +69,15 @@ class Layout:
             out[leaf.start : leaf.stop] = flat.view(np.float64)
         return out
 
+    def join_many(self, arrays: Sequence[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Put arrays with one axis more, of k entries, into flat vectors, shape ``(k, size)``."""
+        parts = []
+        for leaf, array in zip(self.leaves, arrays, strict=True):
+            kind = np.complex128 if leaf.is_complex else np.float64
+            flat = np.ascontiguousarray(array, dtype=kind).reshape(len(array), -1)
+            parts.append(flat.view(np.float64))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
     def leaf_of(self, coordinate: int) -> Leaf:
         """Return the leaf to which a coordinate belongs."""
         for leaf in self.leaves:

@@ -45,7 +45,9 @@ def render(result: CheckResult, *, full: bool = False) -> str:
                 f"  {pair.a} and {pair.b} {said}: at most {pair.max_abs:.3g} ({pair.max_rel:.3g} relative)"
             )
         for name, method in result.methods.items():
-            lines.append(f"  {name}: {method.evaluations} evaluations, {method.seconds * 1e3:.2f} ms")
+            together = f" in {method.calls} calls" if method.calls < method.evaluations else ""
+            spent = f"{method.seconds * 1e3:.2f} ms"
+            lines.append(f"  {name}: {method.evaluations} evaluations{together}, {spent}")
     if again:
         lines.append(f"  reproduce: {again}")
     return "\n".join(lines)

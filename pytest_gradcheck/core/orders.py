@@ -14,7 +14,7 @@ from pytest_gradcheck.core import causes, properties
 from pytest_gradcheck.core.decision import Decision, Options, random_cotangents
 from pytest_gradcheck.core.diagnose import VAGUE
 from pytest_gradcheck.core.errors import InvalidArgument, Unavailable
-from pytest_gradcheck.core.jacobian import Function, Matrix
+from pytest_gradcheck.core.jacobian import Function, Matrix, one_by_one
 from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.problem import Dialect, Problem
 from pytest_gradcheck.core.results import (
@@ -48,7 +48,7 @@ class FirstOrder(Decision):
             problem.outputs,
             problem.point,
             problem.value,
-            problem.evaluate,
+            problem.evaluate_many,
             problem.rounded,
             problem.lower,
             problem.upper,
@@ -169,8 +169,8 @@ class FirstOrder(Decision):
         self.function = dataclasses.replace(
             self.function,
             value=held.primal,
-            evaluate=held.primal_at,
-            rounded=lambda vector: vector,
+            evaluate=one_by_one(held.primal_at),
+            rounded=lambda points: points,
             jitter=np.zeros(problem.outputs.size),
             eps=held.eps,
         )
@@ -276,8 +276,8 @@ class SecondOrder(Decision):
             lead.program.outputs,
             np.concatenate([f.point, self.cotangent]),
             lead.primal,
-            evaluate,
-            lambda vector: vector,
+            one_by_one(evaluate),
+            lambda points: points,
             np.concatenate([f.lower, -free]),
             np.concatenate([f.upper, free]),
             np.zeros(lead.program.outputs.size),

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pytest_gradcheck.core.batched import Batch, Points
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.layout import Layout, Vector
 from pytest_gradcheck.core.naming import called_wrongly, lies_under, name_of, parameter_names, signature_text
@@ -24,6 +25,7 @@ from pytest_gradcheck.core.values import (
     TINY_BY_DTYPE,
     copy_leaf,
     dtype_of,
+    in_dtype_of,
     kind_of,
     like,
     to_numpy,
@@ -84,6 +86,7 @@ class Problem:
         self._random = RandomStates(self.seed)
         self._grad_mode = False
         self._start()
+        self._batch = Batch(self)
 
     # -- the call ------------------------------------------------------------------------------------
 
@@ -106,6 +109,21 @@ class Problem:
             for array, i in zip(self.inputs.split(vector), self._positions, strict=True)
         ]
 
+    def many_values_at(self, points: Points) -> list[Any]:
+        """Return the leaves for the point itself and many others, shape ``(points, inputs.size)``.
+
+        Tensors with one axis more, of ``1 + points`` entries.
+        """
+        torch = sys.modules["torch"]
+        leaves = []
+        for leaf, i in zip(self.inputs.leaves, self._positions, strict=True):
+            part, original = slice(leaf.start, leaf.stop), self._leaves[i]
+            array = np.concatenate([self.point[None, part], points[:, part]])
+            array = (array.view(np.complex128) if leaf.is_complex else array).reshape(-1, *leaf.shape)
+            dtype = None if self.double else original.dtype
+            leaves.append(torch.from_numpy(array).to(device=original.device, dtype=dtype))
+        return leaves
+
     @contextlib.contextmanager
     def substituted(self, values: Sequence[Any], *, double: bool) -> Iterator[None]:
         """Let the modules among the inputs hold these values, as they do while `call` runs."""
@@ -126,15 +144,26 @@ class Problem:
         except Exception:
             return np.full(self.outputs.size, np.nan)
 
-    def rounded(self, vector: Vector) -> Vector:
-        """Return the point at which `evaluate` really evaluates: the vector in the working precision."""
+    def evaluate_many(self, points: Points) -> tuple[Points, int]:
+        """Return the function's values at many points, shape ``(points, outputs.size)``, as `evaluate` does.
+
+        Beside them the number of calls that it took: where many points may share one, it is far smaller.
+        """
+        together = self._batch(points)
+        if together is not None:
+            return together
+        return np.stack([self.evaluate(point) for point in points]), len(points)
+
+    def rounded(self, points: Points) -> Points:
+        """Return the points at which `evaluate` really evaluates, shape ``(…, n)``: in working precision."""
         if self.double:
-            return vector
-        parts = [
-            to_numpy(like(array, self._leaves[i], double=False))
-            for array, i in zip(self.inputs.split(vector), self._positions, strict=True)
-        ]
-        return self.inputs.join(parts)
+            return points
+        out = np.empty_like(points)
+        for leaf, i in zip(self.inputs.leaves, self._positions, strict=True):
+            part = np.ascontiguousarray(points[..., leaf.start : leaf.stop])
+            wide = part.view(np.complex128) if leaf.is_complex else part
+            out[..., leaf.start : leaf.stop] = in_dtype_of(self._leaves[i], wide).view(np.float64)
+        return out
 
     def structure(self, arrays: Sequence[Any]) -> Any:
         """Put one value per differentiable leaf into the structure of the user's inputs.
@@ -210,6 +239,16 @@ class Problem:
         """Whether two calls at the point differ by more than any rounding would make them."""
         size = np.abs(self.value).max(initial=0.0)
         return bool((self.jitter > np.sqrt(self.eps) * size).any())
+
+    @property
+    def batchable(self) -> bool:
+        """Whether it is a torch function that may be tried with an axis more: it draws no random numbers.
+
+        What differentiates inside needs a graph, and has it in a single call alone.
+        """
+        return self.dialect is Dialect.TORCH and not (
+            self._random.moved or self._grad_mode or self.jitter.any()
+        )
 
     @property
     def arguments(self) -> dict[str, Any]:

@@ -22,6 +22,11 @@ class RandomStates:
         self.seed = seed
         self._moved: bool | None = None
 
+    @property
+    def moved(self) -> bool:
+        """Whether the first call was seen to draw something."""
+        return bool(self._moved)
+
     def rewind(self) -> None:
         """Bring the generators to where every call starts."""
         if self._moved is None:

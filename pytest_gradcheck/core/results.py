@@ -40,6 +40,7 @@ class MethodResult:
     ``output.shape + input.shape``; with several outputs a tuple of such structures. In directional
     mode it is the vector of projections ``cotangent · J · tangent``. ``uncertainty`` is the same for
     the error bar. Both are None when the method gave no answer; ``reason`` then says why in words.
+    ``calls`` of the function are fewer than ``evaluations`` where many points were evaluated in one.
     """
 
     status: Status
@@ -48,6 +49,7 @@ class MethodResult:
     uncertainty: Any = None
     evaluations: int = 0
     seconds: float = 0.0
+    calls: int = 0
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,11 @@ class CheckResult:
         return sum(m.evaluations for m in self.methods.values())
 
     @property
+    def calls(self) -> int:
+        """Calls of the function by all methods together; each may evaluate it at many points."""
+        return sum(m.calls for m in self.methods.values())
+
+    @property
     def seconds(self) -> float:
         """Wall time of all methods together, in seconds."""
         return sum(m.seconds for m in self.methods.values())
@@ -205,6 +212,7 @@ class CheckResult:
                     "status": str(m.status),
                     "reason": m.reason,
                     "evaluations": m.evaluations,
+                    "calls": m.calls,
                     "seconds": m.seconds,
                 }
                 for name, m in self.methods.items()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pytest_gradcheck.core.compare import NOTHING, Comparison, Tolerance, blocks, compare
-from pytest_gradcheck.core.jacobian import Differences, Jacobian, Matrix, stack
+from pytest_gradcheck.core.jacobian import Differences, Jacobian, Matrix
 from pytest_gradcheck.core.results import DIFFERENCE_METHODS
 from pytest_gradcheck.methods.base import Estimate
 
@@ -216,20 +216,19 @@ def fill(
     """
     at = coordinates or []
     exact = {name: jacobian.rows(name, cotangents) for name in jacobian.pullbacks}
-    found: list[Differences] = []
+    found: Differences | None = None
     if jacobian.differences and tangents is not None:
-        found = [jacobian.along(v, cotangents, thorough=thorough) for v in tangents]
+        found = jacobian.along(tangents, cotangents, thorough=thorough)
     elif jacobian.differences:
         seeds = None if _is_identity(cotangents) else cotangents
-        found = [jacobian.column(i, seeds, thorough=False) for i in at]
-    table = Table(cotangents, tangents, at, exact, stack(found) if found else None)
+        found = jacobian.columns(at, seeds, thorough=False)
+    table = Table(cotangents, tangents, at, exact, found)
     _compare_all(table, jacobian, tolerance, thorough)
-    if thorough and found and tangents is None:
+    if thorough and found is not None and tangents is None:
         doubtful = table.doubtful_columns()
-        for k in doubtful:
-            found[k] = jacobian.column(at[k], seeds, thorough=True)
         if doubtful:
-            table.differences = stack(found)
+            close = jacobian.columns([at[k] for k in doubtful], seeds, thorough=True)
+            table.differences = found.replaced(doubtful, close)
             _compare_all(table, jacobian, tolerance, thorough, nothing=NOTHING)
     return table
 

@@ -109,6 +109,13 @@ def like(array: np.ndarray[Any, Any], original: Any, *, double: bool) -> Any:
     return scalar.item()
 
 
+def in_dtype_of(original: Any, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return an array, of any shape, rounded to the dtype of a leaf, as float64 or complex128."""
+    if is_tensor(original):
+        return to_numpy(sys.modules["torch"].from_numpy(array).to(original.dtype))
+    return array.astype(np.asarray(original).dtype).astype(array.dtype)
+
+
 def kind_of(value: Any) -> str:
     """Return what a value is, in words: ``a float``, ``an int``, ``None``."""
     name = type(value).__name__

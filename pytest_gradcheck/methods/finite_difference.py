@@ -8,7 +8,7 @@ changed (truncation) to the noise of the function divided by the step (rounding)
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,14 +34,18 @@ QUICK = tuple(2.0**-9 / RATIO**k for k in range(3))
 THOROUGH = tuple(2.0**-1 / RATIO**k for k in range(16))
 
 
+#: So many numbers are worked on at a time: with what is computed from them, they fit a processor's cache.
+CHUNK = 2**17
+
+
 @dataclass(frozen=True, eq=False)
 class Slopes:
-    """Derivatives along one line: two-sided, to the right, to the left; each of shape ``(m,)``.
+    """Derivatives along some lines: two-sided, to the right, to the left; each of shape ``(lines, m)``.
 
     ``kink`` marks outputs whose one-sided derivatives exist and differ, ``jump`` outputs that do not
     approach their value at the point. ``swing`` is how far the function moves over the widest step.
-    ``one_sided`` says that the domain leaves one side only, where a kink cannot be seen. ``noise`` is how
-    much the value was seen to waver; zero from a short ladder.
+    ``one_sided``, of shape ``(lines,)``, says that the domain leaves one side only, where a kink cannot be
+    seen. ``noise`` is how much the value was seen to waver; zero from a short ladder.
     """
 
     central: Estimate
@@ -49,69 +53,106 @@ class Slopes:
     left: Estimate
     kink: Array
     jump: Array
-    swing: Vector
-    one_sided: bool
-    noise: Vector
+    swing: Array
+    one_sided: Array
+    noise: Array
 
 
 @dataclass(eq=False)
-class Line:
-    """A function along ``point + t · tangent``; ``room`` is how far t may go to the right and left.
+class Lines:
+    """A function along ``point + t · tangent`` for every row of ``tangents``, shape ``(lines, n)``.
 
+    Lines along single coordinates have their numbers as ``tangents``, shape ``(lines,)``.
+    ``evaluate`` takes many points at a time, shape ``(points, n)``, to values, shape ``(points, m)``.
+    ``room``, of shape ``(2, lines)``, is how far t may go to the right and to the left. ``value`` is that at
+    the point, shape ``(m,)``; ``jitter``, of shape ``(lines, m)``, how much it moves by itself.
     ``grain`` is the roundoff of what lies beside each output: an entry of a transform that is zero but for
     rounding comes out as another 1e-17 at every point, and does not jump.
     """
 
-    evaluate: Callable[[Vector], Vector]
-    rounded: Callable[[Vector], Vector]
+    evaluate: Callable[[Array], Array]
+    rounded: Callable[[Array], Array]
     point: Vector
     value: Vector
-    tangent: Vector
-    jitter: Vector
-    room: tuple[float, float]
+    tangents: Array
+    jitter: Array
+    room: Array
     grain: Vector | float = 0.0
 
-    def slopes(self, scale: float, steps: tuple[float, ...], eps: float) -> Slopes:
-        """Differentiate with the steps ``scale · steps``; ``eps`` is the unit roundoff of the evaluation."""
-        count, size = len(steps), self.value.size
-        above, below = np.full((count, size), np.nan), np.full((count, size), np.nan)
-        up, down = np.full(count, np.nan), np.full(count, np.nan)
-        for k, step in enumerate(steps):
-            up[k], above[k] = self._sample(scale * step, self.room[0])
-            down[k], below[k] = self._sample(-scale * step, self.room[1])
-        down = -down
+    def only(self, which: Array) -> Lines:
+        """Return some of the lines."""
+        tangents, jitter = self.tangents[which], self.jitter[which]
+        return replace(self, tangents=tangents, jitter=jitter, room=self.room[:, which])
+
+    def slopes(self, scales: Array, steps: tuple[float, ...], eps: float) -> Slopes:
+        """Differentiate with the steps ``scale · steps`` of every line, ``scales`` of shape ``(lines,)``.
+
+        ``eps`` is the unit roundoff of the evaluation.
+        """
+        t = np.multiply.outer(np.array(steps), scales)
         with np.errstate(all="ignore"):
-            return self._differentiate(up, above, down, below, eps)
+            (up, down), (above, below) = self._sample(np.stack([t, -t]))
+            return self._differentiate(up, above, -down, below, eps)
 
-    def _sample(self, t: float, room: float) -> tuple[float, Vector]:
-        if abs(t) > room:
-            return np.nan, np.full(self.value.size, np.nan)
-        there = self.rounded(self.point + t * self.tangent)
-        moved = there - self.point
-        # The step that was really made; x + h differs from x by h only up to rounding.
-        real = float(moved @ self.tangent) / float(self.tangent @ self.tangent)
-        if real == 0.0:
-            return np.nan, np.full(self.value.size, np.nan)
-        return real, self.evaluate(there)
+    def _sample(self, t: Array) -> tuple[Array, Array]:
+        """Evaluate at all t, shape ``(2, levels, lines)``: the steps that were really made, and the values.
 
-    def _differentiate(self, up: Vector, above: Array, down: Vector, below: Array, eps: float) -> Slopes:
-        size = np.fmax(np.abs(above), np.abs(below))
+        Both have one axis more, of the outputs. NaN stands for a step that leaves the room, or none.
+        """
+        real, values = np.full(t.size, np.nan), np.full((t.size, self.value.size), np.nan)
+        inside = np.flatnonzero(np.abs(t) <= self.room[:, None])
+        count = max(1, CHUNK // max(self.point.size, self.value.size))
+        for start in range(0, inside.size, count):
+            at = inside[start : start + count]
+            there, steps = self._move(at % len(self.tangents), t.reshape(-1)[at])
+            made = steps != 0.0
+            if not made.all():
+                at, there, steps = at[made], there[made], steps[made]
+            if at.size:
+                real[at], values[at] = steps, self.evaluate(there)
+        return real.reshape(*t.shape, 1), values.reshape(*t.shape, -1)
+
+    def _move(self, lines: Array, t: Vector) -> tuple[Array, Vector]:
+        """Return points on some lines, shape ``(points, n)``, and the steps that were really made.
+
+        x + h differs from x by h only up to rounding.
+        """
+        tangents = self.tangents[lines]
+        if tangents.ndim == 1:
+            entry = np.arange(len(lines)), tangents
+            points = np.tile(self.point, (len(lines), 1))
+            points[entry] += t
+            points = self.rounded(points)
+            return points, points[entry] - self.point[tangents]
+        points = self.rounded(self.point + t[:, None] * tangents)
+        along = np.einsum("pn,pn->p", points - self.point, tangents)
+        return points, along / np.einsum("pn,pn->p", tangents, tangents)
+
+    def _differentiate(self, up: Array, above: Array, down: Array, below: Array, eps: float) -> Slopes:
+        value = self.value
         long = len(up) > len(QUICK)
-        ulps = eps * np.fmax(size, np.abs(self.value))
-        wavers = np.zeros(self.value.size)
+        # Of a ladder of three steps only the last one has an error bar.
+        barred = slice(0 if long else 2, None)
+        ulps = eps * np.fmax(np.fmax(np.abs(above[barred]), np.abs(below[barred])), np.abs(value))
+        wavers = np.zeros(above.shape[1:])
         if long:
             wavers = np.fmax(_measured_noise(up, above), _measured_noise(down, below))
-        noise = np.fmax(4 * ulps + self.jitter + TINY, wavers)
+        rounding = 4 * ulps + self.jitter + TINY
+        noise = np.fmax(rounding, wavers)
         # The noise of a difference of two values. Where it is that of roundoff, the long ladder need not take
         # the worst; docs/reference/calibration.md holds the bars against mpmath.
         spread = 2 * noise
         if long:
             roundoff = ROOT2 * (0.45 * np.fmax(ulps, wavers) + self.jitter + TINY)
             spread = np.where(wavers <= 4 * ulps, roundoff, spread)
+        spread = spread[2 - len(up) :]
         both = up + down
-        central = _extrapolate((above - below) / both[:, None], spread / both[:, None], both, powers=(2, 4))
-        right = _extrapolate((above - self.value) / up[:, None], spread / up[:, None], up, powers=(1, 2))
-        left = _extrapolate((self.value - below) / down[:, None], spread / down[:, None], down, powers=(1, 2))
+        # How far the function goes on both sides.
+        ahead, behind = above - value, below - value
+        central = _extrapolate((above - below) / both, spread / both[2:], powers=(2, 4))
+        right = _extrapolate(ahead / up, spread / up[2:], powers=(1, 2))
+        left = _extrapolate(-behind / down, spread / down[2:], powers=(1, 2))
+        ahead, behind = np.abs(ahead), np.abs(behind)
         gap = np.abs(right.value - left.value)
         level = np.fmax(np.abs(right.value), np.abs(left.value))
         sure = 12 if long else 3
@@ -120,55 +161,50 @@ class Line:
         central = Estimate(
             central.value, np.where(kink, np.fmax(central.uncertainty, gap), central.uncertainty)
         )
-        moved = np.fmax(np.abs(above - self.value), np.abs(below - self.value))
-        swing = np.nanmax(np.where(np.isfinite(moved), moved, 0.0), axis=0)
+        moved = np.fmax(ahead, behind)
+        swing = np.fmax.reduce(moved, axis=0)
+        if not np.isfinite(swing).all():
+            swing = np.fmax.reduce(np.where(np.isfinite(moved), moved, 0.0), axis=0)
         # Where large parts cancel (sin x − x near zero) the value says nothing of the rounding inside; the
         # way that the function goes over the whole ladder does.
-        floor = 32 * eps * swing / np.nanmax(np.fmax(up, down), initial=0.0)
-        cusp = _steeper(above - self.value, up) & _steeper(below - self.value, down)
-        extra = (
-            floor
-            + np.where(cusp, np.inf, 0.0)
-            + _barely_reached(np.abs(above - self.value))
-            + _barely_reached(np.abs(below - self.value))
-            + _stairs(np.abs(above - self.value), np.abs(below - self.value), noise)
-        )
-        level_noise = np.fmax(noise, self.grain)
-        jump = _jumps(np.abs(above - self.value), level_noise)
-        jump |= _jumps(np.abs(below - self.value), level_noise)
-        central, right, left = (
-            Estimate(e.value, np.where(jump, np.inf, e.uncertainty + extra)) for e in (central, right, left)
-        )
-        # At the edge of the domain one side is all there is.
-        central, right, left = _instead(central, right), _instead(right, left), _instead(left, right)
-        central = _instead(central, right)
-        one_sided = bool(np.isnan(up).all() or np.isnan(down).all())
+        extra = 32 * eps * swing / np.fmax.reduce(np.fmax(up, down), axis=0, initial=0.0)
+        jump = np.zeros(kink.shape, dtype=bool)
+        if long:
+            cusp = _steeper(ahead, up) & _steeper(behind, down)
+            extra = extra + np.where(cusp, np.inf, 0.0) + _stairs(ahead, behind, noise)
+            extra = extra + _barely_reached(ahead, rounding) + _barely_reached(behind, rounding)
+            level_noise = np.fmax(noise, self.grain)
+            jump = _jumps(ahead, level_noise) | _jumps(behind, level_noise)
+            extra = np.where(jump, np.inf, extra)
+        central, right, left = (Estimate(e.value, e.uncertainty + extra) for e in (central, right, left))
+        if np.isnan(central.value + right.value + left.value).any():
+            # At the edge of the domain one side is all there is.
+            central, right, left = _instead(central, right), _instead(right, left), _instead(left, right)
+            central = _instead(central, right)
+        one_sided = np.asarray(np.isnan(up).all(axis=(0, 2)) | np.isnan(down).all(axis=(0, 2)))
         return Slopes(central, right, left, kink & ~jump, jump, swing, one_sided, wavers)
 
 
-def _extrapolate(quotients: Array, noise: Array, steps: Vector, powers: tuple[int, int]) -> Estimate:
-    """Extrapolate difference quotients, shape ``(levels, m)``, to a step of zero, twice.
+def _extrapolate(quotients: Array, noise: Array, powers: tuple[int, int]) -> Estimate:
+    """Extrapolate difference quotients, shape ``(levels, lines, m)``, to a step of zero, twice.
 
-    ``powers`` are the leading powers of the step in the truncation error. Of all levels the one with
-    the smallest error bar is taken, separately for each output.
+    ``powers`` are the leading powers of the step in the truncation error; ``noise`` is that of the quotients
+    from the third level on. Of all levels the one with the smallest error bar is taken, separately for each
+    output.
     """
-    usable = np.isfinite(steps)
-    if usable.sum() < 3:
-        nothing = np.full(quotients.shape[1], np.nan)
-        return Estimate(nothing, np.full(quotients.shape[1], np.inf))
     once = quotients[1:] + (quotients[1:] - quotients[:-1]) / (RATIO ** powers[0] - 1)
     twice = once[1:] + (once[1:] - once[:-1]) / (RATIO ** powers[1] - 1)
     correction = np.abs(twice - once[1:])
-    if len(twice) > 1:
-        change = np.abs(np.diff(twice, axis=0))
-        # The first level inside the domain has nobody to compare with, like the first of all.
-        change = np.where(np.isnan(change), correction[1:], change)
-        # Two neighbours may agree by chance: the correction, which overestimates the error of what
-        # was corrected, keeps a part in the bar.
-        error = np.vstack([correction[:1], np.fmax(change, 0.02 * correction[1:])])
-    else:
-        error = correction
-    error = error + noise[2:]
+    if len(twice) == 1:
+        error = correction[0] + noise[0]
+        return Estimate(twice[0], np.where(np.isfinite(error), error, np.inf))
+    change = np.abs(np.diff(twice, axis=0))
+    # The first level inside the domain has nobody to compare with, like the first of all.
+    change = np.where(np.isnan(change), correction[1:], change)
+    # Two neighbours may agree by chance: the correction, which overestimates the error of what
+    # was corrected, keeps a part in the bar.
+    error = np.concatenate([correction[:1], np.fmax(change, 0.02 * correction[1:])])
+    error = error + noise
     error = np.where(np.isfinite(error) & np.isfinite(twice), error, np.inf)
     error = np.where(_contradicted(twice, error), np.inf, error)
     best = np.argmin(error, axis=0)[None]
@@ -177,14 +213,14 @@ def _extrapolate(quotients: Array, noise: Array, steps: Vector, powers: tuple[in
 
 
 def _contradicted(values: Array, errors: Array) -> Array:
-    """Mark the levels that a finer one rules out, shape ``(levels, m)``.
+    """Mark the levels that a finer one rules out, shape ``(levels, lines, m)``.
 
     The derivative is what the quotient does as the step goes to zero. A staircase has a slope for steps
     that span many stairs, and a pole one for steps across it; both look settled until the steps are finer.
     """
     low, high = values - errors, values + errors
     out = np.zeros(values.shape, dtype=bool)
-    finest_low, finest_high = np.full(values.shape[1], -np.inf), np.full(values.shape[1], np.inf)
+    finest_low, finest_high = np.full(values.shape[1:], -np.inf), np.full(values.shape[1:], np.inf)
     for k in range(len(values) - 1, -1, -1):
         known = np.isfinite(errors[k])
         out[k] = known & ((low[k] > finest_high) | (high[k] < finest_low))
@@ -194,54 +230,48 @@ def _contradicted(values: Array, errors: Array) -> Array:
     return out
 
 
-def _measured_noise(steps: Vector, values: Array) -> Vector:
-    """Return how much the function wavers between neighbouring points, shape ``(m,)``.
+def _measured_noise(steps: Array, values: Array) -> Array:
+    """Return how much the function wavers between neighbouring points, shape ``(lines, m)``.
 
     At the four smallest steps a smooth function is a straight line to within rounding; what is left
     of the second difference after the line is taken out is noise.
     """
     last = slice(-4, None)
     t, f = steps[last], values[last]
-    if not np.isfinite(t).all():
-        return np.zeros(values.shape[1])
     slope = (f[0] - f[-1]) / (t[0] - t[-1])
-    rest = f - f[-1] - slope * (t - t[-1])[:, None]
+    rest = f - f[-1] - slope * (t - t[-1])
     bend = np.abs(rest).max(axis=0)
     return np.where(np.isfinite(bend), bend, 0.0)
 
 
-def _steeper(moved: Array, steps: Vector) -> Array:
-    """Whether the one-sided quotient grows without end as the step shrinks, shape ``(m,)``: a root at zero.
+def _steeper(moved: Array, steps: Array) -> Array:
+    """Whether the one-sided quotient grows without end as the step shrinks: a root at zero.
 
     On both sides of a cusp the slopes are infinite and may cancel in a two-sided difference.
     """
-    if len(moved) <= len(QUICK):
-        return np.zeros(moved.shape[1], dtype=bool)
     middle = slice(len(moved) // 4, 3 * len(moved) // 4)
-    quotients = np.abs(moved[middle]) / steps[middle, None]
+    quotients = moved[middle] / steps[middle]
     # The root of the step grows by 2 from one level to the next; noise would by RATIO.
     growth = quotients[1:] / quotients[:-1]
     return np.asarray(((growth > 1.2) & (growth < 0.9 * RATIO)).all(axis=0))
 
 
-def _stairs(right: Array, left: Array, noise: Array) -> Vector:
+def _stairs(right: Array, left: Array, noise: Array) -> Array:
     """Return infinity for a function that stands still at fine steps and moves alike on both sides beyond.
 
     It is rounded somewhere on the way (``1 + erf(x)`` near minus one, a result stored in float16), or a
     staircase by design; whether its slope is that of the stair or that of the flight, no difference can tell.
     A flat piece of a piecewise function (a rectifier on its dead side) ends on one side first.
     """
-    if len(right) <= len(QUICK):
-        return np.zeros(right.shape[1])
     still = (right[-1] == 0) & (left[-1] == 0)
     first_right, first_left = (_first_move(side) for side in (right, left))
     alike = (first_right < 4 * first_left) & (first_left < 4 * first_right)
     # Stairs as low as the noise are in the error bar already.
-    high = np.fmin(first_right, first_left) > np.nanmax(noise, axis=0, initial=0.0)
+    high = np.fmin(first_right, first_left) > np.fmax.reduce(noise, axis=0, initial=0.0)
     return np.where(still & alike & high, np.inf, 0.0)
 
 
-def _first_move(moved: Array) -> Vector:
+def _first_move(moved: Array) -> Array:
     """Return the height of the first step that the function takes as t grows, infinity for none."""
     finest_last = np.where(moved > 0, moved, np.nan)[::-1]
     known = np.isfinite(finest_last)
@@ -251,26 +281,22 @@ def _first_move(moved: Array) -> Vector:
 
 def _jumps(moved: Array, noise: Array) -> Array:
     """Whether the distance to the value at the point stays when the step goes to zero."""
-    if len(moved) < 6:
-        return np.zeros(moved.shape[1], dtype=bool)
     tail = moved[-4:]
     finite = np.isfinite(tail).all(axis=0)
     steady = tail.min(axis=0) > 0.5 * tail.max(axis=0)
-    return np.asarray(finite & steady & (tail.min(axis=0) > 1e3 * np.nanmax(noise, axis=0)))
+    return np.asarray(finite & steady & (tail.min(axis=0) > 1e3 * np.fmax.reduce(noise, axis=0)))
 
 
-def _barely_reached(moved: Array) -> Vector:
+def _barely_reached(moved: Array, rounding: Array) -> Array:
     """Return infinity for what looks like a jump until the steps are a sixteenth as wide, and then shrinks.
 
     ``tanh(3e8 (x - 1))`` at one: only the two finest of the steps see that it is smooth, and the quotients of
     all others, 1 / h, have been taken for a slope of 21 ± 12.
     """
-    if len(moved) <= len(QUICK):
-        return np.zeros(moved.shape[1])
     # The measured noise is no measure here, since it is the bend of just those finest steps; but noise is far
-    # smaller than the way that the function goes.
-    far = np.broadcast_to(1e-6 * np.nanmax(np.where(np.isfinite(moved), moved, 0.0), axis=0), moved.shape)
-    return np.where(_jumps(moved[:-1], far[:-1]) | _jumps(moved[:-2], far[:-2]), np.inf, 0.0)
+    # smaller than the way that the function goes. Where that is but a rounding, the function stands still.
+    far = np.fmax(1e-6 * np.where(np.isfinite(moved), moved, 0.0), 1e-3 * rounding).max(axis=0, keepdims=True)
+    return np.where(_jumps(moved[:-1], far) | _jumps(moved[:-2], far), np.inf, 0.0)
 
 
 def _instead(first: Estimate, second: Estimate) -> Estimate:

@@ -136,7 +136,7 @@ def test_functions_of_torch_alone_are_called_no_more_often_for_it():
         "cotangents-unchanged",
     }  # fmt: skip
     # One call to find the outputs, two for their noise, one under autograd; the rest are differences.
-    assert before - result.methods["central"].evaluations == 4
+    assert before - result.methods["central"].calls == 4
     assert held(check_gradients(np.sin, np.ones(2))) == {"deterministic": True}
 
 

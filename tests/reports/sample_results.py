@@ -26,7 +26,7 @@ def result(verdict: str = "pass", *, margin: float = 0.5, name: str = "f", **cha
         "verdict": Verdict(verdict),
         "culprit": "user" if verdict == "fail" else None,
         "methods": {
-            "central": MethodResult(Status.OK, evaluations=4, seconds=0.25),
+            "central": MethodResult(Status.OK, evaluations=4, seconds=0.25, calls=2),
             "user": MethodResult(Status.OK, evaluations=1, seconds=0.5),
             "torch": MethodResult(Status.UNAVAILABLE, "torch is not installed"),
         },

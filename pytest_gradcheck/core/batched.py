@@ -1,0 +1,125 @@
+"""Many points of a torch function in one call, as long as that gives what single calls give.
+
+`torch.func.vmap` runs the function once on tensors with an axis more, which the function does not see. What
+it cannot do it refuses: control flow that depends on values, ``item``, NumPy, writes into tensors that are
+not batched, random numbers. The rest is compared with single calls, at some points of every batch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_gradcheck.core.layout import Vector
+from pytest_gradcheck.core.values import to_numpy
+from pytest_gradcheck.methods.base import leafwise
+
+if TYPE_CHECKING:
+    from pytest_gradcheck.core.problem import Problem
+
+Points = np.ndarray[Any, np.dtype[np.float64]]
+
+#: So few points cost less one by one: a call with an axis more takes five times as long, and is compared.
+FEW = 8
+
+#: Points of the first batch at which the function is called by itself too: the farthest one, and others.
+SAMPLED = 3
+
+#: Another order of summation moves a value by no more than so many roundings of the largest one beside it.
+ROUNDINGS = 16
+
+
+class Batch:
+    """Evaluates a problem at many points at a time; ``refused`` says why not, None while it does."""
+
+    def __init__(self, problem: Problem):
+        self._problem = problem
+        self.refused = None if problem.batchable else "not a torch function that repeats itself"
+        self._rng = np.random.default_rng(problem.seed)
+        self._tried = False
+
+    def __call__(self, points: Points) -> tuple[Points, int] | None:
+        """Return the values, shape ``(points, outputs.size)``, and the number of calls; None for one by one.
+
+        The last call is always a single one: whatever the function keeps of a call (a module its activations)
+        it keeps of that.
+        """
+        if self.refused is not None or len(points) < FEW:
+            return None
+        problem = self._problem
+        try:
+            # The point itself goes first, to see by how much a value moves that is computed in this way.
+            together = self._together(points)
+        except Exception as error:
+            self.refused = f"{type(error).__name__}: {error}"
+            return None
+        here, values = together[0], together[1:]
+        sample = self._sample(points)
+        single = [problem.value, *(problem.evaluate(points[k]) for k in sample)]
+        if not all(map(self._is_rounding, [here, *values[sample]], single)):
+            self.refused = "the values differ from those of single calls"
+            return None
+        moved = problem.value - here
+        if moved.any():
+            values += np.where(np.isfinite(moved), moved, 0.0)
+        return values, 1 + len(sample)
+
+    def _is_rounding(self, value: Vector, single: Vector) -> bool:
+        """Whether two values of the function differ by no more than another order of summation makes."""
+        if np.array_equal(value, single, equal_nan=True):
+            return True
+        bound = leafwise(self._problem.outputs, single, ROUNDINGS * self._problem.eps)
+        finite = np.isfinite(value) & np.isfinite(single)
+        apart = np.abs(value - single)[finite] > bound[finite]
+        return np.array_equal(value[~finite], single[~finite], equal_nan=True) and not apart.any()
+
+    def _sample(self, points: Points) -> list[int]:
+        """Choose points for single calls: the farthest one, and others, fewer once the first came out."""
+        others = self._rng.choice(len(points), 1 if self._tried else SAMPLED - 1, replace=False)
+        self._tried = True
+        moved = points - self._problem.point
+        farthest = np.argmax(np.einsum("pn,pn->p", moved, moved))
+        return [int(farthest), *(int(k) for k in others)]
+
+    def _together(self, points: Points) -> Points:
+        import torch
+
+        problem = self._problem
+        leaves = problem.many_values_at(points)
+
+        def call(*values: Any) -> tuple[Any, ...]:
+            outs = problem.call(values, double=problem.double)
+            return tuple(torch.as_tensor(out) for out in outs)
+
+        with torch.no_grad(), warnings.catch_warnings(), _plain_functions():
+            # Nobody asked for this call: that an operation has no rule for it is no concern of the user's.
+            warnings.simplefilter("ignore")
+            outs = torch.func.vmap(call)(*leaves)
+        return problem.outputs.join_many([to_numpy(out) for out in outs])
+
+
+@contextlib.contextmanager
+def _plain_functions() -> Iterator[None]:
+    """Let every `autograd.Function` run its forward under `vmap`, as under ``no_grad`` it does without.
+
+    torch refuses one without ``setup_context``, because its backward could not be called; nobody will.
+    """
+    import torch
+    from torch._functorch.utils import enable_single_level_autograd_function
+
+    right, here = torch._C._are_functorch_transforms_active, threading.get_ident()
+
+    def transforms_active() -> bool:
+        return threading.get_ident() != here and bool(right())
+
+    torch._C._are_functorch_transforms_active = transforms_active
+    try:
+        with enable_single_level_autograd_function():
+            yield
+    finally:
+        torch._C._are_functorch_transforms_active = right

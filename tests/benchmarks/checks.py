@@ -1,0 +1,406 @@
+"""What a check costs beside `torch.autograd.gradcheck`, in evaluations of the function and in time.
+
+Every check is looked at before anything is timed: right functions pass in both checkers, broken ones fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch.autograd.gradcheck import GradcheckError, _get_numerical_jacobian
+
+from pytest_gradcheck import check_gradients
+from pytest_gradcheck.core.compare import Tolerance
+from pytest_gradcheck.core.decision import Options
+from pytest_gradcheck.core.jacobian import Jacobian
+from pytest_gradcheck.core.orders import FirstOrder
+from pytest_gradcheck.core.problem import Problem
+from pytest_gradcheck.testing import corrupt
+from tests.benchmarks import timing
+from tests.benchmarks.tables import Aim, Table, figures
+
+PACKAGES = ("numpy", "torch")
+
+#: Numbers in the inputs, about.
+SIZES = (10, 50, 200)
+
+#: So many columns of the slow mode's Jacobian are measured where all of them would take minutes.
+PART = 200
+
+FAULTS = {"sign": "sign", "one entry 1 % off": "entry-percent", "× 1.01": "percent"}
+
+Function = Callable[..., torch.Tensor]
+
+
+class Case(NamedTuple):
+    """A function and where it is checked."""
+
+    fn: Function
+    inputs: tuple[torch.Tensor, ...]
+
+    @property
+    def size(self) -> str:
+        """Numbers in the inputs, and in the output."""
+        return f"{sum(x.numel() for x in self.inputs):,} × {self.fn(*self.inputs).numel():,}"
+
+
+class OldStyle(torch.autograd.Function):
+    """``x · exp(−x²)`` as most Functions are written: the context is an argument of forward."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        """The value, and what the backward needs."""
+        bell = torch.exp(-x * x)
+        ctx.save_for_backward(x, bell)
+        return x * bell
+
+    @staticmethod
+    def backward(ctx: Any, cotangent: torch.Tensor) -> torch.Tensor:
+        """By hand."""
+        x, bell = ctx.saved_tensors
+        return cotangent * bell * (1 - 2 * x * x)
+
+
+class NewStyle(torch.autograd.Function):
+    """The same with ``setup_context``, and torch's own rule for `torch.func.vmap`."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The value, and what the backward needs."""
+        bell = torch.exp(-x * x)
+        return x * bell, bell
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        """Save it."""
+        ctx.save_for_backward(*inputs, output[1])
+        ctx.mark_non_differentiable(output[1])
+
+    @staticmethod
+    def backward(ctx: Any, cotangent: torch.Tensor, _: Any) -> torch.Tensor:
+        """By hand."""
+        x, bell = ctx.saved_tensors
+        return cotangent * bell * (1 - 2 * x * x)
+
+
+def normal(*shape: int) -> torch.Tensor:
+    """Random numbers, the same in every run."""
+    generator = torch.Generator().manual_seed(sum(shape))
+    return torch.randn(*shape, generator=generator, dtype=torch.float64, requires_grad=True)
+
+
+def square(count: int, n: int) -> int:
+    """The side of ``count`` square matrices that hold about ``n`` numbers."""
+    return max(1, round((n / count) ** 0.5))
+
+
+def elementwise(n: int) -> Case:
+    """A gate of every number."""
+    return Case(lambda x: x * torch.tanh(x), (normal(n),))
+
+
+def layer(n: int) -> Case:
+    """A linear layer and its activation, by the weights, the bias and the input."""
+    k = square(1, n) - 1
+    return Case(lambda w, b, x: torch.nn.functional.silu(w @ x + b), (normal(k, k), normal(k), normal(k)))
+
+
+def softmax(n: int) -> Case:
+    """Of a vector: every output depends on every input."""
+    return Case(lambda x: torch.softmax(x, 0), (normal(n),))
+
+
+def matmul(n: int) -> Case:
+    """Of two square matrices."""
+    k = square(2, n)
+    return Case(torch.matmul, (normal(k, k), normal(k, k)))
+
+
+def convolution(n: int) -> Case:
+    """In one dimension, by the signal and the kernel."""
+    return Case(torch.nn.functional.conv1d, (normal(1, 1, n - 3), normal(1, 1, 3)))
+
+
+def old_style(n: int) -> Case:
+    """A Function with a backward by hand."""
+    return Case(OldStyle.apply, (normal(n),))
+
+
+def new_style(n: int) -> Case:
+    """The same with a rule for vmap."""
+    return Case(lambda x: NewStyle.apply(x)[0], (normal(n),))
+
+
+CASES: dict[str, Callable[[int], Case]] = {
+    "elementwise": elementwise,
+    "layer": layer,
+    "softmax": softmax,
+    "matmul": matmul,
+    "convolution": convolution,
+    "Function, old style": old_style,
+    "Function, new style": new_style,
+}
+
+
+# ---------------------------------------------------------------------- contestants
+
+
+def check(case: Case, verdict: str = "pass", **options: Any) -> Callable[[], None]:
+    """Ours."""
+
+    def run() -> None:
+        result = check_gradients(case.fn, case.inputs, **options)
+        if result.verdict != verdict:
+            raise AssertionError(str(result))
+
+    return run
+
+
+def gradcheck(case: Case, verdict: str = "pass", *, fast: bool = False) -> Callable[[], None]:
+    """torch's."""
+
+    def run() -> None:
+        try:
+            torch.autograd.gradcheck(case.fn, case.inputs, fast_mode=fast)
+        except GradcheckError:
+            found = "fail"
+        else:
+            found = "pass"
+        assert found == verdict
+
+    return run
+
+
+def by_differences(case: Case) -> Callable[[], Any]:
+    """Our differences of every entry, both kinds, with error bars, and nothing else of a check."""
+    problem = Problem(case.fn, case.inputs)
+    options = Options(("central", "forward"), False, None, None, Tolerance(1e-6, 0.0, 1e-3), "full", None)
+    jacobian = Jacobian(FirstOrder(problem, options).function, {}, ("central", "forward"))
+
+    def run() -> Any:
+        return jacobian.columns(range(problem.inputs.size), None, thorough=False)
+
+    return run
+
+
+def numerical(case: Case) -> Callable[[], Any]:
+    """torch's differences of every entry: one central quotient each."""
+
+    def run() -> Any:
+        return _get_numerical_jacobian(case.fn, case.inputs, eps=1e-6)
+
+    return run
+
+
+def calls(case: Case, contestant: Callable[[Case], Callable[[], object]]) -> int:
+    """How often a contestant calls the function."""
+    count = 0
+
+    def counted(*args: torch.Tensor) -> torch.Tensor:
+        nonlocal count
+        count += 1
+        return case.fn(*args)
+
+    contestant(case._replace(fn=counted))()
+    return count
+
+
+# ---------------------------------------------------------------------- tables
+
+
+def jacobians(quick: bool) -> Table:
+    """All of a Jacobian by differences, beside torch's."""
+    rows, ratios = [], []
+    for name, make in CASES.items():
+        for n in SIZES[:1] if quick else SIZES:
+            case = make(n)
+            seconds = timing.best(
+                {"ours": by_differences(case), "numerical": numerical(case), "slow": gradcheck(case)},
+                1 if quick else 7,
+            )
+            ratios.append(seconds["ours"] / seconds["slow"])
+            rows.append(
+                [
+                    name,
+                    case.size,
+                    *(f"{calls(case, who):,}" for who in (by_differences, numerical, gradcheck)),
+                    *figures(*(seconds[key] * 1e3 for key in ("ours", "numerical", "slow"))),
+                    *figures(seconds["ours"] / seconds["numerical"], ratios[-1]),
+                ]
+            )
+    return Table(
+        "All of a Jacobian by differences",
+        "Central and forward differences of every entry, each extrapolated over three steps and with an "
+        "error bar, which is what a check spends beside its exact methods; the Jacobian that "
+        "`torch.autograd.gradcheck` takes by one quotient per entry; and all of `gradcheck` in slow mode. "
+        "Sizes are numbers in the inputs × in the output. First how often each calls the function, then "
+        "milliseconds, then ours over each of torch's.",
+        [
+            "function",
+            "size",
+            "our calls",
+            "its quotients'",
+            "slow mode's",
+            "ours, ms",
+            "its quotients",
+            "slow mode",
+            "over its quotients",
+            "over slow mode",
+        ],
+        rows,
+        [Aim("all of a Jacobian by differences, over slow mode, the worst case,", 1 / 7, max(ratios))],
+    )
+
+
+def whole_checks(quick: bool) -> Table:
+    """Whole checks of right functions."""
+    rows, large = [], []
+    for name, make in CASES.items():
+        for n in SIZES[:1] if quick else SIZES:
+            case = make(n)
+            seconds = timing.best(
+                {
+                    "auto": check(case),
+                    "full": check(case, mode="full"),
+                    "two": check(case, mode="full", methods=("central", "torch")),
+                    "slow": gradcheck(case),
+                    "fast": gradcheck(case, fast=True),
+                },
+                1 if quick else 7,
+            )
+            if n >= 50:
+                large += [seconds[key] / seconds["slow"] for key in ("auto", "full")]
+            rows.append(
+                [
+                    name,
+                    case.size,
+                    *figures(*(seconds[key] * 1e3 for key in ("auto", "full", "two", "slow", "fast"))),
+                    *figures(*(seconds[key] / seconds["slow"] for key in ("auto", "full", "two"))),
+                    *figures(seconds["auto"] / seconds["fast"]),
+                ]
+            )
+    return Table(
+        "Checks of right functions",
+        "Milliseconds for `check_gradients` as it is called without options, which looks at two random "
+        'projections of what is not small; with `mode="full"`, which looks at every entry by all methods; '
+        'with `mode="full", methods=("central", "torch")`, which compares what slow mode compares; and for '
+        "`gradcheck` in slow and in fast mode. Then each of ours over slow mode, and the first over fast.",
+        [
+            "function",
+            "size",
+            "ours, ms",
+            "full",
+            "full, two methods",
+            "slow mode",
+            "fast mode",
+            "ours over slow",
+            "full over slow",
+            "two over slow",
+            "ours over fast",
+        ],
+        rows,
+        [Aim("a check over slow mode, from 50 numbers on, the worst case,", 1, max(large))] if large else [],
+    )
+
+
+def large_checks(quick: bool) -> Table:
+    """Projections of large Jacobians."""
+    rows, ratios = [], []
+    n, part = (400, 40) if quick else (4000, PART)
+    for name, make in CASES.items():
+        case = make(n)
+        seconds = timing.best({"ours": check(case), "fast": gradcheck(case, fast=True)}, 1 if quick else 5)
+        slow = slow_mode_in_part(case, part)
+        ratios.append(seconds["ours"] / slow)
+        rows.append(
+            [
+                name,
+                case.size,
+                f"{calls(case, check):,}",
+                *figures(seconds["ours"] * 1e3, slow, seconds["fast"] * 1e3),
+                *figures(slow / seconds["ours"], seconds["ours"] / seconds["fast"]),
+            ]
+        )
+    return Table(
+        "Large functions",
+        "The same for larger inputs, in directional mode. Of slow mode only as many columns and rows of the "
+        f"Jacobian are measured as {part} of the inputs and outputs have, and the rest is taken to cost as "
+        "much. Our calls of the function; milliseconds, seconds for slow mode, milliseconds; how many times "
+        "cheaper than slow mode; and ours over fast mode.",
+        [
+            "function",
+            "size",
+            "our calls",
+            "ours, ms",
+            "slow mode, s",
+            "fast mode, ms",
+            "times cheaper",
+            "over fast",
+        ],
+        rows,
+        [Aim("a check in directional mode over slow mode, the worst case,", 1 / 100, max(ratios))],
+    )
+
+
+def slow_mode_in_part(case: Case, part: int) -> float:
+    """Seconds of slow mode, from its quotients by ``part`` inputs and its rows of ``part`` outputs.
+
+    It takes two evaluations per input, and two backward passes per output.
+    """
+    inputs = sum(x.numel() for x in case.inputs)
+    output = case.fn(*case.inputs)
+    of_inputs, of_outputs = min(part, inputs), min(part, output.numel())
+
+    def evaluations() -> None:
+        with torch.no_grad():
+            for _ in range(2 * of_inputs):
+                case.fn(*case.inputs)
+
+    def passes() -> None:
+        seed = torch.zeros_like(output)
+        for k in range(2 * of_outputs):
+            seed.view(-1)[k % output.numel()] = 1.0
+            torch.autograd.grad(output, case.inputs, seed, retain_graph=True)
+
+    seconds = timing.best({"evaluations": evaluations, "passes": passes}, 3)
+    return seconds["evaluations"] * inputs / of_inputs + seconds["passes"] * output.numel() / of_outputs
+
+
+def failing(quick: bool) -> Table:
+    """Checks of broken backwards."""
+    rows, small, large = [], [], []
+    for name, make in CASES.items():
+        for n in SIZES[:1] if quick else SIZES:
+            cells = []
+            for fault in list(FAULTS.values())[:1] if quick else FAULTS.values():
+                right = make(n)
+                case = right._replace(fn=corrupt(right.fn, fault))
+                seconds = timing.best(
+                    {"ours": check(case, "fail"), "slow": gradcheck(case, "fail")}, 1 if quick else 5
+                )
+                cells += [*figures(seconds["ours"] * 1e3, seconds["slow"] * 1e3)]
+                (large if n >= 50 else small).append(seconds["ours"] / seconds["slow"])
+                cells += figures(seconds["ours"] / seconds["slow"])
+            rows.append([name, right.size, *cells])
+    cells_of = ", ms", ", slow mode", ", ratio"
+    faults = list(FAULTS)[:1] if quick else list(FAULTS)
+    return Table(
+        "Checks that fail",
+        "Backwards broken on purpose, with `check_gradients` as it is called without options, which names "
+        "the method that is wrong, where and how. Milliseconds beside slow mode's, and the ratio.",
+        ["function", "size", *(f"{fault}{cell}" for fault in faults for cell in cells_of)],
+        rows,
+        [Aim("a check that fails, over slow mode, from 50 numbers on, the worst case,", 1, max(large))]
+        if large
+        else [],
+    )
+
+
+def run(quick: bool) -> list[Table]:
+    """All of it; `quick` at tiny sizes."""
+    torch.set_num_threads(1)
+    return [jacobians(quick), whole_checks(quick), large_checks(quick), failing(quick)]

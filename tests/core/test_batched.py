@@ -1,0 +1,253 @@
+"""Many points in one call give what single calls give, or are not evaluated in one call."""
+
+import functools
+import random
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional
+
+from pytest_gradcheck import check_gradients
+from pytest_gradcheck.core import batched
+from pytest_gradcheck.core.compare import Tolerance
+from pytest_gradcheck.core.decision import Options
+from pytest_gradcheck.core.jacobian import Jacobian
+from pytest_gradcheck.core.orders import FirstOrder
+from pytest_gradcheck.core.problem import Problem
+from pytest_gradcheck.core.table import MEASURED_GRAIN
+from pytest_gradcheck.testing import corrupt
+
+
+class OldStyle(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return torch.exp(-x * x)
+
+    @staticmethod
+    def backward(ctx, cotangent):
+        (x,) = ctx.saved_tensors
+        return -2 * x * torch.exp(-x * x) * cotangent
+
+
+class NewStyle(torch.autograd.Function):
+    """Without a rule for vmap."""
+
+    @staticmethod
+    def forward(x):
+        return torch.exp(-x * x)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    backward = OldStyle.backward
+
+
+class ThroughNumpy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return torch.from_numpy(np.exp(-(x.numpy() ** 2)))
+
+    backward = OldStyle.backward
+
+
+def writes_into_its_input(x):
+    y = x * 1
+    y[0] = x[1] * x[2]
+    y.mul_(x.cos())
+    return y
+
+
+#: Torch functions of five numbers that take an axis more, and how each step of a drawn one is written.
+TOGETHER = {
+    "sin": torch.sin,
+    "softmax": lambda x: torch.softmax(x, 0),
+    "cumsum": lambda x: torch.cumsum(x, 0),
+    "mean": lambda x: x - x.mean(),
+    "matrix": lambda x: torch.linspace(-1, 1, 25, dtype=x.dtype).reshape(5, 5) @ x,
+    "outer": lambda x: torch.outer(x, x).tanh().sum(1),
+    "sorted": lambda x: x.sort().values,
+    "where": lambda x: torch.where(x > 0, x * x, x.sin()),
+    "first dimension": lambda x: x / x.shape[0] + x[0] + torch.stack([x, x], 0).sum(0),
+    "old style": OldStyle.apply,
+    "new style": NewStyle.apply,
+    "in place": writes_into_its_input,
+    "convolution": lambda x: functional.conv1d(x[None, None], x[None, None, :3], padding=1)[0, 0],
+    "norm": lambda x: functional.layer_norm(x, (5,)),
+}
+
+drawn = st.lists(st.sampled_from(sorted(TOGETHER)), min_size=1, max_size=3)
+points = st.lists(st.floats(-3, 3), min_size=5, max_size=5)
+
+
+def composed(names):
+    return lambda x: functools.reduce(lambda value, name: TOGETHER[name](value), names, x)
+
+
+def function_at(fn, x):
+    options = Options(("central", "forward"), False, None, None, Tolerance(1e-6, 0.0, 1e-3), "full", None)
+    return FirstOrder(Problem(fn, x), options).function
+
+
+@settings(deadline=None)
+@given(drawn, points, st.sampled_from([torch.float64, torch.float32]))
+def test_one_call_gives_the_values_of_many(names, numbers, dtype):
+    x = torch.tensor(numbers, dtype=dtype)
+    problem = Problem(composed(names), x)
+    moved = problem.point + np.random.default_rng(0).normal(size=(20, 5))
+
+    values, calls = problem.evaluate_many(moved)
+
+    # What cancels to nothing is nothing but rounding, in which the two ways may differ.
+    assume(np.abs(problem.value).max() > 1e-6)
+    singly = np.stack([problem.evaluate(point) for point in moved])
+    assert calls < len(moved)
+    np.testing.assert_allclose(values, singly, rtol=1e-12, atol=1e-13 * np.abs(singly).max())
+
+
+@settings(max_examples=30, deadline=None)
+@given(drawn, points)
+def test_differences_are_the_same_within_their_bars(names, numbers):
+    fn, x = composed(names), torch.tensor(numbers, dtype=torch.float64)
+    assume(fn(x).abs().max() > 1e-6)
+    with pytest.MonkeyPatch.context() as patch:
+        found = []
+        for few in (batched.FEW, 10**9):
+            patch.setattr(batched, "FEW", few)
+            jacobian = Jacobian(function_at(fn, x), {}, ("central", "forward"))
+            with np.errstate(all="ignore"):
+                found.append([jacobian.columns(range(5), None, thorough=t) for t in (False, True)])
+            assert (jacobian.costs["central"].calls < jacobian.costs["central"].evaluations) is (few < 10**9)
+    for together, singly in zip(*found, strict=True):
+        for a, b in [(together.central, singly.central), (together.forward, singly.forward)]:
+            # As a check compares them: three bars, and the grain beside the largest entry.
+            allowed = 3 * (a.uncertainty + b.uncertainty) + MEASURED_GRAIN * np.abs(b.value).max()
+            apart = np.abs(a.value - b.value) > allowed
+            assert not (apart & np.isfinite(allowed)).any()
+
+
+@pytest.mark.parametrize("fault", [None, "sign", "entry-percent"])
+@pytest.mark.parametrize("name", TOGETHER)
+def test_checks_take_few_calls(name, fault):
+    x = torch.tensor([0.3, -1.2, 0.7, 1.9, -0.4], dtype=torch.float64)
+    fn = TOGETHER[name] if fault is None else corrupt(TOGETHER[name], fault)
+    result = check_gradients(fn, x)
+
+    assert result.verdict == ("pass" if fault is None else "fail")
+    central = result.methods["central"]
+    assert central.calls < central.evaluations / 2
+    assert result.calls < result.evaluations
+    assert result.to_dict()["methods"]["central"]["calls"] == central.calls
+
+
+class Counting(nn.Module):
+    """Its buffer counts the calls, as that of a batch norm does, and its values depend on no other."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(5, dtype=torch.float64))
+
+    def forward(self, x):
+        self.seen.add_(x)
+        return x * x
+
+
+def branches(x):
+    return x * x if x.sum() > 0.5 else x.sin()
+
+
+def swallows_the_refusal(x):
+    """What is batched is refused here, and another function answers."""
+    try:
+        positive = bool(x[0] > 0)
+    except RuntimeError:
+        return x.cos()
+    return x.sin() if positive else x
+
+
+def looks_at_the_batch(x):
+    """Knows, by illicit means, that it is given many points, and mixes them."""
+    if torch._C._functorch.is_batchedtensor(x):
+        whole = torch._C._functorch.get_unwrapped(x)
+        return x * whole.mean()
+    return x * x.mean()
+
+
+def right_at_the_point_alone(x):
+    """Many points are given wrong values, except for the point itself."""
+    if torch._C._functorch.is_batchedtensor(x):
+        return x * x + 1e-3 * (x - torch.tensor(X, dtype=x.dtype))
+    return x * x
+
+
+class Dropout(nn.Module):
+    def forward(self, x):
+        return functional.dropout(x, 0.4, training=True) * x
+
+
+X = [0.3, -1.2, 0.7, 1.9, -0.4]
+
+SINGLY = {
+    "branch": branches,
+    "item": lambda x: x * x[0].item() + x * x[0],
+    "numpy inside": lambda x: ThroughNumpy.apply(x) * 1.5,
+    "random": lambda x: x * torch.rand(5, dtype=x.dtype),
+    "Python's random": lambda x: x * (1 + random.random()),
+    "dropout": Dropout(),
+    "buffer": Counting(),
+    "batch norm": functools.partial(nn.BatchNorm1d.__call__, nn.BatchNorm1d(5, dtype=torch.float64)),
+    "swallowed": swallows_the_refusal,
+    "looks at the batch": looks_at_the_batch,
+    "right at the point alone": right_at_the_point_alone,
+    "list": lambda x: torch.tensor([v * v for v in x.tolist()], dtype=x.dtype) + 0 * x + x.detach() * 0,
+    "nonzero": lambda x: x.sin() * len(x[x > 0]),
+    "gradient inside": lambda x: torch.autograd.grad((x.sin() * x).sum(), x, create_graph=True)[0],
+}
+
+
+@pytest.mark.parametrize("name", SINGLY)
+def test_what_many_points_would_change_is_called_point_by_point(name):
+    x = torch.tensor([X, X[::-1]] if name == "batch norm" else X, dtype=torch.float64)
+    problem = Problem(SINGLY[name], x)
+    moved = problem.point + np.random.default_rng(0).normal(size=(20, problem.point.size))
+
+    values, calls = problem.evaluate_many(moved)
+
+    assert calls == len(moved)
+    assert np.array_equal(values, np.stack([problem.evaluate(point) for point in moved]))
+
+
+def test_a_module_keeps_what_a_single_call_left():
+    class Keeping(nn.Module):
+        def forward(self, x):
+            self.last = x.sin()
+            return self.last * x
+
+    module = Keeping()
+    result = check_gradients(module, torch.tensor(X, dtype=torch.float64), methods=("central", "torch"))
+
+    assert result.methods["central"].calls < result.methods["central"].evaluations
+    assert module.last.shape == (5,)
+    assert torch.isfinite(module.last + 1).all()
+
+
+def test_functions_refuse_again_once_the_batch_is_done():
+    x = torch.tensor(X, dtype=torch.float64)
+    check_gradients(OldStyle.apply, x)
+
+    with pytest.raises(RuntimeError, match="setup_context"):
+        torch.func.vmap(OldStyle.apply)(x[None])
+
+
+def test_the_costs_say_how_many_calls_it_took():
+    x = torch.tensor(X, dtype=torch.float64)
+    together, singly = (check_gradients(fn, x).methods["central"] for fn in (torch.sin, branches))
+
+    assert together.evaluations == singly.evaluations
+    assert together.calls < singly.calls == singly.evaluations
