@@ -7,6 +7,7 @@ controlling process the same way with and without pytest-xdist.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import threading
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_gradcheck.core.results import CheckResult, Verdict
+from pytest_gradcheck.search import Stopped
 
 Record = dict[str, Any]
 
@@ -49,6 +51,7 @@ class _Group:
             "message": str(self.kept),
             "examples": self.examples,
             "inconclusive_examples": self.inconclusive,
+            "stopped": None,
             "xfail": None,
         }
         for name, (evaluations, calls, seconds) in self.effort.items():
@@ -91,14 +94,19 @@ class Recorder:
             else:
                 self.tally.conclusive += 1
 
-    def drain(self, location: Mapping[str, Any] | None = None) -> list[Record]:
+    def drain(
+        self, location: Mapping[str, Any] | None = None, stopped: Stopped | None = None
+    ) -> list[Record]:
         """Return a record for every check that had examples since the last call.
 
-        ``location`` is where the test is: ``{"path": from the rootdir, "line": from 1, or None}``.
+        ``location`` is where the test is: ``{"path": from the rootdir, "line": from 1, or None}``,
+        ``stopped`` where its search was ended.
         """
         with self._lock:
             pending, self._pending = self._pending, {}
-        return [group.record(nodeid, location) for (nodeid, _), group in pending.items()]
+        records = [group.record(nodeid, location) for (nodeid, _), group in pending.items()]
+        said = {} if stopped is None else {"stopped": dataclasses.asdict(stopped)}
+        return [{**record, **said} for record in records]
 
 
 class Aggregate:
@@ -162,6 +170,7 @@ def merge_records(old: Record, new: Record) -> Record:
         "methods": _merge_methods(kept["methods"], other["methods"]),
         "examples": old["examples"] + new["examples"],
         "inconclusive_examples": old["inconclusive_examples"] + new["inconclusive_examples"],
+        "stopped": new.get("stopped") or old.get("stopped"),
         "xfail": old["xfail"] or new["xfail"],
     }
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_gradcheck.core.errors import InvalidArgument
-from pytest_gradcheck.options import suggestion
+from pytest_gradcheck.options import SEARCH_OPTIONS, suggestion, validate_search
 
 Function = Callable[..., Any]
 
@@ -24,13 +24,14 @@ def check_keywords(inputs: dict[str, Any], options: dict[str, Any], parameters: 
     for name, value in options.items():
         if isinstance(value, SearchStrategy):
             raise InvalidArgument(name, "a strategy for an option", f"write inputs={{{name!r}: ...}}")
-    validate_options(**options)
+    validate_options(**{k: v for k, v in options.items() if k not in SEARCH_OPTIONS})
+    validate_search(**options)
     for name, value in inputs.items():
         if name not in parameters:
             if isinstance(value, SearchStrategy):
                 got, known = "a strategy for a parameter that does not exist", parameters
             else:
-                got, known = repr(value), [*parameters, *OPTION_NAMES, "inputs"]
+                got, known = repr(value), [*parameters, *OPTION_NAMES, *SEARCH_OPTIONS, "inputs"]
             raise InvalidArgument(name, got, suggestion(name, known, "the marker takes here"))
         if not isinstance(value, SearchStrategy):
             raise InvalidArgument(

@@ -28,8 +28,10 @@ from pytest_gradcheck.arguments import (
     strategies_for,
 )
 from pytest_gradcheck.core.errors import InvalidArgument
+from pytest_gradcheck.core.results import CheckResult
 from pytest_gradcheck.fixtures import Session
-from pytest_gradcheck.options import Settings
+from pytest_gradcheck.options import SEARCH_OPTIONS, Settings
+from pytest_gradcheck.search import Search
 
 MARKER = "gradcheck"
 FIXTURES = frozenset({"gradcheck", "gradgradcheck"})
@@ -77,8 +79,11 @@ def misplaced_mark(item: pytest.Item) -> str | None:
             "got a mark that came after collection, from a parameter set, or on something that is no plain "
             "function; put it on a function, class or module"
         )
-    for name in merge_marks(_late_marks(item))["inputs"]:
+    late = merge_marks(_late_marks(item))
+    for name in late["inputs"]:
         return f"got {name!r} from a parameter set, which can change options only; move it to the function"
+    if "profile" in late:
+        return "got 'profile' from a parameter set, which comes too late for it; move it to the function"
     return None
 
 
@@ -153,7 +158,7 @@ def merge_marks(marks: list[pytest.Mark]) -> dict[str, Any]:
                     raise InvalidArgument("inputs", repr(value), "give a dict of strategies by parameter")
                 for name, strategy in value.items():
                     inputs.setdefault(name, strategy)
-            elif key in OPTION_NAMES:
+            elif key in OPTION_NAMES or key in SEARCH_OPTIONS:
                 merged.setdefault(key, value)
             else:
                 inputs.setdefault(key, value)
@@ -188,7 +193,7 @@ def _wrap(
         check_keywords(inputs, options, parameters)
         strategies, unknown = strategies_for(collector, test, signature, parameters, inputs)
         test = _wrap_plain(test, signature, strategies, session)
-    _adjust_settings(test, session.settings, collector.config)
+    _adjust_settings(test, session.settings.told(options), collector.config)
     return test, unknown
 
 
@@ -271,6 +276,8 @@ def _check_example(
     # In the order in which the test names them: a gradient by hand takes them by position.
     inputs = {name: value for name, value in arguments.arguments.items() if name in drawn}
     refuse_interactive(inputs)
+    ours = session.settings_in_force()
+    wanted = ours.told(options)
     signals: list[BaseException] = []
 
     def body(**point: Any) -> Any:
@@ -285,11 +292,22 @@ def _check_example(
 
     # Not functools.wraps: the body takes the drawn inputs alone, the test's signature has the constants too.
     body.__name__, body.__qualname__ = test.__name__, test.__qualname__
-    result = session.check(body, inputs, options)
-    if signals:
-        # assume() or skip() at any evaluation speaks for the example, even if a method took it for an error.
-        raise signals[0]
-    session.conclude(result)
+
+    def ask(*, brief: bool) -> CheckResult:
+        __tracebackhide__ = True
+        from pytest_gradcheck.core.check import check_in_search
+
+        thorough = wanted.profile == "thorough"
+        told = ours.options_for_check(options)
+        result = check_in_search(body, inputs, brief=brief, thorough=thorough, **told)
+        if signals:
+            # assume() or skip() at any evaluation speaks for the example, also where a method saw an error.
+            raise signals[0]
+        return result
+
+    if session.search is None:
+        session.search = Search(wanted.max_seconds)
+    session.search.look(ask, inputs, session.record)
 
 
 def _is_signal(error: BaseException) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 
 from pytest_gradcheck.aggregate import Aggregate, Recorder, Tally
 from pytest_gradcheck.core.errors import InvalidArgument
-from pytest_gradcheck.core.results import CheckResult, GradientMismatch, Verdict
+from pytest_gradcheck.core.results import CheckResult, Verdict
 from pytest_gradcheck.options import Settings
+from pytest_gradcheck.search import Search, Stopped, mismatch, tell
 
 
 class Session:
@@ -21,10 +23,17 @@ class Session:
         self.recorder = Recorder()
         self.aggregate = Aggregate()
         self.item: pytest.Item | None = None
+        self.search: Search | None = None
 
     def begin(self) -> None:
         """Start counting for a test, or for one more run of it."""
         self.recorder.tally = Tally()
+        self.search = None
+
+    @property
+    def stopped(self) -> Stopped | None:
+        """How far the running test's search came, if its time was over before it ended."""
+        return None if self.search is None else self.search.stopped
 
     def settings_in_force(self) -> Settings:
         """Return what ``gradcheck_settings`` is for the running test, which may have overridden it."""
@@ -43,19 +52,25 @@ class Session:
         return settings
 
     def check(self, fn: Callable[..., Any], inputs: Any, options: dict[str, Any]) -> CheckResult:
-        """Check now, with the settings in force for the running test."""
+        """Check now, with the settings in force for the running test, and record the result under it.
+
+        Raises `GradientMismatch` for a failure.
+        """
         __tracebackhide__ = True
         from pytest_gradcheck.core.check import check_gradients
 
-        return check_gradients(fn, inputs, **self.settings_in_force().options_for_check(options))
+        result = check_gradients(fn, inputs, **self.settings_in_force().options_for_check(options))
+        self.record(result)
+        if "hypothesis" in sys.modules and sys.modules["hypothesis"].currently_in_test_context():
+            tell(result)
+        if result.verdict is Verdict.FAIL:
+            raise mismatch(result)
+        return result
 
-    def conclude(self, result: CheckResult) -> None:
-        """Record a result under the running test, and raise if it is a failure."""
-        __tracebackhide__ = True
+    def record(self, result: CheckResult) -> None:
+        """Take a result of the running test."""
         assert self.item is not None, "results are recorded while their test runs"
         self.recorder.add(self.item.nodeid, result)
-        if result.verdict == Verdict.FAIL:
-            raise GradientMismatch(result)
 
 
 SESSION_KEY = pytest.StashKey[Session]()
@@ -84,9 +99,7 @@ class Checker:
             raise RuntimeError(
                 f"{self._fixture} was called while no test is running; use check_gradients there"
             )
-        result = self._session.check(fn, inputs, options)
-        self._session.conclude(result)
-        return result
+        return self._session.check(fn, inputs, options)
 
     def __repr__(self) -> str:
         return f"<fixture {self._fixture}>"

@@ -12,6 +12,7 @@ import pytest
 
 from pytest_gradcheck.aggregate import Tally, margin
 from pytest_gradcheck.baseline import Key
+from pytest_gradcheck.search import Stopped
 
 #: How many times nearer to failing a check may come before a baseline objects. Other inputs are drawn in
 #: every run, and with them the margin changes by a few times.
@@ -163,7 +164,7 @@ def against_baseline(
     ]
 
 
-def nothing_checked(tally: Tally, *, marked: bool) -> str | None:
+def nothing_checked(tally: Tally, *, marked: bool, stopped: Stopped | None = None) -> str | None:
     """Return why a test that raised nothing must fail all the same, or None.
 
     A test in which no check reached a conclusion would otherwise be green for the reason that
@@ -177,7 +178,8 @@ def nothing_checked(tally: Tally, *, marked: bool) -> str | None:
         found = "the test is marked gradcheck, but not one example of it was checked"
     else:
         return None
-    return "\n".join([f"nothing-checked: {found}", *(f"  {reason}" for reason in list(tally.reasons)[:10])])
+    reasons = [*list(tally.reasons)[:10], *([] if stopped is None else [str(stopped)])]
+    return "\n".join([f"nothing-checked: {found}", *(f"  {reason}" for reason in reasons)])
 
 
 def exit_status(current: int, *, broken: bool) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -23,6 +24,13 @@ PROFILES = ("quick", "default", "thorough")
 
 # What one check can be told, as opposed to what concerns the whole session.
 CHECK_OPTIONS = ("methods", "rtol", "atol", "sensitivity", "mode", "step", "seed")
+
+
+# Settings whose flag has another name.
+_FLAGS = {"reports": "report"}
+
+# What a marker can tell a search, beside what it tells each check.
+SEARCH_OPTIONS = ("profile", "max_seconds")
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,7 @@ class Settings:
     step: float | None = None
     seed: int | None = None
     profile: str = "default"
+    max_seconds: float | None = None
     deterministic: bool = False
     reports: tuple[ReportTarget, ...] = ()
     fail_under: Fraction | None = None
@@ -73,10 +82,9 @@ class Settings:
             if name in CHECK_OPTIONS:
                 continue
             if name in {f.name for f in dataclasses.fields(self)}:
+                flag = _FLAGS.get(name, name).replace("_", "-")
                 raise InvalidArgument(
-                    name,
-                    repr(value),
-                    f"it concerns the whole session: set --gradcheck-{name.rstrip('s').replace('_', '-')}",
+                    name, repr(value), f"it concerns the whole session: set --gradcheck-{flag}"
                 )
             raise InvalidArgument(name, repr(value), suggestion(name, CHECK_OPTIONS, "replace() takes"))
         from pytest_gradcheck.core.check import validate_options
@@ -93,7 +101,13 @@ class Settings:
             # For a whole session the names are a restriction, and few checks have a gradient by hand.
             own["methods"] = tuple(name for name in own["methods"] if name != "user") or own["methods"]
         forced = {name: value for name, value in own.items() if name in self.from_flags}
-        return {**own, **explicit, **forced}
+        told = {name: value for name, value in explicit.items() if name not in SEARCH_OPTIONS}
+        return {**own, **told, **forced}
+
+    def told(self, explicit: Mapping[str, Any]) -> Settings:
+        """Return these settings with what a marker says of the search, where no flag says otherwise."""
+        said = {k: v for k, v in explicit.items() if k in SEARCH_OPTIONS and k not in self.from_flags}
+        return dataclasses.replace(self, **said)
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -114,7 +128,13 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--gradcheck-profile",
         metavar="|".join(PROFILES),
-        help="how many examples a marked test tries: at most 20, as many as Hypothesis says, or 5 times that",
+        help="how many examples a marked test tries, and how closely: at most 20; as many as Hypothesis "
+        "says; or 5 times that, and every entry of a Jacobian of up to 128 inputs and outputs",
+    )
+    group.addoption(
+        "--gradcheck-max-seconds",
+        metavar="SECONDS",
+        help="end the search of each marked test after SECONDS, and say how far it came",
     )
     group.addoption(
         "--gradcheck-deterministic",
@@ -161,6 +181,7 @@ def add_options(parser: pytest.Parser) -> None:
     for name, what in (
         ("gradcheck_methods", "methods to use, separated by commas"),
         ("gradcheck_profile", f"one of {', '.join(PROFILES)}"),
+        ("gradcheck_max_seconds", "seconds after which the search of each marked test ends"),
         ("gradcheck_fail_under", "per cent of the checks that must pass"),
         ("gradcheck_max_inconclusive", "how many checks may be inconclusive"),
         ("gradcheck_baseline", "file of what the checks came to before; a relative path starts at this file"),
@@ -187,6 +208,7 @@ def read_settings(config: pytest.Config) -> Settings:
     for name, parse in (
         ("methods", _methods),
         ("profile", _profile),
+        ("max_seconds", _seconds),
         ("fail_under", parse_percent),
         ("max_inconclusive", parse_count),
         ("baseline_factor", parse_factor),
@@ -230,6 +252,35 @@ def _profile(text: str, where: str) -> str:
     if text not in PROFILES:
         raise pytest.UsageError(f"{where}: got {text!r}; {suggestion(text, PROFILES, 'the profiles are')}")
     return text
+
+
+def _seconds(text: str, where: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not is_budget(value):
+        raise pytest.UsageError(f"{where}: got {text!r}; {BUDGET}")
+    return value
+
+
+def validate_search(**options: Any) -> None:
+    """Check what a marker says of the search; raises `InvalidArgument`."""
+    profile, seconds = options.get("profile"), options.get("max_seconds")
+    if profile is not None and profile not in PROFILES:
+        raise InvalidArgument(
+            "profile", repr(profile), suggestion(str(profile), PROFILES, "the profiles are")
+        )
+    if seconds is not None and not is_budget(seconds):
+        raise InvalidArgument("max_seconds", repr(seconds), BUDGET)
+
+
+BUDGET = "give a number of seconds above zero, such as 5"
+
+
+def is_budget(value: Any) -> bool:
+    """Whether a value is a time that a search may take."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 def parse_percent(text: str, where: str) -> Fraction:

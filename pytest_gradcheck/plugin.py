@@ -80,10 +80,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """Let the examples depend on the test alone, and fail a test that ended well and has checked nothing."""
-    with draws.by_seed_alone() if collect.is_searched(item) else contextlib.nullcontext():
-        yield
     session = item.config.stash[SESSION_KEY]
-    message = gate.nothing_checked(session.recorder.tally, marked=collect.is_wrapped(item))
+    try:
+        with draws.by_seed_alone() if collect.is_searched(item) else contextlib.nullcontext():
+            yield
+    finally:
+        if session.search is not None:
+            session.search.end()
+    message = gate.nothing_checked(
+        session.recorder.tally, marked=collect.is_wrapped(item), stopped=session.stopped
+    )
     if message is not None:
         pytest.fail(message, pytrace=False)
 
@@ -96,7 +102,8 @@ def pytest_runtest_makereport(
     report = yield
     session = item.config.stash[SESSION_KEY]
     path, line, _ = item.location
-    records = session.recorder.drain({"path": path, "line": None if line is None else line + 1})
+    place = {"path": path, "line": None if line is None else line + 1}
+    records = session.recorder.drain(place, session.stopped)
     marked = collect.is_wrapped(item)
     if records or marked:
         # pytest sends attributes that it does not know along, from pytest-xdist's workers too.

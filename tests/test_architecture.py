@@ -31,6 +31,7 @@ ALLOWED = {
         "pytest_gradcheck.core.errors",
         "pytest_gradcheck.core.message",
         "pytest_gradcheck.core.results",
+        "pytest_gradcheck.search",
     },
 }
 

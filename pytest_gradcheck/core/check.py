@@ -95,6 +95,60 @@ def check_gradients(
     InvalidArgument
         For a wrong use: the error names the argument, what was got and what would be right.
     """
+    return _check(
+        fn,
+        inputs,
+        methods=methods,
+        gradient=gradient,
+        vjp=vjp,
+        order=order,
+        wrt=wrt,
+        rtol=rtol,
+        atol=atol,
+        sensitivity=sensitivity,
+        mode=mode,
+        domain=domain,
+        step=step,
+        stop_gradients=stop_gradients,
+        seed=seed,
+        name=name,
+    )
+
+
+def check_in_search(
+    fn: Callable[..., Any], inputs: Any, *, brief: bool = False, thorough: bool = False, **options: Any
+) -> CheckResult:
+    """Check as one of the hundreds of checks that a search for a failing point makes.
+
+    A ``brief`` check has the verdict and the culprit of `check_gradients`, and of a failure little more, for
+    less: it rests on the first entry that is seen to be wrong. The others are not looked at, no cause is
+    looked for, and ``inputs`` and ``reproduce`` are empty. A ``thorough`` one looks at every entry from the
+    start where there are at most 128 inputs and outputs.
+    """
+    return _check(fn, inputs, brief=brief, thorough=thorough, **options)
+
+
+def _check(
+    fn: Callable[..., Any],
+    inputs: Any,
+    *,
+    brief: bool = False,
+    thorough: bool = False,
+    methods: Iterable[str] | None = None,
+    gradient: Callable[..., Any] | None = None,
+    vjp: Callable[..., Any] | None = None,
+    order: int = 1,
+    wrt: Any = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    sensitivity: float | None = None,
+    mode: str = "auto",
+    domain: Any = None,
+    step: float | None = None,
+    stop_gradients: str = "wrong",
+    seed: int | None = None,
+    name: str | None = None,
+) -> CheckResult:
     if isinstance(methods, Iterable) and not isinstance(methods, str):
         methods = tuple(methods)
     given = {
@@ -134,7 +188,9 @@ def check_gradients(
                 "'intended' for a function that is not torch's",
                 "only torch stops gradients",
             )
-        options = Options(chosen, methods is not None, gradient, vjp, tolerance, mode, step, held)
+        options = Options(
+            chosen, methods is not None, gradient, vjp, tolerance, mode, step, held, brief, thorough
+        )
         first = FirstOrder(problem, options)
         result = first.run()
         if order == 1:

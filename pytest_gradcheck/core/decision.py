@@ -18,7 +18,7 @@ from pytest_gradcheck.core.errors import InvalidArgument, NotImplementedByTorch,
 from pytest_gradcheck.core.jacobian import Cost, Function, Jacobian, Matrix
 from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.literal import to_source
-from pytest_gradcheck.core.locate import wrong_columns, wrong_rows
+from pytest_gradcheck.core.locate import ENTRYWISE, one_wrong_entry, wrong_columns, wrong_rows
 from pytest_gradcheck.core.problem import Dialect, Problem
 from pytest_gradcheck.core.properties import violation
 from pytest_gradcheck.core.results import (
@@ -40,9 +40,6 @@ from pytest_gradcheck.methods.base import Pullback
 #: two random projections come first, at a cost that does not grow with the number of entries.
 SMALL = 8
 
-#: Up to this many inputs and outputs doubt is settled entry by entry, beyond it by bisection.
-ENTRYWISE = 128
-
 #: How often a large problem is searched for wrong entries, a few at a time, before nobody can tell.
 ROUNDS = 16
 
@@ -63,7 +60,9 @@ def _is_not_finite(table: Table, name: str) -> bool:
 class Options:
     """What the caller asked for.
 
-    ``demanded`` says whether the methods were named, ``hold_stops`` whether stopped gradients are intended.
+    ``demanded`` says whether the methods were named, ``hold_stops`` whether stopped gradients are intended,
+    ``brief`` whether a failure is to be seen and not to be explained, ``thorough`` whether entries are looked
+    at from the start where that can be paid.
     """
 
     methods: tuple[str, ...]
@@ -74,6 +73,8 @@ class Options:
     mode: str
     step: float | None
     hold_stops: bool = False
+    brief: bool = False
+    thorough: bool = False
 
 
 class Decision:
@@ -89,6 +90,8 @@ class Decision:
         self.states: dict[str, tuple[Status, str | None]] = {}
         self.preparation: dict[str, float] = {}
         self.jacobian: Jacobian | None = None
+        #: Output and coordinate of an entry that looks wrong, where one is all that is asked for.
+        self.suspect: tuple[int, int] | None = None
         #: What the lowering saw in the function's own code: where it stops gradients.
         self.remarks: list[tuple[str, str]] = []
         #: What holds beside the values.
@@ -157,6 +160,8 @@ class Decision:
         self.jacobian = jacobian
         first = table = self._first_look(jacobian)
         if not table.settled:
+            if self.options.brief:
+                self.suspect = one_wrong_entry(jacobian, self.options.tolerance, first)
             measure(jacobian, *self.runs_to_measure(), first.kinked(self.function.inputs.size))
             table = self._close_look(jacobian, first)
         for name, why in (
@@ -256,7 +261,8 @@ class Decision:
         """Look at all of a small Jacobian, and at two random projections of a large one."""
         n, m = self.function.inputs.size, self.function.outputs.size
         tolerance, mode = self.options.tolerance, self.options.mode
-        small = n <= SMALL and m <= SMALL
+        few = ENTRYWISE if self.options.thorough else SMALL
+        small = n <= few and m <= few
         if mode == "full" or self.options.step or (mode == "auto" and small):
             return fill(jacobian, tolerance, np.eye(m), coordinates=list(range(n)))
         rng = np.random.default_rng(self.problem.seed)
@@ -268,6 +274,11 @@ class Decision:
         """Look at entries: all of them where that can be paid, else those that cause the doubt."""
         n, m = self.function.inputs.size, self.function.outputs.size
         tolerance = self.options.tolerance
+        if self.suspect is not None:
+            row, column = self.suspect
+            close = fill(jacobian, tolerance, np.eye(m)[row : row + 1], coordinates=[column], thorough=True)
+            if close.disagrees:
+                return close
         if not first.projected or (n <= ENTRYWISE and m <= ENTRYWISE):
             every = list(range(n))
             return fill(jacobian, tolerance, np.eye(m), coordinates=every, thorough=True)
@@ -361,7 +372,8 @@ class Decision:
                 text = f"the gradient of {culprit} lies outside of the one-sided slopes at a kink"
                 diagnosis = Diagnosis("kink-outside", text)
         if culprit == "torch" and diagnosis.code != "non-finite-gradient":
-            if not self.remarks and diagnosis.code not in ("kink-outside", *NOTED):
+            seek = not self.options.brief and not self.remarks
+            if seek and diagnosis.code not in ("kink-outside", *NOTED):
                 diagnosis = self.cause(diagnosis, table, bad, right) or diagnosis
             diagnosis = self._remarked(diagnosis)
         if culprit == "reference":
@@ -419,7 +431,7 @@ class Decision:
         problem = self.problem
         self.table = table
         sources: dict[str, str] = {}
-        if verdict is not Verdict.PASS:
+        if verdict is not Verdict.PASS and not self.options.brief:
             sources = {key: to_source(value) for key, value in problem.arguments.items()}
         return CheckResult(
             name=problem.name,

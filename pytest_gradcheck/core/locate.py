@@ -10,7 +10,10 @@ from pytest_gradcheck.core.compare import Tolerance
 from pytest_gradcheck.core.jacobian import Jacobian
 from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.results import DIFFERENCE_METHODS
-from pytest_gradcheck.core.table import Table
+from pytest_gradcheck.core.table import Table, fill
+
+#: Up to this many inputs and outputs doubt is settled entry by entry, beyond it by bisection.
+ENTRYWISE = 128
 
 #: As many wrong entries as a message could show.
 MOST = 4
@@ -37,6 +40,30 @@ def bisect(size: int, is_wrong: Callable[[Vector], bool], *, most: int = MOST) -
         middle = (start + stop) // 2
         pending += [(middle, stop), (start, middle)]
     return found
+
+
+def one_wrong_entry(jacobian: Jacobian, tolerance: Tolerance, first: Table) -> tuple[int, int] | None:
+    """Return output and coordinate of the entry that looks most wrong at a first look, or None.
+
+    None as well where differences contradict everybody: whether they measure anything there (they do not at
+    ties) takes all entries to tell.
+    """
+    contradicted = {c.b for c in first.evidence if c.agree is False and not first.entrywise(c)}
+    if not first.disagrees or (len(first.exact) > 1 and contradicted >= set(first.exact)):
+        return None
+    table, m = first, jacobian.function.outputs.size
+    if first.projected:
+        columns = wrong_columns(jacobian, tolerance, first)[:1]
+        if not columns:
+            return None
+        if m > ENTRYWISE:
+            rows = wrong_rows(jacobian, tolerance, columns[0])
+            return (rows[0], columns[0]) if rows else None
+        table = fill(jacobian, tolerance, np.eye(m), coordinates=columns)
+        if not table.disagrees:
+            return None
+    column = table.worst_coordinate()
+    return table.worst_row(column), column
 
 
 def wrong_columns(jacobian: Jacobian, tolerance: Tolerance, table: Table) -> list[int]:

@@ -104,7 +104,9 @@ class FirstOrder(Decision):
         failed = result.verdict is Verdict.FAIL
         if result.diagnosis.code in SILENT or not self._on_trial(pullback):
             return result
-        if failed and (result.culprit != "torch" or properties.violation(self.properties)):
+        if failed and (
+            self.options.brief or result.culprit != "torch" or properties.violation(self.properties)
+        ):
             return result
         assert isinstance(pullback, torch.TorchPullback)
         start = time.perf_counter()

@@ -188,6 +188,15 @@ class Table:
                 worst, found = float(ratio.max()), self.coordinates[int(np.argmax(ratio))]
         return found
 
+    def worst_row(self, coordinate: int) -> int:
+        """Return the row, of a table of entries, in which the methods disagree most on one coordinate."""
+        k = self.coordinates.index(coordinate)
+        ratios = []
+        for c in self.evidence:
+            at = coordinate if self.entrywise(c) else k
+            ratios.append(np.where(c.disagree, c.difference / np.fmax(c.tolerance, 1e-300), -1.0)[:, at])
+        return int(np.argmax(np.max(ratios, axis=0)))
+
     def bad_entries(self, method: str) -> Any:
         """Mark the entries on which a method disagrees with another, shape ``(rows, inputs.size)``."""
         bad = np.zeros(self.exact[method].value.shape, dtype=bool)

@@ -13,9 +13,13 @@ from pytest_gradcheck.aggregate import margin, seconds
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.results import CheckResult, GradientMismatch
 from pytest_gradcheck.reports.ranking import headline, worst_first
+from pytest_gradcheck.search import Stopped
 
 #: A message that is longer than this is not read.
 MAX_LINES = 25
+
+#: As many tests are listed that were stopped by their time budget.
+MAX_STOPPED = 5
 
 
 class _Shown(Exception):  # noqa: N818  never raised: it carries a text into pytest's own report
@@ -84,6 +88,9 @@ def summary_lines(
 ) -> list[str]:
     """Return the summary of a session in which a check ran; one line if quiet."""
     lines = [headline(summary)]
+    stopped = [check for check in checks if check.get("stopped") is not None]
+    if stopped:
+        lines[0] += f"; stopped by max_seconds: {len(stopped)}"
     if quiet:
         return lines
     worst = max(checks, key=margin)
@@ -91,6 +98,10 @@ def summary_lines(
         lines.append(f"worst margin: {margin(worst):.3g} of the tolerance, {_where(worst)}")
     slowest = max(checks, key=seconds)
     lines.append(f"slowest: {seconds(slowest):.2f} s for {_examples(slowest)}, {_where(slowest)}")
+    for check in stopped[:MAX_STOPPED]:
+        lines.append(f"{Stopped(**check['stopped'])}, {_where(check)}")
+    if len(stopped) > MAX_STOPPED:
+        lines.append(f"and {len(stopped) - MAX_STOPPED} more stopped; the report lists them")
     lines += written
     return lines
 

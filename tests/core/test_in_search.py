@@ -1,0 +1,72 @@
+"""A brief check says what a full one says; a thorough one looks at entries where a plain one projects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from test_hard_functions import ALL as RIGHT
+from test_wrong_functions import ALL as WRONG
+from test_wrong_functions import HAND
+
+from pytest_gradcheck.core.check import check_gradients, check_in_search
+from pytest_gradcheck.testing import corrupt
+
+CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+    **{name: (fault.function, fault.inputs, {"order": fault.order}) for name, fault in WRONG.items()},
+    **{case.what: (case.function, case.inputs, {"gradient": case.gradient}) for case in HAND},
+    **{name: (right.function, right.inputs, {}) for name, right in RIGHT.items()},
+}
+
+# Ties, at which differences measure nothing; a sum that vanishes; a kink; a wrong row; a second derivative.
+SHORT = [
+    "median of equal numbers",
+    "abs divides by itself",
+    "layer norm",
+    "a factor transposed",
+    *[name for name, fault in WRONG.items() if fault.order == 2][:1],
+]
+
+
+def compare(name: str) -> None:
+    function, inputs, options = CASES[name]
+    full = check_gradients(function, inputs, **options)
+    brief = check_in_search(function, inputs, brief=True, **options)
+    assert (brief.verdict, brief.culprit) == (full.verdict, full.culprit), f"{full}\n{brief}"
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_a_brief_check_says_what_a_full_one_says(name: str) -> None:
+    compare(name)
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("name", [name for name in CASES if name not in SHORT])
+def test_a_brief_check_says_what_a_full_one_says_of_each(name: str) -> None:
+    compare(name)
+
+
+def test_a_brief_check_of_a_failure_takes_fewer_evaluations() -> None:
+    wrong = corrupt(torch.nn.functional.gelu, "sign")
+    point = torch.linspace(-2, 2, 12, dtype=torch.float64).reshape(3, 4)
+    full, brief = check_gradients(wrong, point), check_in_search(wrong, point, brief=True)
+    assert (full.verdict, full.culprit) == (brief.verdict, brief.culprit) == ("fail", "torch")
+    assert brief.evaluations < full.evaluations / 3
+
+
+def test_a_thorough_check_looks_at_entries() -> None:
+    """An entry that is tiny beside the others is lost in their sum."""
+
+    def gradient(x: Any) -> Any:
+        return np.where(np.arange(12) == 5, 2e-9 * x, 2 * x * 1e3)
+
+    def function(x: Any) -> Any:
+        return (np.where(np.arange(12) == 5, 1e-9, 1e3) * x**2).sum()
+
+    x = np.linspace(1, 2, 12)
+    assert check_in_search(function, x, gradient=gradient).mode == "directional"
+    assert check_in_search(function, x, gradient=gradient, thorough=True).mode == "full"
+    long = np.linspace(1, 2, 200)
+    assert check_in_search(lambda x: (x * x).sum(), long, thorough=True).mode == "directional"
