@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.values import to_numpy
-from pytest_gradcheck.methods.base import leafwise
+from pytest_gradcheck.methods.base import is_rounding
 
 if TYPE_CHECKING:
     from pytest_gradcheck.core.problem import Problem
@@ -29,9 +28,6 @@ FEW = 8
 
 #: Points of the first batch at which the function is called by itself too: the farthest one, and others.
 SAMPLED = 3
-
-#: Another order of summation moves a value by no more than so many roundings of the largest one beside it.
-ROUNDINGS = 16
 
 
 class Batch:
@@ -54,29 +50,21 @@ class Batch:
         problem = self._problem
         try:
             # The point itself goes first, to see by how much a value moves that is computed in this way.
-            together = self._together(points)
+            together = self._together(np.concatenate([problem.point[None], points]))
         except Exception as error:
             self.refused = f"{type(error).__name__}: {error}"
             return None
         here, values = together[0], together[1:]
         sample = self._sample(points)
         single = [problem.value, *(problem.evaluate(points[k]) for k in sample)]
-        if not all(map(self._is_rounding, [here, *values[sample]], single)):
+        pairs = zip([here, *values[sample]], single, strict=True)
+        if not all(is_rounding(problem.outputs, many, one, problem.eps) for many, one in pairs):
             self.refused = "the values differ from those of single calls"
             return None
         moved = problem.value - here
         if moved.any():
             values += np.where(np.isfinite(moved), moved, 0.0)
         return values, 1 + len(sample)
-
-    def _is_rounding(self, value: Vector, single: Vector) -> bool:
-        """Whether two values of the function differ by no more than another order of summation makes."""
-        if np.array_equal(value, single, equal_nan=True):
-            return True
-        bound = leafwise(self._problem.outputs, single, ROUNDINGS * self._problem.eps)
-        finite = np.isfinite(value) & np.isfinite(single)
-        apart = np.abs(value - single)[finite] > bound[finite]
-        return np.array_equal(value[~finite], single[~finite], equal_nan=True) and not apart.any()
 
     def _sample(self, points: Points) -> list[int]:
         """Choose points for single calls: the farthest one, and others, fewer once the first came out."""

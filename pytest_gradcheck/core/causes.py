@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from pytest_gradcheck.core.compare import Tolerance
-from pytest_gradcheck.core.jacobian import Function, Jacobian, Matrix
+from pytest_gradcheck.core.jacobian import Function, Jacobian
 from pytest_gradcheck.core.layout import Layout, Vector
 from pytest_gradcheck.core.results import Diagnosis
 from pytest_gradcheck.core.table import fill
-from pytest_gradcheck.methods.base import Pullback
+from pytest_gradcheck.methods.base import Matrix, Pullback
 from pytest_gradcheck.methods.reference import ReferencePullback
 
 #: What torch says when a backward fails, and the code for it; the first that fits.

@@ -15,7 +15,7 @@ from pytest_gradcheck.core.causes import of_error
 from pytest_gradcheck.core.compare import Tolerance, vote
 from pytest_gradcheck.core.diagnose import diagnose
 from pytest_gradcheck.core.errors import InvalidArgument, NotImplementedByTorch, Unavailable
-from pytest_gradcheck.core.jacobian import Cost, Function, Jacobian, Matrix
+from pytest_gradcheck.core.jacobian import Cost, Function, Jacobian
 from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.literal import to_source
 from pytest_gradcheck.core.locate import ENTRYWISE, one_wrong_entry, wrong_columns, wrong_rows
@@ -33,12 +33,15 @@ from pytest_gradcheck.core.results import (
     Verdict,
 )
 from pytest_gradcheck.core.rounding import Runs, measure
-from pytest_gradcheck.core.table import Table, fill
-from pytest_gradcheck.methods.base import Pullback
+from pytest_gradcheck.core.table import Table, clear_case, fill
+from pytest_gradcheck.methods.base import Matrix, Pullback
 
 #: Up to this many inputs and outputs ``mode="auto"`` looks at every entry from the start; beyond it
 #: two random projections come first, at a cost that does not grow with the number of entries.
 SMALL = 8
+
+#: Up to this many a gradient that is clearly wrong is looked at entry by entry, by the short ladder.
+CLEAR = 256
 
 #: How often a large problem is searched for wrong entries, a few at a time, before nobody can tell.
 ROUNDS = 16
@@ -159,11 +162,17 @@ class Decision:
         jacobian = Jacobian(self.function, self.pullbacks, differences, self.options.step)
         self.jacobian = jacobian
         first = table = self._first_look(jacobian)
-        if not table.settled:
+        entries: Table | None = None
+        if not first.settled:
             if self.options.brief:
                 self.suspect = one_wrong_entry(jacobian, self.options.tolerance, first)
-            measure(jacobian, *self.runs_to_measure(), first.kinked(self.function.inputs.size))
-            table = self._close_look(jacobian, first)
+            clear = None
+            if self.suspect is None:
+                entries = self._entries(jacobian, first)
+                clear = entries and clear_case(jacobian, self.options.tolerance, entries)
+            if clear is None:
+                measure(jacobian, *self.runs_to_measure(), first.kinked(self.function.inputs.size))
+            table = clear or self._close_look(jacobian, first, entries)
         for name, why in (
             ("reference", self._why_reference_is_no_witness),
             ("torch", self._why_torch_is_no_witness),
@@ -173,7 +182,7 @@ class Decision:
             if reason is not None:
                 del self.pullbacks[name]
                 self.states[name] = (Status.UNAVAILABLE, reason)
-                table = self._close_look(jacobian, first)
+                table = self._close_look(jacobian, first, entries)
         if table.disagrees and table.unmeasurable:
             return self._no_common_ground(table)
         if table.disagrees and table.differences_split:
@@ -270,8 +279,20 @@ class Decision:
         tangents = np.stack([jacobian.direction(rng) for _ in range(DIRECTIONS)])
         return fill(jacobian, tolerance, rows, tangents=tangents)
 
-    def _close_look(self, jacobian: Jacobian, first: Table) -> Table:
-        """Look at entries: all of them where that can be paid, else those that cause the doubt."""
+    def _entries(self, jacobian: Jacobian, first: Table) -> Table | None:
+        """Look at all entries by the short ladder, where that may tell or will be needed, else None."""
+        n, m = self.function.inputs.size, self.function.outputs.size
+        if not first.projected:
+            return first
+        if max(n, m) <= (CLEAR if first.disagrees else ENTRYWISE):
+            return fill(jacobian, self.options.tolerance, np.eye(m), coordinates=list(range(n)))
+        return None
+
+    def _close_look(self, jacobian: Jacobian, first: Table, entries: Table | None) -> Table:
+        """Look at entries: all of them where that can be paid, else those that cause the doubt.
+
+        ``entries`` is a table of all of them by the short ladder, if there is one.
+        """
         n, m = self.function.inputs.size, self.function.outputs.size
         tolerance = self.options.tolerance
         if self.suspect is not None:
@@ -281,7 +302,7 @@ class Decision:
                 return close
         if not first.projected or (n <= ENTRYWISE and m <= ENTRYWISE):
             every = list(range(n))
-            return fill(jacobian, tolerance, np.eye(m), coordinates=every, thorough=True)
+            return fill(jacobian, tolerance, np.eye(m), coordinates=every, thorough=True, before=entries)
         table = fill(jacobian, tolerance, first.cotangents, tangents=first.tangents, thorough=True)
         cleared: set[int] = set()
         for _ in range(ROUNDS):
@@ -459,7 +480,7 @@ class Decision:
             cost = costs.get(name, Cost())
             evaluations, calls = cost.evaluations, cost.calls
             if name in self.pullbacks:
-                evaluations = calls = self.pullbacks[name].evaluations
+                evaluations, calls = self.pullbacks[name].evaluations, self.pullbacks[name].calls
             seconds = self.preparation.get(name, 0.0) + cost.seconds
             value = bar = None
             if table is not None and status is Status.OK:

@@ -14,10 +14,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pytest_gradcheck.core.layout import Layout, Vector
-from pytest_gradcheck.methods.base import Estimate, Pullback, leafwise
+from pytest_gradcheck.methods.base import Estimate, Matrix, Pullback, leafwise
 from pytest_gradcheck.methods.finite_difference import CHUNK, QUICK, THOROUGH, Lines, Slopes, textbook
-
-Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
 
 @dataclass
@@ -84,16 +82,22 @@ class Jacobian:
     costs: dict[str, Cost] = field(default_factory=dict)
     #: Measured rounding per exact method, from cotangents and rows; replaces the estimate on doubt.
     measured: dict[str, Callable[[Matrix, Matrix], Matrix]] = field(default_factory=dict)
+    _last_rows: dict[str, tuple[Any, Matrix]] = field(default_factory=dict)
 
     # -- exact methods: rows -------------------------------------------------------------------------
 
     def rows(self, name: str, cotangents: Matrix) -> Estimate:
         """Return ``cotangents · J`` by an exact method, shape ``(rows, inputs.size)``."""
         pullback = self.pullbacks[name]
-        with self._charged(name) as cost:
-            before = pullback.evaluations
-            values = np.stack([pullback.vjp(u) for u in cotangents])
-            cost.evaluations += pullback.evaluations - before
+        key = name, cotangents.shape, cotangents.tobytes()
+        # A closer look starts with the same rows.
+        if self._last_rows.get(name, (None,))[0] != key:
+            with self._charged(name) as cost:
+                before = pullback.evaluations
+                values = pullback.vjps(cotangents)
+                cost.evaluations += pullback.evaluations - before
+            self._last_rows[name] = key, values
+        values = self._last_rows[name][1]
         if name in self.measured:
             return Estimate(values, self.measured[name](cotangents, values))
         bars = np.stack([pullback.rounding(u, g) for u, g in zip(cotangents, values, strict=True)])

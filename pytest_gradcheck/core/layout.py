@@ -60,6 +60,15 @@ class Layout:
         """Cut a flat vector into float64 or complex128 arrays, one per leaf."""
         return [leaf.array(vector) for leaf in self.leaves]
 
+    def split_many(self, vectors: np.ndarray[Any, np.dtype[np.float64]]) -> list[np.ndarray[Any, Any]]:
+        """Cut k flat vectors, shape ``(k, size)``, into arrays with one axis more (copies), one per leaf."""
+        out: list[np.ndarray[Any, Any]] = []
+        for leaf in self.leaves:
+            part = np.array(vectors[:, leaf.start : leaf.stop], dtype=np.float64, order="C")
+            array = part.view(np.complex128) if leaf.is_complex else part
+            out.append(array.reshape(len(vectors), *leaf.shape))
+        return out
+
     def join(self, arrays: Sequence[Any]) -> Vector:
         """Put arrays, one per leaf and of its shape, into one flat vector."""
         out = np.zeros(self.size)

@@ -14,7 +14,7 @@ from pytest_gradcheck.core import causes, properties
 from pytest_gradcheck.core.decision import Decision, Options, random_cotangents
 from pytest_gradcheck.core.diagnose import VAGUE
 from pytest_gradcheck.core.errors import InvalidArgument, Unavailable
-from pytest_gradcheck.core.jacobian import Function, Matrix, one_by_one
+from pytest_gradcheck.core.jacobian import Function, one_by_one
 from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.problem import Dialect, Problem
 from pytest_gradcheck.core.results import (
@@ -30,7 +30,7 @@ from pytest_gradcheck.core.rounding import RUNS, Runs, nudged
 from pytest_gradcheck.core.table import Table
 from pytest_gradcheck.core.values import EPS64
 from pytest_gradcheck.methods import complex_step, reference, torch, user
-from pytest_gradcheck.methods.base import Pullback
+from pytest_gradcheck.methods.base import Matrix, Pullback
 
 #: Diagnoses of functions that two calls cannot be compared of.
 SILENT = ("nondeterministic", "non-finite-value")

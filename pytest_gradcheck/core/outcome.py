@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from pytest_gradcheck.core.compare import Comparison
-from pytest_gradcheck.core.jacobian import Function, Jacobian, Matrix
+from pytest_gradcheck.core.jacobian import Function, Jacobian
 from pytest_gradcheck.core.results import Pair, Place, Worst
 from pytest_gradcheck.core.table import Table
+from pytest_gradcheck.methods.base import Matrix
 
 
 def pairs(table: Table, function: Function) -> tuple[Pair, ...]:

@@ -110,18 +110,12 @@ class Problem:
         ]
 
     def many_values_at(self, points: Points) -> list[Any]:
-        """Return the leaves for the point itself and many others, shape ``(points, inputs.size)``.
-
-        Tensors with one axis more, of ``1 + points`` entries.
-        """
-        torch = sys.modules["torch"]
+        """Return the leaves for many points, shape ``(points, inputs.size)``: tensors with one axis more."""
+        from_numpy = sys.modules["torch"].from_numpy
         leaves = []
-        for leaf, i in zip(self.inputs.leaves, self._positions, strict=True):
-            part, original = slice(leaf.start, leaf.stop), self._leaves[i]
-            array = np.concatenate([self.point[None, part], points[:, part]])
-            array = (array.view(np.complex128) if leaf.is_complex else array).reshape(-1, *leaf.shape)
-            dtype = None if self.double else original.dtype
-            leaves.append(torch.from_numpy(array).to(device=original.device, dtype=dtype))
+        for array, i in zip(self.inputs.split_many(points), self._positions, strict=True):
+            dtype = None if self.double else self._leaves[i].dtype
+            leaves.append(from_numpy(array).to(device=self._leaves[i].device, dtype=dtype))
         return leaves
 
     @contextlib.contextmanager

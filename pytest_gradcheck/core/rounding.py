@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pytest_gradcheck.core.jacobian import Jacobian, Matrix
+from pytest_gradcheck.core.jacobian import Jacobian
 from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.values import EPS32
-from pytest_gradcheck.methods.base import Pullback, leafwise
+from pytest_gradcheck.methods.base import Matrix, Pullback, leafwise
 
 #: Another order of summation rounds differently from the measured one, but not much worse.
 MARGIN = 4.0

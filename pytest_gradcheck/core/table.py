@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from pytest_gradcheck.core.compare import NOTHING, Comparison, Tolerance, blocks, compare
-from pytest_gradcheck.core.jacobian import Differences, Jacobian, Matrix
+from pytest_gradcheck.core.jacobian import Differences, Jacobian
 from pytest_gradcheck.core.results import DIFFERENCE_METHODS
-from pytest_gradcheck.methods.base import Estimate
+from pytest_gradcheck.core.values import EPS64
+from pytest_gradcheck.methods.base import Estimate, Matrix
 
 #: A gradient is nothing but rounding where no method's is more than so many of its own measured error bars,
 #: and would move the output by no more than so many roundings of its value when the input moves by its size.
 NOISE_BARS, NOISE_ROUNDINGS = 16.0, 64.0
+
+#: A gradient is wrong beyond doubt where it is farther off than so many times what is allowed.
+FAR = 10.0
 
 #: Differences say nothing of entries this far below the largest one beside them: a function that cancels
 #: large parts (``1 + erf(x)`` near minus one) is flat or straight there for no reason but rounding.
@@ -35,6 +39,8 @@ class Table:
     exact: dict[str, Estimate]
     differences: Differences | None
     comparisons: list[Comparison] = field(default_factory=list)
+    #: Positions of the columns that have had the long ladder.
+    refined: frozenset[int] = frozenset()
 
     @property
     def projected(self) -> bool:
@@ -156,6 +162,26 @@ class Table:
         backing = {c.a for c in measured} - {c.a for c in measured if not c.agree}
         return bool(backing)
 
+    def clearly_wrong(self) -> tuple[str | None, Any]:
+        """Return the one method that is wrong beyond doubt, if there is one, and where: a mask.
+
+        Another exact method agrees with central differences wherever this one is far from them, and differs
+        from them nowhere. Both compute in float64, and rounding would have spoilt the one as the other.
+        """
+        nobody = None, np.zeros((len(self.cotangents), len(self.coordinates)), dtype=bool)
+        d = self.differences
+        if self.projected or d is None or self.kinks:
+            return nobody
+        central = {c.b: c for c in self.evidence if c.a == "central"}
+        apart = {name: c.disagree for name, c in central.items() if c.disagree.any()}
+        if len(apart) != 1 or len(central) < 2:
+            return nobody
+        (name,) = apart
+        bad = apart[name]
+        far = (central[name].difference > FAR * central[name].tolerance) & ~d.one_sided
+        backed = any(bool(c.resolved[bad].all()) for other, c in central.items() if other != name)
+        return (name, bad) if backed and bool(far[bad].all()) else nobody
+
     def doubtful_columns(self) -> list[int]:
         """Return the positions of columns that differ, are unresolved, or have a kink."""
         assert self.differences is not None
@@ -217,29 +243,65 @@ def fill(
     tangents: Matrix | None = None,
     coordinates: list[int] | None = None,
     thorough: bool = False,
+    before: Table | None = None,
 ) -> Table:
     """Ask every method for the same rows and columns, and compare.
 
     With ``thorough``, the columns that a short ladder of steps leaves in doubt get the long one, and
-    a difference must be outside of three error bars to count.
+    a difference must be outside of three error bars to count. What differences said in ``before``, a table of
+    the same columns, need not be asked again if the rows are the same too.
     """
     at = coordinates or []
     exact = {name: jacobian.rows(name, cotangents) for name in jacobian.pullbacks}
+    if before is not None and not np.array_equal(before.cotangents, cotangents):
+        before = None
     found: Differences | None = None
     if jacobian.differences and tangents is not None:
         found = jacobian.along(tangents, cotangents, thorough=thorough)
     elif jacobian.differences:
-        seeds = None if _is_identity(cotangents) else cotangents
-        found = jacobian.columns(at, seeds, thorough=False)
-    table = Table(cotangents, tangents, at, exact, found)
-    _compare_all(table, jacobian, tolerance, thorough)
+        found = before.differences if before else jacobian.columns(at, _seeds(cotangents), thorough=False)
+    table = Table(cotangents, tangents, at, exact, found, refined=before.refined if before else frozenset())
+    _compare_all(table, jacobian, tolerance, thorough, nothing=NOTHING if table.refined else 0.0)
     if thorough and found is not None and tangents is None:
-        doubtful = table.doubtful_columns()
-        if doubtful:
-            close = jacobian.columns([at[k] for k in doubtful], seeds, thorough=True)
-            table.differences = found.replaced(doubtful, close)
-            _compare_all(table, jacobian, tolerance, thorough, nothing=NOTHING)
+        doubtful = [k for k in table.doubtful_columns() if k not in table.refined]
+        return _refined(table, jacobian, tolerance, doubtful) if doubtful else table
     return table
+
+
+def clear_case(jacobian: Jacobian, tolerance: Tolerance, table: Table) -> Table | None:
+    """Return the table with one method wrong beyond doubt, or None if it is not so.
+
+    Most wrong gradients are wrong by far. If the long ladder says the same of some columns, the others can do
+    without it, and rounding need not be measured.
+    """
+    name, bad = table.clearly_wrong()
+    if name is None or jacobian.pullbacks[name].eps > EPS64 or name == "reference":
+        return None
+    central = next(c for c in table.evidence if (c.a, c.b) == ("central", name))
+    columns = np.flatnonzero(bad.any(axis=0))
+    worst = np.argmax(np.where(bad, central.difference / central.tolerance, 0.0).max(axis=0))
+    some = sorted({int(worst), int(columns[0]), int(columns[-1])})
+    close = _refined(table, jacobian, tolerance, some)
+    again, still = close.clearly_wrong()
+    return close if again == name and bool(still[:, some].any(axis=0).all()) else None
+
+
+def _refined(table: Table, jacobian: Jacobian, tolerance: Tolerance, columns: list[int]) -> Table:
+    """Take the long ladder for some columns of a table."""
+    assert table.differences is not None
+    at = [table.coordinates[k] for k in columns]
+    close = jacobian.columns(at, _seeds(table.cotangents), thorough=True)
+    found = table.differences.replaced(columns, close)
+    refined = table.refined | frozenset(columns)
+    table = replace(table, differences=found, comparisons=[], refined=refined)
+    _compare_all(table, jacobian, tolerance, True, nothing=NOTHING)
+    return table
+
+
+def _seeds(cotangents: Matrix) -> Matrix | None:
+    """Return the cotangents to contract differences with, None for each output by itself."""
+    same = cotangents.shape[0] == cotangents.shape[1] and bool((cotangents == np.eye(len(cotangents))).all())
+    return None if same else cotangents
 
 
 def _compare_all(
@@ -428,7 +490,3 @@ def _accept_subgradients(table: Table, tolerance: Tolerance) -> None:
         c.disagree[right], c.resolved[right] = False, True
         # How far apart two right slopes are is what the kink allows.
         c.tolerance[right] = np.fmax(c.tolerance, c.difference)[right]
-
-
-def _is_identity(matrix: Matrix) -> bool:
-    return matrix.shape[0] == matrix.shape[1] and bool((matrix == np.eye(len(matrix))).all())

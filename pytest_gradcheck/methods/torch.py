@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, cast
@@ -15,12 +16,15 @@ from pytest_gradcheck.core.errors import NotImplementedByTorch, Unavailable
 from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.problem import Dialect, Problem
 from pytest_gradcheck.core.values import EPS32, EPS64, to_numpy
-from pytest_gradcheck.methods.base import Program, Pullback, gradient_layouts
+from pytest_gradcheck.methods.base import Matrix, Program, Pullback, gradient_layouts, is_rounding
 
 Precision = Literal["own", "double", "single"]
 
 #: What torch says of an operation that has no derivative, or whose backward has none.
 NO_DERIVATIVE = re.compile(r"derivative for .+ is not implemented")
+
+#: So many cotangents are worth a backward pass with one axis more, and three more to compare it with.
+MANY = 12
 
 #: What torch says when it is asked for single gradients through a reentrant checkpoint.
 REENTRANT = "use_reentrant=True"
@@ -100,6 +104,8 @@ class TorchPullback(Pullback):
     leaves: list[Any]
     outs: list[Any]
     arithmetic: Callable[[], AbstractContextManager[Any]]
+    #: Whether a backward pass with one axis more has not been seen to fail.
+    takes_batches: bool = True
     #: Whether a reentrant checkpoint lies on the way, which only a plain backward passes.
     reentrant: bool = False
 
@@ -133,6 +139,49 @@ class TorchPullback(Pullback):
         grads = self.pull(self.seeds(cotangent))
         return self.program.inputs.join([to_numpy(g) for g in grads])
 
+    def vjps(self, cotangents: Matrix) -> Matrix:
+        """Pull many cotangents back, in one backward pass where that gives what single passes give."""
+        together = self._vjps_together(cotangents) if self.takes_batches and len(cotangents) >= MANY else None
+        return super().vjps(cotangents) if together is None else together
+
+    def _vjps_together(self, cotangents: Matrix) -> Matrix | None:
+        """As `vjps`; None where the batch is refused, or differs from single passes."""
+        import torch
+
+        self.takes_batches = False
+        live = [k for k, out in enumerate(self.outs) if out.requires_grad]
+        parts = self.program.outputs.split_many(cotangents)
+        if not live or self.reentrant or self.arithmetic is not nullcontext:
+            return None
+        outs = [self.outs[k] for k in live]
+        seeds = [
+            torch.from_numpy(parts[k]).to(device=self.outs[k].device, dtype=self.outs[k].dtype) for k in live
+        ]
+        try:
+            with self.program.surroundings(self.leaves), warnings.catch_warnings():
+                # Nobody asked for this pass: that an operation has no rule for it concerns no user.
+                warnings.simplefilter("ignore")
+                grads = torch.autograd.grad(
+                    outs, self.leaves, seeds, retain_graph=True, allow_unused=True, is_grads_batched=True
+                )
+        except Exception:
+            # A backward that looks at its numbers, or writes into what has no axis more.
+            return None
+        inputs, none = self.program.inputs, torch.zeros(len(cotangents), 1)
+        filled = [
+            none.expand(-1, leaf.numel()) if g is None else g
+            for leaf, g in zip(self.leaves, grads, strict=True)
+        ]
+        values = inputs.join_many([to_numpy(g) for g in filled])
+        # Single passes come last: they differ if the batch has changed what was saved.
+        for k in (0, len(cotangents) // 2, len(cotangents) - 1):
+            if not is_rounding(inputs, values[k], self.vjp(cotangents[k]), self.eps):
+                return None
+        self.takes_batches = True
+        self.evaluations += len(cotangents)
+        self.calls += 1
+        return values
+
     def seeds(self, cotangent: Vector) -> list[Any]:
         """Return a flat cotangent as tensors of its own, one per output."""
         import torch
@@ -147,6 +196,7 @@ class TorchPullback(Pullback):
         import torch
 
         self.evaluations += 1
+        self.calls += 1
         live = [(out, seed) for out, seed in zip(self.outs, seeds, strict=True) if out.requires_grad]
         grads: Sequence[Any] = [None] * len(self.leaves)
         if live:

@@ -63,6 +63,7 @@ class _UserVjp(_User):
         problem = self._problem
         given = problem.output_cotangent(cotangent)
         self.evaluations += 1
+        self.calls += 1
         args, kwargs = problem.native_arguments()
         # A keyword where the name allows it, so that vjp(*inputs, cotangent) may have defaults after it.
         if _takes_cotangent(self._function):
