@@ -170,7 +170,11 @@ def merge_records(old: Record, new: Record) -> Record:
         "methods": _merge_methods(kept["methods"], other["methods"]),
         "examples": old["examples"] + new["examples"],
         "inconclusive_examples": old["inconclusive_examples"] + new["inconclusive_examples"],
-        "stopped": new.get("stopped") or old.get("stopped"),
+        "stopped": max(
+            (r["stopped"] for r in (old, new) if r.get("stopped") is not None),
+            key=lambda stopped: (stopped["after"], stopped["of"], stopped["max_seconds"], stopped["failed"]),
+            default=None,
+        ),
         "xfail": old["xfail"] or new["xfail"],
     }
 

@@ -451,6 +451,8 @@ class Decision:
         """Write down what was found."""
         problem = self.problem
         self.table = table
+        if table is not None and table.differences is not None and table.differences.one_sided.any():
+            labels += ("one-sided",)
         sources: dict[str, str] = {}
         if verdict is not Verdict.PASS and not self.options.brief:
             sources = {key: to_source(value) for key, value in problem.arguments.items()}

@@ -9,6 +9,7 @@ from pages import ROOT
 
 import pytest_gradcheck
 from pytest_gradcheck.core.check import OPTION_NAMES
+from pytest_gradcheck.options import SEARCH_OPTIONS
 
 PAGE = (ROOT / "docs/reference/pytest.md").read_text(encoding="utf-8")
 API = (ROOT / "docs/reference/api.md").read_text(encoding="utf-8")
@@ -31,7 +32,10 @@ def test_every_ini_key_is_there_and_no_other(pytestconfig):
 def test_every_option_is_there_and_no_other():
     table = PAGE[PAGE.index("### Options") : PAGE.index("## Fixtures")]
     rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
-    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(OPTION_NAMES)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == {
+        *OPTION_NAMES,
+        *SEARCH_OPTIONS,
+    }
 
 
 @pytest.mark.parametrize("name", pytest_gradcheck.__all__)
