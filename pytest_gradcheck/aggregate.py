@@ -43,7 +43,7 @@ class _Group:
         if _stands(_weight(result.verdict, _margin(result)), _weight(self.kept.verdict, _margin(self.kept))):
             self.kept = result
 
-    def record(self, nodeid: str, location: Mapping[str, Any] | None) -> Record:
+    def record(self, nodeid: str, location: Mapping[str, Any] | None, figures: bool) -> Record:
         record = {
             "nodeid": nodeid,
             "location": location,
@@ -53,6 +53,7 @@ class _Group:
             "inconclusive_examples": self.inconclusive,
             "stopped": None,
             "xfail": None,
+            "figures": _figures(self.kept) if figures else {},
         }
         for name, (evaluations, calls, seconds) in self.effort.items():
             if name in record["methods"]:
@@ -60,6 +61,17 @@ class _Group:
                 record["methods"][name].update(effort)
         plain: Record = plain_data(record)
         return plain
+
+
+def _figures(result: CheckResult) -> Mapping[str, Any]:
+    """Return the figures of a check, or nothing where the function does not bear to be called once more."""
+    try:
+        return result.figures()
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:
+        # pytest's skip() is no Exception, and may stand in the function under test.
+        return {}
 
 
 @dataclass
@@ -72,9 +84,13 @@ class Tally:
 
 
 class Recorder:
-    """Takes every result where it arises and hands out records of what is new since the last time."""
+    """Takes every result where it arises and hands out records of what is new since the last time.
 
-    def __init__(self) -> None:
+    With ``figures`` each record has those of the example that stands for it.
+    """
+
+    def __init__(self, *, figures: bool = False) -> None:
+        self._figures = figures
         self.tally = Tally()
         self._pending: dict[tuple[str, str], _Group] = {}
         # Tests may check from threads of their own.
@@ -104,7 +120,7 @@ class Recorder:
         """
         with self._lock:
             pending, self._pending = self._pending, {}
-        records = [group.record(nodeid, location) for (nodeid, _), group in pending.items()]
+        records = [group.record(nodeid, location, self._figures) for (nodeid, _), group in pending.items()]
         said = {} if stopped is None else {"stopped": dataclasses.asdict(stopped)}
         return [{**record, **said} for record in records]
 

@@ -295,11 +295,11 @@ def _check_example(
 
     def ask(*, brief: bool) -> CheckResult:
         __tracebackhide__ = True
-        from pytest_gradcheck.core.check import check_in_search
+        from pytest_gradcheck.core.check import check_in_test
 
         thorough = wanted.profile == "thorough"
         told = ours.options_for_check(options)
-        result = check_in_search(body, inputs, brief=brief, thorough=thorough, **told)
+        result = check_in_test(body, inputs, brief=brief, thorough=thorough, **told)
         if signals:
             # assume() or skip() at any evaluation speaks for the example, also where a method saw an error.
             raise signals[0]

@@ -12,6 +12,7 @@ from pytest_gradcheck.aggregate import Aggregate, Recorder, Tally
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.results import CheckResult, Verdict
 from pytest_gradcheck.options import Settings
+from pytest_gradcheck.reports import FORMATS
 from pytest_gradcheck.search import Search, Stopped, mismatch, tell
 
 
@@ -20,7 +21,7 @@ class Session:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.recorder = Recorder()
+        self.recorder = Recorder(figures=any(FORMATS[to.format].figures for to in settings.reports))
         self.aggregate = Aggregate()
         self.item: pytest.Item | None = None
         self.search: Search | None = None
@@ -57,9 +58,9 @@ class Session:
         Raises `GradientMismatch` for a failure.
         """
         __tracebackhide__ = True
-        from pytest_gradcheck.core.check import check_gradients
+        from pytest_gradcheck.core.check import check_in_test
 
-        result = check_gradients(fn, inputs, **self.settings_in_force().options_for_check(options))
+        result = check_in_test(fn, inputs, **self.settings_in_force().options_for_check(options))
         self.record(result)
         if "hypothesis" in sys.modules and sys.modules["hypothesis"].currently_in_test_context():
             tell(result)

@@ -46,6 +46,7 @@ def read_report(path: Path, argument: str) -> dict[str, Any]:
         )
     for check in data["checks"]:
         check.setdefault("xfail", None)
+        check.setdefault("stopped", None)
         check.setdefault("reproduce", "")
     return data
 

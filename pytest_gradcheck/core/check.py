@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import importlib
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from pytest_gradcheck.core.arguments import OPTION_NAMES, validate_options
 from pytest_gradcheck.core.compare import Tolerance
-from pytest_gradcheck.core.decision import Options
+from pytest_gradcheck.core.decision import Decision, Options
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.orders import FirstOrder, SecondOrder
 from pytest_gradcheck.core.problem import Dialect, Problem
@@ -95,7 +96,7 @@ def check_gradients(
     InvalidArgument
         For a wrong use: the error names the argument, what was got and what would be right.
     """
-    return _check(
+    result, _ = _check(
         fn,
         inputs,
         methods=methods,
@@ -113,19 +114,30 @@ def check_gradients(
         seed=seed,
         name=name,
     )
+    return result
 
 
-def check_in_search(
+def check_in_test(
     fn: Callable[..., Any], inputs: Any, *, brief: bool = False, thorough: bool = False, **options: Any
 ) -> CheckResult:
-    """Check as one of the hundreds of checks that a search for a failing point makes.
+    """Check as `check_gradients` does, for a test: the result can draw its figures.
 
-    A ``brief`` check has the verdict and the culprit of `check_gradients`, and of a failure little more, for
-    less: it rests on the first entry that is seen to be wrong. The others are not looked at, no cause is
-    looked for, and ``inputs`` and ``reproduce`` are empty. A ``thorough`` one looks at every entry from the
-    start where there are at most 128 inputs and outputs.
+    A search for a failing point makes hundreds of checks. A ``brief`` one has the verdict and the culprit of
+    `check_gradients`, and of a failure little more, for less: it rests on the first entry that is seen to be
+    wrong. The others are not looked at, no cause is looked for, and ``inputs`` and ``reproduce`` are empty. A
+    ``thorough`` one looks at every entry from the start where there are at most 128 inputs and outputs.
     """
-    return _check(fn, inputs, brief=brief, thorough=thorough, **options)
+    result, decision = _check(fn, inputs, brief=brief, thorough=thorough, **options)
+    if brief:
+        return result
+    return dataclasses.replace(result, figures=functools.partial(_draw, decision, result.culprit))
+
+
+def _draw(decision: Decision, culprit: str | None) -> dict[str, Any]:
+    from pytest_gradcheck.core.figures import figures
+
+    with kept_random_states(), np.errstate(all="ignore"):
+        return figures(decision, culprit)
 
 
 def _check(
@@ -148,7 +160,7 @@ def _check(
     stop_gradients: str = "wrong",
     seed: int | None = None,
     name: str | None = None,
-) -> CheckResult:
+) -> tuple[CheckResult, Decision]:
     if isinstance(methods, Iterable) and not isinstance(methods, str):
         methods = tuple(methods)
     given = {
@@ -194,11 +206,12 @@ def _check(
         first = FirstOrder(problem, options)
         result = first.run()
         if order == 1:
-            return result
+            return result, first
         if result.verdict is Verdict.PASS:
-            return SecondOrder(first).run()
+            second = SecondOrder(first)
+            return second.run(), second
         skipped = NotChecked("second order", "the first order did not pass")
-        return dataclasses.replace(result, not_checked=(*result.not_checked, skipped))
+        return dataclasses.replace(result, not_checked=(*result.not_checked, skipped)), first
 
 
 def assert_gradients(fn: Callable[..., Any], inputs: Any, **options: Any) -> None:

@@ -22,11 +22,11 @@ def pairs(table: Table, function: Function) -> tuple[Pair, ...]:
 
 def worst(table: Table, jacobian: Jacobian) -> Worst | None:
     """Return the entry (or projection) where the methods are farthest apart, in units of the tolerance."""
-    counted = [c for c in table.evidence if c.difference.size]
-    if not counted:
+    found = _farthest(table)
+    if found is None:
         return None
-    c = max(counted, key=lambda c: (c.agree is False, _ratio(c)[_worst_index(c)]))
-    k = row, column = _worst_index(c)
+    c, k = found
+    row, column = k
     whole = table.entrywise(c)
     values: dict[str, float] = {}
     bars: dict[str, float] = {}
@@ -46,6 +46,25 @@ def worst(table: Table, jacobian: Jacobian) -> Worst | None:
         bars[name] = float(shown.uncertainty[row, column])
     place = _place(c, k, table, jacobian.function)
     return Worst(place, values, bars, float(c.difference[k]), float(c.tolerance[k]))
+
+
+def worst_entry(table: Table) -> tuple[int, int]:
+    """Return the row of the worst entry, and its coordinate or, in a table of projections, its tangent."""
+    found = _farthest(table)
+    if found is None:
+        return 0, 0
+    c, (row, column) = found
+    if table.projected:
+        return row, 0 if table.entrywise(c) else column
+    return row, column if table.entrywise(c) else table.coordinates[column]
+
+
+def _farthest(table: Table) -> tuple[Comparison, tuple[int, int]] | None:
+    counted = [c for c in table.evidence if c.difference.size]
+    if not counted:
+        return None
+    c = max(counted, key=lambda c: (c.agree is False, _ratio(c)[_worst_index(c)]))
+    return c, _worst_index(c)
 
 
 def shown(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -163,7 +163,8 @@ class CheckResult:
     """The outcome of one check at one point; ``str()`` of it is the text that a person reads.
 
     ``inputs`` is, for every verdict but a pass, the point as Python source, exact to the last bit, by
-    argument name; ``reproduce`` a call that makes this check again.
+    argument name; ``reproduce`` a call that makes this check again. ``figures()`` evaluates the function some
+    hundred times more and returns what the HTML report shows, as plain data; nothing, from `check_gradients`.
     """
 
     name: str
@@ -182,7 +183,7 @@ class CheckResult:
     reproduce: str = ""
     labels: tuple[str, ...] = ()
     properties: tuple[Property, ...] = ()
-    details: Mapping[str, Any] = field(default_factory=dict)
+    figures: Callable[[], Mapping[str, Any]] = dict
 
     @property
     def evaluations(self) -> int:

@@ -16,6 +16,7 @@ from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.problem import Dialect, Problem
 from pytest_gradcheck.core.values import EPS32, EPS64
 from pytest_gradcheck.methods.base import Program, Pullback, gradient_layouts
+from reference_engine.graph import ancestors
 
 
 def prepare(problem: Problem, *, hold_stops: bool = False) -> ReferencePullback:
@@ -163,6 +164,23 @@ class ReferencePullback(Pullback):
             disturbed = functools.partial(reference_engine.perturbed, EPS32, seed)
             coarse.append(ReferencePullback.at(self.program, self.arrays, EPS32, disturbed))
         return coarse
+
+    def picture(self, most: int) -> str | None:
+        """Return the graph of a program with one output as SVG, with values and gradients.
+
+        None if it has more than ``most`` values that depend on the inputs.
+        """
+        leaves = [
+            reference_engine.Tensor(array, requires_grad=True, label=leaf.name)
+            for array, leaf in zip(self.arrays, self.program.inputs.leaves, strict=True)
+        ]
+        with np.errstate(all="ignore"):
+            (out,) = self.program.run(*leaves)
+            if not isinstance(out, reference_engine.Tensor) or len(ancestors([out._node])) > most:
+                return None
+            out.label = out.label or self.program.outputs.leaves[0].name
+            out.backward()
+        return reference_engine.draw(out).svg
 
 
 def _single(array: Any) -> type[np.generic]:

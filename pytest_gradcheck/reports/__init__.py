@@ -18,16 +18,18 @@ from typing import Any
 class Format:
     """A format's module, imported when a report is written, and the endings that choose it.
 
-    One that ``appends`` keeps what the file holds already.
+    One that ``appends`` keeps what the file holds already; one with ``figures`` shows those of each check.
     """
 
     module: str
     endings: tuple[str, ...] = ()
     appends: bool = False
+    figures: bool = False
 
 
 FORMATS: Mapping[str, Format] = {
-    "json": Format("pytest_gradcheck.reports.json_report", (".json",)),
+    "json": Format("pytest_gradcheck.reports.json_report", (".json",), figures=True),
+    "html": Format("pytest_gradcheck.reports.html_report", (".html", ".htm"), figures=True),
     "markdown": Format("pytest_gradcheck.reports.markdown", (".md", ".markdown")),
     "markdown-append": Format("pytest_gradcheck.reports.markdown", appends=True),
     "sarif": Format("pytest_gradcheck.reports.sarif", (".sarif", ".sarif.json")),

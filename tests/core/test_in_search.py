@@ -11,7 +11,7 @@ from test_hard_functions import ALL as RIGHT
 from test_wrong_functions import ALL as WRONG
 from test_wrong_functions import HAND
 
-from pytest_gradcheck.core.check import check_gradients, check_in_search
+from pytest_gradcheck.core.check import check_gradients, check_in_test
 from pytest_gradcheck.testing import corrupt
 
 CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
@@ -33,7 +33,7 @@ SHORT = [
 def compare(name: str) -> None:
     function, inputs, options = CASES[name]
     full = check_gradients(function, inputs, **options)
-    brief = check_in_search(function, inputs, brief=True, **options)
+    brief = check_in_test(function, inputs, brief=True, **options)
     assert (brief.verdict, brief.culprit) == (full.verdict, full.culprit), f"{full}\n{brief}"
 
 
@@ -51,7 +51,7 @@ def test_a_brief_check_says_what_a_full_one_says_of_each(name: str) -> None:
 def test_a_brief_check_of_a_failure_takes_fewer_evaluations() -> None:
     wrong = corrupt(torch.nn.functional.gelu, "sign")
     point = torch.linspace(-2, 2, 12, dtype=torch.float64).reshape(3, 4)
-    full, brief = check_gradients(wrong, point), check_in_search(wrong, point, brief=True)
+    full, brief = check_gradients(wrong, point), check_in_test(wrong, point, brief=True)
     assert (full.verdict, full.culprit) == (brief.verdict, brief.culprit) == ("fail", "torch")
     assert brief.evaluations < full.evaluations / 2
 
@@ -66,7 +66,7 @@ def test_a_thorough_check_looks_at_entries() -> None:
         return (np.where(np.arange(12) == 5, 1e-9, 1e3) * x**2).sum()
 
     x = np.linspace(1, 2, 12)
-    assert check_in_search(function, x, gradient=gradient).mode == "directional"
-    assert check_in_search(function, x, gradient=gradient, thorough=True).mode == "full"
+    assert check_in_test(function, x, gradient=gradient).mode == "directional"
+    assert check_in_test(function, x, gradient=gradient, thorough=True).mode == "full"
     long = np.linspace(1, 2, 200)
-    assert check_in_search(lambda x: (x * x).sum(), long, thorough=True).mode == "directional"
+    assert check_in_test(lambda x: (x * x).sum(), long, thorough=True).mode == "directional"

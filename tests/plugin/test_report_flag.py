@@ -118,11 +118,11 @@ def test_the_flag_beats_the_ini_key(project: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("html:report.html", "*got 'html:report.html' of type 'html'; the types are: json*"),
+        ("xml:report.xml", "*got 'xml:report.xml' of type 'xml'; *the types are: json*"),
         ("jsn:report", "*of type 'jsn'; did you mean 'json'? the types are: json*"),
         (
-            "report.html",
-            "*got 'report.html', whose ending tells no type; write TYPE:PATH, where the types are: json*",
+            "report.xml",
+            "*got 'report.xml', whose ending tells no type; write TYPE:PATH, where the types are: json*",
         ),
         ("json:", "*got 'json:', without a path; write TYPE:PATH*"),
         ("", "*got '', without a path; write TYPE:PATH*"),

@@ -25,7 +25,7 @@ def test_known(gradcheck):
 def test_undecided(gradcheck):
     gradcheck(lambda x: x * x, 1.0, methods=("central", "forward"), name="undecided")
 """
-FORMATS = {"json": "r.json", "markdown": "r.md", "sarif": "r.sarif"}
+FORMATS = {"json": "r.json", "html": "r.html", "markdown": "r.md", "sarif": "r.sarif"}
 VERDICTS = {
     "test_it.py::test_right[a|b]": "pass",
     "test_it.py::test_right[<b>]": "pass",
@@ -38,6 +38,12 @@ SIGNS = {"❌ fail": "fail", "❎ expected fail": "fail", "❔ inconclusive": "i
 
 def of_json(text: str) -> dict[str, str]:
     return {check["nodeid"]: check["verdict"] for check in json.loads(text)["checks"]}
+
+
+def of_html(text: str) -> dict[str, str]:
+    found = re.search('<script type="application/json" id="report">(.*?)</script>', text, re.DOTALL)
+    assert found is not None
+    return of_json(found[1])
 
 
 def of_markdown(text: str) -> dict[str, str]:
@@ -57,7 +63,7 @@ def of_sarif(text: str) -> dict[str, str]:
 def test_every_format_says_the_same(project: Any, workers: int) -> None:
     project.write(test_it=SOURCE)
     project.run(*(f"--gradcheck-report={path}" for path in FORMATS.values()), workers=workers)
-    for name, read in (("json", of_json), ("markdown", of_markdown), ("sarif", of_sarif)):
+    for name, read in (("json", of_json), ("html", of_html), ("markdown", of_markdown), ("sarif", of_sarif)):
         assert read((project.path / FORMATS[name]).read_text(encoding="utf-8")) == VERDICTS, name
 
 
@@ -94,3 +100,36 @@ def test_a_step_summary_is_appended_to(project: Any) -> None:
     text = summary.read_text(encoding="utf-8")
     assert text.startswith("# Before\n## Gradient checks\n")
     assert text.count("**1 check: 1 pass**") == 2
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_figures_are_drawn_of_what_stands_for_each_test(project: Any, workers: int) -> None:
+    project.write(
+        test_it="""
+        import torch
+
+        @pytest.mark.gradcheck(x=numbers, gradient=wrong)
+        def test_wrong(x):
+            return x * x
+
+        def test_skips_in_the_end(gradcheck):
+            calls = []
+
+            def f(x):
+                calls.append(x)
+                if done:
+                    pytest.skip("not once more")
+                return x * x
+
+            done = False
+            gradcheck(f, 1.0)
+            done = True
+        """
+    )
+    result = project.run("--gradcheck-report=r.json", workers=workers)
+    result.assert_outcomes(passed=1, failed=1)
+    skips, wrong = project.report("r.json")["checks"]
+    assert skips["figures"] == {}
+    assert wrong["figures"]["curve"]["slopes"]["user"] == 3.0
+    assert wrong["figures"]["curve"]["at"] == [1.0, 1.0], "the smallest example"
+    project.run("--gradcheck-report=r.md", "--gradcheck-report=r.sarif", workers=workers)
