@@ -138,13 +138,15 @@ def _moved(inputs: Layout, point: Vector, seed: int) -> Iterator[tuple[str, Vect
 
 
 def mistake(
-    pullback: ReferencePullback, rows: Matrix, wrong: Matrix, bad: Any, culprit: str
+    pullback: ReferencePullback, rows: Matrix, wrong: Matrix, first: int, culprit: str
 ) -> Diagnosis | None:
-    """Say which term or sum a gradient lacks, if leaving it out of the right one gives the wrong one."""
+    """Say which term or sum a gradient lacks, if leaving it out of the right one gives the wrong one.
+
+    ``wrong`` is the gradient on trial for the cotangents ``rows``; row ``first`` is known to be wrong.
+    """
     from pytest_gradcheck.methods.mistakes import Mistakes
 
     try:
-        first = int(np.argmax(bad.any(axis=1)))
         for kind in Mistakes(pullback):
             if not _same(kind.gradient(rows[first]), wrong[first]):
                 continue

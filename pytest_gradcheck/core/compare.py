@@ -78,7 +78,7 @@ def compare(
     an error must be seen, so its own size counts for nothing.
     """
     with np.errstate(invalid="ignore", over="ignore"):
-        size = scale if projected else np.fmax(_finite(left.value), _finite(right.value))
+        size = scale if projected else np.fmax(finite(left.value), finite(right.value))
         bars = left.uncertainty + right.uncertainty + grain * scale
         allowed = tolerance.rtol * size + tolerance.atol + tolerance.tiny + bars
         difference = np.abs(left.value - right.value)
@@ -97,7 +97,8 @@ def compare(
     return Comparison(a, b, left, right, difference, allowed, disagree, resolved)
 
 
-def _finite(values: Any) -> Any:
+def finite(values: Any) -> Any:
+    """Return magnitudes, zero for what is not finite."""
     return np.where(np.isfinite(values), np.abs(values), 0.0)
 
 
@@ -108,7 +109,7 @@ def blocks(layout: Layout, values: Iterable[Any]) -> Any:
     """
     out = None
     for value in values:
-        size = _finite(value)
+        size = finite(value)
         out = size if out is None else np.fmax(out, size)
     assert out is not None
     out = out.copy()

@@ -18,7 +18,7 @@ from pytest_gradcheck.core.errors import InvalidArgument, NotImplementedByTorch,
 from pytest_gradcheck.core.jacobian import Cost, Function, Jacobian
 from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.literal import to_source
-from pytest_gradcheck.core.locate import ENTRYWISE, one_wrong_entry, wrong_columns, wrong_rows
+from pytest_gradcheck.core.locate import ENTRYWISE, one_wrong_entry, unseen, wrong_columns, wrong_rows
 from pytest_gradcheck.core.problem import Dialect, Problem
 from pytest_gradcheck.core.properties import violation
 from pytest_gradcheck.core.results import (
@@ -103,6 +103,8 @@ class Decision:
         self.table: Table | None = None
         #: What torch has no derivative of, in its words.
         self.missing: str | None = None
+        #: What was looked at first, before any doubt.
+        self.first_look: Table | None = None
         #: Whether the reference engine was left out for being wrong itself.
         self.overruled = False
 
@@ -161,7 +163,7 @@ class Decision:
             return self.result(Verdict.FAIL, broken, culprit="torch")
         jacobian = Jacobian(self.function, self.pullbacks, differences, self.options.step)
         self.jacobian = jacobian
-        first = table = self._first_look(jacobian)
+        self.first_look = first = table = self._first_look(jacobian)
         entries: Table | None = None
         if not first.settled:
             if self.options.brief:
@@ -348,27 +350,20 @@ class Decision:
             return self.result(Verdict.PASS, diagnosis, table=table, labels=("kink",))
         names = [*jacobian.differences, *table.exact]
         diagnosis = Diagnosis("agree", f"{', '.join(names[:-1])} and {names[-1]} agree")
-        return self.result(Verdict.PASS, diagnosis, table=table, not_checked=self._too_small_to_see(table))
+        return self.result(
+            Verdict.PASS, diagnosis, table=table, not_checked=self._too_small_to_see(table, jacobian)
+        )
 
-    def _too_small_to_see(self, table: Table) -> tuple[NotChecked, ...]:
-        """Name the entries whose share in the projections is below the error bar, unless seen singly."""
-        if table.tangents is None or any(table.entrywise(c) and c.agree for c in table.evidence):
-            return ()
-        hidden = 0
-        for c in table.evidence:
-            if table.entrywise(c):
-                # Two exact methods are compared entry by entry, and share nothing with a projection.
-                continue
-            share = np.abs(table.exact[c.b].value)[:, None, :] * np.abs(table.tangents)[None]
-            seen = (share * self.options.tolerance.sensitivity > c.tolerance[:, :, None]) | (share == 0)
-            hidden = max(hidden, int((~seen).all(axis=(0, 1)).sum()))
+    def _too_small_to_see(self, table: Table, jacobian: Jacobian) -> tuple[NotChecked, ...]:
+        hidden = unseen(table, jacobian, self.options.tolerance.sensitivity)
         if not hidden:
             return ()
         text = "share in the projections is smaller than their error bars; mode='full' looks at each"
         return (NotChecked(f"{hidden} small entries", text),)
 
     def _failed(self, table: Table, jacobian: Jacobian) -> CheckResult:
-        f = self.function
+        f, first = self.function, self.first_look
+        assert first is not None
         culprit = vote(table.agreement, [*jacobian.differences, *table.exact])
         if culprit is None:
             said = "; ".join(
@@ -383,7 +378,14 @@ class Decision:
         right = _right_values(table, jacobian, culprit)
         notes = self.pullbacks[culprit].notes
         diagnosis = diagnose(
-            table.exact[culprit].value, right, bad, culprit, f.inputs, notes, _outputs_of(table, f)
+            table.exact[culprit].value,
+            right,
+            bad,
+            culprit,
+            f.inputs,
+            notes,
+            _outputs_of(table, f),
+            (first.exact[culprit].value != 0).any(axis=0),
         )
         if table.kinks and not table.projected and diagnosis.code != "non-finite-gradient":
             assert table.differences is not None

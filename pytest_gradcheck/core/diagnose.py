@@ -21,13 +21,15 @@ def diagnose(
     culprit: str,
     inputs: Layout,
     notes: list[tuple[str, str]],
-    outputs: Sequence[str | None] = (),
+    outputs: Sequence[str | None],
+    alive: Any,
 ) -> Diagnosis:
     """Tell how a method's rows differ from the right ones.
 
     ``wrong`` and ``right`` have shape ``(rows, inputs.size)``, ``bad`` marks the entries that differ;
     ``notes`` are what the method itself noticed on its way (``detached``, ``none-gradient``, …), ``outputs``
-    the output that each row belongs to, None for a row that mixes several.
+    the output that each row belongs to, None for a row that mixes several. ``alive``, of shape
+    ``(inputs.size,)``, marks the entries that are not zero for every output, these rows' or others'.
     """
     who = f"the gradient of {culprit}"
     if not np.isfinite(wrong[bad]).all():
@@ -36,6 +38,8 @@ def diagnose(
         for code, text in notes:
             if code in ("detached", "once-differentiable", "none-gradient"):
                 return Diagnosis(code, f"{text}, but the function depends on it")
+        if _is_one_entry(bad, inputs) and alive[_leaf(bad, inputs)].any():
+            return Diagnosis("one-entry", f"{who} is zero in one entry{_where(bad, inputs)}")
         return Diagnosis("zero-gradient", f"{who} is zero where it should not be")
     usable = bad & np.isfinite(right)
     w, r = wrong[usable], right[usable]
@@ -46,7 +50,8 @@ def diagnose(
             # One entry alone is a multiple of anything; its factor is a guess that only few are worth.
             if abs(factor + 1) < 1e-4:
                 return Diagnosis("sign", f"{who} has the wrong sign{_where(bad, inputs)}")
-            if usable.sum() > 1 or _is_round(factor):
+            alone = _is_one_entry(bad, inputs) and alive[_leaf(bad, inputs)].sum() > 1
+            if not alone and (usable.sum() > 1 or _is_round(factor)):
                 return Diagnosis(
                     "constant-factor", f"{who} is {_number(factor)} times the right one{_where(bad, inputs)}"
                 )
@@ -64,7 +69,7 @@ def diagnose(
         if bad[:, part].sum() > 1 and _permuted(wrong[:, part], right[:, part]):
             return Diagnosis("permuted", f"{who} for {leaf.name} has the right values in the wrong places")
     place = _where(bad, inputs)
-    if bad.any(axis=0).sum() == 1 and inputs.size > 1:
+    if _is_one_entry(bad, inputs):
         return Diagnosis("one-entry", f"{who} is wrong in one entry{place}")
     row = _row(bad, inputs)
     if row:
@@ -75,6 +80,16 @@ def diagnose(
     if len(inputs.leaves) > 1 and place:
         return Diagnosis("one-input", f"{who} is wrong{place} only")
     return Diagnosis("wrong-values", f"{who} differs from the other methods in {int(bad.sum())} entries")
+
+
+def _is_one_entry(bad: Any, inputs: Layout) -> bool:
+    return inputs.size > 1 and int(bad.any(axis=0).sum()) == 1
+
+
+def _leaf(bad: Any, inputs: Layout) -> slice:
+    """Return the coordinates of the input of the first wrong entry."""
+    leaf = inputs.leaf_of(int(np.argmax(bad.any(axis=0))))
+    return slice(leaf.start, leaf.stop)
 
 
 def _where(bad: Any, inputs: Layout) -> str:

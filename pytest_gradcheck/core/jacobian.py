@@ -80,8 +80,8 @@ class Jacobian:
     differences: tuple[str, ...]
     step: float | None = None
     costs: dict[str, Cost] = field(default_factory=dict)
-    #: Measured rounding per exact method, from cotangents and rows; replaces the estimate on doubt.
-    measured: dict[str, Callable[[Matrix, Matrix], Matrix]] = field(default_factory=dict)
+    #: Rows with measured rounding, per exact method, from cotangents and values: on doubt, not estimated.
+    measured: dict[str, Callable[[Matrix, Matrix], Estimate]] = field(default_factory=dict)
     _last_rows: dict[str, tuple[Any, Matrix]] = field(default_factory=dict)
 
     # -- exact methods: rows -------------------------------------------------------------------------
@@ -99,7 +99,7 @@ class Jacobian:
             self._last_rows[name] = key, values
         values = self._last_rows[name][1]
         if name in self.measured:
-            return Estimate(values, self.measured[name](cotangents, values))
+            return self.measured[name](cotangents, values)
         bars = np.stack([pullback.rounding(u, g) for u, g in zip(cotangents, values, strict=True)])
         return Estimate(values, bars)
 

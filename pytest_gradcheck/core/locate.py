@@ -6,17 +6,23 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pytest_gradcheck.core.compare import Tolerance
+from pytest_gradcheck.core.compare import Tolerance, blocks
 from pytest_gradcheck.core.jacobian import Jacobian
-from pytest_gradcheck.core.layout import Vector
+from pytest_gradcheck.core.layout import Layout, Vector
 from pytest_gradcheck.core.results import DIFFERENCE_METHODS
-from pytest_gradcheck.core.table import Table, fill
+from pytest_gradcheck.core.table import Table, fill, noticeable
+from pytest_gradcheck.methods.base import Estimate
 
 #: Up to this many inputs and outputs doubt is settled entry by entry, beyond it by bisection.
 ENTRYWISE = 128
 
 #: As many wrong entries as a message could show.
 MOST = 4
+
+
+#: So many coordinates of each input, and of all together, are looked at beside the wrong ones where there are
+#: more of those than were searched for.
+BESIDE_EACH, BESIDE = 2, 16
 
 
 def bisect(size: int, is_wrong: Callable[[Vector], bool], *, most: int = MOST) -> list[int]:
@@ -67,7 +73,10 @@ def one_wrong_entry(jacobian: Jacobian, tolerance: Tolerance, first: Table) -> t
 
 
 def wrong_columns(jacobian: Jacobian, tolerance: Tolerance, table: Table) -> list[int]:
-    """Return the coordinates on which the methods of a table of projections disagree, at most four."""
+    """Return the coordinates on which the methods of a table of projections disagree, at most four.
+
+    Where differences had to find them, and four were not all, some that were drawn follow.
+    """
     worst: list[int] = []
     for c in table.evidence:
         if table.entrywise(c) and c.disagree.any():
@@ -79,21 +88,33 @@ def wrong_columns(jacobian: Jacobian, tolerance: Tolerance, table: Table) -> lis
         if c.a in DIFFERENCE_METHODS and c.disagree.any():
             row, k = (int(i) for i in np.argwhere(c.disagree)[0])
             is_wrong = _projection_is_wrong(jacobian, tolerance, table, c.b, row, table.tangents[k])
-            return bisect(jacobian.function.inputs.size, is_wrong)
+            found = bisect(jacobian.function.inputs.size, is_wrong)
+            return found if len(found) < MOST else found + _beside(jacobian.function.inputs, found)
     return []
+
+
+def _beside(inputs: Layout, found: list[int]) -> list[int]:
+    """Draw coordinates that tell whether all is wrong or only what the search came upon."""
+    rng = np.random.default_rng(inputs.size)
+    drawn = [rng.integers(leaf.start, leaf.stop, BESIDE_EACH) for leaf in inputs.leaves if leaf.size]
+    candidates = rng.permutation(np.concatenate([*drawn, rng.integers(0, inputs.size, BESIDE)]))
+    return [i for i in dict.fromkeys(int(i) for i in candidates) if i not in found][:BESIDE]
 
 
 def _projection_is_wrong(
     jacobian: Jacobian, tolerance: Tolerance, table: Table, exact: str, row: int, tangent: Vector
 ) -> Callable[[Vector], bool]:
-    gradient, bars = table.exact[exact].value[row], table.exact[exact].uncertainty[row]
+    whole = table.exact[exact]
+    scatter = None if whole.scatter is None else whole.scatter[row : row + 1]
+    gradient = Estimate(whole.value[row : row + 1], whole.uncertainty[row : row + 1], scatter)
 
     def is_wrong(mask: Vector) -> bool:
         part = mask * tangent
         d = jacobian.along(part, table.cotangents[row : row + 1], thorough=False).central
-        gap = abs(float(d.value[0, 0]) - float(gradient @ part))
-        bar = float(d.uncertainty[0, 0]) + float(np.sqrt((bars**2) @ (part**2)))
-        return gap > bar + tolerance.rtol * float(np.max(np.abs(gradient * part), initial=0.0))
+        summed = gradient.along(part[None])
+        gap = abs(float(d.value[0, 0]) - float(summed.value[0, 0]))
+        bar = float(d.uncertainty[0, 0]) + float(summed.uncertainty[0, 0])
+        return gap > bar + tolerance.rtol * float(np.max(np.abs(gradient.value * part), initial=0.0))
 
     return is_wrong
 
@@ -116,3 +137,28 @@ def wrong_rows(jacobian: Jacobian, tolerance: Tolerance, coordinate: int) -> lis
         return max(numbers) - min(numbers) > sum(bars) + tolerance.rtol * size
 
     return bisect(m, is_wrong)
+
+
+def unseen(table: Table, jacobian: Jacobian, sensitivity: float) -> int:
+    """Return in how many entries an error of the promised size could have hidden among the projections.
+
+    Their share is smaller than the error bar of every sum that they are in. Where two exact methods agree,
+    which are compared entry by entry, there are none.
+    """
+    if table.tangents is None or any(table.entrywise(c) and c.agree for c in table.evidence):
+        return 0
+    inputs = jacobian.function.inputs
+    hidden = 0
+    for name, estimate in table.exact.items():
+        size = np.abs(estimate.value)
+        # A zero has no size to be relative to but that of its input's largest entry, as everywhere.
+        size = np.where(size > 0, size, blocks(inputs, [size]))
+        size = np.where(size > 0, size, noticeable(table.cotangents, jacobian))
+        seen = np.zeros(inputs.size, dtype=bool)
+        for c in table.evidence:
+            if c.b == name and not table.entrywise(c):
+                for row, column in np.ndindex(c.tolerance.shape):
+                    share = size[row] * np.abs(table.tangents[column])
+                    seen |= sensitivity * share > c.tolerance[row, column]
+        hidden = max(hidden, int((~seen).sum()))
+    return hidden

@@ -144,7 +144,11 @@ class FirstOrder(Decision):
         # A sum that takes one of its terms is zero by all others.
         some = found.code == "zero-gradient" and wrong[:, bad.any(axis=0)].any()
         if (found.code in VAGUE or some) and isinstance(engine, reference.ReferencePullback):
-            return causes.mistake(engine, rows, wrong, bad, "torch")
+            assert self.first_look is not None
+            # A mistake that single outputs fit may not fit the others: a first look goes over all of them.
+            rows = np.vstack([rows, self.first_look.cotangents])
+            wrong = np.vstack([wrong, self.first_look.exact["torch"].value])
+            return causes.mistake(engine, rows, wrong, int(np.argmax(bad.any(axis=1))), "torch")
         return None
 
     def _right_in_double(self, rows: Matrix, right: Matrix, bad: Any) -> bool:

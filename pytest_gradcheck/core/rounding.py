@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from pytest_gradcheck.core.jacobian import Jacobian
-from pytest_gradcheck.core.layout import Vector
+from pytest_gradcheck.core.layout import Layout, Vector
 from pytest_gradcheck.core.values import EPS32
-from pytest_gradcheck.methods.base import Matrix, Pullback, leafwise
+from pytest_gradcheck.methods.base import Estimate, Matrix, Pullback, leafwise
 
 #: Another order of summation rounds differently from the measured one, but not much worse.
 MARGIN = 4.0
@@ -73,15 +73,16 @@ class _Amplification:
     def __init__(self, runs: Runs, kinked: Any):
         self._runs = runs
         self._kinked = kinked
-        self._known: dict[bytes, Vector] = {}
+        self._known: dict[bytes, tuple[Vector, Vector]] = {}
 
-    def __call__(self, cotangent: Vector) -> Vector:
+    def __call__(self, cotangent: Vector) -> tuple[Vector, Vector]:
+        """Return it for the worst entry of each input, and for each entry by itself: shapes ``(n,)``."""
         key = cotangent.tobytes()
         if key not in self._known:
             self._known[key] = self._measure(cotangent)
         return self._known[key]
 
-    def _measure(self, cotangent: Vector) -> Vector:
+    def _measure(self, cotangent: Vector) -> tuple[Vector, Vector]:
         fine = self._runs.fine.vjp(cotangent)
         seen = []
         for coarse in self._runs.coarse:
@@ -90,26 +91,44 @@ class _Amplification:
                 moved = np.abs(fine - coarse.vjp(cotangent)) / coarse.eps
                 seen.append(np.where(np.isfinite(moved), moved, 0.0))
         if not seen:
-            return self._runs.fine.rounding(cotangent, fine) / self._runs.fine.eps
+            estimate = self._runs.fine.rounding(cotangent, fine) / self._runs.fine.eps
+            return estimate, estimate
         most = np.max(seen, axis=0)
-        smooth = leafwise(self._runs.fine.program.inputs, np.where(self._kinked, 0.0, most), 1.0)
-        return np.where(self._kinked, np.fmax(most, smooth), smooth)
+        inputs = self._runs.fine.program.inputs
+        smooth = leafwise(inputs, np.where(self._kinked, 0.0, most), 1.0)
+        # A few entries may all be exact by luck: at least as much as is usual among them.
+        each = np.fmax(most, _usual(inputs, most))
+        return np.where(self._kinked, np.fmax(most, smooth), smooth), each
+
+
+def _usual(layout: Layout, vector: Vector) -> Vector:
+    """Return, for every coordinate, the root of the mean square within its leaf."""
+    out = np.empty_like(vector)
+    for leaf in layout.leaves:
+        part = vector[leaf.start : leaf.stop]
+        out[leaf.start : leaf.stop] = np.sqrt(np.mean(part**2)) if part.size else 0.0
+    return out
 
 
 def _bars(
     shared: _Amplification | None, mine: _Amplification | None, pullback: Pullback
-) -> Callable[[Matrix, Matrix], Matrix]:
-    inputs = pullback.program.inputs
+) -> Callable[[Matrix, Matrix], Estimate]:
+    inputs, eps = pullback.program.inputs, pullback.eps
 
-    def bar(cotangent: Vector, value: Vector) -> Vector:
-        common = shared(cotangent) if shared else np.zeros_like(value)
-        own = mine(cotangent) if mine else np.zeros_like(value)
-        noise = MARGIN * pullback.eps * own
-        vanishes = leafwise(inputs, value, 1.0) <= noise
-        moved = np.fmax(common, own) if shared is None else np.where(vanishes, np.fmax(common, own), common)
+    def bars(cotangent: Vector, value: Vector) -> tuple[Vector, Vector]:
+        nothing = np.zeros_like(value)
+        common = shared(cotangent) if shared else (nothing, nothing)
+        own = mine(cotangent) if mine else (nothing, nothing)
+        vanishes = leafwise(inputs, value, 1.0) <= MARGIN * eps * own[0]
         finite = np.where(np.isfinite(value), np.abs(value), 0.0)
-        return np.asarray(MARGIN * pullback.eps * moved + 4 * pullback.eps * finite)
+        worst, each = (
+            np.fmax(a, b) if shared is None else np.where(vanishes, np.fmax(a, b), a)
+            for a, b in zip(common, own, strict=True)
+        )
+        return MARGIN * eps * worst + 4 * eps * finite, eps * each
 
-    return lambda cotangents, values: np.stack(
-        [bar(u, value) for u, value in zip(cotangents, values, strict=True)]
-    )
+    def measured(cotangents: Matrix, values: Matrix) -> Estimate:
+        rows = [bars(u, value) for u, value in zip(cotangents, values, strict=True)]
+        return Estimate(values, *(np.stack(both) for both in zip(*rows, strict=True)))
+
+    return measured

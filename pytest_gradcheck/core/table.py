@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_gradcheck.core.compare import NOTHING, Comparison, Tolerance, blocks, compare
+from pytest_gradcheck.core.compare import NOTHING, Comparison, Tolerance, blocks, compare, finite
 from pytest_gradcheck.core.jacobian import Differences, Jacobian
 from pytest_gradcheck.core.results import DIFFERENCE_METHODS
 from pytest_gradcheck.core.values import EPS64
@@ -99,12 +99,7 @@ class Table:
         estimate = self.exact[name]
         if self.tangents is None:
             return Estimate(estimate.value[:, self.coordinates], estimate.uncertainty[:, self.coordinates])
-        with np.errstate(invalid="ignore", over="ignore"):
-            value = estimate.value @ self.tangents.T
-            # Roundings of different entries are independent: they add up as a random walk.
-            walk = 4 * np.sqrt(estimate.uncertainty**2 @ (self.tangents**2).T)
-            bar = np.fmin(walk, estimate.uncertainty @ np.abs(self.tangents).T)
-        return Estimate(value, bar)
+        return estimate.along(self.tangents)
 
     def contradicted(self, name: str) -> bool:
         """Whether differences contradict an exact method, and back another one wherever they do.
@@ -314,9 +309,7 @@ def _compare_all(
     floor = blocks(f.inputs, [e.uncertainty for e in table.exact.values()])
     if not table.projected:
         floor = _over_outputs(floor, table.cotangents, jacobian)
-    # Where a whole block of the gradient is zero, what counts as noticeable is a derivative that would
-    # move the output by its own size when the input moves by its own size.
-    zero = (np.abs(table.cotangents) @ np.abs(f.value))[:, None] / jacobian.scales()[None, :]
+    zero = noticeable(table.cotangents, jacobian)
     grain = {name: 8 * pullback.eps for name, pullback in jacobian.pullbacks.items()}
     table.comparisons = [
         compare(
@@ -339,9 +332,11 @@ def _compare_all(
         _excuse_beside_singularities(table)
         return
     if table.tangents is not None:
+        # The largest share that an entry really has: one in a thousand of it must be seen.
+        largest = np.max([finite(e.value) for e in table.exact.values()], axis=0)
         lengths = np.abs(table.tangents)[None]
         scale, low, none = (
-            np.max(x[:, None, :] * lengths, axis=2, initial=0.0) for x in (block, floor, zero)
+            np.max(x[:, None, :] * lengths, axis=2, initial=0.0) for x in (largest, floor, zero)
         )
         none = np.fmax(none, d.swing)
     else:
@@ -490,3 +485,12 @@ def _accept_subgradients(table: Table, tolerance: Tolerance) -> None:
         c.disagree[right], c.resolved[right] = False, True
         # How far apart two right slopes are is what the kink allows.
         c.tolerance[right] = np.fmax(c.tolerance, c.difference)[right]
+
+
+def noticeable(cotangents: Matrix, jacobian: Jacobian) -> Matrix:
+    """Return what counts as a derivative where a whole block of the gradient is zero.
+
+    It would move the output by its own size when the input moves by its own size: shape ``(rows, n)``.
+    """
+    value = np.abs(jacobian.function.value)
+    return np.asarray((np.abs(cotangents) @ value)[:, None] / jacobian.scales()[None, :])
