@@ -13,6 +13,7 @@ import numpy as np
 
 from pytest_gradcheck.core import outcome
 from pytest_gradcheck.core.decision import Decision
+from pytest_gradcheck.core.jacobian import Function
 from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.results import json_number
 from pytest_gradcheck.core.table import Table
@@ -31,7 +32,7 @@ WINDOW = 12
 SAMPLES = 121
 
 #: Seconds that one evaluation of the function may take for curves to be drawn from hundreds of them.
-PATIENCE = 0.005
+PATIENCE = 0.02
 
 #: Values in a graph that is still looked at as a picture.
 NODES = 30
@@ -45,9 +46,8 @@ def figures(decision: Decision, culprit: str | None) -> dict[str, Any]:
         return out
     row, column = outcome.worst_entry(table)
     f = decision.function
-    start = time.perf_counter()
-    f.evaluate(f.point[None])
-    quick = time.perf_counter() - start < PATIENCE
+    # The least of three: on a busy machine any call may be interrupted, and the figures are to be the same.
+    quick = min(_seconds(f) for _ in range(3)) < PATIENCE
     if quick:
         out["steps"] = _steps(decision, culprit, table, row, column)
     out["gradients"] = _gradients(decision, table, row, None if table.projected else column)
@@ -57,6 +57,12 @@ def figures(decision: Decision, culprit: str | None) -> dict[str, Any]:
     if graph is not None:
         out["graph"] = graph
     return out
+
+
+def _seconds(f: Function) -> float:
+    start = time.perf_counter()
+    f.evaluate(f.point[None])
+    return time.perf_counter() - start
 
 
 def _steps(decision: Decision, culprit: str | None, table: Table, row: int, column: int) -> dict[str, Any]:

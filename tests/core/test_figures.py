@@ -122,13 +122,13 @@ def test_a_slow_function_is_not_called_hundreds_of_times() -> None:
     def slow(x: Any) -> Any:
         nonlocal calls
         calls += 1
-        time.sleep(0.006)
+        time.sleep(0.021)
         return np.sin(x)
 
     result = check_in_test(slow, np.array([1.0, 2.0]), methods=("central", "reference"))
     calls = 0
     assert set(result.figures()) == {"gradients"}
-    assert calls <= 2
+    assert calls <= 4
 
 
 def test_random_states_stay_as_they_are() -> None:
