@@ -171,7 +171,7 @@ class Decision:
             clear = None
             if self.suspect is None:
                 entries = self._entries(jacobian, first)
-                clear = entries and clear_case(jacobian, self.options.tolerance, entries)
+                clear = self._clear_case(jacobian, first, entries)
             if clear is None:
                 measure(jacobian, *self.runs_to_measure(), first.kinked(self.function.inputs.size))
             table = clear or self._close_look(jacobian, first, entries)
@@ -290,6 +290,23 @@ class Decision:
             return fill(jacobian, self.options.tolerance, np.eye(m), coordinates=list(range(n)))
         return None
 
+    def _clear_case(self, jacobian: Jacobian, first: Table, entries: Table | None) -> Table | None:
+        """Return a table in which one method is wrong beyond doubt, or None if it is not so."""
+        tolerance = self.options.tolerance
+        if entries is not None:
+            return clear_case(jacobian, tolerance, entries)
+        if not any(first.entrywise(c) and c.agree is False for c in first.evidence):
+            return None
+        # Where two exact methods differ most.
+        columns = wrong_columns(jacobian, tolerance, first)
+        part = fill(jacobian, tolerance, first.cotangents, coordinates=columns)
+        clear = clear_case(jacobian, tolerance, part)
+        if clear is None:
+            return None
+        close = self._at_single_outputs(jacobian, clear, thorough=False)
+        # A backward that is not linear may be right for the cotangents of single outputs.
+        return clear if close.clearly_wrong()[0] is None else close
+
     def _close_look(self, jacobian: Jacobian, first: Table, entries: Table | None) -> Table:
         """Look at entries: all of them where that can be paid, else those that cause the doubt.
 
@@ -314,7 +331,7 @@ class Decision:
                 break
             close = fill(jacobian, tolerance, first.cotangents, coordinates=columns, thorough=True)
             if close.disagrees:
-                close = self._at_single_outputs(jacobian, close)
+                close = self._at_single_outputs(jacobian, close, thorough=True)
             if close.disagrees:
                 return close
             cleared.update(columns)
@@ -323,7 +340,7 @@ class Decision:
         table.withdraw()
         return table
 
-    def _at_single_outputs(self, jacobian: Jacobian, table: Table) -> Table:
+    def _at_single_outputs(self, jacobian: Jacobian, table: Table, *, thorough: bool) -> Table:
         """Look at the same columns output by output: at all, or at those found by bisection."""
         m, tolerance = self.function.outputs.size, self.options.tolerance
         rows = list(range(m))
@@ -333,7 +350,7 @@ class Decision:
             return table
         units = np.zeros((len(rows), m))
         units[np.arange(len(rows)), rows] = 1.0
-        return fill(jacobian, tolerance, units, coordinates=table.coordinates, thorough=True)
+        return fill(jacobian, tolerance, units, coordinates=table.coordinates, thorough=thorough)
 
     # -- outcomes ------------------------------------------------------------------------------------
 

@@ -172,10 +172,9 @@ class Table:
         if len(apart) != 1 or len(central) < 2:
             return nobody
         (name,) = apart
-        bad = apart[name]
-        far = (central[name].difference > FAR * central[name].tolerance) & ~d.one_sided
-        backed = any(bool(c.resolved[bad].all()) for other, c in central.items() if other != name)
-        return (name, bad) if backed and bool(far[bad].all()) else nobody
+        far = apart[name] & (central[name].difference > FAR * central[name].tolerance) & ~d.one_sided
+        backed = any(bool(c.resolved[far].all()) for other, c in central.items() if other != name)
+        return (name, far) if backed and far.any() else nobody
 
     def doubtful_columns(self) -> list[int]:
         """Return the positions of columns that differ, are unresolved, or have a kink."""

@@ -337,3 +337,14 @@ def test_the_costs_say_how_many_calls_it_took():
 
     assert together.evaluations == singly.evaluations
     assert together.calls < singly.calls == singly.evaluations
+
+
+@pytest.mark.parametrize("fault", ["sign", "entry-percent"])
+def test_a_large_gradient_that_is_clearly_wrong_takes_few_evaluations(fault):
+    x = torch.linspace(-1, 2, 300, dtype=torch.float64)
+    result = check_gradients(corrupt(lambda x: x * torch.tanh(x), fault), x)
+
+    assert (result.verdict, result.culprit) == ("fail", "torch")
+    # Six for each of two tangents and at most eight columns, twice, and three columns with 96; the long road
+    # takes 2,000.
+    assert result.methods["central"].evaluations + result.methods["forward"].evaluations < 600
