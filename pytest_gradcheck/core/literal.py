@@ -32,8 +32,9 @@ def to_source(value: Any, *, max_length: int | None = None) -> str:
     scalars and arrays, dtypes, and torch tensors (with ``requires_grad`` and device), nested in any way.
 
     An array is written as a list, as a constant with exceptions, or as compressed bytes: the shortest
-    that was seen to give back every bit. The layout in memory is not kept. Everything else, and what
-    cannot be given back exactly, becomes its ``repr``.
+    that was seen to give back every bit. Of layouts in memory Fortran order, gaps of one entry between
+    entries, a last axis that runs backwards and a first row that is repeated are kept, no others.
+    Everything else, and what cannot be given back exactly, becomes its ``repr``.
 
     With ``max_length`` a longer source is replaced by a summary in angle brackets, which is no source:
     ``<ndarray float64 (100, 3)>``.
@@ -72,7 +73,7 @@ def _source(value: Any, parents: tuple[int, ...]) -> str:
     if isinstance(value, np.generic):
         return _numpy_scalar(value)
     if kind is np.ndarray:
-        return _array(value) or repr(value)
+        return _array_in_layout(value) or repr(value)
     if isinstance(value, type):
         module = {"builtins": "", "numpy": "np."}.get(value.__module__, f"{value.__module__}.")
         return f"{module}{value.__qualname__}"
@@ -163,6 +164,20 @@ def _numpy_scalar(value: np.generic) -> str:
 
 
 # -- arrays ----------------------------------------------------------------------------------------
+
+
+def _array_in_layout(array: np.ndarray[Any, Any]) -> str | None:
+    """Return source for an array, in its own layout where there is a short way to write that."""
+    source = _array(array)
+    if source is None or array.flags.c_contiguous or array.size < 2:
+        return source
+    if array.flags.f_contiguous:
+        return f"np.asfortranarray({source})"
+    if array[..., ::-1].flags.c_contiguous:
+        last = "::-1" if array.ndim == 1 else "..., ::-1"
+        return f"{_array(array[..., ::-1])}[{last}]"
+    wide = np.repeat(array, 2, -1)[..., ::2]
+    return f"np.repeat({source}, 2, -1)[..., ::2]" if wide.strides == array.strides else source
 
 
 def _array(array: np.ndarray[Any, Any]) -> str | None:
@@ -330,6 +345,7 @@ def _tensor(tensor: Any) -> str:
             best = packed
     if tensor.device.type != "cpu":
         best += f".to({str(tensor.device)!r})"
+    best = _tensor_in_layout(best, tensor)
     if parameter:
         return f"torch.nn.Parameter({best}{'' if tensor.requires_grad else ', requires_grad=False'})"
     if not tensor.requires_grad:
@@ -338,6 +354,22 @@ def _tensor(tensor: Any) -> str:
     if best.startswith("torch.tensor(") and best.count("(") == 1:
         return f"{best[:-1]}, requires_grad=True)"
     return f"{best}.requires_grad_()"
+
+
+def _tensor_in_layout(source: str, tensor: Any) -> str:
+    """Return source for a tensor in its own layout, made of the one for its entries."""
+    if tensor.is_contiguous() or tensor.numel() < 2:
+        return source
+    first = tensor[:1]
+    if first.contiguous().expand(tensor.shape).stride() == tensor.stride():
+        return f"{_tensor(first.detach().contiguous())}.expand({_shape_source(tuple(tensor.shape))})"
+    axes = tuple(range(tensor.ndim))[::-1]
+    if tensor.permute(axes).is_contiguous():
+        turned = ".mT" if tensor.ndim == 2 else f".permute{axes}"
+        return f"{source}{turned}.contiguous(){turned}"
+    if tensor.repeat_interleave(2, -1)[..., ::2].stride() == tensor.stride():
+        return f"{source}.repeat_interleave(2, -1)[..., ::2]"
+    return source
 
 
 def _tensor_bytes(flat: Any) -> np.ndarray[Any, Any]:

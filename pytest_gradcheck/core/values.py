@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,31 @@ def copy_leaf(value: Any, double: bool) -> Any:
         if double and floating:
             return _widened(value)
         return value.detach().clone() if value.is_contiguous() else _restrided(value.detach())
-    return value.copy() if isinstance(value, np.ndarray) else value
+    return _laid_out_like(value, value, copy=True) if isinstance(value, np.ndarray) else value
+
+
+def _laid_out_like(
+    array: np.ndarray[Any, Any], original: np.ndarray[Any, Any], *, copy: bool
+) -> np.ndarray[Any, Any]:
+    """Return an array with the entries' order in memory of the original's, also backwards and with gaps.
+
+    Where entries of the original share memory the result is contiguous: its entries can differ.
+    """
+    if original.flags.c_contiguous or original.size < 2:
+        return array.copy() if copy else array
+    if original.flags.f_contiguous:
+        return np.array(array, order="F", copy=copy or None)
+    steps = [stride // original.itemsize for stride in original.strides]
+    if any(stride % original.itemsize for stride in original.strides) or _overlaps(original.shape, steps):
+        return np.array(array, order="C", copy=copy or None)
+    reach = [(size - 1) * step for size, step in zip(original.shape, steps, strict=True)]
+    start = -sum(r for r in reach if r < 0)
+    memory = np.zeros(1 + sum(map(abs, reach)), array.dtype)
+    out = np.lib.stride_tricks.as_strided(
+        memory[start:], original.shape, [step * array.itemsize for step in steps]
+    )
+    out[...] = array
+    return out
 
 
 def _widened(value: Any) -> Any:
@@ -78,10 +103,11 @@ def _restrided(tensor: Any) -> Any:
     return base.as_strided(tensor.shape, tensor.stride())
 
 
-def _overlaps(tensor: Any) -> bool:
-    """Whether several entries of a tensor may share one place in memory, as in an expanded one."""
+def _overlaps(shape: Sequence[int], steps: Sequence[int]) -> bool:
+    """Whether several entries may share one place in memory, as in an expanded tensor."""
     reach = 0
-    for size, stride in sorted(zip(tensor.shape, tensor.stride(), strict=True), key=lambda d: d[1]):
+    for size, step in sorted(zip(shape, steps, strict=True), key=lambda d: abs(d[1])):
+        stride = abs(step)
         if size > 1:
             if stride <= reach:
                 return True
@@ -95,14 +121,13 @@ def like(array: np.ndarray[Any, Any], original: Any, *, double: bool) -> Any:
         torch = sys.modules["torch"]
         dtype = None if double else original.dtype
         tensor = torch.from_numpy(array).to(device=original.device, dtype=dtype)
-        if original.is_contiguous() or _overlaps(original):
+        if original.is_contiguous() or _overlaps(original.shape, original.stride()):
             return tensor
         out = torch.empty_strided(original.shape, original.stride(), dtype=tensor.dtype, device=tensor.device)
         return out.copy_(tensor)
     if isinstance(original, np.ndarray):
         kept = array if double else array.astype(original.dtype)
-        fortran = original.ndim > 1 and original.flags.f_contiguous and not original.flags.c_contiguous
-        return np.asfortranarray(kept) if fortran else kept
+        return _laid_out_like(kept, original, copy=False)
     scalar = array[()]
     if isinstance(original, np.generic):
         return scalar if double else original.dtype.type(scalar)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import sys
 import types
@@ -11,12 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from hypothesis import assume
 from hypothesis import strategies as st
 
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.strategies.dtypes import COMPONENTS
 from pytest_gradcheck.strategies.points import arrays, scalars, tensors
+from pytest_gradcheck.strategies.sizes import symbolic
 
 _MAX_SIDE = 4
 _SUPPORTED = (
@@ -145,7 +144,7 @@ def _is_jaxtyping(annotation: Any) -> bool:
 
 
 def _from_jaxtyping(annotation: Any, name: str) -> st.SearchStrategy[Any]:
-    shape = _shapes(annotation.dim_str, name)
+    shape = symbolic(annotation.dim_str, name)
     # A dtype class such as Shaped names no dtypes; Float names every floating one.
     dtypes = annotation.dtypes if isinstance(annotation.dtypes, tuple | list) else ("float64",)
     found = [d for d in ("float64", "float32", "float16", "bfloat16", *COMPONENTS) if d in dtypes]
@@ -163,88 +162,3 @@ def _from_jaxtyping(annotation: Any, name: str) -> st.SearchStrategy[Any]:
     raise InvalidArgument(
         name, f"the annotation {_shown(annotation)}", "make it an np.ndarray or a torch.Tensor"
     )
-
-
-def _shapes(dims: str, name: str) -> st.SearchStrategy[tuple[int, ...]]:
-    """Return a strategy for the shapes that a jaxtyping string such as ``"*batch n 3 n+1"`` describes."""
-    parts = [_dimension(token, name) for token in dims.split()]
-
-    @st.composite
-    def shapes(draw: st.DrawFn) -> tuple[int, ...]:
-        return tuple(side for part in parts for side in draw(part))
-
-    return shapes()
-
-
-def _dimension(token: str, name: str) -> st.SearchStrategy[tuple[int, ...]]:
-    """Return a strategy for the sides that one token of a jaxtyping string stands for."""
-    text = token.partition("=")[2] if token.partition("=")[0].isidentifier() and "=" in token else token
-    if text == "...":
-        return _SOME_SIDES
-    flags = text[: len(text) - len(text.lstrip("#*?_"))]
-    text = text[len(flags) :]
-    if "_" in flags:
-        return _SOME_SIDES if "*" in flags else st.tuples(_SIDES)
-    if text.isdigit():
-        sides: st.SearchStrategy[tuple[int, ...]] = st.just((int(text),))
-    elif text.isidentifier():
-        sides = _shared(_SOME_SIDES, f"*{text}") if "*" in flags else st.tuples(_named(text))
-    else:
-        sides = _symbolic(text, name)
-    if "#" in flags:
-        return sides.flatmap(lambda full: st.sampled_from([full, (1,) * len(full)]))
-    return sides
-
-
-_SIDES = st.integers(1, _MAX_SIDE)
-_SOME_SIDES = st.lists(_SIDES, max_size=2).map(tuple)
-
-
-def _shared(strategy: st.SearchStrategy[Any], key: str) -> st.SearchStrategy[Any]:
-    return st.shared(strategy, key=f"pytest_gradcheck size {key}")
-
-
-def _named(size: str) -> st.SearchStrategy[int]:
-    return _shared(_SIDES, size)
-
-
-_SIZE_NODES = (
-    ast.Expression,
-    ast.BinOp,
-    ast.UnaryOp,
-    ast.operator,
-    ast.unaryop,
-    ast.Name,
-    ast.Load,
-    ast.Constant,
-)
-
-
-def _symbolic(text: str, name: str) -> st.SearchStrategy[tuple[int, ...]]:
-    remedy = "use whole numbers, names, or sums and products of them"
-    try:
-        tree = ast.parse(text, mode="eval")
-    except SyntaxError:
-        raise InvalidArgument(name, f"the size {text!r}", remedy) from None
-    allowed = (
-        ast.Expression,
-        ast.BinOp,
-        ast.UnaryOp,
-        ast.operator,
-        ast.unaryop,
-        ast.Name,
-        ast.Load,
-        ast.Constant,
-    )
-    if not all(isinstance(node, allowed) for node in ast.walk(tree)):
-        raise InvalidArgument(name, f"the size {text!r}", remedy)
-    names = sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)})
-    code = compile(tree, text, "eval")
-
-    @st.composite
-    def sides(draw: st.DrawFn) -> tuple[int, ...]:
-        side = eval(code, {"__builtins__": {}}, {key: draw(_named(key)) for key in names})
-        assume(isinstance(side, int) and side >= 1)
-        return (side,)
-
-    return sides()

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import numbers
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pytest_gradcheck.core.errors import InvalidArgument
-from pytest_gradcheck.strategies.dtypes import COMPONENTS, NUMPY_NAMES, TORCH_NAMES, dtype_name, largest
-from pytest_gradcheck.strategies.values import distinct, draw_distinct, draw_values, effective_range
+from pytest_gradcheck.strategies.arguments import (
+    Bounds,
+    call_text,
+    checked_dtypes,
+    checked_elements,
+    checked_flag,
+    checked_layout,
+    checked_special,
+)
+from pytest_gradcheck.strategies.dtypes import COMPONENTS, NUMPY_NAMES, TORCH_NAMES
+from pytest_gradcheck.strategies.layouts import NUMPY_LAYOUTS, TORCH_LAYOUTS, laid_out, tensor_laid_out
+from pytest_gradcheck.strategies.sizes import Shape, ShapeLike, checked_shape, drawn_shape
+from pytest_gradcheck.strategies.tables import Range, distinct
+from pytest_gradcheck.strategies.values import Recipe, draw_distinct, draw_recipe, draw_values
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import torch
     from hypothesis.internal.conjecture.data import ConjectureData
     from numpy.typing import NDArray
 
-Shape = tuple[int, ...]
-ShapeLike = int | Sequence[int] | st.SearchStrategy[Shape] | None
 T = TypeVar("T")
-
-_SHAPES = hnp.array_shapes(min_dims=1, max_dims=2, min_side=1, max_side=4)
 
 
 def arrays(
@@ -36,31 +44,47 @@ def arrays(
     max_value: float | None = None,
     elements: st.SearchStrategy[Any] | None = None,
     unique: bool = False,
+    special: bool | Iterable[str] = True,
+    layout: str | None = None,
 ) -> st.SearchStrategy[NDArray[Any]]:
     """Return a strategy for NumPy arrays of a floating dtype.
 
     Parameters
     ----------
     shape
-        An int, a tuple of ints, or a strategy for tuples; by default one or two dimensions of 1 to 4.
+        An int, a tuple of ints, a strategy for tuples, or names: ``"n k"`` has the same ``n`` and ``k`` as
+        every other shape of the example that names them. Strings are as in jaxtyping: ``"*batch n 3"``,
+        ``"n+1"``, ``"..."``. By default one or two dimensions of 1 to 4.
     dtype
-        float16, float32, float64, complex64 or complex128, as NumPy takes it.
+        float16, float32, float64, complex64 or complex128, as NumPy takes it, or a list of several.
     min_value, max_value
         Bounds that values may reach. The check never evaluates the function outside of them. They bound
-        the real and the imaginary part of complex numbers. Without bounds values lie within ±10.
+        the real and the imaginary part of complex numbers. Without bounds most values lie within ±10.
     elements
         A strategy for single entries, instead of bounds.
     unique
         Whether all entries of an array differ (for complex numbers: their real parts).
+    special
+        Which features points are given on purpose, by name; True for all, False for none. ``"zeros"``: one,
+        a row, all. ``"negative_zeros"``: -0.0. ``"ties"``: at the largest or smallest entry, equal rows or
+        columns, all equal, two numbers in all inputs. ``"signs"``: all negative or positive.
+        ``"bounds"``: an entry at a bound, or at ±1. ``"tiny"``: 1e-4 to 1e-300, as far as the dtype goes.
+        ``"large"``: 1e2 to 1e8 and mixed scales, within the bounds. ``"layouts"``.
+    layout
+        ``"contiguous"``, ``"fortran"``, ``"strided"`` (every second entry) or ``"reversed"`` (the last axis
+        backwards in memory). By default most arrays are contiguous, the rest has one of the others.
 
-    Values are finite. Among them are zeros, ties, ones, small whole numbers, halves, ±1e-3 and the
-    bounds; they shrink towards zeros and small whole numbers. Arrays are C-contiguous and writeable.
+    Values are finite, and shrink towards zeros and small whole numbers in contiguous memory. Arrays are
+    writeable. Beyond 64 entries they are made of some twenty choices, whatever their size.
 
     Raises `pytest_gradcheck.InvalidArgument` for arguments that do not fit together.
     """
-    name = dtype_name(dtype, NUMPY_NAMES)
-    call = _call("arrays", shape, name, "float64", min_value, max_value, elements, unique)
-    return _ArrayStrategy(call, shape, name, min_value, max_value, elements, unique)
+    names = checked_dtypes(dtype, NUMPY_NAMES)
+    call = call_text(
+        "arrays", shape, names, min_value, max_value, elements, unique, special=special, layout=layout
+    )
+    point = Point(shape, names, min_value, max_value, elements, unique, special)
+    return _ArrayStrategy(call, point, checked_layout(layout, NUMPY_LAYOUTS))
 
 
 def tensors(
@@ -71,203 +95,183 @@ def tensors(
     max_value: float | None = None,
     elements: st.SearchStrategy[Any] | None = None,
     unique: bool = False,
+    special: bool | Iterable[str] = True,
+    layout: str | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> st.SearchStrategy[torch.Tensor]:
-    """Return a strategy for torch tensors of a floating dtype, on the CPU, with ``requires_grad`` False.
+    """Return a strategy for torch tensors of a floating dtype.
 
-    ``dtype`` is a torch dtype or its name; bfloat16 is one more of them. Everything else is as in
-    `arrays`. torch is imported when the first tensor is drawn.
+    ``dtype`` is a torch dtype or its name, or a list of several; bfloat16 is one more of them. ``layout``
+    is ``"contiguous"``, ``"fortran"``, ``"strided"`` or ``"expanded"`` (the first row repeated with a stride
+    of 0). ``device`` is where they lie, by default the CPU. Beside an input with ``requires_grad``, those
+    without are constants of the check. Everything else is as in `arrays`. torch is imported when the first
+    tensor is drawn.
     """
-    if importlib.util.find_spec("torch") is None:
-        raise InvalidArgument(
-            "tensors", "an environment without torch", "install it: pip install 'pytest-gradcheck[torch]'"
-        )
-    name = dtype_name(dtype, TORCH_NAMES)
-    call = _call("tensors", shape, name, "float64", min_value, max_value, elements, unique)
-    return _TensorStrategy(call, shape, name, min_value, max_value, elements, unique)
+    require_torch("tensors")
+    names = checked_dtypes(dtype, TORCH_NAMES)
+    more = {"special": special, "layout": layout, "device": device, "requires_grad": requires_grad}
+    call = call_text("tensors", shape, names, min_value, max_value, elements, unique, **more)
+    checked_flag("requires_grad", requires_grad)
+    if device is not None and not isinstance(device, str) and type(device).__name__ != "device":
+        raise InvalidArgument("device", repr(device), 'give a torch device or its name, such as "cuda"')
+    point = Point(shape, names, min_value, max_value, elements, unique, special)
+    return _TensorStrategy(call, point, checked_layout(layout, TORCH_LAYOUTS), device, requires_grad)
 
 
-def scalars(min_value: float | None = None, max_value: float | None = None) -> st.SearchStrategy[float]:
+def scalars(
+    min_value: float | None = None, max_value: float | None = None, *, special: bool | Iterable[str] = True
+) -> st.SearchStrategy[float]:
     """Return a strategy for Python floats, with bounds and values as in `arrays`."""
-    parts = [f"{k}={v!r}" for k, v in (("min_value", min_value), ("max_value", max_value)) if v is not None]
-    return _ScalarStrategy(f"scalars({', '.join(parts)})", (), "float64", min_value, max_value, None, False)
+    call = call_text("scalars", None, ("float64",), min_value, max_value, None, False, special=special)
+    return _ScalarStrategy(call, Point((), ("float64",), min_value, max_value, None, False, special))
 
 
 def domain_of(strategy: st.SearchStrategy[Any]) -> tuple[float, float] | None:
     """Return the bounds given to a strategy, as ``(lower, upper)`` with ±inf for a missing one.
 
     None where no bound is known: without ``min_value`` and ``max_value``, and for a strategy that was
-    not made by `arrays`, `tensors` or `scalars` (``map`` moves values out of the bounds; a collection
-    has no single pair of them). ``filter`` keeps the bounds.
+    not made here (``map`` moves values out of the bounds; a collection has no single pair of them).
+    ``filter`` keeps the bounds.
     """
     inner = getattr(strategy, "filtered_strategy", None)
     while inner is not None:
         strategy, inner = inner, getattr(inner, "filtered_strategy", None)
-    return strategy.domain if isinstance(strategy, _PointStrategy) else None
+    return strategy.domain if isinstance(strategy, Bounded) else None
 
 
-class _PointStrategy(st.SearchStrategy[T]):
-    """A strategy for points of one dtype; its arguments are checked when it is made."""
+def require_torch(argument: str) -> None:
+    """Raise `InvalidArgument` where torch is not installed; does not import it."""
+    if importlib.util.find_spec("torch") is None:
+        raise InvalidArgument(
+            argument, "an environment without torch", "install it: pip install 'pytest-gradcheck[torch]'"
+        )
 
-    def __init__(
-        self,
-        call: str,
-        shape: ShapeLike,
-        dtype: str,
-        min_value: float | None,
-        max_value: float | None,
-        elements: st.SearchStrategy[Any] | None,
-        unique: bool,
-    ):
+
+class Bounded(st.SearchStrategy[T]):
+    """A strategy whose values lie within known bounds."""
+
+    def __init__(self, call: str, domain: tuple[float, float] | None):
         super().__init__()
         self._call = call
-        self._dtype = dtype
-        self._component = COMPONENTS[dtype]
-        self._shape = _checked_shape(shape)
-        if not isinstance(unique, bool):
-            raise InvalidArgument("unique", repr(unique), "give True or False")
-        self._unique = unique
-        self._elements = _checked_elements(elements, min_value, max_value)
-        low = _checked_bound("min_value", min_value, self._component)
-        high = _checked_bound("max_value", max_value, self._component)
-        if low is not None and high is not None and low > high:
-            raise InvalidArgument(
-                "min_value", f"{min_value!r} above max_value={max_value!r}", "exchange them, or drop one"
-            )
-        self._low, self._high = effective_range(low, high, self._component)
-        if self._low > self._high:
-            raise InvalidArgument(
-                "min_value, max_value",
-                f"{min_value!r} and {max_value!r}, between which {dtype} has no value",
-                "widen the bounds or take a finer dtype",
-            )
-        self.domain: tuple[float, float] | None = None
-        if low is not None or high is not None:
-            self.domain = (-math.inf if low is None else low, math.inf if high is None else high)
-        if self._unique and self._elements is None and isinstance(self._shape, tuple):
-            self._check_room(math.prod(self._shape))
+        self.domain = domain
 
     def __repr__(self) -> str:
         return self._call
 
-    def _draw_array(self, data: ConjectureData) -> NDArray[Any]:
-        """Draw an array of the dtype, or of float32 in place of bfloat16."""
-        shape = self._shape if isinstance(self._shape, tuple) else _drawn_shape(data.draw(self._shape))
-        stored = "float32" if self._dtype == "bfloat16" else self._dtype
+
+class _Kind(NamedTuple):
+    """A dtype that a point may have, and its numbers."""
+
+    dtype: str
+    within: Range
+
+    @property
+    def stored(self) -> str:
+        """The dtype of NumPy that holds them: float32 in place of bfloat16."""
+        return "float32" if self.dtype == "bfloat16" else self.dtype
+
+
+class Point:
+    """What is drawn, of whatever library: shape, dtype and numbers; arguments are checked when it is made."""
+
+    def __init__(
+        self,
+        shape: ShapeLike,
+        dtypes: tuple[str, ...],
+        min_value: float | None,
+        max_value: float | None,
+        elements: st.SearchStrategy[Any] | None,
+        unique: bool,
+        special: bool | Iterable[str],
+    ):
+        self._shape = checked_shape(shape)
+        self._unique = checked_flag("unique", unique)
+        self._special = checked_special(special)
+        self._elements = checked_elements(elements, min_value, max_value)
+        bounds = [Bounds.checked(min_value, max_value, COMPONENTS[dtype], dtype) for dtype in dtypes]
+        self._kinds = [_Kind(dtype, b.within) for dtype, b in zip(dtypes, bounds, strict=True)]
+        self.domain = bounds[0].domain
+        if self._unique and self._elements is None and isinstance(self._shape, tuple):
+            for kind in self._kinds:
+                _check_room(kind, math.prod(self._shape))
+
+    def draw(self, data: ConjectureData) -> tuple[NDArray[Any], str, str]:
+        """Draw an array in contiguous memory, the name of its dtype, and the layout that it is to have."""
+        shape = self._shape if isinstance(self._shape, tuple) else drawn_shape(data.draw(self._shape))
+        kind = self._kinds[0]
+        if len(self._kinds) > 1:
+            kind = self._kinds[data.draw_bytes(1, 1)[0] * len(self._kinds) >> 8]
+        recipe = draw_recipe(data, self._special)
+        return self._numbers(data, shape, kind, recipe), kind.dtype, recipe.layout
+
+    def _numbers(self, data: ConjectureData, shape: Shape, kind: _Kind, recipe: Recipe) -> NDArray[Any]:
         if self._elements is not None:
-            drawn: NDArray[Any] = data.draw(
-                hnp.arrays(np.dtype(stored), shape, elements=self._elements, unique=self._unique)
-            )
+            entries = hnp.arrays(np.dtype(kind.stored), shape, elements=self._elements, unique=self._unique)
+            drawn: NDArray[Any] = data.draw(entries)
             return drawn
-        count = math.prod(shape)
+        values: NDArray[Any]
         if self._unique:
-            self._check_room(count)
-        draw = draw_distinct if self._unique else draw_values
-        values: NDArray[Any] = draw(data, count, self._low, self._high, self._component)
-        if self._dtype.startswith("complex"):
-            values = values + 1j * draw_values(data, count, self._low, self._high, self._component)
-        return values.astype(stored).reshape(shape)
-
-    def _check_room(self, count: int) -> None:
-        room = len(distinct(self._low, self._high, self._component, count))
-        if room < count:
-            raise InvalidArgument(
-                "unique",
-                f"{count} entries from {room} short {self._dtype} values in [{self._low!r}, {self._high!r}]",
-                "take a smaller shape, wider bounds or elements=...",
-            )
+            _check_room(kind, math.prod(shape))
+            values = draw_distinct(data, shape, kind.within)
+        else:
+            values = draw_values(data, shape, kind.within, recipe, self._special)
+        if kind.dtype.startswith("complex"):
+            values = values + 1j * draw_values(data, shape, kind.within, recipe, self._special)
+        return values.astype(kind.stored)
 
 
-class _ArrayStrategy(_PointStrategy["NDArray[Any]"]):
+def _check_room(kind: _Kind, count: int) -> None:
+    room = len(distinct(kind.within, count))
+    if room < count:
+        low, high = kind.within.low, kind.within.high
+        raise InvalidArgument(
+            "unique",
+            f"{count} entries from {room} short {kind.dtype} values in [{low!r}, {high!r}]",
+            "take a smaller shape, wider bounds or elements=...",
+        )
+
+
+class _ArrayStrategy(Bounded["NDArray[Any]"]):
+    def __init__(self, call: str, point: Point, layout: str | None):
+        super().__init__(call, point.domain)
+        self._point, self._layout = point, layout
+
     def do_draw(self, data: ConjectureData) -> NDArray[Any]:
-        return self._draw_array(data)
+        array, _, layout = self._point.draw(data)
+        return laid_out(array, self._layout or _NUMPY_LAYOUT[layout])
 
 
-class _TensorStrategy(_PointStrategy["torch.Tensor"]):
+class _TensorStrategy(Bounded["torch.Tensor"]):
+    def __init__(self, call: str, point: Point, layout: str | None, device: Any, requires_grad: bool):
+        super().__init__(call, point.domain)
+        self._point, self._layout = point, layout
+        self._device, self._requires_grad = device, requires_grad
+
     def do_draw(self, data: ConjectureData) -> torch.Tensor:
         import torch
 
-        tensor = torch.from_numpy(self._draw_array(data))
-        return tensor.to(torch.bfloat16) if self._dtype == "bfloat16" else tensor
+        array, dtype, layout = self._point.draw(data)
+        # The dtype alone would be taken for a device's default; bfloat16 is held in float32 until here.
+        tensor = torch.from_numpy(array).to(device=self._device, dtype=getattr(torch, dtype))
+        tensor = tensor_laid_out(tensor, self._layout or _TORCH_LAYOUT[layout])
+        return tensor.requires_grad_() if self._requires_grad else tensor
 
 
-class _ScalarStrategy(_PointStrategy[float]):
+class _ScalarStrategy(Bounded[float]):
+    def __init__(self, call: str, point: Point):
+        super().__init__(call, point.domain)
+        self._point = point
+
     def do_draw(self, data: ConjectureData) -> float:
-        return float(self._draw_array(data))
+        return float(self._point.draw(data)[0])
 
 
-# -- arguments -------------------------------------------------------------------------------------
-
-
-def _call(
-    name: str,
-    shape: ShapeLike,
-    dtype: str,
-    default_dtype: str,
-    min_value: float | None,
-    max_value: float | None,
-    elements: object,
-    unique: bool,
-) -> str:
-    parts = [repr(shape)] if shape is not None else []
-    if dtype != default_dtype:
-        parts.append(repr(dtype) if parts else f"dtype={dtype!r}")
-    for key, value in (("min_value", min_value), ("max_value", max_value), ("elements", elements)):
-        if value is not None:
-            parts.append(f"{key}={value!r}")
-    if unique:
-        parts.append("unique=True")
-    return f"{name}({', '.join(parts)})"
-
-
-def _checked_shape(shape: ShapeLike) -> Shape | st.SearchStrategy[Shape]:
-    if shape is None:
-        return _SHAPES
-    if isinstance(shape, st.SearchStrategy):
-        return shape
-    sides: Any = (shape,) if isinstance(shape, numbers.Integral) else shape
-    remedy = "give an int, a tuple of ints or a strategy for tuples of ints"
-    if not isinstance(sides, tuple | list):
-        raise InvalidArgument("shape", repr(shape), remedy)
-    for side in sides:
-        if isinstance(side, bool) or not isinstance(side, numbers.Integral):
-            raise InvalidArgument("shape", repr(shape), remedy)
-        if int(side) < 0:
-            raise InvalidArgument("shape", repr(shape), "no side can be negative")
-    return tuple(int(side) for side in sides)
-
-
-def _drawn_shape(drawn: Any) -> Shape:
-    shape = _checked_shape(drawn)
-    if not isinstance(shape, tuple):
-        raise InvalidArgument("shape", "a strategy for strategies", "give a strategy for tuples of ints")
-    return shape
-
-
-def _checked_bound(argument: str, value: Any, component: str) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise InvalidArgument(argument, repr(value), "give a real number, or None for no bound")
-    try:
-        bound = float(value)
-    except OverflowError:
-        bound = math.inf
-    if not math.isfinite(bound):
-        raise InvalidArgument(argument, repr(value), "give a finite number, or None for no bound")
-    if abs(bound) > largest(component):
-        raise InvalidArgument(
-            argument, repr(value), f"{component} ends at {largest(component):.6g}; take a smaller bound"
-        )
-    return bound
-
-
-def _checked_elements(elements: Any, min_value: Any, max_value: Any) -> st.SearchStrategy[Any] | None:
-    if elements is None:
-        return None
-    if not isinstance(elements, st.SearchStrategy):
-        raise InvalidArgument("elements", repr(elements), "give a strategy for single entries")
-    if min_value is not None or max_value is not None:
-        raise InvalidArgument(
-            "elements", "a strategy beside min_value or max_value", "put the bounds into that strategy"
-        )
-    return elements
+#: What a drawn layout is in each library: "backwards" is what the one has and the other has not.
+_NUMPY_LAYOUT = {
+    "": "contiguous",
+    "fortran": "fortran",
+    "strided": "strided",
+    "backwards": "reversed",
+}
+_TORCH_LAYOUT = {**_NUMPY_LAYOUT, "backwards": "expanded"}

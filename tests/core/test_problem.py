@@ -146,3 +146,36 @@ def test_methods_may_be_any_iterable_of_names():
 
     assert result.verdict == "pass"
     assert set(result.methods) == {"central", "torch"}
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6.0).reshape(2, 3).T,
+        np.arange(24.0).reshape(2, 3, 4).transpose(2, 0, 1),
+        np.repeat(np.arange(6.0).reshape(2, 3), 2, -1)[..., ::2],
+        np.arange(6.0).reshape(2, 3)[:, ::-1],
+        np.arange(6.0)[::-2],
+        np.arange(6, dtype=np.float32).reshape(2, 3)[::-1],
+    ],
+    ids=["fortran", "transposed", "gaps", "backwards", "backwards with gaps", "float32"],
+)
+def test_the_function_sees_the_layout_of_its_arrays(array):
+    seen = []
+
+    def fn(x):
+        if type(x) is np.ndarray:
+            seen.append((x.strides[0] // x.itemsize, x.strides[-1] // x.itemsize, x.shape))
+        return (x * x).sum()
+
+    assert check_gradients(fn, array).verdict == "pass"
+    want = (array.strides[0] // array.itemsize, array.strides[-1] // array.itemsize, array.shape)
+    assert set(seen) == {want}
+    assert len(seen) > 5
+
+
+def test_entries_that_share_memory_are_told_apart():
+    assert (
+        check_gradients(lambda x: (x * x).sum(), np.broadcast_to(np.array([1.0, 2.0]), (3, 2))).verdict
+        == "pass"
+    )

@@ -59,21 +59,28 @@ def test_array_has_the_shape_and_dtype_asked_for(dtype: str) -> None:
         assert x.shape == (4, 3)
         assert x.dtype == dtype
         assert np.isfinite(x).all()
-        assert x.flags.c_contiguous
         assert x.flags.writeable
 
 
-def test_default_values_are_moderate_varied_and_special_ones_among_them() -> None:
-    drawn = examples(arrays((4, 3)), 300)
+def test_several_dtypes() -> None:
+    drawn = examples(arrays(3, ["float64", np.float16], max_value=0.1), 100)
+    assert {x.dtype.name for x in drawn} == {"float64", "float16"}
+    assert max(float(x.max()) for x in drawn if x.dtype == np.float16) == rounded_down(0.1, "float16")
+    assert {x.dtype for x in examples(tensors(3, (torch.float32, "bfloat16")), 50)} == {
+        torch.float32,
+        torch.bfloat16,
+    }
+
+
+def test_without_special_features_values_are_moderate_and_hardly_tied() -> None:
+    drawn = examples(arrays((4, 3), special=False), 200)
     values = np.concatenate([x.ravel() for x in drawn])
     assert np.abs(values).max() <= 10.0
-    for special in (0.0, 1.0, -1.0, 2.0, 0.5, 1e-3, 10.0, -10.0):
-        assert (values == special).any(), special
     assert len(np.unique(values)) > 300
+    assert np.mean(values == 0.0) < 0.05
     assert not np.signbit(values[values == 0.0]).any()
-    distinct_counts = [len(np.unique(x)) for x in drawn]
-    assert distinct_counts.count(1) >= 3, "all entries equal"
-    assert distinct_counts.count(12) + distinct_counts.count(11) >= 100, "hardly a tie"
+    assert sum(len(np.unique(x)) == 12 for x in drawn) > 60
+    assert all(x.flags.c_contiguous for x in drawn)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64"])
@@ -131,11 +138,10 @@ def test_shape_may_be_an_int_or_a_strategy_or_left_out() -> None:
 
 
 def test_large_arrays_vary_like_small_ones() -> None:
-    drawn = examples(arrays((100, 100)), 60)
+    drawn = examples(arrays((100, 100), special=False), 60)
     full = [x for x in drawn if np.count_nonzero(x) > 8000]
     assert len(full) > 20
     assert len(np.unique(full[-1])) > 300
-    assert (full[-1] == 0.0).any()
     assert len({x.tobytes() for x in full}) > 15
 
 
@@ -190,7 +196,6 @@ def test_tensors_have_the_dtype_asked_for(dtype: str) -> None:
             assert x.dtype == getattr(torch, dtype)
             assert tuple(x.shape) == (4, 3)
             assert not x.requires_grad
-            assert x.is_contiguous()
             assert torch.view_as_real(x).max() <= 0.3 if x.is_complex() else x.double().max() <= 0.3
 
 
@@ -253,7 +258,7 @@ def test_repr_reads_like_the_call() -> None:
 @pytest.mark.parametrize(
     ("call", "argument", "text"),
     [
-        (lambda: arrays("3"), "shape", "'3'.*tuple of ints"),
+        (lambda: arrays(3.5), "shape", "3.5.*tuple of ints"),
         (lambda: arrays((2, -1)), "shape", r"\(2, -1\).*negative"),
         (lambda: arrays((2, 1.5)), "shape", "1.5"),
         (lambda: arrays(True), "shape", "True"),

@@ -1,0 +1,228 @@
+"""The numbers that points are made of, by magnitude, each as often as it is to be met.
+
+A code of 16 bits picks a number: a place in the table and a sign. Smaller codes are simpler numbers, so
+that what Hypothesis shrinks ends at zeros and small whole numbers. The same code picks one number per
+style: a whole one, a half, any one, one near zero, a large one.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_gradcheck.strategies.dtypes import largest, rounded, rounded_down, rounded_up
+
+Codes = NDArray[np.intp]
+
+#: What numbers are rounded or moved to.
+WHOLE, HALVES, ANY, TINY, LARGE = range(5)
+
+#: Range of the values where no bound is given: wide enough for saturation, far from overflow.
+MODERATE = 10.0
+
+#: Negative powers of ten that are near zero, as far as a dtype has them, and what is large where no bound is.
+_TINY_EXPONENTS = (3, 4, 8, 16, 30, 100, 300)
+_LARGE_EXPONENTS = (2, 3, 4, 6, 8)
+_DIGITS = (1, 3, 7)
+
+_IRREGULAR = 512
+_WEIGHTS = 4096
+
+
+class Range(NamedTuple):
+    """Where numbers lie: between ``low`` and ``high``, large ones within the bounds that were given."""
+
+    low: float
+    high: float
+    lowest: float
+    highest: float
+    component: str
+
+    @classmethod
+    def within(cls, low: float | None, high: float | None, component: str) -> Range:
+        """Return the range of a dtype's numbers within bounds, moderate where there are none.
+
+        Bounds are rounded inwards to values of the dtype; the range is empty (``low`` above ``high``) if
+        no value of the dtype lies within.
+        """
+        lowest, highest = low, high
+        if low is None and high is None:
+            low, high = -MODERATE, MODERATE
+        elif low is None:
+            assert high is not None
+            low = max(min(-MODERATE, high - max(MODERATE, abs(high))), -largest(component))
+        elif high is None:
+            high = min(max(MODERATE, low + max(MODERATE, abs(low))), largest(component))
+        assert low is not None
+        assert high is not None
+        return cls(
+            rounded_up(low, component),
+            rounded_down(high, component),
+            -largest(component) if lowest is None else rounded_up(lowest, component),
+            largest(component) if highest is None else rounded_down(highest, component),
+            component,
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no number of the dtype lies within."""
+        return self.low > self.high
+
+    def holds(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which of some numbers the bounds allow; -0.0 only if there are negative ones too."""
+        inside: NDArray[np.bool_] = (self.lowest <= values) & (values <= self.highest)
+        if self.lowest == 0.0:
+            inside &= ~np.signbit(values)
+        return inside
+
+
+class Table(NamedTuple):
+    """The numbers of a range: ``values[sign, style, :lengths[sign]]``, by magnitude.
+
+    Sign 0 holds those from zero up, sign 1 those from zero down; a range on one side of zero has the
+    same numbers under both. Numbers of each style are those of `ANY`, moved where that stays within the
+    bounds: away from zero to whole numbers and halves, to one of few near zero, to one of few large ones.
+    A point keeps its signs and zeros when its style changes.
+    """
+
+    values: NDArray[np.float64]
+    lengths: NDArray[np.intp]
+
+    def at(self, codes: Codes, style: int | Codes) -> NDArray[np.float64]:
+        """Return the numbers that 16 bits each stand for: 15 of magnitude, the last one the sign."""
+        signs = codes & 1
+        found: NDArray[np.float64] = self.values[signs, style, (codes >> 1) * self.lengths[signs] >> 15]
+        return found
+
+
+@functools.lru_cache(maxsize=128)
+def table(within: Range, special: bool) -> Table:
+    """Return the numbers of a range.
+
+    Numbers of few digits, spread evenly and by magnitude; with ``special`` they are three fifths of the
+    default range's, and zero, ones, small whole numbers, halves, ±1e-3 and the bounds are the rest.
+    """
+    ordered, weights = _ordered(within, _IRREGULAR)
+    rest = len(ordered) - len(weights)
+    times = [max(1, w * special * rest * 5 // 3 // _WEIGHTS) for w in weights] + [1] * rest
+    by_magnitude = sorted(np.repeat(ordered, times).tolist(), key=abs)
+    up, down = [v for v in by_magnitude if v >= 0.0], [v for v in by_magnitude if v <= 0.0]
+    sides = [np.array(up or down), np.array(down or up)]
+    lengths = np.array([len(side) for side in sides], dtype=np.intp)
+    values = np.zeros((2, 5, lengths.max()))
+    for sign, side in enumerate(sides):
+        moved = values[sign, :, : len(side)]
+        for style, scale in ((WHOLE, 1.0), (HALVES, 2.0)):
+            with np.errstate(over="ignore"):
+                away = np.copysign(np.ceil(np.abs(side) * scale) / scale, side)
+            away = rounded(away, within.component) + 0.0
+            moved[style] = np.where((within.low <= away) & (away <= within.high), away, side)
+        moved[ANY] = side
+        for style, magnitudes in ((TINY, _tiny(within.component)), (LARGE, _large(within.component))):
+            others = np.array([v for v in magnitudes if within.holds(np.copysign(v, side[-1:]))[0]])
+            nonzero = np.flatnonzero(side)
+            moved[style] = side
+            # The smallest codes stay what they are as whole numbers: what fails at 3 is not shown at 100.
+            first = nonzero.size // 4 if style == LARGE else 0
+            moved[style, nonzero[:first]] = _spread(moved[WHOLE, nonzero], first)
+            if others.size and nonzero.size:
+                chosen = _spread(others, nonzero.size - first)
+                moved[style, nonzero[first:]] = np.copysign(chosen, side[nonzero[first:]])
+    return Table(values, lengths)
+
+
+def _spread(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Return so many of some values, evenly from the first to the last."""
+    return values[np.arange(count) * values.size // max(count, 1)]
+
+
+def _tiny(component: str) -> list[float]:
+    # float16 ends at 6e-8, with digits lost from 6e-5 on.
+    ends = {"float16": 5, "float32": 37, "bfloat16": 37}.get(component, 307)
+    return _magnitudes([-e for e in _TINY_EXPONENTS if e <= ends], component)
+
+
+def _large(component: str) -> list[float]:
+    return _magnitudes([e for e in _LARGE_EXPONENTS if 10.0 ** (e + 1) <= largest(component)], component)
+
+
+def _magnitudes(exponents: list[int], component: str) -> list[float]:
+    exact = rounded(np.array([float(f"{d}e{e}") for e in exponents for d in _DIGITS]), component)
+    return [float(v) for v in exact]
+
+
+@functools.lru_cache(maxsize=128)
+def distinct(within: Range, count: int) -> NDArray[np.float64]:
+    """Return at least ``count`` different numbers of a range, simplest first.
+
+    Fewer only if the range does not hold so many numbers of few digits.
+    """
+    # A size that serves many counts keeps the cache useful when shapes vary.
+    wanted = max(_IRREGULAR, 1 << max(count, 1).bit_length())
+    out = _ordered(within, wanted)[0]
+    out.setflags(write=False)
+    return out
+
+
+def _ordered(within: Range, irregular: int) -> tuple[NDArray[np.float64], list[int]]:
+    """Return different numbers within a range, simplest first, and the weights of the leading ones."""
+    low, high, component = within.low, within.high, within.component
+    weighted: dict[float, int] = {}
+    for value, weight in _special(low, high):
+        if low <= value <= high:
+            exact = float(rounded(np.array([value]), component)[0]) + 0.0
+            if low <= exact <= high:
+                weighted.setdefault(exact, weight)
+    others = sorted(_irregular(low, high, irregular), key=lambda v: (len(repr(abs(v))), abs(v), v < 0))
+    in_dtype = np.clip(rounded(np.array(others), component), low, high) + 0.0
+    ordered = dict.fromkeys([*weighted, *in_dtype.tolist()])
+    return np.array(list(ordered)), list(weighted.values())
+
+
+def _special(low: float, high: float) -> Iterator[tuple[float, int]]:
+    """Yield numbers at which gradients break or are easy to read, with their weights of 4096."""
+    yield 0.0, 128
+    for magnitude, weight in ((1.0, 128), (2.0, 48), (0.5, 48)):
+        yield magnitude, weight
+        yield -magnitude, weight
+    for whole in range(3, 11):
+        yield float(whole), 24
+        yield -float(whole), 24
+    first = math.ceil(low)
+    for whole in range(first, first + 4):
+        yield float(whole), 24
+    yield low, 96
+    yield high, 96
+    yield 1e-3, 48
+    yield -1e-3, 48
+
+
+def _irregular(low: float, high: float, count: int) -> Iterator[float]:
+    """Yield numbers of few digits, half spread evenly over the range, half evenly by magnitude."""
+    digits = 3 + max(0, math.ceil(math.log10(count / _IRREGULAR)))
+    width = high - low if high - low < math.inf else max(abs(low), abs(high))
+    for i in range(count // 2):
+        u = (i + 0.5) / (count // 2)
+        value = low * (1.0 - u) + high * u
+        yield _shortened(value, digits + _exponent(value) - _exponent(width))
+    top = max(abs(low), abs(high))
+    signs = [sign for sign, inside in ((1.0, high > 0.0), (-1.0, low < 0.0)) if inside]
+    for i in range(count // 2 // max(len(signs), 1)):
+        magnitude = top * 10.0 ** (-3.0 * (i + 0.5) / (count // 2 // len(signs)))
+        for sign in signs:
+            value = _shortened(sign * magnitude, digits)
+            if low <= value <= high:
+                yield value
+
+
+def _exponent(value: float) -> int:
+    return math.floor(math.log10(abs(value))) if value else 0
+
+
+def _shortened(value: float, digits: int) -> float:
+    return float(f"{value:.{min(max(digits, 2), 17)}g}")
