@@ -22,7 +22,9 @@ class Spiral(torch.nn.Module):
 # The adjoint is the derivative of the solution; differences and the reference engine see the derivative of
 # the solver's steps. They agree as far as the solver is exact, and rtol= says how far that is. At the bounds,
 # which special values would reach, differences have one side only, and are less exact still.
-@pytest.mark.gradcheck(ode=st.builds(Spiral), y0=tensors((1, 2), min_value=0.5, max_value=2, special=False), rtol=1e-5)
+@pytest.mark.gradcheck(
+    ode=st.builds(Spiral), y0=tensors((1, 2), min_value=0.5, max_value=2, special=False), rtol=1e-5
+)
 @settings(max_examples=3)
 def test_adjoint(ode, y0):
     times = torch.linspace(0.0, 1.0, 3, dtype=torch.float64)

@@ -7,5 +7,15 @@ from __future__ import annotations
 
 from pytest_gradcheck.strategies.annotations import from_annotation
 from pytest_gradcheck.strategies.points import arrays, domain_of, scalars, tensors
+from pytest_gradcheck.strategies.sizes import broadcastable, shapes, size
 
-__all__ = ["arrays", "domain_of", "from_annotation", "scalars", "tensors"]
+__all__ = [
+    "arrays",
+    "broadcastable",
+    "domain_of",
+    "from_annotation",
+    "scalars",
+    "shapes",
+    "size",
+    "tensors",
+]

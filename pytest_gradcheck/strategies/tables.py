@@ -26,7 +26,7 @@ WHOLE, HALVES, ANY, TINY, LARGE = range(5)
 MODERATE = 10.0
 
 #: Negative powers of ten that are near zero, as far as a dtype has them, and what is large where no bound is.
-_TINY_EXPONENTS = (3, 4, 8, 16, 30, 100, 300)
+_TINY_EXPONENTS = (3, 8, 16, 30, 100, 300)
 _LARGE_EXPONENTS = (2, 3, 4, 6, 8)
 _DIGITS = (1, 3, 7)
 
@@ -142,8 +142,8 @@ def _spread(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
 
 
 def _tiny(component: str) -> list[float]:
-    # float16 ends at 6e-8, with digits lost from 6e-5 on.
-    ends = {"float16": 5, "float32": 37, "bfloat16": 37}.get(component, 307)
+    # float16 loses digits from 6e-5 on.
+    ends = {"float16": 4, "float32": 37, "bfloat16": 37}.get(component, 307)
     return _magnitudes([-e for e in _TINY_EXPONENTS if e <= ends], component)
 
 

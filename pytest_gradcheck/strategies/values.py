@@ -5,8 +5,8 @@ Points are given such features independently of each other, one group of feature
 byte, so that a few dozen examples meet all of them, and one example several. A byte of zero is a point
 without the feature, and codes of zero are zeros: that is where Hypothesis shrinks them.
 
-Half of the examples use one recipe for all of their points: what breaks where two inputs are zero, or
-equal, is met as often as what breaks where one is.
+Half of the examples use one recipe for all of their points, and some the same two numbers in the same
+places: what breaks where two inputs are zero, or equal, is met about as often as what breaks where one is.
 
 The choices are bytes, because those are drawn evenly on every version of Hypothesis; integers are not.
 """
@@ -40,7 +40,7 @@ class _Feature(NamedTuple):
     """One feature of a group: what has to be asked for, and how many of 256 points have it."""
 
     name: str
-    special: str
+    special: str  # separated by spaces
     weight: int
 
 
@@ -52,21 +52,21 @@ _GROUPS: dict[str, tuple[_Feature, ...]] = {
         _Feature("any", "", 116),
         _Feature("tiny", "tiny", 28),
         _Feature("large", "large", 28),
-        _Feature("mixed", "large", 28),
+        _Feature("mixed", "tiny large", 28),
     ),
     "same": (
         _Feature("two equal", "ties", 18),
         _Feature("equal rows", "ties", 28),
         _Feature("all equal", "ties", 26),
-        _Feature("two numbers", "ties", 28),
+        _Feature("two numbers", "ties", 16),
     ),
-    "sign": (_Feature("negative", "signs", 26), _Feature("positive", "signs", 20)),
-    "mark": (_Feature("low", "bounds", 20), _Feature("high", "bounds", 20)),
+    "sign": (_Feature("negative", "signs", 28), _Feature("positive", "signs", 28)),
+    "mark": (_Feature("bounds", "bounds", 36),),
     "zeros": (
         _Feature("one zero", "zeros", 16),
         _Feature("a row of zeros", "zeros", 26),
-        _Feature("all zeros", "zeros", 26),
-        _Feature("negative zeros", "negative_zeros", 28),
+        _Feature("all zeros", "zeros", 22),
+        _Feature("negative zeros", "negative_zeros", 30),
     ),
     "layout": (
         _Feature("fortran", "layouts", 28),
@@ -87,10 +87,31 @@ def _feature_table(group: str) -> tuple[str, ...]:
 _TABLES = {group: _feature_table(group) for group in _GROUPS}
 _RECIPE_BYTES = len(_GROUPS) + 2
 
-#: One draw per example, whatever the number of points: whether they share a recipe, the recipe, two numbers.
-_EXAMPLE: st.SearchStrategy[bytes] = st.shared(
-    st.binary(min_size=1 + _RECIPE_BYTES + 4, max_size=1 + _RECIPE_BYTES + 4), key="pytest_gradcheck point"
-)
+
+class _OfExample(st.SearchStrategy[bytes]):
+    """What all points of an example have: whether they share a recipe, that recipe, two numbers."""
+
+    def do_draw(self, data: ConjectureData) -> bytes:
+        return data.draw_bytes(1 + _RECIPE_BYTES + 4, 1 + _RECIPE_BYTES + 4)
+
+
+class _OfPoint(st.SearchStrategy[bytes]):
+    """A point's own recipe.
+
+    A strategy, so that Hypothesis tries to leave out all features at once before it shrinks the numbers; of
+    a class of its own, so that it does not take one for the other where it mixes like parts of an example.
+    """
+
+    def do_draw(self, data: ConjectureData) -> bytes:
+        return data.draw_bytes(_RECIPE_BYTES, _RECIPE_BYTES)
+
+
+_EXAMPLE = st.shared(_OfExample(), key="pytest_gradcheck point")
+_OWN = _OfPoint()
+
+
+#: First byte of an example: from here on all points share a recipe, from there on their numbers too.
+_ONE_RECIPE, _ALIKE = 104, 206
 
 
 class Recipe(NamedTuple):
@@ -106,19 +127,22 @@ class Recipe(NamedTuple):
     where: int
     #: Codes of the two numbers that points of two numbers have, the same in all points of an example.
     palette: tuple[int, int]
+    #: Whether all points of an example have the same numbers, those two.
+    alike: bool
 
 
 def draw_recipe(data: ConjectureData, special: frozenset[str]) -> Recipe:
     """Draw the features of one point, of the kinds in ``special``."""
     example = data.draw(_EXAMPLE)
-    own = data.draw_bytes(_RECIPE_BYTES, _RECIPE_BYTES)
-    chosen = example[1 : 1 + _RECIPE_BYTES] if example[0] >= 128 else own
+    own = data.draw(_OWN)
+    alike = example[0] >= _ALIKE and "ties" in special
+    chosen = example[1 : 1 + _RECIPE_BYTES] if example[0] >= _ONE_RECIPE else own
     features = {}
     for (group, options), byte in zip(_TABLES.items(), chosen, strict=False):
         kind, _, name = options[byte].partition(":")
-        features[group] = name if kind in special or not kind else _INSTEAD.get(group, "")
+        features[group] = name if special.issuperset(kind.split()) else _INSTEAD.get(group, "")
     palette = int.from_bytes(example[-4:-2], "big"), int.from_bytes(example[-2:], "big")
-    return Recipe(**features, where=int.from_bytes(chosen[-2:], "big"), palette=palette)
+    return Recipe(**features, where=int.from_bytes(chosen[-2:], "big"), palette=palette, alike=alike)
 
 
 def draw_values(
@@ -130,7 +154,11 @@ def draw_values(
         codes = _draw_bulk(data, count)
     else:
         codes = np.array([_drawn(data, 2) for _ in range(count)], dtype=np.intp)
-    if recipe.same == "two numbers":
+    if recipe.alike:
+        # Hardly any of its own codes is zero before they are shrunk: they leave single entries out.
+        alike = np.array(recipe.palette)[(_hashed(0, count) & np.uint64(1)).astype(np.intp)]
+        codes = np.where(codes == 0, 0, alike)
+    elif recipe.same == "two numbers":
         codes = np.array(recipe.palette)[codes & 1]
     style: int | Codes = _STYLES[recipe.style]
     if style == _MIXED:
@@ -195,13 +223,16 @@ def _give_sign(values: Values, recipe: Recipe, within: Range) -> None:
 
 
 def _mark(values: Values, recipe: Recipe, within: Range) -> None:
-    """Put one entry at a bound, or at ±1 where there is none."""
+    """Put one entry at each bound, or at ±1 where there is none; a single one at one of the two."""
     if recipe.mark:
-        bounded = within.low == within.lowest if recipe.mark == "low" else within.high == within.highest
-        bound = within.low if recipe.mark == "low" else within.high
-        mark = bound if bounded else math.copysign(1.0, bound)
-        if within.holds(np.array(mark)):
-            values.flat[_place(recipe, values.size)] = mark
+        low = within.low if within.low == within.lowest else -1.0
+        high = within.high if within.high == within.highest else 1.0
+        place = _place(recipe, values.size)
+        for mark, at in (
+            ((low, place - 1), (high, place)) if recipe.where % 2 else ((high, place - 1), (low, place))
+        ):
+            if within.holds(np.array(mark)):
+                values.flat[at] = mark
 
 
 def _put_zeros(values: Values, recipe: Recipe, within: Range) -> None:
@@ -210,14 +241,13 @@ def _put_zeros(values: Values, recipe: Recipe, within: Range) -> None:
         return
     if recipe.zeros == "all zeros":
         values[...] = 0.0
-    elif recipe.zeros == "a row of zeros" and values.ndim != 1:
-        if values.ndim:
-            rows, place = _row(values, recipe)
-            rows[place] = 0.0
+    elif recipe.zeros == "a row of zeros" and values.ndim > 1:
+        rows, place = _row(values, recipe)
+        rows[place] = 0.0
     elif recipe.zeros == "negative zeros":
         _put(values, np.full_like(values, zero), values == 0.0)
         values.flat[_place(recipe, values.size)] = zero
-    else:
+    elif values.size > 1:
         values.flat[_place(recipe, values.size)] = 0.0
 
 

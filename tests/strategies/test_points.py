@@ -77,7 +77,8 @@ def test_without_special_features_values_are_moderate_and_hardly_tied() -> None:
     values = np.concatenate([x.ravel() for x in drawn])
     assert np.abs(values).max() <= 10.0
     assert len(np.unique(values)) > 300
-    assert np.mean(values == 0.0) < 0.05
+    # Hypothesis itself begins with the simplest points.
+    assert sum((x == 0.0).any() for x in drawn) < 40
     assert not np.signbit(values[values == 0.0]).any()
     assert sum(len(np.unique(x)) == 12 for x in drawn) > 60
     assert all(x.flags.c_contiguous for x in drawn)
