@@ -13,7 +13,21 @@ if TYPE_CHECKING:
     from pytest_gradcheck.core.check import assert_gradients, check_gradients
     from pytest_gradcheck.core.errors import InvalidArgument
     from pytest_gradcheck.core.results import CheckResult, GradientMismatch, MethodResult, Verdict
-    from pytest_gradcheck.strategies import arrays, scalars, tensors
+    from pytest_gradcheck.strategies import (
+        arrays,
+        broadcastable,
+        distinct,
+        indices,
+        modules,
+        orthogonal,
+        positive_definite,
+        probabilities,
+        scalars,
+        shapes,
+        size,
+        sorted_,
+        tensors,
+    )
 
 __version__ = "0.1.0"
 
@@ -25,8 +39,18 @@ __all__ = [
     "Verdict",
     "arrays",
     "assert_gradients",
+    "broadcastable",
     "check_gradients",
+    "distinct",
+    "indices",
+    "modules",
+    "orthogonal",
+    "positive_definite",
+    "probabilities",
     "scalars",
+    "shapes",
+    "size",
+    "sorted_",
     "tensors",
 ]
 
@@ -38,8 +62,18 @@ _HOMES = {
     "Verdict": "core.results",
     "arrays": "strategies",
     "assert_gradients": "core.check",
+    "broadcastable": "strategies",
     "check_gradients": "core.check",
+    "distinct": "strategies",
+    "indices": "strategies",
+    "modules": "strategies",
+    "orthogonal": "strategies",
+    "positive_definite": "strategies",
+    "probabilities": "strategies",
     "scalars": "strategies",
+    "shapes": "strategies",
+    "size": "strategies",
+    "sorted_": "strategies",
     "tensors": "strategies",
 }
 

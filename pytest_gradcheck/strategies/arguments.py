@@ -136,3 +136,10 @@ def call_text(
     more = {"min_value": min_value, "max_value": max_value, "elements": elements, "unique": unique, **more}
     parts += [f"{key}={value!r}" for key, value in more.items() if value is not _DEFAULTS.get(key)]
     return f"{name}({', '.join(parts)})"
+
+
+def call_with(name: str, shape: Any, **keywords: tuple[Any, Any]) -> str:
+    """Return a call with keywords given as value and default, without those that are the default."""
+    parts = [repr(shape)] if shape is not None else []
+    parts += [f"{key}={value!r}" for key, (value, default) in keywords.items() if value != default]
+    return f"{name}({', '.join(parts)})"

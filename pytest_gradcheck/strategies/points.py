@@ -24,7 +24,7 @@ from pytest_gradcheck.strategies.dtypes import COMPONENTS, NUMPY_NAMES, TORCH_NA
 from pytest_gradcheck.strategies.layouts import NUMPY_LAYOUTS, TORCH_LAYOUTS, laid_out, tensor_laid_out
 from pytest_gradcheck.strategies.sizes import Shape, ShapeLike, checked_shape, drawn_shape
 from pytest_gradcheck.strategies.tables import Range, distinct
-from pytest_gradcheck.strategies.values import Recipe, draw_distinct, draw_recipe, draw_values
+from pytest_gradcheck.strategies.values import Recipe, draw_from, draw_recipe, draw_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -213,7 +213,7 @@ class Point:
         values: NDArray[Any]
         if self._unique:
             _check_room(kind, math.prod(shape))
-            values = draw_distinct(data, shape, kind.within)
+            values = draw_from(data, distinct(kind.within, math.prod(shape)), shape)
         else:
             values = draw_values(data, shape, kind.within, recipe, self._special)
         if kind.dtype.startswith("complex"):

@@ -20,7 +20,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pytest_gradcheck.strategies.tables import ANY, HALVES, LARGE, TINY, WHOLE, Codes, Range, distinct, table
+from pytest_gradcheck.strategies.tables import ANY, HALVES, LARGE, TINY, WHOLE, Codes, Range, table
 
 if TYPE_CHECKING:
     from hypothesis.internal.conjecture.data import ConjectureData
@@ -150,10 +150,7 @@ def draw_values(
 ) -> Values:
     """Draw numbers of a range with the features of a recipe: a float64 array of that shape."""
     count = math.prod(shape)
-    if count > INDIVIDUAL:
-        codes = _draw_bulk(data, count)
-    else:
-        codes = np.array([_drawn(data, 2) for _ in range(count)], dtype=np.intp)
+    codes = draw_choices(data, count)
     if recipe.alike:
         # Hardly any of its own codes is zero before they are shrunk: they leave single entries out.
         alike = np.array(recipe.palette)[(_hashed(0, count) & np.uint64(1)).astype(np.intp)]
@@ -172,10 +169,9 @@ def draw_values(
     return values
 
 
-def draw_distinct(data: ConjectureData, shape: tuple[int, ...], within: Range) -> Values:
-    """Draw different numbers of a range, which must hold so many: a float64 array of that shape."""
+def draw_from(data: ConjectureData, numbers: Values, shape: tuple[int, ...]) -> Values:
+    """Draw different ones of some numbers, simplest first: a float64 array of that shape."""
     count = math.prod(shape)
-    numbers = distinct(within, count)
     if count > INDIVIDUAL:
         seed = _drawn(data, 3)
         order = np.argsort(_hashed(seed, len(numbers)), kind="stable") if seed else np.arange(count)
@@ -187,6 +183,18 @@ def draw_distinct(data: ConjectureData, shape: tuple[int, ...], within: Range) -
             code = (code + 1) % len(numbers)
         taken[code] = None
     return numbers[list(taken)].reshape(shape)
+
+
+def draw_choices(data: ConjectureData, count: int) -> Codes:
+    """Draw so many whole numbers of 16 bits."""
+    if count > INDIVIDUAL:
+        return _draw_bulk(data, count)
+    return np.array([_drawn(data, 2) for _ in range(count)], dtype=np.intp)
+
+
+def draw_kind(data: ConjectureData, kinds: tuple[str, ...]) -> str:
+    """Draw one of some kinds, each equally likely; shrinks towards the first."""
+    return kinds[_drawn(data, 1) * len(kinds) >> 8]
 
 
 # -- features --------------------------------------------------------------------------------------

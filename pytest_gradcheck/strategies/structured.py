@@ -1,0 +1,342 @@
+"""Strategies for arrays with a structure: matrices, probabilities, indices, entries without ties."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from pytest_gradcheck.core.errors import InvalidArgument
+from pytest_gradcheck.strategies.arguments import Bounds, call_with, checked_dtypes, checked_number
+from pytest_gradcheck.strategies.dtypes import COMPONENTS, NUMPY_NAMES, TORCH_NAMES, rounded
+from pytest_gradcheck.strategies.points import Bounded, require_torch
+from pytest_gradcheck.strategies.sizes import Shape, ShapeLike, checked_shape, drawn_shape
+from pytest_gradcheck.strategies.tables import Range
+from pytest_gradcheck.strategies.values import (
+    SPECIAL,
+    Values,
+    draw_choices,
+    draw_from,
+    draw_kind,
+    draw_recipe,
+    draw_values,
+)
+
+if TYPE_CHECKING:
+    from hypothesis.internal.conjecture.data import ConjectureData
+
+_LIBRARIES = ("numpy", "torch")
+_SPECIAL = frozenset(SPECIAL)
+
+#: Gaps between entries without ties, coarsest first; the range without bounds has 21 to 20,001 such places.
+_GAPS = (1.0, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
+
+
+def positive_definite(
+    size: ShapeLike = None,
+    *,
+    condition: float = 100.0,
+    dtype: Any = "float64",
+    library: str = "numpy",
+) -> st.SearchStrategy[Any]:
+    """Return a strategy for symmetric positive definite matrices of shape ``(*batch, n, n)``.
+
+    Parameters
+    ----------
+    size
+        ``n``, after batch sizes if there are any: an int, names such as ``"*batch n"``, a tuple, or a
+        strategy for tuples. By default 1 to 4.
+    condition
+        The largest ratio of two eigenvalues, which lie in [1, condition] and may be equal.
+    dtype, library
+        A real dtype; ``"numpy"`` or ``"torch"``.
+
+    The check moves single entries, which takes the matrix out of the symmetric ones: a function that reads
+    one triangle only, such as a Cholesky factorisation, must be given ``(a + a.T) / 2`` by the test, for
+    otherwise its derivative is not what backwards return for symmetric matrices. With eigenvalues of 1 and
+    more no step of the differences makes a matrix indefinite. There is no domain.
+
+    Shrinks towards the identity.
+    """
+    full = checked_shape(size if size is not None else st.tuples(st.integers(1, 4)))
+    limit = checked_number("condition", condition, "give a number, one or more")
+    if not 1.0 <= limit < math.inf:
+        raise InvalidArgument("condition", repr(condition), "give a finite number, one or more")
+    eigenvalues = Range.within(1.0, limit, "float64")
+
+    def build(data: ConjectureData) -> Values:
+        shape = _drawn(data, full)
+        *batch, n = shape if shape else (1,)
+        turned = _orthonormal(data, (*batch, n, n))
+        spectrum = draw_values(data, (*batch, n), eigenvalues, draw_recipe(data, _SPECIAL), _SPECIAL)
+        matrix = turned * spectrum[..., None, :] @ turned.swapaxes(-1, -2)
+        symmetric: Values = (matrix + matrix.swapaxes(-1, -2)) / 2
+        return symmetric
+
+    call = call_with("positive_definite", size, condition=(condition, 100.0), **_kind(dtype, library))
+    return _Structured(call, build, None, dtype, library)
+
+
+def orthogonal(
+    size: ShapeLike = None, *, dtype: Any = "float64", library: str = "numpy"
+) -> st.SearchStrategy[Any]:
+    """Return a strategy for matrices with orthonormal columns: rotations, reflections, permutations.
+
+    ``size`` is ``n``, for a square matrix, or a shape ``(*batch, m, n)`` with ``m >= n``; names are as in
+    `arrays`. A step takes the matrix out of the orthogonal ones, as in `positive_definite`; there is no
+    domain. Shrinks towards the identity.
+    """
+    full = checked_shape(size if size is not None else st.tuples(st.integers(1, 4)))
+
+    def build(data: ConjectureData) -> Values:
+        shape = _drawn(data, full)
+        shape = (*shape, *shape) if len(shape) == 1 else shape
+        if len(shape) < 2 or shape[-2] < shape[-1]:
+            raise InvalidArgument(
+                "size", repr(shape), "give n, or a shape with as many rows as columns or more"
+            )
+        return _orthonormal(data, shape)
+
+    return _Structured(call_with("orthogonal", size, **_kind(dtype, library)), build, None, dtype, library)
+
+
+def probabilities(
+    shape: ShapeLike = None, *, min_value: float = 0.0, dtype: Any = "float64", library: str = "numpy"
+) -> st.SearchStrategy[Any]:
+    """Return a strategy for probabilities: numbers up to 1 whose sum along the last axis is 1.
+
+    They are ``min_value`` or more. Among them are uniform ones, certainties (a single 1), zeros, ties and
+    numbers near zero. The domain is ``[min_value, 1]``: steps of the check stay within it, and leave the sum
+    of 1. Shapes are as in `arrays`. Shrinks towards uniform probabilities.
+    """
+    full = checked_shape(shape)
+    low = checked_number("min_value", min_value, "give a probability")
+    if not 0.0 <= low < 1.0:
+        raise InvalidArgument("min_value", repr(min_value), "give a number from 0 to below 1")
+    if isinstance(full, tuple) and full:
+        _check_room_for(low, full[-1])
+    weights = Range.within(0.0, 1.0, "float64")
+
+    def build(data: ConjectureData) -> Values:
+        drawn = _drawn(data, full)
+        if not drawn or drawn[-1] == 0:
+            raise InvalidArgument("shape", repr(drawn), "give at least one axis, with one entry or more")
+        _check_room_for(low, drawn[-1])
+        values = draw_values(data, drawn, weights, draw_recipe(data, _SPECIAL), _SPECIAL)
+        sums = values.sum(-1, keepdims=True)
+        values = np.where(sums > 0.0, values / np.where(sums > 0.0, sums, 1.0), 1.0 / drawn[-1])
+        out: Values = np.clip(low + (1.0 - drawn[-1] * low) * values, low, 1.0)
+        return out
+
+    call = call_with("probabilities", shape, min_value=(min_value, 0.0), **_kind(dtype, library))
+    return _Structured(call, build, (low, 1.0), dtype, library)
+
+
+def _check_room_for(low: float, count: int) -> None:
+    if low * count > 1.0:
+        raise InvalidArgument("min_value", f"{low!r} for {count} entries", f"give at most {1.0 / count:.3g}")
+
+
+def distinct(
+    shape: ShapeLike = None,
+    *,
+    gap: float | None = None,
+    min_value: float | None = None,
+    max_value: float | None = None,
+    dtype: Any = "float64",
+    library: str = "numpy",
+) -> st.SearchStrategy[Any]:
+    """Return a strategy for arrays without ties: any two entries are at least ``gap`` apart.
+
+    For functions whose derivative ties leave open: maxima, medians, sorting, ranks. Entries are whole
+    multiples of the gap, within the bounds (which become the domain) or within ±10. By default the gap is the
+    largest of 1, 0.5, 0.25, … 0.001 that leaves four places per entry, for a range of 20, and in proportion.
+    Differences take steps of 1e-2 of an entry and less, so that a gap as large as that is not stepped over.
+    """
+    return _apart("distinct", shape, gap, min_value, max_value, dtype, library, lambda values: values)
+
+
+def sorted_(
+    shape: ShapeLike = None,
+    *,
+    gap: float | None = None,
+    min_value: float | None = None,
+    max_value: float | None = None,
+    dtype: Any = "float64",
+    library: str = "numpy",
+) -> st.SearchStrategy[Any]:
+    """Return a strategy for arrays that rise along the last axis, without ties, as in `distinct`."""
+    return _apart(
+        "sorted_", shape, gap, min_value, max_value, dtype, library, lambda values: np.sort(values, axis=-1)
+    )
+
+
+def _apart(
+    name: str,
+    shape: ShapeLike,
+    gap: float | None,
+    min_value: float | None,
+    max_value: float | None,
+    dtype: Any,
+    library: str,
+    ordered: Callable[[Values], Values],
+) -> st.SearchStrategy[Any]:
+    full = checked_shape(shape)
+    dtype_name = _dtype(dtype, library)
+    bounds = Bounds.checked(min_value, max_value, COMPONENTS[dtype_name], dtype_name)
+    if gap is not None:
+        gap = checked_number("gap", gap, "give a number above zero, or None")
+        if not 0.0 < gap < math.inf:
+            raise InvalidArgument("gap", repr(gap), "give a finite number above zero, or None")
+    if isinstance(full, tuple):
+        _places(bounds.within, gap, math.prod(full))
+
+    def build(data: ConjectureData) -> Values:
+        drawn = _drawn(data, full)
+        places = _places(bounds.within, gap, math.prod(drawn))
+        return ordered(draw_from(data, places, drawn))
+
+    call = call_with(
+        name,
+        shape,
+        gap=(gap, None),
+        min_value=(min_value, None),
+        max_value=(max_value, None),
+        **_kind(dtype, library),
+    )
+    return _Structured(call, build, bounds.domain, dtype, library)
+
+
+def _places(within: Range, gap: float | None, count: int) -> Values:
+    """Return the multiples of a gap within a range, simplest first: at least so many."""
+    width = within.high - within.low
+    if width == 0.0 and count <= 1:
+        return np.array([within.low])
+    for step in (gap,) if gap is not None else (g * width / 20.0 for g in _GAPS if width):
+        first, last = math.ceil(within.low / step - 1e-9), math.floor(within.high / step + 1e-9)
+        enough = count if gap is not None else 4 * count
+        if last - first + 1 >= max(enough, 1):
+            # 100,000 serve all sizes that the default gaps do; a fine gap has no use for more.
+            middle = min(max(0, first), last)
+            wide = np.arange(max(first, middle - 50_000), min(last, middle + 50_000) + 1)
+            ordered = sorted(wide.tolist(), key=lambda k: (abs(k), k < 0))
+            values = np.array([float(f"{k * step:.12g}") for k in ordered])
+            places = rounded(np.clip(values, within.low, within.high), within.component)
+            if np.diff(np.sort(places)).min(initial=math.inf) >= step / 2 and len(places) >= count:
+                return places
+    raise InvalidArgument(
+        "shape" if gap is None else "gap",
+        f"{count} entries {'' if gap is None else f'{gap!r} apart '}in [{within.low!r}, {within.high!r}]",
+        "take a smaller shape or gap, wider bounds or a finer dtype",
+    )
+
+
+def indices(
+    shape: ShapeLike = None, *, into: int | st.SearchStrategy[int], library: str = "numpy"
+) -> st.SearchStrategy[Any]:
+    """Return a strategy for int64 arrays of indices, from 0 to below ``into``.
+
+    ``into`` is an int or a strategy for one, such as ``size("n")`` beside ``arrays("n k")``. Among them are
+    repeated indices, all the same one, all in order and in reverse. They are constants of the check. Shrinks
+    towards zeros.
+    """
+    full = checked_shape(shape)
+    if not isinstance(into, st.SearchStrategy):
+        _checked_into(into)
+    _check_library(library)
+
+    def build(data: ConjectureData) -> NDArray[np.int64]:
+        drawn = _drawn(data, full)
+        limit = _checked_into(data.draw(into) if isinstance(into, st.SearchStrategy) else into)
+        count = math.prod(drawn)
+        kind = draw_kind(data, ("drawn", "drawn", "drawn", "same", "rising", "falling"))
+        picked = draw_choices(data, count) * limit >> 16
+        if kind == "same":
+            picked[:] = picked[:1]
+        elif kind != "drawn":
+            picked = np.arange(count) % limit
+        return (picked[::-1] if kind == "falling" else picked).astype(np.int64).reshape(drawn)
+
+    call = call_with("indices", shape, into=(into, None), library=(library, "numpy"))
+    return _Structured(call, build, None, "int64", library)
+
+
+def _checked_into(into: Any) -> int:
+    if isinstance(into, bool) or not isinstance(into, numbers.Integral) or not 0 < int(into) <= 1 << 16:
+        raise InvalidArgument("into", repr(into), 'give an int from 1 to 65,536, or size("n")')
+    return int(into)
+
+
+# -- common parts ----------------------------------------------------------------------------------
+
+
+class _Structured(Bounded[Any]):
+    """Arrays that a function builds from the example's choices."""
+
+    def __init__(
+        self,
+        call: str,
+        build: Callable[[ConjectureData], NDArray[Any]],
+        domain: tuple[float, float] | None,
+        dtype: Any,
+        library: str,
+    ):
+        super().__init__(call, domain)
+        self._build = build
+        self._dtype = "int64" if dtype == "int64" else _dtype(dtype, library)
+        self._library = library
+
+    def do_draw(self, data: ConjectureData) -> Any:
+        array = self._build(data)
+        if self._library == "numpy":
+            return array.astype(self._dtype)
+        import torch
+
+        return torch.from_numpy(array).to(getattr(torch, self._dtype))
+
+
+def _kind(dtype: Any, library: str) -> dict[str, Any]:
+    return {"dtype": (_dtype(dtype, library), "float64"), "library": (library, "numpy")}
+
+
+def _check_library(library: Any) -> None:
+    if library not in _LIBRARIES:
+        raise InvalidArgument("library", repr(library), f"use one of {', '.join(_LIBRARIES)}")
+    if library == "torch":
+        require_torch("library")
+
+
+def _dtype(dtype: Any, library: Any) -> str:
+    """Return the name of a real dtype of a library."""
+    _check_library(library)
+    allowed = TORCH_NAMES if library == "torch" else NUMPY_NAMES
+    return checked_dtypes((dtype,), tuple(name for name in allowed if not name.startswith("complex")))[0]
+
+
+def _drawn(data: ConjectureData, shape: Shape | st.SearchStrategy[Shape]) -> Shape:
+    return shape if isinstance(shape, tuple) else drawn_shape(data.draw(shape))
+
+
+def _orthonormal(data: ConjectureData, shape: Shape) -> Values:
+    """Draw matrices with orthonormal columns; the identity where all choices are zero."""
+    permuted = draw_kind(data, ("drawn", "drawn", "drawn", "permutation")) == "permutation"
+    drawn = draw_values(
+        data, shape, Range.within(-1.0, 1.0, "float64"), draw_recipe(data, _SPECIAL), _SPECIAL
+    )
+    eye = np.eye(shape[-2], shape[-1])
+    if permuted:
+        order = np.argsort(drawn[..., 0], axis=-1, kind="stable")
+        rows = np.take_along_axis(
+            np.broadcast_to(np.eye(shape[-2]), (*order.shape, shape[-2])), order[..., None], -2
+        )
+        return np.ascontiguousarray(rows[..., : shape[-1]])
+    q, r = np.linalg.qr(drawn + 0.0)
+    # Unique where the columns are independent: a positive diagonal of R, and the identity for zeros.
+    signs = np.where(np.diagonal(r, axis1=-2, axis2=-1) < 0.0, -1.0, 1.0)
+    out: Values = np.where(drawn.any((-2, -1), keepdims=True), q * signs[..., None, :], eye) + 0.0
+    return out
