@@ -92,6 +92,8 @@ ABOVE_ONE = Values(1.1, 4)
 DISTINCT = Values(-3, 3, unique=True)
 BETWEEN = Values(-3, 3, offset=0.137)  # off the whole numbers and halves, where piecewise functions jump
 REGULAR = Values(-1, 1, diagonal=(4, 4, 4, 4))  # diagonally dominant
+#: Layouts are drawn here; second derivatives at kinks say nothing, and there are few examples of each row.
+FEATURES = ("ties", "bounds")
 SPREAD = Values(-0.6, 0.6, diagonal=(4, 8, 12, 16))  # singular values and eigenvalues far apart
 
 
@@ -111,7 +113,12 @@ def cases(
             layout = "F"
         x = draw(
             arrays(
-                side, draw(st.sampled_from(own)), min_value=spec.low, max_value=spec.high, unique=spec.unique
+                side,
+                draw(st.sampled_from(own)),
+                min_value=spec.low,
+                max_value=spec.high,
+                unique=spec.unique,
+                special=FEATURES,
             )
         )
         if spec.signed and draw(st.booleans()):
