@@ -31,6 +31,7 @@ class _Group:
     examples: int = 0
     inconclusive: int = 0
     effort: dict[str, list[float]] = field(default_factory=dict)
+    functions: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, result: CheckResult) -> None:
         self.examples += 1
@@ -40,6 +41,8 @@ class _Group:
             effort[0] += method.evaluations
             effort[1] += method.calls
             effort[2] += method.seconds
+        if result.verdict == Verdict.PASS:
+            _join_functions(self.functions, [f.to_dict() for f in result.functions])
         if _stands(_weight(result.verdict, _margin(result)), _weight(self.kept.verdict, _margin(self.kept))):
             self.kept = result
 
@@ -49,6 +52,7 @@ class _Group:
             "location": location,
             **self.kept.to_dict(),
             "message": str(self.kept),
+            "functions": [self.functions[name] for name in sorted(self.functions)],
             "examples": self.examples,
             "inconclusive_examples": self.inconclusive,
             "stopped": None,
@@ -192,7 +196,22 @@ def merge_records(old: Record, new: Record) -> Record:
             default=None,
         ),
         "xfail": old["xfail"] or new["xfail"],
+        "functions": _joined(old.get("functions", ()), new.get("functions", ())),
     }
+
+
+def _joined(*parts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    known: dict[str, dict[str, Any]] = {}
+    for part in parts:
+        _join_functions(known, part)
+    return [known[name] for name in sorted(known)]
+
+
+def _join_functions(known: dict[str, dict[str, Any]], more: Iterable[Mapping[str, Any]]) -> None:
+    """Add gradients written by hand, each with all the ways in which it was run."""
+    for function in more:
+        own = known.setdefault(function["name"], dict(function))
+        own["ran"] = sorted({*own["ran"], *function["ran"]})
 
 
 def _merge_methods(kept: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -223,6 +242,12 @@ def margin(record: Mapping[str, Any]) -> float:
 def seconds(record: Mapping[str, Any]) -> float:
     """Return the time that all methods of a check took together."""
     return float(sum(method["seconds"] for method in record["methods"].values()))
+
+
+def backward_place(gradient: Mapping[str, Any]) -> str:
+    """Return ``path:line`` of the backward of a gradient written by hand."""
+    line = gradient["backward_line"] or gradient["line"]
+    return f"{gradient['path']}:{line}" if gradient["path"] and line else str(gradient["path"] or "?")
 
 
 def plain_data(value: Any) -> Any:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from pytest_gradcheck.aggregate import Tally, margin
+from pytest_gradcheck.aggregate import Tally, backward_place, margin
 from pytest_gradcheck.baseline import Key
+from pytest_gradcheck.coverage import percent
 from pytest_gradcheck.search import Stopped
 
 #: How many times nearer to failing a check may come before a baseline objects. Other inputs are drawn in
@@ -76,6 +77,28 @@ def judge(
     for rule in (Thresholds(fail_under, max_inconclusive), *parts):
         violations += _below(counted, rule)
     return violations
+
+
+def below_coverage(coverage: Mapping[str, Any], threshold: Fraction) -> list[Violation]:
+    """Return whether too few of the hand-written gradients were run by checks that passed."""
+    share, packages = percent(coverage), ", ".join(coverage["packages"])
+    if share is None:
+        found = f"no hand-written gradient was found in {packages}"
+        remedy = f"name the package that has them, or leave out the threshold of {_percent(threshold)}"
+        return [Violation("cov-fail-under", found, remedy)]
+    if share >= threshold:
+        return []
+    total = coverage["total"]
+    needed = -int(-(threshold * total) // 100)
+    bare = [f"{g['name']} ({backward_place(g)})" for g in coverage["gradients"] if "backward" not in g["ran"]]
+    return [
+        Violation(
+            "cov-fail-under",
+            f"{coverage['covered']} of {_count(total, 'hand-written gradient')} of {packages} run by a check "
+            f"that passed, {_percent(share)}; not {_first_of(bare, 'one')}",
+            f"{_percent(threshold)} takes {needed} of {total}",
+        )
+    ]
 
 
 def _below(counted: Sequence[Mapping[str, Any]], rule: Thresholds) -> list[Violation]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_gradcheck import coverage
 from pytest_gradcheck.aggregate import Record, merge_records
 from pytest_gradcheck.baseline import Key, read_json
 from pytest_gradcheck.core.errors import InvalidArgument
@@ -76,12 +77,10 @@ def merge(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             records[key] = merge_records(known, dict(check))
     tests = {nodeid for nodeid, _ in records}
     unchecked = {nodeid for report in reports for nodeid in report.get("unchecked", ())} - tests
-    data = json_report.assemble(
-        _environment([report["environment"] for report in reports]),
-        [records[key] for key in sorted(records)],
-        sorted(unchecked),
-        (),
-    )
+    checks = [records[key] for key in sorted(records)]
+    environment = _environment([report["environment"] for report in reports])
+    covered = coverage.merge(reports, checks)
+    data = json_report.assemble(environment, checks, sorted(unchecked), (), covered)
     return {**data, "merged": {"duplicates": _listed(duplicates), "conflicts": _listed(conflicts)}}
 
 

@@ -72,6 +72,8 @@ class Settings:
     fail_under: Fraction | None = None
     max_inconclusive: int | None = None
     thresholds: tuple[Thresholds, ...] = ()
+    cov: tuple[str, ...] = ()
+    cov_fail_under: Fraction | None = None
     baseline: Baseline | None = None
     baseline_factor: float = FACTOR
     from_flags: frozenset[str] = frozenset()
@@ -148,6 +150,17 @@ def add_options(parser: pytest.Parser) -> None:
         help="fail if fewer than PERCENT of the checks pass, or if there are none",
     )
     group.addoption(
+        "--gradcheck-cov",
+        action="append",
+        metavar="PACKAGE",
+        help="list the hand-written gradients of PACKAGE, and which of them passing checks ran; repeatable",
+    )
+    group.addoption(
+        "--gradcheck-cov-fail-under",
+        metavar="PERCENT",
+        help="fail if fewer than PERCENT of the hand-written gradients were run by checks that passed",
+    )
+    group.addoption(
         "--gradcheck-baseline",
         metavar="FILE",
         help="fail if a check is worse than FILE says: it passed, was further from failing, or is gone",
@@ -184,6 +197,7 @@ def add_options(parser: pytest.Parser) -> None:
         ("gradcheck_max_seconds", "seconds after which the search of each marked test ends"),
         ("gradcheck_fail_under", "per cent of the checks that must pass"),
         ("gradcheck_max_inconclusive", "how many checks may be inconclusive"),
+        ("gradcheck_cov_fail_under", "per cent of the hand-written gradients that passing checks must run"),
         ("gradcheck_baseline", "file of what the checks came to before; a relative path starts at this file"),
         ("gradcheck_baseline_factor", "how many times the margin of a check may grow over the baseline"),
     ):
@@ -193,6 +207,9 @@ def add_options(parser: pytest.Parser) -> None:
         ("gradcheck_prune_baseline", "whether to drop checks that are no longer made from the baseline"),
     ):
         parser.addini(name, what, type="bool", default=False)
+    parser.addini(
+        "gradcheck_cov", "packages whose hand-written gradients are listed", type="args", default=[]
+    )
     parser.addini(
         "gradcheck_thresholds",
         "thresholds for a part of the checks, one a line: PATTERN fail-under=PERCENT max-inconclusive=COUNT",
@@ -212,6 +229,7 @@ def read_settings(config: pytest.Config) -> Settings:
         ("fail_under", parse_percent),
         ("max_inconclusive", parse_count),
         ("baseline_factor", parse_factor),
+        ("cov_fail_under", parse_percent),
     ):
         flag: str | None = config.getoption(f"gradcheck_{name}")
         key: str = config.getini(f"gradcheck_{name}")
@@ -227,6 +245,7 @@ def read_settings(config: pytest.Config) -> Settings:
         reports=_reports(config),
         thresholds=tuple(_thresholds(line) for line in config.getini("gradcheck_thresholds")),
         baseline=_baseline(config),
+        cov=_packages(config, "cov_fail_under" in values),
         from_flags=frozenset(from_flags),
     )
 
@@ -361,6 +380,20 @@ def _baseline(config: pytest.Config) -> Baseline | None:
             f"{where}: got {path}, which does not exist; --gradcheck-update-baseline writes it from a run"
         )
     return Baseline(path, **wishes)
+
+
+def _packages(config: pytest.Config, threshold: bool) -> tuple[str, ...]:
+    flags: list[str] | None = config.getoption("gradcheck_cov")
+    where = "ini key gradcheck_cov" if flags is None else "--gradcheck-cov"
+    names = tuple(dict.fromkeys(config.getini("gradcheck_cov") if flags is None else flags))
+    for name in names:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise pytest.UsageError(
+                f"{where}: got {name!r}; give the dotted name of a package, such as mypkg.ops"
+            )
+    if threshold and not names:
+        raise pytest.UsageError("--gradcheck-cov-fail-under: got no package; give --gradcheck-cov=PACKAGE")
+    return names
 
 
 def _ini_folder(config: pytest.Config) -> Path:

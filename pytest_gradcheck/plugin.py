@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pytest_gradcheck import baseline, collect, draws, gate, options, reports
+from pytest_gradcheck import baseline, collect, coverage, draws, gate, options, reports
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.fixtures import SESSION_KEY, Session, gradcheck, gradcheck_settings, gradgradcheck
 from pytest_gradcheck.reports import terminal
@@ -104,6 +104,8 @@ def pytest_runtest_makereport(
     path, line, _ = item.location
     place = {"path": path, "line": None if line is None else line + 1}
     records = session.recorder.drain(place, session.stopped)
+    for function in (function for record in records for function in record["functions"]):
+        function["path"] = coverage.relative(function["path"], item.config.rootpath)
     marked = collect.is_wrapped(item)
     if records or marked:
         # pytest sends attributes that it does not know along, from pytest-xdist's workers too.
@@ -120,6 +122,15 @@ def pytest_runtest_makereport(
     return report
 
 
+def _found(config: pytest.Config) -> dict[str, Any]:
+    """Return what this process knows of the packages whose gradients are to be run."""
+    packages = config.stash[SESSION_KEY].settings.cov
+    return {
+        "missing": [name for name in packages if coverage.missing(name)],
+        "gradients": coverage.inventory(packages, config.rootpath) if packages else [],
+    }
+
+
 class _Worker:
     """The hooks of a worker of pytest-xdist that tell the controller what no test report carries."""
 
@@ -132,9 +143,10 @@ class _Worker:
         self._deselected += [item.nodeid for item in items]
 
     def pytest_sessionfinish(self) -> None:
-        """Send what was left out."""
+        """Send what was left out, and what there is to be run."""
         output: dict[str, Any] = self._config.workeroutput  # type: ignore[attr-defined]  # set by pytest-xdist
         output["gradcheck_deselected"] = self._deselected
+        output["gradcheck_found"] = _found(self._config)
 
 
 class _Controller:
@@ -147,6 +159,8 @@ class _Controller:
         self._written: list[str] = []
         self._unwritten: list[str] = []
         self._deselected: set[str] = set()
+        self._found: list[dict[str, Any]] = []
+        self._coverage: dict[str, Any] = {}
         wish = session.settings.baseline
         # Read before anything runs: a file that is no baseline is told at once.
         self._baseline: Mapping[baseline.Key, Mapping[str, Any]] = {}
@@ -177,8 +191,11 @@ class _Controller:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
-        """Take what a worker of pytest-xdist left out."""
-        self._deselected.update(getattr(node, "workeroutput", {}).get("gradcheck_deselected", ()))
+        """Take what a worker of pytest-xdist knows: what was left out, and the gradients there are."""
+        output = getattr(node, "workeroutput", {})
+        self._deselected.update(output.get("gradcheck_deselected", ()))
+        if "gradcheck_found" in output:
+            self._found.append(output["gradcheck_found"])
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the reports and decide the exit status, also after Ctrl-C or a crash."""
@@ -194,18 +211,34 @@ class _Controller:
             max_inconclusive=settings.max_inconclusive,
             parts=settings.thresholds,
         )
+        if settings.cov:
+            self._cover(settings)
         if settings.baseline is not None:
             self._compare_with_baseline(settings.baseline, session)
         if settings.reports:
             from pytest_gradcheck.reports import json_report
 
-            report = json_report.build(checks, aggregate.unchecked(), [*map(asdict, self._violations)])
+            report = json_report.build(
+                checks, aggregate.unchecked(), [*map(asdict, self._violations)], self._coverage
+            )
             for target in settings.reports:
                 with self._telling("report", target.path):
                     reports.write_report(target.format, target.path, report)
                     self._written.append(f"{target.format} report written to {target.path}")
         broken = bool(self._violations or self._unwritten)
         session.exitstatus = gate.exit_status(int(session.exitstatus), broken=broken)
+
+    def _cover(self, settings: options.Settings) -> None:
+        """See which of the packages' hand-written gradients were run."""
+        # Workers import the packages, from paths that this process may not have.
+        found = self._found or [_found(self._config)]
+        for name in settings.cov:
+            if all(name in one["missing"] for one in found):
+                self._unwritten.append(f"cov: got {name!r}; no such package can be imported here")
+        gradients = [gradient for one in found for gradient in one["gradients"]]
+        self._coverage = coverage.build(settings.cov, gradients, self._session.aggregate.checks())
+        if settings.cov_fail_under is not None:
+            self._violations += gate.below_coverage(self._coverage, settings.cov_fail_under)
 
     def _compare_with_baseline(self, wish: options.Baseline, session: pytest.Session) -> None:
         """Judge the checks against the baseline, or make it say what they came to."""
@@ -247,7 +280,7 @@ class _Controller:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what the checks came to, where there were any, and what the gate objects to."""
         checks = self._session.aggregate.checks()
-        if not (checks or self._written or self._violations or self._unwritten):
+        if not (checks or self._written or self._violations or self._unwritten or self._coverage):
             return
         quiet = self._config.get_verbosity() < 0
         if not quiet:
@@ -256,6 +289,7 @@ class _Controller:
         if checks:
             summary = self._session.aggregate.summary()
             lines = terminal.summary_lines(checks, summary, self._written, quiet=quiet)
+        lines = [*lines, *terminal.coverage_lines(self._coverage, quiet=quiet)]
         for line in lines:
             terminalreporter.write_line(line)
         for line in [*map(str, self._violations), *self._unwritten]:

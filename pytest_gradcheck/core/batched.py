@@ -77,6 +77,8 @@ class Batch:
     def _together(self, points: Points) -> Points:
         import torch
 
+        from pytest_gradcheck.methods.torch import rules_only
+
         problem = self._problem
         leaves = problem.many_values_at(points)
 
@@ -84,7 +86,7 @@ class Batch:
             outs = problem.call(values, double=problem.double)
             return tuple(torch.as_tensor(out) for out in outs)
 
-        with torch.no_grad(), warnings.catch_warnings(), _plain_functions():
+        with torch.no_grad(), warnings.catch_warnings(), rules_only(), _plain_functions():
             # Nobody asked for this call: that an operation has no rule for it is no concern of the user's.
             warnings.simplefilter("ignore")
             outs = torch.func.vmap(call)(*leaves)

@@ -18,7 +18,14 @@ from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.orders import FirstOrder, SecondOrder
 from pytest_gradcheck.core.problem import Dialect, Problem
 from pytest_gradcheck.core.random_states import kept_random_states
-from pytest_gradcheck.core.results import DEFAULT_METHODS, CheckResult, GradientMismatch, NotChecked, Verdict
+from pytest_gradcheck.core.results import (
+    DEFAULT_METHODS,
+    CheckResult,
+    GradientMismatch,
+    HandWritten,
+    NotChecked,
+    Verdict,
+)
 from pytest_gradcheck.core.values import EPS64
 
 __all__ = ["OPTION_NAMES", "assert_gradients", "check_gradients", "validate_options"]
@@ -206,12 +213,25 @@ def _check(
         first = FirstOrder(problem, options)
         result = first.run()
         if order == 1:
-            return result, first
+            return _with_functions(result, first, first), first
         if result.verdict is Verdict.PASS:
             second = SecondOrder(first)
-            return second.run(), second
+            return _with_functions(second.run(), first, second), second
         skipped = NotChecked("second order", "the first order did not pass")
         return dataclasses.replace(result, not_checked=(*result.not_checked, skipped)), first
+
+
+def _with_functions(result: CheckResult, first: FirstOrder, last: Decision) -> CheckResult:
+    """Add the gradients written by hand that torch's run went through."""
+    pullback = first.pullbacks.get("torch")
+    if first.options.brief or pullback is None or first.problem.dialect is not Dialect.TORCH:
+        return result
+    from pytest_gradcheck.methods import torch, torch_functions
+
+    assert isinstance(pullback, torch.TorchPullback)
+    double = last is not first and "torch" in last.pullbacks
+    found = torch_functions.in_graph(pullback, double=double)
+    return dataclasses.replace(result, functions=tuple(HandWritten(*function) for function in found))
 
 
 def assert_gradients(fn: Callable[..., Any], inputs: Any, **options: Any) -> None:

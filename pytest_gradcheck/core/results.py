@@ -151,6 +151,32 @@ class Property:
 
 
 @dataclass(frozen=True)
+class HandWritten:
+    """A gradient that somebody wrote by hand, and how far a check ran it.
+
+    ``name`` is the dotted name of an `autograd.Function`, or a custom operation's (``"mine::square"``);
+    ``line`` and ``backward_line``, from 1, are of ``path``. ``ran`` has some of ``"forward"``, ``"backward"``
+    and ``"double-backward"``.
+    """
+
+    name: str
+    path: str | None
+    line: int | None
+    backward_line: int | None
+    ran: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return {
+            "name": self.name,
+            "path": self.path,
+            "line": self.line,
+            "backward_line": self.backward_line,
+            "ran": list(self.ran),
+        }
+
+
+@dataclass(frozen=True)
 class NotChecked:
     """A part of the inputs, outputs or entries that this check says nothing about, and why."""
 
@@ -163,8 +189,9 @@ class CheckResult:
     """The outcome of one check at one point; ``str()`` of it is the text that a person reads.
 
     ``inputs`` is, for every verdict but a pass, the point as Python source, exact to the last bit, by
-    argument name; ``reproduce`` a call that makes this check again. ``figures()`` evaluates the function some
-    hundred times more and returns what the HTML report shows, as plain data; nothing, from `check_gradients`.
+    argument name; ``reproduce`` a call that makes this check again. ``functions`` are gradients written by
+    hand that torch's graph runs through. ``figures()`` evaluates the function some hundred times more and
+    returns what the HTML report shows, as plain data; nothing, from `check_gradients`.
     """
 
     name: str
@@ -183,6 +210,7 @@ class CheckResult:
     reproduce: str = ""
     labels: tuple[str, ...] = ()
     properties: tuple[Property, ...] = ()
+    functions: tuple[HandWritten, ...] = ()
     figures: Callable[[], Mapping[str, Any]] = dict
 
     @property
@@ -243,6 +271,7 @@ class CheckResult:
             "diagnosis": {"code": self.diagnosis.code, "text": self.diagnosis.text},
             "labels": list(self.labels),
             "properties": [{"name": p.name, "holds": p.holds, "detail": p.detail} for p in self.properties],
+            "functions": [f.to_dict() for f in self.functions],
             "not_checked": [{"what": n.what, "reason": n.reason} for n in self.not_checked],
             "sensitivity": self.sensitivity,
             "seed": self.seed,

@@ -6,8 +6,8 @@ import dataclasses
 import functools
 import re
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -158,7 +158,7 @@ class TorchPullback(Pullback):
             torch.from_numpy(parts[k]).to(device=self.outs[k].device, dtype=self.outs[k].dtype) for k in live
         ]
         try:
-            with self.program.surroundings(self.leaves), warnings.catch_warnings():
+            with self.program.surroundings(self.leaves), warnings.catch_warnings(), rules_only():
                 # Nobody asked for this pass: that an operation has no rule for it concerns no user.
                 warnings.simplefilter("ignore")
                 grads = torch.autograd.grad(
@@ -304,6 +304,24 @@ class TorchPullback(Pullback):
             for part, x in zip(self.program.inputs.split(vector), self.leaves, strict=True)
         ]
         return self.program.outputs.join([to_numpy(as_tensor(out)) for out in self.program.run(*leaves)])
+
+
+@contextmanager
+def rules_only() -> Iterator[None]:
+    """Let `vmap` refuse an operation that has no rule for it.
+
+    torch would run such an operation in a loop, which saves nothing, and tell the user so on standard error,
+    where no filter of warnings reaches.
+    """
+    import torch
+
+    functorch: Any = torch._C._functorch
+    before = functorch._is_vmap_fallback_enabled()
+    functorch._set_vmap_fallback_enabled(False)
+    try:
+        yield
+    finally:
+        functorch._set_vmap_fallback_enabled(before)
 
 
 def _leaf_like(array: Any, like: Any) -> Any:

@@ -21,13 +21,17 @@ _PACKAGES = ("pytest-gradcheck", "pytest", "hypothesis", "numpy", "torch", "pyte
 
 
 def build(
-    checks: Sequence[Mapping[str, Any]], unchecked: Sequence[str] = (), gate: Sequence[Mapping[str, str]] = ()
+    checks: Sequence[Mapping[str, Any]],
+    unchecked: Sequence[str] = (),
+    gate: Sequence[Mapping[str, str]] = (),
+    coverage: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the whole report as plain data.
 
-    ``unchecked`` are the marked tests in which no check was made, ``gate`` is every rule that was broken.
+    ``unchecked`` are the marked tests in which no check was made, ``gate`` is every rule that was broken,
+    ``coverage`` what was run of the packages' hand-written gradients.
     """
-    return assemble(environment(), checks, unchecked, gate)
+    return assemble(environment(), checks, unchecked, gate, coverage)
 
 
 def assemble(
@@ -35,6 +39,7 @@ def assemble(
     checks: Sequence[Mapping[str, Any]],
     unchecked: Sequence[str],
     gate: Sequence[Mapping[str, str]],
+    coverage: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return a report of checks that were made in an environment that is known already."""
     data: dict[str, Any] = plain_data(
@@ -46,7 +51,7 @@ def assemble(
             "gate": gate,
             "checks": checks,
             "unchecked": unchecked,
-            "coverage": {},
+            "coverage": coverage or {},
         }
     )
     return data

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pytest_gradcheck.aggregate import Record, margin, seconds
+from pytest_gradcheck.aggregate import Record, backward_place, margin, seconds
 from pytest_gradcheck.reports.ranking import headline, standing, worst_first
 
 #: GitHub refuses a step summary of more than 1 MiB, and shows none of it then.
@@ -66,6 +66,7 @@ def _lines(report: Mapping[str, Any], messages: int = 50, rows: int | None = Non
         yield from _left_out(len(passed), rows, "rows")
         yield ""
         yield "</details>"
+    yield from _coverage(report.get("coverage") or {})
     packages = report["environment"]["packages"]
     versions = ", ".join(f"{name} {version}" for name, version in packages.items())
     yield ""
@@ -86,6 +87,21 @@ def _table(checks: list[Record]) -> Iterator[str]:
             str(check["examples"]),
             f"{seconds(check):.2f} s",
         ]
+        yield f"| {' | '.join(cells)} |"
+
+
+def _coverage(coverage: Mapping[str, Any]) -> Iterator[str]:
+    if not coverage:
+        return
+    yield ""
+    covered, total = coverage["covered"], coverage["total"]
+    yield f"### {covered} of {total} hand-written gradients were run by a check that passed"
+    yield ""
+    yield "| gradient | backward at | run | tests |"
+    yield "| --- | --- | --- | ---: |"
+    for gradient in sorted(coverage["gradients"], key=lambda gradient: "backward" in gradient["ran"]):
+        ran = ", ".join(gradient["ran"]) or ("❌ not run" if gradient["imported"] else "❌ not imported")
+        cells = [_code(gradient["name"]), _code(backward_place(gradient)), ran, str(len(gradient["tests"]))]
         yield f"| {' | '.join(cells)} |"
 
 

@@ -41,6 +41,7 @@ def render(report: Mapping[str, Any]) -> str:
         "properties": {
             "summary": report["summary"],
             "gate": list(report.get("gate", ())),
+            "coverage": report.get("coverage") or {},
             "verdicts": [
                 {"nodeid": check["nodeid"], "name": check["name"], "verdict": check["verdict"]}
                 for check in report["checks"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_gradcheck.aggregate import margin, seconds
+from pytest_gradcheck.aggregate import backward_place, margin, seconds
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.results import CheckResult, GradientMismatch
 from pytest_gradcheck.reports.ranking import headline, worst_first
@@ -106,12 +106,33 @@ def summary_lines(
     return lines
 
 
+def coverage_lines(coverage: Mapping[str, Any], *, quiet: bool) -> list[str]:
+    """Return what was run of the hand-written gradients, and the place of each backward that was not."""
+    if not coverage:
+        return []
+    packages, total = ", ".join(coverage["packages"]), coverage["total"]
+    if not total:
+        return [f"hand-written gradients of {packages}: none found"]
+    lines = [
+        f"hand-written gradients of {packages}: {coverage['covered']} of {total} run by a check that passed"
+    ]
+    if quiet:
+        return lines
+    for gradient in coverage["gradients"]:
+        if "backward" not in gradient["ran"]:
+            why = "only its forward ran" if gradient["ran"] else "not run"
+            why = why if gradient["imported"] else "its module was not imported"
+            lines.append(f"  {backward_place(gradient)}: {gradient['name']}: {why}")
+    return lines
+
+
 def whole_report(report: Mapping[str, Any]) -> list[str]:
     """Return a report as text: what it comes to, and the message of every check that did not pass."""
     lines = [headline(report["summary"])]
     lines += [
         f"gradcheck: {rule['rule']}: {rule['found']}; {rule['remedy']}" for rule in report.get("gate", ())
     ]
+    lines += coverage_lines(report.get("coverage") or {}, quiet=False)
     for check in worst_first(report["checks"]):
         if check["verdict"] == "pass":
             break

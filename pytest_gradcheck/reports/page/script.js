@@ -246,6 +246,17 @@
     }
   });
 
+  const coverage = (found) => {
+    if (!found.gradients) return "";
+    const at = (g) => `${g.path}${g.backward_line || g.line ? `:${g.backward_line || g.line}` : ""}`;
+    const run = (g) => g.ran.join(", ") || (g.imported ? "not run" : "its module was not imported");
+    const bare = (g) => !g.ran.includes("backward");
+    const sorted = [...found.gradients].sort((a, b) => bare(b) - bare(a));
+    return h("section", { class: "coverage" },
+      h("h2", {}, `${found.covered} of ${found.total} hand-written gradients of ${found.packages.join(", ")} were run by a check that passed`),
+      facts(["gradient", "backward at", "run", "tests"], sorted.map((g) => [g.name, at(g), run(g), g.tests.map((t) => t.split("::").pop()).join(", ")])));
+  };
+
   const e = report.environment;
   const packages = Object.entries(e.packages).map(([name, version]) => `${name} ${version}`).join(", ");
   const unchecked = report.unchecked || [];
@@ -258,6 +269,7 @@
     unchecked.length ? h("details", {}, h("summary", {}, `${unchecked.length} marked tests in which nothing was checked`), h("ul", {}, unchecked.map((name) => h("li", { class: "mono" }, name)))) : "",
     h("div", { class: "bar", role: "search" }, search, ...buttons.filter(Boolean), order, count),
     list,
+    coverage(report.coverage || {}),
     h("p", { class: "said" }, `${e.implementation || ""} Python ${e.python}, ${e.platform || ""}; ${packages}. Keys: / searches, j and k go from check to check, Enter opens one.`));
   update();
   const wanted = decodeURIComponent(location.hash.slice(1));
