@@ -26,7 +26,7 @@ Points = np.ndarray[Any, np.dtype[np.float64]]
 #: So few points cost less one by one: a call with an axis more takes five times as long, and is compared.
 FEW = 8
 
-#: Points of the first batch at which the function is called by itself too: the farthest one, and others.
+#: Points of the first batch at which the function is called by itself too: the first one, and others.
 SAMPLED = 3
 
 
@@ -67,12 +67,13 @@ class Batch:
         return values, 1 + len(sample)
 
     def _sample(self, points: Points) -> list[int]:
-        """Choose points for single calls: the farthest one, and others, fewer once the first came out."""
-        others = self._rng.choice(len(points), 1 if self._tried else SAMPLED - 1, replace=False)
+        """Choose points for single calls: the first, and others, fewer once those of a batch came out.
+
+        A ladder begins with its widest step, so that the first point is a farthest one.
+        """
+        others = self._rng.integers(1, len(points), 1 if self._tried else SAMPLED - 1)
         self._tried = True
-        moved = points - self._problem.point
-        farthest = np.argmax(np.einsum("pn,pn->p", moved, moved))
-        return [int(farthest), *(int(k) for k in others)]
+        return [0, *(int(k) for k in others)]
 
     def _together(self, points: Points) -> Points:
         import torch

@@ -128,7 +128,7 @@ class Jacobian:
                 _contract(self._by_coordinates(at[k : k + count], thorough), cotangents)
                 for k in range(0, len(at), count)
             ]
-        found = combined(lambda *columns: np.concatenate(columns, axis=1), *parts)
+        found = parts[0] if len(parts) == 1 else combined(lambda *a: np.concatenate(a, axis=1), *parts)
         return found if self.step is None else self._at_fixed_step(found, at, cotangents)
 
     def column(self, coordinate: int, cotangents: Matrix | None, *, thorough: bool) -> Differences:

@@ -152,7 +152,7 @@ class Lines:
         central = _extrapolate((above - below) / both, spread / both[2:], powers=(2, 4))
         right = _extrapolate(ahead / up, spread / up[2:], powers=(1, 2))
         left = _extrapolate(-behind / down, spread / down[2:], powers=(1, 2))
-        ahead, behind = np.abs(ahead), np.abs(behind)
+        np.abs(ahead, out=ahead), np.abs(behind, out=behind)
         gap = np.abs(right.value - left.value)
         level = np.fmax(np.abs(right.value), np.abs(left.value))
         sure = 12 if long else 3
@@ -192,8 +192,13 @@ def _extrapolate(quotients: Array, noise: Array, powers: tuple[int, int]) -> Est
     from the third level on. Of all levels the one with the smallest error bar is taken, separately for each
     output.
     """
-    once = quotients[1:] + (quotients[1:] - quotients[:-1]) / (RATIO ** powers[0] - 1)
-    twice = once[1:] + (once[1:] - once[:-1]) / (RATIO ** powers[1] - 1)
+    twice = quotients
+    for power in powers:
+        once = twice
+        # In place: new memory costs as much as the arithmetic.
+        twice = once[1:] - once[:-1]
+        twice /= RATIO**power - 1
+        twice += once[1:]
     correction = np.abs(twice - once[1:])
     if len(twice) == 1:
         error = correction[0] + noise[0]
