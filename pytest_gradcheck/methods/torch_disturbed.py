@@ -37,6 +37,11 @@ class Disturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
     counterpart of `reference_engine.perturbed`. Draws nothing from torch's random numbers.
     """
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # As in `lowering.record`: torch would import its compiler, for a second or two, on the first operation.
+        return False
+
     def __init__(self, scale: float, seed: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # as above
         self._scale = scale
