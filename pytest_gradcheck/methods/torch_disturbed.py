@@ -39,7 +39,7 @@ class Disturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        # As in `lowering.record`: torch would import its compiler, for a second or two, on the first operation.
+        # As in `lowering.record`; and torch would import its compiler first, which takes more than a second.
         return False
 
     def __init__(self, scale: float, seed: int) -> None:
