@@ -67,13 +67,14 @@ class Batch:
         return values, 1 + len(sample)
 
     def _sample(self, points: Points) -> list[int]:
-        """Choose points for single calls: the first, and others, fewer once those of a batch came out.
+        """Choose points for single calls: of the first batch the first, and others, then one of each.
 
         A ladder begins with its widest step, so that the first point is a farthest one.
         """
-        others = self._rng.integers(1, len(points), 1 if self._tried else SAMPLED - 1)
+        if self._tried:
+            return [int(self._rng.integers(len(points)))]
         self._tried = True
-        return [0, *(int(k) for k in others)]
+        return [0, *(int(k) for k in self._rng.integers(1, len(points), SAMPLED - 1))]
 
     def _together(self, points: Points) -> Points:
         import torch

@@ -124,14 +124,22 @@ def _described(kind: type[Any], ran: Iterable[str]) -> Function:
         name = str(getattr(op, "_name", name)).removesuffix(".default")
         line = code.co_firstlineno if code is not None else None
     else:
-        line = _line_of(kind)
+        line = _line_of(kind, backward)
     path = code.co_filename if code is not None else None
     return Function(name, path, line, code.co_firstlineno if code is not None else None, tuple(sorted(ran)))
 
 
-def _line_of(kind: type[Any]) -> int | None:
-    try:
-        return inspect.getsourcelines(kind)[1]
-    except (OSError, TypeError):
-        # A class made at run time has no source.
-        return None
+def _line_of(kind: type[Any], backward: Any) -> int | None:
+    """Return where a class begins; to parse its file takes longer than a small check does."""
+    place = kind.__module__, kind.__qualname__, getattr(backward, "__code__", None)
+    if place not in _LINES:
+        try:
+            _LINES[place] = inspect.getsourcelines(kind)[1]
+        except (OSError, TypeError):
+            # A class made at run time has no source.
+            _LINES[place] = None
+    return _LINES[place]
+
+
+#: Lines of classes by name and code; a class that is made anew by every call of a function shares them.
+_LINES: dict[tuple[Any, ...], int | None] = {}
