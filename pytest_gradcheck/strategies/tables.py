@@ -112,7 +112,8 @@ def table(within: Range, special: bool) -> Table:
     times = [max(1, w * special * rest * 5 // 3 // _WEIGHTS) for w in weights] + [1] * rest
     by_magnitude = sorted(np.repeat(ordered, times).tolist(), key=abs)
     up, down = [v for v in by_magnitude if v >= 0.0], [v for v in by_magnitude if v <= 0.0]
-    sides = [np.array(up or down), np.array(down or up)]
+    # A side that holds nothing but zero is none.
+    sides = [np.array(side if any(side) else other) for side, other in ((up, down), (down, up))]
     lengths = np.array([len(side) for side in sides], dtype=np.intp)
     values = np.zeros((2, 5, lengths.max()))
     for sign, side in enumerate(sides):

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pytest_gradcheck.strategies import arrays, scalars, shapes, tensors
+from pytest_gradcheck.strategies.tables import ANY, HALVES, LARGE, TINY, WHOLE, Range, table
 
 SEEDS = 20
 FEW = 60
@@ -159,3 +160,16 @@ def test_a_layout_can_be_asked_for(layout: str) -> None:
 def test_tensors_on_a_device_and_with_requires_grad() -> None:
     drawn = first_examples(tensors(3, requires_grad=True, device="cpu", layout="expanded"), 0)
     assert all(x.requires_grad and x.is_leaf and x.stride() == (0,) for x in drawn)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.0, None), (-1.0, 0.0), (None, 0.0)])
+def test_a_bound_of_zero_leaves_most_numbers_away_from_it(low: float | None, high: float | None) -> None:
+    """Half of all numbers were zero there: the codes of the other sign had nothing else to stand for."""
+    found = table(Range.within(low, high, "float64"), True)
+    codes = np.arange(1 << 16)
+    for style in (WHOLE, HALVES, ANY, TINY, LARGE):
+        assert (found.at(codes, style) == 0.0).mean() < 0.1
+
+
+def test_a_range_of_zero_alone_holds_zero() -> None:
+    assert not table(Range.within(0.0, 0.0, "float64"), True).at(np.arange(1 << 16), ANY).any()
