@@ -213,7 +213,9 @@ def _irregular(low: float, high: float, count: int) -> Iterator[float]:
         yield _shortened(value, digits + _exponent(value) - _exponent(width))
     top = max(abs(low), abs(high))
     signs = [sign for sign, inside in ((1.0, high > 0.0), (-1.0, low < 0.0)) if inside]
-    for i in range(count // 2 // max(len(signs), 1)):
+    if not signs:
+        return
+    for i in range(count // 2 // len(signs)):
         magnitude = top * 10.0 ** (-3.0 * (i + 0.5) / (count // 2 // len(signs)))
         for sign in signs:
             value = _shortened(sign * magnitude, digits)
