@@ -1,17 +1,20 @@
 """Write docs/reference/verdicts.md: torch's database of operators under two checkers.
 
-    python docs/verdicts.py            both sweeps over every operator: an hour
-    python docs/verdicts.py --right    the sweep over right operators alone, and keeps the rest: five minutes
-    python docs/verdicts.py 0 7        both sweeps over the parts 0 and 7, and keeps the rows of the others
-    python docs/verdicts.py --text     the text around the rows that the page has, and runs nothing
+    python docs/verdicts.py                    all sweeps over every operator: some hours
+    python docs/verdicts.py --right            the sweep over right operators alone: five minutes
+    python docs/verdicts.py 0 7                all sweeps over the parts 0 and 7
+    python docs/verdicts.py --directional 0 7  the sweep over broken backwards in directional mode over these
+    python docs/verdicts.py --broken 0 7       the other one over broken backwards
+    python docs/verdicts.py --text             the text around the rows that the page has, and runs nothing
 
-It needs the versions pinned in constraints.txt. The page is written after every part.
+What is not run stays on the page as it was. The page is written after every part. It needs the versions
+pinned in constraints.txt.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -24,19 +27,19 @@ from docs.torch_coverage import torch_version  # noqa: E402  found by the path a
 from docs.verdicts_page import rows, sweep  # noqa: E402  the same
 
 
-def update(part: int, with_broken: bool) -> None:
-    """Run one part and write the page with its rows in place of the old ones."""
-    found, seconds = rows.measured(part, with_broken)
-    # Read afterwards: another run may have written other parts meanwhile.
+def update(part: int, kinds: Collection[str]) -> None:
+    """Run sweeps over one part and write the page with its rows in place of the old ones."""
     of_page, times_of_page = on_page()
     kept = {(row.name, row.dtype): row for row in of_page}
     times = {each.part: each for each in times_of_page}
+    found, seconds = rows.measured(part, kinds, kept, times.get(part, rows.Times(part)))
+    # Read again: another run may have written other parts meanwhile.
+    of_page, times_of_page = on_page()
     names = set(sweep.names_of_part(part))
-    if not with_broken:
-        found = [row._replace(broken=kept[row[:2]].broken) if row[:2] in kept else row for row in found]
-        seconds = seconds._replace(broken=times[part].broken if part in times else ())
-    times[part] = seconds
-    write([row for row in kept.values() if row.name not in names] + found, list(times.values()))
+    write(
+        [row for row in of_page if row.name not in names] + found,
+        [each for each in times_of_page if each.part != part] + [seconds],
+    )
 
 
 def on_page() -> tuple[list[rows.Row], list[rows.Times]]:
@@ -57,17 +60,18 @@ def main(arguments: Sequence[str]) -> int:
     if list(arguments) == ["--text"]:
         write(*on_page())
         return 0
-    right = list(arguments) == ["--right"]
+    kinds = [kind for kind in rows.KINDS if f"--{kind}" in arguments]
+    asked = [each for each in arguments if each.removeprefix("--") not in rows.KINDS]
     parts = [str(part) for part in range(sweep.PARTS)]
-    if not right and not set(arguments) <= set(parts):
+    if not set(asked) <= set(parts):
         print(
-            f"usage: python docs/verdicts.py [--right | --text | part from 0 to {parts[-1]} ...], "
-            f"got {' '.join(arguments)}",
+            f"usage: python docs/verdicts.py [{' | '.join(f'--{kind}' for kind in rows.KINDS)} | --text] "
+            f"[part from 0 to {parts[-1]} ...], got {' '.join(arguments)}",
             file=sys.stderr,
         )
         return 2
-    for part in parts if right or not arguments else arguments:
-        update(int(part), with_broken=not right)
+    for part in asked or parts:
+        update(int(part), kinds or rows.KINDS)
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BROKEN", "RIGHT"]
+__all__ = ["BROKEN", "DIRECTIONAL", "RIGHT"]
 
 FEW_DIGITS = "rounds its value to so few digits that no difference resolves a thousandth"
 TARGET = "its target, which has a gradient here, is compared with 1 and -1, and the loss jumps there"
@@ -23,3 +23,6 @@ RIGHT: dict[str, str] = {
 
 BROKEN: dict[str, str] = {}
 """Operators of which a broken backward is found inconclusive, though the right one passes."""
+
+DIRECTIONAL: dict[str, str] = {}
+"""The same in directional mode, where the right one may be inconclusive as well."""

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from docs.coverage_page.markdown import table
-from docs.verdicts_page.reasons import BROKEN, RIGHT
+from docs.verdicts_page.reasons import BROKEN, DIRECTIONAL, RIGHT
 from docs.verdicts_page.sweep import (
     CHECKERS,
     DTYPES,
     FAULTS,
     LARGEST,
+    LARGEST_DIRECTIONAL,
     PARTS,
     SCALES,
     WRONG,
+    Verdicts,
     names_of_part,
     on_broken,
+    on_directional,
     on_right,
 )
 
-__all__ = ["Row", "Times", "page", "rows_of", "times_of", "unexplained"]
+__all__ = ["KINDS", "Row", "Times", "page", "rows_of", "times_of", "unexplained"]
+
+KINDS = ("right", "broken", "directional")
+"""The sweeps: over right operators, over broken backwards, and over those in directional mode."""
 
 INTRODUCTION = """\
 <!-- Written by docs/verdicts.py, which runs the checks: change what they say, and run it again. -->
@@ -46,24 +52,33 @@ an hour, and is run in {parts} parts, of every {parts}th operator each. On this 
 {operators} operators, {checks:,} checks of each checker.
 """
 
+DIRECTIONAL_INTRODUCTION = """\
+The same faults, with the output as it is, under `check_gradients(mode="directional")` and
+`gradcheck(fast_mode=True)`, which look along random directions, and at entries only where these show a doubt.
+Operators have up to {largest:,} numbers here. On this page are the parts {done}: {operators} operators,
+{checks:,} checks of each checker.
+"""
+
 LETTERS = """\
-Letters are verdicts: **p**assed, **f**ailed, **i**nconclusive; a dash is a fault that is none. In the last
-two columns are three groups, for the output times {scales}, and in each the right backward in the wrapper
-and then the faults in the order of the table above. They are empty where that was not run.
+Letters are verdicts: **p**assed, **f**ailed, **i**nconclusive; a dash is a fault that is none. In the columns
+of broken backwards are three groups, for the output times {scales}, and in each the right backward in the
+wrapper and then the faults in the order of the table above; in those of directional mode there is one. They
+are empty where that was not run.
 """
 
 
 class Row(NamedTuple):
     """What the checkers said of one operator in one dtype.
 
-    ``right`` has a letter per checker, ``broken`` per checker a row of letters per scale, and is empty
-    where the sweep over broken backwards was not run.
+    ``right`` has a letter per checker, ``broken`` and ``directional`` per checker a row of letters per scale.
+    They are empty where the sweep over broken backwards was not run.
     """
 
     name: str
     dtype: str
     right: tuple[str, ...]
     broken: tuple[tuple[str, ...], ...] = ()
+    directional: tuple[tuple[str, ...], ...] = ()
 
     @property
     def gradient_is_wrong(self) -> bool:
@@ -72,61 +87,80 @@ class Row(NamedTuple):
 
     def cells(self) -> list[str]:
         """The row as the page has it."""
-        broken = [" ".join(rows) for rows in self.broken] or [""] * len(CHECKERS)
-        return [f"`{self.name}`", self.dtype, *self.right, *broken]
+        cells = [f"`{self.name}`", self.dtype, *self.right]
+        for groups in (self.broken, self.directional):
+            cells += [" ".join(rows) for rows in groups] or [""] * len(CHECKERS)
+        return cells
 
 
 class Times(NamedTuple):
-    """The seconds that each checker took on one part; ``broken`` is empty where that was not run."""
+    """The seconds that each checker took on one part; empty where that sweep was not run."""
 
     part: int
-    right: tuple[float, ...]
+    right: tuple[float, ...] = ()
     broken: tuple[float, ...] = ()
+    directional: tuple[float, ...] = ()
 
     def cells(self) -> list[str]:
         """The row as the page has it."""
-        broken = [f"{s:.1f}" for s in self.broken] or [""] * len(CHECKERS)
-        return [str(self.part), *(f"{s:.1f}" for s in self.right), *broken]
+        cells = [str(self.part)]
+        for seconds in self[1:]:
+            cells += [f"{s:.1f}" for s in seconds] or [""] * len(CHECKERS)
+        return cells
 
 
 _ROW = re.compile(
-    r"^\| `([^`]+)` \| (float\d\d) \| ([pfi-]) \| ([pfi-]) \| ([pfi -]*?) ?\| ([pfi -]*?) ?\|$", re.MULTILINE
+    r"^\| `([^`]+)` \| (float\d\d) \| ([pfi-]) \| ([pfi-]) \|" + r" ([pfi -]*?) ?\|" * 4 + "$", re.MULTILINE
 )
-_TIMES = re.compile(r"^\| (\d+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]*) ?\| ([\d.]*) ?\|$", re.MULTILINE)
+_TIMES = re.compile(r"^\| (\d+) \|" + r" ([\d.]*) ?\|" * 6 + "$", re.MULTILINE)
 
 
 def rows_of(text: str) -> list[Row]:
     """The rows that a page has."""
     return [
-        Row(name, dtype, (ours, torchs), (tuple(a.split()), tuple(b.split())) if a else ())
-        for name, dtype, ours, torchs, a, b in _ROW.findall(text)
+        Row(name, dtype, (ours, torchs), _groups(a, b), _groups(c, d))
+        for name, dtype, ours, torchs, a, b, c, d in _ROW.findall(text)
     ]
+
+
+def _groups(*cells: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(cell.split()) for cell in cells) if any(cells) else ()
 
 
 def times_of(text: str) -> list[Times]:
     """The times that a page has."""
     return [
-        Times(int(part), (float(a), float(b)), (float(c), float(d)) if c else ())
-        for part, a, b, c, d in _TIMES.findall(text)
+        Times(int(part), *(tuple(map(float, filter(None, cells[k : k + 2]))) for k in (0, 2, 4)))
+        for part, *cells in _TIMES.findall(text)
     ]
 
 
-def measured(part: int, with_broken: bool) -> tuple[list[Row], Times]:
-    """The rows and the times of one part, from running the checks."""
+def measured(
+    part: int, kinds: Collection[str], kept: Mapping[tuple[str, str], Row], times: Times
+) -> tuple[list[Row], Times]:
+    """The rows and the times of one part: of these kinds from running the checks, else what is kept."""
     rows = []
-    right, broken = [0.0] * len(CHECKERS), [0.0] * len(CHECKERS)
+    seconds = {kind: [0.0] * len(CHECKERS) for kind in kinds}
+
+    def letters(kind: str, found: Sequence[Verdicts]) -> tuple[tuple[str, ...], ...]:
+        seconds[kind] = [total + v.seconds for total, v in zip(seconds[kind], found, strict=True)]
+        return tuple(v.letters for v in found)
+
     for name in names_of_part(part):
         for dtype in DTYPES:
-            found = on_right(name, dtype)
-            if found is None:
+            row = kept.get((name, dtype))
+            if "right" in kinds:
+                right = on_right(name, dtype)
+                old = row or Row(name, dtype, ())
+                row = right and old._replace(right=tuple(each[0] for each in letters("right", right)))
+            if row is None:
                 continue
-            row = Row(name, dtype, tuple(v.letters[0] for v in found))
-            right = [total + v.seconds for total, v in zip(right, found, strict=True)]
-            if with_broken and (of_faults := on_broken(name, dtype)):
-                row = row._replace(broken=tuple(v.letters for v in of_faults))
-                broken = [total + v.seconds for total, v in zip(broken, of_faults, strict=True)]
+            if "broken" in kinds:
+                row = row._replace(broken=letters("broken", on_broken(name, dtype) or ()))
+            if "directional" in kinds:
+                row = row._replace(directional=letters("directional", on_directional(name, dtype) or ()))
             rows.append(row)
-    return rows, Times(part, tuple(right), tuple(broken) if with_broken else ())
+    return rows, times._replace(**{kind: tuple(each) for kind, each in seconds.items()})
 
 
 def unexplained(rows: Iterable[Row]) -> list[str]:
@@ -142,12 +176,19 @@ def unexplained(rows: Iterable[Row]) -> list[str]:
         what = f"{row.name} in {row.dtype}"
         if row.right[0] == "f" or (row.right[0] != "p" and row.name not in RIGHT):
             found.append(f"{what}: right, and {_WORDS[row.right[0]]}")
-        for scale, letters in zip(SCALES, row.broken[0] if row.broken else (), strict=False):
-            if letters[0] != row.right[0]:
-                found.append(f"{what}, times {scale}: right in the wrapper, and {_WORDS[letters[0]]}")
+        of_broken = [
+            (f"times {scale}", letters, BROKEN)
+            for scale, letters in zip(SCALES, row.broken[0] if row.broken else (), strict=False)
+        ]
+        if row.directional:
+            of_broken.append(("directional", row.directional[0][0], DIRECTIONAL))
+        for how, letters, reasons in of_broken:
+            excused = row.name in RIGHT or row.name in reasons
+            if letters[0] != row.right[0] and not (letters[0] == "i" and excused):
+                found.append(f"{what}, {how}: right in the wrapper, and {_WORDS[letters[0]]}")
             for fault, letter in zip(FAULTS, letters[1:], strict=True):
-                if letter == "p" or (letter == "i" and row.name not in RIGHT and row.name not in BROKEN):
-                    found.append(f"{what}, times {scale}, {fault}: broken, and {_WORDS[letter]}")
+                if letter == "p" or (letter == "i" and not excused):
+                    found.append(f"{what}, {how}, {fault}: broken, and {_WORDS[letter]}")
     return found
 
 
@@ -212,9 +253,13 @@ def _of_right(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def _of_broken(rows: Sequence[Row]) -> list[str]:
+_HEAD = ["dtype", "counted", "passed", "inconclusive", "failed"]
+_HEAD += [f"gradcheck {word}" for word in _HEAD[2:]]
+
+
+def _by_fault(groups: Sequence[tuple[str, tuple[tuple[str, ...], ...]]]) -> list[str]:
+    """A table of faults from the dtypes and the letters of broken backwards."""
     cells = []
-    run = [row for row in rows if row.broken and "-" not in row.right]
     for fault in range(-1, len(FAULTS)):
         what = list(FAULTS)[fault] if fault >= 0 else "(right, in the wrapper)"
         for dtype in DTYPES:
@@ -222,17 +267,30 @@ def _of_broken(rows: Sequence[Row]) -> list[str]:
             for k in range(len(CHECKERS)):
                 letters = [
                     scale[fault + 1]
-                    for row in run
-                    if row.dtype == dtype
-                    for scale in row.broken[k]
+                    for of_dtype, checkers in groups
+                    if of_dtype == dtype
+                    for scale in checkers[k]
                     if scale[fault + 1] != "-"
                 ]
                 counted = len(letters)
                 line += [str(counted)] if k == 0 else []
                 line += [str(letters.count(letter)) for letter in "pif"]
             cells.append(line)
-    head = ["passed", "inconclusive", "failed"]
-    lines = table(["fault", "dtype", "counted", *head, *(f"gradcheck {word}" for word in head)], cells)
+    return table(["fault", *_HEAD], cells)
+
+
+def _of_directional(run: Sequence[Row]) -> list[str]:
+    lines = _by_fault([(row.dtype, row.directional) for row in run])
+    for words, letter in (("passes", "p"), ("is inconclusive on", "i")):
+        hit = [row for row in run if letter in row.directional[0][0][1:]]
+        lines += [f"Broken backwards that `check_gradients` {words}: {_names(hit)}.", ""]
+    reasons = [[f"`{name}`", why] for name, why in sorted(DIRECTIONAL.items())]
+    return lines + (table(["operator", "why it is not sure"], reasons) if reasons else [])
+
+
+def _of_broken(rows: Sequence[Row]) -> list[str]:
+    run = [row for row in rows if row.broken and "-" not in row.right]
+    lines = _by_fault([(row.dtype, row.broken) for row in run])
     totals = []
     for scale, factor in enumerate(SCALES):
         for dtype in DTYPES:
@@ -245,9 +303,7 @@ def _of_broken(rows: Sequence[Row]) -> list[str]:
                 line += [str(letters.count(letter)) for letter in "pif"]
             totals.append(line)
     lines += ["All faults together:", ""]
-    lines += table(
-        ["output times", "dtype", "counted", *head, *(f"gradcheck {word}" for word in head)], totals
-    )
+    lines += table(["output times", *_HEAD], totals)
     unsure = [scale for row in run for scale in row.broken[0] if "i" in scale[1:]]
     total = sum(scale[1:].count("i") for scale in unsure)
     as_it_is = sum(scale[1:].count("i") for scale in unsure if scale[0] == "i")
@@ -263,26 +319,43 @@ def _of_broken(rows: Sequence[Row]) -> list[str]:
 
 
 def _of_times(times: Sequence[Times]) -> list[str]:
-    run = [each for each in times if each.broken]
-    ours, torchs = (sum(each.right[k] for each in times) for k in range(2))
-    of_broken = [sum(each.broken[k] for each in run) for k in range(2)]
+    right, broken, directional = (
+        _ratio(*(sum(each[k] for each in of_kind if each) for k in range(2)))
+        for of_kind in (
+            [each.right for each in times],
+            [e.broken for e in times],
+            [e.directional for e in times],
+        )
+    )
     return [
         "Processor time, `check_gradients` against `torch.autograd.gradcheck`: for the operators as they are",
-        f"{_ratio(ours, torchs)}; for broken backwards {_ratio(*of_broken)}.",
+        f"{right}; for broken backwards {broken}; in directional",
+        f"mode, against fast mode, {directional}.",
         "Where a gradient is wrong, `check_gradients` takes longer, for it looks where it is and how.",
         "",
         *table(
-            ["part", *(f"{who}, {what}, s" for what in ("right", "broken") for who in ("ours", "gradcheck"))],
+            ["part", *(f"{who}, {what}, s" for what in KINDS for who in ("ours", "gradcheck"))],
             (each.cells() for each in times),
         ),
     ]
 
 
+def _counts(run: Sequence[Row], kind: str, times: Sequence[Times]) -> dict[str, Any]:
+    """What an introduction says of one sweep over broken backwards: its parts, operators and checks."""
+    return {
+        "done": ", ".join(str(each.part) for each in times if getattr(each, kind)) or "none",
+        "operators": len({row.name for row in run}),
+        "checks": sum(len(scale) - scale.count("-") for row in run for scale in getattr(row, kind)[0]),
+    }
+
+
+_COLUMNS = ("", ", broken", ", directional")
+
+
 def page(rows: Sequence[Row], times: Sequence[Times], version: str) -> str:
     """The text of the page."""
     run = [row for row in rows if row.broken and "-" not in row.right]
-    done = ", ".join(str(each.part) for each in times if each.broken) or "none"
-    checks = sum(len(scale) - scale.count("-") for row in run for scale in row.broken[0])
+    directional = [row for row in rows if row.directional and "-" not in row.right]
     factors = list(SCALES)
     scales = f"{', '.join(factors[:-1])} and {factors[-1]}"
     lines = [
@@ -292,14 +365,15 @@ def page(rows: Sequence[Row], times: Sequence[Times], version: str) -> str:
         "## Broken backwards",
         "",
         BROKEN_INTRODUCTION.format(
-            scales=scales,
-            largest=LARGEST,
-            parts=PARTS,
-            done=done,
-            operators=len({row.name for row in run}),
-            checks=checks,
+            scales=scales, largest=LARGEST, parts=PARTS, **_counts(run, "broken", times)
         ),
         *_of_broken(rows),
+        "## Directional mode",
+        "",
+        DIRECTIONAL_INTRODUCTION.format(
+            largest=LARGEST_DIRECTIONAL, **_counts(directional, "directional", times)
+        ),
+        *_of_directional(directional),
         "## Time",
         "",
         *_of_times(times),
@@ -307,7 +381,7 @@ def page(rows: Sequence[Row], times: Sequence[Times], version: str) -> str:
         "",
         LETTERS.format(scales=scales),
         *table(
-            ["operator", "dtype", "ours", "gradcheck", "ours, broken", "gradcheck, broken"],
+            ["operator", "dtype", *(f"{who}{what}" for what in _COLUMNS for who in ("ours", "gradcheck"))],
             (row.cells() for row in rows),
         ),
     ]

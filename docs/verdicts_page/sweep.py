@@ -5,8 +5,9 @@ The page of verdicts and the sweep that holds it stand on this module.
 
 from __future__ import annotations
 
+import functools
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import process_time
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from pytest_gradcheck.testing import corrupt
 
 __all__ = [
     "CHECKERS",
+    "DIRECTIONAL",
     "DTYPES",
     "FAULTS",
     "PARTS",
@@ -28,6 +30,7 @@ __all__ = [
     "Verdicts",
     "names_of_part",
     "on_broken",
+    "on_directional",
     "on_right",
     "problem",
 ]
@@ -46,6 +49,9 @@ SENSITIVITY = 1e-3
 LARGEST = 64
 """Backwards are broken of operators whose sample has up to so many numbers, in and out: to look where and how
 a gradient is wrong takes seconds where there are hundreds, and there are 42 checks of an operator."""
+
+LARGEST_DIRECTIONAL = 4096
+"""The same in directional mode, whose cost does not grow with the numbers, for the output as it is alone."""
 
 ALONG = 3
 """So many cotangents decide whether a fault is one."""
@@ -199,24 +205,29 @@ def changes(right: Gradients, wrong: Gradients) -> bool:
 # ---------------------------------------------------------------------- checkers
 
 
-def ours(fn: Callable[..., Any], inputs: Gradients) -> str:
-    """The verdict of this project with its defaults: p(ass), i(nconclusive) or f(ail)."""
+def ours(fn: Callable[..., Any], inputs: Gradients, **options: Any) -> str:
+    """The verdict of this project, with its defaults beside ``options``: p(ass), i(nconclusive) or f(ail)."""
     try:
-        return check_gradients(fn, tuple(inputs)).verdict[0]
+        return check_gradients(fn, tuple(inputs), **options).verdict[0]
     except InvalidArgument:
         return "-"
 
 
-def gradchecks(fn: Callable[..., Any], inputs: Gradients) -> str:
-    """The verdict of torch.autograd.gradcheck with its defaults, which raises for what it finds wrong."""
+def gradchecks(fn: Callable[..., Any], inputs: Gradients, **options: Any) -> str:
+    """The same of torch.autograd.gradcheck, which raises for what it finds wrong."""
     try:
-        torch.autograd.gradcheck(lambda *tensors: tuple(fn(*tensors)), tuple(inputs))
+        torch.autograd.gradcheck(lambda *tensors: tuple(fn(*tensors)), tuple(inputs), **options)
     except Exception:
         return "f"
     return "p"
 
 
 CHECKERS = {"ours": ours, "torch.autograd.gradcheck": gradchecks}
+DIRECTIONAL = {
+    "ours": functools.partial(ours, mode="directional"),
+    "torch.autograd.gradcheck": functools.partial(gradchecks, fast_mode=True),
+}
+"""The modes of both that look along random directions instead of at every entry."""
 
 
 class Verdicts(NamedTuple):
@@ -228,7 +239,7 @@ class Verdicts(NamedTuple):
 
 def on_right(name: str, dtype: str) -> list[Verdicts] | None:
     """The verdict of every checker on an operator as it is; None where nothing is to be checked."""
-    return _verdicts(name, dtype, lambda start: [[start.fn]])
+    return _verdicts(name, dtype, lambda start: [[start.fn]], CHECKERS)
 
 
 def on_broken(name: str, dtype: str) -> list[Verdicts] | None:
@@ -241,17 +252,34 @@ def on_broken(name: str, dtype: str) -> list[Verdicts] | None:
         return None
 
     def functions(start: Problem) -> list[Functions]:
-        numbers = sum(t.numel() for t in (*start.inputs, *start.fn(*start.inputs)))
-        return [_functions(start, scale) for scale in SCALES.values() if numbers <= LARGEST]
+        return [_functions(start, scale) for scale in SCALES.values() if _numbers(start) <= LARGEST]
 
-    return _verdicts(name, dtype, functions)
+    return _verdicts(name, dtype, functions, CHECKERS)
+
+
+def on_directional(name: str, dtype: str) -> list[Verdicts] | None:
+    """The verdicts in directional mode; one row, of the output as it is. See `on_broken`."""
+    if name in WRONG:
+        return None
+
+    def functions(start: Problem) -> list[Functions]:
+        return [_functions(start, 1.0)] if _numbers(start) <= LARGEST_DIRECTIONAL else []
+
+    return _verdicts(name, dtype, functions, DIRECTIONAL)
+
+
+def _numbers(start: Problem) -> int:
+    return sum(t.numel() for t in (*start.inputs, *start.fn(*start.inputs)))
 
 
 Functions = list[Callable[..., Any] | None]
 
 
 def _verdicts(
-    name: str, dtype: str, functions: Callable[[Problem], list[Functions]]
+    name: str,
+    dtype: str,
+    functions: Callable[[Problem], list[Functions]],
+    checkers: Mapping[str, Callable[..., str]],
 ) -> list[Verdicts] | None:
     with warnings.catch_warnings():
         # torch's samples exercise its own deprecations, and its checker warns of float32.
@@ -263,7 +291,7 @@ def _verdicts(
         if not rows:
             return None
         found = []
-        for check in CHECKERS.values():
+        for check in checkers.values():
             clock = process_time()
             letters = ["".join("-" if fn is None else check(fn, start.inputs) for fn in row) for row in rows]
             found.append(Verdicts(tuple(letters), process_time() - clock))

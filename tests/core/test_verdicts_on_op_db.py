@@ -26,6 +26,8 @@ of_this_version = pytest.mark.skipif(
 )
 HELD = [name for part in (0, 8, 16, 24) for name in sweep.names_of_part(part)]
 """The operators whose broken backwards the sweep checks: every twelfth, about, in three minutes."""
+HELD_ALONG = [name for part in (0, 8) for name in sweep.names_of_part(part)]
+"""Those in directional mode: a minute."""
 DTYPES = pytest.mark.parametrize("dtype", list(sweep.DTYPES))
 
 
@@ -69,6 +71,21 @@ def test_a_broken_backward_is_not_passed(name: str, dtype: str) -> None:
     assert now == row
 
 
+@pytest.mark.sweep
+@of_this_version
+@DTYPES
+@pytest.mark.parametrize("name", HELD_ALONG)
+def test_a_broken_backward_is_not_passed_in_directional_mode(name: str, dtype: str) -> None:
+    found = sweep.on_directional(name, dtype)
+    if found is None:
+        assert (name, dtype) not in ROWS or not ROWS[name, dtype].directional
+        return
+    row = ROWS[name, dtype]
+    now = row._replace(directional=tuple(checker.letters for checker in found))
+    assert rows.unexplained([now]) == []
+    assert now == row
+
+
 # ---------------------------------------------------------------------- the page
 
 
@@ -89,6 +106,8 @@ def test_every_reason_is_for_something_on_it() -> None:
     assert set(sweep.WRONG) == {row.name for row in ROWS.values() if row.right[0] == "f"}
     unsure = {row.name for row in ROWS.values() if row.broken and any("i" in s[1:] for s in row.broken[0])}
     assert set(reasons.BROKEN) <= unsure
+    unsure = {row.name for row in ROWS.values() if row.directional and "i" in row.directional[0][0]}
+    assert set(reasons.DIRECTIONAL) <= unsure
 
 
 def test_what_the_sweeps_hold_is_on_it() -> None:
@@ -107,8 +126,10 @@ def test_differences_that_contradict_each_other_fail_nothing() -> None:
 # ---------------------------------------------------------------------- the sweep itself
 
 
-def a_row(right: str = "p", broken: str = "pffffff-") -> rows.Row:
-    return rows.Row("sin", "float64", (right, "p"), ((broken,) * 3, ("pppppppp",) * 3))
+def a_row(right: str = "p", broken: str = "pffffff-", directional: str = "pffffff-") -> rows.Row:
+    of_torch = "pppppppp"
+    along = (directional,), (of_torch,)
+    return rows.Row("sin", "float64", (right, "p"), ((broken,) * 3, (of_torch,) * 3), along)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +140,8 @@ def a_row(right: str = "p", broken: str = "pffffff-") -> rows.Row:
         (a_row(broken="fffffff-"), "times 1e-7: right in the wrapper, and failed"),
         (a_row(broken="pfpffff-"), "times 1e7, ×1.01: broken, and passed"),
         (a_row(broken="pfffffi-"), "times 1, reversed: broken, and inconclusive"),
+        (a_row(directional="pfffpff-"), "directional, one entry +1 % of the largest: broken, and passed"),
+        (a_row(directional="iffffff-"), "directional: right in the wrapper, and inconclusive"),
     ],
 )
 def test_what_is_not_as_it_should_be_is_named(row: rows.Row, words: str) -> None:
@@ -137,6 +160,9 @@ def test_a_checker_is_seen_to_pass_or_fail(monkeypatch: pytest.MonkeyPatch) -> N
     ours, torchs = sweep.on_broken("linalg.norm", "float64")
     assert ours.letters == ("pffffff-",)
     assert torchs.letters[0][0] == "p"
+    along, fast = sweep.on_directional("linalg.norm", "float64")
+    assert along.letters == ("pffffff-",)
+    assert "p" in fast.letters[0][1:]
     monkeypatch.setitem(sweep.CHECKERS, "ours", lambda fn, inputs: "p")
     assert sweep.on_broken("linalg.norm", "float64")[0].letters == ("ppppppp-",)
 
@@ -172,13 +198,22 @@ def test_a_part_is_written_and_the_others_kept(tmp_path: Any, monkeypatch: pytes
     monkeypatch.setattr(sweep, "names_of_part", lambda part: [["sin"], ["tan"]][part])
     letters = {"sin": "p", "tan": "p"}
 
-    def measured(part: int, with_broken: bool) -> Any:
-        (name,) = sweep.names_of_part(part)
-        row = rows.Row(name, "float64", (letters[name], "p"))
-        broken = (("pfffffff",) * 3, ("pppppppp",) * 3)
-        return [row._replace(broken=broken if with_broken else ())], rows.Times(part, (1.0, 2.0))
+    run: list[str] = []
 
-    monkeypatch.setattr(rows, "measured", measured)
+    def of_kind(kind: str, *rows_of_letters: str) -> Any:
+        def checked(name: str, dtype: str) -> Any:
+            if dtype == "float32":
+                return None
+            run.append(kind)
+            first = (letters[name],) if kind == "right" else rows_of_letters
+            return [sweep.Verdicts(first, 1.0), sweep.Verdicts(tuple("p" * len(x) for x in first), 2.0)]
+
+        return checked
+
+    monkeypatch.setattr(rows, "names_of_part", sweep.names_of_part)
+    monkeypatch.setattr(rows, "on_right", of_kind("right"))
+    monkeypatch.setattr(rows, "on_broken", of_kind("broken", *["pfffffff"] * 3))
+    monkeypatch.setattr(rows, "on_directional", of_kind("directional", "pffffffi"))
     assert verdicts.main([]) == 0
     first = rows.rows_of(verdicts.PAGE.read_text(encoding="utf-8"))
     assert [row.name for row in first] == ["sin", "tan"]
@@ -190,14 +225,18 @@ def test_a_part_is_written_and_the_others_kept(tmp_path: Any, monkeypatch: pytes
     assert verdicts.main(["--right"]) == 0
     third = rows.rows_of(verdicts.PAGE.read_text(encoding="utf-8"))
     assert [row.right for row in third] == [("i", "p")] * 2
-    assert [row.broken for row in third] == [row.broken for row in second]
+    assert [row[3:] for row in third] == [row[3:] for row in second]
+    run.clear()
+    assert verdicts.main(["--directional", "1"]) == 0
+    assert run == ["directional"]
+    assert rows.rows_of(verdicts.PAGE.read_text(encoding="utf-8")) == third
     text = verdicts.PAGE.read_text(encoding="utf-8")
     verdicts.PAGE.write_text(text.replace("## Right operators", "## Others"), encoding="utf-8")
     assert verdicts.main(["--text"]) == 0
     assert verdicts.PAGE.read_text(encoding="utf-8") == text
 
 
-@pytest.mark.parametrize("arguments", [["--verbose"], ["48"], ["--right", "3"]])
+@pytest.mark.parametrize("arguments", [["--verbose"], ["48"], ["--right", "x"]])
 def test_what_the_script_does_not_know_it_refuses(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
