@@ -142,7 +142,9 @@ def measured(
     rows = []
     seconds = {kind: [0.0] * len(CHECKERS) for kind in kinds}
 
-    def letters(kind: str, found: Sequence[Verdicts]) -> tuple[tuple[str, ...], ...]:
+    def letters(kind: str, found: Sequence[Verdicts] | None) -> tuple[tuple[str, ...], ...]:
+        if found is None:
+            return ()
         seconds[kind] = [total + v.seconds for total, v in zip(seconds[kind], found, strict=True)]
         return tuple(v.letters for v in found)
 
@@ -156,9 +158,9 @@ def measured(
             if row is None:
                 continue
             if "broken" in kinds:
-                row = row._replace(broken=letters("broken", on_broken(name, dtype) or ()))
+                row = row._replace(broken=letters("broken", on_broken(name, dtype)))
             if "directional" in kinds:
-                row = row._replace(directional=letters("directional", on_directional(name, dtype) or ()))
+                row = row._replace(directional=letters("directional", on_directional(name, dtype)))
             rows.append(row)
     return rows, times._replace(**{kind: tuple(each) for kind, each in seconds.items()})
 

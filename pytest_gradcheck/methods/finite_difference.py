@@ -175,7 +175,7 @@ class Lines:
             extra = extra + _barely_reached(ahead, rounding) + _barely_reached(behind, rounding)
             level_noise = np.fmax(noise, self.grain)
             jump = _jumps(ahead, level_noise) | _jumps(behind, level_noise)
-            extra = np.where(jump, np.inf, extra)
+            extra = np.where(jump | _beside_the_edge(up, above, down, below), np.inf, extra)
         central, right, left = (Estimate(e.value, e.uncertainty + extra) for e in (central, right, left))
         if np.isnan(central.value + right.value + left.value).any():
             # At the edge of the domain one side is all there is.
@@ -238,15 +238,46 @@ def _contradicted(values: Array, errors: Array) -> Array:
 def _measured_noise(steps: Array, values: Array) -> Array:
     """Return how much the function wavers between neighbouring points, shape ``(lines, m)``.
 
-    At the four smallest steps a smooth function is a straight line to within rounding; what is left
-    of the second difference after the line is taken out is noise.
+    At the six smallest steps a smooth function is a parabola to within rounding; what is left of it after
+    the parabola through the first, the second and the last is taken out is noise.
     """
-    last = slice(-4, None)
+    last = slice(-6, None)
     t, f = steps[last], values[last]
     slope = (f[0] - f[-1]) / (t[0] - t[-1])
     rest = f - f[-1] - slope * (t - t[-1])
-    bend = np.abs(rest).max(axis=0)
-    return np.where(np.isfinite(bend), bend, 0.0)
+    bow = (t - t[0]) * (t - t[-1])
+    bend = np.abs(rest - rest[1] * bow / bow[1]).max(axis=0)
+    return np.where(np.isfinite(bend) & ~_curved(steps, values), bend, 0.0)
+
+
+def _curved(steps: Array, values: Array) -> Array:
+    """Whether the function goes one way and bends one way, by much, over the six finest steps.
+
+    So it does beside a root or a pole that is no farther away than they are. That is no noise, and taking it
+    for noise would hide how far the wider steps are off. Noise that dominates looks so once in 500 times.
+    """
+    last = slice(-6, None)
+    slopes = np.diff(values[last], axis=0) / np.diff(steps[last], axis=0)
+    bends = np.diff(slopes, axis=0)
+
+    def same_sign(of: Array) -> Array:
+        return np.asarray((of > 0).all(axis=0) | (of < 0).all(axis=0))
+
+    steep = np.abs(slopes)
+    much = steep.max(axis=0) > 1.5 * steep.min(axis=0)
+    return np.asarray(same_sign(slopes) & same_sign(bends) & much)
+
+
+def _beside_the_edge(up: Array, above: Array, down: Array, below: Array) -> Array:
+    """Whether one side is out of reach at every step, and the slope on the other grows to the finest.
+
+    A root or a logarithm ends nearer to the point than the finest step: what it looks like from there says
+    nothing of its slope at the point.
+    """
+    return np.asarray(
+        (np.isnan(above).all(axis=0) & _curved(down, below))
+        | (np.isnan(below).all(axis=0) & _curved(up, above))
+    )
 
 
 def _steeper(moved: Array, steps: Array) -> Array:

@@ -116,7 +116,7 @@ def test_what_is_steeper_than_the_steps_are_fine_is_not_blamed(slope: float) -> 
     result = check_gradients(
         lambda x: np.tanh(slope * (x - 1)).sum(), x, gradient=gradient, methods=("central", "user")
     )
-    assert result.verdict == ("pass" if slope == 1e5 else "inconclusive"), str(result)
+    assert result.verdict == ("pass" if slope <= 1e7 else "inconclusive"), str(result)
 
 
 def test_own_rounding_excuses_no_gradient_that_does_not_vanish() -> None:

@@ -333,12 +333,6 @@ unclear(
 )
 unclear("staircase on a stair's edge", "jump", "the function jumps at this point", *BOTH)
 unclear(
-    "arc sine at the end of its range",
-    "methods-split",
-    "the range ends 1e-9 away, and the slope doubles within fewer of them than differences have steps",
-    *DOUBLE,
-)
-unclear(
     "a steep sigmoid", "unresolved", "a rounding of 1 in float32 moves the argument by 1e-3", torch.float32
 )
 unclear(
