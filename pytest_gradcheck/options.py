@@ -72,6 +72,7 @@ class Settings:
     fail_under: Fraction | None = None
     max_inconclusive: int | None = None
     thresholds: tuple[Thresholds, ...] = ()
+    junit_properties: bool = False
     cov: tuple[str, ...] = ()
     cov_fail_under: Fraction | None = None
     baseline: Baseline | None = None
@@ -150,6 +151,12 @@ def add_options(parser: pytest.Parser) -> None:
         help="fail if fewer than PERCENT of the checks pass, or if there are none",
     )
     group.addoption(
+        "--gradcheck-junit-properties",
+        action="store_true",
+        default=None,
+        help="put verdict, culprit, diagnosis, margin and examples of each test's checks into its JUnit XML",
+    )
+    group.addoption(
         "--gradcheck-cov",
         action="append",
         metavar="PACKAGE",
@@ -208,6 +215,12 @@ def add_options(parser: pytest.Parser) -> None:
     ):
         parser.addini(name, what, type="bool", default=False)
     parser.addini(
+        "gradcheck_junit_properties",
+        "whether the JUnit XML gets what the checks of each test came to",
+        type="bool",
+        default=False,
+    )
+    parser.addini(
         "gradcheck_cov", "packages whose hand-written gradients are listed", type="args", default=[]
     )
     parser.addini(
@@ -245,6 +258,7 @@ def read_settings(config: pytest.Config) -> Settings:
         reports=_reports(config),
         thresholds=tuple(_thresholds(line) for line in config.getini("gradcheck_thresholds")),
         baseline=_baseline(config),
+        junit_properties=bool(_flag_or_key(config, "junit_properties")),
         cov=_packages(config, "cov_fail_under" in values),
         from_flags=frozenset(from_flags),
     )
@@ -359,8 +373,7 @@ def _baseline(config: pytest.Config) -> Baseline | None:
     key: str = config.getini("gradcheck_baseline")
     wishes = {}
     for name in ("update", "prune"):
-        wish = config.getoption(f"gradcheck_{name}_baseline")
-        wishes[name] = bool(config.getini(f"gradcheck_{name}_baseline") if wish is None else wish)
+        wishes[name] = bool(_flag_or_key(config, f"{name}_baseline"))
     if flag is None and not key:
         for name, wish in wishes.items():
             if wish:
@@ -380,6 +393,11 @@ def _baseline(config: pytest.Config) -> Baseline | None:
             f"{where}: got {path}, which does not exist; --gradcheck-update-baseline writes it from a run"
         )
     return Baseline(path, **wishes)
+
+
+def _flag_or_key(config: pytest.Config, name: str) -> Any:
+    flag = config.getoption(f"gradcheck_{name}")
+    return config.getini(f"gradcheck_{name}") if flag is None else flag
 
 
 def _packages(config: pytest.Config, threshold: bool) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ the standard library, pytest, and modules of this package that do the same.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 from pytest_gradcheck import baseline, collect, coverage, draws, gate, options, reports
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.fixtures import SESSION_KEY, Session, gradcheck, gradcheck_settings, gradgradcheck
-from pytest_gradcheck.reports import terminal
+from pytest_gradcheck.reports import github, terminal
 
 __all__ = ["gradcheck", "gradcheck_settings", "gradgradcheck"]
 
@@ -106,6 +107,9 @@ def pytest_runtest_makereport(
     records = session.recorder.drain(place, session.stopped)
     for function in (function for record in records for function in record["functions"]):
         function["path"] = coverage.relative(function["path"], item.config.rootpath)
+    if session.settings.junit_properties:
+        # The XML takes those of the last report of a test, which has its item's.
+        item.user_properties += terminal.properties(records)
     marked = collect.is_wrapped(item)
     if records or marked:
         # pytest sends attributes that it does not know along, from pytest-xdist's workers too.
@@ -294,3 +298,8 @@ class _Controller:
             terminalreporter.write_line(line)
         for line in [*map(str, self._violations), *self._unwritten]:
             terminalreporter.write_line(f"gradcheck: {line}", red=True)
+        if github.wanted(self._config.pluginmanager):
+            broken = [*map(asdict, self._violations)]
+            workspace = os.environ.get("GITHUB_WORKSPACE")
+            for line in github.commands(checks, broken, self._config.rootpath, workspace):
+                terminalreporter.write_line(line)

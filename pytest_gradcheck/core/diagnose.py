@@ -79,7 +79,9 @@ def diagnose(
         return Diagnosis("one-output", f"{who} is wrong for {hit.pop()} only")
     if len(inputs.leaves) > 1 and place:
         return Diagnosis("one-input", f"{who} is wrong{place} only")
-    return Diagnosis("wrong-values", f"{who} differs from the other methods in {int(bad.sum())} entries")
+    number = int(bad.sum())
+    entries = "1 entry" if number == 1 else f"{number} entries"
+    return Diagnosis("wrong-values", f"{who} differs from the other methods in {entries}")
 
 
 def _is_one_entry(bad: Any, inputs: Layout) -> bool:

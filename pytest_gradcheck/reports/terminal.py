@@ -106,6 +106,25 @@ def summary_lines(
     return lines
 
 
+def properties(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, object]]:
+    """Return what the checks of one test came to, as properties of the test: ``gradcheck.verdict`` and so on.
+
+    Where a test makes several checks the name of the function stands in brackets.
+    """
+    found: list[tuple[str, object]] = []
+    for record in records:
+        of = f"[{record['name']}]" if len(records) > 1 else ""
+        values = {
+            "verdict": record["verdict"],
+            "culprit": record["culprit"],
+            "diagnosis": record["diagnosis"]["code"],
+            "margin": f"{margin(record):.3g}" if record["worst"] is not None else None,
+            "examples": record["examples"],
+        }
+        found += [(f"gradcheck.{key}{of}", value) for key, value in values.items() if value is not None]
+    return found
+
+
 def coverage_lines(coverage: Mapping[str, Any], *, quiet: bool) -> list[str]:
     """Return what was run of the hand-written gradients, and the place of each backward that was not."""
     if not coverage:

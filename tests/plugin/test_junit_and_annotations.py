@@ -1,0 +1,116 @@
+"""What CI services are told beside the reports: properties in JUnit XML, and GitHub's annotations."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_gradcheck.reports.github import commands
+
+SOURCE = """
+def test_right(gradcheck):
+    gradcheck(lambda x: x * x, 1.0, name="a\\x00<b>")
+
+def test_two(gradcheck):
+    gradcheck(lambda x: x * x, 1.0, name="first")
+    gradcheck(lambda x: x * x, 1.0, gradient=wrong, name="second")
+
+def test_other():
+    pass
+"""
+
+
+def of_test(path: Path, name: str) -> dict[str, str | None]:
+    case = ElementTree.parse(path).find(f".//testcase[@name='{name}']")
+    assert case is not None
+    return {p.attrib["name"]: p.attrib["value"] for p in case.iter("property")}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_junit_xml_has_the_verdicts_on_request(project: Any, workers: int) -> None:
+    project.write(test_it=SOURCE)
+    project.run("--junitxml=j.xml", "--gradcheck-junit-properties", workers=workers)
+    path = project.path / "j.xml"
+    right = of_test(path, "test_right")
+    assert right.pop("gradcheck.margin") is not None
+    assert right == {"gradcheck.verdict": "pass", "gradcheck.diagnosis": "agree", "gradcheck.examples": "1"}
+    two = of_test(path, "test_two")
+    assert (two["gradcheck.verdict[first]"], two["gradcheck.verdict[second]"]) == ("pass", "fail")
+    assert two["gradcheck.culprit[second]"] == "user"
+    assert of_test(path, "test_other") == {}
+
+
+def test_junit_xml_is_left_alone_without(project: Any) -> None:
+    project.write(test_it=SOURCE)
+    project.run("--junitxml=j.xml")
+    assert of_test(project.path / "j.xml", "test_two") == {}
+    project.pytester.makeini("[pytest]\ngradcheck_junit_properties = true\n")
+    project.run("--junitxml=j.xml")
+    assert "gradcheck.verdict[first]" in of_test(project.path / "j.xml", "test_two")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_github_is_told_what_failed(project: Any, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(project.path.parent))
+    project.write(test_it=SOURCE)
+    result = project.run("--gradcheck-fail-under=100", workers=workers)
+    lines = [line for line in result.outlines if line.startswith("::error")]
+    assert lines[1].startswith("::error title=gradcheck%3A fail-under::2 of 3 checks passed")
+    line = 1 + next(
+        i
+        for i, text in enumerate((project.path / "test_it.py").read_text().splitlines())
+        if "test_two" in text
+    )
+    file = f"{project.path.name}/test_it.py"
+    assert lines[2].startswith(
+        f"::error file={file},line={line},title=gradcheck%3A test_it.py%3A%3Atest_two::wrong"
+    )
+    assert "%0A  culprit:   user%0A" in lines[2]
+
+
+def test_nobody_is_told_twice(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.write(test_it=SOURCE)
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    assert "::error" not in project.run().stdout.str()
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    project.conftest(
+        """
+        def pytest_configure(config):
+            config.pluginmanager.register(object(), "pytest_github_actions_annotate_failures")
+        """
+    )
+    assert "::error" not in project.run().stdout.str()
+
+
+@given(st.text(), st.text())
+def test_no_text_ends_a_command(name: str, message: str) -> None:
+    check = {"nodeid": f"t.py::{name}", "name": name, "verdict": "fail", "xfail": None, "worst": None}
+    check |= {"message": message or "m", "location": {"path": f"{name}.py", "line": 3}}
+    (line,) = commands([check], [], Path("/root"), "/root")
+    assert len(re.split("[\r\n]", line)) == 1
+    match = re.fullmatch("::error file=([^:,]*),line=3,title=gradcheck%3A ([^:,]*)::(.*)", line, re.DOTALL)
+    assert match is not None
+
+
+def test_only_the_worst_are_shown() -> None:
+    checks = [
+        {
+            "nodeid": f"t.py::{i}",
+            "name": "f",
+            "verdict": "fail",
+            "xfail": None,
+            "worst": {"margin": float(i)},
+            "message": "m",
+        }
+        for i in range(30)
+    ]
+    lines = commands(checks, [], Path("/root"), None)
+    assert len(lines) == 10
+    assert "t.py%3A%3A29" in lines[0]
