@@ -99,8 +99,7 @@ class Jacobian:
         values = self._last_rows[name][1]
         if name in self.measured:
             return self.measured[name](cotangents, values)
-        bars = np.stack([pullback.rounding(u, g) for u, g in zip(cotangents, values, strict=True)])
-        return Estimate(values, bars)
+        return Estimate(values, pullback.rounding(values))
 
     # -- differences: columns ------------------------------------------------------------------------
 
@@ -148,7 +147,7 @@ class Jacobian:
     @functools.cached_property
     def _grain(self) -> Vector:
         """The roundoff of the largest entry beside each output."""
-        return leafwise(self.function.outputs, self.function.value, self.function.eps)
+        return np.asarray(leafwise(self.function.outputs, self.function.value, self.function.eps))
 
     def scales(self) -> Vector:
         """Return, for every coordinate, the larger of its own magnitude and its leaf's (1 for zeros)."""

@@ -63,8 +63,9 @@ def _farthest(table: Table) -> tuple[Comparison, tuple[int, int]] | None:
     counted = [c for c in table.evidence if c.difference.size]
     if not counted:
         return None
-    c = max(counted, key=lambda c: (c.agree is False, _ratio(c)[_worst_index(c)]))
-    return c, _worst_index(c)
+    places = [_worst_place(c) for c in counted]
+    k = max(range(len(counted)), key=lambda k: (counted[k].agree is False, places[k][0]))
+    return counted[k], places[k][1]
 
 
 def shown(
@@ -112,7 +113,7 @@ def _structured(matrix: Matrix, function: Function, structure: Callable[[list[An
 def _pair(c: Comparison, table: Table, function: Function) -> Pair:
     if c.difference.size == 0:
         return Pair(c.a, c.b, 0.0, 0.0, None, 0.0, c.agree)
-    k = _worst_index(c)
+    _, k = _worst_place(c)
     with np.errstate(invalid="ignore", divide="ignore"):
         size = np.fmax(np.abs(c.left.value), np.abs(c.right.value))
         relative = np.where(c.difference == 0, 0.0, c.difference / size)
@@ -139,16 +140,14 @@ def _place(c: Comparison, k: tuple[int, int], table: Table, function: Function) 
     return Place(name, index, output, output_index)
 
 
-def _ratio(c: Comparison) -> Any:
+def _worst_place(c: Comparison) -> tuple[float, tuple[int, int]]:
+    """Return the largest difference in units of its tolerance, of those that count, and where it is."""
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where(c.difference == 0, 0.0, c.difference / c.tolerance)
-    return np.where(np.isnan(ratio), -1.0, ratio)
-
-
-def _worst_index(c: Comparison) -> tuple[int, int]:
-    ratio = np.where(c.disagree, _ratio(c), -2.0) if c.disagree.any() else _ratio(c)
-    row, column = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
-    return int(row), int(column)
+    ratio = np.where(np.isnan(ratio), -1.0, ratio)
+    counted = np.where(c.disagree, ratio, -2.0) if c.disagree.any() else ratio
+    row, column = np.unravel_index(int(np.argmax(counted)), ratio.shape)
+    return float(ratio[row, column]), (int(row), int(column))
 
 
 def _is_identity(matrix: Matrix, size: int) -> bool:

@@ -91,7 +91,7 @@ class _Amplification:
                 moved = np.abs(fine - coarse.vjp(cotangent)) / coarse.eps
                 seen.append(np.where(np.isfinite(moved), moved, 0.0))
         if not seen:
-            estimate = self._runs.fine.rounding(cotangent, fine) / self._runs.fine.eps
+            estimate = self._runs.fine.rounding(fine) / self._runs.fine.eps
             return estimate, estimate
         most = np.max(seen, axis=0)
         inputs = self._runs.fine.program.inputs

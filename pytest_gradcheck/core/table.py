@@ -454,7 +454,8 @@ def _overrule_forward(table: Table) -> None:
 def _over_outputs(block: Matrix, cotangents: Matrix, jacobian: Jacobian) -> Matrix:
     """Let the rows of one output leaf share their scale: the largest entry among them."""
     outputs = jacobian.function.outputs
-    owner = np.array([outputs.leaf_of(int(np.argmax(np.abs(u)))).start for u in cotangents])
+    starts = np.array([leaf.start for leaf in outputs.leaves if leaf.size])
+    owner = np.searchsorted(starts, np.argmax(np.abs(cotangents), axis=1), side="right")
     out = block.copy()
     for leaf in np.unique(owner):
         out[owner == leaf] = block[owner == leaf].max(axis=0)

@@ -97,22 +97,25 @@ class Pullback(abc.ABC):
         """Say where the method's own run parts from the function, as the end of a sentence, or nothing."""
         return ""
 
-    def rounding(self, cotangent: Vector, gradient: Vector) -> Vector:
-        """Return what rounding may have done to each entry of a gradient.
+    def rounding(self, gradients: Any) -> Any:
+        """Return what rounding may have done to each entry of gradients, shape ``(…, inputs.size)``.
 
         Without measurement: each leaf's entries are sums of terms no larger than its largest entry,
         in the forward and in the backward pass, a few dozen roundings each.
         """
-        return leafwise(self.program.inputs, gradient, 32 * self.eps)
+        return leafwise(self.program.inputs, gradients, 32 * self.eps)
 
 
-def leafwise(layout: Layout, vector: Vector, factor: float) -> Vector:
-    """Return, for every coordinate, ``factor`` times the largest magnitude within its leaf."""
-    out = np.empty_like(vector)
+def leafwise(layout: Layout, vectors: Any, factor: float) -> Any:
+    """Return, for every coordinate, ``factor`` times the largest magnitude within its leaf.
+
+    ``vectors`` has shape ``(…, layout.size)``.
+    """
+    out = np.empty_like(vectors)
     for leaf in layout.leaves:
-        part = np.abs(vector[leaf.start : leaf.stop])
-        finite = part[np.isfinite(part)]
-        out[leaf.start : leaf.stop] = factor * (finite.max() if finite.size else 0.0)
+        part = np.abs(vectors[..., leaf.start : leaf.stop])
+        finite = np.where(np.isfinite(part), part, 0.0)
+        out[..., leaf.start : leaf.stop] = factor * finite.max(axis=-1, initial=0.0, keepdims=True)
     return out
 
 
