@@ -80,6 +80,8 @@ def _source(value: Any, parents: tuple[int, ...]) -> str:
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(value, torch.Tensor):
         return _tensor(value)
+    if torch is not None and isinstance(value, torch.nn.Module) and hasattr(value, "_gradcheck_made"):
+        return _module(value, inner)
     return repr(value)
 
 
@@ -101,6 +103,21 @@ def _container(value: Any, inner: Callable[[Any], str]) -> str:
 
 def _call(name: str, fields: Iterator[tuple[str, Any]], inner: Callable[[Any], str]) -> str:
     return f"{name}({', '.join(f'{key}={inner(value)}' for key, value in fields)})"
+
+
+def _module(value: Any, inner: Callable[[Any], str]) -> str:
+    """Make the module again, as the strategy did, and fill in its parameters and buffers."""
+    args, kwargs = value._gradcheck_made
+    kind = type(value)
+    name = (
+        f"{kind.__module__}.{kind.__qualname__}"
+        if kind.__module__.startswith("torch.")
+        else kind.__qualname__
+    )
+    given = [*map(inner, args), *(f"{key}={inner(part)}" for key, part in kwargs.items())]
+    double = "" if "dtype" in kwargs else ".to(torch.float64)"
+    state = inner({key: tensor.detach() for key, tensor in value.state_dict().items()})
+    return f"(lambda m: (m.load_state_dict({state}), m)[1])({name}({', '.join(given)}){double})"
 
 
 def _summary(value: Any) -> str:

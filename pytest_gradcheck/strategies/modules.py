@@ -57,6 +57,8 @@ class _ModuleStrategy(Bounded["torch.nn.Module"]):
             module = self._module(*args, **kwargs)
         if "dtype" not in kwargs:
             module = module.to(torch.float64)
+        # So that the module can be written as source: it cannot be asked how it was made.
+        vars(module)["_gradcheck_made"] = args, kwargs
         if not by_itself:
             for parameter in module.parameters():
                 name = str(parameter.dtype).removeprefix("torch.")

@@ -9,11 +9,18 @@ import pytest
 HEAD = """
 import torch
 from math import inf, nan
-from pytest_gradcheck import arrays, scalars, tensors
+from pytest_gradcheck import arrays, modules, scalars, tensors
 from pytest_gradcheck.testing import corrupt
 
 pytestmark = pytest.mark.gradcheck(methods=("central", "torch"))
 wrong = corrupt(lambda x: 3 * x * x, "sign")
+
+class Network(torch.nn.Sequential):
+    def __init__(self, width):
+        super().__init__(torch.nn.Linear(2, width), torch.nn.BatchNorm1d(width, affine=False).eval())
+
+    def forward(self, x):
+        return super().forward(x[None])[0]
 """
 
 #: By name, the test's inputs and its body.
@@ -28,6 +35,11 @@ KINDS = {
         {"x": "tensors(2)", "y": "st.just(torch.tensor([nan, inf, -0.0]))"},
         "wrong(x).sum() + 0 * len(y)",
     ),
+    "module": (
+        {"x": "tensors(2)", "m": "modules(torch.nn.Linear, 2, st.integers(1, 2), bias=st.booleans())"},
+        "wrong(m(x))",
+    ),
+    "network": ({"x": "tensors(2)", "m": "modules(Network, 2)"}, "wrong(m(x))"),
     "floats": ({"x": "scalars()"}, "wrong(x)"),
     "half": ({"x": "tensors(3, 'bfloat16')"}, "wrong(x)"),
     "transposed": ({"x": "arrays((2, 3)).map(lambda x: x.T)"}, "wrong(x)"),
@@ -50,7 +62,7 @@ def source(kinds: list[str], decorators: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize(
-    "kinds", [[*KINDS][:4], pytest.param([*KINDS][4:], marks=pytest.mark.sweep)], ids=["some", "others"]
+    "kinds", [[*KINDS][:5], pytest.param([*KINDS][5:], marks=pytest.mark.sweep)], ids=["some", "others"]
 )
 def test_every_kind_of_input(project: Any, kinds: list[str]) -> None:
     pytest.importorskip("torch", reason="half of the inputs are its tensors")
@@ -80,6 +92,10 @@ def test_every_kind_of_input(project: Any, kinds: list[str]) -> None:
     assert set(printed) == set(kinds)
     _, again = run(printed)
     for kind in kinds:
-        told = [(c["verdict"], c["culprit"], c["diagnosis"], c["inputs"]) for c in (first[kind], again[kind])]
+        told = [(c["verdict"], c["culprit"], c["diagnosis"], c["worst"]) for c in (first[kind], again[kind])]
         assert told[0] == told[1]
+        # How a module that was not drawn has been made, nobody knows.
+        assert first[kind]["inputs"].items() - again[kind]["inputs"].items() <= {
+            ("m", first[kind]["inputs"].get("m"))
+        }
         assert again[kind]["examples"] == 1
