@@ -21,7 +21,10 @@ def by_seed_alone() -> Iterator[None]:
 
     The constants that Hypothesis always has stay in: 2**64, 1e-5, the smallest normal numbers.
     """
-    providers: Any = importlib.import_module(_PROVIDERS)
+    try:
+        providers: Any = importlib.import_module(_PROVIDERS)
+    except ModuleNotFoundError:
+        providers = None
     # Older versions of Hypothesis have no such constants, so there is nothing to leave out.
     if not hasattr(providers, "_get_local_constants"):
         yield

@@ -7,6 +7,8 @@ from typing import Any
 import hypothesis.internal.conjecture.providers as providers
 import pytest
 
+from pytest_gradcheck import draws
+
 SOURCE = """
 import os
 from pytest_gradcheck import arrays
@@ -119,3 +121,13 @@ def test_other_tests_keep_the_constants(project: Any, constants_of_another_modul
         """
     )
     project.run().assert_outcomes(passed=1, failed=1)
+
+
+@pytest.mark.parametrize("module", ["hypothesis.no_such_module", "hypothesis"])
+def test_versions_without_constants_are_left_as_they_are(
+    module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draws, "_PROVIDERS", module)
+    before = providers._get_local_constants
+    with draws.by_seed_alone():
+        assert providers._get_local_constants is before
