@@ -16,7 +16,7 @@ if __name__ == "__main__":
     # In place of docs/, as in coverage.py.
     sys.path[0] = str(ROOT)
 
-from docs.diagnoses_page.faults import CAUSES, PROPERTIES, RAISES, VALUES, Fault  # noqa: E402  found by the path above
+from docs.diagnoses_page.faults import BY_HAND, CAUSES, PROPERTIES, RAISES, SECOND, VALUES, Fault  # noqa: E402  found by the path above
 from pytest_gradcheck import check_gradients  # noqa: E402  as above
 
 INTRODUCTION = """\
@@ -25,8 +25,8 @@ INTRODUCTION = """\
 # Faults and their diagnoses
 
 Each line is a backward that is wrong on purpose, with the code of the diagnosis that a check gives it. The
-codes are stable. Every one of these checks fails, and names `torch` as the culprit; the script that writes
-this page runs them all.
+codes are stable. Every one of these checks fails, and names as the culprit whose gradient is wrong: `torch`,
+or `user` where it was given by `gradient=` or `vjp=`. The script that writes this page runs them all.
 """
 
 SECTIONS = (
@@ -35,6 +35,16 @@ SECTIONS = (
         "Wrong values, and why",
         "What the numbers show together with the function's code, other points or other precisions.",
         CAUSES,
+    ),
+    (
+        "Gradients written by hand",
+        "The same of `gradient=` and `vjp=`, of NumPy code here.",
+        BY_HAND,
+    ),
+    (
+        "The second order",
+        "What shows with `order=2`, where the first is right.",
+        SECOND,
     ),
     ("Backwards that raise", "What torch's exceptions mean.", RAISES),
     (
@@ -47,7 +57,7 @@ SECTIONS = (
 
 def line(fault: Fault) -> str:
     """One line of a table, from a check."""
-    result = check_gradients(fault.function, fault.inputs, order=fault.order)
+    result = check_gradients(fault.function, fault.inputs, order=fault.order, **fault.by_hand)
     return f"| {fault.what} | `{result.diagnosis.code}` | {result.verdict} | {result.culprit} |"
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
@@ -16,13 +17,22 @@ SQUARE = torch.tensor([[0.3, -1.2, 0.8], [1.5, 0.1, -0.4], [0.9, -0.7, 0.6]], dt
 
 
 class Fault(NamedTuple):
-    """One wrong backward; ``code`` is that of the diagnosis, ``order`` the one at which it shows."""
+    """One wrong backward; ``code`` is that of the diagnosis, ``order`` the one at which it shows.
+
+    ``by_hand`` has the wrong ``gradient=`` or ``vjp=`` of a function whose own is right.
+    """
 
     what: str
     code: str
     function: Callable[..., Any]
     inputs: Any = X
     order: int = 1
+    by_hand: Mapping[str, Any] = {}
+
+    @property
+    def culprit(self) -> str:
+        """Who is to be named."""
+        return "user" if self.by_hand else "torch"
 
 
 def function(forward: Callable[..., Any], backward: Callable[..., Any], **more: Any) -> Callable[..., Any]:
@@ -58,6 +68,11 @@ def right(ctx: Any, g: torch.Tensor) -> Any:
 
 def of_sinc(g: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     return g * torch.where(x == 0, 1.0, (x * torch.pi).cos() / x - x.sinc() / x)
+
+
+def derivative_of_sinc(x: Any) -> Any:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.cos(np.pi * x) / x - np.sinc(x) / x
 
 
 def changed(gradient: torch.Tensor, index: Any, factor: float) -> torch.Tensor:
@@ -213,6 +228,30 @@ CAUSES = [
     Fault("an output detached", "stop-gradient", lambda x: (x.sin(), x.cos().detach())),
     Fault("a tensor changed that was saved", "stale-saved-tensor", overwritten),
     Fault("an input changed behind autograd's back", "mutated-input", lambda x: changing(x) + x),
+]
+
+SECOND = [
+    Fault(
+        "a term of the product rule",
+        "missing-term",
+        wrong(lambda x: x * x.exp(), lambda g, x: g * (x * x.exp() + x.exp().detach())),
+        X,
+        2,
+    ),
+    Fault(
+        "wrong for negative numbers",
+        "special-values",
+        wrong(lambda x: x**3, lambda g, x: 3 * g * torch.where(x < 0, x * x.detach(), x * x)),
+        X,
+        2,
+    ),
+    Fault(
+        "half precision on the way",
+        "precision-loss",
+        wrong(torch.sin, lambda g, x: g * wrong(torch.cos, lambda h, y: -(h * y.sin()).half())(x)),
+        X,
+        2,
+    ),
     Fault(
         "the backward of the backward",
         "constant-factor",
@@ -221,11 +260,59 @@ CAUSES = [
         2,
     ),
     Fault(
-        "once_differentiable, at the second order",
+        "once_differentiable",
         "once-differentiable",
         function(saved, once_differentiable(right)),
         X,
         2,
+    ),
+]
+
+ROWS, OFFSET = X.numpy(), BIAS.numpy()
+
+BY_HAND = [
+    Fault("the sign", "sign", lambda x: np.cos(x).sum(), ROWS, by_hand={"gradient": np.sin}),
+    Fault(
+        "one entry",
+        "one-entry",
+        lambda x: np.sin(x).sum(),
+        ROWS,
+        by_hand={"gradient": lambda x: np.cos(x) + 0.1 * (x == x.max())},
+    ),
+    Fault(
+        "a term of the product rule",
+        "missing-term",
+        lambda x: (x * np.sin(x)).sum(),
+        ROWS,
+        by_hand={"gradient": np.sin},
+    ),
+    Fault(
+        "the first row in place of the sum over a broadcast axis",
+        "missing-sum",
+        lambda x, b: x * b,
+        (ROWS, OFFSET),
+        by_hand={"vjp": lambda x, b, cotangent: (cotangent * b, (cotangent * x)[0])},
+    ),
+    Fault(
+        "half precision on the way",
+        "precision-loss",
+        lambda x: np.sin(x).sum(),
+        ROWS,
+        by_hand={"gradient": lambda x: np.cos(x).astype(np.float16)},
+    ),
+    Fault(
+        "wrong at zeros",
+        "special-values",
+        lambda x: np.sinc(x).sum(),
+        np.array([0.0, 0.3, -0.7]),
+        by_hand={"gradient": lambda x: np.where(x == 0, 1.0, derivative_of_sinc(x))},
+    ),
+    Fault(
+        "wrong for negative numbers",
+        "special-values",
+        lambda x: x**3,
+        ROWS,
+        by_hand={"vjp": lambda x, cotangent: 3 * cotangent * x * np.abs(x)},
     ),
 ]
 

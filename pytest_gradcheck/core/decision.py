@@ -411,18 +411,20 @@ class Decision:
             if not smooth.any():
                 text = f"the gradient of {culprit} lies outside of the one-sided slopes at a kink"
                 diagnosis = Diagnosis("kink-outside", text)
-        if culprit == "torch" and diagnosis.code != "non-finite-gradient":
-            seek = not self.options.brief and not self.remarks
-            if seek and diagnosis.code not in ("kink-outside", *NOTED):
-                diagnosis = self.cause(diagnosis, table, bad, right) or diagnosis
-            diagnosis = self._remarked(diagnosis)
+        if culprit in ("torch", "user") and diagnosis.code != "non-finite-gradient":
+            remarked = culprit == "torch" and self.remarks
+            if not self.options.brief and not remarked and diagnosis.code not in ("kink-outside", *NOTED):
+                diagnosis = self.cause(culprit, diagnosis, table, bad, right) or diagnosis
+            diagnosis = self._remarked(diagnosis) if remarked else diagnosis
         if culprit == "reference":
             diagnosis = Diagnosis("reference-engine", f"{diagnosis.text}; the others agree")
         return self.result(Verdict.FAIL, diagnosis, table=table, culprit=culprit)
 
-    def cause(self, found: Diagnosis, table: Table, bad: Any, right: Matrix) -> Diagnosis | None:
-        """Say why torch's gradient is wrong, where more can be told than its values say."""
-        return None
+    def cause(
+        self, culprit: str, found: Diagnosis, table: Table, bad: Any, right: Matrix
+    ) -> Diagnosis | None:
+        """Say why a gradient is wrong, where more can be told than its values say."""
+        raise NotImplementedError
 
     def _remarked(self, diagnosis: Diagnosis) -> Diagnosis:
         """Say what the lowering saw in the function's own code, which explains why torch differs."""

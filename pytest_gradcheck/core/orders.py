@@ -36,7 +36,65 @@ from pytest_gradcheck.methods.base import Matrix, Pullback
 SILENT = ("nondeterministic", "non-finite-value")
 
 
-class FirstOrder(Decision):
+class Explained(Decision):
+    """A decision that looks for why a gradient is wrong."""
+
+    def moved(self, culprit: str, vector: Vector) -> Pullback:
+        """Return the method on trial at another point."""
+        raise NotImplementedError
+
+    def in_double(self) -> Pullback | None:
+        """Return torch's gradient in float64, or None where it cannot run in it."""
+        raise NotImplementedError
+
+    def cause(
+        self, culprit: str, found: Diagnosis, table: Table, bad: Any, right: Matrix
+    ) -> Diagnosis | None:
+        """Look for one in the inputs, in other precisions, at other points, in the graph; see `Decision`."""
+        wrong, rows, eps = table.exact[culprit].value, table.cotangents, self.pullbacks[culprit].eps
+        if culprit == "torch" and self.problem.dialect is not Dialect.TORCH:
+            return None
+        # What is a multiple of the right gradient to five digits lost none.
+        multiple = found.code in ("sign", "constant-factor")
+        lost = None if multiple else causes.lost_precision(wrong, right, bad, culprit, eps)
+        narrow = culprit == "torch" and eps > EPS64
+        if lost is None and not multiple and narrow and self._right_in_double(rows, right, bad):
+            lost = Diagnosis("precision-loss", f"{found.text}; in float64 it is right")
+        if lost is not None:
+            return lost
+        words = causes.special_values(
+            self.function,
+            culprit,
+            lambda vector: self.moved(culprit, vector),
+            self.problem.inputs,
+            self.options.tolerance,
+            random_cotangents,
+            self.problem.seed,
+        )
+        if words is not None:
+            text = f"{found.text}; it is right where no input is {words}"
+            return Diagnosis("special-values", text)
+        engine = self.pullbacks.get("reference")
+        # A sum that takes one of its terms is zero by all others.
+        some = found.code == "zero-gradient" and wrong[:, bad.any(axis=0)].any()
+        if (found.code in VAGUE or some) and isinstance(engine, reference.ReferencePullback):
+            assert self.first_look is not None
+            # A mistake that single outputs fit may not fit the others: a first look goes over all of them.
+            rows = np.vstack([rows, self.first_look.cotangents])
+            wrong = np.vstack([wrong, self.first_look.exact[culprit].value])
+            return causes.mistake(engine, rows, wrong, int(np.argmax(bad.any(axis=1))), culprit)
+        return None
+
+    def _right_in_double(self, rows: Matrix, right: Matrix, bad: Any) -> bool:
+        try:
+            fine = self.in_double()
+            return fine is not None and causes.is_right_in_double(fine, rows, right, bad)
+        except Exception:
+            # A backward that raises in float64 is not right there.
+            return False
+
+
+class FirstOrder(Explained):
     """The derivative of the function at the point."""
 
     order = 1
@@ -121,43 +179,17 @@ class FirstOrder(Decision):
             return dataclasses.replace(result, properties=self.properties, diagnosis=explained)
         return self.result(Verdict.FAIL, broken, table=self.table, culprit="torch")
 
-    def cause(self, found: Diagnosis, table: Table, bad: Any, right: Matrix) -> Diagnosis | None:
-        """Look for one in the inputs, in other precisions, at other points, in the graph; see `Decision`."""
-        pullback = self.pullbacks["torch"]
-        wrong, rows = table.exact["torch"].value, table.cotangents
-        if not isinstance(pullback, torch.TorchPullback):
-            return None
-        # What is a multiple of the right gradient to five digits lost none.
-        multiple = found.code in ("sign", "constant-factor")
-        lost = None if multiple else causes.lost_precision(wrong, right, bad, "torch", pullback.eps)
-        if lost is None and not multiple and pullback.eps > EPS64 and self._right_in_double(rows, right, bad):
-            lost = Diagnosis("precision-loss", f"{found.text}; in float64 it is right")
-        if lost is not None:
-            return lost
-        words = causes.special_values(
-            self.function, pullback.moved, self.options.tolerance, random_cotangents, self.problem.seed
-        )
-        if words is not None:
-            text = f"{found.text}; it is right where no input is {words}"
-            return Diagnosis("special-values", text)
-        engine = self.pullbacks.get("reference")
-        # A sum that takes one of its terms is zero by all others.
-        some = found.code == "zero-gradient" and wrong[:, bad.any(axis=0)].any()
-        if (found.code in VAGUE or some) and isinstance(engine, reference.ReferencePullback):
-            assert self.first_look is not None
-            # A mistake that single outputs fit may not fit the others: a first look goes over all of them.
-            rows = np.vstack([rows, self.first_look.cotangents])
-            wrong = np.vstack([wrong, self.first_look.exact["torch"].value])
-            return causes.mistake(engine, rows, wrong, int(np.argmax(bad.any(axis=1))), "torch")
-        return None
+    def moved(self, culprit: str, vector: Vector) -> Pullback:
+        """Call the method on trial at another point; see `Explained`."""
+        pullback = self.pullbacks[culprit]
+        if culprit == "user":
+            return user.prepare(self.problem, self.options.gradient, self.options.vjp, at=vector)
+        assert isinstance(pullback, torch.TorchPullback)
+        return pullback.moved(vector)
 
-    def _right_in_double(self, rows: Matrix, right: Matrix, bad: Any) -> bool:
-        try:
-            fine = self.torch_in_double
-            return fine is not None and causes.is_right_in_double(fine, rows, right, bad)
-        except Exception:
-            # A backward that raises in float64 is not right there.
-            return False
+    def in_double(self) -> Pullback | None:
+        """Return torch's gradient in float64; see `Explained`."""
+        return self.torch_in_double
 
     def _hold(self) -> str | None:
         """Let differences see the function as autograd does; return why they cannot, or None.
@@ -239,7 +271,7 @@ class FirstOrder(Decision):
         return torch.prepare(self.problem, "double") if self.problem.double else None
 
 
-class SecondOrder(Decision):
+class SecondOrder(Explained):
     """The derivative of ``(x, u) → u · J(x)`` at the point and a random cotangent u."""
 
     order = 2
@@ -289,6 +321,15 @@ class SecondOrder(Decision):
             np.zeros(lead.program.outputs.size),
             lead.eps,
         )
+
+    def moved(self, culprit: str, vector: Vector) -> Pullback:
+        """Move the point and the cotangent; see `Explained`."""
+        size = self.problem.inputs.size
+        return self.first.moved(culprit, vector[:size]).second_order(vector[size:])
+
+    def in_double(self) -> Pullback | None:
+        """Return the gradient of torch's gradient in float64; see `Explained`."""
+        return self._torch_in_double()
 
     def _held(self) -> Pullback | None:
         return None if self.first.held is None else self.first.held.second_order(self.cotangent)

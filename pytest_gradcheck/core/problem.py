@@ -177,9 +177,15 @@ class Problem:
         values = tuple(parts.values())
         return values if self._how == "tuple" else values[0]
 
-    def native_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return fresh positional and keyword arguments, as the user's own function would be called."""
+    def native_arguments(self, vector: Vector | None = None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return fresh positional and keyword arguments, as the user's own function would be called.
+
+        They stand for the point, or for another flat vector.
+        """
         filled = [copy_leaf(v, double=False) for v in self._leaves]
+        if vector is not None:
+            for array, i in zip(self.inputs.split(vector), self._positions, strict=True):
+                filled[i] = like(array, self._leaves[i], double=False)
         arguments, _ = self._assemble(filled)
         return ((), arguments) if self._how == "dict" else (tuple(arguments.values()), {})
 

@@ -16,9 +16,13 @@ from pytest_gradcheck.methods.base import Program, Pullback
 
 
 def prepare(
-    problem: Problem, gradient: Callable[..., Any] | None, vjp: Callable[..., Any] | None
+    problem: Problem,
+    gradient: Callable[..., Any] | None,
+    vjp: Callable[..., Any] | None,
+    *,
+    at: Vector | None = None,
 ) -> Pullback:
-    """Return the hand-written gradient of a problem as a pullback.
+    """Return the hand-written gradient of a problem as a pullback, at the problem's point or another one.
 
     ``gradient(*inputs)`` is taken as a vjp when it has a parameter called ``cotangent``.
     """
@@ -28,11 +32,11 @@ def prepare(
         gradient, vjp = None, gradient
     if vjp is not None:
         return _UserVjp(
-            _program(problem), problem.primal, problem.trial_eps, problem=problem, vjp_function=vjp
+            _program(problem), problem.primal, problem.trial_eps, problem=problem, vjp_function=vjp, at=at
         )
     if gradient is None:
         raise Unavailable("no gradient= or vjp= was given")
-    rows = _jacobian(problem, gradient)
+    rows = _jacobian(problem, gradient, at)
     return _UserGradient(_program(problem), problem.primal, problem.trial_eps, rows=rows)
 
 
@@ -54,8 +58,9 @@ class _UserGradient(_User):
 
 
 class _UserVjp(_User):
-    def __init__(self, *args: Any, problem: Problem, vjp_function: Callable[..., Any]):
+    def __init__(self, *args: Any, problem: Problem, vjp_function: Callable[..., Any], at: Vector | None):
         super().__init__(*args)
+        self._at = at
         self._problem = problem
         self._function = vjp_function
 
@@ -64,7 +69,7 @@ class _UserVjp(_User):
         given = problem.output_cotangent(cotangent)
         self.evaluations += 1
         self.calls += 1
-        args, kwargs = problem.native_arguments()
+        args, kwargs = problem.native_arguments(self._at)
         # A keyword where the name allows it, so that vjp(*inputs, cotangent) may have defaults after it.
         if _takes_cotangent(self._function):
             answer = self._function(*args, **kwargs, cotangent=given)
@@ -84,9 +89,9 @@ def _program(problem: Problem) -> Program:
     return Program(run, problem.inputs, problem.outputs)
 
 
-def _jacobian(problem: Problem, gradient: Callable[..., Any]) -> Any:
+def _jacobian(problem: Problem, gradient: Callable[..., Any], at: Vector | None) -> Any:
     """Call the gradient and return it as a real Jacobian of shape ``(outputs.size, inputs.size)``."""
-    args, kwargs = problem.native_arguments()
+    args, kwargs = problem.native_arguments(at)
     parts = _per_leaf(problem, gradient(*args, **kwargs), "gradient")
     rows = np.zeros((problem.outputs.size, problem.inputs.size))
     outs = problem.outputs.leaves

@@ -6,16 +6,27 @@ import numpy as np
 import pytest
 import torch
 
-from docs.diagnoses_page.faults import CAUSES, RAISES, SQUARE, VALUES, X, changed, square, wrong
+from docs.diagnoses_page.faults import (
+    BY_HAND,
+    CAUSES,
+    RAISES,
+    SECOND,
+    SQUARE,
+    VALUES,
+    X,
+    changed,
+    square,
+    wrong,
+)
 from pytest_gradcheck import check_gradients
 from pytest_gradcheck.core.causes import lost_precision, of_error
 
 
-@pytest.mark.parametrize("fault", [*VALUES, *CAUSES, *RAISES], ids=lambda f: f.what)
+@pytest.mark.parametrize("fault", [*VALUES, *CAUSES, *RAISES, *SECOND, *BY_HAND], ids=lambda f: f.what)
 def test_a_fault_has_its_diagnosis(fault):
-    result = check_gradients(fault.function, fault.inputs, order=fault.order)
-    found = (result.verdict, result.culprit, result.diagnosis.code)
-    assert found == ("fail", "torch", fault.code), str(result)
+    result = check_gradients(fault.function, fault.inputs, order=fault.order, **fault.by_hand)
+    found = (result.verdict, result.culprit, result.order, result.diagnosis.code)
+    assert found == ("fail", fault.culprit, fault.order, fault.code), str(result)
     assert len(result.diagnosis.text) > len(result.diagnosis.code)
 
 
@@ -64,6 +75,13 @@ def test_right_gradients_that_fit_into_a_coarser_dtype_lose_nothing():
     assert result.diagnosis.code == "constant-factor", str(result)
     values = np.array([[0.5, 2.0]])
     assert lost_precision(values, values + 1, values > 0, "torch", 2.0**-52) is None
+
+
+def test_a_difference_of_large_numbers_is_not_called_a_dtype():
+    sums = wrong(torch.sin, lambda g, x: g * ((x.cos() + 1e6) - 1e6))
+    text = text_of(sums, X.float())
+    assert "in float64 it is right" in text
+    assert "float16" not in text
 
 
 def test_integers_and_narrow_dtypes_are_told_apart():
