@@ -14,6 +14,9 @@ from pytest_gradcheck import baseline
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.gate import against_baseline
 
+# Three more processes each: with workers in the sweep.
+WORKERS = [0, pytest.param(2, marks=pytest.mark.sweep)]
+
 # ---------------------------------------------------------------------------- rules
 
 
@@ -148,7 +151,7 @@ def write_baseline(project: Any) -> None:
     project.run("--gradcheck-baseline=b.json", "--gradcheck-update-baseline").assert_outcomes(passed=2)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_a_check_that_passed_and_one_that_is_gone(project: Any, workers: int) -> None:
     write_baseline(project)
     undecided = TWO.replace("gradient=right", "methods=('central', 'forward')")
@@ -166,7 +169,7 @@ def test_a_check_that_passed_and_one_that_is_gone(project: Any, workers: int) ->
     assert [e["verdict"] for e in project.report("b.json")["checks"]] == ["pass", "pass"], "only read"
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_writing_is_not_pruning(project: Any, workers: int) -> None:
     write_baseline(project)
     project.write(test_it=TWO.partition("def test_b")[0])
@@ -182,10 +185,10 @@ def test_writing_is_not_pruning(project: Any, workers: int) -> None:
     ("part", "workers"),
     [
         (("-k", "test_a"), 0),
-        (("-k", "test_a"), 2),
+        pytest.param(("-k", "test_a"), 2, marks=pytest.mark.sweep),
         (("--deselect", "test_it.py::test_b"), 0),
         (("test_it.py::test_a",), 0),
-        (("test_it.py::test_a",), 2),
+        pytest.param(("test_it.py::test_a",), 2, marks=pytest.mark.sweep),
     ],
 )
 def test_what_was_not_asked_for_is_not_gone(project: Any, part: tuple[str, ...], workers: int) -> None:
@@ -205,12 +208,13 @@ def test_what_was_not_reached_is_not_gone(project: Any) -> None:
     result.stdout.fnmatch_lines(["gradcheck: baseline-vanished: 1 check *test_a*"])
 
 
-def test_a_margin_that_worsened_by_the_factor(project: Any) -> None:
+@pytest.mark.parametrize("workers", WORKERS)
+def test_a_margin_that_worsened_by_the_factor(project: Any, workers: int) -> None:
     write_baseline(project)
     project.write(test_it=TWO.replace("gradient=right", "gradient=lambda x: 2 * x * (1 + 3e-7)"))
-    wide = project.run("--gradcheck-baseline=b.json", "--gradcheck-baseline-factor=1000", workers=2)
+    wide = project.run("--gradcheck-baseline=b.json", "--gradcheck-baseline-factor=1000", workers=workers)
     assert wide.ret == pytest.ExitCode.OK
-    result = project.run("--gradcheck-baseline=b.json", workers=2)
+    result = project.run("--gradcheck-baseline=b.json", workers=workers)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     near = "1 check nearer to failing by a factor of 10: test_it.py::test_a"
     result.stdout.fnmatch_lines([f"gradcheck: baseline-margin: {near}*"])
@@ -262,7 +266,8 @@ def test_a_baseline_that_cannot_be_written_is_told(project: Any) -> None:
     result.stdout.fnmatch_lines(["gradcheck: baseline: *b.json not written: No such file or directory; *"])
 
 
-def test_thresholds_for_a_part(project: Any) -> None:
+@pytest.mark.parametrize("workers", WORKERS)
+def test_thresholds_for_a_part(project: Any, workers: int) -> None:
     project.write(
         test_it="""
         def test_a(gradcheck):
@@ -276,15 +281,14 @@ def test_thresholds_for_a_part(project: Any) -> None:
     project.pytester.makeini(ini.format(50, 1))
     assert project.run().ret == pytest.ExitCode.OK
     project.pytester.makeini(ini.format("51", 0))
-    for workers in (0, 2):
-        result = project.run(workers=workers)
-        assert result.ret == pytest.ExitCode.TESTS_FAILED
-        result.stdout.fnmatch_lines(
-            [
-                "gradcheck: fail-under: 1 of 2 checks of test_it.py[*] passed, 50 %; 51 % takes 2 of 2",
-                "gradcheck: max-inconclusive: 1 check of test_it.py[*] inconclusive; at most 0 may be",
-            ]
-        )
+    result = project.run(workers=workers)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        [
+            "gradcheck: fail-under: 1 of 2 checks of test_it.py[*] passed, 50 %; 51 % takes 2 of 2",
+            "gradcheck: max-inconclusive: 1 check of test_it.py[*] inconclusive; at most 0 may be",
+        ]
+    )
 
 
 @pytest.mark.parametrize(

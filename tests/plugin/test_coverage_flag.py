@@ -11,6 +11,9 @@ import pytest
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text(encoding="utf-8"))
 
+# Three more processes each: with workers in the sweep.
+WORKERS = [0, pytest.param(2, marks=pytest.mark.sweep)]
+
 OPS = """
 import torch
 
@@ -102,7 +105,7 @@ def run(package: Any, *flags: str, workers: int = 0) -> Any:
     return package.pytester.runpytest_subprocess("-W", "error", *methods, *spread, *flags)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_what_passing_checks_ran(package: Any, workers: int) -> None:
     flags = ("--gradcheck-cov=mypkg", "--gradcheck-cov-fail-under=50", "--gradcheck-report=r.json")
     result = run(package, *flags, "--gradcheck-report=r.md", workers=workers)
@@ -156,6 +159,7 @@ def test_a_gradient_that_no_input_needs_is_not_run(package: Any) -> None:
     assert "mypkg.apart" not in result.stdout.str()
 
 
+@pytest.mark.sweep
 def test_reports_of_shards_are_covered_together(package: Any) -> None:
     from pytest_gradcheck.__main__ import main
 

@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 
 from pytest_gradcheck.reports.github import commands
 
+# Three more processes each: with workers in the sweep.
+WORKERS = [0, pytest.param(2, marks=pytest.mark.sweep)]
+
 SOURCE = """
 def test_right(gradcheck):
     gradcheck(lambda x: x * x, 1.0, name="a\\x00<b>")
@@ -32,7 +35,7 @@ def of_test(path: Path, name: str) -> dict[str, str | None]:
     return {p.attrib["name"]: p.attrib["value"] for p in case.iter("property")}
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_junit_xml_has_the_verdicts_on_request(project: Any, workers: int) -> None:
     project.write(test_it=SOURCE)
     project.run("--junitxml=j.xml", "--gradcheck-junit-properties", workers=workers)
@@ -55,7 +58,7 @@ def test_junit_xml_is_left_alone_without(project: Any) -> None:
     assert "gradcheck.verdict[first]" in of_test(project.path / "j.xml", "test_two")
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_github_is_told_what_failed(project: Any, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_WORKSPACE", str(project.path.parent))

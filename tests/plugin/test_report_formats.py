@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+# Three more processes each: with workers in the sweep.
+WORKERS = [0, pytest.param(2, marks=pytest.mark.sweep)]
+
 SOURCE = """
 @pytest.mark.gradcheck(x=numbers)
 @pytest.mark.parametrize("p", ["a|b", "<b>"])
@@ -59,7 +62,7 @@ def of_sarif(text: str) -> dict[str, str]:
     return stated
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_every_format_says_the_same(project: Any, workers: int) -> None:
     project.write(test_it=SOURCE)
     project.run(*(f"--gradcheck-report={path}" for path in FORMATS.values()), workers=workers)
@@ -96,13 +99,13 @@ def test_a_step_summary_is_appended_to(project: Any) -> None:
     summary = project.path / "summary"
     summary.write_text("# Before", encoding="utf-8")
     project.run("--gradcheck-report=markdown-append:summary")
-    project.run("--gradcheck-report=markdown-append:summary", workers=2)
+    project.run("--gradcheck-report=markdown-append:summary")
     text = summary.read_text(encoding="utf-8")
     assert text.startswith("# Before\n## Gradient checks\n")
     assert text.count("**1 check: 1 pass**") == 2
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_figures_are_drawn_of_what_stands_for_each_test(project: Any, workers: int) -> None:
     project.write(
         test_it="""
