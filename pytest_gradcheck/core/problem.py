@@ -82,7 +82,6 @@ class Problem:
         self.point = self.inputs.join([to_numpy(v) for v in leaves])
         self.seed = zlib.crc32(self.point.tobytes()) if seed is None else seed
         self.lower, self.upper = self._bounds(domain)
-        self.evaluations = 0
         self._random = RandomStates(self.seed)
         self._grad_mode = False
         self._start()
@@ -130,7 +129,6 @@ class Problem:
         An exception away from the point means that the neighbour lies outside of the function's
         domain (``math.log`` of a negative number, a matrix that is no longer positive definite).
         """
-        self.evaluations += 1
         try:
             with np.errstate(all="ignore"):
                 outs = self._plain_call(self.values_at(vector), double=self.double)
