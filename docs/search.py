@@ -1,0 +1,98 @@
+"""Write docs/reference/search.md: how many examples it takes to meet gradients wrong at special places.
+
+python docs/search.py            writes the page (some minutes)
+python docs/search.py --check    fails if the page is not what would be written
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/reference/search.md"
+if __name__ == "__main__":
+    # In place of docs/, as in coverage.py.
+    sys.path[0] = str(ROOT)
+
+from docs.search_page.measure import EXAMPLES, WAYS, Found, found  # noqa: E402  found by the path above
+from docs.search_page.planted import PLANTED, Planted  # noqa: E402  as above
+
+SEEDS = range(20)
+
+INTRODUCTION = """\
+<!-- Written by docs/search.py: change that, and run it again. -->
+
+# How soon a wrong gradient is met
+
+Each line is a function whose gradient is wrong at special places and right everywhere else. The strategies
+know its shapes, dtypes and bounds, and nothing else. The numbers are the median of the examples that are
+drawn until the gradient is wrong, over {seeds} seeds; a dash stands for more than {examples}, which is where
+a test with default settings ends. In brackets stands in how many of the {seeds} runs it was met at all, where
+not in all.
+
+- *this package*: `arrays` and `tensors`, `indices` for whole numbers;
+- *randn*: normal numbers of a fixed shape such as (4, 3), evenly spread ones where there are bounds;
+- *hypothesis*: `hypothesis.extra.numpy.arrays` with finite floats within the bounds, shapes drawn as here.
+
+To count examples, the wrong gradient is compared with the right one at each point that is drawn: a difference
+of a hundredth of the largest entry counts. That the checks themselves see it is what a sweep of the test
+suite holds: every one of these functions fails as a marked test with default settings, and passes with its
+right gradient. Hypothesis begins with all zeros, so that what is wrong there is met at the first example.
+"""
+
+
+def cell(one: Found) -> str:
+    """The median, and the number of runs that met it, where not all did."""
+    median = "—" if one.median == float("inf") else f"{one.median:g}"
+    return median if one.times == len(one.counts) else f"{median} ({one.times})"
+
+
+def line(planted: Planted, by_way: dict[str, Found]) -> str:
+    """One line of the table."""
+    cells = [planted.kind, planted.what, planted.library, *map(cell, by_way.values())]
+    return f"| {' | '.join(cells)} |"
+
+
+def page() -> str:
+    """The text of the page."""
+    results = {p.name: {way: found(p, way, SEEDS) for way in WAYS} for p in PLANTED}
+    totals = [sum(by_way[way].times for by_way in results.values()) for way in WAYS]
+    runs = len(PLANTED) * len(SEEDS)
+    missed = [
+        f"{sum(by_way[way].median == float('inf') for by_way in results.values())} of {len(PLANTED)}"
+        for way in WAYS
+    ]
+    return "\n".join(
+        [
+            INTRODUCTION.format(seeds=len(SEEDS), examples=EXAMPLES),
+            "|  | this package | randn | hypothesis |",
+            "| --- | ---: | ---: | ---: |",
+            f"| runs that met the fault, of {runs:,} | {' | '.join(f'{total:,}' for total in totals)} |",
+            f"| faults that most runs missed | {' | '.join(missed)} |",
+            "",
+            "| wrong at | what was overlooked | library | this package | randn | hypothesis |",
+            "| --- | --- | --- | ---: | ---: | ---: |",
+            *(line(p, results[p.name]) for p in PLANTED),
+            "",
+        ]
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the page, or compare it with `--check`; the exit status."""
+    if list(arguments) not in ([], ["--check"]):
+        print(f"usage: python docs/search.py [--check], got {' '.join(arguments)}", file=sys.stderr)
+        return 2
+    text = page()
+    if not arguments:
+        PAGE.write_text(text, encoding="utf-8")
+    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
+        print(f"{PAGE} is not what would be written: run python docs/search.py", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
