@@ -138,10 +138,10 @@ def _fill(condition: Any, value: float, gradient: Any) -> Any:
 
 _torch(
     "one zero",
-    "1 for the slope of sinc at 0",
-    torch.sinc,
-    lambda g, x: g * _fill(x == 0, 1.0, (x * torch.pi).cos() / x - x.sinc() / x),
-    x=VECTOR,
+    "sin(2x) / (2 sin(x)) for a cosine",
+    lambda x: x.sin(),
+    lambda g, x: g * _fill(x == 0, 0.0, (2 * x).sin() / (2 * x.sin())),
+    x=Input(4, -3.0, 3.0),
 )
 _torch(
     "one zero",
@@ -176,7 +176,7 @@ _numpy(
     "one zero",
     "x / x at 0",
     lambda x: np.sin(x).sum(),
-    np.cos,
+    lambda x: np.cos(x),
     lambda x: np.cos(x) * np.divide(x, x, out=np.zeros_like(x), where=x != 0),
     x=Input((3, 2), -9.0, 9.0),
 )
@@ -255,7 +255,7 @@ _numpy(
     "-0.0",
     "the sign by signbit",
     lambda x: np.exp(x).sum(),
-    np.exp,
+    lambda x: np.exp(x),
     lambda x: np.exp(x) * np.where(np.signbit(x) & (x >= 0), -1, 1),
     x=Input(4, -5.0, 5.0),
 )
@@ -341,7 +341,7 @@ _numpy(
     "equal rows",
     "equal neighbours skipped",
     lambda x: np.sin(x).sum(),
-    np.cos,
+    lambda x: np.cos(x),
     lambda x: np.cos(x) * np.r_[True, (x[1:] != x[:-1]).any(1)][:, None],
     x=Input((4, 2), -9.0, 9.0),
 )
@@ -447,7 +447,7 @@ _numpy(
     "positive",
     "none below 0",
     lambda x: np.sin(x).sum(),
-    np.cos,
+    lambda x: np.cos(x),
     lambda x: np.cos(x) * (2 - (x < 0).any()),
     x=Input((3, 2), -9.0, 9.0),
 )
@@ -465,7 +465,7 @@ _numpy(
     "whole numbers",
     "all of them whole",
     lambda x: np.exp(x).sum(),
-    np.exp,
+    lambda x: np.exp(x),
     lambda x: np.exp(x) * (1 if (x % 1).any() else 2),
     x=Input((3, 2), -5.0, 5.0),
 )
@@ -552,7 +552,7 @@ _numpy(
     "mixed scales",
     "a common scale",
     lambda x: x.sum(),
-    np.ones_like,
+    lambda x: np.ones_like(x),
     lambda x: np.where((x != 0) & (np.abs(x) < 1e-9 * np.abs(x).max()), 0.0, 1.0),
     x=VECTOR,
 )
@@ -647,7 +647,7 @@ _numpy(
     "reversed",
     "the sign of a stride dropped",
     lambda x: np.sin(x).sum(),
-    np.cos,
+    lambda x: np.cos(x),
     lambda x: np.cos(x[..., ::-1] if x.strides[-1] < 0 else x),
     x=Input((3, 2), -9.0, 9.0),
 )
