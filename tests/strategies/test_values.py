@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pytest_gradcheck.strategies import arrays, scalars, shapes, tensors
 from pytest_gradcheck.strategies.tables import ANY, HALVES, LARGE, TINY, WHOLE, Range, table
 
-SEEDS = 20
+SEEDS, FEW_SEEDS = range(20), range(4)
 FEW = 60
 
 Predicates = dict[str, Callable[[Any], bool]]
@@ -116,10 +116,11 @@ GRIDS: dict[str, tuple[st.SearchStrategy[Any], Predicates]] = {
 }
 
 
+@pytest.mark.parametrize("seeds", [FEW_SEEDS, pytest.param(SEEDS, marks=pytest.mark.sweep)], ids=str)
 @pytest.mark.parametrize("grid", GRIDS)
-def test_every_feature_is_met_within_few_examples(grid: str) -> None:
+def test_every_feature_is_met_within_few_examples(grid: str, seeds: range) -> None:
     strategy, predicates = GRIDS[grid]
-    for seed in range(SEEDS):
+    for seed in seeds:
         drawn = first_examples(strategy, seed)
         missed = [name for name, holds in predicates.items() if not any(holds(x) for x in drawn)]
         assert not missed, f"seed {seed}"
