@@ -26,7 +26,6 @@ class Input:
     high: float | None = None
     dtype: Any = "float64"
     into: str | None = None
-    like: str | None = None  # broadcasts to that shape
 
     def of(self, library: str) -> st.SearchStrategy[Any]:
         """Return the strategy of this package, with nothing but shape, dtype and bounds."""
@@ -61,11 +60,7 @@ class Input:
     def random(self, rng: np.random.Generator, library: str) -> Any:
         """Return normal numbers, or evenly spread ones where there are bounds, as in ``randn(4, 3)``."""
         shape = self.shape if self.shape is not None else "n k"
-        sides = (
-            tuple(NAMED[s] if s in NAMED else int(s) for s in shape.split())
-            if isinstance(shape, str)
-            else shape
-        )
+        sides = tuple(NAMED[s.lstrip("#")] for s in shape.split()) if isinstance(shape, str) else shape
         if self.into is not None:
             array = rng.integers(0, NAMED[self.into], sides)
             return array if library == "numpy" else torch.from_numpy(array)

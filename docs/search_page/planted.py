@@ -539,7 +539,7 @@ _torch(
     "float16: a square that overflows",
     lambda x: x * 0.5,
     lambda g, x: torch.where((x * x).isinf(), 0.0, g * 0.5),
-    x=Input(4, dtype="float16"),
+    x=Input(4, dtype=("float16", "float32")),
 )
 _torch(
     "mixed scales",
