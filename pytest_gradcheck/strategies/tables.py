@@ -26,7 +26,7 @@ WHOLE, HALVES, ANY, TINY, LARGE = range(5)
 MODERATE = 10.0
 
 #: Negative powers of ten that are near zero, as far as a dtype has them, and what is large where no bound is.
-_TINY_EXPONENTS = (3, 8, 16, 30, 100, 300)
+_TINY_EXPONENTS = (3, 8, 16, 30, 200, 300)
 _LARGE_EXPONENTS = (2, 3, 4, 6, 8)
 _DIGITS = (1, 3, 7)
 
