@@ -115,13 +115,13 @@ def test_one_typical_entry_among_mixed_sizes_is_named(fault: str, methods: Any) 
 
 
 @pytest.mark.sweep
-@pytest.mark.parametrize("methods", WITNESSES)
 @pytest.mark.parametrize(
-    ("dtype", "which", "fault"),
+    ("dtype", "which", "fault", "methods"),
     [
-        (torch.float64, "typical", "1 % off"),
-        (torch.float64, "largest", "zeroed"),
-        (torch.float32, "typical", "1 % off"),
+        (torch.float64, "typical", "1 % off", ("central", "torch")),
+        (torch.float64, "largest", "zeroed", None),
+        (torch.float32, "typical", "1 % off", ("central", "torch")),
+        (torch.float32, "largest", "1 % off", None),
     ],
 )
 def test_one_wrong_entry_among_a_million_is_named(
@@ -226,7 +226,7 @@ def unseen(result: CheckResult) -> int:
     return sum(int(n.what.split()[0]) for n in result.not_checked if n.what.endswith("small entries"))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     seed=st.integers(0, 2**20),
     spread=st.sampled_from([0.5, 4.0, 12.0]),

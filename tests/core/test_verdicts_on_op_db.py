@@ -16,6 +16,7 @@ pytest.importorskip("expecttest", reason="torch's testing modules import it")
 from docs import torch_coverage, verdicts  # noqa: E402  # after the skips
 from docs.verdicts_page import reasons, rows, sweep  # noqa: E402  # the same
 from pytest_gradcheck import InvalidArgument, check_gradients  # noqa: E402  # the same
+from pytest_gradcheck.testing import corrupt  # noqa: E402  # the same
 
 PAGE = verdicts.PAGE.read_text(encoding="utf-8")
 ROWS = {(row.name, row.dtype): row for row in rows.rows_of(PAGE)}
@@ -26,8 +27,8 @@ of_this_version = pytest.mark.skipif(
 )
 HELD = [name for part in (0, 8, 16, 24) for name in sweep.names_of_part(part)]
 """The operators whose broken backwards the sweep checks: every twelfth, about, in three minutes."""
-HELD_ALONG = [name for part in (0, 8) for name in sweep.names_of_part(part)]
-"""Those in directional mode: a minute."""
+HELD_ALONG = sweep.names_of_part(0)
+"""Those in directional mode: half a minute."""
 DTYPES = pytest.mark.parametrize("dtype", list(sweep.DTYPES))
 
 
@@ -165,6 +166,19 @@ def test_a_checker_is_seen_to_pass_or_fail(monkeypatch: pytest.MonkeyPatch) -> N
     assert "p" in fast.letters[0][1:]
     monkeypatch.setitem(sweep.CHECKERS, "ours", lambda fn, inputs: "p")
     assert sweep.on_broken("linalg.norm", "float64")[0].letters == ("ppppppp-",)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_zeroed_entry_of_a_float32_loss_fails_from_any_seed(seed: int) -> None:
+    # It was reported to pass once; in 600 checks, at points and scales of 50 seeds, it did not.
+    start = sweep.problem("nn.functional.multilabel_soft_margin_loss", torch.float32)
+    draw = torch.Generator().manual_seed(seed)
+    x = tuple(t.detach() + torch.randn(t.shape, generator=draw) for t in start.inputs)
+    x = tuple(t.requires_grad_() for t in x)
+    right = sweep.differentiable(start, 1e-7 if seed % 2 else 1.0)
+    fault = sweep.FAULTS["largest entry zeroed"](torch.autograd.grad(sum(o.sum() for o in right(*x)), x))
+    result = check_gradients(corrupt(right, fault), x, seed=seed)
+    assert (result.verdict, result.culprit) == ("fail", "torch"), str(result)
 
 
 def test_what_does_not_change_the_gradient_is_no_fault() -> None:
