@@ -160,6 +160,7 @@ class _Controller:
         self._config = config
         self._session = session
         self._violations: list[gate.Violation] = []
+        self._notes: list[str] = []
         self._written: list[str] = []
         self._unwritten: list[str] = []
         self._deselected: set[str] = set()
@@ -250,9 +251,7 @@ class _Controller:
         known = self._baseline
         cut = session.shouldstop or session.shouldfail or session.exitstatus not in (0, 1, 5)
         if cut and known.keys() - {(check["nodeid"], check["name"]) for check in checks}:
-            self._written.append(
-                "baseline: the run was cut short, so checks that are gone were not looked for"
-            )
+            self._notes.append("baseline: the run was cut short, so checks that are gone were not looked for")
 
         def looked_for(nodeid: str) -> bool:
             config = self._config
@@ -268,7 +267,7 @@ class _Controller:
             entries = baseline.updated(known, checks if wish.update else (), gone)
             with self._telling("baseline", wish.path):
                 reports.write_atomically(wish.path, baseline.render(entries))
-                self._written.append(f"baseline of {len(entries)} checks written to {wish.path}")
+                self._notes.append(f"baseline of {len(entries)} checks written to {wish.path}")
         accepted = {"baseline-verdict", "baseline-margin"} if wish.update else set()
         accepted |= {"baseline-vanished"} if wish.prune else set()
         self._violations += [violation for violation in violations if violation.rule not in accepted]
@@ -284,15 +283,15 @@ class _Controller:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what the checks came to, where there were any, and what the gate objects to."""
         checks = self._session.aggregate.checks()
-        if not (checks or self._written or self._violations or self._unwritten or self._coverage):
+        if not (checks or self._notes or self._violations or self._unwritten or self._coverage):
             return
         quiet = self._config.get_verbosity() < 0
         if not quiet:
             terminalreporter.write_sep("=", "gradcheck")
-        lines = [] if quiet else self._written
+        lines = [] if quiet else [*self._notes, *self._written]
         if checks:
             summary = self._session.aggregate.summary()
-            lines = terminal.summary_lines(checks, summary, self._written, quiet=quiet)
+            lines = terminal.summary_lines(checks, summary, [*self._notes, *self._written], quiet=quiet)
         lines = [*lines, *terminal.coverage_lines(self._coverage, quiet=quiet)]
         for line in lines:
             terminalreporter.write_line(line)

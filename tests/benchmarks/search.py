@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -134,7 +135,12 @@ def timed(examples: int, rounds: int) -> Stopwatch:
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         Path(folder, "conftest.py").write_text(CONFTEST.format(examples=examples), encoding="utf-8")
         Path(folder, "test_it.py").write_text(SOURCE, encoding="utf-8")
+        path = list(sys.path)
         pytest.main(["-q", "-p", "no:cacheprovider", f"--rootdir={folder}", folder], plugins=[watch])
+        # Another module of the name could not be collected in this process.
+        sys.path[:] = path
+        for name in [n for n, m in sys.modules.items() if str(getattr(m, "__file__", "")).startswith(folder)]:
+            del sys.modules[name]
     return watch
 
 

@@ -67,6 +67,7 @@ def test_no_page_names_a_place_on_one_machine(page):
     assert not re.search(r"/(work|tmp|root|home)/", page.read_text(encoding="utf-8"))
 
 
+@pytest.mark.sweep
 def test_the_documentation_builds_without_a_warning(tmp_path):
     pytest.importorskip("sphinx", reason="needs sphinx, which the docs extra installs")
     options = ("-W", "--keep-going", "-q", "-b", "html", "-d", str(tmp_path / "doctrees"))

@@ -28,6 +28,7 @@ def ok(check):
     return {name for name, method in check["methods"].items() if method["status"] == "ok"}
 
 
+@pytest.mark.sweep
 def test_all_but_the_wrong_one_pass(tmp_path):
     path = tmp_path / "report.json"
     status, output = run_pytest("docs/examples", "-n", "2", f"--gradcheck-report={path}")
@@ -61,6 +62,7 @@ def test_all_but_the_wrong_one_pass(tmp_path):
     assert checks["test_custom_function.py::test_swish"]["order"] == 2
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize(
     ("file", "package"), [("test_entmax.py", "entmax"), ("test_torchdiffeq.py", "torchdiffeq")]
 )

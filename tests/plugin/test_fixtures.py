@@ -122,7 +122,7 @@ def test_from_other_fixtures_and_in_any_phase(project: Any) -> None:
     ]
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.sweep)])
 def test_settings_can_be_overridden_at_every_level(project: Any, workers: int) -> None:
     project.conftest(
         """

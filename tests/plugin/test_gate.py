@@ -77,7 +77,7 @@ def test_a_swallowed_failure_makes_the_exit_status_non_zero(project: Any, worker
     )
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.sweep)])
 def test_an_xfail_mark_exempts(project: Any, workers: int) -> None:
     project.write(
         test_it="""
@@ -110,7 +110,7 @@ def test_an_xfail_mark_whose_condition_is_false_does_not(project: Any) -> None:
     assert project.run().ret == pytest.ExitCode.TESTS_FAILED
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.sweep)])
 def test_a_test_in_which_nothing_was_decided_fails(project: Any, workers: int) -> None:
     project.write(
         test_it="""

@@ -24,7 +24,7 @@ def used(project: Any) -> dict[str, set[str]]:
     return {c["nodeid"].partition("::")[2]: set(c["methods"]) for c in project.report()["checks"]}
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.sweep)])
 def test_the_flag_beats_the_marker(project: Any, workers: int) -> None:
     project.write(test_it=SOURCE)
     project.pytester.makeini("[pytest]\ngradcheck_methods = reference forward\n")

@@ -35,7 +35,7 @@ def examples(project: Any, *args: str, default: int, workers: int = 0, source: s
     return [c["examples"] for c in project.report()["checks"]]
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.sweep)])
 def test_quick_is_a_cap(project: Any, workers: int) -> None:
     args = ("--gradcheck-profile=quick",)
     assert examples(project, *args, default=30, workers=workers) == [20, 20, 23]

@@ -431,6 +431,7 @@ def no_collection():
     gc.enable()
 
 
+@pytest.mark.sweep
 @pytest.mark.usefixtures("no_collection")
 def test_a_million_nodes_are_drawn():
     y = x = Tensor(1.0, requires_grad=True, label="x")
