@@ -150,3 +150,11 @@ def test_appending_keeps_what_is_there(tmp_path: Path, before: str) -> None:
 def test_appending_to_no_file_makes_one(tmp_path: Path) -> None:
     write_report("markdown-append", tmp_path / "new", report())
     assert (tmp_path / "new").read_text(encoding="utf-8").startswith("## Gradient checks")
+
+
+def test_a_bar_in_a_name_ends_no_cell() -> None:
+    text = markdown.render(report(("t.py::a[x|y]", result("fail", name="f|g"))))
+    row = next(line for line in text.splitlines() if line.startswith("| ❌ fail"))
+    cells = re.split(r"(?<!\\)\|", row)[1:-1]
+    assert len(cells) == 8
+    assert [cell.strip() for cell in cells[1:3]] == ["`t.py::a[x\\|y]`", "`f\\|g`"]
