@@ -143,7 +143,8 @@ def page(rows: Sequence[Row], version: str) -> str:
         "",
         "## What does not come out",
         "",
-        "[What is to be known of torch's gradients](../torch_gradients.md) shows torch's own cases as code.",
+        "[What is to be known of torch's gradients](../explanation/torch_gradients.md) shows torch's own "
+        "cases as code.",
         "",
         *table(
             ["operator", "at", "", "reason"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from pages import ROOT
+from pages import PAGES, ROOT
 
 import pytest_gradcheck
 from pytest_gradcheck.core.check import OPTION_NAMES
@@ -45,8 +45,7 @@ def test_every_public_name_is_there(name):
 
 def test_flags_on_the_other_pages_exist(pytestconfig):
     known = registered(pytestconfig)
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
-    for page in pages:
+    for page in PAGES:
         text = page.read_text(encoding="utf-8")
         # The architecture page names, in one paragraph, what does not exist yet.
         text = re.sub(

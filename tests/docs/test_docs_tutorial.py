@@ -8,7 +8,7 @@ from pages import ROOT
 from pytest_gradcheck import check_gradients
 from reference_engine import Tensor
 
-PAGE = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/tutorial/backpropagation.md").read_text(encoding="utf-8")
 
 POINT = {"a": 3.0, "b": -2.0, "c": 8.0, "f": -2.0}
 
