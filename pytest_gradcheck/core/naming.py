@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.pytree import is_module
 
 
@@ -55,6 +58,75 @@ def signature_text(fn: Any) -> str:
         return str(inspect.signature(fn))
     except (TypeError, ValueError):
         return "(...)"
+
+
+def call_by_name(
+    argument: str, fn: Callable[..., Any], first: Sequence[Any], named: Mapping[str, Any]
+) -> Any:
+    """Call with the values in ``first`` by position, and each named one as the parameter of its name.
+
+    Named ones that no parameter is called after are, in their order, the parameters that are left. So
+    ``np.cos``, and whatever else has no names for its parameters, is called by position. Raises
+    `InvalidArgument`, for the ``argument`` that the callable was given as, where the values do not fit.
+    """
+    signature = _signature(fn)
+    if signature is None:
+        # Builtins of torch take keywords, and do not say which.
+        try:
+            return fn(*first, **named)
+        except TypeError:
+            return fn(*first, *named.values())
+    try:
+        bound = _bound(signature, first, named)
+    except TypeError as error:
+        names = ", ".join([*(f"input {k}" for k in range(len(first))), *named])
+        got = f"{name_of(fn)}{signature}, which does not fit {names} ({error})"
+        raise InvalidArgument(argument, got, "take them by these names, or in this order") from None
+    return fn(*bound.args, **bound.kwargs)
+
+
+def takes_keywords(fn: Callable[..., Any]) -> bool:
+    """Whether every parameter has a name to call it by."""
+    signature = _signature(fn)
+    return signature is not None and all(
+        p.kind is not p.POSITIONAL_ONLY for p in signature.parameters.values()
+    )
+
+
+def _signature(fn: Callable[..., Any]) -> inspect.Signature | None:
+    try:
+        return inspect.signature(fn)
+    except (TypeError, ValueError):
+        return None
+
+
+def _bound(
+    signature: inspect.Signature, first: Sequence[Any], named: Mapping[str, Any]
+) -> inspect.BoundArguments:
+    parameters, left = signature.parameters.values(), dict(named)
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    given: dict[str, Any] = dict(zip((p.name for p in positional), first, strict=False))
+    rest = first[len(positional) :]
+    several = {p.kind: p.name for p in parameters if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    single = [p.name for p in parameters if p.name not in (*given, *several.values())]
+    given |= {name: left.pop(name) for name in single if name in left}
+    by_keyword = several.get(inspect.Parameter.VAR_KEYWORD)
+    for p in positional:
+        # What **kwargs takes by its name does not replace a default.
+        if left and p.name not in given and (p.default is p.empty or by_keyword is None):
+            given[p.name] = left.pop(next(iter(left)))
+    if by_keyword is not None:
+        given[by_keyword] = left
+    else:
+        rest = [*rest, *left.values()]
+    if rest:
+        by_position = several.get(inspect.Parameter.VAR_POSITIONAL)
+        if by_position is None:
+            raise TypeError("too many of them")
+        given[by_position] = tuple(rest)
+    bound = inspect.BoundArguments(signature, OrderedDict(given))
+    signature.bind(*bound.args, **bound.kwargs)
+    return bound
 
 
 def called_wrongly(fn: Any, error: BaseException) -> bool:

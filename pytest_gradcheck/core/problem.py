@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import functools
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,15 @@ import numpy as np
 from pytest_gradcheck.core.batched import Batch, Points
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.layout import Layout, Vector
-from pytest_gradcheck.core.naming import called_wrongly, lies_under, name_of, parameter_names, signature_text
+from pytest_gradcheck.core.naming import (
+    call_by_name,
+    called_wrongly,
+    lies_under,
+    name_of,
+    parameter_names,
+    signature_text,
+    takes_keywords,
+)
 from pytest_gradcheck.core.pytree import Substitution, Tree, is_module, is_tensor
 from pytest_gradcheck.core.random_states import RandomStates
 from pytest_gradcheck.core.results import NotChecked
@@ -175,17 +184,22 @@ class Problem:
         values = tuple(parts.values())
         return values if self._how == "tuple" else values[0]
 
-    def native_arguments(self, vector: Vector | None = None) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return fresh positional and keyword arguments, as the user's own function would be called.
+    def call_on_inputs(
+        self, argument: str, function: Callable[..., Any], vector: Vector | None = None, **more: Any
+    ) -> Any:
+        """Call another function of the user's, given as ``argument``, on fresh inputs, and on ``more``.
 
-        They stand for the point, or for another flat vector.
+        They stand for the point, or for another flat vector. Inputs in a tuple go by position, others by name
+        where the function has it.
         """
         filled = [copy_leaf(v, double=False) for v in self._leaves]
         if vector is not None:
             for array, i in zip(self.inputs.split(vector), self._positions, strict=True):
                 filled[i] = like(array, self._leaves[i], double=False)
         arguments, _ = self._assemble(filled)
-        return ((), arguments) if self._how == "dict" else (tuple(arguments.values()), {})
+        if self._how == "dict":
+            return call_by_name(argument, function, (), arguments | more)
+        return call_by_name(argument, function, tuple(arguments.values()), more)
 
     def output_cotangent(self, vector: Vector) -> Any:
         """Return a flat cotangent in the structure, kind and dtype of the function's result.
@@ -261,18 +275,23 @@ class Problem:
     # -- construction --------------------------------------------------------------------------------
 
     def _bind(self, fn: Callable[..., Any], inputs: Any) -> None:
+        self._run: Callable[[dict[str, Any]], Any]
         if isinstance(inputs, dict):
             self._how, arguments = "dict", inputs
+            self._run = lambda named: fn(**named)
+            if not takes_keywords(fn):
+                self._run = functools.partial(call_by_name, "fn", fn, ())
             for key in inputs:
                 if not isinstance(key, str):
                     raise InvalidArgument(
                         "inputs", f"the key {key!r}", "the keys name fn's arguments: strings"
                     )
         elif isinstance(inputs, tuple) and not hasattr(inputs, "_fields"):
-            self._how = "tuple"
+            self._how, self._run = "tuple", lambda named: fn(*named.values())
             arguments = dict(zip(parameter_names(fn, len(inputs)), inputs, strict=True))
         else:
-            self._how, arguments = "one", {parameter_names(fn, 1)[0]: inputs}
+            self._how, self._run = "one", lambda named: fn(*named.values())
+            arguments = {parameter_names(fn, 1)[0]: inputs}
         if not arguments and not is_module(fn):
             raise InvalidArgument("inputs", "none", "give one array, a tuple or a dict of inputs")
         self._arguments = dict(arguments)
@@ -513,7 +532,7 @@ class Problem:
         arguments, substitutions = self._assemble(filled)
         self._random.rewind()
         with _substituted(substitutions):
-            out = self.fn(**arguments) if self._how == "dict" else self.fn(*arguments.values())
+            out = self._run(arguments)
         self._random.look()
         tree = Tree(out, "output")
         return tree, tree.leaves

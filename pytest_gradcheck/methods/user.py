@@ -69,12 +69,7 @@ class _UserVjp(_User):
         given = problem.output_cotangent(cotangent)
         self.evaluations += 1
         self.calls += 1
-        args, kwargs = problem.native_arguments(self._at)
-        # A keyword where the name allows it, so that vjp(*inputs, cotangent) may have defaults after it.
-        if _takes_cotangent(self._function):
-            answer = self._function(*args, **kwargs, cotangent=given)
-        else:
-            answer = self._function(*args, given, **kwargs)
+        answer = problem.call_on_inputs("vjp", self._function, self._at, cotangent=given)
         parts = _per_leaf(problem, answer, "vjp")
         for leaf, part in zip(problem.inputs.leaves, parts, strict=True):
             if part.shape != leaf.shape:
@@ -91,8 +86,7 @@ def _program(problem: Problem) -> Program:
 
 def _jacobian(problem: Problem, gradient: Callable[..., Any], at: Vector | None) -> Any:
     """Call the gradient and return it as a real Jacobian of shape ``(outputs.size, inputs.size)``."""
-    args, kwargs = problem.native_arguments(at)
-    parts = _per_leaf(problem, gradient(*args, **kwargs), "gradient")
+    parts = _per_leaf(problem, problem.call_on_inputs("gradient", gradient, at), "gradient")
     rows = np.zeros((problem.outputs.size, problem.inputs.size))
     outs = problem.outputs.leaves
     scalar = problem.outputs.size == 1
