@@ -58,7 +58,7 @@ def test_the_message_is_the_one_that_is_printed(printed):
     [
         ("culprit:   torch", "culprit:   reference"),
         ("1.06389978", "1.06399978"),
-        ("± 6e-11", "± 6e-07"),
+        ("± 1e-11", "± 1e-07"),
         ("torch.tensor([1.0,", "torch.tensor([2.0,"),
         ("  worst at:", "\n  worst at:"),
     ],

@@ -1,0 +1,44 @@
+"""The picture of the HTML report in the README: small, shown, and taken by a script that still works."""
+
+from __future__ import annotations
+
+import os
+import struct
+
+import pytest
+from pages import ROOT
+
+from docs import screenshot
+
+
+def size(picture):
+    head = picture.read_bytes()[:24]
+    assert head[:8] == b"\x89PNG\r\n\x1a\n"
+    return struct.unpack(">II", head[16:])
+
+
+def test_the_readme_shows_it():
+    assert f"]({screenshot.PICTURE.relative_to(ROOT)})" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert size(screenshot.PICTURE) == (screenshot.WIDTH, screenshot.HEIGHT)
+    assert screenshot.PICTURE.stat().st_size < 150_000
+
+
+def test_what_it_cannot_do_it_says(monkeypatch, capsys):
+    assert screenshot.main(["picture.jpg"]) == 2
+    assert "usage: python docs/screenshot.py [PATH.png], got picture.jpg" in capsys.readouterr().err
+    monkeypatch.setattr(screenshot, "browser", lambda: None)
+    assert screenshot.main([]) == 1
+    assert "no browser: one of chromium," in capsys.readouterr().err
+
+
+@pytest.mark.sweep
+@pytest.mark.skipif(
+    screenshot.browser() is None and "CI" not in os.environ,
+    reason="no Chromium here; .ci/run installs it, and insists on it",
+)
+def test_the_script_takes_it(tmp_path):
+    taken = tmp_path / "report.png"
+    assert screenshot.main([str(taken)]) == 0
+    assert size(taken) == (screenshot.WIDTH, screenshot.HEIGHT)
+    # A page that shows nothing takes a tenth of that.
+    assert 50_000 < taken.stat().st_size < 150_000
