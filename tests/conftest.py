@@ -9,6 +9,9 @@ from pytest_gradcheck import draws
 
 pytest_plugins = ["pytester"]
 
+# A project of its own, with a pytest of its own.
+collect_ignore = ["downstream"]
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:

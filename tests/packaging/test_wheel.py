@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
+from processes import ROOT, run_apart
 
 PROJECT = """
 import numpy as np
@@ -38,30 +36,6 @@ def test_unmarked():
 """
 
 
-def run(*command, cwd, **environment):
-    # Neither this repository nor the settings of this run may leak into the environment under test.
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "PYTHON", "COVERAGE_"))}
-    return subprocess.run(
-        list(map(str, command)),
-        cwd=cwd,
-        env=inherited | environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("dist")
-    built = run(
-        sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT, cwd=folder
-    )
-    assert built.returncode == 0, built.stdout + built.stderr
-    (path,) = folder.glob("*.whl")
-    return path
-
-
 def test_contents(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
@@ -84,10 +58,10 @@ def test_contents(wheel):
 
 def test_it_gates_a_foreign_project(wheel, tmp_path):
     environment = tmp_path / "environment"
-    made = run(sys.executable, "-m", "venv", environment, cwd=tmp_path)
+    made = run_apart(sys.executable, "-m", "venv", environment, cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     python = environment / ("Scripts" if os.name == "nt" else "bin") / "python"
-    installed = run(
+    installed = run_apart(
         python, "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", wheel, cwd=tmp_path
     )
     if installed.returncode != 0 and not os.environ.get("CI"):
@@ -99,7 +73,7 @@ def test_it_gates_a_foreign_project(wheel, tmp_path):
     test = project / "test_energy.py"
 
     def check(*arguments):
-        return run(python, "-m", "pytest", "-p", "no:cacheprovider", *arguments, cwd=project)
+        return run_apart(python, "-m", "pytest", "-p", "no:cacheprovider", *arguments, cwd=project)
 
     test.write_text(PROJECT.format(gradient="x"), encoding="utf-8")
     red = check("--gradcheck-report=report.json")
@@ -118,5 +92,5 @@ def test_it_gates_a_foreign_project(wheel, tmp_path):
     assert "1 check: 1 pass" in green.stdout
 
     # What was imported came from the wheel, not from this repository.
-    where = run(python, "-c", "import pytest_gradcheck as p; print(p.__file__)", cwd=project)
+    where = run_apart(python, "-c", "import pytest_gradcheck as p; print(p.__file__)", cwd=project)
     assert str(environment.resolve()) in str(Path(where.stdout.strip()).resolve())
