@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pytest_gradcheck.core.results import CheckResult, GradientMismatch, Verdict
+from pytest_gradcheck.core.results import DIFFERENCE_METHODS, CheckResult, GradientMismatch, Verdict
 
 #: A difference below this share of the tolerance is nothing to climb on.
 NOTABLE = 0.1
@@ -162,14 +162,20 @@ def tell(result: CheckResult) -> None:
 def _height(result: CheckResult) -> float | None:
     """Return the decimal logarithm of the margin, or None where climbing on it would lead nowhere.
 
-    Methods that differ by no more than their error bars differ by rounding. On that Hypothesis would climb
-    for half of its examples, and meet nothing new in them. At a kink the margin says which slopes there are.
+    Methods that differ by no more than their error bars differ by rounding, and what differs from two exact
+    methods that agree is the error of a difference. On either Hypothesis would climb for half of its
+    examples, and meet nothing new in them. At a kink the margin says which slopes there are.
     """
     worst = result.worst
     if result.verdict is not Verdict.PASS or worst is None or "kink" in result.labels:
         return None
-    bars = sum(bar for bar in worst.uncertainties.values() if math.isfinite(bar))
-    if worst.difference <= bars or not NOTABLE < worst.margin < math.inf:
+    exact = [name for name in worst.values if name not in DIFFERENCE_METHODS]
+    bars = {name: bar for name, bar in worst.uncertainties.items() if math.isfinite(bar)}
+    difference = worst.difference
+    if len(exact) > 1:
+        values = [worst.values[name] for name in exact]
+        bars, difference = {name: bars.get(name, 0.0) for name in exact}, max(values) - min(values)
+    if difference <= sum(bars.values()) or not NOTABLE < worst.margin < math.inf:
         return None
     return math.log10(worst.margin)
 

@@ -60,7 +60,12 @@ class Table:
     @property
     def settled(self) -> bool:
         """Whether everybody has a clear answer, all of them agree, and there is no kink to look into."""
-        return not self.kinks and all(c.agree is True for c in self.evidence)
+        return not self.kinks and self.unanimous
+
+    @property
+    def unanimous(self) -> bool:
+        """Whether everybody has a clear answer, at kinks too, and all of them agree."""
+        return not self.jumps and all(c.agree is True for c in self.evidence)
 
     @property
     def everybody_backed(self) -> bool:

@@ -11,6 +11,7 @@ from test_hard_functions import ALL as RIGHT
 from test_wrong_functions import ALL as WRONG
 from test_wrong_functions import HAND
 
+from pytest_gradcheck.core import decision
 from pytest_gradcheck.core.check import check_gradients, check_in_test
 from pytest_gradcheck.testing import corrupt
 
@@ -54,6 +55,19 @@ def test_a_brief_check_of_a_failure_takes_fewer_evaluations() -> None:
     full, brief = check_gradients(wrong, point), check_in_test(wrong, point, brief=True)
     assert (full.verdict, full.culprit) == (brief.verdict, brief.culprit) == ("fail", "torch")
     assert brief.evaluations < full.evaluations / 2
+
+
+@pytest.mark.parametrize(("dtype", "times"), [(torch.float64, 0), (torch.float32, 1)])
+def test_rounding_is_measured_only_where_the_long_ladder_leaves_doubt(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, times: int
+) -> None:
+    """The steps of a short one are those of the large entries, within which the others bend."""
+    measured: list[Any] = []
+    monkeypatch.setattr(decision, "measure", lambda *given: measured.append(given))
+    point = torch.tensor([[4.0, 3e6, 1e3, -7e2], [-1.0, 3e2, -7e8, 7e6], [0.0, 1e-8, 1.0, 2.0]], dtype=dtype)
+
+    assert check_gradients(torch.nn.functional.gelu, point).verdict == "pass"
+    assert len(measured) == times
 
 
 def test_a_thorough_check_looks_at_entries() -> None:

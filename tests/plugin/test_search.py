@@ -121,6 +121,37 @@ def test_the_statistics_count_verdicts_kinks_and_edges_and_show_the_largest_marg
     out.fnmatch_lines(["*::test_relu:", "*%, gradcheck: kink"])
 
 
+def test_the_error_of_a_difference_is_nothing_to_climb_on(project: Any) -> None:
+    project.write(
+        test_it="""
+        import torch
+        from pytest_gradcheck import tensors
+
+        def slope(x):
+            return 2 * x * (1 + 3e-7)
+
+        class Square(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.save_for_backward(x)
+                return x * x
+
+            @staticmethod
+            def backward(ctx, g):
+                return g * slope(*ctx.saved_tensors)
+
+        @pytest.mark.gradcheck(
+            x=tensors((), min_value=1, max_value=2), methods=("central", "torch", "user"), gradient=slope
+        )
+        def test_a(x):
+            return Square.apply(x)
+        """
+    )
+    result = project.run("--hypothesis-show-statistics")
+    result.assert_outcomes(passed=1)
+    result.stdout.no_fnmatch_line("*Highest target score*")
+
+
 def test_a_fixture_that_checks_often_in_one_example(project: Any) -> None:
     project.write(
         test_it="""
