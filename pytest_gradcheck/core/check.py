@@ -137,14 +137,14 @@ def check_in_test(
     result, decision = _check(fn, inputs, brief=brief, thorough=thorough, **options)
     if brief:
         return result
-    return dataclasses.replace(result, figures=functools.partial(_draw, decision, result.culprit))
+    return dataclasses.replace(result, figures=functools.partial(_draw, decision, result))
 
 
-def _draw(decision: Decision, culprit: str | None) -> dict[str, Any]:
+def _draw(decision: Decision, result: CheckResult) -> dict[str, Any]:
     from pytest_gradcheck.core.figures import figures
 
     with kept_random_states(), np.errstate(all="ignore"):
-        return figures(decision, culprit)
+        return figures(decision, result.culprit, result.evaluations)
 
 
 def _check(

@@ -6,14 +6,12 @@ Nothing here decides anything. It is made for the one result of a test that is k
 from __future__ import annotations
 
 import math
-import time
 from typing import Any
 
 import numpy as np
 
 from pytest_gradcheck.core import outcome
 from pytest_gradcheck.core.decision import Decision
-from pytest_gradcheck.core.jacobian import Function
 from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.results import json_number
 from pytest_gradcheck.core.table import Table
@@ -25,33 +23,48 @@ from pytest_gradcheck.methods.reference import ReferencePullback
 #: would round to nothing on simple functions, and show no curve.
 STEPS = 10.0 ** (-np.arange(2, 65) / 4)
 
+#: Steps down to this share of the widest one can show truncation.
+WIDE = 1e-4
+
 #: Rows and columns of a matrix that are shown, around the worst entry.
 WINDOW = 12
 
 #: Points of the plot of a function of one number.
 SAMPLES = 121
 
-#: Seconds that one evaluation of the function may take for curves to be drawn from hundreds of them.
-PATIENCE = 0.02
+#: Numbers that one evaluation may compute to be cheap enough for curves from hundreds of them; each value
+#: counts as `PER_VALUE` more, for what an operation takes beside its numbers. That is some 10 ms on one core.
+#: The time itself would give other figures in another run.
+CHEAP = 1_000_000
+PER_VALUE = 1000
+
+#: Fewer steps show no curve.
+FEWEST = 8
 
 #: Values in a graph that is still looked at as a picture.
 NODES = 30
 
 
-def figures(decision: Decision, culprit: str | None) -> dict[str, Any]:
-    """Return the figures of a check that was decided; those that do not apply to it are left out."""
+def figures(decision: Decision, culprit: str | None, evaluations: int) -> dict[str, Any]:
+    """Return the figures of a check that was decided; those that do not apply to it are left out.
+
+    Where nobody can tell that the function is cheap, they are drawn from no more evaluations than the check
+    took: fewer steps, and no plot where none is left for it.
+    """
     out: dict[str, Any] = {}
     table = decision.table
     if table is None or not table.exact:
         return out
     row, column = outcome.worst_entry(table)
     f = decision.function
-    # The least of three: on a busy machine any call may be interrupted, and the figures are to be the same.
-    quick = min(_seconds(f) for _ in range(3)) < PATIENCE
-    if quick:
-        out["steps"] = _steps(decision, culprit, table, row, column)
+    left = 2 * len(STEPS) + SAMPLES if _is_cheap(decision) else evaluations
+    every = -(-len(STEPS) // max(left // 2, 1))
+    steps = STEPS[::every]
+    if len(steps) >= FEWEST:
+        out["steps"] = _steps(decision, culprit, table, row, column, steps)
+        left -= 2 * len(steps)
     out["gradients"] = _gradients(decision, table, row, None if table.projected else column)
-    if quick and decision.order == 1 and f.inputs.size == 1 and f.outputs.size == 1:
+    if left >= SAMPLES and decision.order == 1 and f.inputs.size == 1 and f.outputs.size == 1:
         out["curve"] = _curve(decision, table)
     graph = _graph(decision)
     if graph is not None:
@@ -59,13 +72,21 @@ def figures(decision: Decision, culprit: str | None) -> dict[str, Any]:
     return out
 
 
-def _seconds(f: Function) -> float:
-    start = time.perf_counter()
-    f.evaluate(f.point[None])
-    return time.perf_counter() - start
+def _is_cheap(decision: Decision) -> bool:
+    """Whether the engine's graph says that an evaluation of the function takes little."""
+    pullback = decision.pullbacks.get("reference")
+    if not isinstance(pullback, ReferencePullback):
+        return False
+    try:
+        return pullback.work(PER_VALUE) <= CHEAP
+    except Exception:
+        # What does not run once more is not known to be cheap.
+        return False
 
 
-def _steps(decision: Decision, culprit: str | None, table: Table, row: int, column: int) -> dict[str, Any]:
+def _steps(
+    decision: Decision, culprit: str | None, table: Table, row: int, column: int, relative: Vector
+) -> dict[str, Any]:
     """Return the error of the textbook quotients at smaller and smaller steps, at the worst entry.
 
     Where only projections were looked at, it is that along their tangent number ``column``. The error is
@@ -84,7 +105,7 @@ def _steps(decision: Decision, culprit: str | None, table: Table, row: int, colu
         place, index = "a random direction", ()
     name, truth = _truth(culprit, table, row, tangent)
     here = float(u @ f.value)
-    steps = scale * STEPS
+    steps = scale * relative
     above, below = (_moved(decision, tangent, sign * steps) @ u for sign in (1.0, -1.0))
     central = np.abs((above - below) / (2 * steps) - truth)
     forward = np.abs((above - here) / steps - truth)
@@ -118,7 +139,8 @@ def _arm(steps: Vector, errors: Vector, noise: float, power: int) -> float:
     """Return the median of error over step to a power, where truncation rules; NaN if it never does."""
     ruled = np.isfinite(errors) & (errors > 30 * noise / steps)
     # The widest steps see more of the function than its next derivative.
-    ratios = (errors / steps**power)[:16][ruled[:16]][-6:]
+    ruled &= steps > WIDE * steps[0]
+    ratios = (errors / steps**power)[ruled][-6:]
     return float(np.median(ratios)) if len(ratios) >= 3 else math.nan
 
 

@@ -17,6 +17,7 @@ from pytest_gradcheck.core.problem import Dialect, Problem
 from pytest_gradcheck.core.values import EPS32, EPS64
 from pytest_gradcheck.methods.base import Program, Pullback, gradient_layouts
 from reference_engine.graph import ancestors
+from reference_engine.tensor import Node
 
 
 def prepare(problem: Problem, *, hold_stops: bool = False) -> ReferencePullback:
@@ -170,17 +171,27 @@ class ReferencePullback(Pullback):
 
         None if it has more than ``most`` values that depend on the inputs.
         """
+        (out,), nodes = self._graph()
+        if not isinstance(out, reference_engine.Tensor) or len(nodes) > most:
+            return None
+        out.label = out.label or self.program.outputs.leaves[0].name
+        with np.errstate(all="ignore"):
+            out.backward()
+        return reference_engine.draw(out).svg
+
+    def work(self, per_value: int) -> int:
+        """Return how many numbers one evaluation computes, with ``per_value`` more for every value."""
+        return sum(per_value + np.size(node.data) for node in self._graph()[1])
+
+    def _graph(self) -> tuple[list[Any], list[Node]]:
+        """Run the program once more; return its outputs, and every value that depends on the inputs."""
         leaves = [
             reference_engine.Tensor(array, requires_grad=True, label=leaf.name)
             for array, leaf in zip(self.arrays, self.program.inputs.leaves, strict=True)
         ]
         with np.errstate(all="ignore"):
-            (out,) = self.program.run(*leaves)
-            if not isinstance(out, reference_engine.Tensor) or len(ancestors([out._node])) > most:
-                return None
-            out.label = out.label or self.program.outputs.leaves[0].name
-            out.backward()
-        return reference_engine.draw(out).svg
+            outputs = list(self.program.run(*leaves))
+        return outputs, ancestors([out._node for out in outputs if isinstance(out, reference_engine.Tensor)])
 
 
 def _single(array: Any) -> type[np.generic]:

@@ -116,19 +116,43 @@ def test_the_graph_of_the_tutorial() -> None:
     assert "graph" not in drawn(lambda x: np.sum(np.sin(x)), np.ones(300))
 
 
-def test_a_slow_function_is_not_called_hundreds_of_times() -> None:
+def opaque(x: Any) -> Any:
+    return np.array([math.sin(v) for v in np.asarray(x, dtype=object).astype(float)])
+
+
+@pytest.mark.parametrize("entries", [1, 3, 30])
+@pytest.mark.parametrize("size", [1.0, 1.5])
+@pytest.mark.parametrize("fn", [opaque, np.sin])
+def test_a_function_that_may_be_slow_is_called_no_more_often_than_the_check_did(
+    monkeypatch: pytest.MonkeyPatch, fn: Any, size: float, entries: int
+) -> None:
+    monkeypatch.setattr("pytest_gradcheck.core.figures.CHEAP", 1000)
     calls = 0
 
-    def slow(x: Any) -> Any:
+    def counted(x: Any) -> Any:
         nonlocal calls
         calls += 1
-        time.sleep(0.021)
-        return np.sin(x)
+        return fn(x)
 
-    result = check_in_test(slow, np.array([1.0, 2.0]), methods=("central", "reference"))
+    methods = ("central", "forward", "reference", "user")
+    x = np.linspace(1, 2, entries)
+    result = check_in_test(counted, x, vjp=lambda x, u: u * np.cos(x) * size, methods=methods)
     calls = 0
-    assert set(result.figures()) == {"gradients"}
-    assert calls <= 4
+    figures = result.figures()
+    # Once or twice more to see the graph.
+    assert calls <= result.evaluations + 2
+    assert "gradients" in figures
+    assert "curve" not in figures
+    if size > 1 and entries > 1:
+        assert len(figures["steps"]["step"]) >= 8
+
+
+def test_the_figures_do_not_depend_on_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = check_in_test(parabola, 3.0)
+    before = result.figures()
+    clock = iter(range(10**6))
+    monkeypatch.setattr(time, "perf_counter", lambda: float(next(clock)))
+    assert result.figures() == before
 
 
 def test_random_states_stay_as_they_are() -> None:
