@@ -6,33 +6,54 @@ Exit status 0 is fine, 1 a rule that is broken, 2 a wrong use, as everywhere.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
-from pytest_gradcheck import baseline, gate, merging, options, reports
+from pytest_gradcheck import baseline, gate, merging, options, reading, reports
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.reports import terminal
 from pytest_gradcheck.reports.ranking import headline
 
 
+class Said(NamedTuple):
+    """What a command has to say: lines to print, and rules that are broken."""
+
+    lines: Sequence[str]
+    broken: Sequence[gate.Violation] = ()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one of the commands and return the exit status."""
     parser = _parser()
-    said = parser.parse_args(arguments)
+    wish = parser.parse_args(arguments)
     try:
-        status: int = said.run(said)
+        said: Said = wish.run(wish)
+        _print(said.lines)
     except (InvalidArgument, pytest.UsageError) as error:
-        print(f"{parser.prog} {said.command}: error: {error}", file=sys.stderr)
+        print(f"{parser.prog} {wish.command}: error: {error}", file=sys.stderr)
         return 2
+    for violation in said.broken:
+        print(f"gradcheck: {violation}", file=sys.stderr)
+    return 1 if said.broken else 0
+
+
+def _print(lines: Sequence[str]) -> None:
+    """Print lines in whatever encoding there is, to whoever is still reading."""
+    encoding = sys.stdout.encoding or "utf-8"
+    text = "".join(f"{line}\n" for line in lines).encode(encoding, "backslashreplace").decode(encoding)
+    try:
+        print(text, end="", flush=True)
     except OSError as error:
-        print(f"{parser.prog} {said.command}: error: {error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
-    return status
+        # The interpreter would try once more when it ends, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise pytest.UsageError(f"the output could not be written: {error.strerror}") from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,55 +91,51 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _show(said: argparse.Namespace) -> int:
-    report = merging.read_report(said.report, "REPORT")
-    if said.output is None:
-        print("\n".join(terminal.whole_report(report)))
-        return 0
-    _write(said.output, report)
-    return 0
+def _show(wish: argparse.Namespace) -> Said:
+    report = reading.read(wish.report, "REPORT")
+    if wish.output is None:
+        return Said(terminal.whole_report(report))
+    _write(wish.output, report)
+    return Said([])
 
 
-def _merge(said: argparse.Namespace) -> int:
-    fail_under = None if said.fail_under is None else options.parse_percent(said.fail_under, "--fail-under")
+def _merge(wish: argparse.Namespace) -> Said:
+    fail_under = None if wish.fail_under is None else options.parse_percent(wish.fail_under, "--fail-under")
     at_most = (
         None
-        if said.max_inconclusive is None
-        else options.parse_count(said.max_inconclusive, "--max-inconclusive")
+        if wish.max_inconclusive is None
+        else options.parse_count(wish.max_inconclusive, "--max-inconclusive")
     )
-    merged = merging.merge([merging.read_report(path, "REPORT") for path in said.reports])
+    merged = merging.merge([reading.read(path, "REPORT") for path in wish.reports])
     gated = fail_under is not None or at_most is not None
     broken = gate.judge(merged["checks"], fail_under=fail_under, max_inconclusive=at_most) if gated else []
     merged["gate"] = [asdict(violation) for violation in broken]
-    _write(said.output, merged)
-    print(headline(merged["summary"]))
+    _write(wish.output, merged)
+    lines = [headline(merged["summary"])]
     for what in ("duplicates", "conflicts"):
         for entry in merged["merged"][what]:
-            print(f"{what.removesuffix('s')}: {entry['nodeid']}: {entry['name']}")
-    return _say(broken)
+            lines.append(f"{what.removesuffix('s')}: {entry['nodeid']}: {entry['name']}")
+    return Said(lines, broken)
 
 
-def _compare(said: argparse.Namespace) -> int:
-    factor = options.parse_factor(said.factor, "--factor")
-    old = baseline.read(said.old, "OLD")
-    new = merging.read_report(said.new, "NEW")
+def _compare(wish: argparse.Namespace) -> Said:
+    factor = options.parse_factor(wish.factor, "--factor")
+    old = baseline.read(wish.old, "OLD")
+    new = reading.read(wish.new, "NEW")
     broken = gate.against_baseline(new["checks"], old, factor=factor)
-    if not broken:
-        known = sum((check["nodeid"], check["name"]) in old for check in new["checks"])
-        print(f"nothing is worse: {known} checks compared, {len(new['checks']) - known} new")
-    return _say(broken)
+    if broken:
+        return Said([], broken)
+    known = sum((check["nodeid"], check["name"]) in old for check in new["checks"])
+    return Said([f"nothing is worse: {known} checks compared, {len(new['checks']) - known} new"])
 
 
 def _write(text: str, report: Mapping[str, Any]) -> None:
     target = options.parse_report(text, "--output", Path.cwd())
     options.check_report_paths([target], "--output")
-    reports.write_report(target.format, target.path, report)
-
-
-def _say(broken: Sequence[gate.Violation]) -> int:
-    for violation in broken:
-        print(f"gradcheck: {violation}", file=sys.stderr)
-    return 1 if broken else 0
+    try:
+        reports.write_report(target.format, target.path, report)
+    except OSError as error:
+        raise pytest.UsageError(f"--output: {target.path} not written: {error.strerror}") from error
 
 
 if __name__ == "__main__":

@@ -130,7 +130,10 @@ class Recorder:
 
 
 class Aggregate:
-    """Every record of the session, in the process that reports on it."""
+    """Every record of the session, in the process that reports on it.
+
+    Nodeids are those of the records, as `plain_data` leaves them: file names can hold what no encoding does.
+    """
 
     def __init__(self) -> None:
         self._records: dict[tuple[str, str], Record] = {}
@@ -145,17 +148,17 @@ class Aggregate:
 
     def mark(self, nodeid: str) -> None:
         """Note that a test carries the marker, and so should have been checked."""
-        self._marked.add(nodeid)
+        self._marked.add(plain_data(nodeid))
 
     def forget(self, nodeid: str) -> None:
         """Drop what a test came to, because it is about to run again."""
-        for key in [key for key in self._records if key[0] == nodeid]:
+        for key in [key for key in self._records if key[0] == plain_data(nodeid)]:
             del self._records[key]
 
     def expect_failure(self, nodeid: str, reason: str) -> None:
         """Note that the test's failing checks are expected to fail."""
         for (owner, _), record in self._records.items():
-            if owner == nodeid and record["verdict"] == "fail":
+            if owner == plain_data(nodeid) and record["verdict"] == "fail":
                 record["xfail"] = reason
 
     def checks(self) -> list[Record]:
@@ -195,7 +198,6 @@ def merge_records(old: Record, new: Record) -> Record:
             key=lambda stopped: (stopped["after"], stopped["of"], stopped["max_seconds"], stopped["failed"]),
             default=None,
         ),
-        "xfail": old["xfail"] or new["xfail"],
         "functions": _joined(old.get("functions", ()), new.get("functions", ())),
     }
 
@@ -288,7 +290,9 @@ def _stands(new: tuple[int, float], old: tuple[int, float]) -> bool:
 
 
 def _record_weight(record: Mapping[str, Any]) -> tuple[int, float]:
-    return _weight(record["verdict"], margin(record))
+    rank, size = _weight(record["verdict"], margin(record))
+    # A failure that nobody expected is not excused by one elsewhere that somebody did.
+    return rank, -1.0 if record["xfail"] else size
 
 
 def _margin(result: CheckResult) -> float:

@@ -11,11 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_gradcheck import reading
 from pytest_gradcheck.aggregate import margin, plain_data
-from pytest_gradcheck.core.errors import InvalidArgument
-
-FORMAT = "pytest-gradcheck-baseline"
-VERSION = 1
+from pytest_gradcheck.reading import BASELINE, BASELINE_VERSION
 
 #: A check: the test and the name of the function.
 Key = tuple[str, str]
@@ -26,35 +24,8 @@ def read(path: Path, argument: str) -> dict[Key, dict[str, Any]]:
 
     Raises `InvalidArgument`, with the name of the argument, for a file that is neither.
     """
-    data = read_json(path, argument)
-    kind, version = data.get("format"), data.get("version")
-    if kind not in (FORMAT, "pytest-gradcheck") or version != VERSION:
-        raise InvalidArgument(
-            argument,
-            f"{path}, of format {kind!r} and version {version!r}",
-            f"give a file of format {FORMAT!r} or 'pytest-gradcheck', version {VERSION}",
-        )
-    try:
-        return {(check["nodeid"], check["name"]): _entry(check) for check in data["checks"]}
-    except (KeyError, TypeError, ValueError) as error:
-        raise InvalidArgument(
-            argument, f"{path}, with an entry that lacks {error}", "make it anew from a run"
-        ) from error
-
-
-def read_json(path: Path, argument: str) -> dict[str, Any]:
-    """Return the JSON object in a file; raises `InvalidArgument` for anything else."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidArgument(
-            argument, f"{path} ({error.strerror})", "give a file that can be read"
-        ) from error
-    except ValueError as error:
-        raise InvalidArgument(argument, f"{path}, which is not JSON: {error}", "give a report") from error
-    if not isinstance(data, dict):
-        raise InvalidArgument(argument, f"{path}, which holds no object", "give a report")
-    return data
+    data = reading.read(path, argument, baseline=True)
+    return {(check["nodeid"], check["name"]): _entry(check) for check in data["checks"]}
 
 
 def updated(
@@ -75,7 +46,7 @@ def render(entries: Mapping[Key, Mapping[str, Any]]) -> str:
     ]
     body = ",\n    ".join(lines)
     checks = f"[\n    {body}\n  ]" if lines else "[]"
-    return f'{{\n  "format": "{FORMAT}",\n  "version": {VERSION},\n  "checks": {checks}\n}}\n'
+    return f'{{\n  "format": "{BASELINE}",\n  "version": {BASELINE_VERSION},\n  "checks": {checks}\n}}\n'
 
 
 def within(nodeid: str, arguments: Sequence[str], root: Path, start: Path) -> bool:

@@ -3,53 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pytest_gradcheck import coverage
 from pytest_gradcheck.aggregate import Record, merge_records
-from pytest_gradcheck.baseline import Key, read_json
-from pytest_gradcheck.core.errors import InvalidArgument
+from pytest_gradcheck.baseline import Key
 from pytest_gradcheck.reports import json_report
 
 #: Between the values of an environment in which the runs differ.
 _EITHER = " / "
-
-
-def read_report(path: Path, argument: str) -> dict[str, Any]:
-    """Return a JSON report; raises `InvalidArgument`, with the name of the argument, for anything else."""
-    data = read_json(path, argument)
-    kind, version = data.get("format"), data.get("version")
-    if kind != json_report.FORMAT or version != json_report.VERSION:
-        raise InvalidArgument(
-            argument,
-            f"{path}, of format {kind!r} and version {version!r}",
-            f"give a report of format {json_report.FORMAT!r}, version {json_report.VERSION}",
-        )
-    needed = (
-        "nodeid",
-        "name",
-        "verdict",
-        "methods",
-        "examples",
-        "inconclusive_examples",
-        "worst",
-        "diagnosis",
-    )
-    try:
-        missing = [key for check in data["checks"] for key in needed if key not in check]
-        missing += [key for key in ("environment", "summary") if key not in data]
-    except (KeyError, TypeError):
-        missing = ["checks"]
-    if missing:
-        raise InvalidArgument(
-            argument, f"{path}, which lacks {missing[0]!r}", "write it anew; it is cut or edited"
-        )
-    for check in data["checks"]:
-        check.setdefault("xfail", None)
-        check.setdefault("stopped", None)
-        check.setdefault("reproduce", "")
-    return data
 
 
 def merge(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -384,11 +384,11 @@ def _baseline(config: pytest.Config) -> Baseline | None:
     base = _ini_folder(config) if flag is None else config.invocation_params.dir
     path = Path(os.path.abspath(base / (flag or key)))
     where = "ini key gradcheck_baseline" if flag is None else "--gradcheck-baseline"
-    if path.is_dir() or not path.parent.is_dir():
+    if os.path.isdir(path) or not os.path.isdir(path.parent):
         raise pytest.UsageError(
             f"{where}: got {path}, which is no file in a directory that exists; give a file"
         )
-    if not path.exists() and not wishes["update"]:
+    if not os.path.exists(path) and not wishes["update"]:
         raise pytest.UsageError(
             f"{where}: got {path}, which does not exist; --gradcheck-update-baseline writes it from a run"
         )
@@ -461,15 +461,25 @@ def parse_report(text: str, where: str, base: Path) -> ReportTarget:
 def check_report_paths(targets: Iterable[ReportTarget], where: str = "--gradcheck-report") -> None:
     """Refuse a report that cannot be written before any test has run for it."""
     for target in targets:
-        folder = target.path.parent
-        if target.path.is_dir():
-            problem, remedy = "is a directory", "add the file's name"
-        elif not folder.exists():
-            problem, remedy = f"lies in {folder}, which does not exist", "create that directory first"
-        elif not folder.is_dir():
-            problem, remedy = f"lies in {folder}, which is not a directory", "choose another path"
-        elif not os.access(folder, os.W_OK):
-            problem, remedy = f"lies in {folder}, which is not writable", "choose another path"
-        else:
-            continue
-        raise pytest.UsageError(f"{where}: got {target.path}, which {problem}; {remedy}")
+        try:
+            obstacle = _obstacle(target.path)
+        except OSError as error:
+            # A name that is too long, or a directory that nobody here may look into.
+            obstacle = f"cannot be looked at ({error.strerror})", "choose another path"
+        if obstacle is not None:
+            problem, remedy = obstacle
+            raise pytest.UsageError(f"{where}: got {target.path}, which {problem}; {remedy}")
+
+
+def _obstacle(path: Path) -> tuple[str, str] | None:
+    """Return why a file cannot be written, and what would help."""
+    folder = path.parent
+    if path.is_dir():
+        return "is a directory", "add the file's name"
+    if not folder.exists():
+        return f"lies in {folder}, which does not exist", "create that directory first"
+    if not folder.is_dir():
+        return f"lies in {folder}, which is not a directory", "choose another path"
+    if not os.access(folder, os.W_OK):
+        return f"lies in {folder}, which is not writable", "choose another path"
+    return None

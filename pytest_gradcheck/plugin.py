@@ -169,7 +169,7 @@ class _Controller:
         wish = session.settings.baseline
         # Read before anything runs: a file that is no baseline is told at once.
         self._baseline: Mapping[baseline.Key, Mapping[str, Any]] = {}
-        if wish is not None and wish.path.exists():
+        if wish is not None and os.path.exists(wish.path):
             try:
                 self._baseline = baseline.read(wish.path, "--gradcheck-baseline")
             except InvalidArgument as error:

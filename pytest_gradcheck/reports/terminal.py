@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,8 @@ def properties(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, object]]
     """
     found: list[tuple[str, object]] = []
     for record in records:
-        of = f"[{record['name']}]" if len(records) > 1 else ""
+        # pytest makes the values fit for XML, and takes the names as they are.
+        of = f"[{_fit_for_xml(record['name'])}]" if len(records) > 1 else ""
         values = {
             "verdict": record["verdict"],
             "culprit": record["culprit"],
@@ -123,6 +125,12 @@ def properties(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, object]]
         }
         found += [(f"gradcheck.{key}{of}", value) for key, value in values.items() if value is not None]
     return found
+
+
+def _fit_for_xml(text: str) -> str:
+    """Return the text with characters that XML 1.0 (2.2) cannot hold written as pytest writes them."""
+    allowed = "\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff"
+    return re.sub(f"[^{allowed}]", lambda sign: f"#x{ord(sign[0]):02X}", text)
 
 
 def coverage_lines(coverage: Mapping[str, Any], *, quiet: bool) -> list[str]:

@@ -24,6 +24,10 @@ def test_two(gradcheck):
     gradcheck(lambda x: x * x, 1.0, name="first")
     gradcheck(lambda x: x * x, 1.0, gradient=wrong, name="second")
 
+def test_odd(gradcheck):
+    gradcheck(lambda x: x * x, 1.0, name="]]>\\x00\\ufffe\\ud800\\n")
+    gradcheck(lambda x: x * x, 1.0, name="\\x1b[31m<b>&\\"")
+
 def test_other():
     pass
 """
@@ -47,6 +51,9 @@ def test_junit_xml_has_the_verdicts_on_request(project: Any, workers: int) -> No
     assert (two["gradcheck.verdict[first]"], two["gradcheck.verdict[second]"]) == ("pass", "fail")
     assert two["gradcheck.culprit[second]"] == "user"
     assert of_test(path, "test_other") == {}
+    odd = of_test(path, "test_odd")
+    assert odd["gradcheck.verdict[]]>#x00#xFFFE\\ud800\n]"] == "pass"
+    assert odd['gradcheck.verdict[#x1B[31m<b>&"]'] == "pass"
 
 
 def test_junit_xml_is_left_alone_without(project: Any) -> None:
@@ -65,7 +72,7 @@ def test_github_is_told_what_failed(project: Any, monkeypatch: pytest.MonkeyPatc
     project.write(test_it=SOURCE)
     result = project.run("--gradcheck-fail-under=100", workers=workers)
     lines = [line for line in result.outlines if line.startswith("::error")]
-    assert lines[1].startswith("::error title=gradcheck%3A fail-under::2 of 3 checks passed")
+    assert lines[1].startswith("::error title=gradcheck%3A fail-under::4 of 5 checks passed")
     line = 1 + next(
         i
         for i, text in enumerate((project.path / "test_it.py").read_text().splitlines())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from pytest_gradcheck.aggregate import Aggregate, Recorder
 from pytest_gradcheck.core.results import (
     CheckResult,
     Diagnosis,
@@ -15,6 +17,7 @@ from pytest_gradcheck.core.results import (
     Verdict,
     Worst,
 )
+from pytest_gradcheck.reports import json_report
 
 PLACE = Place("x", (0, 1), "output", ())
 
@@ -37,3 +40,14 @@ def result(verdict: str = "pass", *, margin: float = 0.5, name: str = "f", **cha
         "inputs": {} if verdict == "pass" else {"x": "np.array([1.0, 2.0])"},
     }
     return CheckResult(**{**fields, **changes})
+
+
+def report(*named: tuple[str, CheckResult], marked: Iterable[str] = (), **parts: Any) -> dict[str, Any]:
+    """Return the report of a session in which tests, by their nodeids, had these results."""
+    recorder, aggregate = Recorder(), Aggregate()
+    for nodeid, one in named:
+        recorder.add(nodeid, one)
+    aggregate.take(recorder.drain({"path": "t.py", "line": 3}))
+    for nodeid in marked:
+        aggregate.mark(nodeid)
+    return json_report.build(aggregate.checks(), aggregate.unchecked(), **parts)

@@ -109,6 +109,18 @@ def test_summary() -> None:
     assert aggregate.summary()["fail"] == 0
 
 
+def test_a_file_name_that_no_encoding_holds_is_one_test() -> None:
+    nodeid = "t\udcff.py::a"
+    aggregate = Aggregate()
+    aggregate.take([record(result("fail"), nodeid=nodeid)])
+    aggregate.mark(nodeid)
+    aggregate.expect_failure(nodeid, "known")
+    assert aggregate.unchecked() == []
+    assert [c["xfail"] for c in aggregate.checks()] == ["known"]
+    aggregate.forget(nodeid)
+    assert aggregate.checks() == []
+
+
 def test_an_expected_failure_is_noted_on_failing_checks_of_that_test_alone() -> None:
     aggregate = Aggregate()
     aggregate.take([record(result("fail"), nodeid=n) for n in "ab"] + [record(result(name="g"), nodeid="a")])

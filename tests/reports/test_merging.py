@@ -9,28 +9,38 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_results import PLACE, result
 
 from pytest_gradcheck.aggregate import Aggregate, Recorder
 from pytest_gradcheck.core.errors import InvalidArgument
-from pytest_gradcheck.core.results import MethodResult, Status, Worst
-from pytest_gradcheck.merging import merge, read_report
+from pytest_gradcheck.core.results import HandWritten, MethodResult, Status, Worst
+from pytest_gradcheck.merging import merge
+from pytest_gradcheck.reading import read
 from pytest_gradcheck.reports import json_report
+from pytest_gradcheck.search import Stopped
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text(encoding="utf-8"))
 CHECK = jsonschema.Draft202012Validator({"$ref": "#/$defs/check", "$defs": SCHEMA["$defs"]})
 VERDICTS = ("pass", "fail", "inconclusive")
 
 
-def report(*named: tuple[str, Any], marked: tuple[str, ...] = (), python: str = "3.11") -> dict[str, Any]:
+def report(
+    *named: tuple[str, Any],
+    marked: tuple[str, ...] = (),
+    python: str = "3.11",
+    xfail: tuple[str, ...] = (),
+    stopped: Stopped | None = None,
+) -> dict[str, Any]:
     recorder, aggregate = Recorder(), Aggregate()
     for nodeid, one in named:
         recorder.add(nodeid, one)
-    aggregate.take(recorder.drain())
+    aggregate.take(recorder.drain(None, stopped))
     for nodeid in marked:
         aggregate.mark(nodeid)
+    for nodeid in xfail:
+        aggregate.expect_failure(nodeid, f"known in {python}")
     environment = {"python": python, "packages": {"numpy": python}}
     return json_report.assemble(environment, aggregate.checks(), aggregate.unchecked(), ())
 
@@ -44,17 +54,33 @@ def results(draw: st.DrawFn) -> Any:
     }
     worst = draw(st.sampled_from([None, Worst(PLACE, {"user": margin}, {"user": 0.0}, margin, 1.0)]))
     name = draw(st.sampled_from(["f", "g"]))
-    return result(draw(st.sampled_from(VERDICTS)), name=name, methods=methods, worst=worst)
+    ways = st.sets(st.sampled_from(["forward", "backward", "double-backward"]))
+    functions = tuple(
+        HandWritten(f"mine.{which}", "mine.py", 1, 2, tuple(sorted(draw(ways))))
+        for which in sorted(draw(st.sets(st.sampled_from("AB"))))
+    )
+    changes = {"name": name, "methods": methods, "worst": worst, "functions": functions}
+    return result(draw(st.sampled_from(VERDICTS)), **changes)
 
 
+NODEIDS = st.sampled_from(["t.py::a", "t.py::b"])
 reports = st.builds(
-    lambda named, marked, python: report(*named, marked=tuple(marked), python=python),
-    st.lists(st.tuples(st.sampled_from(["t.py::a", "t.py::b"]), results()), max_size=4),
+    lambda named, marked, python, xfail, stopped: report(
+        *named, marked=tuple(marked), python=python, xfail=tuple(xfail), stopped=stopped
+    ),
+    st.lists(st.tuples(NODEIDS, results()), max_size=4),
     st.sets(st.sampled_from(["t.py::a", "t.py::c"])),
     st.sampled_from(["3.11", "3.12"]),
+    st.sets(NODEIDS),
+    st.none() | st.builds(Stopped, st.integers(0, 9), st.just(9), st.just(1.0), st.booleans()),
 )
 
 
+# To draw a report takes longer than to merge it.
+few = settings(max_examples=30, deadline=None)
+
+
+@few
 @given(reports, reports, reports)
 def test_the_grouping_does_not_matter(a: Any, b: Any, c: Any) -> None:
     whole = merge([a, b, c])
@@ -64,6 +90,7 @@ def test_the_grouping_does_not_matter(a: Any, b: Any, c: Any) -> None:
         CHECK.validate(check)
 
 
+@few
 @given(st.lists(reports, min_size=1, max_size=4))
 def test_every_example_and_every_evaluation_is_counted(all_of_them: list[Any]) -> None:
     whole = merge(all_of_them)
@@ -82,6 +109,42 @@ def test_every_example_and_every_evaluation_is_counted(all_of_them: list[Any]) -
     }
     assert failed == {(c["nodeid"], c["name"]) for c in whole["checks"] if c["verdict"] == "fail"}
     assert whole["summary"]["checks"] == len(whole["checks"])
+
+
+@few
+@given(st.lists(reports, min_size=1, max_size=4), st.randoms())
+def test_what_is_said_of_a_check_is_of_all_its_runs_in_any_order(all_of_them: list[Any], random: Any) -> None:
+    met: dict[tuple[str, str], list[tuple[str, bool]]] = {}
+    for one in all_of_them:
+        for check in one["checks"]:
+            key = (check["nodeid"], check["name"])
+            met.setdefault(key, []).append((check["verdict"], bool(check["xfail"])))
+    merged = merge(random.sample(all_of_them, len(all_of_them)))
+
+    def keys(entries: list[Any]) -> list[tuple[str, str]]:
+        return [(entry["nodeid"], entry["name"]) for entry in entries]
+
+    failed = {key for key, said in met.items() if any(v == "fail" for v, _ in said)}
+    assert keys(merged["merged"]["duplicates"]) == sorted(key for key, said in met.items() if len(said) > 1)
+    assert keys(merged["merged"]["conflicts"]) == sorted(
+        k for k in failed if {v for v, _ in met[k]} != {"fail"}
+    )
+    assert keys(merged["checks"]) == sorted(met)
+    assert {key for key, c in zip(keys(merged["checks"]), merged["checks"], strict=True) if c["xfail"]} == {
+        key for key in failed if ("fail", False) not in met[key]
+    }
+    assert {k: merge(all_of_them)[k] for k in ("summary", "unchecked", "merged", "environment")} == {
+        k: merged[k] for k in ("summary", "unchecked", "merged", "environment")
+    }
+
+
+def test_a_failure_that_is_expected_elsewhere_is_not_excused() -> None:
+    here = report(("t.py::a", result("fail")))
+    there = report(("t.py::a", result("fail")), xfail=("t.py::a",))
+    for pair in ((here, there), (there, here)):
+        assert merge(pair)["checks"][0]["xfail"] is None
+    assert merge((there, there))["checks"][0]["xfail"] == "known in 3.11"
+    assert merge((there, report(("t.py::a", result()))))["checks"][0]["xfail"] == "known in 3.11"
 
 
 def test_duplicates_and_conflicts_are_told() -> None:
@@ -115,7 +178,10 @@ def test_where_the_environments_differ_all_are_named() -> None:
     [
         ('{"format": "pytest-gradcheck", "ver', "which is not JSON"),
         ('{"format": "pytest-gradcheck-baseline", "version": 1}', "of format 'pytest-gradcheck-baseline'"),
-        ('{"format": "pytest-gradcheck", "version": 9}', "version 9; give a report of format"),
+        (
+            '{"format": "pytest-gradcheck", "version": 9}',
+            "version 9; read it with the pytest-gradcheck that wrote it",
+        ),
         ('{"format": "pytest-gradcheck", "version": 1}', "which lacks 'checks'"),
         ('{"format": "pytest-gradcheck", "version": 1, "checks": []}', "which lacks 'environment'"),
         ('{"format": "pytest-gradcheck", "version": 1, "checks": [{}]}', "which lacks 'nodeid'"),
@@ -125,4 +191,4 @@ def test_what_is_no_report_is_told(tmp_path: Path, text: str, message: str) -> N
     path = tmp_path / "r.json"
     path.write_text(text)
     with pytest.raises(InvalidArgument, match=f"^REPORT: got .*{message}"):
-        read_report(path, "REPORT")
+        read(path, "REPORT")

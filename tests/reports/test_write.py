@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import stat
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sample_results import report, result
 
 from pytest_gradcheck import reports
-from pytest_gradcheck.options import parse_report
-from pytest_gradcheck.reports import write_atomically
+from pytest_gradcheck.options import ReportTarget, check_report_paths, parse_report
+from pytest_gradcheck.reports import FORMATS, append, write_atomically, write_report
 
 BASE = Path(__file__).parent
 
@@ -82,6 +88,9 @@ def test_links_and_permissions_are_as_with_a_plain_open(tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.touch()
     assert stat.S_IMODE(link.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+    link.chmod(0o640)
+    write_atomically(link, "newer")
+    assert stat.S_IMODE(link.stat().st_mode) == 0o640
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a path that is no regular file")
@@ -95,6 +104,106 @@ def test_what_is_no_regular_file_is_written_to_and_not_replaced(tmp_path: Path) 
     finally:
         os.close(end)
     assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+# ---------------------------------------------------------------------------- in every format
+
+MANY = [(f"t.py::test_{i}", result(("pass", "fail", "inconclusive")[i % 3])) for i in range(1000)]
+
+
+@pytest.fixture(scope="module")
+def thousand() -> Any:
+    return report(*MANY)
+
+
+@contextlib.contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """As on a disk that is full, for root too: no file of this process grows beyond a size."""
+    resource = pytest.importorskip("resource", reason="Windows has no limit for the size of a file")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("before", ["old", None])
+def test_where_the_disk_is_full_nothing_is_half_written(
+    tmp_path: Path, thousand: Any, name: str, before: str | None
+) -> None:
+    path = tmp_path / "report"
+    if before is not None:
+        path.write_text(before)
+    with files_of_at_most(5000), pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
+        write_report(name, path, thousand)
+    there = {file.name: file.read_text() for file in tmp_path.iterdir()}
+    # What is appended to is a file from the first moment on.
+    empty = {"report": ""} if FORMATS[name].appends else {}
+    assert there == ({"report": before} if before else empty)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_full_device_stays_one(name: str) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        write_report(name, Path("/dev/full"), report())
+    assert stat.S_ISCHR(os.stat("/dev/full").st_mode)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_writers_of_one_path_leave_one_report_whole_or_all(tmp_path: Path, name: str) -> None:
+    """Four at a time, beside a reader: it never sees a part, and what is appended is never lost."""
+    path = tmp_path / "report"
+    texts = {reports.rendered(name, report((f"t.py::test_{k}", result()))) for k in range(4)}
+    go = threading.Barrier(5)
+
+    def write(k: int) -> None:
+        go.wait()
+        for _ in range(3):
+            write_report(name, path, report((f"t.py::test_{k}", result())))
+
+    writers = [threading.Thread(target=write, args=(k,)) for k in range(4)]
+    for thread in writers:
+        thread.start()
+    go.wait()
+    seen = set()
+    while any(thread.is_alive() for thread in writers):
+        with contextlib.suppress(FileNotFoundError):
+            seen.add(path.read_text(encoding="utf-8"))
+    for thread in writers:
+        thread.join()
+    found = path.read_text(encoding="utf-8")
+    if FORMATS[name].appends:
+        assert len(found) == 3 * sum(map(len, texts))
+        assert all(found.count(text) == 3 for text in texts)
+    else:
+        assert seen | {found} <= texts
+    assert os.listdir(tmp_path) == ["report"]
+
+
+def test_who_has_the_file_open_to_append_to_it_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "summary"
+    with open(path, "a", encoding="utf-8") as other:
+        other.write("# Mine")
+        other.flush()
+        append(path, "## Gradient checks\n")
+        other.write("# Mine again\n")
+    assert path.read_text(encoding="utf-8") == "# Mine\n## Gradient checks\n# Mine again\n"
+
+
+def test_a_name_may_be_as_long_as_a_name_may_be(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 250 + ".json")
+    check_report_paths([ReportTarget("json", path)])
+    write_atomically(path, "text")
+    assert path.read_text() == "text"
+
+
+def test_a_name_that_is_too_long_is_told_before(tmp_path: Path) -> None:
+    target = ReportTarget("json", tmp_path / ("n" * 300 + ".json"))
+    with pytest.raises(pytest.UsageError, match=r"which cannot be looked at \(.*too long\); choose another"):
+        check_report_paths([target])
 
 
 def test_every_format_has_a_module_with_a_renderer() -> None:
