@@ -164,21 +164,22 @@ class Decision:
             return self.result(Verdict.FAIL, broken, culprit="torch")
         jacobian = Jacobian(self.function, self.pullbacks, differences, self.options.step)
         self.jacobian = jacobian
-        self.first_look = first = table = self._first_look(jacobian)
+        self.first_look = first = self._first_look(jacobian)
+        if first.settled:
+            return self._passed(first, jacobian)
         entries: Table | None = None
-        if not first.settled:
-            if self.options.brief:
-                self.suspect = one_wrong_entry(jacobian, self.options.tolerance, first)
-            clear = None
-            if self.suspect is None:
-                entries = self._entries(jacobian, first)
-                clear = self._clear_case(jacobian, first, entries)
-                if clear is None and all(pullback.eps <= EPS64 for pullback in self.pullbacks.values()):
-                    entries = self._by_long_ladder(jacobian, first, entries)
-                    clear = entries if entries is not None and entries.unanimous else None
-            if clear is None:
-                measure(jacobian, *self.runs_to_measure(), first.kinked(self.function.inputs.size))
-            table = clear or self._close_look(jacobian, first, entries)
+        if self.options.brief:
+            self.suspect = one_wrong_entry(jacobian, self.options.tolerance, first)
+        clear = None
+        if self.suspect is None:
+            entries = self._entries(jacobian, first)
+            clear = self._clear_case(jacobian, first, entries)
+            if clear is None and all(pullback.eps <= EPS64 for pullback in self.pullbacks.values()):
+                entries = self._by_long_ladder(jacobian, first, entries)
+                clear = entries if entries is not None and entries.unanimous else None
+        if clear is None:
+            measure(jacobian, *self.runs_to_measure(), first.kinked(self.function.inputs.size))
+        table = clear or self._close_look(jacobian, first, entries)
         for name, why in (
             ("reference", self._why_reference_is_no_witness),
             ("torch", self._why_torch_is_no_witness),
@@ -491,6 +492,9 @@ class Decision:
         self.table = table
         if table is not None and table.differences is not None and table.differences.one_sided.any():
             labels += ("one-sided",)
+        in_short: Any = ((), None)
+        if table is not None and self.jacobian is not None:
+            in_short = outcome.in_short(table, self.jacobian)
         sources: dict[str, str] = {}
         if verdict is not Verdict.PASS and not self.options.brief:
             sources = {key: to_source(value) for key, value in problem.arguments.items()}
@@ -499,8 +503,8 @@ class Decision:
             verdict=verdict,
             culprit=culprit,
             methods=self._method_results(table),
-            pairs=outcome.pairs(table, self.function) if table is not None else (),
-            worst=None if table is None or self.jacobian is None else outcome.worst(table, self.jacobian),
+            pairs=in_short[0],
+            worst=in_short[1],
             diagnosis=diagnosis,
             not_checked=(*problem.not_checked, *not_checked),
             order=self.order,

@@ -98,7 +98,7 @@ def _steps(
     u = table.cotangents[row]
     if table.tangents is None:
         tangent = np.eye(1, f.inputs.size, column)[0]
-        scale = float(decision.jacobian.scales()[column]) if decision.jacobian is not None else 1.0
+        scale = float(decision.jacobian.scales[column]) if decision.jacobian is not None else 1.0
         place, index = f.inputs.locate(column)
     else:
         tangent, scale = table.tangents[column], 1.0

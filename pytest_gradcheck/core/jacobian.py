@@ -140,7 +140,7 @@ class Jacobian:
         signs = rng.choice([-1.0, 1.0], f.point.size)
         # At a bound the sign points inward, so that one side of the line stays inside.
         signs = np.where(f.point <= f.lower, 1.0, np.where(f.point >= f.upper, -1.0, signs))
-        tangent = signs * rng.uniform(0.5, 1.5, f.point.size) * self.scales()
+        tangent = signs * rng.uniform(0.5, 1.5, f.point.size) * self.scales
         room = np.where(signs > 0, f.upper - f.point, f.point - f.lower)
         return np.asarray(np.clip(tangent, -room, room))
 
@@ -149,8 +149,9 @@ class Jacobian:
         """The roundoff of the largest entry beside each output."""
         return np.asarray(leafwise(self.function.outputs, self.function.value, self.function.eps))
 
+    @functools.cached_property
     def scales(self) -> Vector:
-        """Return, for every coordinate, the larger of its own magnitude and its leaf's (1 for zeros)."""
+        """For every coordinate, the larger of its own magnitude and its leaf's (1 for zeros)."""
         point = np.abs(self.function.point)
         out = np.empty_like(point)
         for leaf in self.function.inputs.leaves:
@@ -170,13 +171,17 @@ class Jacobian:
     def _by_coordinates(self, at: Any, thorough: bool) -> Slopes:
         f = self.function
         lines = self._lines(at, np.stack([f.upper[at] - f.point[at], f.point[at] - f.lower[at]]))
-        scales = self.scales()[at]
-        if not thorough:
-            return lines.slopes(np.fmin(scales, lines.room.max(axis=0)), QUICK, f.eps)
         best: Slopes | None = None
-        for which, scale in _from_coarse_to_fine(scales, np.abs(f.point[at])):
+        for which, scale in _from_coarse_to_fine(self.scales[at], np.abs(f.point[at]), wider=thorough):
+            if best is not None and not thorough:
+                # A short ladder that has settled is as good as one of finer steps.
+                unclear = ~_clear(best)[which]
+                which, scale = which[unclear], scale[unclear]
+                if not which.size:
+                    continue
             some = lines.only(which)
-            slopes = some.slopes(np.fmin(scale, some.room.max(axis=0)), THOROUGH, f.eps)
+            steps = THOROUGH if thorough else QUICK
+            slopes = some.slopes(np.fmin(scale, some.room.max(axis=0)), steps, f.eps)
             if best is None:
                 best = slopes
             else:
@@ -268,8 +273,17 @@ def _with_part(index: Any) -> Callable[[Any, Any], Any]:
     return how
 
 
-def _from_coarse_to_fine(scales: Vector, own: Vector) -> Iterator[tuple[Any, Vector]]:
+def _clear(slopes: Slopes) -> Any:
+    """Whether a ladder along each line saw no kink and settled, beside the largest of its derivatives."""
+    largest = np.abs(slopes.central.value).max(axis=1, initial=0.0)
+    bar = slopes.central.uncertainty.max(axis=1, initial=0.0)
+    return (bar <= 1e-7 * largest) & ~slopes.kink.any(axis=1)
+
+
+def _from_coarse_to_fine(scales: Vector, own: Vector, *, wider: bool) -> Iterator[tuple[Any, Vector]]:
     """Yield the columns that have a first, second, third scale, and their scales, the largest first.
+
+    ``wider`` says whether any may be larger than ``scales``.
 
     The natural scale may be the entry's own, its neighbours', or one: a probability of 1e-10 beside others,
     an angle of 1e9, a shift of 1e-20 are all met in practice. Where two ladders contradict each other the
@@ -277,6 +291,8 @@ def _from_coarse_to_fine(scales: Vector, own: Vector) -> Iterator[tuple[Any, Vec
     """
     candidates = np.stack([scales, own, np.ones_like(own)])
     apart = np.fmax(candidates, scales) > 8 * np.fmin(candidates, scales)
+    if not wider:
+        apart &= candidates < scales
     apart[0] = True
     for row in np.sort(np.where(apart, candidates, 0.0), axis=0)[::-1]:
         which = np.flatnonzero(row)
@@ -294,6 +310,8 @@ def _contract(slopes: Slopes, cotangents: Matrix | None) -> Differences:
     weights = np.abs(cotangents)
 
     def summed(factors: Matrix, values: Any) -> Any:
+        if np.isfinite(values).all():
+            return factors @ values.T
         # An output without an answer spoils only the rows that look at it.
         return np.stack([np.where(u != 0, u * values, 0.0).sum(axis=1) for u in factors])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,12 +28,12 @@ class Leaf:
     start: int
     is_complex: bool
 
-    @property
+    @functools.cached_property
     def size(self) -> int:
         """Number of real coordinates."""
         return math.prod(self.shape) * (2 if self.is_complex else 1)
 
-    @property
+    @functools.cached_property
     def stop(self) -> int:
         """One past the last coordinate."""
         return self.start + self.size

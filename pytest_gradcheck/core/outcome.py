@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,18 +13,24 @@ from pytest_gradcheck.core.results import Pair, Place, Worst
 from pytest_gradcheck.core.table import Table
 from pytest_gradcheck.methods.base import Matrix
 
-
-def pairs(table: Table, function: Function) -> tuple[Pair, ...]:
-    """Return every comparison of the table in short."""
-    return tuple(_pair(c, table, function) for c in table.comparisons)
+#: A difference in units of its tolerance, and where it is.
+_At = tuple[float, tuple[int, int]]
 
 
-def worst(table: Table, jacobian: Jacobian) -> Worst | None:
-    """Return the entry (or projection) where the methods are farthest apart, in units of the tolerance."""
-    found = _farthest(table)
-    if found is None:
-        return None
-    c, k = found
+def in_short(table: Table, jacobian: Jacobian) -> tuple[tuple[Pair, ...], Worst | None]:
+    """Return every comparison of the table in short, and where the methods are farthest apart.
+
+    That is an entry, or a projection; farthest in units of the tolerance.
+    """
+    places = [_worst_place(c) if c.difference.size else None for c in table.comparisons]
+    pairs = tuple(
+        _pair(c, at, table, jacobian.function) for c, at in zip(table.comparisons, places, strict=True)
+    )
+    found = _farthest(table, places)
+    return pairs, None if found is None else _worst(*found, table, jacobian)
+
+
+def _worst(c: Comparison, k: tuple[int, int], table: Table, jacobian: Jacobian) -> Worst:
     row, column = k
     whole = table.entrywise(c)
     values: dict[str, float] = {}
@@ -50,7 +55,7 @@ def worst(table: Table, jacobian: Jacobian) -> Worst | None:
 
 def worst_entry(table: Table) -> tuple[int, int]:
     """Return the row of the worst entry, and its coordinate or, in a table of projections, its tangent."""
-    found = _farthest(table)
+    found = _farthest(table, [_worst_place(c) if c.difference.size else None for c in table.comparisons])
     if found is None:
         return 0, 0
     c, (row, column) = found
@@ -59,13 +64,15 @@ def worst_entry(table: Table) -> tuple[int, int]:
     return row, column if table.entrywise(c) else table.coordinates[column]
 
 
-def _farthest(table: Table) -> tuple[Comparison, tuple[int, int]] | None:
-    counted = [c for c in table.evidence if c.difference.size]
-    if not counted:
-        return None
-    places = [_worst_place(c) for c in counted]
-    k = max(range(len(counted)), key=lambda k: (counted[k].agree is False, places[k][0]))
-    return counted[k], places[k][1]
+def _farthest(table: Table, places: Sequence[_At | None]) -> tuple[Comparison, tuple[int, int]] | None:
+    """Return the pair that is farthest apart, of those that count, and where; ``places`` has one per pair."""
+    best: tuple[tuple[bool, float], Comparison, tuple[int, int]] | None = None
+    for c, at in zip(table.comparisons, places, strict=True):
+        if at is not None and table.counts(c):
+            rank = c.agree is False, at[0]
+            if best is None or rank > best[0]:
+                best = rank, c, at[1]
+    return best and best[1:]
 
 
 def shown(
@@ -110,19 +117,21 @@ def _structured(matrix: Matrix, function: Function, structure: Callable[[list[An
     return out[0] if len(out) == 1 else tuple(out)
 
 
-def _pair(c: Comparison, table: Table, function: Function) -> Pair:
-    if c.difference.size == 0:
+def _pair(c: Comparison, at: _At | None, table: Table, function: Function) -> Pair:
+    if at is None:
         return Pair(c.a, c.b, 0.0, 0.0, None, 0.0, c.agree)
-    _, k = _worst_place(c)
+    _, k = at
     with np.errstate(invalid="ignore", divide="ignore"):
         size = np.fmax(np.abs(c.left.value), np.abs(c.right.value))
-        relative = np.where(c.difference == 0, 0.0, c.difference / size)
+        relative = c.difference / size
+    relative[c.difference == 0] = 0.0
     place = _place(c, k, table, function)
     return Pair(c.a, c.b, _max(c.difference), _max(relative), place, float(c.tolerance[k]), c.agree)
 
 
 def _max(values: Any) -> float:
-    return math.nan if np.isnan(values).all() else float(np.nanmax(values))
+    """Return the largest of some numbers that are any, NaN where none is."""
+    return float(np.fmax.reduce(values, axis=None))
 
 
 def _place(c: Comparison, k: tuple[int, int], table: Table, function: Function) -> Place:
@@ -140,14 +149,15 @@ def _place(c: Comparison, k: tuple[int, int], table: Table, function: Function) 
     return Place(name, index, output, output_index)
 
 
-def _worst_place(c: Comparison) -> tuple[float, tuple[int, int]]:
+def _worst_place(c: Comparison) -> _At:
     """Return the largest difference in units of its tolerance, of those that count, and where it is."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.where(c.difference == 0, 0.0, c.difference / c.tolerance)
-    ratio = np.where(np.isnan(ratio), -1.0, ratio)
+        ratio = c.difference / c.tolerance
+    ratio[c.difference == 0] = 0.0
+    ratio[np.isnan(ratio)] = -1.0
     counted = np.where(c.disagree, ratio, -2.0) if c.disagree.any() else ratio
-    row, column = np.unravel_index(int(np.argmax(counted)), ratio.shape)
-    return float(ratio[row, column]), (int(row), int(column))
+    place = divmod(int(np.argmax(counted)), ratio.shape[1])
+    return float(ratio[place]), place
 
 
 def _is_identity(matrix: Matrix, size: int) -> bool:

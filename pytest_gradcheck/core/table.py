@@ -50,7 +50,11 @@ class Table:
     @property
     def evidence(self) -> list[Comparison]:
         """The pairs that count: two differences see the same function values, and are no evidence."""
-        return [c for c in self.comparisons if c.a in self.exact or c.b in self.exact]
+        return [c for c in self.comparisons if self.counts(c)]
+
+    def counts(self, comparison: Comparison) -> bool:
+        """Whether a pair is evidence."""
+        return comparison.a in self.exact or comparison.b in self.exact
 
     @property
     def disagrees(self) -> bool:
@@ -346,7 +350,7 @@ def _compare_all(
     else:
         at = table.coordinates
         scale, low, none = block[:, at], floor[:, at], zero[:, at]
-        none = np.fmax(none, d.swing / jacobian.scales()[None, at])
+        none = np.fmax(none, d.swing / jacobian.scales[None, at])
     estimates = {"central": d.central, "forward": d.forward}
     for name in jacobian.differences:
         bars = (3.0 if thorough else 1.0) * estimates[name].uncertainty
@@ -498,4 +502,4 @@ def noticeable(cotangents: Matrix, jacobian: Jacobian) -> Matrix:
     It would move the output by its own size when the input moves by its own size: shape ``(rows, n)``.
     """
     value = np.abs(jacobian.function.value)
-    return np.asarray((np.abs(cotangents) @ value)[:, None] / jacobian.scales()[None, :])
+    return np.asarray((np.abs(cotangents) @ value)[:, None] / jacobian.scales[None, :])

@@ -70,6 +70,17 @@ def test_rounding_is_measured_only_where_the_long_ladder_leaves_doubt(
     assert len(measured) == times
 
 
+def test_numbers_of_very_different_sizes_need_no_long_ladder() -> None:
+    """Projections, and six evaluations per entry and size: that of the others, its own, one."""
+    point = torch.tensor(
+        [4.0, 3e6, 1e3, -7e2, -1.0, 3e2, -7e8, 7e6, 0.0, 1e-8, 1.0, 2.0], dtype=torch.float64
+    )
+    result = check_gradients(torch.nn.functional.gelu, point)
+
+    assert result.verdict == "pass"
+    assert sum(result.methods[name].evaluations for name in ("central", "forward")) <= 12 + 12 * 6 * 3
+
+
 def test_a_thorough_check_looks_at_entries() -> None:
     """An entry that is tiny beside the others is lost in their sum."""
 
