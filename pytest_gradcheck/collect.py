@@ -299,7 +299,7 @@ def _check_example(
 
         thorough = wanted.profile == "thorough"
         told = ours.options_for_check(options)
-        result = check_in_test(body, inputs, brief=brief, thorough=thorough, **told)
+        result = check_in_test(body, inputs, brief=brief, thorough=thorough, rules=session.rules, **told)
         if signals:
             # assume() or skip() at any evaluation speaks for the example, also where a method saw an error.
             raise signals[0]

@@ -6,7 +6,6 @@ import ast
 import importlib.util
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,10 @@ WAYS = ("forward", "backward", "double-backward")
 Gradient = dict[str, Any]
 
 
-def inventory(packages: Sequence[str], root: Path) -> list[Gradient]:
+def inventory(packages: Sequence[str], root: Path, rules: Iterable[Any] = ()) -> list[Gradient]:
     """Return every hand-written gradient of the packages, as plain data, in the order of their names.
+
+    ``rules`` are those that the project registers in a way of its own (`methods.registered.Rule`).
 
     Modules that are imported say themselves what they have. Of the others, and where torch was not imported,
     the source is read: a class with a ``forward`` and a ``backward`` whose base is called Function.
@@ -31,6 +32,14 @@ def inventory(packages: Sequence[str], root: Path) -> list[Gradient]:
             gradient = one._asdict()
             del gradient["ran"]
             found[one.name] = {**gradient, "path": relative(gradient["path"], root), "imported": True}
+    for rule in rules:
+        found[rule.name] = {
+            "name": rule.name,
+            "path": relative(rule.path, root),
+            "line": rule.line,
+            "backward_line": rule.backward_line,
+            "imported": True,
+        }
     for module, path in _sources(packages):
         if module not in sys.modules:
             for gradient in _in_source(module, path):
@@ -89,9 +98,9 @@ def merge(reports: Sequence[Mapping[str, Any]], checks: Iterable[Mapping[str, An
     return build(packages, [gradient for one in said for gradient in one["gradients"]], checks)
 
 
-def percent(coverage: Mapping[str, Any]) -> Fraction | None:
-    """Return the share of gradients that are covered, or None where there is none."""
-    return Fraction(100 * coverage["covered"], coverage["total"]) if coverage["total"] else None
+def bare(coverage: Mapping[str, Any], way: str) -> list[Gradient]:
+    """Return the gradients that no check that passed has run in one of the `WAYS`."""
+    return [gradient for gradient in coverage["gradients"] if way not in gradient["ran"]]
 
 
 def relative(path: str | None, root: Path) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -25,6 +25,8 @@ class Session:
         self.aggregate = Aggregate()
         self.item: pytest.Item | None = None
         self.search: Search | None = None
+        # Gradients that the project registers in a way of its own (`methods.registered.Rule`).
+        self.rules: Sequence[Any] = ()
 
     def begin(self) -> None:
         """Start counting for a test, or for one more run of it."""
@@ -60,7 +62,8 @@ class Session:
         __tracebackhide__ = True
         from pytest_gradcheck.core.check import check_in_test
 
-        result = check_in_test(fn, inputs, **self.settings_in_force().options_for_check(options))
+        told = self.settings_in_force().options_for_check(options)
+        result = check_in_test(fn, inputs, rules=self.rules, **told)
         self.record(result)
         if "hypothesis" in sys.modules and sys.modules["hypothesis"].currently_in_test_context():
             tell(result)

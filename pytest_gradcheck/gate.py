@@ -12,7 +12,7 @@ import pytest
 
 from pytest_gradcheck.aggregate import Tally, backward_place, margin
 from pytest_gradcheck.baseline import Key
-from pytest_gradcheck.coverage import percent
+from pytest_gradcheck.coverage import bare
 from pytest_gradcheck.search import Stopped
 
 #: How many times nearer to failing a check may come before a baseline objects. Other inputs are drawn in
@@ -79,26 +79,34 @@ def judge(
     return violations
 
 
-def below_coverage(coverage: Mapping[str, Any], threshold: Fraction) -> list[Violation]:
-    """Return whether too few of the hand-written gradients were run by checks that passed."""
-    share, packages = percent(coverage), ", ".join(coverage["packages"])
-    if share is None:
+def below_coverage(coverage: Mapping[str, Any], thresholds: Mapping[str, Fraction]) -> list[Violation]:
+    """Return whether too few of the hand-written gradients were run by checks that passed.
+
+    ``thresholds`` are percentages by one of the `coverage.WAYS` in which a gradient is run.
+    """
+    total, packages = coverage["total"], ", ".join(coverage["packages"])
+    if not total:
         found = f"no hand-written gradient was found in {packages}"
-        remedy = f"name the package that has them, or leave out the threshold of {_percent(threshold)}"
+        asked = " and ".join(map(_percent, thresholds.values()))
+        remedy = f"name the package that has them, or leave out the threshold of {asked}"
         return [Violation("cov-fail-under", found, remedy)]
-    if share >= threshold:
-        return []
-    total = coverage["total"]
-    needed = -int(-(threshold * total) // 100)
-    bare = [f"{g['name']} ({backward_place(g)})" for g in coverage["gradients"] if "backward" not in g["ran"]]
-    return [
-        Violation(
-            "cov-fail-under",
-            f"{coverage['covered']} of {_count(total, 'hand-written gradient')} of {packages} run by a check "
-            f"that passed, {_percent(share)}; not {_first_of(bare, 'one')}",
-            f"{_percent(threshold)} takes {needed} of {total}",
+    violations = []
+    for way, threshold in thresholds.items():
+        missing = [f"{g['name']} ({backward_place(g)})" for g in bare(coverage, way)]
+        ran = total - len(missing)
+        if ran * 100 >= threshold * total:
+            continue
+        needed = -int(-(threshold * total) // 100)
+        run = "run" if way == "backward" else f"run {way}"
+        violations.append(
+            Violation(
+                "cov-fail-under",
+                f"{ran} of {_count(total, 'hand-written gradient')} of {packages} {run} by a check that "
+                f"passed, {_percent(Fraction(100 * ran, total))}; not {_first_of(missing, 'one')}",
+                f"{_percent(threshold)} takes {needed} of {total}",
+            )
         )
-    ]
+    return violations
 
 
 def _below(counted: Sequence[Mapping[str, Any]], rule: Thresholds) -> list[Violation]:

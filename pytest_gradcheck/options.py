@@ -8,7 +8,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.results import METHOD_NAMES
+from pytest_gradcheck.coverage import WAYS
 from pytest_gradcheck.gate import FACTOR, Thresholds
 from pytest_gradcheck.reports import FORMATS, format_for_ending
 
@@ -74,7 +75,7 @@ class Settings:
     thresholds: tuple[Thresholds, ...] = ()
     junit_properties: bool = False
     cov: tuple[str, ...] = ()
-    cov_fail_under: Fraction | None = None
+    cov_fail_under: Mapping[str, Fraction] = field(default_factory=dict)
     baseline: Baseline | None = None
     baseline_factor: float = FACTOR
     from_flags: frozenset[str] = frozenset()
@@ -164,8 +165,9 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--gradcheck-cov-fail-under",
-        metavar="PERCENT",
-        help="fail if fewer than PERCENT of the hand-written gradients were run by checks that passed",
+        metavar="[WAY:]PERCENT",
+        help="fail if fewer than PERCENT of the hand-written gradients were run by checks that passed; WAY "
+        f"is one of {', '.join(WAYS)}, backward if not said; several are separated by commas",
     )
     group.addoption(
         "--gradcheck-baseline",
@@ -242,7 +244,7 @@ def read_settings(config: pytest.Config) -> Settings:
         ("fail_under", parse_percent),
         ("max_inconclusive", parse_count),
         ("baseline_factor", parse_factor),
-        ("cov_fail_under", parse_percent),
+        ("cov_fail_under", _percent_by_way),
     ):
         flag: str | None = config.getoption(f"gradcheck_{name}")
         key: str = config.getini(f"gradcheck_{name}")
@@ -325,6 +327,22 @@ def parse_percent(text: str, where: str) -> Fraction:
     if not 0 <= value <= 100:
         raise pytest.UsageError(f"{where}: got {text!r}; give a percentage from 0 to 100")
     return value
+
+
+def _percent_by_way(text: str, where: str) -> dict[str, Fraction]:
+    """Return percentages by the way in which a gradient is run: ``100,double-backward:50``."""
+    found: dict[str, Fraction] = {}
+    for part in text.split(","):
+        way, colon, percent = part.rpartition(":")
+        way = way.strip() if colon else "backward"
+        if way not in WAYS:
+            raise pytest.UsageError(
+                f"{where}: got {text!r}, with {way!r} as a way; {suggestion(way, WAYS, 'the ways are')}"
+            )
+        if way in found:
+            raise pytest.UsageError(f"{where}: got {text!r}, with {way} twice; give each way once")
+        found[way] = parse_percent(percent, where)
+    return found
 
 
 def parse_count(text: str, where: str) -> int:

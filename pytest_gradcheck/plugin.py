@@ -15,12 +15,17 @@ from typing import Any
 
 import pytest
 
-from pytest_gradcheck import baseline, collect, coverage, draws, gate, options, reports
+from pytest_gradcheck import baseline, collect, coverage, draws, gate, hookspecs, options, reports
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.fixtures import SESSION_KEY, Session, gradcheck, gradcheck_settings, gradgradcheck
 from pytest_gradcheck.reports import github, terminal
 
 __all__ = ["gradcheck", "gradcheck_settings", "gradgradcheck"]
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Let a project tell of the gradients that it registers in a way of its own."""
+    pluginmanager.add_hookspecs(hookspecs)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -59,6 +64,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         problem = collect.misplaced_mark(item)
         if problem is not None:
             raise pytest.UsageError(f"{item.nodeid}: gradcheck: {problem}")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Ask the project for the gradients that it registers, where they are to be listed."""
+    ours = session.config.stash[SESSION_KEY]
+    told = session.config.hook.pytest_gradcheck_gradients(config=session.config) if ours.settings.cov else []
+    if told:
+        from pytest_gradcheck.methods.registered import rules_of
+
+        try:
+            ours.rules = rules_of([pair for pairs in told for pair in pairs], ours.settings.cov)
+        except InvalidArgument as error:
+            raise pytest.UsageError(str(error)) from error
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -128,10 +146,11 @@ def pytest_runtest_makereport(
 
 def _found(config: pytest.Config) -> dict[str, Any]:
     """Return what this process knows of the packages whose gradients are to be run."""
-    packages = config.stash[SESSION_KEY].settings.cov
+    session = config.stash[SESSION_KEY]
+    packages, rules = session.settings.cov, session.rules
     return {
         "missing": [name for name in packages if coverage.missing(name)],
-        "gradients": coverage.inventory(packages, config.rootpath) if packages else [],
+        "gradients": coverage.inventory(packages, config.rootpath, rules) if packages else [],
     }
 
 
@@ -242,7 +261,7 @@ class _Controller:
                 self._unwritten.append(f"cov: got {name!r}; no such package can be imported here")
         gradients = [gradient for one in found for gradient in one["gradients"]]
         self._coverage = coverage.build(settings.cov, gradients, self._session.aggregate.checks())
-        if settings.cov_fail_under is not None:
+        if settings.cov_fail_under:
             self._violations += gate.below_coverage(self._coverage, settings.cov_fail_under)
 
     def _compare_with_baseline(self, wish: options.Baseline, session: pytest.Session) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from pytest_gradcheck.core.results import (
     Verdict,
 )
 from pytest_gradcheck.core.values import EPS64
+from pytest_gradcheck.methods.registered import Rule, watched
 
 __all__ = ["OPTION_NAMES", "assert_gradients", "check_gradients", "validate_options"]
 
@@ -125,7 +126,13 @@ def check_gradients(
 
 
 def check_in_test(
-    fn: Callable[..., Any], inputs: Any, *, brief: bool = False, thorough: bool = False, **options: Any
+    fn: Callable[..., Any],
+    inputs: Any,
+    *,
+    brief: bool = False,
+    thorough: bool = False,
+    rules: Sequence[Rule] = (),
+    **options: Any,
 ) -> CheckResult:
     """Check as `check_gradients` does, for a test: the result can draw its figures.
 
@@ -133,11 +140,20 @@ def check_in_test(
     `check_gradients`, and of a failure little more, for less: it rests on the first entry that is seen to be
     wrong. The others are not looked at, no cause is looked for, and ``inputs`` and ``reproduce`` are empty. A
     ``thorough`` one looks at every entry from the start where there are at most 128 inputs and outputs.
+    Those of the ``rules`` that the check has run are among the ``functions`` of its result.
     """
-    result, decision = _check(fn, inputs, brief=brief, thorough=thorough, **options)
     if brief:
-        return result
-    return dataclasses.replace(result, figures=functools.partial(_draw, decision, result))
+        return _check(fn, inputs, brief=brief, thorough=thorough, **options)[0]
+    with watched(rules) as watch:
+        result, decision = _check(fn, inputs, thorough=thorough, **options)
+    first, second = decision, None
+    if isinstance(decision, SecondOrder):
+        first, second = decision.first, decision
+    found = watch.found(first.pullbacks, second.pullbacks if second is not None else ())
+    functions = (*result.functions, *(HandWritten(*function) for function in found))
+    return dataclasses.replace(
+        result, functions=functions, figures=functools.partial(_draw, decision, result)
+    )
 
 
 def _draw(decision: Decision, result: CheckResult) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -104,6 +104,16 @@ class Pullback(abc.ABC):
         in the forward and in the backward pass, a few dozen roundings each.
         """
         return leafwise(self.program.inputs, gradients, 32 * self.eps)
+
+
+class Function(NamedTuple):
+    """A hand-written gradient as `core.results.HandWritten` has it."""
+
+    name: str
+    path: str | None
+    line: int | None
+    backward_line: int | None
+    ran: tuple[str, ...]
 
 
 def leafwise(layout: Layout, vectors: Any, factor: float) -> Any:

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
+from pytest_gradcheck.methods.base import Function
 from pytest_gradcheck.methods.torch import TorchPullback
-
-
-class Function(NamedTuple):
-    """A hand-written gradient as `core.results.HandWritten` has it."""
-
-    name: str
-    path: str | None
-    line: int | None
-    backward_line: int | None
-    ran: tuple[str, ...]
 
 
 def in_graph(pullback: TorchPullback, *, double: bool = False) -> tuple[Function, ...]:

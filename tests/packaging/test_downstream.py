@@ -33,15 +33,20 @@ class Swish(torch.autograd.Function):
 
 TEST_OF_NEW = """
 import pytest
-import torch
 
-from pytest_gradcheck import tensors
-from smoothops.swish import Swish
+from pytest_gradcheck import arrays, tensors
+from smoothops.arrays import GRADIENTS
+from smoothops.swish import Swish, log_cosh
 
 
 @pytest.mark.gradcheck(x=tensors(3, min_value=-4, max_value=4))
 def test_swish(x):
     return Swish.apply(x)
+
+
+@pytest.mark.gradcheck(x=arrays(3, min_value=1, max_value=4), vjp=GRADIENTS[log_cosh])
+def test_log_cosh(x):
+    return log_cosh(x)
 """
 
 
@@ -90,26 +95,26 @@ def test_the_gate_of_a_downstream_project(downstream):
     assert broken.returncode == 1, broken.stdout + broken.stderr
     assert "wrong gradient: test_soft_abs" in broken.stdout
     assert "culprit:   torch" in broken.stdout
-    assert "gradcheck: fail-under: 1 of 2 checks passed, 50 %; 100 % takes 2 of 2" in broken.stdout
+    assert "gradcheck: fail-under: 2 of 3 checks passed, 66.66 %; 100 % takes 3 of 3" in broken.stdout
     assert "gradcheck: baseline-verdict: 1 check passed before and not now" in broken.stdout
-    assert "gradcheck: cov-fail-under: 1 of 2 hand-written gradients of smoothops" in broken.stdout
+    assert "gradcheck: cov-fail-under: 2 of 3 hand-written gradients of smoothops" in broken.stdout
 
     functions.write_text(functions.read_text(encoding="utf-8").replace(WRONG, RIGHT), encoding="utf-8")
     (source / "swish.py").write_text(NEW, encoding="utf-8")
     unchecked = downstream.ci()
     assert unchecked.returncode == 1, unchecked.stdout + unchecked.stderr
-    assert "2 passed" in unchecked.stdout
+    assert "3 passed" in unchecked.stdout
     line = 1 + NEW.splitlines().index("    def backward(ctx, grad):")
     assert (
-        "gradcheck: cov-fail-under: 2 of 3 hand-written gradients of smoothops run by a check that passed, "
-        f"66.66 %; not smoothops.swish.Swish (src/smoothops/swish.py:{line}); 100 % takes 3 of 3"
+        "gradcheck: cov-fail-under: 3 of 5 hand-written gradients of smoothops run by a check that passed, "
+        f"60 %; not smoothops.swish.Swish (src/smoothops/swish.py:{line}) and 1 other one; 100 % takes 5 of 5"
     ) in unchecked.stdout
 
     (downstream.path / "tests" / "test_swish.py").write_text(TEST_OF_NEW, encoding="utf-8")
     green = downstream.ci()
     assert green.returncode == 0, green.stdout + green.stderr
-    assert "3 checks: 3 pass" in green.stdout
-    assert downstream.report()["coverage"]["covered"] == 3
+    assert "5 checks: 5 pass" in green.stdout
+    assert downstream.report()["coverage"]["covered"] == 5
     assert "Swish" in (downstream.path / "report.html").read_text(encoding="utf-8")
     # One summary for each run of the gate.
     summary = (downstream.path / "summary.md").read_text(encoding="utf-8")

@@ -107,7 +107,8 @@ def run(package: Any, *flags: str, workers: int = 0) -> Any:
 
 @pytest.mark.parametrize("workers", WORKERS)
 def test_what_passing_checks_ran(package: Any, workers: int) -> None:
-    flags = ("--gradcheck-cov=mypkg", "--gradcheck-cov-fail-under=50", "--gradcheck-report=r.json")
+    flags = ("--gradcheck-cov=mypkg", "--gradcheck-report=r.json")
+    flags += ("--gradcheck-cov-fail-under=50,double-backward:21",)
     result = run(package, *flags, "--gradcheck-report=r.md", workers=workers)
     result.assert_outcomes(passed=2, failed=1)
     lines = OPS.splitlines()
@@ -123,6 +124,9 @@ def test_what_passing_checks_ran(package: Any, workers: int) -> None:
             f"  mypkg/ops.py:{wrong - 2}: mypkg.ops.Wrong: not run",
             "gradcheck: cov-fail-under: 2 of 5 hand-written gradients of mypkg run by a check that passed, "
             f"40 %; not mypkg.apart.Never (mypkg/apart.py:{never}) and 2 other ones; 50 % takes 3 of 5",
+            "gradcheck: cov-fail-under: 1 of 5 hand-written gradients of mypkg run double-backward by a "
+            f"check that passed, 20 %; not mypkg.apart.Never (mypkg/apart.py:{never}) and 3 other ones; "
+            "21 % takes 2 of 5",
         ]
     )
     report = package.report("r.json")
@@ -184,6 +188,14 @@ def test_reports_of_shards_are_covered_together(package: Any) -> None:
         (
             ["--gradcheck-cov=mypkg", "--gradcheck-cov-fail-under=101"],
             "*--gradcheck-cov-fail-under: got '101'; give a percentage from 0 to 100*",
+        ),
+        (
+            ["--gradcheck-cov=mypkg", "--gradcheck-cov-fail-under=double:5"],
+            "*--gradcheck-cov-fail-under: got 'double:5', with 'double' as a way; *, double-backward",
+        ),
+        (
+            ["--gradcheck-cov=mypkg", "--gradcheck-cov-fail-under=5,backward:5"],
+            "*--gradcheck-cov-fail-under: got '5,backward:5', with backward twice; give each way once",
         ),
     ],
 )
