@@ -39,6 +39,15 @@ SILENT = ("nondeterministic", "non-finite-value")
 class Explained(Decision):
     """A decision that looks for why a gradient is wrong."""
 
+    def has_own_backwards(self) -> bool:
+        """Whether there is one in the graph; see `Decision.has_own_backwards`."""
+        pullback = self.pullbacks.get("torch")
+        if not isinstance(pullback, torch.TorchPullback):
+            return False
+        from pytest_gradcheck.methods.torch_functions import in_graph
+
+        return bool(in_graph(pullback))
+
     def moved(self, culprit: str, vector: Vector) -> Pullback:
         """Return the method on trial at another point."""
         raise NotImplementedError
@@ -255,12 +264,23 @@ class FirstOrder(Explained):
 
     @functools.cached_property
     def _own_runs(self) -> dict[str, Runs]:
+        return self._disturbed(backward=True)
+
+    def _disturbed(self, *, backward: bool) -> dict[str, Runs]:
         try:
             fine = self.torch_in_double
-            return {} if fine is None else {"torch": Runs(fine, fine.coarsely(RUNS))}
+            return {} if fine is None else {"torch": Runs(fine, fine.coarsely(RUNS, backward=backward))}
         except Exception:
             # An operation that does not bear to be disturbed, such as a sparse one.
             return {}
+
+    def runs_that_round_forward(self) -> dict[str, Runs]:
+        """Return those of torch; see `Decision.runs_that_round_forward`."""
+        return self._forward_runs
+
+    @functools.cached_property
+    def _forward_runs(self) -> dict[str, Runs]:
+        return self._disturbed(backward=False)
 
     @functools.cached_property
     def torch_in_double(self) -> torch.TorchPullback | None:
@@ -352,8 +372,15 @@ class SecondOrder(Explained):
         except Exception:
             # What cannot be measured keeps its estimate.
             common = None
+        return common, self._of_the_gradient(own)
+
+    def runs_that_round_forward(self) -> dict[str, Runs]:
+        """Return the gradients of the first order's runs."""
+        return self._of_the_gradient(self.first.runs_that_round_forward())
+
+    def _of_the_gradient(self, runs: dict[str, Runs]) -> dict[str, Runs]:
         try:
-            return common, {name: runs.second_order(self.cotangent) for name, runs in own.items()}
+            return {name: each.second_order(self.cotangent) for name, each in runs.items()}
         except Exception:
-            # As above.
-            return common, {}
+            # What cannot be measured keeps its estimate.
+            return {}

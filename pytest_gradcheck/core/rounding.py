@@ -48,7 +48,13 @@ class Runs:
         return Runs(self.fine.second_order(cotangent), coarse)
 
 
-def measure(jacobian: Jacobian, common: Runs | None, own: Mapping[str, Runs], kinked: Any) -> None:
+def measure(
+    jacobian: Jacobian,
+    common: Runs | None,
+    own: Mapping[str, Runs],
+    kinked: Any,
+    kept: Mapping[str, Runs] | None = None,
+) -> None:
     """Replace the estimated rounding of every exact method by what coarse runs show.
 
     How far the gradients of the two arithmetics are apart, in units of the coarse roundoff, is how much a
@@ -58,13 +64,16 @@ def measure(jacobian: Jacobian, common: Runs | None, own: Mapping[str, Runs], ki
     ``own`` is what a method besides makes of it: torch's backward of copysign divides and multiplies by x
     where the engine's takes a sign. It excuses a gradient that is nothing but such rounding, and no other:
     who loses digits that the function itself keeps is wrong by as much.
+    ``kept`` is what a method makes of a forward pass that rounds, with a backward pass that does not, and has
+    nothing but what that one keeps: the textbook's s · (1 - s) of a sigmoid loses near one what s has lost.
     At the coordinates marked in ``kinked`` a neighbouring point may lie beyond a kink, which is no rounding.
     """
     shared = _Amplification(common, kinked) if common else None
     for name, pullback in jacobian.pullbacks.items():
         mine = _Amplification(own[name], kinked) if name in own else None
-        if shared or mine:
-            jacobian.measured[name] = _bars(shared, mine, pullback)
+        forward = _Amplification(kept[name], kinked) if kept and name in kept else None
+        if shared or mine or forward:
+            jacobian.measured[name] = _bars([a for a in (shared, forward) if a], mine, pullback)
 
 
 class _Amplification:
@@ -111,18 +120,19 @@ def _usual(layout: Layout, vector: Vector) -> Vector:
 
 
 def _bars(
-    shared: _Amplification | None, mine: _Amplification | None, pullback: Pullback
+    shared: Sequence[_Amplification], mine: _Amplification | None, pullback: Pullback
 ) -> Callable[[Matrix, Matrix], Estimate]:
     inputs, eps = pullback.program.inputs, pullback.eps
 
     def bars(cotangent: Vector, value: Vector) -> tuple[Vector, Vector]:
         nothing = np.zeros_like(value)
-        common = shared(cotangent) if shared else (nothing, nothing)
+        # The worst entry of each input, and each entry by itself: as an amplification gives the two.
+        common = np.max([a(cotangent) for a in shared], axis=0) if shared else (nothing, nothing)
         own = mine(cotangent) if mine else (nothing, nothing)
         vanishes = leafwise(inputs, value, 1.0) <= MARGIN * eps * own[0]
         finite = np.where(np.isfinite(value), np.abs(value), 0.0)
         worst, each = (
-            np.fmax(a, b) if shared is None else np.where(vanishes, np.fmax(a, b), a)
+            np.fmax(a, b) if not shared else np.where(vanishes, np.fmax(a, b), a)
             for a, b in zip(common, own, strict=True)
         )
         return MARGIN * eps * worst + 4 * eps * finite, eps * each

@@ -20,6 +20,9 @@ from pytest_gradcheck.methods.base import Matrix, Program, Pullback, gradient_la
 
 Precision = Literal["own", "double", "single"]
 
+#: Makes the context in which a pass runs.
+Arithmetic = Callable[[], AbstractContextManager[Any]]
+
 #: What torch says of an operation that has no derivative, or whose backward has none.
 NO_DERIVATIVE = re.compile(r"derivative for .+ is not implemented")
 
@@ -99,11 +102,12 @@ def _prepare_numpy(problem: Problem) -> TorchPullback:
 
 
 class TorchPullback(Pullback):
-    """A pullback of torch's graph at one point, made and walked in ``arithmetic``."""
+    """A pullback of torch's graph at one point: made in ``arithmetic``, walked in ``backward_arithmetic``."""
 
     leaves: list[Any]
     outs: list[Any]
-    arithmetic: Callable[[], AbstractContextManager[Any]]
+    arithmetic: Arithmetic
+    backward_arithmetic: Arithmetic
     #: Whether a backward pass with one axis more has not been seen to fail.
     takes_batches: bool = True
     #: Whether a reentrant checkpoint lies on the way, which only a plain backward passes.
@@ -115,7 +119,8 @@ class TorchPullback(Pullback):
         program: Program,
         leaves: list[Any],
         eps: float,
-        arithmetic: Callable[[], AbstractContextManager[Any]] = nullcontext,
+        arithmetic: Arithmetic = nullcontext,
+        backward_arithmetic: Arithmetic = nullcontext,
     ) -> TorchPullback:
         """Run the program on leaves that require a gradient."""
         import torch
@@ -124,7 +129,8 @@ class TorchPullback(Pullback):
             outs = [as_tensor(out) for out in program.run(*leaves)]
         primal = program.outputs.join([to_numpy(out) for out in outs])
         self = cls(program, primal, eps)
-        self.leaves, self.outs, self.arithmetic = leaves, outs, arithmetic
+        self.leaves, self.outs = leaves, outs
+        self.arithmetic, self.backward_arithmetic = arithmetic, backward_arithmetic
         for leaf, out in zip(program.outputs.leaves, outs, strict=True):
             if not out.requires_grad:
                 self.notes.append(("detached", f"{leaf.name} does not require a gradient under autograd"))
@@ -151,7 +157,7 @@ class TorchPullback(Pullback):
         self.takes_batches = False
         live = [k for k, out in enumerate(self.outs) if out.requires_grad]
         parts = self.program.outputs.split_many(cotangents)
-        if not live or self.reentrant or self.arithmetic is not nullcontext:
+        if not live or self.reentrant or self.backward_arithmetic is not nullcontext:
             return None
         outs = [self.outs[k] for k in live]
         seeds = [
@@ -200,7 +206,7 @@ class TorchPullback(Pullback):
         live = [(out, seed) for out, seed in zip(self.outs, seeds, strict=True) if out.requires_grad]
         grads: Sequence[Any] = [None] * len(self.leaves)
         if live:
-            with self.program.surroundings(self.leaves), self.arithmetic():
+            with self.program.surroundings(self.leaves), self.backward_arithmetic():
                 grads = self._gradients(*zip(*live, strict=True), create_graph=create_graph)
             for leaf, grad in zip(self.program.inputs.leaves, grads, strict=True):
                 note = ("none-gradient", f"autograd gives None for {leaf.name}")
@@ -274,7 +280,7 @@ class TorchPullback(Pullback):
             _leaf_like(part, out)
             for part, out in zip(self.program.outputs.split(cotangent), self.outs, strict=True)
         ]
-        return TorchPullback.at(program, self.fresh() + seeds, self.eps, self.arithmetic)
+        return TorchPullback.at(program, self.fresh() + seeds, self.eps, *self._arithmetics)
 
     def fresh(self) -> list[Any]:
         """Return copies of the leaves, for another run."""
@@ -286,15 +292,23 @@ class TorchPullback(Pullback):
             _leaf_like(part, x)
             for part, x in zip(self.program.inputs.split(vector), self.leaves, strict=True)
         ]
-        return TorchPullback.at(self.program, leaves, self.eps, self.arithmetic)
+        return TorchPullback.at(self.program, leaves, self.eps, *self._arithmetics)
 
-    def coarsely(self, runs: int) -> list[Pullback]:
-        """Return the same program with every operation off by a random error, as many times as asked for."""
+    @property
+    def _arithmetics(self) -> tuple[Arithmetic, Arithmetic]:
+        return self.arithmetic, self.backward_arithmetic
+
+    def coarsely(self, runs: int, *, backward: bool = True) -> list[Pullback]:
+        """Return the same program with every operation off by a random error, as many times as asked for.
+
+        Without ``backward`` those of the forward pass alone: what it keeps for the backward pass is rounded.
+        """
         from pytest_gradcheck.methods.torch_disturbed import SCALE, Disturbed
 
+        disturbed = [functools.partial(Disturbed, SCALE, seed) for seed in range(runs)]
         return [
-            TorchPullback.at(self.program, self.fresh(), SCALE, functools.partial(Disturbed, SCALE, seed))
-            for seed in range(runs)
+            TorchPullback.at(self.program, self.fresh(), SCALE, each, each if backward else nullcontext)
+            for each in disturbed
         ]
 
     def primal_at(self, vector: Vector) -> Vector:

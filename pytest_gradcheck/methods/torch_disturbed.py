@@ -29,6 +29,9 @@ EXACT = frozenset([
     "threshold_backward", "topk", "tril", "triu", "where", "zeros", "zeros_like",
 ])  # fmt: skip
 
+#: Functions that are whole where they have saturated, and not because they are exact.
+SATURATING = frozenset(["_softmax", "erf", "sigmoid", "tanh"])
+
 
 class Disturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it unannotated
     """Inside this context every result that rounds is moved by a random relative error of up to ``scale``.
@@ -55,9 +58,9 @@ class Disturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
         name = func.overloadpacket.__name__
         if name in EXACT or any(returned.alias_info is not None for returned in func._schema.returns):
             return out
-        return tree_map_only(torch.Tensor, self._move, out)
+        return tree_map_only(torch.Tensor, lambda x: self._move(x, whole_too=name in SATURATING), out)
 
-    def _move(self, x: torch.Tensor) -> torch.Tensor:
+    def _move(self, x: torch.Tensor, *, whole_too: bool) -> torch.Tensor:
         # Below autograd torch's zeros without memory are not told from others: to read one is to crash.
         if type(x) is not torch.Tensor or x._is_zerotensor() or x.layout != torch.strided:
             return x
@@ -69,4 +72,4 @@ class Disturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
         moved = x * torch.from_numpy(np.asarray(factor)).to(device=x.device, dtype=x.dtype)
         # A whole number is exact as a rule, and has to be one as an exponent: the derivative of x ** 2
         # computes 2 - 1, and a negative number to the power of 1 + 1e-11 is nan.
-        return moved if x.is_complex() else torch.where(x == x.round(), x, moved)
+        return moved if whole_too or x.is_complex() else torch.where(x == x.round(), x, moved)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pytest_gradcheck import check_gradients
+from pytest_gradcheck.testing import corrupt
 from reference_engine.rules.table import PRIMITIVES
 
 CONJUGATES = np.array([[1.35j, -1.45 - 2j, -1.17 + 2.24j]] * 4)
@@ -142,3 +143,65 @@ def test_a_small_jump_is_still_one() -> None:
     result = check_gradients(lambda x: np.where(x > 1, x + 1e-6, x), np.array([1.0, 2.0]))
     assert result.verdict == "inconclusive"
     assert result.diagnosis.code == "jump"
+
+
+def logistic(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x))
+
+
+@pytest.mark.parametrize("at", [30.0, 34.0, 37.0, 100.0])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_what_a_saturated_output_has_lost_is_no_fault_of_the_backward(at: float, dtype: str) -> None:
+    torch = pytest.importorskip("torch")
+    x = torch.tensor([at if dtype == "float64" else at / 2.5], dtype=getattr(torch, dtype))
+    # Here torch's s · (1 - s) is off by at least 1e-3.
+    result = check_gradients(torch.sigmoid, x)
+    assert (result.verdict, result.diagnosis.code) == ("inconclusive", "unresolved"), str(result)
+    beside = check_gradients(torch.sigmoid, torch.cat([x, torch.ones_like(x)]))
+    assert beside.verdict == "pass", str(beside)
+
+
+@pytest.mark.parametrize("factor", [1.01, -1.0])
+def test_saturation_excuses_no_backward_that_the_value_tells_apart(factor: float) -> None:
+    torch = pytest.importorskip("torch")
+    wrong = corrupt(torch.sigmoid, lambda g: factor * g)
+    for x in (torch.tensor([10.0]), torch.tensor([15.0]).double()):
+        result = check_gradients(wrong, x)
+        assert result.verdict != "pass", str(result)
+    assert check_gradients(wrong, torch.tensor([5.0])).verdict == "fail"
+    assert check_gradients(wrong, torch.tensor([15.0]).double()).verdict == "fail"
+
+
+def test_the_textbook_gradient_of_a_saturated_sigmoid_is_not_blamed() -> None:
+    def gradient(x: Any) -> Any:
+        return logistic(x) * (1 - logistic(x))
+
+    for at in (30.0, 34.0, 37.0, 100.0):
+        result = check_gradients(logistic, np.array([at]), gradient=gradient)
+        assert (result.verdict, result.diagnosis.code) == ("inconclusive", "unresolved"), str(result)
+    assert check_gradients(logistic, np.array([20.0]), gradient=gradient).verdict == "pass"
+    wrong = check_gradients(logistic, np.array([20.0]), gradient=lambda x: 1.01 * gradient(x))
+    assert (wrong.verdict, wrong.culprit) == ("fail", "user")
+
+
+def test_numpy_code_is_not_blamed_for_what_autodiff_makes_of_a_branch_not_taken() -> None:
+    def elu(x: Any) -> Any:
+        return np.where(x > 0, x, np.expm1(x)).sum()
+
+    result = check_gradients(elu, np.array([1000.0, 1.0]))
+    assert (result.verdict, result.culprit, result.diagnosis.code) == (
+        "inconclusive",
+        None,
+        "non-finite-gradient",
+    )
+    by_hand = check_gradients(elu, np.array([1000.0, 1.0]), gradient=lambda x: np.exp(np.minimum(x, 0)))
+    assert by_hand.verdict == "pass", str(by_hand)
+    wrong = check_gradients(elu, np.array([1000.0, 1.0]), gradient=lambda x: np.exp(x))
+    assert (wrong.verdict, wrong.culprit) == ("fail", "user")
+
+
+@pytest.mark.parametrize("matrix", [np.diag([1.0, 2.0, 0.0]), np.array([[1.0, 2.0], [2.0, 4.0]])])
+def test_numpy_code_is_not_blamed_for_what_torch_makes_of_it(matrix: Any) -> None:
+    # torch's gradient of the determinant of a singular matrix is zero.
+    result = check_gradients(np.linalg.det, matrix)
+    assert (result.verdict, result.methods["torch"].status) == ("pass", "unavailable"), str(result)
