@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_gradcheck.core import outcome
+from pytest_gradcheck.core import outcome, witnesses
 from pytest_gradcheck.core.causes import of_error
 from pytest_gradcheck.core.compare import Tolerance, vote
 from pytest_gradcheck.core.diagnose import diagnose
@@ -53,11 +53,6 @@ DIRECTIONS = 2
 
 #: Diagnoses that torch itself gave the reason for.
 NOTED = ("detached", "once-differentiable", "none-gradient")
-
-
-def _is_not_finite(table: Table, name: str) -> bool:
-    """Return whether a method gives nan or inf where the others do not."""
-    return bool((table.bad_entries(name) & ~np.isfinite(table.exact[name].value)).any())
 
 
 @dataclass(frozen=True)
@@ -190,15 +185,12 @@ class Decision:
         table = clear or self._close_look(jacobian, first, entries)
         if table.disagrees and clear is None:
             table = self._forgiven(table, jacobian, first, entries)
-        for name, why in (
-            ("reference", self._why_reference_is_no_witness),
-            ("torch", self._why_torch_is_no_witness),
-            ("complex_step", self._why_the_complex_step_is_no_witness),
-        ):
-            reason = why(table)
+        for name in ("reference", "torch", "complex_step"):
+            reason = self._why_no_witness(name, table)
             if reason is not None:
                 del self.pullbacks[name]
                 self.states[name] = (Status.UNAVAILABLE, reason)
+                self.overruled |= name == "reference" and reason == witnesses.STANDS_ALONE
                 if not self.pullbacks:
                     return self._nowhere_finite(table)
                 table = self._close_look(jacobian, first, entries)
@@ -213,57 +205,15 @@ class Decision:
             return self._passed(table, jacobian)
         return self._undecided(table)
 
-    def _why_reference_is_no_witness(self, table: Table) -> str | None:
-        """Return why the reference engine says nothing of this function at this point, or None.
-
-        A rule may give nan or inf at a special point of a composition (the engine follows torch: the untaken
-        branch of a ``where`` is differentiated too). A value that the function took out of torch's graph is a
-        constant on the engine as well. And where another exact method and differences agree with each other,
-        an engine that stands alone is wrong itself, which is no fault of the function.
-        """
+    def _why_no_witness(self, name: str, table: Table) -> str | None:
         stands_in = self.problem.dialect is not Dialect.TORCH
-        if "reference" not in table.exact or not (stands_in or len(table.exact) > 1):
-            return None
-        if _is_not_finite(table, "reference"):
-            return "the engine's own gradient is not finite at this point, where differences are"
-        escaped = [text for code, text in self.remarks if code == "out-of-graph"]
-        measured = [c for c in table.evidence if c.a not in table.exact]
-        if escaped and any(c.agree is False for c in measured if c.b == "reference"):
-            return escaped[0]
-        alone = vote(table.agreement, [*DIFFERENCE_METHODS, *table.exact]) == "reference"
-        backed = any(c.agree for c in measured if c.b != "reference")
-        if alone and (backed or table.contradicted("reference")):
-            self.overruled = True
-            return "its gradient stands alone against the others, which agree"
-        return None
-
-    def _why_torch_is_no_witness(self, table: Table) -> str | None:
-        """Return why torch says nothing of NumPy or Python code at this point, or None.
-
-        There its rules only stand in for the function's, and are nan or wrong at special points of their own:
-        the second derivative of ``torch.std`` where all numbers are the same, the gradient of
-        ``torch.linalg.det`` where the matrix is singular.
-        """
-        if self.problem.dialect is Dialect.TORCH or "torch" not in table.exact:
-            return None
-        if _is_not_finite(table, "torch"):
-            return "torch's own gradient is not finite at this point, where differences are"
-        alone = vote(table.agreement, [*DIFFERENCE_METHODS, *table.exact]) == "torch"
-        agreed = any(c.agree for c in table.evidence if "torch" not in (c.a, c.b))
-        if alone and agreed and not self.has_own_backwards():
-            return "torch's own gradient stands alone against the others, which agree"
-        return None
-
-    def _why_the_complex_step_is_no_witness(self, table: Table) -> str | None:
-        """Return why the complex step says nothing of this function, or None.
-
-        Code that is not analytic in a way that its test did not see is no fault of the function.
-        """
-        if "complex_step" not in table.exact or len(table.exact) < 2:
-            return None
-        if vote(table.agreement, [*DIFFERENCE_METHODS, *table.exact]) == "complex_step":
-            return "it stands alone against the other methods: the function is not analytic"
-        return None
+        if name == "reference":
+            escaped = [text for code, text in self.remarks if code == "out-of-graph"]
+            return witnesses.why_reference_is_none(table, stands_in=stands_in, escaped=escaped)
+        if name == "torch":
+            own = self.has_own_backwards
+            return witnesses.why_torch_is_none(table, stands_in=stands_in, own_backwards=own)
+        return witnesses.why_the_complex_step_is_none(table)
 
     # -- stations ------------------------------------------------------------------------------------
 

@@ -1,0 +1,71 @@
+"""Which exact methods say nothing of a function at a point: wrong there through no fault of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from pytest_gradcheck.core.compare import vote
+from pytest_gradcheck.core.results import DIFFERENCE_METHODS
+from pytest_gradcheck.core.table import Table
+
+STANDS_ALONE = "its gradient stands alone against the others, which agree"
+
+NOT_FINITE = "its own gradient is not finite at this point, where differences are"
+
+
+def why_reference_is_none(table: Table, *, stands_in: bool, escaped: Sequence[str]) -> str | None:
+    """Return why the reference engine says nothing of this function at this point, or None.
+
+    A rule may give nan or inf at a special point of a composition (the engine follows torch: the untaken
+    branch of a ``where`` is differentiated too). A value that the function took out of torch's graph, as
+    ``escaped`` says, is a constant on the engine as well. And where another exact method and differences
+    agree with each other, an engine that stands alone is wrong itself, which is no fault of the function.
+    ``stands_in`` says whether there is nobody else to differentiate the function: it is not torch's.
+    """
+    if "reference" not in table.exact or not (stands_in or len(table.exact) > 1):
+        return None
+    if _is_not_finite(table, "reference"):
+        return NOT_FINITE
+    measured = [c for c in table.evidence if not table.entrywise(c)]
+    if len(table.exact) > 1 and escaped and any(c.agree is False for c in measured if c.b == "reference"):
+        return escaped[0]
+    backed = any(c.agree for c in measured if c.b != "reference")
+    if _is_alone(table, "reference") and (backed or table.contradicted("reference")):
+        return STANDS_ALONE
+    return None
+
+
+def why_torch_is_none(table: Table, *, stands_in: bool, own_backwards: Callable[[], bool]) -> str | None:
+    """Return why torch says nothing of NumPy or Python code at this point, or None.
+
+    There, as ``stands_in`` says, its rules only stand in for the function's, and are nan or wrong at special
+    points of their own: the second derivative of ``torch.std`` where all numbers are the same, the gradient
+    of ``torch.linalg.det`` where the matrix is singular. What went through ``own_backwards`` is on trial.
+    """
+    if not stands_in or "torch" not in table.exact:
+        return None
+    if _is_not_finite(table, "torch"):
+        return NOT_FINITE
+    agreed = any(c.agree for c in table.evidence if "torch" not in (c.a, c.b))
+    return STANDS_ALONE if _is_alone(table, "torch") and agreed and not own_backwards() else None
+
+
+def why_the_complex_step_is_none(table: Table) -> str | None:
+    """Return why the complex step says nothing of this function, or None.
+
+    Code that is not analytic in a way that its test did not see is no fault of the function.
+    """
+    if "complex_step" not in table.exact or len(table.exact) < 2 or not _is_alone(table, "complex_step"):
+        return None
+    return "it stands alone against the other methods: the function is not analytic"
+
+
+def _is_alone(table: Table, name: str) -> bool:
+    return vote(table.agreement, [*DIFFERENCE_METHODS, *table.exact]) == name
+
+
+def _is_not_finite(table: Table, name: str) -> bool:
+    """Return whether a method gives nan or inf where the others do not."""
+    return bool((table.bad_entries(name) & ~np.isfinite(table.exact[name].value)).any())
