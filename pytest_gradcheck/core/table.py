@@ -398,7 +398,7 @@ def _compare_all(
 def _doubt_below_rounding(table: Table, method: str, jacobian: Jacobian) -> None:
     """Turn disagreement of a method with exact ones into doubt where rounding of the value explains it."""
     value = np.abs(table.cotangents) @ np.abs(jacobian.function.value)
-    below = SATURATED_ROUNDINGS * EPS64 * value[:, None] / np.fmax(jacobian.scales(), 1.0)[None]
+    below = SATURATED_ROUNDINGS * EPS64 * value[:, None] / np.fmax(jacobian.scales, 1.0)[None]
     for c in table.comparisons:
         within = (method in (c.a, c.b)) & c.disagree & (c.difference <= below)
         c.resolved[within] = False
