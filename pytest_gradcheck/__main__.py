@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pytest_gradcheck import baseline, gate, merging, options, reading, reports
+from pytest_gradcheck import baseline, flags, gate, merging, options, reading, reports
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.reports import terminal
 from pytest_gradcheck.reports.ranking import headline
@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("new", type=Path, metavar="NEW", help="a report")
     compare.add_argument(
         "--factor",
-        default=f"{gate.FACTOR:g}",
+        default=f"{flags.FACTOR:g}",
         help="how many times the margin of a check that passes may grow (default: %(default)s)",
     )
     compare.set_defaults(run=_compare)

@@ -100,6 +100,10 @@ class Recorder:
         # Tests may check from threads of their own.
         self._lock = threading.Lock()
 
+    def begin(self) -> None:
+        """Start counting for a test."""
+        self.tally = Tally()
+
     def add(self, nodeid: str, result: CheckResult) -> None:
         """Take one result of the test."""
         with self._lock:

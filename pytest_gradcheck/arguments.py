@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_gradcheck.core.errors import InvalidArgument
+from pytest_gradcheck.marks import listed
 from pytest_gradcheck.options import SEARCH_OPTIONS, suggestion, validate_search
 
 Function = Callable[..., Any]
@@ -141,8 +142,3 @@ def refuse_unsupplied(collector: pytest.Collector, name: str, items: Any, unknow
                     f"{collector.nodeid}::{name}: {parameter}: got no strategy, annotation, fixture or "
                     f"parametrize; write gradcheck({parameter}=arrays(...)), or annotate it"
                 )
-
-
-def listed(marks: Any) -> list[Any]:
-    """Return the marks of a ``pytestmark``, which may be a single one."""
-    return list(marks) if isinstance(marks, (list, tuple)) else [marks]

@@ -21,7 +21,6 @@ import pytest
 from pytest_gradcheck.arguments import (
     Function,
     check_keywords,
-    listed,
     refuse_coroutines,
     refuse_interactive,
     refuse_unsupplied,
@@ -30,12 +29,10 @@ from pytest_gradcheck.arguments import (
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.results import CheckResult
 from pytest_gradcheck.fixtures import Session
+from pytest_gradcheck.marks import FIXTURES, MARKER, TAG, marks_on, plain
 from pytest_gradcheck.options import SEARCH_OPTIONS, Settings
 from pytest_gradcheck.search import Search
 
-MARKER = "gradcheck"
-FIXTURES = frozenset({"gradcheck", "gradgradcheck"})
-_TAG = "_gradcheck_tag"
 _QUICK_EXAMPLES = 20
 _THOROUGH_FACTOR = 5
 
@@ -48,21 +45,6 @@ class _Tag:
     session: Session
     original: Function
     marks: list[pytest.Mark]
-
-
-def marks_on(node: pytest.Item | pytest.Collector, obj: object = None) -> list[pytest.Mark]:
-    """Return the gradcheck marks that hold for a node, and for an object in it, the closest first."""
-    own = [getattr(mark, "mark", mark) for mark in listed(getattr(obj, "pytestmark", []))]
-    marks = [mark for mark in own if mark.name == MARKER]
-    for parent in reversed(node.listchain()):
-        of_node = [mark for mark in parent.own_markers if mark.name == MARKER]
-        if isinstance(parent, pytest.Class):
-            # pytest lists the marks of base classes first; the class itself is closer than its bases.
-            bases = [listed(vars(cls).get("pytestmark", [])) for cls in parent.obj.__mro__]
-            nearest = [getattr(mark, "mark", mark) for base in bases for mark in base]
-            of_node.sort(key=lambda mark: next((i for i, m in enumerate(nearest) if m is mark), -1))
-        marks += of_node
-    return marks
 
 
 def is_wrapped(item: pytest.Item) -> bool:
@@ -114,25 +96,22 @@ def expected_failure(item: pytest.Item) -> str | None:
 
 def make_items(collector: pytest.Module | pytest.Class, name: str, obj: object, session: Session) -> Any:
     """Collect a marked function in the shape that pytest is to see; None leaves the object to pytest."""
-    if inspect.isclass(obj):
-        _refuse_unittest(collector, name, obj)
-        return None
-    plain: Any = obj.__func__ if isinstance(obj, (staticmethod, classmethod)) else obj
-    tag = _tag_of(plain)
+    function = plain(obj)
+    tag = _tag_of(function)
     if tag is not None and tag.owner is collector:
         return None
     if tag is not None:
         # The wrapper belongs to a base class or to the module that this one was imported from.
-        plain = tag.original
-    marks = marks_on(collector, plain)
-    if not marks or not collector.istestfunction(obj, name) or not inspect.isfunction(plain):
+        function = tag.original
+    marks = marks_on(collector, function)
+    if not marks or not collector.istestfunction(obj, name) or not inspect.isfunction(function):
         return None
     try:
         bound = isinstance(collector, pytest.Class) and not isinstance(obj, staticmethod)
-        wrapper, unknown = _wrap(collector, name, plain, merge_marks(marks), session, bound)
+        wrapper, unknown = _wrap(collector, name, function, merge_marks(marks), session, bound)
     except InvalidArgument as error:
         raise collector.CollectError(f"{collector.nodeid}::{name}: {error}") from None
-    setattr(wrapper, _TAG, _Tag(collector, session, plain, marks))
+    setattr(wrapper, TAG, _Tag(collector, session, function, marks))
     rewrapped = type(obj)(wrapper) if isinstance(obj, (staticmethod, classmethod)) else wrapper
     # pytest looks a test up by name again, on the instance or module, when it is about to run it.
     setattr(collector.obj, name, rewrapped)
@@ -249,13 +228,13 @@ def _wrap_given(test: Function, session: Session) -> None:
         bound = signature.bind(*args, **kwargs)
         _check_example(session, inner, bound, set(bound.arguments) - supplied, domains)
 
-    setattr(runner, _TAG, inner)
+    setattr(runner, TAG, inner)
     test.hypothesis.inner_test = runner  # type: ignore[attr-defined]  # the hook that @given leaves for plugins
 
 
 def _given_inner(test: Function) -> Function:
     inner: Function = test.hypothesis.inner_test  # type: ignore[attr-defined]  # set by @given
-    return getattr(inner, _TAG, inner)
+    return getattr(inner, TAG, inner)
 
 
 def _check_example(
@@ -358,16 +337,5 @@ def _late_marks(item: pytest.Item) -> list[pytest.Mark]:
 
 
 def _tag_of(obj: object) -> _Tag | None:
-    tag = getattr(obj, "__dict__", {}).get(_TAG) if not inspect.ismethod(obj) else _tag_of(obj.__func__)
+    tag = getattr(obj, "__dict__", {}).get(TAG) if not inspect.ismethod(obj) else _tag_of(obj.__func__)
     return tag if isinstance(tag, _Tag) else None
-
-
-def _refuse_unittest(collector: pytest.Collector, name: str, cls: type) -> None:
-    if not issubclass(cls, unittest.TestCase):
-        return
-    for method in unittest.defaultTestLoader.getTestCaseNames(cls):
-        if marks_on(collector, cls) or marks_on(collector, getattr(cls, method)):
-            raise collector.CollectError(
-                f"{collector.nodeid}::{name}::{method}: gradcheck: got a method of unittest.TestCase, which "
-                "takes no inputs; move it to a function or a plain class, or call assert_gradients in it"
-            )

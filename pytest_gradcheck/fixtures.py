@@ -2,35 +2,66 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_gradcheck.aggregate import Aggregate, Recorder, Tally
 from pytest_gradcheck.core.errors import InvalidArgument
-from pytest_gradcheck.core.results import CheckResult, Verdict
-from pytest_gradcheck.options import Settings
-from pytest_gradcheck.reports import FORMATS
-from pytest_gradcheck.search import Search, Stopped, mismatch, tell
+
+if TYPE_CHECKING:
+    from pytest_gradcheck.aggregate import Aggregate, Recorder
+    from pytest_gradcheck.core.results import CheckResult
+    from pytest_gradcheck.options import Settings
+    from pytest_gradcheck.search import Search, Stopped
 
 
 class Session:
-    """What one pytest process knows: its settings, its results, and which test is running."""
+    """What one pytest process knows: its settings, its results, and which test is running.
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.recorder = Recorder(figures=any(FORMATS[to.format].figures for to in settings.reports))
-        self.aggregate = Aggregate()
+    Each part is made, and imported, when it is first asked for.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
         self.item: pytest.Item | None = None
         self.search: Search | None = None
         # Gradients that the project registers in a way of its own (`methods.registered.Rule`).
         self.rules: Sequence[Any] = ()
 
+    @property
+    def in_use(self) -> bool:
+        """Whether any setting was read or any check may have been made; if not, there is nothing to do."""
+        return "settings" in vars(self) or "pytest_gradcheck.core.results" in sys.modules
+
+    @functools.cached_property
+    def settings(self) -> Settings:
+        """What the flags and keys say; a wrong one is a usage error."""
+        from pytest_gradcheck.options import read_settings
+
+        return read_settings(self._config)
+
+    @functools.cached_property
+    def recorder(self) -> Recorder:
+        """Takes the results of the tests that run in this process."""
+        from pytest_gradcheck.aggregate import Recorder
+        from pytest_gradcheck.reports import FORMATS
+
+        return Recorder(figures=any(FORMATS[to.format].figures for to in self.settings.reports))
+
+    @functools.cached_property
+    def aggregate(self) -> Aggregate:
+        """Everything that this process is to report on."""
+        from pytest_gradcheck.aggregate import Aggregate
+
+        return Aggregate()
+
     def begin(self) -> None:
         """Start counting for a test, or for one more run of it."""
-        self.recorder.tally = Tally()
+        if self.in_use:
+            self.recorder.begin()
         self.search = None
 
     @property
@@ -45,6 +76,8 @@ class Session:
         request: pytest.FixtureRequest | None = getattr(self.item, "_request", None)
         if request is None:
             return self.settings
+        from pytest_gradcheck.options import Settings
+
         settings = request.getfixturevalue("gradcheck_settings")
         if not isinstance(settings, Settings):
             raise InvalidArgument(
@@ -61,6 +94,8 @@ class Session:
         """
         __tracebackhide__ = True
         from pytest_gradcheck.core.check import check_in_test
+        from pytest_gradcheck.core.results import Verdict
+        from pytest_gradcheck.search import mismatch, tell
 
         told = self.settings_in_force().options_for_check(options)
         result = check_in_test(fn, inputs, rules=self.rules, **told)
@@ -87,6 +122,8 @@ class Checker:
         self._session = session
         self._fixture = fixture
         self._order = order
+        # Tests may check from threads of their own, which must not each make one.
+        _ = session.recorder
 
     def __call__(self, fn: Callable[..., Any], inputs: Any, **options: Any) -> CheckResult:
         """Check a function at a point as `pytest_gradcheck.check_gradients` does, and record the result.

@@ -13,11 +13,8 @@ import pytest
 from pytest_gradcheck.aggregate import Tally, backward_place, margin
 from pytest_gradcheck.baseline import Key
 from pytest_gradcheck.coverage import bare
+from pytest_gradcheck.flags import FACTOR
 from pytest_gradcheck.search import Stopped
-
-#: How many times nearer to failing a check may come before a baseline objects. Other inputs are drawn in
-#: every run, and with them the margin changes by a few times.
-FACTOR = 10.0
 
 #: Margins up to this are taken for it: a result of which a hundredth of the tolerance is used is as good as
 #: one that uses a millionth.

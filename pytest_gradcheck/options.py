@@ -1,4 +1,4 @@
-"""Flags and ini keys, made into one frozen `Settings`."""
+"""What the flags and ini keys say, made into one frozen `Settings`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from typing import Any
 import pytest
 
 from pytest_gradcheck.core.errors import InvalidArgument
-from pytest_gradcheck.core.results import METHOD_NAMES
+from pytest_gradcheck.core.method_names import METHOD_NAMES
 from pytest_gradcheck.coverage import WAYS
-from pytest_gradcheck.gate import FACTOR, Thresholds
+from pytest_gradcheck.flags import FACTOR, PROFILES
+from pytest_gradcheck.gate import Thresholds
 from pytest_gradcheck.reports import FORMATS, format_for_ending
-
-PROFILES = ("quick", "default", "thorough")
 
 # What one check can be told, as opposed to what concerns the whole session.
 CHECK_OPTIONS = ("methods", "rtol", "atol", "sensitivity", "mode", "step", "seed")
@@ -112,125 +111,6 @@ class Settings:
         """Return these settings with what a marker says of the search, where no flag says otherwise."""
         said = {k: v for k, v in explicit.items() if k in SEARCH_OPTIONS and k not in self.from_flags}
         return dataclasses.replace(self, **said)
-
-
-def add_options(parser: pytest.Parser) -> None:
-    """Register every flag, and an ini key of the same name for each."""
-    group = parser.getgroup("gradcheck", "checking gradients")
-    group.addoption(
-        "--gradcheck-report",
-        action="append",
-        metavar="TYPE:PATH",
-        help=f"write the results to PATH; TYPE is one of: {', '.join(FORMATS)}; without TYPE, the ending "
-        "of PATH decides; may be repeated",
-    )
-    group.addoption(
-        "--gradcheck-methods",
-        metavar="NAMES",
-        help=f"use these methods only, separated by commas: {', '.join(METHOD_NAMES)}",
-    )
-    group.addoption(
-        "--gradcheck-profile",
-        metavar="|".join(PROFILES),
-        help="how many examples a marked test tries, and how closely: at most 20; as many as Hypothesis "
-        "says; or 5 times that, and every entry of a Jacobian of up to 128 inputs and outputs",
-    )
-    group.addoption(
-        "--gradcheck-max-seconds",
-        metavar="SECONDS",
-        help="end the search of each marked test after SECONDS, and say how far it came",
-    )
-    group.addoption(
-        "--gradcheck-deterministic",
-        action="store_true",
-        default=None,
-        help="let every run try the same examples: the seed comes from the test, and no database is used",
-    )
-    group.addoption(
-        "--gradcheck-fail-under",
-        metavar="PERCENT",
-        help="fail if fewer than PERCENT of the checks pass, or if there are none",
-    )
-    group.addoption(
-        "--gradcheck-junit-properties",
-        action="store_true",
-        default=None,
-        help="put verdict, culprit, diagnosis, margin and examples of each test's checks into its JUnit XML",
-    )
-    group.addoption(
-        "--gradcheck-cov",
-        action="append",
-        metavar="PACKAGE",
-        help="list the hand-written gradients of PACKAGE, and which of them passing checks ran; repeatable",
-    )
-    group.addoption(
-        "--gradcheck-cov-fail-under",
-        metavar="[WAY:]PERCENT",
-        help="fail if fewer than PERCENT of the hand-written gradients were run by checks that passed; WAY "
-        f"is one of {', '.join(WAYS)}, backward if not said; several are separated by commas",
-    )
-    group.addoption(
-        "--gradcheck-baseline",
-        metavar="FILE",
-        help="fail if a check is worse than FILE says: it passed, was further from failing, or is gone",
-    )
-    group.addoption(
-        "--gradcheck-baseline-factor",
-        metavar="FACTOR",
-        help=f"how many times the margin of a check may grow over the baseline (default: {FACTOR:g})",
-    )
-    group.addoption(
-        "--gradcheck-update-baseline",
-        action="store_true",
-        default=None,
-        help="write what the checks of this run came to into the baseline instead of failing for it",
-    )
-    group.addoption(
-        "--gradcheck-prune-baseline",
-        action="store_true",
-        default=None,
-        help="drop checks that are no longer made from the baseline",
-    )
-    group.addoption(
-        "--gradcheck-max-inconclusive",
-        metavar="COUNT",
-        help="fail if more than COUNT checks are inconclusive",
-    )
-    parser.addini("gradcheck_report", "reports to write, one TYPE:PATH a line", type="linelist", default=[])
-    parser.addini(
-        "gradcheck_deterministic", "let every run try the same examples", type="bool", default=False
-    )
-    for name, what in (
-        ("gradcheck_methods", "methods to use, separated by commas"),
-        ("gradcheck_profile", f"one of {', '.join(PROFILES)}"),
-        ("gradcheck_max_seconds", "seconds after which the search of each marked test ends"),
-        ("gradcheck_fail_under", "per cent of the checks that must pass"),
-        ("gradcheck_max_inconclusive", "how many checks may be inconclusive"),
-        ("gradcheck_cov_fail_under", "per cent of the hand-written gradients that passing checks must run"),
-        ("gradcheck_baseline", "file of what the checks came to before; a relative path starts at this file"),
-        ("gradcheck_baseline_factor", "how many times the margin of a check may grow over the baseline"),
-    ):
-        parser.addini(name, what, default="")
-    for name, what in (
-        ("gradcheck_update_baseline", "whether to write the baseline instead of comparing with it"),
-        ("gradcheck_prune_baseline", "whether to drop checks that are no longer made from the baseline"),
-    ):
-        parser.addini(name, what, type="bool", default=False)
-    parser.addini(
-        "gradcheck_junit_properties",
-        "whether the JUnit XML gets what the checks of each test came to",
-        type="bool",
-        default=False,
-    )
-    parser.addini(
-        "gradcheck_cov", "packages whose hand-written gradients are listed", type="args", default=[]
-    )
-    parser.addini(
-        "gradcheck_thresholds",
-        "thresholds for a part of the checks, one a line: PATTERN fail-under=PERCENT max-inconclusive=COUNT",
-        type="linelist",
-        default=[],
-    )
 
 
 def read_settings(config: pytest.Config) -> Settings:

@@ -1,24 +1,28 @@
 """pytest's hooks and nothing else.
 
-pytest loads this module in every project in which the plugin is installed, so it imports nothing but
-the standard library, pytest, and modules of this package that do the same.
+pytest loads this module in every project in which the plugin is installed. So it imports the flags, the marks
+and the fixtures, which import next to nothing themselves; what checks and reports need comes in when there is
+something to check or to report.
 """
 
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_gradcheck import baseline, collect, coverage, draws, gate, hookspecs, options, reports
+from pytest_gradcheck import flags, hookspecs, marks
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.fixtures import SESSION_KEY, Session, gradcheck, gradcheck_settings, gradgradcheck
-from pytest_gradcheck.reports import github, terminal
+
+if TYPE_CHECKING:
+    from pytest_gradcheck import baseline, gate, options
 
 __all__ = ["gradcheck", "gradcheck_settings", "gradgradcheck"]
 
@@ -30,7 +34,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Register the flags and the ini keys."""
-    options.add_options(parser)
+    flags.add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,11 +44,16 @@ def pytest_configure(config: pytest.Config) -> None:
         "gradcheck(**inputs_and_options): check the gradients of the test's body, at inputs drawn from "
         "strategies or annotations.",
     )
-    settings = options.read_settings(config)
-    session = config.stash[SESSION_KEY] = Session(settings)
+    session = config.stash[SESSION_KEY] = Session(config)
     # A pytest-xdist worker has this attribute; its results travel to the controlling process.
-    if not hasattr(config, "workerinput"):
-        options.check_report_paths(settings.reports)
+    reports = not hasattr(config, "workerinput")
+    if flags.given(config):
+        from pytest_gradcheck.options import check_report_paths
+
+        settings = session.settings
+        if reports:
+            check_report_paths(settings.reports)
+    if reports:
         config.pluginmanager.register(_Controller(config, session), "gradcheck-controller")
     else:
         config.pluginmanager.register(_Worker(config), "gradcheck-worker")
@@ -53,13 +62,24 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str, obj: object) -> Any:
     """Wrap marked functions before pytest looks at their arguments."""
-    return collect.make_items(collector, name, obj, collector.config.stash[SESSION_KEY])
+    if inspect.isclass(obj):
+        marks.refuse_unittest(collector, name, obj)
+        return None
+    if not marks.may_be_wrapped(collector, obj):
+        return None
+    from pytest_gradcheck.collect import make_items
+
+    return make_items(collector, name, obj, collector.config.stash[SESSION_KEY])
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Refuse marks that have no effect where they are, and make room for checks in tests with @given."""
     for item in items:
+        if not marks.concerns(item):
+            continue
+        from pytest_gradcheck import collect
+
         collect.prepare_given(item, item.config.stash[SESSION_KEY].settings)
         problem = collect.misplaced_mark(item)
         if problem is not None:
@@ -69,6 +89,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Ask the project for the gradients that it registers, where they are to be listed."""
     ours = session.config.stash[SESSION_KEY]
+    if not ours.in_use:
+        return
     told = session.config.hook.pytest_gradcheck_gradients(config=session.config) if ours.settings.cov else []
     if told:
         from pytest_gradcheck.methods.registered import rules_of
@@ -101,16 +123,27 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """Let the examples depend on the test alone, and fail a test that ended well and has checked nothing."""
     session = item.config.stash[SESSION_KEY]
     try:
-        with draws.by_seed_alone() if collect.is_searched(item) else contextlib.nullcontext():
+        with _examples(item) if session.in_use else contextlib.nullcontext():
             yield
     finally:
         if session.search is not None:
             session.search.end()
-    message = gate.nothing_checked(
-        session.recorder.tally, marked=collect.is_wrapped(item), stopped=session.stopped
-    )
-    if message is not None:
-        pytest.fail(message, pytrace=False)
+    # Asked again: the test may have taken a fixture by `request.getfixturevalue`.
+    if session.in_use:
+        from pytest_gradcheck import collect, gate
+
+        message = gate.nothing_checked(
+            session.recorder.tally, marked=collect.is_wrapped(item), stopped=session.stopped
+        )
+        if message is not None:
+            pytest.fail(message, pytrace=False)
+
+
+def _examples(item: pytest.Item) -> contextlib.AbstractContextManager[None]:
+    """Return a context in which the examples that the item draws to check depend on the item alone."""
+    from pytest_gradcheck import collect, draws
+
+    return draws.by_seed_alone() if collect.is_searched(item) else contextlib.nullcontext()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -120,6 +153,11 @@ def pytest_runtest_makereport(
     """Send the records along with the test's report, and keep its message short."""
     report = yield
     session = item.config.stash[SESSION_KEY]
+    if not session.in_use:
+        return report
+    from pytest_gradcheck import collect, coverage
+    from pytest_gradcheck.reports import terminal
+
     path, line, _ = item.location
     place = {"path": path, "line": None if line is None else line + 1}
     records = session.recorder.drain(place, session.stopped)
@@ -146,6 +184,8 @@ def pytest_runtest_makereport(
 
 def _found(config: pytest.Config) -> dict[str, Any]:
     """Return what this process knows of the packages whose gradients are to be run."""
+    from pytest_gradcheck import coverage
+
     session = config.stash[SESSION_KEY]
     packages, rules = session.settings.cov, session.rules
     return {
@@ -169,7 +209,8 @@ class _Worker:
         """Send what was left out, and what there is to be run."""
         output: dict[str, Any] = self._config.workeroutput  # type: ignore[attr-defined]  # set by pytest-xdist
         output["gradcheck_deselected"] = self._deselected
-        output["gradcheck_found"] = _found(self._config)
+        if self._config.stash[SESSION_KEY].in_use:
+            output["gradcheck_found"] = _found(self._config)
 
 
 class _Controller:
@@ -185,10 +226,12 @@ class _Controller:
         self._deselected: set[str] = set()
         self._found: list[dict[str, Any]] = []
         self._coverage: dict[str, Any] = {}
-        wish = session.settings.baseline
         # Read before anything runs: a file that is no baseline is told at once.
         self._baseline: Mapping[baseline.Key, Mapping[str, Any]] = {}
+        wish = session.settings.baseline if session.in_use else None
         if wish is not None and os.path.exists(wish.path):
+            from pytest_gradcheck import baseline
+
             try:
                 self._baseline = baseline.read(wish.path, "--gradcheck-baseline")
             except InvalidArgument as error:
@@ -196,8 +239,11 @@ class _Controller:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the records that a test's report brings."""
-        aggregate = self._session.aggregate
         payload = getattr(report, "gradcheck", None)
+        # Under pytest-xdist the checks were made elsewhere.
+        if payload is None and not self._session.in_use:
+            return
+        aggregate = self._session.aggregate
         if payload is not None:
             aggregate.take(payload["records"])
             if payload["marked"]:
@@ -223,8 +269,10 @@ class _Controller:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the reports and decide the exit status, also after Ctrl-C or a crash."""
-        if self._config.option.collectonly:
+        if self._config.option.collectonly or not self._session.in_use:
             return
+        from pytest_gradcheck import gate
+
         aggregate, settings = self._session.aggregate, self._session.settings
         # What an interrupted test left behind had no report to travel on.
         aggregate.take(self._session.recorder.drain())
@@ -240,6 +288,7 @@ class _Controller:
         if settings.baseline is not None:
             self._compare_with_baseline(settings.baseline, session)
         if settings.reports:
+            from pytest_gradcheck import reports
             from pytest_gradcheck.reports import json_report
 
             report = json_report.build(
@@ -254,6 +303,8 @@ class _Controller:
 
     def _cover(self, settings: options.Settings) -> None:
         """See which of the packages' hand-written gradients were run."""
+        from pytest_gradcheck import coverage, gate
+
         # Workers import the packages, from paths that this process may not have.
         found = self._found or [_found(self._config)]
         for name in settings.cov:
@@ -266,6 +317,8 @@ class _Controller:
 
     def _compare_with_baseline(self, wish: options.Baseline, session: pytest.Session) -> None:
         """Judge the checks against the baseline, or make it say what they came to."""
+        from pytest_gradcheck import baseline, gate, reports
+
         checks = self._session.aggregate.checks()
         known = self._baseline
         cut = session.shouldstop or session.shouldfail or session.exitstatus not in (0, 1, 5)
@@ -301,6 +354,10 @@ class _Controller:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what the checks came to, where there were any, and what the gate objects to."""
+        if not self._session.in_use:
+            return
+        from pytest_gradcheck.reports import github, terminal
+
         checks = self._session.aggregate.checks()
         if not (checks or self._notes or self._violations or self._unwritten or self._coverage):
             return

@@ -9,7 +9,8 @@ from typing import Any
 
 from pytest_gradcheck.aggregate import plain_data
 from pytest_gradcheck.core.errors import InvalidArgument
-from pytest_gradcheck.core.results import METHOD_NAMES, Verdict
+from pytest_gradcheck.core.method_names import METHOD_NAMES
+from pytest_gradcheck.core.results import Verdict
 from pytest_gradcheck.reports import json_report
 
 BASELINE = "pytest-gradcheck-baseline"

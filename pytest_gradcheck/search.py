@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pytest_gradcheck.core.results import DIFFERENCE_METHODS, CheckResult, GradientMismatch, Verdict
+from pytest_gradcheck.core.method_names import DIFFERENCE_METHODS
+from pytest_gradcheck.core.results import CheckResult, GradientMismatch, Verdict
 
 #: A difference below this share of the tolerance is nothing to climb on.
 NOTABLE = 0.1

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pytest_gradcheck.core.errors import InvalidArgument
-from pytest_gradcheck.core.results import METHOD_NAMES
+from pytest_gradcheck.core.method_names import METHOD_NAMES
 
 MODES = ("auto", "full", "directional")
 

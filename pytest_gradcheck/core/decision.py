@@ -19,11 +19,10 @@ from pytest_gradcheck.core.jacobian import Cost, Function, Jacobian
 from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.literal import to_source
 from pytest_gradcheck.core.locate import ENTRYWISE, one_wrong_entry, unseen, wrong_columns, wrong_rows
+from pytest_gradcheck.core.method_names import DIFFERENCE_METHODS, METHOD_NAMES
 from pytest_gradcheck.core.problem import Dialect, Problem
 from pytest_gradcheck.core.properties import violation
 from pytest_gradcheck.core.results import (
-    DIFFERENCE_METHODS,
-    METHOD_NAMES,
     CheckResult,
     Diagnosis,
     MethodResult,

@@ -9,7 +9,7 @@ import numpy as np
 from pytest_gradcheck.core.compare import Tolerance, blocks
 from pytest_gradcheck.core.jacobian import Jacobian
 from pytest_gradcheck.core.layout import Layout, Vector
-from pytest_gradcheck.core.results import DIFFERENCE_METHODS
+from pytest_gradcheck.core.method_names import DIFFERENCE_METHODS
 from pytest_gradcheck.core.table import Table, fill, noticeable
 from pytest_gradcheck.methods.base import Estimate
 

@@ -16,10 +16,9 @@ from pytest_gradcheck.core.diagnose import VAGUE
 from pytest_gradcheck.core.errors import InvalidArgument, Unavailable
 from pytest_gradcheck.core.jacobian import Function, one_by_one
 from pytest_gradcheck.core.layout import Vector
+from pytest_gradcheck.core.method_names import DIFFERENCE_METHODS, METHOD_NAMES
 from pytest_gradcheck.core.problem import Dialect, Problem
 from pytest_gradcheck.core.results import (
-    DIFFERENCE_METHODS,
-    METHOD_NAMES,
     CheckResult,
     Diagnosis,
     NotChecked,

@@ -8,12 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-METHOD_NAMES = ("central", "forward", "complex_step", "reference", "torch", "user")
-#: The methods that run unasked: not every function bears complex numbers, and each input costs a call.
-DEFAULT_METHODS = tuple(name for name in METHOD_NAMES if name != "complex_step")
-DIFFERENCE_METHODS = frozenset({"central", "forward"})
-EXACT_METHODS = frozenset({"complex_step", "reference", "torch", "user"})
-
 
 class Verdict(enum.StrEnum):
     """What the check says of the gradients at one point."""

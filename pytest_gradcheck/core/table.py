@@ -10,7 +10,7 @@ import numpy as np
 
 from pytest_gradcheck.core.compare import NOTHING, Comparison, Tolerance, blocks, compare, finite
 from pytest_gradcheck.core.jacobian import Differences, Jacobian
-from pytest_gradcheck.core.results import DIFFERENCE_METHODS
+from pytest_gradcheck.core.method_names import DIFFERENCE_METHODS
 from pytest_gradcheck.core.values import EPS64
 from pytest_gradcheck.methods.base import Estimate, Matrix
 

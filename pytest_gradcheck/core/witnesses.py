@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from pytest_gradcheck.core.compare import vote
-from pytest_gradcheck.core.results import DIFFERENCE_METHODS
+from pytest_gradcheck.core.method_names import DIFFERENCE_METHODS
 from pytest_gradcheck.core.table import Table
 
 STANDS_ALONE = "its gradient stands alone against the others, which agree"

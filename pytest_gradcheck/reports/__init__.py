@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import importlib
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(NamedTuple):
     """A format's module, imported when a report is written, and the endings that choose it.
 
     One that ``appends`` keeps what the file holds already; one with ``figures`` shows those of each check.
@@ -65,6 +62,8 @@ def write_atomically(path: Path, text: str) -> None:
     if _is_special(path):
         path.write_bytes(data)
         return
+    import secrets
+
     # A symbolic link stays one: its target is what is replaced.
     goal = Path(os.path.realpath(path))
     # A name of its own: one made of the goal's could be longer than a name may be.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Mapping
+from resource import RUSAGE_CHILDREN, getrusage
 from time import process_time
 
 
@@ -28,3 +29,19 @@ def best(contestants: Mapping[str, Callable[[], object]], rounds: int) -> dict[s
     finally:
         gc.unfreeze()
     return seconds
+
+
+def of_children(contestants: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """The seconds of every round on the clock of the processes that each contestant starts and waits for."""
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, contestant in contestants.items():
+            start = _used_by_children()
+            contestant()
+            seconds[name].append(_used_by_children() - start)
+    return seconds
+
+
+def _used_by_children() -> float:
+    used = getrusage(RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

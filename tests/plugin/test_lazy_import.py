@@ -6,8 +6,21 @@ from typing import Any
 
 import pytest
 
+from pytest_gradcheck import flags
+
 # The plugin of Hypothesis imports it when a session ends, and would be seen here instead of this one.
-ALONE = ("-p", "no:hypothesispytest", "-p", "no:xdist", "-p", "no:jaxtyping", "-p", "no:cov")
+ALONE = (
+    "-p",
+    "no:hypothesispytest",
+    "-p",
+    "no:xdist",
+    "-p",
+    "no:jaxtyping",
+    "-p",
+    "no:cov",
+    "-p",
+    "no:benchmark",
+)
 
 CONFTEST = """
 import sys
@@ -15,35 +28,103 @@ import sys
 def pytest_unconfigure():
     heavy = {"numpy", "hypothesis", "torch", "reference_engine", "jsonschema"}
     print("loaded:", sorted({name.partition(".")[0] for name in sys.modules} & heavy))
-    print("plugin:", "pytest_gradcheck.plugin" in sys.modules)
-    print("core:", sorted(name for name in sys.modules if name.startswith("pytest_gradcheck.core.")))
+    own = [name for name in sys.modules if name.startswith("pytest_gradcheck.")]
+    print("own:", sorted(name.removeprefix("pytest_gradcheck.") for name in own))
 """
+
+#: All that is loaded of this package where nothing is said and nothing is checked.
+BARELY = str(
+    [
+        "core",
+        "core.errors",
+        "core.method_names",
+        "coverage",
+        "fixtures",
+        "flags",
+        "hookspecs",
+        "marks",
+        "plugin",
+        "reports",
+    ]
+)
+
+UNITTEST = "import unittest\nclass TestA(unittest.TestCase):\n    def test_a(self): pass"
 
 
 @pytest.mark.parametrize(
-    ("source", "args"),
+    ("source", "args", "loaded", "own"),
     [
-        ("def test_a(): pass", []),
-        ("def test_a(): pass", ["--gradcheck-report=report.json", "--gradcheck-profile=quick"]),
-        ("def test_a(gradcheck_settings): assert gradcheck_settings.profile == 'default'", []),
-        ("import unittest\nclass TestA(unittest.TestCase):\n    def test_a(self): pass", []),
+        ("def test_a(): pass", [], "[]", BARELY),
+        (UNITTEST, [], "[]", BARELY),
+        ("def test_a(): pass", ["--gradcheck-report=r.json", "--gradcheck-profile=quick"], "[]", "*"),
+        ("def test_a(gradcheck_settings): assert gradcheck_settings.profile == 'default'", [], "[]", "*"),
     ],
-    ids=["plain", "flags", "settings", "unittest"],
+    ids=["plain", "unittest", "flags", "settings"],
 )
 def test_a_project_without_marked_tests_pays_for_nothing(
-    pytester: pytest.Pytester, source: str, args: list[str]
+    pytester: pytest.Pytester, source: str, args: list[str], loaded: str, own: str
 ) -> None:
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(test_it=source)
     result = pytester.runpytest_subprocess(*ALONE, "-s", *args)
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(
-        [
-            "loaded: []",
-            "plugin: True",
-            "core: ['pytest_gradcheck.core.errors', 'pytest_gradcheck.core.results']",
-        ]
+    assert f"loaded: {loaded}" in result.outlines
+    assert own == "*" or f"own: {own}" in result.outlines
+
+
+def test_without_any_flag_or_key_there_is_nothing_to_read(pytester: pytest.Pytester) -> None:
+    assert not flags.given(pytester.parseconfig())
+
+
+@pytest.mark.parametrize("key", flags.KEYS)
+def test_every_ini_key_is_read(pytester: pytest.Pytester, key: str) -> None:
+    assert flags.given(pytester.parseconfig("-o", f"{key}=true"))
+
+
+def test_every_flag_is_read(pytester: pytest.Pytester, pytestconfig: pytest.Config) -> None:
+    (group,) = (group for group in pytestconfig._parser._groups if group.name == "gradcheck")
+    assert len(group.options) > 10
+    for option in group.options:
+        (name,) = option.names()
+        value = [] if option.attrs().get("action") == "store_true" else ["1"]
+        assert flags.given(pytester.parseconfig(name, *value)), name
+
+
+def test_a_fixture_that_is_asked_for_in_the_middle_of_a_test(pytester: pytest.Pytester) -> None:
+    """Nothing announces it; what becomes of its check is told all the same."""
+    pytester.makepyfile(
+        test_it="""
+        def check(request, fn):
+            options = {"methods": ["central", "reference"]}
+            request.getfixturevalue("gradcheck")(fn, 1.0, **options)
+
+        def test_right(request):
+            check(request, lambda x: x * x)
+
+        def test_unseen(request):
+            check(request, lambda x: x // 1)
+        """
     )
+    result = pytester.runpytest_subprocess(*ALONE)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        ["*nothing-checked: none of 1 check reached a conclusion*", "*2 checks: 1 pass*"]
+    )
+
+
+def test_a_check_without_marker_and_fixture_has_its_short_message(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it="""
+        def test_a():
+            from pytest_gradcheck import assert_gradients
+            options = {"methods": ["central", "user"]}
+            assert_gradients(lambda x: x * x, 1.0, gradient=lambda x: 3 * x, **options)
+        """
+    )
+    result = pytester.runpytest_subprocess(*ALONE)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["wrong gradient: *", "*called at: test_it.py:*"])
+    result.stdout.no_fnmatch_line("*core*check.py*")
 
 
 def test_a_marked_test_is_what_brings_them_in(pytester: pytest.Pytester, project: Any) -> None:

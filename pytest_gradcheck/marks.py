@@ -1,0 +1,63 @@
+"""Who carries the marker or asks for the fixtures: all that is looked for in a project that uses neither."""
+
+from __future__ import annotations
+
+import unittest
+from typing import Any
+
+import pytest
+
+MARKER = "gradcheck"
+FIXTURES = frozenset({"gradcheck", "gradgradcheck"})
+
+#: The attribute by which a function says that it has been wrapped.
+TAG = "_gradcheck_tag"
+
+
+def listed(marks: Any) -> list[Any]:
+    """Return the marks of a ``pytestmark``, which may be a single one."""
+    return list(marks) if isinstance(marks, (list, tuple)) else [marks]
+
+
+def marks_on(node: pytest.Item | pytest.Collector, obj: object = None) -> list[pytest.Mark]:
+    """Return the gradcheck marks that hold for a node, and for an object in it, the closest first."""
+    own = [getattr(mark, "mark", mark) for mark in listed(getattr(obj, "pytestmark", []))]
+    marks = [mark for mark in own if mark.name == MARKER]
+    for parent in reversed(node.listchain()):
+        of_node = [mark for mark in parent.own_markers if mark.name == MARKER]
+        if isinstance(parent, pytest.Class):
+            # pytest lists the marks of base classes first; the class itself is closer than its bases.
+            bases = [listed(vars(cls).get("pytestmark", [])) for cls in parent.obj.__mro__]
+            nearest = [getattr(mark, "mark", mark) for base in bases for mark in base]
+            of_node.sort(key=lambda mark: next((i for i, m in enumerate(nearest) if m is mark), -1))
+        marks += of_node
+    return marks
+
+
+def plain(obj: object) -> Any:
+    """Return the function of a static or class method, and any other object as it is."""
+    return obj.__func__ if isinstance(obj, (staticmethod, classmethod)) else obj
+
+
+def may_be_wrapped(collector: pytest.Module | pytest.Class, obj: object) -> bool:
+    """Whether an object that is being collected is marked, or is a wrapper already."""
+    function = plain(obj)
+    return TAG in getattr(function, "__dict__", {}) or bool(marks_on(collector, function))
+
+
+def concerns(item: pytest.Item) -> bool:
+    """Whether a test is marked, or asks for the fixtures by name."""
+    asks = not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+    return asks or item.get_closest_marker(MARKER) is not None
+
+
+def refuse_unittest(collector: pytest.Collector, name: str, cls: type) -> None:
+    """Refuse the marker on methods of `unittest.TestCase`."""
+    if not issubclass(cls, unittest.TestCase):
+        return
+    for method in unittest.defaultTestLoader.getTestCaseNames(cls):
+        if marks_on(collector, cls) or marks_on(collector, getattr(cls, method)):
+            raise collector.CollectError(
+                f"{collector.nodeid}::{name}::{method}: gradcheck: got a method of unittest.TestCase, which "
+                "takes no inputs; move it to a function or a plain class, or call assert_gradients in it"
+            )

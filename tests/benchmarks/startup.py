@@ -1,0 +1,240 @@
+"""What pytest costs with the plugin installed: unused and used, beside bare pytest and pytest-benchmark.
+
+Every run is a process of its own, as a person starts it. Of all plugins that are installed it loads the one
+on trial and no other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from tests.benchmarks import timing
+from tests.benchmarks.tables import Aim, Table, figures
+
+PACKAGES = ("pytest", "pytest-benchmark", "hypothesis", "numpy", "torch")
+BARE, OURS, PEER = "bare pytest", "pytest-gradcheck", "pytest-benchmark"
+#: By contestant the name under which its plugin is installed.
+PLUGINS = {OURS: "gradcheck", PEER: "benchmark"}
+ENTRY = "pytest_gradcheck.plugin"
+HEAVY = ("numpy", "hypothesis", "torch")
+
+#: The limit that a user would not notice.
+UNUSED_MS = 5
+
+UNUSED = """
+import pytest
+
+@pytest.mark.parametrize("number", range({tests}))
+def test_it(number):
+    pass
+"""
+
+DRAWN = """
+from hypothesis import given, settings, strategies as st
+import numpy as np
+{more}
+
+@settings(max_examples=1, database=None, deadline=None)
+@given(x=st.floats(1, 2))
+def test_it(x):
+    np.sin(x)
+"""
+
+MARKED = """
+import numpy as np
+import pytest
+from hypothesis import settings, strategies as st
+
+@pytest.mark.gradcheck(x=st.floats(1, 2){options})
+@settings(max_examples=1, database=None)
+def test_it(x):
+    return np.sin(x)
+"""
+
+MARKED_WITHOUT_TORCH = MARKED.format(options=', methods=["central", "reference"]')
+MARKED_WITH_ALL = MARKED.format(options="")
+
+BENCHMARK = """
+def test_it(benchmark):
+    benchmark.pedantic(int, rounds=1)
+"""
+
+COUNTING = """
+import json
+import sys
+
+counts = dict.fromkeys({heavy}, 0)
+
+
+class Counter:
+    def find_spec(name, path, target=None):
+        if name in counts:
+            counts[name] += 1
+
+
+sys.meta_path.insert(0, Counter)
+
+
+def pytest_unconfigure():
+    print("imported:", json.dumps(counts))
+"""
+
+WITHOUT_TORCH, WITH_ALL = "marked test, differences and the engine", "marked test, all methods"
+
+
+def command(contestant: str, source: str, folder: Path, *more: str) -> list[str]:
+    """The command line that runs pytest on a file of this source, with one plugin or none."""
+    file = folder / f"test_{abs(hash(source))}.py"
+    file.write_text(source, encoding="utf-8")
+    installed = {entry.name for entry in entry_points(group="pytest11")} - {PLUGINS.get(contestant)}
+    left_out = [part for name in sorted(installed) for part in ("-p", f"no:{name}")]
+    line = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *left_out]
+    return [*line, *more, f"--rootdir={folder}", str(file)]
+
+
+def environment() -> dict[str, str]:
+    """As it is for a user: what was compiled once is read the next time."""
+    return {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE" and k[:7] != "PYTEST_"}
+
+
+def started(line: Sequence[str]) -> tuple[str, str]:
+    """Run it to the end, and return what it wrote to the standard output and error."""
+    done = subprocess.run(line, env=environment(), capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise AssertionError(done.stdout + done.stderr)
+    return done.stdout, done.stderr
+
+
+def compared(contestants: dict[str, Sequence[str]], rounds: int) -> dict[str, list[float]]:
+    """Milliseconds on the processor's clock of each process, in rounds in which they take turns.
+
+    The first round is not counted: in it the files of the test and of the package may have to be compiled.
+    """
+    runs: dict[str, Callable[[], object]] = {
+        name: partial(started, line) for name, line in contestants.items()
+    }
+    seconds = timing.of_children(runs, rounds if rounds == 1 else rounds + 1)
+    return {name: [s * 1e3 for s in found][-rounds:] for name, found in seconds.items()}
+
+
+def over(times: Sequence[float], base: Sequence[float]) -> float:
+    """How many milliseconds more than the base: the median of the rounds' differences."""
+    return statistics.median(a - b for a, b in zip(times, base, strict=True))
+
+
+def row(name: str, times: Sequence[float], base: Sequence[float]) -> list[str]:
+    """A line of a table: the time, what it is over the base, and what of it."""
+    middle = statistics.median(times)
+    return [name, *figures(middle, over(times, base), middle / statistics.median(base))]
+
+
+def unused(folder: Path, quick: bool) -> Table:
+    """Tests that know nothing of the plugins."""
+    rows, aims = [], []
+    for tests in (1,) if quick else (1, 1000):
+        source = UNUSED.format(tests=tests)
+        lines = {who: command(who, source, folder) for who in (BARE, OURS, PEER)}
+        times = compared(lines, 1 if quick else 31)
+        of = f"{tests:,} test{'s' if tests > 1 else ''}"
+        rows += [row(f"{of}, {who}", times[who], times[BARE]) for who in times]
+        if tests == 1:
+            aims.append(Aim(f"{OURS} over {BARE}, {of}, ms", UNUSED_MS, over(times[OURS], times[BARE])))
+    return Table(
+        "Installed and unused",
+        "pytest on a file of tests that do nothing, without any plugin, with this one and with "
+        "`pytest-benchmark`.",
+        ["", "ms", "over bare, ms", "of bare"],
+        rows,
+        aims,
+    )
+
+
+def used(folder: Path, quick: bool) -> Table:
+    """One test that uses a plugin, beside one that imports the same libraries without it."""
+    groups = {
+        "`@given`, numpy": {
+            BARE: (BARE, DRAWN.format(more="")),
+            WITHOUT_TORCH: (OURS, MARKED_WITHOUT_TORCH),
+        },
+        "`@given`, numpy and torch": {
+            BARE: (BARE, DRAWN.format(more="import torch")),
+            WITH_ALL: (OURS, MARKED_WITH_ALL),
+        },
+        "empty test": {
+            BARE: (BARE, UNUSED.format(tests=1)),
+            "`benchmark.pedantic`, one round": (PEER, BENCHMARK),
+        },
+    }
+    if quick:
+        # To import torch takes longer than all else here.
+        del groups["`@given`, numpy and torch"]
+    rows = []
+    for base, contestants in groups.items():
+        lines = {name: command(who, source, folder) for name, (who, source) in contestants.items()}
+        times = compared(lines, 1 if quick else 7)
+        rows += [row(f"{BARE}, {base}" if who == BARE else who, times[who], times[BARE]) for who in times]
+    return Table(
+        "Used",
+        "One test of one example. Beside it stands a test without the plugin that imports the same "
+        "libraries, and draws the same number with Hypothesis.",
+        ["", "ms", "over the bare one, ms", "of the bare one"],
+        rows,
+    )
+
+
+def entry_point(quick: bool) -> float:
+    """Milliseconds to import what pytest loads, with all that it imports and pytest itself does not."""
+    started_by_pytest = "from _pytest.config import get_config; get_config()"
+    line = [sys.executable, "-X", "importtime", "-c", f"{started_by_pytest}; import {ENTRY}"]
+    found = [started(line)[1].splitlines()[-1] for _ in range(1 if quick else 31)]
+    assert all(last.endswith(f"| {ENTRY}") for last in found), found
+    return statistics.median(int(last.split("|")[1]) / 1e3 for last in found)
+
+
+def imports(folder: Path, quick: bool) -> Table:
+    """What is imported, and how often."""
+    sources = {
+        "unused": (UNUSED.format(tests=1), ()),
+        WITHOUT_TORCH: (MARKED_WITHOUT_TORCH, ("numpy", "hypothesis")),
+        **({} if quick else {WITH_ALL: (MARKED_WITH_ALL, HEAVY)}),
+    }
+    (folder / "conftest.py").write_text(COUNTING.format(heavy=HEAVY), encoding="utf-8")
+    rows, most = [], 0
+    for name, (source, needed) in sources.items():
+        output = started(command(OURS, source, folder, "-s"))[0]
+        counts = json.loads(output.partition("imported: ")[2].splitlines()[0])
+        # Another way to import, that is not seen, would make the numbers worthless.
+        assert {library for library in HEAVY if counts[library]} == set(needed), (name, counts)
+        most = max(most, *counts.values())
+        rows.append([name, *(str(counts[library]) for library in HEAVY)])
+    ms = entry_point(quick)
+    return Table(
+        "Imports",
+        f"How often each heavy library is looked for, to be imported. `{ENTRY}`, which pytest loads, takes "
+        f"{figures(ms)[0]} ms with all that it imports and pytest itself does not, by "
+        "`python -X importtime`, which makes imports slower.",
+        ["", *HEAVY],
+        rows,
+        [
+            Aim(f"import of `{ENTRY}`, ms", UNUSED_MS, ms),
+            Aim("imports of a heavy library", 1, most),
+        ],
+    )
+
+
+def run(quick: bool) -> Iterator[Table]:
+    """All of it; `quick` in one round."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        yield unused(folder, quick)
+        yield used(folder, quick)
+        yield imports(folder, quick)
