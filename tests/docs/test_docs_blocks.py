@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import doctest
+import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import following
 import pytest
 from pages import PAGES, ROOT, blocks
-
-PYTHON = {"python", "pycon"}
 
 
 def named(page):
@@ -23,12 +23,34 @@ def test_the_pages_are_found():
     assert {"README.md", "docs/tutorial/backpropagation.md", "docs/howto/gate_ci.md"} <= found
 
 
+# What a block may be for, by its language. Each of these is run, compared or read by a test.
+PYTEST = re.compile(r"run with pytest(, needs (?P<package>\w+))?")
+NOTES = {
+    "python": (following.FILE, PYTEST, re.compile("example")),
+    "pycon": (re.compile(""),),
+    "sh": (following.RUN, re.compile(r"command: [\w-]+"), re.compile("")),
+    "text": (re.compile("prints|message|main-job ends with|sketch"),),
+    "toml": (following.FILE, re.compile("")),
+    "yaml": (following.FILE,),
+    "diff": (following.EDIT,),
+}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=named)
-def test_every_python_block_is_run_by_one_of_these_tests(page):
+def test_every_block_is_held_by_a_test(page):
     for block in blocks(page):
-        if block.language == "python":
-            assert block.note in ("run with pytest", "example"), f"{named(page)}:{block.line}"
-        assert block.language not in ("py", "python3", "pytb"), f"{named(page)}:{block.line}"
+        where = f"{named(page)}:{block.line}"
+        assert block.language in NOTES, f"{where}: {block.language}"
+        assert any(note.fullmatch(block.note) for note in NOTES[block.language]), f"{where}: {block.note}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_fence_is_seen(page):
+    """A block without a language, or one that is indented, would be seen by no test."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    fences = [line for line in lines if line.lstrip().startswith(("```", "~~~"))]
+    directives = sum(line.startswith("```{") for line in fences)
+    assert len(fences) == 2 * (len(blocks(page)) + directives)
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if "pycon" in {b.language for b in blocks(p)}], ids=named)
@@ -41,18 +63,31 @@ def test_sessions_print_what_the_page_says(page):
     assert not failed, "".join(said)
 
 
-@pytest.mark.parametrize(
-    "page", [p for p in PAGES if "run with pytest" in {b.note for b in blocks(p)}], ids=named
-)
-def test_marked_tests_pass(page, pytester):
-    found = [b.text for b in blocks(page) if b.note == "run with pytest"]
-    for number, text in enumerate(found):
-        pytester.path.joinpath(f"test_block_{number}.py").write_text(text, encoding="utf-8")
+def marked_tests():
+    """Every block to be run with pytest: a name for its file, the package it needs, and its text."""
+    for page in PAGES:
+        name = re.sub(r"\W+", "_", named(page).removesuffix(".md"))
+        for number, block in enumerate(blocks(page)):
+            if found := PYTEST.fullmatch(block.note):
+                yield f"test_{name}_{number}.py", found["package"], block.text
+
+
+def test_marked_tests_pass(pytester):
+    # All in one process: to import torch takes longer than all the rest.
+    expected = 0
+    for name, package, text in marked_tests():
+        if package is None or importlib.util.find_spec(package):
+            pytester.path.joinpath(name).write_text(text, encoding="utf-8")
+            expected += text.count("\ndef test_")
     result = pytester.runpytest_subprocess(
-        "-W", "error", "-p", "no:cacheprovider", "--gradcheck-profile=quick"
+        "-W", "error", "-p", "no:cacheprovider", "-p", "no:xdist", "--gradcheck-profile=quick"
     )
     assert result.ret == 0
-    assert result.parseoutcomes()["passed"] == sum(text.count("\ndef test_") for text in found)
+    assert result.parseoutcomes() == {"passed": expected}
+
+
+def test_pages_that_need_another_package_name_it():
+    assert {package for _, package, _ in marked_tests()} == {None, "jax", "scipy", "numdifftools"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

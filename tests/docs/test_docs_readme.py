@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import re
 import subprocess
 import sys
 
 import pytest
 from pages import ROOT, blocks, noted
+from printed import same_text
 from processes import run_pytest
 
 README = ROOT / "README.md"
 WRONG = ROOT / "docs/examples/test_wrong_backward.py"
-
-NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]\d+)?")
-
-
-def same_text(shown, printed):
-    """Compare the words exactly, and numbers as far as another processor gives the same ones."""
-    lines = shown.strip().splitlines()
-    others = printed.strip().splitlines()
-    if len(lines) != len(others):
-        return False
-    return all(_same_line(a, b) for a, b in zip(lines, others, strict=True))
-
-
-def _same_line(a, b):
-    # The pasted input must be the one that is printed, to the last digit.
-    if "@example" in a or "@example" in b:
-        return a == b
-    words = [" ".join(NUMBER.sub("#", line).split()) for line in (a, b)]
-    if words[0] != words[1]:
-        return False
-    for left, right in zip(NUMBER.finditer(a), NUMBER.finditer(b), strict=True):
-        # An error bar is an estimate of rounding, and rounding differs between processors.
-        bar = a[: left.start()].rstrip().endswith("±")
-        x, y = float(left[0]), float(right[0])
-        if not (0.01 < x / y < 100 if bar and x and y else math.isclose(x, y, rel_tol=1e-2 if bar else 1e-6)):
-            return False
-    return True
 
 
 @pytest.fixture(scope="module")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import textwrap
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import hypothesis.core
 import pytest
 from hypothesis import settings
+from inner import Keeper
 
 HEADER = """
 import numpy as np
@@ -36,27 +35,6 @@ from hypothesis import settings
 settings.register_profile("project", max_examples=5, database=None, derandomize=True)
 settings.load_profile("project")
 """
-
-
-class Keeper:
-    """Keeps what inner runs import, other than their own files.
-
-    pytester forgets the modules that a run was the first to import. NumPy and torch cannot be imported
-    twice.
-    """
-
-    def __init__(self) -> None:
-        self.modules: dict[str, ModuleType] = {}
-
-    def pytest_unconfigure(self, config: pytest.Config) -> None:
-        own = str(config.rootpath)
-        for name, module in sys.modules.items():
-            if not str(getattr(module, "__file__", None)).startswith(own):
-                self.modules.setdefault(name, module)
-
-    def restore(self) -> None:
-        for name, module in self.modules.items():
-            sys.modules.setdefault(name, module)
 
 
 class Project:

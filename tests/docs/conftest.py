@@ -1,0 +1,76 @@
+"""Commands of the pages, run in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import runpy
+import sys
+
+import hypothesis.core
+import pytest
+from hypothesis import settings
+from inner import Keeper
+
+from pytest_gradcheck.__main__ import main
+from reference_engine.rules.table import PRIMITIVES
+
+# Few examples, and the same ones in every run: what is held here is the page.
+settings.register_profile("followed", max_examples=10, derandomize=True, database=None, deadline=None)
+FLAGS = ("-W", "error", "-p", "no:xdist", "-p", "no:cacheprovider", "--hypothesis-profile=followed")
+
+
+class Reader:
+    """Somebody who does what a page says, in a directory, without a process for each command."""
+
+    def __init__(self, pytester, keeper):
+        self.pytester = pytester
+        self.keeper = keeper
+        self.path = pytester.path
+        self.primitives = dict(PRIMITIVES)
+
+    def run(self, words):
+        """Run the words of a command; its exit status and what it printed."""
+        if words[0] == "pip":
+            return 0, ""  # what is installed is held elsewhere
+        if words[0] == "pytest":
+            done = self.pytester.runpytest_inprocess(*FLAGS, *words[1:], plugins=[self.keeper])
+            self.keeper.restore()
+            self.forget()
+            return int(done.ret), "\n".join([*done.outlines, *done.errlines])
+        said = io.StringIO()
+        status = 0
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            if words[:3] == ["python", "-m", "pytest_gradcheck"]:
+                status = main(words[3:])
+            else:
+                (program,) = words[1:]
+                runpy.run_path(program, run_name="__main__")
+        return status, said.getvalue()
+
+    def forget(self):
+        """Drop the primitives that a run has defined, as the end of a process does."""
+        for name in PRIMITIVES.keys() - self.primitives.keys():
+            del PRIMITIVES[name]
+
+
+@pytest.fixture
+def keeper():
+    # Before pytester looks: it forgets what a run was the first to import; torch cannot be imported twice.
+    pytest.importorskip("torch", reason="the guides are about torch too")
+    keeper = Keeper()
+    yield keeper
+    keeper.restore()
+
+
+# The keeper comes first, and so has the last word when pytester has forgotten what a run imported.
+@pytest.fixture
+def reader(keeper, pytester, monkeypatch):
+    monkeypatch.setattr(hypothesis.core, "global_force_seed", None)
+    # A file that is edited within a second, and no longer than before, would be taken from its bytecode.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    for name in ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS"):
+        monkeypatch.delenv(name, raising=False)
+    before = settings.get_current_profile_name()
+    yield Reader(pytester, keeper)
+    settings.load_profile(before)

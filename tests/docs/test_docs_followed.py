@@ -1,0 +1,119 @@
+"""Every page with commands can be followed word by word, in an empty directory."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import following
+import pytest
+from pages import PAGES, ROOT, blocks
+from processes import run_pytest
+
+FOLLOWED = [page for page in PAGES if following.is_followed(page)]
+
+
+def named(page):
+    return str(page.relative_to(ROOT))
+
+
+def test_the_how_to_guides_are_followed():
+    assert {"docs/howto/custom_function.md", "docs/howto/gate_ci.md"} <= set(map(named, FOLLOWED))
+
+
+@pytest.mark.parametrize("page", FOLLOWED, ids=named)
+def test_the_page_can_be_followed(page, reader):
+    following.follow(page, reader.path, reader.run)
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("page", FOLLOWED, ids=named)
+def test_the_page_can_be_followed_as_a_reader_does(page, tmp_path):
+    """As processes of their own, and with the settings that a reader has."""
+
+    def run(words):
+        if words[:1] == ["pip"]:
+            return 0, ""
+        if words[:1] == ["pytest"]:
+            return run_pytest(*words[1:], cwd=tmp_path)
+        done = subprocess.run([sys.executable, *words[1:]], cwd=tmp_path, capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    following.follow(page, tmp_path, run)
+
+
+@pytest.mark.parametrize("page", FOLLOWED, ids=named)
+def test_the_reader_is_told_the_names_of_files(page):
+    """The comments above blocks are not shown: a name stands in the words before the block too."""
+    before = page.read_text(encoding="utf-8").splitlines()
+    for block in blocks(page):
+        found = following.FILE.fullmatch(block.note) or following.EDIT.fullmatch(block.note)
+        if found:
+            words = "\n".join(before[max(block.line - 8, 0) : block.line - 1])
+            words = re.sub(r"<!--.*?-->", "", words)
+            assert f"`{found['name']}`" in words, f"{named(page)}:{block.line}"
+
+
+def follow(text, tmp_path, run):
+    page = tmp_path / "page.md"
+    page.write_text(text, encoding="utf-8")
+    (tmp_path / "reader").mkdir()
+    following.follow(page, tmp_path / "reader", run)
+    return tmp_path / "reader"
+
+
+PAGE = """
+<!-- file: a/b.py -->
+```python
+one = 1
+two = 2
+```
+<!-- edit: a/b.py -->
+```diff
+ one = 1
+-two = 2
++two = 22
+```
+<!-- run, exit 1 -->
+```sh
+pytest -k 'one or two'
+```
+<!-- prints -->
+```text
+first
+...
+2.0 seconds
+```
+"""
+
+
+def test_a_page_is_followed_to_the_letter(tmp_path):
+    ran = []
+
+    def run(words):
+        ran.append(words)
+        return 1, "nought\nfirst\nsecond\n2.0000001 seconds\nlast"
+
+    folder = follow(PAGE, tmp_path, run)
+    assert ran == [["pytest", "-k", "one or two"]]
+    assert (folder / "a/b.py").read_text(encoding="utf-8") == "one = 1\ntwo = 22\n"
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "trouble"),
+    [
+        (0, "first\n2.0 seconds", "ended with 0"),
+        (1, "first\n3.0 seconds", "what is printed is"),
+        (1, "2.0 seconds\nfirst", "what is printed is"),
+        (1, "first", "what is printed is"),
+    ],
+)
+def test_what_is_not_so_is_noticed(status, output, trouble, tmp_path):
+    with pytest.raises(AssertionError, match=trouble):
+        follow(PAGE, tmp_path, lambda words: (status, output))
+
+
+def test_an_edit_that_does_not_fit_is_noticed(tmp_path):
+    with pytest.raises(AssertionError, match=r"b\.py has 0 times"):
+        follow(PAGE.replace(" one = 1\n-two", " one = 2\n-two"), tmp_path, lambda words: (1, ""))
