@@ -270,7 +270,7 @@ class Decision:
         times as long. In coarser dtypes what agrees may do so by luck.
         """
         n, m = self.function.inputs.size, self.function.outputs.size
-        if entries is None or (first.projected and max(n, m) > ENTRYWISE):
+        if entries is None or entries.settled or (first.projected and max(n, m) > ENTRYWISE):
             return entries
         tolerance, every = self.options.tolerance, list(range(n))
         return fill(jacobian, tolerance, np.eye(m), coordinates=every, thorough=True, before=entries)

@@ -155,8 +155,11 @@ class Lines:
         np.abs(ahead, out=ahead), np.abs(behind, out=behind)
         gap = np.abs(right.value - left.value)
         level = np.fmax(np.abs(right.value), np.abs(left.value))
-        sure = 12 if long else 3
-        kink = (gap > sure * (right.uncertainty + left.uncertainty)) & (gap > 1e-6 * level)
+        bars = right.uncertainty + left.uncertainty
+        if not long:
+            # The long ladder has measured what an output that is all but cancelled (1 + erf) wavers by.
+            bars = bars + 8 * self.grain / np.fmin(up[-1], down[-1])
+        kink = (gap > (12 if long else 3) * bars) & (gap > 1e-6 * level)
         # A two-sided difference at a kink is the mean of two slopes and the derivative of nothing.
         central = Estimate(
             central.value, np.where(kink, np.fmax(central.uncertainty, gap), central.uncertainty)

@@ -6,7 +6,9 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from pages import ROOT
 from processes import run_pytest
 
@@ -15,6 +17,13 @@ from docs.search_page.planted import PLANTED
 
 NAMES = [planted.name for planted in PLANTED]
 #: One of each kind, and different ones each time that the table changes.
+#: How many entries of a shrunk example differ from zero where more than two have to.
+FULL = {
+    "no spread": 6,  # all of them equal
+    "a product divided by its factors": 3,  # all but one of them
+    "raveled as it lies in memory": 11,  # the one that differs is told by its place
+    "strides not looked at": 4,
+}
 SAMPLE = list({planted.kind: planted for planted in PLANTED}.values())
 
 
@@ -54,3 +63,32 @@ def test_marked_tests_tell_wrong_gradients_from_right_ones(which: str, tmp_path:
         assert check["verdict"] == ("fail" if which == "wrong" else "pass"), check
         culprit = "user" if planted.library == "numpy" else "torch"
         assert check["culprit"] == (culprit if which == "wrong" else None), check
+        if which == "wrong":
+            assert_is_small(planted, check["reproduce"])
+
+
+def assert_is_small(planted: measure.Planted, reproduce: str) -> None:
+    """A person sees in a shrunk example at once what its gradient is wrong for."""
+    made = {
+        f"test_{planted.name}_wrong": None,
+        "np": np,
+        "torch": torch,
+        "check_gradients": lambda _, x, **__: x,
+    }
+    for name, value in eval(reproduce, made).items():
+        numbers = np.asarray(value.double() if isinstance(value, torch.Tensor) else value)
+        nonzero = numbers[numbers != 0]
+        assert numbers.size <= 12, reproduce
+        # One number, and where that takes two, the two.
+        assert len(np.unique(nonzero)) <= 2, reproduce
+        may_be_zero = (planted.inputs[name].low or 0.0) <= 0.0
+        assert nonzero.size <= (FULL.get(planted.what, 2) if may_be_zero else numbers.size), reproduce
+
+
+@pytest.mark.parametrize("value", ["np.zeros(13)", "np.array([1.0, 2.0, 3.0])", "np.full(3, 2.0)"])
+def test_what_a_person_has_to_think_about_is_not_small(value: str) -> None:
+    first = PLANTED[0]
+    name = next(iter(first.inputs))
+    assert_is_small(first, f"check_gradients(test_{first.name}_wrong, {{{name!r}: np.eye(2)}}, seed=1)")
+    with pytest.raises(AssertionError):
+        assert_is_small(first, f"check_gradients(test_{first.name}_wrong, {{{name!r}: {value}}}, seed=1)")
