@@ -32,11 +32,14 @@ from pytest_gradcheck.core.values import (
     EPS_BY_DTYPE,
     TINY64,
     TINY_BY_DTYPE,
+    contiguous_copy,
     copy_leaf,
     dtype_of,
     in_dtype_of,
+    is_contiguous,
     kind_of,
     like,
+    strides_of,
     to_numpy,
 )
 
@@ -466,7 +469,30 @@ class Problem:
             # a gradient; under no_grad its own autograd.grad has nothing to work on.
             self._grad_mode = True
             with self._no_grad():
-                return self._call(self._requiring_grad(values), double=False)
+                try:
+                    return self._call(self._requiring_grad(values), double=False)
+                except RuntimeError as again:
+                    if str(again) != str(error):
+                        raise
+            raise
+
+    def _blame_layout(self, error: Exception) -> None:
+        """Note on an exception that the layout of the inputs in memory is what raises it, if it is."""
+        scattered = {n: v for n, v in zip(self._names, self._leaves, strict=True) if not is_contiguous(v)}
+        if not scattered:
+            return
+        arguments, substitutions = self._assemble([contiguous_copy(v) for v in self._leaves])
+        self._random.rewind()
+        try:
+            with self._no_grad(), _substituted(substitutions):
+                self._run(arguments)
+        except Exception:
+            return
+        where = ", ".join(f"{n} (strides {strides_of(v)})" for n, v in scattered.items())
+        error.add_note(
+            f"gradcheck: it runs on contiguous copies of {where}; use reshape where it takes a view, or draw "
+            'them with layout="contiguous"'
+        )
 
     def _explain(self, error: Exception) -> None:
         text = str(error)
@@ -483,6 +509,7 @@ class Problem:
                 f"{', '.join(self._arguments)} for {self.name}{signature_text(self.fn)} ({text})",
                 "a tuple is passed by position, a dict by name, anything else as the one argument",
             ) from error
+        self._blame_layout(error)
 
     def _runs_in_double(self) -> bool:
         self.double = True

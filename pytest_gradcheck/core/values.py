@@ -64,6 +64,29 @@ def copy_leaf(value: Any, double: bool) -> Any:
     return _laid_out_like(value, value, copy=True) if isinstance(value, np.ndarray) else value
 
 
+def is_contiguous(value: Any) -> bool:
+    """Whether a leaf lies in memory as it is read; what is no dense array does."""
+    if is_tensor(value):
+        return value.layout is not sys.modules["torch"].strided or bool(value.is_contiguous())
+    return not isinstance(value, np.ndarray) or value.flags.c_contiguous
+
+
+def contiguous_copy(value: Any) -> Any:
+    """Return a copy of a leaf that lies in memory as it is read."""
+    if is_tensor(value):
+        torch = sys.modules["torch"]
+        dense = value.layout is torch.strided
+        return value.detach().clone(memory_format=torch.contiguous_format if dense else torch.preserve_format)
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def strides_of(value: Any) -> tuple[int, ...]:
+    """Return how many entries lie in memory from one index to the next, along each axis."""
+    if is_tensor(value):
+        return tuple(value.stride())
+    return tuple(stride // value.itemsize for stride in value.strides)
+
+
 def _laid_out_like(
     array: np.ndarray[Any, Any], original: np.ndarray[Any, Any], *, copy: bool
 ) -> np.ndarray[Any, Any]:

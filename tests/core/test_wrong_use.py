@@ -1,6 +1,7 @@
 """Every wrong use names the argument, what was got, and what would be right."""
 
 import math
+import re
 import sys
 
 import numpy as np
@@ -170,3 +171,36 @@ def test_torch_gradients_by_hand():
     assert check_gradients(lambda x: (x**3).sum(), x, gradient=lambda x: 3 * x**2).verdict == "pass"
     result = check_gradients(lambda x: (x**3).sum(), x, gradient=lambda x: 2 * x**2)
     assert (result.verdict, result.culprit) == ("fail", "user")
+
+
+def flat(x):
+    return x.view(-1).sin() if isinstance(x, torch.Tensor) else flat_in_place(x)
+
+
+def flat_in_place(x):
+    x.shape = (x.size,)
+    return np.sin(x)
+
+
+@pytest.mark.parametrize(
+    ("x", "strides"),
+    [
+        (torch.ones(3, 2, dtype=torch.float64).mT, r"\(1, 2\)"),
+        (torch.ones(1, 3, dtype=torch.float64).expand(2, 3), r"\(0, 1\)"),
+        (np.ones((3, 4))[:, ::-2], r"\(4, -2\)"),
+    ],
+)
+def test_a_function_that_takes_contiguous_inputs_alone_raises_with_a_note(x, strides):
+    with pytest.raises((RuntimeError, AttributeError)) as caught:
+        check_gradients(flat, x)
+
+    (note,) = caught.value.__notes__
+    assert re.search(rf'contiguous copies of x \(strides {strides}\).*layout="contiguous"', note)
+    assert caught.value.__context__ is None
+
+
+def test_a_function_that_raises_for_contiguous_inputs_too_has_no_note():
+    for x in (torch.ones(3, 2, dtype=torch.float64).mT, torch.ones(2, 3, dtype=torch.float64)):
+        with pytest.raises(RuntimeError) as caught:
+            check_gradients(lambda x: x.view(5), x)
+        assert not hasattr(caught.value, "__notes__")
