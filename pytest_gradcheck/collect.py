@@ -285,7 +285,7 @@ def _check_example(
         return result
 
     if session.search is None:
-        session.search = Search(wanted.max_seconds)
+        session.search = Search(wanted.max_seconds, session.show)
     session.search.look(ask, inputs, session.record)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_gradcheck.aggregate import Aggregate, Recorder
     from pytest_gradcheck.core.results import CheckResult
     from pytest_gradcheck.options import Settings
+    from pytest_gradcheck.progress import Progress
     from pytest_gradcheck.search import Search, Stopped
 
 
@@ -58,11 +59,30 @@ class Session:
 
         return Aggregate()
 
+    @functools.cached_property
+    def progress(self) -> Progress | None:
+        """Shows how far a search is; None where there is no place for it."""
+        from pytest_gradcheck import progress
+
+        return progress.of(self._config)
+
     def begin(self) -> None:
         """Start counting for a test, or for one more run of it."""
         if self.in_use:
             self.recorder.begin()
         self.search = None
+        if "progress" in vars(self) and self.progress is not None:
+            self.progress.begin()
+
+    def show(self, text: Callable[[], str]) -> None:
+        """Show how far the running test's search is, where somebody looks."""
+        if self.progress is not None and self.item is not None:
+            self.progress.show(self.item.name, text)
+
+    def erase(self) -> None:
+        """Take what is shown off the terminal."""
+        if "progress" in vars(self) and self.progress is not None:
+            self.progress.erase()
 
     @property
     def stopped(self) -> Stopped | None:
@@ -100,6 +120,8 @@ class Session:
         told = self.settings_in_force().options_for_check(options)
         result = check_in_test(fn, inputs, rules=self.rules, **told)
         self.record(result)
+        tally = self.recorder.tally
+        self.show(lambda: f"{tally.conclusive + tally.inconclusive} checks made")
         if "hypothesis" in sys.modules and sys.modules["hypothesis"].currently_in_test_context():
             tell(result)
         if result.verdict is Verdict.FAIL:

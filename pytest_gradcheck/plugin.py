@@ -86,6 +86,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid}: gradcheck: {problem}")
 
 
+def pytest_enter_pdb(config: pytest.Config) -> None:
+    """Leave the terminal to the debugger."""
+    config.stash[SESSION_KEY].erase()
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Ask the project for the gradients that it registers, where they are to be listed."""
     ours = session.config.stash[SESSION_KEY]
@@ -126,6 +131,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
         with _examples(item) if session.in_use else contextlib.nullcontext():
             yield
     finally:
+        session.erase()
         if session.search is not None:
             session.search.end()
     # Asked again: the test may have taken a fixture by `request.getfixturevalue`.

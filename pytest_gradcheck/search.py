@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from pytest_gradcheck.core.method_names import DIFFERENCE_METHODS
 from pytest_gradcheck.core.results import CheckResult, GradientMismatch, Verdict
+from pytest_gradcheck.progress import time_left
 
 #: A difference below this share of the tolerance is nothing to climb on.
 NOTABLE = 0.1
@@ -44,8 +45,14 @@ class Search:
     to the end. Where that look sees no such failure, the test fails by the first one that was seen in full.
     """
 
-    def __init__(self, max_seconds: float | None) -> None:
+    def __init__(
+        self,
+        max_seconds: float | None,
+        show: Callable[[Callable[[], str]], None] = lambda text: None,
+    ) -> None:
+        """Begin to search; ``show`` is told after each example how to say how far the search is."""
         self.stopped: Stopped | None = None
+        self._show = show
         self._max_seconds = max_seconds
         self._start = time.monotonic()
         self._examples = 0
@@ -73,8 +80,10 @@ class Search:
             self._examples += 1
             record(result)
             tell(result)
+            self._show(self._how_far)
         else:
             known = self._look_again(ask, inputs)
+            self._show(self._how_far)
             if known is None:
                 return
             result = known
@@ -87,6 +96,17 @@ class Search:
         if self._lowered is not None:
             settings, before = self._lowered
             settings._max_examples = before
+
+    def _how_far(self) -> str:
+        """``example 41 of 100, 12 s left``."""
+        from hypothesis import settings
+
+        if self._first:
+            return f"wrong gradient, {len(self._failed) + len(self._passed)} variants tried"
+        default: Any = settings.default
+        elapsed, of = time.monotonic() - self._start, default.max_examples
+        left = time_left(elapsed, self._examples, of, self._max_seconds)
+        return f"example {self._examples} of {of}, {left}"
 
     def _look_again(self, ask: Ask, inputs: dict[str, Any]) -> CheckResult | None:
         """Return what is found at a variant of a failing point, or None where it does not matter."""
