@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent), str(HERE)]
-
-import pictures  # noqa: E402  found by the path above
+sys.path.insert(0, str(HERE.parent))
 
 import pytest_gradcheck  # noqa: E402  found by the path above, installed or not
 
@@ -32,12 +29,3 @@ autodoc_typehints = "none"
 
 html_theme = "furo"
 html_title = "pytest-gradcheck"
-
-
-def _draw(_: Any) -> None:
-    pictures.write(HERE / "_build")
-
-
-def setup(app: Any) -> None:
-    """Hook into the build."""
-    app.connect("builder-inited", _draw)

@@ -1,12 +1,25 @@
-"""The pictures on these pages, drawn by the engine itself, so that they show what the code draws today."""
+"""Write the pictures on these pages: graphs, drawn by the engine itself, and plots.
+
+python docs/pictures.py            writes docs/images/*.svg
+python docs/pictures.py --check    fails if one is not what would be written
+"""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from reference_engine import Drawing, Tensor, draw, log_softmax, name_scope, softmax
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs/images"
+if __name__ == "__main__":
+    # In place of docs/, as in coverage.py.
+    sys.path[0] = str(ROOT)
+
+from docs.plots import PLOTS  # noqa: E402  found by the path above
+from reference_engine import Drawing, Tensor, draw, log_softmax, name_scope, softmax  # noqa: E402  as above
 
 
 def tutorial() -> Drawing:
@@ -74,8 +87,26 @@ def _weights(random: np.random.Generator, rows: int, columns: int) -> Tensor:
 PICTURES = {"graph.svg": tutorial, "mlp.svg": mlp, "transformer.svg": transformer}
 
 
-def write(folder: Path) -> None:
-    """Write every picture into `folder`."""
-    folder.mkdir(exist_ok=True)
-    for name, picture in PICTURES.items():
-        picture().save(folder / name)
+def drawn() -> dict[str, str]:
+    """The text of every picture, by the name of its file."""
+    return {name: picture().svg for name, picture in (PICTURES | PLOTS).items()}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the pictures, or compare them with `--check`; the exit status."""
+    if list(arguments) not in ([], ["--check"]):
+        print(f"usage: python docs/pictures.py [--check], got {' '.join(arguments)}", file=sys.stderr)
+        return 2
+    status = 0
+    for name, text in drawn().items():
+        path = FOLDER / name
+        if not arguments:
+            path.write_text(text, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != text:
+            print(f"{path} is not what would be written: run python docs/pictures.py", file=sys.stderr)
+            status = 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import gc
 import graphlib
-import importlib.util
 import re
 from contextlib import ExitStack
 
 import numpy as np
 import pytest
 from engine_pictures import Seen, faults
-from pages import PAGES, ROOT
 
+from docs.pictures import PICTURES
 from reference_engine import Tensor, draw, name_scope
 from reference_engine.draw import columns as columns_module
 from reference_engine.draw import heights as heights_module
@@ -21,16 +20,6 @@ from reference_engine.draw.columns import Wire
 from reference_engine.draw.text import constant_lines, shorten, width_in_cells
 
 DIRECTIONS = ("right", "down")
-
-
-def docs_pictures():
-    spec = importlib.util.spec_from_file_location("pictures", ROOT / "docs/pictures.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-PICTURES = docs_pictures().PICTURES
 
 
 def arrows(dot):
@@ -556,11 +545,3 @@ def test_what_the_pictures_of_the_pages_show():
     texts = Seen(PICTURES["transformer.svg"]().svg).texts
     assert texts.count("attention") == texts.count("feed forward") == 2
     assert "14 values, 11 operations" in texts
-
-
-def test_pages_show_pictures_that_are_drawn(tmp_path):
-    docs_pictures().write(tmp_path / "pictures")
-    drawn = {path.name for path in (tmp_path / "pictures").iterdir()}
-    for page in PAGES:
-        for name in re.findall(r"_build/([\w.-]+\.svg)", page.read_text(encoding="utf-8")):
-            assert name in drawn, page
