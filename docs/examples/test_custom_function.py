@@ -1,9 +1,16 @@
-"""A custom autograd.Function with a backward written by hand, to second order."""
+"""A custom activation, an autograd.Function with a backward written by hand, to second order.
+
+PLANT_FAULT=1 forgets one of the two terms of the derivative of a product.
+"""
+
+import os
 
 import pytest
 import torch
 
 from pytest_gradcheck import tensors
+
+PLANT_FAULT = os.environ.get("PLANT_FAULT") == "1"
 
 
 class Swish(torch.autograd.Function):
@@ -18,7 +25,10 @@ class Swish(torch.autograd.Function):
     def backward(ctx, grad_output):
         (x,) = ctx.saved_tensors
         s = torch.sigmoid(x)
-        return grad_output * (s + x * s * (1 - s))
+        slope = s + x * s * (1 - s)
+        if PLANT_FAULT:
+            slope = s
+        return grad_output * slope
 
 
 @pytest.mark.gradcheck(x=tensors((2, 3), min_value=-6, max_value=6), order=2)

@@ -1,4 +1,9 @@
-"""A logistic regression in NumPy whose gradient was worked out on paper."""
+"""A logistic regression in NumPy whose gradient was worked out on paper, and the training that needs it.
+
+PLANT_FAULT=1 forgets the 2 of the derivative of a square.
+"""
+
+import os
 
 import numpy as np
 import pytest
@@ -6,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_gradcheck import arrays
+
+PLANT_FAULT = os.environ.get("PLANT_FAULT") == "1"
 
 FEATURES = np.array([[1.0, 0.5, -1.2], [1.0, -0.3, 0.8], [1.0, 2.0, 0.1], [1.0, -1.5, -0.4]])
 LABELS = np.array([1.0, 0.0, 1.0, 0.0])
@@ -20,7 +27,10 @@ def loss(weights, penalty):
 
 def loss_gradient(weights, penalty):
     probabilities = 1.0 / (1.0 + np.exp(-(FEATURES @ weights)))
-    by_weights = FEATURES.T @ (probabilities - LABELS) / len(LABELS) + 2.0 * penalty * weights
+    by_square = 2.0 * weights
+    if PLANT_FAULT:
+        by_square = weights
+    by_weights = FEATURES.T @ (probabilities - LABELS) / len(LABELS) + penalty * by_square
     by_penalty = np.sum(weights**2)
     return by_weights, by_penalty
 
@@ -40,3 +50,12 @@ def test_loss_at_the_start(gradcheck):
 @given(weights=arrays(3, min_value=-4, max_value=4))
 def test_loss_without_penalty(gradcheck, weights):
     gradcheck(lambda w: loss(w, 0.0), weights, gradient=lambda w: loss_gradient(w, 0.0)[0])
+
+
+def test_training_ends_where_the_gradient_vanishes():
+    weights, penalty = np.zeros(3), 0.1
+    for _ in range(200):
+        weights = weights - 0.5 * loss_gradient(weights, penalty)[0]
+    assert loss(weights, penalty) < loss(np.zeros(3), penalty)
+    assert np.linalg.norm(loss_gradient(weights, penalty)[0]) < 1e-6
+    assert np.array_equal(FEATURES @ weights > 0, LABELS == 1)
