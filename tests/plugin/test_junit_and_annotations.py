@@ -99,14 +99,31 @@ def test_nobody_is_told_twice(project: Any, monkeypatch: pytest.MonkeyPatch) -> 
     assert "::error" not in project.run().stdout.str()
 
 
-@given(st.text(), st.text())
-def test_no_text_ends_a_command(name: str, message: str) -> None:
+def as_github_reads_it(text: str) -> str:
+    for sign in "\r\n:,":
+        text = text.replace(f"%{ord(sign):02X}", sign)
+    return text.replace("%25", "%")
+
+
+pieces = st.sampled_from(
+    ["%", "%0A", "%25", "::", "\n::error::x", "\r", ",", "=", "\x1b[0m", "]]>", "\u2028", "a"]
+)
+
+
+@given(*[st.text() | st.lists(pieces).map("".join)] * 2)
+def test_a_command_is_one_line_and_says_what_was_said(name: str, message: str) -> None:
     check = {"nodeid": f"t.py::{name}", "name": name, "verdict": "fail", "xfail": None, "worst": None}
     check |= {"message": message or "m", "location": {"path": f"{name}.py", "line": 3}}
-    (line,) = commands([check], [], Path("/root"), "/root")
+    rule = {"rule": "fail", "found": name, "remedy": message}
+    broken, line = commands([check], [rule], Path("/root"), None)
+    assert (
+        as_github_reads_it(broken.partition("::error title=gradcheck%3A fail::")[2]) == f"{name}; {message}"
+    )
     assert len(re.split("[\r\n]", line)) == 1
     match = re.fullmatch("::error file=([^:,]*),line=3,title=gradcheck%3A ([^:,]*)::(.*)", line, re.DOTALL)
     assert match is not None
+    file, title, said = map(as_github_reads_it, match.groups())
+    assert (file, title, said) == ((Path("/root") / f"{name}.py").as_posix(), f"t.py::{name}", message or "m")
 
 
 def test_only_the_worst_are_shown() -> None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
+from report_readers import standings
+
+from pytest_gradcheck.reports import FORMATS
 
 # Three more processes each: with workers in the sweep.
 WORKERS = [0, pytest.param(2, marks=pytest.mark.sweep)]
@@ -28,46 +33,88 @@ def test_known(gradcheck):
 def test_undecided(gradcheck):
     gradcheck(lambda x: x * x, 1.0, methods=("central", "forward"), name="undecided")
 """
-FORMATS = {"json": "r.json", "html": "r.html", "markdown": "r.md", "sarif": "r.sarif"}
-VERDICTS = {
-    "test_it.py::test_right[a|b]": "pass",
-    "test_it.py::test_right[<b>]": "pass",
-    "test_it.py::test_wrong": "fail",
-    "test_it.py::test_known": "fail",
-    "test_it.py::test_undecided": "inconclusive",
-}
-SIGNS = {"❌ fail": "fail", "❎ expected fail": "fail", "❔ inconclusive": "inconclusive", "✅ pass": "pass"}
-
-
-def of_json(text: str) -> dict[str, str]:
-    return {check["nodeid"]: check["verdict"] for check in json.loads(text)["checks"]}
-
-
-def of_html(text: str) -> dict[str, str]:
-    found = re.search('<script type="application/json" id="report">(.*?)</script>', text, re.DOTALL)
-    assert found is not None
-    return of_json(found[1])
-
-
-def of_markdown(text: str) -> dict[str, str]:
-    rows = re.findall(r"^\| (\S+ [\w ]+) \| `(.*?)` \| `", text, re.MULTILINE)
-    return {nodeid.replace("\\|", "|"): SIGNS[sign] for sign, nodeid in rows}
-
-
-def of_sarif(text: str) -> dict[str, str]:
-    (run,) = json.loads(text)["runs"]
-    stated = {v["nodeid"]: v["verdict"] for v in run["properties"]["verdicts"]}
-    for result in run["results"]:
-        assert stated[result["properties"]["nodeid"]] == result["properties"]["verdict"]
-    return stated
+PATHS = {"json": "r.json", "html": "r.html", "markdown": "r.md", "sarif": "r.sarif"}
+STANDINGS = [
+    ("test_it.py::test_known", "test_known.<locals>.<lambda>", "xfail"),
+    ("test_it.py::test_right[<b>]", "test_right", "pass"),
+    ("test_it.py::test_right[a|b]", "test_right", "pass"),
+    ("test_it.py::test_undecided", "undecided", "inconclusive"),
+    ("test_it.py::test_wrong", "test_wrong", "fail"),
+]
 
 
 @pytest.mark.parametrize("workers", WORKERS)
 def test_every_format_says_the_same(project: Any, workers: int) -> None:
     project.write(test_it=SOURCE)
-    project.run(*(f"--gradcheck-report={path}" for path in FORMATS.values()), workers=workers)
-    for name, read in (("json", of_json), ("html", of_html), ("markdown", of_markdown), ("sarif", of_sarif)):
-        assert read((project.path / FORMATS[name]).read_text(encoding="utf-8")) == VERDICTS, name
+    project.run(*(f"--gradcheck-report={path}" for path in PATHS.values()), workers=workers)
+    for name, path in PATHS.items():
+        assert standings(name, (project.path / path).read_text(encoding="utf-8")) == STANDINGS, name
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+def test_what_cannot_be_written_is_told_and_keeps_nothing_else_from_it(project: Any) -> None:
+    """Every format to a disk that is full, and one to where all is well."""
+    project.write(test_it=SOURCE)
+    flags = []
+    for name in FORMATS:
+        (project.path / f"full-{name}").symlink_to("/dev/full")
+        flags.append(f"--gradcheck-report={name}:full-{name}")
+    result = project.run(*flags, "--gradcheck-report=r.json")
+    result.assert_outcomes(passed=3, failed=1, xfailed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    for name in FORMATS:
+        line = f"gradcheck: report: *full-{name} not written: No space left on device; choose another path"
+        result.stdout.fnmatch_lines([line])
+    assert standings("json", (project.path / "r.json").read_text(encoding="utf-8")) == STANDINGS
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+@pytest.mark.sweep
+def test_two_runs_that_write_the_same_paths_at_the_same_time(project: Any) -> None:
+    """What is replaced is one of them and whole; what is appended is both."""
+    project.write(
+        test_it="""
+        import os, time
+
+        @pytest.mark.parametrize("run", ["one", "two"])
+        def test_a(gradcheck, run):
+            gradcheck(lambda x: x * x, 1.0)
+            open(run, "w").close()
+            while not (os.path.exists("one") and os.path.exists("two")):
+                time.sleep(0.01)
+        """
+    )
+    flags = [f"--gradcheck-report={path}" for path in (*PATHS.values(), "markdown-append:summary")]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *flags]
+    runs = [subprocess.Popen([*command, "-k", run], cwd=project.path) for run in ("one", "two")]
+    assert [run.wait(300) for run in runs] == [0, 0]
+    both = [(f"test_it.py::test_a[{run}]", "test_a.<locals>.<lambda>", "pass") for run in ("one", "two")]
+    for name, path in PATHS.items():
+        (found,) = standings(name, (project.path / path).read_text(encoding="utf-8"))
+        assert found in both
+    summary = (project.path / "summary").read_text(encoding="utf-8")
+    assert standings("markdown-append", summary) == both
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_thousand_checks(project: Any, workers: int) -> None:
+    project.write(
+        test_it="""
+        @pytest.mark.parametrize("n", range(1000))
+        def test_a(gradcheck, n):
+            gradient = {0: wrong, 1: right}.get(n % 3)
+            methods = ("central",) if n % 3 == 2 else ("central", "user")
+            gradcheck(lambda x: x * x, 1.0, gradient=gradient, methods=methods, name="f")
+        """
+    )
+    flags = [f"--gradcheck-report={path}" for path in (*PATHS.values(), "markdown-append:summary")]
+    result = project.run(*flags, "-q", "--no-header", "-r", "N", "--tb=no", workers=workers)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    verdicts = ("fail", "pass", "inconclusive")
+    expected = sorted((f"test_it.py::test_a[{n}]", "f", verdicts[n % 3]) for n in range(1000))
+    for name, path in (*PATHS.items(), ("markdown-append", "summary")):
+        assert standings(name, (project.path / path).read_text(encoding="utf-8")) == expected, name
 
 
 def test_a_finding_has_the_line_of_its_test(project: Any) -> None:

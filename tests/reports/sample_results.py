@@ -42,12 +42,22 @@ def result(verdict: str = "pass", *, margin: float = 0.5, name: str = "f", **cha
     return CheckResult(**{**fields, **changes})
 
 
-def report(*named: tuple[str, CheckResult], marked: Iterable[str] = (), **parts: Any) -> dict[str, Any]:
-    """Return the report of a session in which tests, by their nodeids, had these results."""
+def report(
+    *named: tuple[str, CheckResult],
+    marked: Iterable[str] = (),
+    xfail: Iterable[tuple[str, str]] = (),
+    **parts: Any,
+) -> dict[str, Any]:
+    """Return the report of a session in which tests, by their nodeids, had these results.
+
+    ``xfail`` are nodeids and the reasons for which their failures are expected.
+    """
     recorder, aggregate = Recorder(), Aggregate()
     for nodeid, one in named:
         recorder.add(nodeid, one)
     aggregate.take(recorder.drain({"path": "t.py", "line": 3}))
     for nodeid in marked:
         aggregate.mark(nodeid)
+    for nodeid, reason in xfail:
+        aggregate.expect_failure(nodeid, reason or "no reason given")
     return json_report.build(aggregate.checks(), aggregate.unchecked(), **parts)
