@@ -20,7 +20,7 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT)
 
 from docs.coverage_page import autograd_part, numpy_part, scipy_part  # noqa: E402  found by the path above
-from docs.coverage_page.command import write_or_check  # noqa: E402  the same
+from docs.written import write_or_check  # noqa: E402  the same
 
 INTRODUCTION = """\
 <!-- Written by docs/coverage.py from the engine's tables: change those, and run it again. -->
@@ -48,7 +48,7 @@ def page() -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the page, or compare it with `--check`; the exit status."""
-    return write_or_check(arguments, "docs/coverage.py", PAGE, page)
+    return write_or_check(arguments, "docs/coverage.py", lambda: {PAGE: page()})
 
 
 if __name__ == "__main__":

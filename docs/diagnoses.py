@@ -17,6 +17,7 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT)
 
 from docs.diagnoses_page.faults import BY_HAND, CAUSES, PROPERTIES, RAISES, SECOND, VALUES, Fault  # noqa: E402  found by the path above
+from docs.written import write_or_check  # noqa: E402  as above
 from pytest_gradcheck import check_gradients  # noqa: E402  as above
 
 INTRODUCTION = """\
@@ -79,16 +80,7 @@ def page() -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the page, or compare it with `--check`; the exit status."""
-    if list(arguments) not in ([], ["--check"]):
-        print(f"usage: python docs/diagnoses.py [--check], got {' '.join(arguments)}", file=sys.stderr)
-        return 2
-    text = page()
-    if not arguments:
-        PAGE.write_text(text, encoding="utf-8")
-    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-        print(f"{PAGE} is not what the checks say: run python docs/diagnoses.py", file=sys.stderr)
-        return 1
-    return 0
+    return write_or_check(arguments, "docs/diagnoses.py", lambda: {PAGE: page()})
 
 
 if __name__ == "__main__":

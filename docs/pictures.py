@@ -19,6 +19,7 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT)
 
 from docs.plots import PLOTS  # noqa: E402  found by the path above
+from docs.written import write_or_check  # noqa: E402  as above
 from reference_engine import Drawing, Tensor, draw, log_softmax, name_scope, softmax  # noqa: E402  as above
 
 
@@ -94,18 +95,9 @@ def drawn() -> dict[str, str]:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the pictures, or compare them with `--check`; the exit status."""
-    if list(arguments) not in ([], ["--check"]):
-        print(f"usage: python docs/pictures.py [--check], got {' '.join(arguments)}", file=sys.stderr)
-        return 2
-    status = 0
-    for name, text in drawn().items():
-        path = FOLDER / name
-        if not arguments:
-            path.write_text(text, encoding="utf-8")
-        elif not path.exists() or path.read_text(encoding="utf-8") != text:
-            print(f"{path} is not what would be written: run python docs/pictures.py", file=sys.stderr)
-            status = 1
-    return status
+    return write_or_check(
+        arguments, "docs/pictures.py", lambda: {FOLDER / name: text for name, text in drawn().items()}
+    )
 
 
 if __name__ == "__main__":

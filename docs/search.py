@@ -19,6 +19,7 @@ if __name__ == "__main__":
 
 from docs.search_page.measure import EXAMPLES, WAYS, Found, found  # noqa: E402  found by the path above
 from docs.search_page.planted import PLANTED, Planted  # noqa: E402  as above
+from docs.written import write_or_check  # noqa: E402  as above
 
 SEEDS = range(20)
 
@@ -90,16 +91,7 @@ def page() -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the page, or compare it with `--check`; the exit status."""
-    if list(arguments) not in ([], ["--check"]):
-        print(f"usage: python docs/search.py [--check], got {' '.join(arguments)}", file=sys.stderr)
-        return 2
-    text = page()
-    if not arguments:
-        PAGE.write_text(text, encoding="utf-8")
-    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-        print(f"{PAGE} is not what would be written: run python docs/search.py", file=sys.stderr)
-        return 1
-    return 0
+    return write_or_check(arguments, "docs/search.py", lambda: {PAGE: page()})
 
 
 if __name__ == "__main__":

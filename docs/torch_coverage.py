@@ -20,7 +20,7 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT)
 
 from docs.coverage_page import torch_part, torch_sweep  # noqa: E402  found by the path above
-from docs.coverage_page.command import write_or_check  # noqa: E402  the same
+from docs.written import write_or_check  # noqa: E402  the same
 
 
 def torch_version() -> str:
@@ -36,7 +36,7 @@ def page() -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the page, or compare it with `--check`; the exit status."""
-    return write_or_check(arguments, "docs/torch_coverage.py", PAGE, page)
+    return write_or_check(arguments, "docs/torch_coverage.py", lambda: {PAGE: page()})
 
 
 if __name__ == "__main__":
