@@ -235,7 +235,9 @@ put("einsum", ANY, ANY, function=lambda f, x, y: f(x, [0, 1], y, [1, 2], [2, 0])
 # ---------------------------------------------------------------------------- linear algebra
 # Without zeros: LAPACK does not reflect a column that is zero below the diagonal, and the signs of R jump there.
 BESIDE = Values(-0.6, 0.6, offset=0.037, diagonal=(4, 8, 12, 16))
-put("linalg.inv linalg.det linalg.cond", REGULAR, shapes=SQUARE, dtypes=ALL)
+put("linalg.inv linalg.det", REGULAR, shapes=SQUARE, dtypes=ALL)
+# Where singular values are equal it has a kink, and no second derivative to compare.
+put("linalg.cond", SPREAD, shapes=SQUARE, dtypes=ALL)
 put("linalg.det", SMALL, shapes=SQUARE, dtypes=ALL)
 put("linalg.slogdet", REGULAR, shapes=SQUARE, dtypes=ALL)
 put("linalg.cond", SPREAD, keywords=some(p=(2, -2, 1, np.inf, "fro", "nuc")), shapes=SQUARE)
