@@ -73,6 +73,11 @@ class Range(NamedTuple):
         """Whether no number of the dtype lies within."""
         return self.low > self.high
 
+    @property
+    def ends_at_zero(self) -> bool:
+        """Whether zero is a bound, where logarithms and roots have no derivative."""
+        return 0.0 in (self.lowest, self.highest)
+
     def holds(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return which of some numbers the bounds allow; -0.0 only if there are negative ones too."""
         inside: NDArray[np.bool_] = (self.lowest <= values) & (values <= self.highest)
@@ -88,16 +93,21 @@ class Table(NamedTuple):
     same numbers under both. Numbers of each style are those of `ANY`, moved where that stays within the
     bounds: away from zero to whole numbers and halves, to one of few near zero, to one of few large ones.
     A point keeps its signs and zeros when its style changes.
+
+    Where zero is a bound it is met as a feature of a point, and the table has none: with one zero in thirty
+    entries most large points would have some, at all of which a function of logarithms is not finite. Only
+    the code 0, to which Hypothesis shrinks, still stands for it (``starts_at_zero``).
     """
 
     values: NDArray[np.float64]
     lengths: NDArray[np.intp]
+    starts_at_zero: bool
 
     def at(self, codes: Codes, style: int | Codes) -> NDArray[np.float64]:
         """Return the numbers that 16 bits each stand for: 15 of magnitude, the last one the sign."""
         signs = codes & 1
         found: NDArray[np.float64] = self.values[signs, style, (codes >> 1) * self.lengths[signs] >> 15]
-        return found
+        return np.where(codes >> 1 == 0, 0.0, found) if self.starts_at_zero else found
 
 
 @functools.lru_cache(maxsize=128)
@@ -111,6 +121,10 @@ def table(within: Range, special: bool) -> Table:
     rest = len(ordered) - len(weights)
     times = [max(1, w * special * rest * 5 // 3 // _WEIGHTS) for w in weights] + [1] * rest
     by_magnitude = sorted(np.repeat(ordered, times).tolist(), key=abs)
+    # A range of zero alone has nothing else.
+    starts_at_zero = within.ends_at_zero and any(by_magnitude)
+    if starts_at_zero:
+        by_magnitude = [v for v in by_magnitude if v]
     up, down = [v for v in by_magnitude if v >= 0.0], [v for v in by_magnitude if v <= 0.0]
     # A side that holds nothing but zero is none.
     sides = [np.array(side if any(side) else other) for side, other in ((up, down), (down, up))]
@@ -134,7 +148,7 @@ def table(within: Range, special: bool) -> Table:
             if others.size and nonzero.size:
                 chosen = _spread(others, nonzero.size - first)
                 moved[style, nonzero[first:]] = np.copysign(chosen, side[nonzero[first:]])
-    return Table(values, lengths)
+    return Table(values, lengths, starts_at_zero)
 
 
 def _spread(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:

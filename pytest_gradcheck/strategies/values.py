@@ -164,7 +164,7 @@ def draw_values(
     if count:
         _make_same(values, recipe)
         _give_sign(values, recipe, within)
-        _mark(values, recipe, within)
+        _mark(values, recipe, within, zero="zeros" not in special)
         _put_zeros(values, recipe, within)
     return values
 
@@ -230,8 +230,11 @@ def _give_sign(values: Values, recipe: Recipe, within: Range) -> None:
         _put(values, wanted, within.holds(wanted) & (values != 0.0))
 
 
-def _mark(values: Values, recipe: Recipe, within: Range) -> None:
-    """Put one entry at each bound, or at ±1 where there is none; a single one at one of the two."""
+def _mark(values: Values, recipe: Recipe, within: Range, *, zero: bool) -> None:
+    """Put one entry at each bound, or at ±1 where there is none; a single one at one of the two.
+
+    A bound of zero only where no other feature puts zeros.
+    """
     if recipe.mark:
         low = within.low if within.low == within.lowest else -1.0
         high = within.high if within.high == within.highest else 1.0
@@ -239,7 +242,7 @@ def _mark(values: Values, recipe: Recipe, within: Range) -> None:
         for mark, at in (
             ((low, place - 1), (high, place)) if recipe.where % 2 else ((high, place - 1), (low, place))
         ):
-            if within.holds(np.array(mark)):
+            if (mark or zero) and within.holds(np.array(mark)):
                 values.flat[at] = mark
 
 
