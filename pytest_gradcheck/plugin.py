@@ -200,6 +200,13 @@ def _found(config: pytest.Config) -> dict[str, Any]:
     }
 
 
+def _expected(report: pytest.TestReport) -> str | None:
+    """Return why the failing checks of a test are expected to fail, or None."""
+    payload: Mapping[str, Any] = getattr(report, "gradcheck", {"xfail": None})
+    reason: str | None = getattr(report, "wasxfail", payload["xfail"])
+    return None if reason is None else reason or "no reason given"
+
+
 class _Worker:
     """The hooks of a worker of pytest-xdist that tell the controller what no test report carries."""
 
@@ -257,9 +264,35 @@ class _Controller:
         # The outcome that plugins which run a failed test again give to all but its last run.
         if str(report.outcome) == "rerun":
             aggregate.forget(report.nodeid)
-        reason = getattr(report, "wasxfail", payload["xfail"] if payload is not None else None)
+        reason = _expected(report)
         if reason is not None:
-            aggregate.expect_failure(report.nodeid, reason or "no reason given")
+            aggregate.expect_failure(report.nodeid, reason)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_table_html(self, report: pytest.TestReport, data: list[str]) -> None:
+        """Show in the report of pytest-html what the checks of a test came to."""
+        records = getattr(report, "gradcheck", {"records": ()})["records"]
+        if records:
+            from pytest_gradcheck.reports import html_sections
+
+            reason = _expected(report)
+            known = [
+                {**record, "xfail": reason if record["verdict"] == "fail" else None} for record in records
+            ]
+            shown = [text for text in data if text != html_sections.NOTHING]
+            data[:] = [*shown, *html_sections.of_test(known, report.longreprtext)]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_summary(self, summary: list[str]) -> None:
+        """Show at the head of it what all of them came to."""
+        if not self._session.in_use:
+            return
+        from pytest_gradcheck.reports import html_sections
+
+        aggregate = self._session.aggregate
+        summary += html_sections.of_session(
+            aggregate.summary(), self._coverage, [*map(str, self._violations), *self._unwritten]
+        )
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Know which tests the session was told to leave out."""

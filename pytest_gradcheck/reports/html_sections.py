@@ -1,0 +1,57 @@
+"""Sections for the report of pytest-html, beside what it shows of each test: HTML, escaped.
+
+pytest-html puts them into the page as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from pytest_gradcheck.aggregate import Record, margin, seconds
+from pytest_gradcheck.reports.ranking import headline, standing, worst_first
+from pytest_gradcheck.reports.terminal import coverage_lines
+from pytest_gradcheck.search import Stopped
+
+#: What pytest-html shows where a test has printed nothing and not failed.
+NOTHING = "No log output captured."
+
+
+def of_test(records: Sequence[Record], shown: str) -> list[str]:
+    """Return a section for each check of a test; a message that the test's failure shows is not repeated."""
+    return [
+        escape("\n".join([f" gradcheck: {record['name']} ".center(80, "-"), *_lines(record, shown)])) + "\n"
+        for record in worst_first(records)
+    ]
+
+
+def of_session(summary: Mapping[str, int], coverage: Mapping[str, Any], broken: Iterable[str]) -> list[str]:
+    """Return paragraphs for the head of the page: what all checks came to, and which rules were broken."""
+    lines = [headline(summary), *coverage_lines(coverage, quiet=False), *broken]
+    return [f"<p>gradcheck: {escape(line.strip())}</p>" for line in lines]
+
+
+def _lines(record: Record, shown: str) -> Iterator[str]:
+    yield f"{standing(record)}: {record['diagnosis']['text']} [{record['diagnosis']['code']}]"
+    if record["xfail"]:
+        yield f"expected: {record['xfail']}"
+    examples = f"examples: {record['examples']}"
+    if record["inconclusive_examples"]:
+        examples += f", inconclusive: {record['inconclusive_examples']}"
+    yield f"{examples}, in {seconds(record):.2f} s"
+    if record["stopped"]:
+        yield str(Stopped(**record["stopped"]))
+    if record["worst"] is not None:
+        yield f"margin: {margin(record):.3g} of the tolerance"
+    yield from (f"{name}: {_method(method)}" for name, method in record["methods"].items())
+    # The last line of a failure is the one to paste, and not the same in both.
+    message = record["message"].splitlines()
+    if record["verdict"] != "pass" and "\n".join(message[:3]) not in shown:
+        yield from message
+
+
+def _method(method: Mapping[str, Any]) -> str:
+    if method["status"] == "ok":
+        return f"{method['evaluations']} evaluations"
+    return f"{method['status']} ({method['reason']})"
