@@ -21,7 +21,7 @@ nitpicky = False
 # Docstrings put code into single backticks.
 default_role = "code"
 
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
