@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,15 +22,24 @@ def test_b(gradcheck):
 """
 
 
+# The runs are the same for every test here: made once, they are files.
+_made: dict[str, bytes] = {}
+
+
 @pytest.fixture
 def runs(project: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
     """Reports of two shards, and of a run before the fault."""
+    if not _made:
+        project.write(test_it=SOURCE)
+        project.run("--gradcheck-report=one.json", "-k", "test_a")
+        project.run("--gradcheck-report=two.json", "-k", "test_b")
+        project.write(test_it=SOURCE.replace("gradient=wrong", "gradient=right"))
+        flags = ("--gradcheck-baseline=b.json", "--gradcheck-update-baseline")
+        project.run("--gradcheck-report=before.json", *flags)
+        _made.update({path.name: path.read_bytes() for path in project.path.glob("*.json")})
     project.write(test_it=SOURCE)
-    project.run("--gradcheck-report=one.json", "-k", "test_a")
-    project.run("--gradcheck-report=two.json", "-k", "test_b")
-    project.write(test_it=SOURCE.replace("gradient=wrong", "gradient=right"))
-    flags = ("--gradcheck-baseline=b.json", "--gradcheck-update-baseline")
-    project.run("--gradcheck-report=before.json", *flags)
+    for name, data in _made.items():
+        (project.path / name).write_bytes(data)
     monkeypatch.chdir(project.path)
     capsys.readouterr()
     return Path(project.path)
@@ -112,6 +122,20 @@ def test_compare(runs: Path, capsys: pytest.CaptureFixture[str], old: str) -> No
             "show: error: REPORT: got no.json (No such file or directory); give a file that *",
         ),
         (["show", "test_it.py"], "show: error: REPORT: got test_it.py, which is not JSON"),
+        (["show", "."], "show: error: REPORT: got . (Is a directory); give a file that can be read"),
+        (
+            ["show", "one.json/x"],
+            "error: REPORT: got one.json/x (Not a directory); give a file that can be read",
+        ),
+        (["merge", "one.json", "no.json", "-o", "x.json"], "merge: error: REPORT: got no.json (No such file"),
+        (["merge", "b.json", "-o", "x.json"], "merge: error: REPORT: got b.json, of format"),
+        (["compare", "no.json", "one.json"], "compare: error: OLD: got no.json (No such file or directory)"),
+        (["compare", "one.json", "."], "compare: error: NEW: got . (Is a directory); give a file"),
+        (
+            ["compare", "newer.json", "one.json"],
+            "OLD: got newer.json, of format 'pytest-gradcheck' and version 2; ",
+        ),
+        (["show", "newer.json"], "and version 2; read it with the pytest-gradcheck that wrote it"),
         (["show", "b.json"], "show: error: REPORT: got b.json, of format 'pytest-gradcheck-baseline'"),
         (
             ["show", "one.json", "-o", "x.txt"],
@@ -125,8 +149,75 @@ def test_compare(runs: Path, capsys: pytest.CaptureFixture[str], old: str) -> No
 def test_a_wrong_use_is_told(
     runs: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
 ) -> None:
+    newer = (runs / "one.json").read_text(encoding="utf-8").replace('"version": 1', '"version": 2')
+    (runs / "newer.json").write_text(newer, encoding="utf-8")
     assert main(arguments) == 2
+    assert not (runs / "x.json").exists()
     assert said.rstrip("*") in capsys.readouterr().err
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    """A report whose names ASCII does not have, of more than a pipe holds."""
+    path = tmp_path / "r.json"
+    checks = [
+        {
+            "culprit": None,
+            "worst": None,
+            "nodeid": f"t.py::test_é[{n}]",
+            "name": "é",
+            "verdict": "inconclusive",
+            "methods": {},
+            "examples": 1,
+            "inconclusive_examples": 1,
+            "diagnosis": {"code": "a", "text": "é" * 100},
+        }
+        for n in range(2000)
+    ]
+    data = {
+        "format": "pytest-gradcheck",
+        "version": 1,
+        "environment": {"python": "3", "packages": {}},
+        "summary": {"checks": 2000, "pass": 0, "fail": 0, "inconclusive": 2000, "not_checked": 0},
+        "checks": checks,
+    }
+    path.write_text(json.dumps(data), encoding="utf-8")
+    return path
+
+
+def shown(path: Path, out: Any, **environment: str) -> tuple[int, str]:
+    command = [sys.executable, "-m", "pytest_gradcheck", "show", str(path)]
+    run = subprocess.Popen(
+        command, stdout=out, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
+    )
+    if out is subprocess.PIPE:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "2000 checks: 2000 inconclusive\n"
+        run.stdout.close()
+    assert run.stderr is not None
+    said = run.stderr.read()
+    run.stderr.close()
+    return run.wait(), said
+
+
+def test_a_reader_may_stop_before_the_end(written: Path) -> None:
+    assert shown(written, subprocess.PIPE) == (0, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+def test_an_output_that_is_full_is_told(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with open("/dev/full", "w") as full:
+        status, said = shown(written, full)
+    assert (status, said.count("\n")) == (2, 1)
+    assert "show: error: the output could not be written: No space left on device" in said
+    assert main(["show", str(written), "-o", "json:/dev/full"]) == 2
+    assert "error: --output: /dev/full not written: No space left on device" in capsys.readouterr().err
+
+
+def test_a_terminal_may_have_another_encoding(written: Path, tmp_path: Path) -> None:
+    with open(tmp_path / "out", "w") as out:
+        assert shown(written, out, PYTHONIOENCODING="ascii") == (0, "")
+    assert "test_\\xe9[1999]" in (tmp_path / "out").read_text(encoding="ascii")
 
 
 def test_it_is_a_module_to_run(tmp_path: Path) -> None:
