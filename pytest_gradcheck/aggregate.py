@@ -119,16 +119,28 @@ class Recorder:
                 self.tally.conclusive += 1
 
     def drain(
-        self, location: Mapping[str, Any] | None = None, stopped: Stopped | None = None
+        self,
+        location: Mapping[str, Any] | None = None,
+        stopped: Stopped | None = None,
+        *,
+        interrupted: bool = False,
     ) -> list[Record]:
         """Return a record for every check that had examples since the last call.
 
         ``location`` is where the test is: ``{"path": from the rootdir, "line": from 1, or None}``,
-        ``stopped`` where its search was ended.
+        ``stopped`` where its search was ended. Of a test that was ``interrupted`` nothing is drawn: its
+        function may be the one that takes too long.
         """
         with self._lock:
             pending, self._pending = self._pending, {}
-        records = [group.record(nodeid, location, self._figures) for (nodeid, _), group in pending.items()]
+        drawn = self._figures and not interrupted
+        try:
+            records = [group.record(nodeid, location, drawn) for (nodeid, _), group in pending.items()]
+        except BaseException:
+            # Interrupted while it is drawn: what it came to is known all the same.
+            with self._lock:
+                self._pending = {**pending, **self._pending}
+            raise
         said = {} if stopped is None else {"stopped": dataclasses.asdict(stopped)}
         return [{**record, **said} for record in records]
 

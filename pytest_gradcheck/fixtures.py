@@ -60,6 +60,13 @@ class Session:
         return Aggregate()
 
     @functools.cached_property
+    def own(self) -> Aggregate:
+        """What the running test came to, in all its phases so far."""
+        from pytest_gradcheck.aggregate import Aggregate
+
+        return Aggregate()
+
+    @functools.cached_property
     def progress(self) -> Progress | None:
         """Shows how far a search is; None where there is no place for it."""
         from pytest_gradcheck import progress
@@ -70,6 +77,7 @@ class Session:
         """Start counting for a test, or for one more run of it."""
         if self.in_use:
             self.recorder.begin()
+        vars(self).pop("own", None)
         self.search = None
         if "progress" in vars(self) and self.progress is not None:
             self.progress.begin()

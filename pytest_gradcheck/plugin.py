@@ -170,8 +170,10 @@ def pytest_runtest_makereport(
     for function in (function for record in records for function in record["functions"]):
         function["path"] = coverage.relative(function["path"], item.config.rootpath)
     if session.settings.junit_properties:
-        # The XML takes those of the last report of a test, which has its item's.
-        item.user_properties += terminal.properties(records)
+        # The XML takes those of the last report of a test, which has its item's: those of all its phases.
+        session.own.take(records)
+        others = [(name, value) for name, value in item.user_properties if not name.startswith("gradcheck.")]
+        item.user_properties[:] = others + terminal.properties(session.own.checks())
     marked = collect.is_wrapped(item)
     if records or marked:
         # pytest sends attributes that it does not know along, from pytest-xdist's workers too.
@@ -314,7 +316,7 @@ class _Controller:
 
         aggregate, settings = self._session.aggregate, self._session.settings
         # What an interrupted test left behind had no report to travel on.
-        aggregate.take(self._session.recorder.drain())
+        aggregate.take(self._session.recorder.drain(interrupted=True))
         checks = aggregate.checks()
         self._violations = gate.judge(
             checks,

@@ -65,6 +65,48 @@ def test_junit_xml_is_left_alone_without(project: Any) -> None:
     assert "gradcheck.verdict[first]" in of_test(project.path / "j.xml", "test_two")
 
 
+def test_junit_xml_has_the_last_try_and_every_phase(project: Any) -> None:
+    """As pytest-rerunfailures runs a test again."""
+    project.conftest(
+        """
+        from _pytest.runner import runtestprotocol
+
+        def pytest_runtest_protocol(item, nextitem):
+            for again in (True, False):
+                item._initrequest()
+                for report in runtestprotocol(item, nextitem=nextitem, log=False):
+                    if again and report.when == "call":
+                        report.outcome = "rerun"
+                    if not again:
+                        item.ihook.pytest_runtest_logreport(report=report)
+            return True
+        """
+    )
+    project.write(
+        test_it="""
+        tries = []
+
+        @pytest.fixture
+        def before(gradcheck):
+            gradcheck(lambda x: x * x, 1.0, name="before")
+
+        def test_a(gradcheck, before, request):
+            request.node.user_properties.append(("mine", "1"))
+            tries.append(1)
+            gradcheck(lambda x: x * x, 1.0, gradient=wrong if len(tries) == 1 else right, name="f")
+        """
+    )
+    project.run("--junitxml=j.xml", "--gradcheck-junit-properties")
+    case = ElementTree.parse(project.path / "j.xml").find(".//testcase[@name='test_a']")
+    assert case is not None
+    found = [(p.attrib["name"], p.attrib["value"]) for p in case.iter("property")]
+    assert [pair for pair in found if "verdict" in pair[0]] == [
+        ("gradcheck.verdict[before]", "pass"),
+        ("gradcheck.verdict[f]", "pass"),
+    ]
+    assert ("mine", "1") in found
+
+
 @pytest.mark.parametrize("workers", WORKERS)
 def test_github_is_told_what_failed(project: Any, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")

@@ -60,6 +60,22 @@ def test_drained_results_do_not_come_again() -> None:
     assert recorder.drain() == []
 
 
+def test_a_test_that_is_interrupted_while_it_is_drawn_loses_nothing_and_is_not_drawn_again() -> None:
+    drawn = []
+
+    def interrupted() -> Any:
+        drawn.append(1)
+        raise KeyboardInterrupt
+
+    recorder = Recorder(figures=True)
+    recorder.add("t.py::a", result(name="f", figures=interrupted))
+    recorder.add("t.py::a", result(name="g"))
+    with pytest.raises(KeyboardInterrupt):
+        recorder.drain()
+    assert [(r["name"], r["examples"]) for r in recorder.drain(interrupted=True)] == [("f", 1), ("g", 1)]
+    assert drawn == [1]
+
+
 def test_checks_of_several_names_and_threads_are_kept_apart() -> None:
     recorder = Recorder()
 
