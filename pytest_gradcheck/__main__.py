@@ -68,6 +68,11 @@ def _parser() -> argparse.ArgumentParser:
     merge.add_argument("reports", type=Path, nargs="+", metavar="REPORT.json")
     merge.add_argument("--fail-under", metavar="PERCENT", help="exit with 1 if fewer of the checks pass")
     merge.add_argument("--max-inconclusive", metavar="COUNT", help="exit with 1 if more are inconclusive")
+    merge.add_argument(
+        "--cov-fail-under",
+        metavar="[WAY:]PERCENT",
+        help="exit with 1 if fewer of the hand-written gradients were run by checks that passed",
+    )
     merge.set_defaults(run=_merge)
 
     for command, required in ((show, False), (merge, True)):
@@ -106,12 +111,20 @@ def _merge(wish: argparse.Namespace) -> Said:
         if wish.max_inconclusive is None
         else options.parse_count(wish.max_inconclusive, "--max-inconclusive")
     )
+    covered = {}
+    if wish.cov_fail_under is not None:
+        covered = options.parse_percent_by_way(wish.cov_fail_under, "--cov-fail-under")
     merged = merging.merge([reading.read(path, "REPORT") for path in wish.reports])
+    if covered and not merged["coverage"]:
+        raise InvalidArgument(
+            "--cov-fail-under", "reports without coverage", "write them with --gradcheck-cov=PACKAGE"
+        )
     gated = fail_under is not None or at_most is not None
     broken = gate.judge(merged["checks"], fail_under=fail_under, max_inconclusive=at_most) if gated else []
+    broken += gate.below_coverage(merged["coverage"], covered) if covered else []
     merged["gate"] = [asdict(violation) for violation in broken]
     _write(wish.output, merged)
-    lines = [headline(merged["summary"])]
+    lines = [headline(merged["summary"]), *terminal.coverage_lines(merged["coverage"], quiet=False)]
     for what in ("duplicates", "conflicts"):
         for entry in merged["merged"][what]:
             lines.append(f"{what.removesuffix('s')}: {entry['nodeid']}: {entry['name']}")

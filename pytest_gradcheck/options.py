@@ -124,7 +124,7 @@ def read_settings(config: pytest.Config) -> Settings:
         ("fail_under", parse_percent),
         ("max_inconclusive", parse_count),
         ("baseline_factor", parse_factor),
-        ("cov_fail_under", _percent_by_way),
+        ("cov_fail_under", parse_percent_by_way),
     ):
         flag: str | None = config.getoption(f"gradcheck_{name}")
         key: str = config.getini(f"gradcheck_{name}")
@@ -209,7 +209,7 @@ def parse_percent(text: str, where: str) -> Fraction:
     return value
 
 
-def _percent_by_way(text: str, where: str) -> dict[str, Fraction]:
+def parse_percent_by_way(text: str, where: str) -> dict[str, Fraction]:
     """Return percentages by the way in which a gradient is run: ``100,double-backward:50``."""
     found: dict[str, Fraction] = {}
     for part in text.split(","):

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pytest_gradcheck import coverage
 from pytest_gradcheck.__main__ import main
 
 SOURCE = """
@@ -78,6 +79,8 @@ def test_merge_tells_duplicates_and_conflicts(runs: Path, capsys: pytest.Capture
         ),
         (["--fail-under=51"], 1, "gradcheck: fail-under: 1 of 2 checks passed, 50 %; 51 % takes 2 of 2"),
         (["--fail-under=x"], 2, "error: --fail-under: got 'x'; give a percentage from 0 to 100"),
+        (["--cov-fail-under=x"], 2, "error: --cov-fail-under: got 'x'; give a percentage from 0 to 100"),
+        (["--cov-fail-under=5"], 2, "error: --cov-fail-under: got reports without coverage; write them with"),
     ],
 )
 def test_merge_is_a_gate(
@@ -86,6 +89,28 @@ def test_merge_is_a_gate(
     assert main(["merge", "one.json", "two.json", "-o", "all.json", *flags]) == status
     assert said in capsys.readouterr().err
     assert (runs / "all.json").exists() == (status == 1), "written whatever the gate says"
+
+
+def test_the_coverage_of_shards_is_gated_together(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, other in (("one", "two"), ("two", "one")):
+        report = json.loads((runs / f"{name}.json").read_text(encoding="utf-8"))
+        # What each shard has run of a package with two gradients.
+        known = {"path": "ops.py", "line": 1, "backward_line": 2}
+        gradients = [{"name": f"ops.{n}", **known, "imported": True} for n in (name, other)]
+        report["checks"][0]["functions"] = [{"name": f"ops.{name}", **known, "ran": ["backward", "forward"]}]
+        report["coverage"] = coverage.build(["ops"], gradients, report["checks"])
+        (runs / f"{name}.json").write_text(json.dumps(report), encoding="utf-8")
+    merge = ["merge", "one.json", "two.json", "-o", "all.json"]
+    # The check of the second shard has failed.
+    assert main([*merge, "--cov-fail-under=50,double-backward:0"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "hand-written gradients of ops: 1 of 2 run by a check that passed",
+        "  ops.py:2: ops.two: not run",
+    ]
+    assert main([*merge, "--cov-fail-under=100"]) == 1
+    assert "gradcheck: cov-fail-under: 1 of 2 hand-written gradients of ops run" in capsys.readouterr().err
+    gate = json.loads((runs / "all.json").read_text(encoding="utf-8"))["gate"]
+    assert [rule["rule"] for rule in gate] == ["cov-fail-under"]
 
 
 def test_show_prints_and_converts(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
