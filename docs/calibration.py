@@ -1,12 +1,13 @@
 """Write docs/reference/calibration.md: the error bars of differences beside their true errors, by mpmath.
 
-python docs/calibration.py
+python docs/calibration.py            writes the page
+python docs/calibration.py --check    fails if the page is not what would be written
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ if __name__ == "__main__":
     # In place of docs/, as in coverage.py.
     sys.path[0] = str(ROOT)
 
+from docs.written import write_or_check  # noqa: E402  found by the path above
 from pytest_gradcheck.core.jacobian import Function, Jacobian  # noqa: E402  found by the path above
 from pytest_gradcheck.core.problem import Problem  # noqa: E402  as above
 
@@ -274,7 +276,7 @@ def figures(every: list[Answer]) -> tuple[int, int, float, float]:
     return len(every), beyond, float(np.median(ratios)), float(np.quantile(ratios, 0.9))
 
 
-def _table(cases: Iterable[Case]) -> str:
+def table(cases: Iterable[Case]) -> str:
     every = [a for case in cases for a in answers(case)]
     lines = []
     for ladder in ("long", "short"):
@@ -292,12 +294,17 @@ def page() -> str:
     return INTRODUCTION.format(
         functions=len(cases),
         points=sum(len(case.points) for case in cases),
-        drawn=_table(cases),
+        drawn=table(cases),
         fitted_functions=len(CASES),
         fitted_points=sum(len(case.points) for case in CASES),
-        fitted=_table(CASES),
+        fitted=table(CASES),
     )
 
 
+def main(arguments: Sequence[str]) -> int:
+    """Write the page, or compare it with `--check`; the exit status."""
+    return write_or_check(arguments, "docs/calibration.py", lambda: {PAGE: page()})
+
+
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks NAME`: run one benchmark and print its tables."""
+"""`python -m tests.benchmarks`: run every benchmark, or those that are named, and print the tables."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import importlib
 import os
 import sys
+import time
 from pathlib import Path
 
 # Before NumPy and torch start their threads: a thread more would be time on the processor's clock.
@@ -16,6 +17,9 @@ from tests.benchmarks.tables import circumstances  # noqa: E402  after the threa
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs/benchmarks.md"
+
+#: Pages of the reference that say what is detected, of the module `tests.benchmarks.pages`.
+PAGES = ("diagnoses", "places", "calibration", "verdicts")
 
 
 def names() -> list[str]:
@@ -34,24 +38,61 @@ def replaced(page: str, name: str, section: str) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Run the benchmark that was asked for."""
+    """Run the parts that were asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("name", choices=names())
+    every = [*names(), *PAGES]
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="PART",
+        help=f"which: {', '.join(every)}; without any, all, but that verdicts, hours, only print their page",
+    )
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--markdown", action="store_true", help="print Markdown")
-    how.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
+    how.add_argument("--write", action="store_true", help="put what was found into the pages")
     given = parser.parse_args(arguments)
-    benchmark = importlib.import_module(f"tests.benchmarks.{given.name}")
-    said = circumstances(" ".join([parser.prog, *arguments]), benchmark.PACKAGES)
+    if given.quick and given.write:
+        parser.error("--write: got --quick too, whose figures are none; leave one of them out")
+    unknown = [name for name in given.names if name not in every]
+    if unknown:
+        parser.error(f"PART: got {unknown[0]!r}; choose from {', '.join(every)}")
+    for name in given.names or every:
+        start = time.monotonic()
+        if name in PAGES:
+            # Hours are taken by those who ask for them.
+            write = given.write and (name != "verdicts" or name in given.names)
+            print(page_of(name, quick=given.quick, write=write), flush=True)
+        else:
+            benchmark(name, quick=given.quick, markdown=given.markdown, write=given.write)
+        print(f"({name}: {time.monotonic() - start:.0f} s)\n", file=sys.stderr, flush=True)
+
+
+def benchmark(name: str, *, quick: bool, markdown: bool, write: bool) -> None:
+    """Run one part, print its tables, and put them on the page where that is asked for."""
+    module = importlib.import_module(f"tests.benchmarks.{name}")
+    said = circumstances(f"python -m tests.benchmarks {name}{' --quick' * quick}", module.PACKAGES)
     section = [said, ""]
     print(f"{said}\n", flush=True)
-    for table in benchmark.run(given.quick):
+    for table in module.run(quick):
         section.append(table.markdown())
-        print(section[-1] if given.markdown else table.plain(), flush=True)
-    markdown = "\n".join(section)
-    if given.write:
-        PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8"), given.name, markdown), encoding="utf-8")
+        print(section[-1] if markdown else table.plain(), flush=True)
+    if write:
+        text = replaced(PAGE.read_text(encoding="utf-8"), name, "\n".join(section))
+        PAGE.write_text(text, encoding="utf-8")
+
+
+def page_of(name: str, *, quick: bool, write: bool) -> str:
+    """What a page of the reference says, a few lines of it if quick, written to its place or not."""
+    from tests.benchmarks import pages
+
+    page = pages.PAGES[name]
+    if quick:
+        return page.few()
+    if not write:
+        return page.text()
+    page.write()
+    return page.path.read_text(encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -64,9 +64,16 @@ def circumstances(command: str, packages: Sequence[str]) -> str:
     """When, where and with what the figures were measured."""
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     return (
-        f"Measured on {date.today()} with `{command}`, on one of {os.cpu_count()} cores ({_processor()}); "
-        f"{platform.system()}, Python {platform.python_version()}, {versions}."
+        f"Measured on {date.today()} with `{command}`, on one of {os.cpu_count()} cores ({_processor()}), "
+        f"{_busy()}; {platform.system()}, Python {platform.python_version()}, {versions}."
     )
+
+
+def _busy() -> str:
+    """How busy the machine is with others: processes that want to run, over the last minute."""
+    if not hasattr(os, "getloadavg"):
+        return "of a load that is not known"
+    return f"load average {os.getloadavg()[0]:.1f}"
 
 
 def _processor() -> str:

@@ -10,7 +10,7 @@ pytest.importorskip("autograd")
 pytest.importorskip("micrograd")
 pytest.importorskip("torch")
 
-from tests.benchmarks import __main__, engine, memory, timing  # noqa: E402  where all that they need is there
+from tests.benchmarks import __main__, engine, memory, pages, timing  # noqa: E402  where all that they need is there
 from tests.benchmarks.tables import Aim, Table  # noqa: E402  where all that it needs is there
 
 CONTESTS = {
@@ -66,6 +66,7 @@ def test_each_benchmark_runs_and_its_tables_have_a_place_on_the_page(name, capsy
     assert __main__.main([name, "--quick", "--markdown"]) is None
     printed = capsys.readouterr().out
     assert printed.startswith("Measured on ")
+    assert "load average" in printed.splitlines()[0]
     tables = [block for block in printed.split("\n\n") if block.startswith("|")]
     assert tables
     for table in tables:
@@ -74,6 +75,30 @@ def test_each_benchmark_runs_and_its_tables_have_a_place_on_the_page(name, capsy
     page = __main__.replaced(__main__.PAGE.read_text(encoding="utf-8"), name, printed)
     assert printed in page
     assert __main__.replaced(page, name, printed) == page
+
+
+@pytest.mark.parametrize("name", __main__.PAGES)
+def test_each_page_of_what_is_detected_is_a_part(name, capsys):
+    assert __main__.main([name, "--quick"]) is None
+    assert capsys.readouterr().out.count("\n") >= 2
+    assert pages.PAGES[name].path.is_file()
+
+
+def test_every_page_has_a_part_of_its_name():
+    assert set(pages.PAGES) == set(__main__.PAGES)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["engines"], "PART: got 'engines'; choose from"),
+        (["engine", "--quick", "--write"], "--write: got --quick"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_by_name(arguments, said, capsys):
+    with pytest.raises(SystemExit):
+        __main__.main(arguments)
+    assert said in capsys.readouterr().err
 
 
 def test_a_page_without_the_marks_is_not_written():
