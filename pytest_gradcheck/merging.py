@@ -48,7 +48,7 @@ def merge(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _environment(environments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what the runs have in common, and where they differ all that was met."""
-    names = [name for name in environments[0] if name != "packages"]
+    names = dict.fromkeys(name for e in environments for name in e if name != "packages")
     packages = sorted({name for e in environments for name in e["packages"]})
     return {
         **{name: _either(e.get(name) for e in environments) for name in names},

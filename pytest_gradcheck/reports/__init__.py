@@ -5,6 +5,7 @@ To add a format, write its module and name it here; `--gradcheck-report` then kn
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import shutil
@@ -73,7 +74,8 @@ def write_atomically(path: Path, text: str) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        if goal.exists():
+        # Not every file system knows of permissions.
+        with contextlib.suppress(OSError):
             shutil.copymode(goal, draft)
         os.replace(draft, goal)
     finally:

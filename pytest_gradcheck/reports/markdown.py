@@ -32,7 +32,7 @@ def render(report: Mapping[str, Any]) -> str:
     """Return the report as Markdown text, of at most a megabyte."""
     text = ""
     # Every check keeps its row as long as there is room; the messages go first.
-    for limits in ({}, {"messages": 0}, {"messages": 0, "rows": 1000}):
+    for limits in ({}, {"messages": 0}, *({"messages": 0, "rows": rows} for rows in (1000, 100, 10, 0))):
         text = "\n".join(_lines(report, **limits)) + "\n"
         if len(text.encode()) <= MOST_BYTES:
             break
@@ -50,7 +50,7 @@ def _lines(report: Mapping[str, Any], messages: int = 50, rows: int | None = Non
     doubtful = [check for check in checks if standing(check) != "pass"]
     if doubtful:
         yield ""
-        yield from _table(doubtful if rows is None else doubtful[:rows])
+        yield from _table(doubtful[:rows])
         yield from _left_out(len(doubtful), rows, "rows")
         for check in doubtful[:messages]:
             yield ""
@@ -62,11 +62,11 @@ def _lines(report: Mapping[str, Any], messages: int = 50, rows: int | None = Non
         yield "<details>"
         yield f"<summary>{len(passed)} passed</summary>"
         yield ""
-        yield from _table(passed if rows is None else passed[:rows])
+        yield from _table(passed[:rows])
         yield from _left_out(len(passed), rows, "rows")
         yield ""
         yield "</details>"
-    yield from _coverage(report.get("coverage") or {})
+    yield from _coverage(report.get("coverage") or {}, rows)
     packages = report["environment"]["packages"]
     versions = ", ".join(f"{name} {version}" for name, version in packages.items())
     yield ""
@@ -90,7 +90,7 @@ def _table(checks: list[Record]) -> Iterator[str]:
         yield f"| {' | '.join(cells)} |"
 
 
-def _coverage(coverage: Mapping[str, Any]) -> Iterator[str]:
+def _coverage(coverage: Mapping[str, Any], rows: int | None) -> Iterator[str]:
     if not coverage:
         return
     yield ""
@@ -99,10 +99,12 @@ def _coverage(coverage: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "| gradient | backward at | run | tests |"
     yield "| --- | --- | --- | ---: |"
-    for gradient in sorted(coverage["gradients"], key=lambda gradient: "backward" in gradient["ran"]):
+    gradients = sorted(coverage["gradients"], key=lambda gradient: "backward" in gradient["ran"])
+    for gradient in gradients[:rows]:
         ran = ", ".join(gradient["ran"]) or ("❌ not run" if gradient["imported"] else "❌ not imported")
         cells = [_code(gradient["name"]), _code(backward_place(gradient)), ran, str(len(gradient["tests"]))]
         yield f"| {' | '.join(cells)} |"
+    yield from _left_out(len(gradients), rows, "rows")
 
 
 def _message(check: Record) -> Iterator[str]:

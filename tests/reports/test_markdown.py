@@ -134,6 +134,25 @@ def test_a_report_of_a_thousand_failures_stays_below_what_services_take() -> Non
     assert "more messages are in the JSON report" in text
 
 
+def test_a_report_stays_below_it_however_long_its_names_are() -> None:
+    long = "x" * 6000
+    data = report(*[(f"t.py::test_{long}[{i}]", result(("pass", "fail")[i % 2])) for i in range(300)])
+    gradient = {
+        "name": long,
+        "path": long,
+        "line": 1,
+        "backward_line": 2,
+        "ran": [],
+        "imported": True,
+        "tests": [],
+    }
+    data["coverage"] = {"packages": [long], "covered": 0, "total": 300, "gradients": [gradient] * 300}
+    text = markdown.render(data)
+    assert len(text.encode()) <= markdown.MOST_BYTES
+    assert text.count("140 more rows are in the JSON report") == 2
+    assert text.count("290 more rows are in the JSON report") == 1
+
+
 @pytest.mark.parametrize("before", ["", "# Mine", "# Mine\r\n\r\n", "\udcff"])
 def test_appending_keeps_what_is_there(tmp_path: Path, before: str) -> None:
     path = tmp_path / "summary"

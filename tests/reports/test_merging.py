@@ -171,6 +171,10 @@ def test_a_marked_test_is_unchecked_if_no_run_checked_it() -> None:
 def test_where_the_environments_differ_all_are_named() -> None:
     whole = merge([report(python="3.12"), report(python="3.11"), report(python="3.12")])
     assert whole["environment"] == {"python": "3.11 / 3.12", "packages": {"numpy": "3.11 / 3.12"}}
+    more = report()
+    more["environment"]["platform"] = "Linux"
+    for pair in ((report(), more), (more, report())):
+        assert merge(pair)["environment"]["platform"] == "Linux"
 
 
 @pytest.mark.parametrize(
