@@ -78,9 +78,8 @@ def test_marked_tests_pass(pytester):
         if package is None or importlib.util.find_spec(package):
             pytester.path.joinpath(name).write_text(text, encoding="utf-8")
             expected += text.count("\ndef test_")
-    result = pytester.runpytest_subprocess(
-        "-W", "error", "-p", "no:cacheprovider", "-p", "no:xdist", "--gradcheck-profile=quick"
-    )
+    plainly = ("-W", "error", "-p", "no:cacheprovider", "-p", "no:xdist")
+    result = pytester.runpytest_subprocess(*plainly, "--gradcheck-profile=quick", "--gradcheck-deterministic")
     assert result.ret == 0
     assert result.parseoutcomes() == {"passed": expected}
 
