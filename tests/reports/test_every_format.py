@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_readers import Page, flat, markdown_page, standings
+from report_readers import Page, flat, markdown_page, standings, strict
 from sample_results import report, result
 
 from pytest_gradcheck import coverage
@@ -123,7 +123,11 @@ def test_every_format_is_valid_without_foreign_markup_and_says_the_same(data: di
     texts = {name: rendered(name, data) for name in FORMATS}
     for name, said in texts.items():
         assert standings(name, said) == expected(data), name
+    gradients = data["coverage"].get("gradients", [])
+    assert strict(texts["json"])["coverage"] == data["coverage"]
+    assert strict(texts["sarif"])["runs"][0]["properties"]["coverage"] == data["coverage"]
     page = Page(texts["html"])
+    assert page.data["coverage"] == data["coverage"]
     assert set(page.tags) <= HTML_TAGS
     assert page.tags.count("script") == 2
     assert page.attributes <= HTML_ATTRIBUTES
@@ -135,6 +139,9 @@ def test_every_format_is_valid_without_foreign_markup_and_says_the_same(data: di
     others = len(data["checks"]) - passed
     tables = bool(passed) + bool(others) + bool(data["coverage"])
     assert page.tags.count("table") == tables
-    assert page.tags.count("tr") == tables + passed + others + len(data["coverage"].get("gradients", []))
+    assert page.tags.count("tr") == tables + passed + others + len(gradients)
+    assert sorted((flat(row[0]), row[3]) for row in page.rows if len(row) == 4) == sorted(
+        (flat(gradient["name"]), str(len(gradient["tests"]))) for gradient in gradients
+    )
     assert page.tags.count("details") == page.tags.count("summary") == others + bool(passed)
     assert page.tags.count("h2") == 1

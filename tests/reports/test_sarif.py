@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sample_results import result
+from sample_results import report, result
 
 from pytest_gradcheck.aggregate import Aggregate, Recorder
 from pytest_gradcheck.core.results import Diagnosis
@@ -77,8 +77,16 @@ def test_an_expected_failure_is_suppressed() -> None:
 def test_a_finding_keeps_its_fingerprint_when_its_line_moves() -> None:
     one, other = (log(("t.py::a", result("fail")), line=line)["runs"][0]["results"][0] for line in (7, 90))
     assert one["partialFingerprints"] == other["partialFingerprints"]
-    third = log(("t.py::b", result("fail")))["runs"][0]["results"][0]
-    assert one["partialFingerprints"] != third["partialFingerprints"]
+    for named in (("t.py::b", result("fail")), ("t.py::a", result("fail", name="g"))):
+        third = log(named)["runs"][0]["results"][0]
+        assert one["partialFingerprints"] != third["partialFingerprints"]
+
+
+def test_the_gate_and_the_margins_are_in_the_properties() -> None:
+    gate = [{"rule": "fail", "found": "1 check failed", "remedy": "correct it"}]
+    (run,) = json.loads(sarif.render(report(("t.py::a", result("fail", margin=3.0)), gate=gate)))["runs"]
+    assert run["properties"]["gate"] == gate
+    assert run["results"][0]["properties"]["margin"] == 3.0
 
 
 def test_without_a_line_there_is_the_file() -> None:
