@@ -93,11 +93,15 @@ def test_a_baseline_is_read_as_it_was_written(found: dict[tuple[str, str], dict[
 
 
 def test_every_check_has_a_line() -> None:
-    text = baseline.render(entry("pass", name="a") | entry("fail", name="b"))
+    text = baseline.render(entry("fail", name="b") | entry("pass", name="a"))
     assert [line.strip().rstrip(",") for line in text.splitlines() if "nodeid" in line] == [
         '{"nodeid": "t.py::test_a", "name": "a", "verdict": "pass", "margin": 0.1}',
         '{"nodeid": "t.py::test_b", "name": "b", "verdict": "fail", "margin": 0.1}',
     ]
+
+
+def test_the_digits_that_change_with_every_input_are_not_kept() -> None:
+    assert baseline.updated({}, [check("pass", 0.123456)]) == entry("pass", 0.123)
 
 
 @pytest.mark.parametrize(
@@ -133,6 +137,13 @@ def test_what_is_no_baseline_is_told(tmp_path: Path, text: str, message: str) ->
 def test_which_tests_the_paths_take_in(arguments: list[str], inside: bool) -> None:
     root = Path("/root")
     assert baseline.within("tests/test_a.py::test_x[1]", arguments, root, root) is inside
+
+
+def test_paths_start_where_pytest_was_called_and_nodeids_at_its_rootdir() -> None:
+    root = Path("/root")
+    assert baseline.within("tests/test_a.py::test_x", ["test_a.py"], root, root / "tests")
+    assert not baseline.within("tests/test_a.py::test_x", ["tests"], root, root / "tests")
+    assert baseline.within("tests/test_a.py::test_x", [".."], root, root / "other")
 
 
 # ---------------------------------------------------------------------------- flags

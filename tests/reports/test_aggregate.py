@@ -13,6 +13,8 @@ import pytest
 from sample_results import result
 
 from pytest_gradcheck.aggregate import Aggregate, Recorder, margin, merge_records, plain_data
+from pytest_gradcheck.core.results import HandWritten
+from pytest_gradcheck.search import Stopped
 
 
 def record(*results: Any, nodeid: str = "t.py::a") -> dict[str, Any]:
@@ -30,6 +32,35 @@ def test_examples_and_costs_are_summed() -> None:
     assert found["methods"]["central"] == {"status": "ok", "reason": None, **effort}
     assert found["methods"]["torch"]["reason"] == "torch is not installed"
     assert found["worst"]["margin"] == 0.75
+    assert found["message"] == str(result(margin=0.75))
+
+
+def test_gradients_written_by_hand_are_those_of_examples_that_passed() -> None:
+    def through(name: str, *ran: str) -> Any:
+        return (HandWritten(name, "m.py", 1, 2, ran),)
+
+    found = record(
+        result(functions=through("mine.A", "forward", "backward")),
+        result(functions=through("mine.A", "double-backward")),
+        result("fail", functions=through("mine.B", "forward", "backward")),
+        result("inconclusive", functions=through("mine.C", "forward", "backward")),
+    )
+    assert [(f["name"], f["ran"]) for f in found["functions"]] == [
+        ("mine.A", ["backward", "double-backward", "forward"])
+    ]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_searches_that_were_stopped_the_one_that_came_farthest_is_kept(order: int) -> None:
+    def stopped(after: int) -> dict[str, Any]:
+        recorder = Recorder()
+        recorder.add("t.py::a", result())
+        (only,) = recorder.drain(None, Stopped(after, 100, 5.0, False))
+        return only
+
+    one, two = [stopped(3), stopped(41)][::order]
+    assert merge_records(one, two)["stopped"]["after"] == 41
+    assert merge_records(one, record(result()))["stopped"] == one["stopped"]
 
 
 @pytest.mark.parametrize(
@@ -171,3 +202,4 @@ def test_plain_data(value: Any, plain: Any) -> None:
 def test_a_check_without_a_worst_entry_has_no_margin() -> None:
     assert margin(record(result("inconclusive", worst=None))) == 0.0
     assert margin(record(result(margin=math.inf))) == math.inf
+    assert margin(record(result(margin=math.nan))) == math.inf

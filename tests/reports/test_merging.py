@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_results import PLACE, result
 
+from pytest_gradcheck import coverage
 from pytest_gradcheck.aggregate import Aggregate, Recorder
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.results import HandWritten, MethodResult, Status, Worst
@@ -159,6 +160,21 @@ def test_duplicates_and_conflicts_are_told() -> None:
         "c": "fail",
         "d": "fail",
     }
+
+
+def test_coverage_is_of_the_checks_of_all() -> None:
+    def shard(nodeid: str, verdict: str, *names: str) -> dict[str, Any]:
+        functions = [HandWritten(f"mine.{name}", "mine.py", 1, 2, ("backward",)) for name in names]
+        data = report((nodeid, result(verdict, functions=tuple(functions))))
+        known = [HandWritten(f"mine.{n}", "mine.py", 1, 2).to_dict() | {"imported": True} for n in "ABC"]
+        return {**data, "coverage": coverage.build(["mine"], known, data["checks"])}
+
+    shards = [shard("t.py::a", "pass", "A"), shard("t.py::b", "pass", "B"), shard("t.py::c", "fail", "C")]
+    whole = merge([*shards, report()])["coverage"]
+    assert (whole["covered"], whole["total"], whole["packages"]) == (2, 3, ["mine"])
+    assert [g["tests"] for g in whole["gradients"]] == [["t.py::a"], ["t.py::b"], []]
+    assert merge([merge(shards[:2]), shards[2]])["coverage"] == whole
+    assert merge([report(), report()])["coverage"] == {}
 
 
 def test_a_marked_test_is_unchecked_if_no_run_checked_it() -> None:
