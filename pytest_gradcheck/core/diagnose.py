@@ -33,7 +33,7 @@ def diagnose(
     """
     who = f"the gradient of {culprit}"
     if not np.isfinite(wrong[bad]).all():
-        return Diagnosis("non-finite-gradient", f"{who} is not finite where the function is smooth")
+        return Diagnosis("non-finite-gradient", f"{who} is not finite where the function's slopes are")
     if not wrong[bad].any():
         for code, text in notes:
             if code in ("detached", "once-differentiable", "none-gradient"):

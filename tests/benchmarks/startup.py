@@ -140,10 +140,10 @@ def row(name: str, times: Sequence[float], base: Sequence[float]) -> list[str]:
 def unused(folder: Path, quick: bool) -> Table:
     """Tests that know nothing of the plugins."""
     rows, aims = [], []
-    for tests in (1,) if quick else (1, 1000):
+    for tests, rounds in ((1, 1),) if quick else ((1, 31), (1000, 7)):
         source = UNUSED.format(tests=tests)
         lines = {who: command(who, source, folder) for who in (BARE, OURS, PEER)}
-        times = compared(lines, 1 if quick else 31)
+        times = compared(lines, rounds)
         of = f"{tests:,} test{'s' if tests > 1 else ''}"
         rows += [row(f"{of}, {who}", times[who], times[BARE]) for who in times]
         if tests == 1:
@@ -180,7 +180,7 @@ def used(folder: Path, quick: bool) -> Table:
     rows = []
     for base, contestants in groups.items():
         lines = {name: command(who, source, folder) for name, (who, source) in contestants.items()}
-        times = compared(lines, 1 if quick else 7)
+        times = compared(lines, 1 if quick else 5)
         rows += [row(f"{BARE}, {base}" if who == BARE else who, times[who], times[BARE]) for who in times]
     return Table(
         "Used",
@@ -195,7 +195,7 @@ def entry_point(quick: bool) -> float:
     """Milliseconds to import what pytest loads, with all that it imports and pytest itself does not."""
     started_by_pytest = "from _pytest.config import get_config; get_config()"
     line = [sys.executable, "-X", "importtime", "-c", f"{started_by_pytest}; import {ENTRY}"]
-    found = [started(line)[1].splitlines()[-1] for _ in range(1 if quick else 31)]
+    found = [started(line)[1].splitlines()[-1] for _ in range(1 if quick else 15)]
     assert all(last.endswith(f"| {ENTRY}") for last in found), found
     return statistics.median(int(last.split("|")[1]) / 1e3 for last in found)
 
