@@ -46,9 +46,9 @@ def may_be_wrapped(collector: pytest.Module | pytest.Class, obj: object) -> bool
 
 
 def concerns(item: pytest.Item) -> bool:
-    """Whether a test is marked, or asks for the fixtures by name."""
-    asks = not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
-    return asks or item.get_closest_marker(MARKER) is not None
+    """Whether a test may be marked, or asks for the fixtures by name."""
+    # The keywords have the names of marks and more, and are looked up in a tenth of the time of the marks.
+    return MARKER in item.keywords or not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 def refuse_unittest(collector: pytest.Collector, name: str, cls: type) -> None:

@@ -127,14 +127,20 @@ def compared(contestants: dict[str, Sequence[str]], rounds: int) -> dict[str, li
 
 
 def over(times: Sequence[float], base: Sequence[float]) -> float:
-    """How many milliseconds more than the base: the median of the rounds' differences."""
-    return statistics.median(a - b for a, b in zip(times, base, strict=True))
+    """How many milliseconds more than the base the least of each are: noise only ever adds time."""
+    return min(times) - min(base)
 
 
 def row(name: str, times: Sequence[float], base: Sequence[float]) -> list[str]:
-    """A line of a table: the time, what it is over the base, and what of it."""
-    middle = statistics.median(times)
-    return [name, *figures(middle, over(times, base), middle / statistics.median(base))]
+    """A line of a table, under the heads of `columns`."""
+    usual = statistics.median(a - b for a, b in zip(times, base, strict=True))
+    least = figures(min(times), over(times, base), min(times) / min(base))
+    return [name, *least, *figures(statistics.median(times), usual)]
+
+
+def columns(base: str) -> list[str]:
+    """The heads of a table whose rows are compared with a base."""
+    return ["", "ms", f"over {base}, ms", f"of {base}", "median, ms", f"median over {base}"]
 
 
 def unused(folder: Path, quick: bool) -> Table:
@@ -152,7 +158,7 @@ def unused(folder: Path, quick: bool) -> Table:
         "Installed and unused",
         "pytest on a file of tests that do nothing, without any plugin, with this one and with "
         "`pytest-benchmark`.",
-        ["", "ms", "over bare, ms", "of bare"],
+        columns("bare"),
         rows,
         aims,
     )
@@ -186,18 +192,18 @@ def used(folder: Path, quick: bool) -> Table:
         "Used",
         "One test of one example. Beside it stands a test without the plugin that imports the same "
         "libraries, and draws the same number with Hypothesis.",
-        ["", "ms", "over the bare one, ms", "of the bare one"],
+        columns("the bare one"),
         rows,
     )
 
 
 def entry_point(quick: bool) -> float:
-    """Milliseconds to import what pytest loads, with all that it imports and pytest itself does not."""
+    """The least milliseconds to import what pytest loads, with what it imports and pytest itself does not."""
     started_by_pytest = "from _pytest.config import get_config; get_config()"
     line = [sys.executable, "-X", "importtime", "-c", f"{started_by_pytest}; import {ENTRY}"]
     found = [started(line)[1].splitlines()[-1] for _ in range(1 if quick else 15)]
     assert all(last.endswith(f"| {ENTRY}") for last in found), found
-    return statistics.median(int(last.split("|")[1]) / 1e3 for last in found)
+    return min(int(last.split("|")[1]) / 1e3 for last in found)
 
 
 def imports(folder: Path, quick: bool) -> Table:
