@@ -175,7 +175,8 @@ class Table:
         """Return the one method that is wrong beyond doubt, if there is one, and where: a mask.
 
         Another exact method agrees with central differences wherever this one is far from them, and differs
-        from them nowhere. Both compute in float64, and rounding would have spoilt the one as the other.
+        from them nowhere. Both compute in float64, and rounding would have spoilt the one as the other. Zeros
+        are no such witness: a function that cancels to nothing does not move, and so does its derivative.
         """
         nobody = None, np.zeros((len(self.cotangents), len(self.coordinates)), dtype=bool)
         d = self.differences
@@ -187,6 +188,7 @@ class Table:
             return nobody
         (name,) = apart
         far = apart[name] & (central[name].difference > FAR * central[name].tolerance) & ~d.one_sided
+        far &= d.central.value != 0
         backed = any(bool(c.resolved[far].all()) for other, c in central.items() if other != name)
         return (name, far) if backed and far.any() else nobody
 

@@ -205,3 +205,28 @@ def test_numpy_code_is_not_blamed_for_what_torch_makes_of_it(matrix: Any) -> Non
     # torch's gradient of the determinant of a singular matrix is zero.
     result = check_gradients(np.linalg.det, matrix)
     assert (result.verdict, result.methods["torch"].status) == ("pass", "unavailable"), str(result)
+
+
+def log_cosh(x: Any) -> Any:
+    return np.abs(x) + np.log1p(np.exp(-2 * np.abs(x))) - np.log(2)
+
+
+@pytest.mark.parametrize("at", [1e-150, -1e-100, 1e-16, 1e-9, 0.3])
+def test_a_gradient_that_knows_more_than_the_function_is_not_blamed(at: float) -> None:
+    # Near zero the function cancels to nothing, and so does its derivative; the hand-written tanh does not.
+    result = check_gradients(
+        log_cosh, at, gradient=np.tanh, methods=("central", "forward", "reference", "user")
+    )
+    assert result.verdict == "pass", str(result)
+
+
+@pytest.mark.parametrize("wrong", [1.0, -1e-3])
+def test_what_is_wrong_where_the_function_does_not_move_is_still_seen(wrong: float) -> None:
+    relu = check_gradients(lambda x: np.maximum(x, 0.0), -1.5, gradient=lambda x: wrong)
+    assert (relu.verdict, relu.culprit) == ("fail", "user"), str(relu)
+    halves = check_gradients(
+        lambda x: np.maximum(x, 0.0),
+        np.array([-1.5, 2.0]),
+        vjp=lambda x, cotangent: np.where(x > 0, 1, wrong) * cotangent,
+    )
+    assert (halves.verdict, halves.culprit) == ("fail", "user"), str(halves)
