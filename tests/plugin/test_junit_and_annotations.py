@@ -168,6 +168,13 @@ def test_a_command_is_one_line_and_says_what_was_said(name: str, message: str) -
     assert (file, title, said) == ((Path("/root") / f"{name}.py").as_posix(), f"t.py::{name}", message or "m")
 
 
+def test_what_is_expected_or_undecided_is_no_error() -> None:
+    check = {"nodeid": "t.py::a", "name": "f", "worst": None, "message": "m"}
+    known = {**check, "verdict": "fail", "xfail": "known"}
+    undecided = {**check, "verdict": "inconclusive", "xfail": None}
+    assert commands([known, undecided], [], Path("/root"), None) == []
+
+
 def test_only_the_worst_are_shown() -> None:
     checks = [
         {

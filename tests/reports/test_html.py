@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import re
@@ -96,8 +98,19 @@ def test_whatever_is_in_it_the_page_has_its_own_elements(text: str) -> None:
 def test_nothing_is_loaded_from_anywhere() -> None:
     source = html_report.render(report(("t.py::a", result())))
     assert not re.findall(r"(?:src|href)=\"(?!data:)", source)
-    assert "default-src 'none'" in source
     assert "innerHTML" not in source
+    hashes = {}
+    for tag in ("style", "script"):
+        (text,) = re.findall(f"<{tag}>(.*?)</{tag}>", source, re.DOTALL)
+        hashes[tag] = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    (policy,) = re.findall('Content-Security-Policy" content="([^"]*)"', source)
+    assert policy.split("; ") == [
+        "default-src 'none'",
+        "img-src data:",
+        *(f"{tag}-src 'sha256-{hashes[tag]}'" for tag in ("style", "script")),
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
 
 
 # ---------------------------------------------------------------------------- in a browser

@@ -91,6 +91,11 @@ def test_the_worst_comes_first_and_every_verdict_is_there() -> None:
     assert page.text.count("wrong gradient: f") == 2
 
 
+def test_a_check_without_a_worst_entry_has_no_margin() -> None:
+    rows = Page(markdown.render(report(("t.py::a", result("inconclusive", worst=None))))).text.splitlines()
+    assert rows[rows.index("t.py::a") + 4] == ""
+
+
 def test_without_checks_there_is_a_report_all_the_same() -> None:
     assert "0 checks" in Page(markdown.render(report())).text
 
@@ -135,7 +140,7 @@ def test_a_report_of_a_thousand_failures_stays_below_what_services_take() -> Non
 
 
 def test_a_report_stays_below_it_however_long_its_names_are() -> None:
-    long = "x" * 6000
+    long = "🦊" * 1500
     data = report(*[(f"t.py::test_{long}[{i}]", result(("pass", "fail")[i % 2])) for i in range(300)])
     gradient = {
         "name": long,

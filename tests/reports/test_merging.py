@@ -177,6 +177,13 @@ def test_coverage_is_of_the_checks_of_all() -> None:
     assert merge([report(), report()])["coverage"] == {}
 
 
+def test_times_are_the_same_in_whatever_groups_they_are_added() -> None:
+    spent = [{"user": MethodResult(Status.OK, seconds=seconds)} for seconds in (0.1, 0.2, 0.3)]
+    a, b, c = (report(("t.py::a", result(methods=methods))) for methods in spent)
+    for whole in (merge([a, b, c]), merge([merge([a, b]), c]), merge([a, merge([b, c])])):
+        assert whole["checks"][0]["methods"]["user"]["seconds"] == 0.6
+
+
 def test_a_marked_test_is_unchecked_if_no_run_checked_it() -> None:
     a = report(marked=("t.py::a", "t.py::b"))
     whole = merge([a, report(("t.py::b", result()))])
