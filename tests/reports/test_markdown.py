@@ -130,6 +130,32 @@ def test_no_text_becomes_markup(name: str, nodeid: str, said: str) -> None:
     assert flat(kept) in flat(page.text)
 
 
+@example("a\n```\n<b>x</b>")
+@example("a\n````\n<b>x</b>")
+@given(anything)
+def test_a_fence_holds_any_text(text: str) -> None:
+    page = Page("\n".join(markdown.fenced(text, "text")))
+    assert page.tags == ["pre", "code"]
+    assert page.text.split() == re.sub(r"[\x00-\x1f\x7f]", " ", text).split()
+
+
+def test_a_long_message_is_cut() -> None:
+    data = report(("t.py::a", result("fail")))
+    data["checks"][0]["message"] = "x" * 30_000
+    text = markdown.render(data)
+    assert "x" * markdown.MOST_CHARACTERS in text
+    assert "x" * (markdown.MOST_CHARACTERS + 1) not in text
+    assert "… whole in the JSON report" in text
+
+
+def test_what_was_not_imported_is_told_from_what_was_not_run() -> None:
+    gradient = {"name": "mine.A", "path": "mine.py", "line": 1, "backward_line": 2, "ran": [], "tests": []}
+    gradients = [{**gradient, "imported": True}, {**gradient, "imported": False}]
+    covered = {"packages": ["mine"], "covered": 0, "total": 2, "gradients": gradients}
+    text = markdown.render({**report(), "coverage": covered})
+    assert text.count("❌ not run") == text.count("❌ not imported") == 1
+
+
 def test_a_report_of_a_thousand_failures_stays_below_what_services_take() -> None:
     long = "x" * 50_000
     many = [(f"t.py::test_{i}", result("fail", reproduce=long)) for i in range(1000)]
