@@ -16,6 +16,7 @@ from sample_results import result
 from pytest_gradcheck.aggregate import Aggregate, Recorder
 from pytest_gradcheck.core.results import Diagnosis
 from pytest_gradcheck.reports import json_report, markdown, write_report
+from pytest_gradcheck.reports.ranking import worst_first
 
 TAGS = {
     "h2",
@@ -96,6 +97,21 @@ def test_a_check_without_a_worst_entry_has_no_margin() -> None:
     assert rows[rows.index("t.py::a") + 4] == ""
 
 
+def test_what_needs_attention_comes_first() -> None:
+    named = [("expected", "fail"), ("passed", "pass"), ("open", "inconclusive"), ("failed", "fail")]
+    checks = report(*[(name, result(verdict, margin=5.0)) for name, verdict in named])["checks"]
+    checks.append({**checks[0], "nodeid": "near", "verdict": "pass", "worst": {"margin": "inf"}})
+    for check in checks:
+        check["xfail"] = "known" if check["nodeid"] == "expected" else None
+    assert [check["nodeid"] for check in worst_first(checks)] == [
+        "failed",
+        "expected",
+        "open",
+        "near",
+        "passed",
+    ]
+
+
 def test_without_checks_there_is_a_report_all_the_same() -> None:
     assert "0 checks" in Page(markdown.render(report())).text
 
@@ -128,6 +144,18 @@ def test_no_text_becomes_markup(name: str, nodeid: str, said: str) -> None:
     assert page.attributes <= {"class=language-text", "class=language-python", "style=text-align:right"}
     kept = data["checks"][0]["name"]
     assert flat(kept) in flat(page.text)
+
+
+@example("*a*")
+@example("~a~ _b_ [c](d)")
+@given(anything)
+def test_a_rule_is_plain_text(text: str) -> None:
+    def page(said: str) -> Page:
+        return Page(markdown.render(report(gate=({"rule": "fail", "found": said, "remedy": "m"},))))
+
+    found = page(text)
+    assert found.tags == page("plain").tags
+    assert f"fail: {flat(text)}; m" in flat(found.text)
 
 
 @example("a\n```\n<b>x</b>")

@@ -8,12 +8,19 @@ import pytest
 from _pytest.junitxml import bin_xml_escape
 from hypothesis import given
 from hypothesis import strategies as st
-from sample_results import result
+from sample_results import report, result
 
 from pytest_gradcheck.aggregate import Aggregate, Recorder
 from pytest_gradcheck.core.results import GradientMismatch, MethodResult, Status
-from pytest_gradcheck.reports.terminal import MAX_LINES, failure_message, properties, summary_lines
+from pytest_gradcheck.reports.terminal import (
+    MAX_LINES,
+    failure_message,
+    properties,
+    summary_lines,
+    whole_report,
+)
 
+SUMMARY = dict.fromkeys(("checks", "pass", "fail", "inconclusive", "not_checked"), 0)
 MANY = {
     name: MethodResult(Status.ERROR, "why " * 30)
     for name in ("central", "forward", "reference", "torch", "user")
@@ -85,6 +92,37 @@ def test_summary() -> None:
         "written",
     ]
     assert summary_lines(checks, summary, ["written"], quiet=True) == [first]
+
+
+def test_the_summary_names_the_nearest_to_failing_wherever_it_is() -> None:
+    named = (
+        ("t.py::a", result(margin=0.1)),
+        ("t.py::b", result(margin=0.9)),
+        ("t.py::c", result(margin=0.2)),
+    )
+    lines = summary_lines(report(*named)["checks"], {**SUMMARY, "checks": 3, "pass": 3}, [], quiet=False)
+    assert lines[1] == "worst margin: 0.9 of the tolerance, t.py::b"
+    open_ = report(("t.py::a", result("inconclusive", worst=None)))["checks"]
+    lines = summary_lines(open_, {**SUMMARY, "checks": 1, "inconclusive": 1}, [], quiet=False)
+    assert [line.partition(":")[0] for line in lines[1:]] == ["slowest"]
+
+
+def test_of_many_stopped_searches_the_first_are_named() -> None:
+    checks = report(*[(f"t.py::{k}", result()) for k in range(8)])["checks"]
+    for check in checks:
+        check["stopped"] = {"after": 3, "of": 9, "max_seconds": 1.0, "failed": False}
+    lines = summary_lines(checks, {**SUMMARY, "checks": 8, "pass": 8}, [], quiet=False)
+    assert lines[0] == "8 checks: 8 pass; stopped by max_seconds: 8"
+    assert sum(line.startswith("stopped after 3 of 9 examples") for line in lines) == 5
+    assert lines[-1] == "and 3 more stopped; the report lists them"
+
+
+def test_a_whole_report_has_what_did_not_pass() -> None:
+    named = (("t.py::a", result("fail")), ("t.py::b", result()), ("t.py::c", result("inconclusive")))
+    lines = whole_report(report(*named, xfail=[("t.py::a", "since May")]))
+    assert lines[0] == "3 checks: 1 pass, 1 fail, 1 inconclusive"
+    assert [line for line in lines if line.startswith("t.py")] == ["t.py::a (expected: since May)", "t.py::c"]
+    assert "wrong gradient: f" in lines
 
 
 @given(st.text(st.characters()), st.text(st.characters()))
