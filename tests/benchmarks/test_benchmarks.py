@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from functools import partial
+
 import pytest
 from pages import ROOT
 
@@ -112,6 +116,22 @@ def test_every_contestant_has_its_turn_in_every_round():
     assert turns == ["a", "b"] * 3
     assert set(seconds) == {"a", "b"}
     assert all(0 <= s < float("inf") for s in seconds.values())
+
+
+def test_processes_are_timed_by_their_own_clock():
+    turns = []
+
+    def start(name):
+        turns.append(name)
+        if name == "another":
+            subprocess.run([sys.executable, "-S", "-c", ""], check=True)
+
+    contestants = {name: partial(start, name) for name in ("another", "none")}
+    seconds = timing.of_children(contestants, 2)
+    assert turns == ["another", "none"] * 2
+    assert all(s > 0 for s in seconds["another"])
+    # What this process does meanwhile is not counted.
+    assert seconds["none"] == [0.0, 0.0]
 
 
 def test_growth_tells_what_stays_from_what_was_needed_for_a_moment():
