@@ -90,6 +90,25 @@ def perturbed(scale: float, seed: int) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def at_most(operations: int) -> Iterator[None]:
+    """Inside this context so many results can be recorded, and one more raises RuntimeError.
+
+    For loops that end by their values, and in coarse arithmetic never.
+    """
+    around, left = now().disturb, operations
+
+    def count(name: str, result: Any) -> Any:
+        nonlocal left
+        if left <= 0:
+            raise RuntimeError(f"more than {operations} operations were recorded")
+        left -= 1
+        return np.asarray(result) if around is None else around(name, result)
+
+    with _with(disturb=count):
+        yield
+
+
 EXACT = frozenset([
     "absolute", "astype", "broadcast_to", "concatenate", "conjugate", "copy", "fabs", "fmax", "fmin",
     "getitem", "imag", "index_put", "max", "maximum", "min", "minimum", "move", "move_back", "negative",

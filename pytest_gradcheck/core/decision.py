@@ -31,7 +31,7 @@ from pytest_gradcheck.core.results import (
     Status,
     Verdict,
 )
-from pytest_gradcheck.core.rounding import Runs, measure
+from pytest_gradcheck.core.rounding import RUNS, Runs, measure
 from pytest_gradcheck.core.table import Table, clear_case, compared_anew, fill
 from pytest_gradcheck.core.values import EPS64
 from pytest_gradcheck.methods.base import Matrix, Pullback
@@ -103,8 +103,11 @@ class Decision:
         #: Whether the reference engine was left out for being wrong itself.
         self.overruled = False
 
-    def runs_to_measure(self) -> tuple[Runs | None, dict[str, Runs]]:
-        """Return runs to measure rounding by: of the function, and of what single methods make of it."""
+    def runs_to_measure(self, count: int) -> tuple[Runs | None, dict[str, Runs]]:
+        """Return runs to measure rounding by: of the function, and of what single methods make of it.
+
+        ``count`` is how many of each kind.
+        """
         raise NotImplementedError
 
     def runs_that_round_forward(self) -> dict[str, Runs]:
@@ -172,15 +175,20 @@ class Decision:
         entries: Table | None = None
         if self.options.brief:
             self.suspect = one_wrong_entry(jacobian, self.options.tolerance, first)
-        clear = None
+        clear, runs = None, RUNS
         if self.suspect is None:
             entries = self._entries(jacobian, first)
             clear = self._clear_case(jacobian, first, entries)
             if clear is None and all(pullback.eps <= EPS64 for pullback in self.pullbacks.values()):
                 entries = self._by_long_ladder(jacobian, first, entries)
-                clear = entries if entries is not None and entries.unanimous else None
+                if entries is not None and entries.unanimous:
+                    clear = entries
+                elif entries is not None and entries.refined:
+                    jacobian.settled = entries.settled_rows
+                    # Nobody is to be excused: one run of each kind shows whether digits are lost at all.
+                    runs = RUNS if entries.disagrees else 1
         if clear is None:
-            measure(jacobian, *self.runs_to_measure(), first.kinked(self.function.inputs.size))
+            measure(jacobian, *self.runs_to_measure(runs), first.kinked(self.function.inputs.size))
         table = clear or self._close_look(jacobian, first, entries)
         if table.disagrees and clear is None:
             table = self._forgiven(table, jacobian, first, entries)
@@ -330,7 +338,7 @@ class Decision:
         kept = self.runs_that_round_forward()
         if not kept:
             return table
-        measure(jacobian, *self.runs_to_measure(), first.kinked(self.function.inputs.size), kept)
+        measure(jacobian, *self.runs_to_measure(RUNS), first.kinked(self.function.inputs.size), kept)
         again = compared_anew(table, jacobian, self.options.tolerance)
         return again if again.disagrees else self._close_look(jacobian, first, entries)
 

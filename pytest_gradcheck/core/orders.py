@@ -29,7 +29,7 @@ from pytest_gradcheck.core.rounding import RUNS, Runs, nudged
 from pytest_gradcheck.core.table import Table
 from pytest_gradcheck.core.values import EPS64
 from pytest_gradcheck.methods import complex_step, reference, torch, user
-from pytest_gradcheck.methods.base import Matrix, Pullback
+from pytest_gradcheck.methods.base import Matrix, Pullback, patience
 
 #: Diagnoses of functions that two calls cannot be compared of.
 SILENT = ("nondeterministic", "non-finite-value")
@@ -124,6 +124,8 @@ class FirstOrder(Explained):
         self.properties = properties.of_function(problem)
         #: The function as autograd sees it, where it stops gradients and means to.
         self.held: Pullback | None = None
+        #: By how many there are: runs to measure rounding by.
+        self._runs: dict[int, tuple[Runs | None, dict[str, Runs]]] = {}
 
     def run(self) -> CheckResult:
         """Prepare every method and decide."""
@@ -242,33 +244,31 @@ class FirstOrder(Explained):
                 f"{pullback.primal[k]:.9g} instead of {expected[k]:.9g}{pullback.parting()}"
             )
 
-    def runs_to_measure(self) -> tuple[Runs | None, dict[str, Runs]]:
+    def runs_to_measure(self, count: int) -> tuple[Runs | None, dict[str, Runs]]:
         """Return the runs of the engine (of torch where there is none), and of torch's own backward."""
-        return self._common_runs, self._own_runs
+        if count not in self._runs:
+            self._runs[count] = self._common_runs(count), self._disturbed(count, backward=True)
+        return self._runs[count]
 
-    @functools.cached_property
-    def _common_runs(self) -> Runs | None:
+    def _common_runs(self, count: int) -> Runs | None:
         problem = self.problem
         try:
             wide = self.pullbacks.get("reference")
             if isinstance(wide, reference.ReferencePullback):
-                return Runs(wide, wide.coarsely([nudged(wide.arrays, k) for k in range(RUNS)]))
+                return Runs(wide, wide.coarsely([nudged(wide.arrays, k) for k in range(count)]))
             if problem.dialect is not Dialect.TORCH or (fine := self.torch_in_double) is None:
                 return None
-            moves = [functools.partial(nudged, k=k) for k in range(RUNS)]
-            return Runs(fine, [torch.prepare(problem, "single", move) for move in moves])
+            moves = [functools.partial(nudged, k=k) for k in range(count)]
+            most = patience(fine.operations())
+            return Runs(fine, [torch.prepare(problem, "single", move, most) for move in moves])
         except Exception:
             # A function that runs in one precision alone keeps the estimate.
             return None
 
-    @functools.cached_property
-    def _own_runs(self) -> dict[str, Runs]:
-        return self._disturbed(backward=True)
-
-    def _disturbed(self, *, backward: bool) -> dict[str, Runs]:
+    def _disturbed(self, count: int, *, backward: bool) -> dict[str, Runs]:
         try:
             fine = self.torch_in_double
-            return {} if fine is None else {"torch": Runs(fine, fine.coarsely(RUNS, backward=backward))}
+            return {} if fine is None else {"torch": Runs(fine, fine.coarsely(count, backward=backward))}
         except Exception:
             # An operation that does not bear to be disturbed, such as a sparse one.
             return {}
@@ -279,7 +279,7 @@ class FirstOrder(Explained):
 
     @functools.cached_property
     def _forward_runs(self) -> dict[str, Runs]:
-        return self._disturbed(backward=False)
+        return self._disturbed(RUNS, backward=False)
 
     @functools.cached_property
     def torch_in_double(self) -> torch.TorchPullback | None:
@@ -363,9 +363,9 @@ class SecondOrder(Explained):
             # The gradient in the function's own precision is there as well, only coarser.
             return None
 
-    def runs_to_measure(self) -> tuple[Runs | None, dict[str, Runs]]:
+    def runs_to_measure(self, count: int) -> tuple[Runs | None, dict[str, Runs]]:
         """Return the gradients of the first order's runs."""
-        common, own = self.first.runs_to_measure()
+        common, own = self.first.runs_to_measure(count)
         try:
             common = common and common.second_order(self.cotangent)
         except Exception:

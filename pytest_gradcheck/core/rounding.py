@@ -67,13 +67,16 @@ def measure(
     ``kept`` is what a method makes of a forward pass that rounds, with a backward pass that does not, and has
     nothing but what that one keeps: the textbook's s · (1 - s) of a sigmoid loses near one what s has lost.
     At the coordinates marked in ``kinked`` a neighbouring point may lie beyond a kink, which is no rounding.
+    Rows that are ``jacobian.settled`` keep their estimates: a pass through each run costs as much as the row.
     """
     shared = _Amplification(common, kinked) if common else None
     for name, pullback in jacobian.pullbacks.items():
         mine = _Amplification(own[name], kinked) if name in own else None
         forward = _Amplification(kept[name], kinked) if kept and name in kept else None
         if shared or mine or forward:
-            jacobian.measured[name] = _bars([a for a in (shared, forward) if a], mine, pullback)
+            jacobian.measured[name] = _bars(
+                [a for a in (shared, forward) if a], mine, pullback, jacobian.settled
+            )
 
 
 class _Amplification:
@@ -120,11 +123,17 @@ def _usual(layout: Layout, vector: Vector) -> Vector:
 
 
 def _bars(
-    shared: Sequence[_Amplification], mine: _Amplification | None, pullback: Pullback
+    shared: Sequence[_Amplification],
+    mine: _Amplification | None,
+    pullback: Pullback,
+    settled: frozenset[bytes],
 ) -> Callable[[Matrix, Matrix], Estimate]:
     inputs, eps = pullback.program.inputs, pullback.eps
 
     def bars(cotangent: Vector, value: Vector) -> tuple[Vector, Vector]:
+        if cotangent.tobytes() in settled:
+            estimate = pullback.rounding(value)
+            return estimate, estimate
         nothing = np.zeros_like(value)
         # The worst entry of each input, and each entry by itself: as an amplification gives the two.
         common = np.max([a(cotangent) for a in shared], axis=0) if shared else (nothing, nothing)

@@ -77,6 +77,16 @@ class Table:
         return not self.jumps and all(c.agree is True for c in self.evidence)
 
     @property
+    def settled_rows(self) -> frozenset[bytes]:
+        """The cotangents, as bytes, of rows of a table of entries in which everybody has a clear answer."""
+        open_ = np.zeros(len(self.cotangents), dtype=bool)
+        for c in self.evidence:
+            open_ |= (c.disagree | ~c.resolved).any(axis=1)
+        if self.differences is not None:
+            open_ |= (self.differences.kink | self.differences.jump).any(axis=1)
+        return frozenset(u.tobytes() for u in self.cotangents[~open_])
+
+    @property
     def everybody_backed(self) -> bool:
         """Whether every exact method is seen to agree with another method on all that was looked at."""
         return all(any(c.agree is True and name in (c.a, c.b) for c in self.evidence) for name in self.exact)

@@ -19,6 +19,14 @@ Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 ROUNDINGS = 16
 
 
+def patience(operations: int) -> int:
+    """Return after how many operations in coarse arithmetic a loop is taken never to end.
+
+    Newton's method to twelve digits, of a function that took so many in float64, does not end in float32.
+    """
+    return 10 * operations + 100
+
+
 @dataclass(frozen=True, eq=False)
 class Estimate:
     """Values and their uncertainties: float64 arrays of one shape.

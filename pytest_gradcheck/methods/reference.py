@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ from pytest_gradcheck.core.errors import Unavailable
 from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.problem import Dialect, Problem
 from pytest_gradcheck.core.values import EPS32, EPS64
-from pytest_gradcheck.methods.base import Program, Pullback, gradient_layouts
+from pytest_gradcheck.methods.base import Program, Pullback, gradient_layouts, patience
+from reference_engine.contexts import at_most
 from reference_engine.graph import ancestors
 from reference_engine.tensor import Node
 
@@ -157,12 +158,15 @@ class ReferencePullback(Pullback):
         if hasattr(run, "in_precision"):
             run = run.in_precision("float32")
         narrow = dataclasses.replace(self.program, run=run)
+        # A recording takes as many operations in every arithmetic.
+        most = None if run is not self.program.run else patience(len(self._graph()[1]))
         coarse: list[Pullback] = []
         for seed, arrays in enumerate(points):
             single = [np.asarray(a).astype(_single(a)) for a in arrays]
-            coarse.append(ReferencePullback.at(narrow, single, EPS32))
+            plain = functools.partial(_coarse, None, most)
+            coarse.append(ReferencePullback.at(narrow, single, EPS32, plain))
             # The second order runs the program again, and its backward pass, under the same disturbance.
-            disturbed = functools.partial(reference_engine.perturbed, EPS32, seed)
+            disturbed = functools.partial(_coarse, seed, most)
             coarse.append(ReferencePullback.at(self.program, self.arrays, EPS32, disturbed))
         return coarse
 
@@ -192,6 +196,17 @@ class ReferencePullback(Pullback):
         with np.errstate(all="ignore"):
             outputs = list(self.program.run(*leaves))
         return outputs, ancestors([out._node for out in outputs if isinstance(out, reference_engine.Tensor)])
+
+
+@contextmanager
+def _coarse(seed: int | None, most: int | None) -> Iterator[None]:
+    """Disturb what is recorded by the roundoff of float32, if there is a seed, and record so much at most."""
+    with ExitStack() as stack:
+        if seed is not None:
+            stack.enter_context(reference_engine.perturbed(EPS32, seed))
+        if most is not None:
+            stack.enter_context(at_most(most))
+        yield
 
 
 def _single(array: Any) -> type[np.generic]:

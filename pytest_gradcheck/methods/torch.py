@@ -16,7 +16,7 @@ from pytest_gradcheck.core.errors import NotImplementedByTorch, Unavailable
 from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.problem import Dialect, Problem
 from pytest_gradcheck.core.values import EPS32, EPS64, to_numpy
-from pytest_gradcheck.methods.base import Matrix, Program, Pullback, gradient_layouts, is_rounding
+from pytest_gradcheck.methods.base import Matrix, Program, Pullback, gradient_layouts, is_rounding, patience
 
 Precision = Literal["own", "double", "single"]
 
@@ -34,12 +34,16 @@ REENTRANT = "use_reentrant=True"
 
 
 def prepare(
-    problem: Problem, precision: Precision = "own", move: Callable[[list[Any]], list[Any]] | None = None
+    problem: Problem,
+    precision: Precision = "own",
+    move: Callable[[list[Any]], list[Any]] | None = None,
+    most: int | None = None,
 ) -> TorchPullback:
     """Run the function once under autograd and return its pullback.
 
     On torch functions it works in the tensors' own dtypes, or in another precision to measure rounding, at
-    a point that ``move`` may shift a little (NumPy arrays, one per leaf, to the same);
+    a point that ``move`` may shift a little (NumPy arrays, one per leaf, to the same), in ``most``
+    operations;
     on Python and NumPy functions it hands them tensors that behave as NumPy arrays, in float64.
     """
     try:
@@ -70,15 +74,20 @@ def prepare(
         return problem.substituted(leaves, double=double)
 
     program = Program(run, problem.inputs, problem.outputs, surroundings=surroundings)
+    arithmetic: Arithmetic = nullcontext
+    if most is not None:
+        from pytest_gradcheck.methods.torch_disturbed import Counted
+
+        arithmetic = functools.partial(Counted, most)
     try:
-        return TorchPullback.at(program, [v.detach().requires_grad_() for v in values], eps)
+        return TorchPullback.at(program, [v.detach().requires_grad_() for v in values], eps, arithmetic)
     except RuntimeError as error:
         if "leaf" not in str(error) or "in-place" not in str(error):
             raise
     # Autograd refuses to change a leaf in place; a function that does so is called with copies, as
     # its users call it.
     copied = dataclasses.replace(program, run=lambda *leaves: run(*[leaf.clone() for leaf in leaves]))
-    return TorchPullback.at(copied, [v.detach().requires_grad_() for v in values], eps)
+    return TorchPullback.at(copied, [v.detach().requires_grad_() for v in values], eps, arithmetic)
 
 
 def _prepare_numpy(problem: Problem) -> TorchPullback:
@@ -298,6 +307,14 @@ class TorchPullback(Pullback):
     def _arithmetics(self) -> tuple[Arithmetic, Arithmetic]:
         return self.arithmetic, self.backward_arithmetic
 
+    def operations(self) -> int:
+        """Run the program once more, and return how many operations that takes."""
+        from pytest_gradcheck.methods.torch_disturbed import Counted
+
+        counted = Counted()
+        TorchPullback.at(self.program, self.fresh(), self.eps, lambda: counted)
+        return counted.count
+
     def coarsely(self, runs: int, *, backward: bool = True) -> list[Pullback]:
         """Return the same program with every operation off by a random error, as many times as asked for.
 
@@ -305,7 +322,8 @@ class TorchPullback(Pullback):
         """
         from pytest_gradcheck.methods.torch_disturbed import SCALE, Disturbed
 
-        disturbed = [functools.partial(Disturbed, SCALE, seed) for seed in range(runs)]
+        most = patience(self.operations())
+        disturbed = [functools.partial(Disturbed, SCALE, seed, most) for seed in range(runs)]
         return [
             TorchPullback.at(self.program, self.fresh(), SCALE, each, each if backward else nullcontext)
             for each in disturbed

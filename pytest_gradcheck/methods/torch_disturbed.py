@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
-__all__ = ["SCALE", "Disturbed"]
+__all__ = ["SCALE", "Counted", "Disturbed"]
 
 #: Far above the roundoff of float64, so that it is seen, and far below what a backward takes for an error of
 #: its caller: torch's of a complex SVD raises when phases that should cancel are off by rounding in float32.
@@ -33,11 +34,10 @@ EXACT = frozenset([
 SATURATING = frozenset(["_softmax", "erf", "sigmoid", "tanh"])
 
 
-class Disturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it unannotated
-    """Inside this context every result that rounds is moved by a random relative error of up to ``scale``.
+class Counted(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+    """Inside this context operations are counted, in ``count``, and more than ``most`` raise RuntimeError.
 
-    Monte Carlo arithmetic (D. S. Parker, UCLA CSD-970002, 1997) for forward and backward passes alike; the
-    counterpart of `reference_engine.perturbed`. Draws nothing from torch's random numbers.
+    A loop that ends by its values may never end where these are coarse.
     """
 
     @classmethod
@@ -45,8 +45,29 @@ class Disturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
         # As in `lowering.record`; and torch would import its compiler first, which takes more than a second.
         return False
 
-    def __init__(self, scale: float, seed: int) -> None:
+    def __init__(self, most: float = math.inf) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # as above
+        self.count, self._most = 0, most
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run the operation, if it is not one too many."""
+        self.count += 1
+        if self.count > self._most:
+            raise RuntimeError(f"more than {self._most} operations: a loop does not end in coarse arithmetic")
+        return func(*args, **(kwargs or {}))
+
+
+class Disturbed(Counted):  # type: ignore[no-untyped-call]  # as above
+    """Inside this context every result that rounds is moved by a random relative error of up to ``scale``.
+
+    Monte Carlo arithmetic (D. S. Parker, UCLA CSD-970002, 1997) for forward and backward passes alike; the
+    counterpart of `reference_engine.perturbed`. Draws nothing from torch's random numbers.
+    """
+
+    def __init__(self, scale: float, seed: int, most: float = math.inf) -> None:
+        super().__init__(most)
         self._scale = scale
         self._random = np.random.default_rng(seed)
 
@@ -54,7 +75,7 @@ class Disturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch le
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Run the operation and move what it gave."""
-        out = func(*args, **(kwargs or {}))
+        out = super().__torch_dispatch__(func, types, args, kwargs)
         name = func.overloadpacket.__name__
         if name in EXACT or any(returned.alias_info is not None for returned in func._schema.returns):
             return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from test_hard_functions import ALL as RIGHT
 from test_wrong_functions import ALL as WRONG
 from test_wrong_functions import HAND
 
-from pytest_gradcheck.core import decision
+from pytest_gradcheck.core import decision, rounding
 from pytest_gradcheck.core.check import check_gradients, check_in_test
 from pytest_gradcheck.testing import corrupt
 
@@ -68,6 +69,44 @@ def test_rounding_is_measured_only_where_the_long_ladder_leaves_doubt(
 
     assert check_gradients(torch.nn.functional.gelu, point).verdict == "pass"
     assert len(measured) == times
+
+
+def root(x: Any, least: float = 1e-12) -> Any:
+    """By Newton's method, which halves its way to the root of zero and in float32 does not end."""
+    xp: Any = torch if isinstance(x, torch.Tensor) else np
+    y, step = xp.ones_like(x), xp.ones_like(x)
+    while abs(step).max() > least:
+        step = (y * y - x) / (2 * y)
+        y = y - step
+    return y
+
+
+def test_rounding_is_measured_in_the_rows_that_are_in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, runs = set(), set()
+    amplified = rounding._Amplification._measure
+
+    def measured(self: Any, cotangent: Any) -> Any:
+        rows.add(int(np.argmax(cotangent)))
+        runs.add(len(self._runs.coarse))
+        return amplified(self, cotangent)
+
+    monkeypatch.setattr(rounding._Amplification, "_measure", measured)
+    point = torch.linspace(0, 2, 9, dtype=torch.float64)
+    check_gradients(functools.partial(root, least=1e-5), point, domain=(0, None))
+
+    # At the bound the slope is all but infinite, with one side to see it from; elsewhere everybody agrees.
+    assert rows == {0}
+    # On the engine once in float32 and once disturbed, and once on torch.
+    assert runs == {1, 2}
+
+
+@pytest.mark.parametrize("library", ["torch", "numpy"])
+@pytest.mark.parametrize("methods", [None, ("central", "torch")])
+def test_a_loop_that_does_not_end_in_coarse_arithmetic_ends(library: str, methods: Any) -> None:
+    point = np.linspace(0, 2, 3)
+    given = torch.from_numpy(point) if library == "torch" else point
+    result = check_gradients(root, given, domain=(0, None), methods=methods)
+    assert (result.verdict, result.diagnosis.code) in (("pass", "agree"), ("inconclusive", "unresolved"))
 
 
 def test_numbers_of_very_different_sizes_need_no_long_ladder() -> None:
