@@ -67,7 +67,7 @@ class Page(html.parser.HTMLParser):
 def test_each_test_has_its_checks(project: Any, workers: int) -> None:
     project.write(test_it=TESTS)
     flags = ["--html=page.html", "--self-contained-html", "--gradcheck-fail-under=100"]
-    result = project.run(*flags, workers=workers, apart=True)
+    result = project.run(*flags, "-o", "gradcheck_methods=central,reference,user", workers=workers)
     result.assert_outcomes(passed=4, failed=1, xfailed=1)
     page = Page((project.path / "page.html").read_text(encoding="utf-8"))
     # pytest-xdist says first which worker it was.
@@ -98,7 +98,7 @@ def test_each_test_has_its_checks(project: Any, workers: int) -> None:
 
 def test_a_page_without_checks_says_nothing_of_them(project: Any) -> None:
     project.write(test_it="def test_a(): pass")
-    result = project.run("--html=page.html", "--self-contained-html", apart=True)
+    result = project.run("--html=page.html", "--self-contained-html")
     result.assert_outcomes(passed=1)
     assert "gradcheck:" not in (project.path / "page.html").read_text(encoding="utf-8").replace(
         "gradcheck: 0", ""
