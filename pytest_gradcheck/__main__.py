@@ -139,7 +139,8 @@ def _compare(wish: argparse.Namespace) -> Said:
     if broken:
         return Said([], broken)
     known = sum((check["nodeid"], check["name"]) in old for check in new["checks"])
-    return Said([f"nothing is worse: {known} checks compared, {len(new['checks']) - known} new"])
+    compared = f"{known} check{'' if known == 1 else 's'} compared"
+    return Said([f"nothing is worse: {compared}, {len(new['checks']) - known} new"])
 
 
 def _write(text: str, report: Mapping[str, Any]) -> None:

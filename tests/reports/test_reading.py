@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from report_readers import standings
 from sample_results import report, result
 
 from pytest_gradcheck import baseline, coverage
@@ -132,6 +133,13 @@ def test_what_the_first_reports_lacked_may_lack(tmp_path: Path, key: str, reads:
     path = tmp_path / "r.json"
     path.write_text(json.dumps(edited(WHOLE, ("checks", 0, key), None)))
     assert main(["show", str(path)]) == (0 if reads else 2)
+
+
+def test_a_report_without_coverage_becomes_one_that_holds_to_its_schema(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(edited(WHOLE, ("coverage",), None)))
+    assert main(["show", str(path), "-o", str(tmp_path / "again.json")]) == 0
+    standings("json", (tmp_path / "again.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a": ' * 100_000, "\ud800", "NaN", "1" * 5000, "\x00"])
