@@ -49,6 +49,14 @@ def test_it(x):
     np.sin(x)
 """
 
+#: torch's first backward pass from a cotangent imports sympy, whoever takes it.
+ONE_PASS = """
+import torch
+
+one = torch.ones(1, requires_grad=True)
+torch.autograd.grad(one, one, torch.ones(1))
+"""
+
 MARKED = """
 import numpy as np
 import pytest
@@ -171,8 +179,8 @@ def used(folder: Path, quick: bool) -> Table:
             BARE: (BARE, DRAWN.format(more="")),
             WITHOUT_TORCH: (OURS, MARKED_WITHOUT_TORCH),
         },
-        "`@given`, numpy and torch": {
-            BARE: (BARE, DRAWN.format(more="import torch")),
+        "`@given`, numpy, torch and a backward pass": {
+            BARE: (BARE, DRAWN.format(more=ONE_PASS)),
             WITH_ALL: (OURS, MARKED_WITH_ALL),
         },
         "empty test": {
