@@ -110,8 +110,11 @@ class Decision:
         """
         raise NotImplementedError
 
-    def runs_that_round_forward(self) -> dict[str, Runs]:
-        """Return runs of which the forward pass alone rounds: what a backward pass has to live with."""
+    def runs_on_disagreement(self) -> tuple[Runs | None, dict[str, Runs]]:
+        """Return runs that may excuse a disagreement: of the function but little disturbed, and of methods.
+
+        Of the latter the forward pass alone rounds, which a backward pass has to live with.
+        """
         raise NotImplementedError
 
     def has_own_backwards(self) -> bool:
@@ -334,11 +337,12 @@ class Decision:
         return table
 
     def _forgiven(self, table: Table, jacobian: Jacobian, first: Table, entries: Table | None) -> Table:
-        """Look again, where methods disagree, with what rounding forward does to a backward pass."""
-        kept = self.runs_that_round_forward()
-        if not kept:
+        """Look again, where methods disagree, with more of what rounding may do to them."""
+        finer, kept = self.runs_on_disagreement()
+        if finer is None and not kept:
             return table
-        measure(jacobian, *self.runs_to_measure(RUNS), first.kinked(self.function.inputs.size), kept)
+        kinked = first.kinked(self.function.inputs.size)
+        measure(jacobian, *self.runs_to_measure(RUNS), kinked, finer, kept)
         again = compared_anew(table, jacobian, self.options.tolerance)
         return again if again.disagrees else self._close_look(jacobian, first, entries)
 

@@ -31,6 +31,9 @@ from pytest_gradcheck.core.values import EPS64
 from pytest_gradcheck.methods import complex_step, reference, torch, user
 from pytest_gradcheck.methods.base import Matrix, Pullback, patience
 
+#: By how much operations are disturbed where a rounding of float32 is too much: some roundings of float64.
+LITTLE = 2.0**-48
+
 #: Diagnoses of functions that two calls cannot be compared of.
 SILENT = ("nondeterministic", "non-finite-value")
 
@@ -273,13 +276,18 @@ class FirstOrder(Explained):
             # An operation that does not bear to be disturbed, such as a sparse one.
             return {}
 
-    def runs_that_round_forward(self) -> dict[str, Runs]:
-        """Return those of torch; see `Decision.runs_that_round_forward`."""
-        return self._forward_runs
+    def runs_on_disagreement(self) -> tuple[Runs | None, dict[str, Runs]]:
+        """Return those of the engine and of torch; see `Decision.runs_on_disagreement`."""
+        return self._runs_on_disagreement
 
     @functools.cached_property
-    def _forward_runs(self) -> dict[str, Runs]:
-        return self._disturbed(RUNS, backward=False)
+    def _runs_on_disagreement(self) -> tuple[Runs | None, dict[str, Runs]]:
+        wide, finer = self.pullbacks.get("reference"), None
+        if isinstance(wide, reference.ReferencePullback):
+            with contextlib.suppress(Exception):
+                # As in `_common_runs`.
+                finer = Runs(wide, wide.disturbed(LITTLE, RUNS))
+        return finer, self._disturbed(RUNS, backward=False)
 
     @functools.cached_property
     def torch_in_double(self) -> torch.TorchPullback | None:
@@ -365,21 +373,22 @@ class SecondOrder(Explained):
 
     def runs_to_measure(self, count: int) -> tuple[Runs | None, dict[str, Runs]]:
         """Return the gradients of the first order's runs."""
-        common, own = self.first.runs_to_measure(count)
+        return self._of_the_gradient(*self.first.runs_to_measure(count))
+
+    def runs_on_disagreement(self) -> tuple[Runs | None, dict[str, Runs]]:
+        """Return the gradients of the first order's runs."""
+        return self._of_the_gradient(*self.first.runs_on_disagreement())
+
+    def _of_the_gradient(
+        self, common: Runs | None, own: dict[str, Runs]
+    ) -> tuple[Runs | None, dict[str, Runs]]:
         try:
             common = common and common.second_order(self.cotangent)
         except Exception:
             # What cannot be measured keeps its estimate.
             common = None
-        return common, self._of_the_gradient(own)
-
-    def runs_that_round_forward(self) -> dict[str, Runs]:
-        """Return the gradients of the first order's runs."""
-        return self._of_the_gradient(self.first.runs_that_round_forward())
-
-    def _of_the_gradient(self, runs: dict[str, Runs]) -> dict[str, Runs]:
         try:
-            return {name: each.second_order(self.cotangent) for name, each in runs.items()}
+            return common, {name: runs.second_order(self.cotangent) for name, runs in own.items()}
         except Exception:
-            # What cannot be measured keeps its estimate.
-            return {}
+            # As above.
+            return common, {}

@@ -53,6 +53,7 @@ def measure(
     common: Runs | None,
     own: Mapping[str, Runs],
     kinked: Any,
+    finer: Runs | None = None,
     kept: Mapping[str, Runs] | None = None,
 ) -> None:
     """Replace the estimated rounding of every exact method by what coarse runs show.
@@ -64,19 +65,19 @@ def measure(
     ``own`` is what a method besides makes of it: torch's backward of copysign divides and multiplies by x
     where the engine's takes a sign. It excuses a gradient that is nothing but such rounding, and no other:
     who loses digits that the function itself keeps is wrong by as much.
+    ``finer`` is the function disturbed by little more than float64 rounds: where a rounding of float32 moves
+    the gradient by all of its size (a system whose condition is 1e14), by how much more it would nobody sees.
     ``kept`` is what a method makes of a forward pass that rounds, with a backward pass that does not, and has
     nothing but what that one keeps: the textbook's s · (1 - s) of a sigmoid loses near one what s has lost.
     At the coordinates marked in ``kinked`` a neighbouring point may lie beyond a kink, which is no rounding.
     Rows that are ``jacobian.settled`` keep their estimates: a pass through each run costs as much as the row.
     """
-    shared = _Amplification(common, kinked) if common else None
+    shared = [_Amplification(runs, kinked) for runs in (common, finer) if runs]
     for name, pullback in jacobian.pullbacks.items():
         mine = _Amplification(own[name], kinked) if name in own else None
-        forward = _Amplification(kept[name], kinked) if kept and name in kept else None
+        forward = [_Amplification(kept[name], kinked)] if kept and name in kept else []
         if shared or mine or forward:
-            jacobian.measured[name] = _bars(
-                [a for a in (shared, forward) if a], mine, pullback, jacobian.settled
-            )
+            jacobian.measured[name] = _bars([*shared, *forward], mine, pullback, jacobian.settled)
 
 
 class _Amplification:

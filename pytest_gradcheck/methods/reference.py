@@ -163,12 +163,19 @@ class ReferencePullback(Pullback):
         coarse: list[Pullback] = []
         for seed, arrays in enumerate(points):
             single = [np.asarray(a).astype(_single(a)) for a in arrays]
-            plain = functools.partial(_coarse, None, most)
+            plain = functools.partial(_coarse, EPS32, None, most)
             coarse.append(ReferencePullback.at(narrow, single, EPS32, plain))
-            # The second order runs the program again, and its backward pass, under the same disturbance.
-            disturbed = functools.partial(_coarse, seed, most)
-            coarse.append(ReferencePullback.at(self.program, self.arrays, EPS32, disturbed))
+            coarse.append(self._disturbed(EPS32, seed, most))
         return coarse
+
+    def disturbed(self, scale: float, runs: int) -> list[Pullback]:
+        """Return the same program in float64 with every operation off by up to ``scale``, many times."""
+        return [self._disturbed(scale, seed, None) for seed in range(runs)]
+
+    def _disturbed(self, scale: float, seed: int, most: int | None) -> Pullback:
+        # The second order runs the program again, and its backward pass, under the same disturbance.
+        disturbed = functools.partial(_coarse, scale, seed, most)
+        return ReferencePullback.at(self.program, self.arrays, scale, disturbed)
 
     def picture(self, most: int) -> str | None:
         """Return the graph of a program with one output as SVG, with values and gradients.
@@ -199,11 +206,11 @@ class ReferencePullback(Pullback):
 
 
 @contextmanager
-def _coarse(seed: int | None, most: int | None) -> Iterator[None]:
-    """Disturb what is recorded by the roundoff of float32, if there is a seed, and record so much at most."""
+def _coarse(scale: float, seed: int | None, most: int | None) -> Iterator[None]:
+    """Disturb what is recorded by up to ``scale``, if there is a seed, and record so much at most."""
     with ExitStack() as stack:
         if seed is not None:
-            stack.enter_context(reference_engine.perturbed(EPS32, seed))
+            stack.enter_context(reference_engine.perturbed(scale, seed))
         if most is not None:
             stack.enter_context(at_most(most))
         yield

@@ -230,3 +230,20 @@ def test_what_is_wrong_where_the_function_does_not_move_is_still_seen(wrong: flo
         vjp=lambda x, cotangent: np.where(x > 0, 1, wrong) * cotangent,
     )
     assert (halves.verdict, halves.culprit) == ("fail", "user"), str(halves)
+
+
+@pytest.mark.parametrize("condition", [1e4, 1e10, 1e14])
+def test_a_system_whose_condition_eats_all_digits_is_nobodys_fault(condition: float) -> None:
+    """A rounding of float32 moves the gradient by all of its size from 1e8 on, and says no more beyond."""
+    size = condition**0.5
+    a = size * np.array([[1.0, 0.0, 1.0], [1e-5, 1.0, 1e-5], [1.0, 0.0, 1.0]])
+    b = size * np.array([1.0, 0.0, 1.0])
+
+    def solve(a: Any, b: Any) -> Any:
+        return np.linalg.solve(a @ a.T + np.eye(3), b)
+
+    result = check_gradients(solve, (a, b))
+    assert result.verdict == ("pass" if condition < 1e12 else "inconclusive"), str(result)
+    if condition < 1e8:
+        broken = check_gradients(corrupt(solve, "percent"), (a, b))
+        assert broken.verdict == "fail", str(broken)
