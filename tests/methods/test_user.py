@@ -34,7 +34,6 @@ class Cosine:
         lambda v, *others: np.cos(v) + len(others),
         Cosine(),
     ],
-    ids=str,
 )
 def test_a_gradient_without_the_names_of_the_inputs(gradient, inputs):
     result = check_gradients(lambda x: np.sin(x), inputs, gradient=gradient)
