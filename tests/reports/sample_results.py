@@ -19,6 +19,16 @@ from pytest_gradcheck.core.results import (
 )
 from pytest_gradcheck.reports import json_report
 
+#: What means something to one format or another.
+PIECES = (
+    "]]>", "</script>", "<script>alert(1)</script>", "<!--", "-->", "<![CDATA[", "<img src=x onerror=y>",
+    "</td></tr></table>", "</details>", "&lt;", "&", '"', "'", "|", "||", "\\|", "\\", "`", "``", "```",
+    "\n", "\r", "\r\n", "\n\n", "\t", "\x00", "\x1b[31m", "\x1b]8;;http://a\x07", "\x7f", "\x85", "\x9b",
+    "\u2028", "\u2029", "\ufeff", "\ufffe", "\uffff", "\ud800", "\udfff", "\udcff", "🦊", "é", "e\u0301",
+    "\u202e", "\u200b", "**", "_", "[a](b)", "![", "# ", "- ", "1. ", "$x$", ":::", "@everyone", "#1", "{}",
+    "%s", "%0A", "::error::", "${x}", "{{x}}", "javascript:", "  ", "NaN", "null", "a", "0",
+)  # fmt: skip
+
 PLACE = Place("x", (0, 1), "output", ())
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_readers import Page, flat, markdown_page, standings, strict
-from sample_results import report, result
+from sample_results import PIECES, report, result
 
 from pytest_gradcheck import coverage
 from pytest_gradcheck.core.results import (
@@ -26,14 +26,6 @@ from pytest_gradcheck.reports import FORMATS, rendered
 
 # ---------------------------------------------------------------------------- whatever can be in a report
 
-PIECES = (
-    "]]>", "</script>", "<script>alert(1)</script>", "<!--", "-->", "<![CDATA[", "<img src=x onerror=y>",
-    "</td></tr></table>", "</details>", "&lt;", "&", '"', "'", "|", "||", "\\|", "\\", "`", "``", "```",
-    "\n", "\r", "\r\n", "\n\n", "\t", "\x00", "\x1b[31m", "\x1b]8;;http://a\x07", "\x7f", "\x85", "\x9b",
-    "\u2028", "\u2029", "\ufeff", "\ufffe", "\uffff", "\ud800", "\udfff", "\udcff", "🦊", "é", "e\u0301",
-    "\u202e", "\u200b", "**", "_", "[a](b)", "![", "# ", "- ", "1. ", "$x$", ":::", "@everyone", "#1", "{}",
-    "%s", "%0A", "::error::", "${x}", "{{x}}", "javascript:", "  ", "NaN", "null", "a", "0",
-)  # fmt: skip
 text = st.lists(st.sampled_from(PIECES), max_size=6).map("".join) | st.text(st.characters(), max_size=12)
 code = st.text("az09-", min_size=1, max_size=5)
 number = st.floats() | st.sampled_from([math.nan, math.inf, -math.inf, -0.0, 5e-324, 1.7976931348623157e308])

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from sample_results import result
+from sample_results import PIECES, result
 
 from pytest_gradcheck.aggregate import Aggregate, Recorder, plain_data
 from pytest_gradcheck.core.check import check_in_test
@@ -62,23 +62,6 @@ class Page(HTMLParser):
         if self.inside == "report":
             self.data = json.loads(data)
             self.inside = ""
-
-
-PIECES = (
-    "<",
-    ">",
-    "&",
-    "</script>",
-    "<!--",
-    "<script>",
-    "\"'",
-    "\u2028",
-    "\x00",
-    "é",
-    "]]>",
-    "<svg onload=x>",
-    "`${x}`",
-)
 
 
 @example("</script><script>alert(1)</script>")
@@ -237,6 +220,53 @@ def test_a_thousand_checks_are_shown_at_once(browser: Any, tmp_path: Path) -> No
     tab.page.get_by_role("searchbox").fill("test_99")
     assert tab.page.get_by_role("status").inner_text() == "11 of 1000 shown"
     assert tab.troubles == []
+
+
+@needs_a_browser
+def test_whatever_is_in_it_opens_as_text_and_by_its_address(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "r.html"
+    named = [
+        (
+            f"t.py::{k}{piece}",
+            result(
+                "fail",
+                name=piece,
+                diagnosis=Diagnosis("a-code", piece),
+                inputs={piece: piece},
+                reproduce=piece,
+                margin=(float("nan"), float("inf"), 1e308, 0.0)[k % 4],
+            ),
+        )
+        for k, piece in enumerate(PIECES)
+    ]
+    path.write_text(html_report.render(report(*named)), encoding="utf-8")
+    tab = Tab(browser, path, "#%")
+    assert len(tab.names()) == len(PIECES)
+    opened = tab.page.evaluate(
+        """async () => {
+            const found = [];
+            for (const details of document.querySelectorAll(".check details")) {
+                details.open = true;
+                await new Promise((done) => details.addEventListener("toggle", done, { once: true }));
+                found.push(location.hash);
+            }
+            return found;
+        }"""
+    )
+    assert len(set(opened)) == len(PIECES)
+    assert tab.page.locator(".inside").count() == len(PIECES)
+    tags = tab.page.evaluate(
+        '[...new Set([...document.querySelectorAll(".checks *")].map((e) => e.localName))]'
+    )
+    assert set(tags) <= {
+        *("li", "details", "summary", "span", "div", "pre", "h2", "button", "p"),
+        *("table", "thead", "tbody", "tr", "th", "td"),
+    }
+    assert tab.page.locator("script").count() == 2
+    assert tab.troubles == []
+    again = Tab(browser, path, opened[-1])
+    assert again.page.locator("details[open] .inside").count() == 1
+    assert again.troubles == []
 
 
 @needs_a_browser

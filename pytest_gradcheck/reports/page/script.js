@@ -272,7 +272,8 @@
     coverage(report.coverage || {}),
     h("p", { class: "said" }, `${e.implementation || ""} Python ${e.python}, ${e.platform || ""}; ${packages}. Keys: / searches, j and k go from check to check, Enter opens one.`));
   update();
-  const wanted = decodeURIComponent(location.hash.slice(1));
+  let wanted = "";
+  try { wanted = decodeURIComponent(location.hash.slice(1)); } catch { /* an address that somebody cut */ }
   const row = rows.find((r) => wanted && anchor(r.check) === wanted);
   if (row) { row.details.open = true; row.summary.focus(); row.item.scrollIntoView(); }
 })();
