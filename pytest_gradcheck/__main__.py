@@ -145,7 +145,7 @@ def _compare(wish: argparse.Namespace) -> Said:
 
 def _write(text: str, report: Mapping[str, Any]) -> None:
     target = options.parse_report(text, "--output", Path.cwd())
-    options.check_report_paths([target], "--output")
+    options.check_paths([target.path], "--output")
     try:
         reports.write_report(target.format, target.path, report)
     except OSError as error:

@@ -290,6 +290,8 @@ def _baseline(config: pytest.Config) -> Baseline | None:
         raise pytest.UsageError(
             f"{where}: got {path}, which does not exist; --gradcheck-update-baseline writes it from a run"
         )
+    if any(wishes.values()):
+        check_paths([path], where)
     return Baseline(path, **wishes)
 
 
@@ -356,17 +358,17 @@ def parse_report(text: str, where: str, base: Path) -> ReportTarget:
     return ReportTarget(name, Path(os.path.abspath(base / path)))
 
 
-def check_report_paths(targets: Iterable[ReportTarget], where: str = "--gradcheck-report") -> None:
-    """Refuse a report that cannot be written before any test has run for it."""
-    for target in targets:
+def check_paths(paths: Iterable[Path], where: str = "--gradcheck-report") -> None:
+    """Refuse a file that cannot be written before any test has run for it."""
+    for path in paths:
         try:
-            obstacle = _obstacle(target.path)
+            obstacle = _obstacle(path)
         except OSError as error:
             # A name that is too long, or a directory that nobody here may look into.
             obstacle = f"cannot be looked at ({error.strerror})", "choose another path"
         if obstacle is not None:
             problem, remedy = obstacle
-            raise pytest.UsageError(f"{where}: got {target.path}, which {problem}; {remedy}")
+            raise pytest.UsageError(f"{where}: got {path}, which {problem}; {remedy}")
 
 
 def _obstacle(path: Path) -> tuple[str, str] | None:

@@ -48,11 +48,11 @@ def pytest_configure(config: pytest.Config) -> None:
     # A pytest-xdist worker has this attribute; its results travel to the controlling process.
     reports = not hasattr(config, "workerinput")
     if flags.given(config):
-        from pytest_gradcheck.options import check_report_paths
+        from pytest_gradcheck.options import check_paths
 
         settings = session.settings
         if reports:
-            check_report_paths(settings.reports)
+            check_paths(target.path for target in settings.reports)
     if reports:
         config.pluginmanager.register(_Controller(config, session), "gradcheck-controller")
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -252,6 +253,16 @@ def test_the_ini_key_starts_at_the_ini_file(project: Any) -> None:
         (["--gradcheck-baseline=no/b.json"], "*which is no file in a directory that exists; give a file*"),
         (["--gradcheck-baseline=."], "*which is no file in a directory that exists; give a file*"),
         (["--gradcheck-baseline=bad.json"], "*--gradcheck-baseline: got *bad.json, which is not JSON*"),
+        pytest.param(
+            # Where root cannot write either.
+            ["--gradcheck-baseline=/proc/self/b.json", "--gradcheck-update-baseline"],
+            "*--gradcheck-baseline: got *b.json, which lies in /proc/self, which is not writable; choose *",
+            marks=pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="a directory of Linux"),
+        ),
+        (
+            [f"--gradcheck-baseline={'n' * 300}", "--gradcheck-update-baseline"],
+            "*--gradcheck-baseline: got *, which cannot be looked at (File name too long); choose *",
+        ),
         (
             ["--gradcheck-baseline-factor=0.5"],
             "*--gradcheck-baseline-factor: got '0.5'; give a number of at least 1*",

@@ -16,7 +16,7 @@ import pytest
 from sample_results import report, result
 
 from pytest_gradcheck import reports
-from pytest_gradcheck.options import ReportTarget, check_report_paths, parse_report
+from pytest_gradcheck.options import check_paths, parse_report
 from pytest_gradcheck.reports import FORMATS, append, write_atomically, write_report
 
 BASE = Path(__file__).parent
@@ -195,15 +195,15 @@ def test_who_has_the_file_open_to_append_to_it_loses_nothing(tmp_path: Path) -> 
 
 def test_a_name_may_be_as_long_as_a_name_may_be(tmp_path: Path) -> None:
     path = tmp_path / ("n" * 250 + ".json")
-    check_report_paths([ReportTarget("json", path)])
+    check_paths([path])
     write_atomically(path, "text")
     assert path.read_text() == "text"
 
 
 def test_a_name_that_is_too_long_is_told_before(tmp_path: Path) -> None:
-    target = ReportTarget("json", tmp_path / ("n" * 300 + ".json"))
+    path = tmp_path / ("n" * 300 + ".json")
     with pytest.raises(pytest.UsageError, match=r"which cannot be looked at \(.*too long\); choose another"):
-        check_report_paths([target])
+        check_paths([path])
 
 
 def test_every_format_has_a_module_with_a_renderer() -> None:
