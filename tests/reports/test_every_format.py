@@ -115,6 +115,7 @@ def test_every_format_is_valid_without_foreign_markup_and_says_the_same(data: di
     texts = {name: rendered(name, data) for name in FORMATS}
     for name, said in texts.items():
         assert standings(name, said) == expected(data), name
+        assert said.endswith("\n"), name
     gradients = data["coverage"].get("gradients", [])
     assert strict(texts["json"])["coverage"] == data["coverage"]
     assert strict(texts["sarif"])["runs"][0]["properties"]["coverage"] == data["coverage"]
