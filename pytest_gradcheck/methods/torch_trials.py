@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from pytest_gradcheck.core.problem import Problem
 from pytest_gradcheck.methods.torch import TorchPullback
@@ -140,7 +142,7 @@ def of_ways(problem: Problem, pullback: TorchPullback) -> list[Finding]:
         findings += _accumulates(pullback, leaves, outs)
         for call in calls.values():
             findings += call.findings()
-        findings += _zero_size(problem, pullback)
+        findings += _zero_size(problem, pullback, calls.values())
     return _merged(findings)
 
 
@@ -228,7 +230,53 @@ def _accumulates(pullback: TorchPullback, leaves: Sequence[Any], outs: Sequence[
     return [Finding(name, True, "", name)]
 
 
-def _zero_size(problem: Problem, pullback: TorchPullback) -> list[Finding]:
+class _Pointing(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+    """Inside this context it is seen whether an operation is told of rows by more than its floating tensors.
+
+    Whole numbers may be offsets or indices, and what is given to an operation of the user's a size.
+    """
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # As in `lowering.record`; and torch would import its compiler first, which takes more than a second.
+        return False
+
+    def __init__(self, rows: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # as above
+        self.seen, self._rows = False, rows
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Look at the arguments and run the operation."""
+        users = func.namespace not in ("aten", "prim", "prims")
+        self.seen = self.seen or any(
+            self.points(x, by_number=users) for x in tree_leaves((args, kwargs or {}))
+        )
+        return func(*args, **(kwargs or {}))
+
+    def points(self, x: Any, *, by_number: bool) -> bool:
+        """Whether an argument may say which rows there are."""
+        if isinstance(x, torch.Tensor):
+            return x.dtype not in (torch.bool, torch.uint8) and not (x.is_floating_point() or x.is_complex())
+        return by_number and isinstance(x, int) and not isinstance(x, bool) and x >= self._rows
+
+
+def _points_at_rows(pullback: TorchPullback, calls: Iterable[Call], rows: int) -> bool:
+    """Whether the function has arguments beside the floating ones that may speak of rows which are then gone.
+
+    A kernel that is told of them reads where nothing is: torch's own segment_reduce ends the process.
+    """
+    pointing = _Pointing(rows)
+    if any(pointing.points(x, by_number=True) for call in calls for x in tree_leaves(call.arguments)):
+        return True
+    leaves = pullback.fresh()
+    with torch.enable_grad(), pullback.program.surroundings(leaves), pointing:
+        pullback.program.run(*leaves)
+    return pointing.seen
+
+
+def _zero_size(problem: Problem, pullback: TorchPullback, calls: Iterable[Call]) -> list[Finding]:
     """Call the function with no rows, where it takes that: then its backward must take it too."""
     name = "zero-size-inputs"
     leaves = pullback.fresh()
@@ -236,6 +284,12 @@ def _zero_size(problem: Problem, pullback: TorchPullback) -> list[Finding]:
     if len(rows) != 1:
         return []
     (count,) = rows
+    try:
+        if _points_at_rows(pullback, calls, count):
+            text = "whole numbers among the arguments may be indices of rows, or their number"
+            return [Finding(name, None, f"not tried: {text}", name)]
+    except Exception as error:
+        return [Finding(name, None, f"not tried: {said(error)}", name)]
     empty = [x.detach()[:0].clone().requires_grad_() if x.ndim and len(x) == count else x for x in leaves]
     try:
         with torch.enable_grad(), pullback.program.surroundings(empty):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -272,3 +272,58 @@ def test_the_function_is_as_before():
     forward = Square.__dict__["forward"]
     check_gradients(Square.apply, X)
     assert Square.__dict__["forward"] is forward
+
+
+class Picked(Function):
+    """A kernel that would read where nothing is, were it called without the rows that it is told of."""
+
+    rows: ClassVar[list[int]] = []
+
+    @staticmethod
+    def forward(ctx, x, told):
+        Picked.rows.append(len(x))
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        return 2 * g * ctx.saved_tensors[0], None
+
+
+def taken(x: torch.Tensor) -> torch.Tensor:
+    return x[torch.tensor([1, 0])]
+
+
+@pytest.mark.parametrize(
+    ("fn", "tried"),
+    [
+        pytest.param(lambda x: Picked.apply(x, torch.tensor([1, 0])), False, id="indices"),
+        pytest.param(lambda x: Picked.apply(x, [0, 2]), False, id="offsets"),
+        pytest.param(lambda x: Picked.apply(x, len(x)), False, id="their number"),
+        pytest.param(lambda x: Picked.apply(taken(x), None), False, id="indices of another operation"),
+        pytest.param(lambda x: Picked.apply(x, 1), True, id="an axis"),
+        pytest.param(lambda x: Picked.apply(x, x > 0), True, id="a mask"),
+    ],
+)
+def test_a_function_that_is_told_of_rows_is_not_called_without_them(fn, tried):
+    Picked.rows = []
+    result = check_gradients(fn, X)
+    assert result.verdict == "pass", str(result)
+    assert held(result)["zero-size-inputs"] is (True if tried else None)
+    assert (0 in Picked.rows) is tried
+
+
+def test_an_operation_that_trusts_its_offsets_ends_no_process():
+    offsets = torch.tensor([0, 1, 2])
+
+    class Segments(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return torch.segment_reduce(x, "sum", offsets=offsets)
+
+        @staticmethod
+        def backward(ctx, g):
+            return g
+
+    result = check_gradients(Segments.apply, torch.tensor([0.3, -1.2], dtype=torch.float64))
+    assert held(result)["zero-size-inputs"] is None, str(result)
