@@ -12,8 +12,8 @@ import numpy as np
 from pytest_gradcheck.core.compare import Tolerance
 from pytest_gradcheck.core.jacobian import Function, Jacobian
 from pytest_gradcheck.core.layout import Layout, Vector
+from pytest_gradcheck.core.looks import fill
 from pytest_gradcheck.core.results import Diagnosis
-from pytest_gradcheck.core.table import fill
 from pytest_gradcheck.methods.base import Matrix, Pullback
 from pytest_gradcheck.methods.reference import ReferencePullback
 

@@ -19,6 +19,7 @@ from pytest_gradcheck.core.jacobian import Cost, Function, Jacobian
 from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.literal import to_source
 from pytest_gradcheck.core.locate import ENTRYWISE, one_wrong_entry, unseen, wrong_columns, wrong_rows
+from pytest_gradcheck.core.looks import clear_case, compared_anew, fill
 from pytest_gradcheck.core.method_names import DIFFERENCE_METHODS, METHOD_NAMES
 from pytest_gradcheck.core.problem import Dialect, Problem
 from pytest_gradcheck.core.properties import violation
@@ -32,7 +33,7 @@ from pytest_gradcheck.core.results import (
     Verdict,
 )
 from pytest_gradcheck.core.rounding import RUNS, Runs, measure
-from pytest_gradcheck.core.table import Table, clear_case, compared_anew, fill
+from pytest_gradcheck.core.table import Table
 from pytest_gradcheck.core.values import EPS64
 from pytest_gradcheck.methods.base import Matrix, Pullback
 

@@ -9,8 +9,10 @@ import numpy as np
 from pytest_gradcheck.core.compare import Tolerance, blocks
 from pytest_gradcheck.core.jacobian import Jacobian
 from pytest_gradcheck.core.layout import Layout, Vector
+from pytest_gradcheck.core.looks import fill
 from pytest_gradcheck.core.method_names import DIFFERENCE_METHODS
-from pytest_gradcheck.core.table import Table, fill, noticeable
+from pytest_gradcheck.core.table import Table
+from pytest_gradcheck.core.weighing import noticeable
 from pytest_gradcheck.methods.base import Estimate
 
 #: Up to this many inputs and outputs doubt is settled entry by entry, beyond it by bisection.

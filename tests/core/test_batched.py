@@ -17,9 +17,10 @@ from pytest_gradcheck.core import batched
 from pytest_gradcheck.core.compare import Tolerance
 from pytest_gradcheck.core.decision import Options
 from pytest_gradcheck.core.jacobian import Jacobian
+from pytest_gradcheck.core.looks import clear_case, fill
 from pytest_gradcheck.core.orders import FirstOrder
 from pytest_gradcheck.core.problem import Problem
-from pytest_gradcheck.core.table import MEASURED_GRAIN, clear_case, fill
+from pytest_gradcheck.core.weighing import MEASURED_GRAIN
 from pytest_gradcheck.methods import reference
 from pytest_gradcheck.methods.base import Estimate
 from pytest_gradcheck.methods.torch import prepare
