@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
@@ -20,9 +20,11 @@ from pytest_gradcheck.core.jacobian import Jacobian
 from pytest_gradcheck.core.looks import clear_case, fill
 from pytest_gradcheck.core.orders import FirstOrder
 from pytest_gradcheck.core.problem import Problem
+from pytest_gradcheck.core.values import EPS64
 from pytest_gradcheck.core.weighing import MEASURED_GRAIN
 from pytest_gradcheck.methods import reference
 from pytest_gradcheck.methods.base import Estimate
+from pytest_gradcheck.methods.finite_difference import QUICK
 from pytest_gradcheck.methods.torch import prepare
 from pytest_gradcheck.testing import corrupt
 
@@ -125,6 +127,7 @@ def test_one_call_is_what_it_takes(name):
 
 @settings(max_examples=30, deadline=None)
 @given(drawn, points)
+@example(["matrix", "norm"], [0.0, 0.0, 1.0, 0.0, 1.0])
 def test_differences_are_the_same_within_their_bars(names, numbers):
     fn, x = composed(names), torch.tensor(numbers, dtype=torch.float64)
     assume(fn(x).abs().max() > 1e-6)
@@ -135,10 +138,15 @@ def test_differences_are_the_same_within_their_bars(names, numbers):
             jacobian = Jacobian(function_at(fn, x), {}, ("central", "forward"))
             with np.errstate(all="ignore"):
                 found.append([jacobian.columns(range(5), None, thorough=t) for t in (False, True)])
-    for together, singly in zip(*found, strict=True):
+    # The short ladder does not measure what an output that cancels wavers by, and clears nothing that wavers.
+    sizes = np.abs(x.numpy())
+    with np.errstate(over="ignore"):
+        wavers = 16 * EPS64 * float(fn(x).abs().max()) / (min(QUICK) * np.where(sizes > 0, sizes, 1.0))
+    for together, singly, wavering in zip(*found, (wavers, 0.0), strict=True):
         for a, b in [(together.central, singly.central), (together.forward, singly.forward)]:
             # As a check compares them: three bars, and the grain beside the largest entry.
-            allowed = 3 * (a.uncertainty + b.uncertainty) + MEASURED_GRAIN * np.abs(b.value).max()
+            grain = MEASURED_GRAIN * np.abs(b.value).max() + wavering
+            allowed = 3 * (a.uncertainty + b.uncertainty) + grain
             apart = np.abs(a.value - b.value) > allowed
             assert not (apart & np.isfinite(allowed)).any()
 

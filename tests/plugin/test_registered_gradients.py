@@ -43,7 +43,7 @@ def pull(function, x, cotangent):
 """
 OPS = """
 import numpy as np
-from mypkg.registry import MAKERS, custom_gradient, gradient_inside
+from rulespkg.registry import MAKERS, custom_gradient, gradient_inside
 
 def cube_backward(x, cotangent):
     return 3 * x**2 * cotangent
@@ -77,7 +77,7 @@ def never(x):
 """
 CONFTEST = """
 def pytest_gradcheck_gradients(config):
-    from mypkg import ops, registry
+    from rulespkg import ops, registry
     yield from registry.RULES.items()
     for function in registry.INSIDE:
         yield function, function
@@ -89,7 +89,7 @@ def test_of_another_package():
 """
 TESTS = """
 import functools
-from mypkg import ops, registry
+from rulespkg import ops, registry
 
 def check(gradcheck, function):
     gradcheck(function, np.array([1.0, 2.0]), vjp=functools.partial(registry.pull, function))
@@ -122,7 +122,7 @@ def test_made_and_not_called(gradcheck):
 
 @pytest.fixture
 def package(project: Any) -> Any:
-    folder = project.path / "mypkg"
+    folder = project.path / "rulespkg"
     folder.mkdir()
     for name, text in (("__init__", ""), ("registry", REGISTRY), ("ops", OPS)):
         (folder / f"{name}.py").write_text(text, encoding="utf-8")
@@ -137,18 +137,22 @@ def line_of(text: str) -> int:
 
 @pytest.mark.parametrize("workers", WORKERS)
 def test_which_rules_passing_checks_ran(package: Any, workers: int) -> None:
-    flags = ("--gradcheck-cov=mypkg", "--gradcheck-cov-fail-under=forward:0,80", "--gradcheck-report=r.json")
+    flags = (
+        "--gradcheck-cov=rulespkg",
+        "--gradcheck-cov-fail-under=forward:0,80",
+        "--gradcheck-report=r.json",
+    )
     result = package.run(*flags, "-o", "gradcheck_methods=central,reference,user", workers=workers)
     result.assert_outcomes(passed=4, failed=1)
     never = line_of("cotangent: cotangent")
     result.stdout.fnmatch_lines(
         [
-            "hand-written gradients of mypkg: 2 of 5 run by a check that passed",
-            f"  mypkg/ops.py:{never}: mypkg.ops.never: not run",
-            f"  mypkg/ops.py:{line_of('def sine_maker')}: mypkg.ops.sine: not run",
-            f"  mypkg/ops.py:{line_of('3 * x * cotangent')}: mypkg.ops.wrong: not run",
-            "gradcheck: cov-fail-under: 2 of 5 hand-written gradients of mypkg run by a check that passed, "
-            f"40 %; not mypkg.ops.never (mypkg/ops.py:{never}) and 2 other ones; 80 % takes 4 of 5",
+            "hand-written gradients of rulespkg: 2 of 5 run by a check that passed",
+            f"  rulespkg/ops.py:{never}: rulespkg.ops.never: not run",
+            f"  rulespkg/ops.py:{line_of('def sine_maker')}: rulespkg.ops.sine: not run",
+            f"  rulespkg/ops.py:{line_of('3 * x * cotangent')}: rulespkg.ops.wrong: not run",
+            "gradcheck: cov-fail-under: 2 of 5 hand-written gradients of rulespkg run by a check that passed, "
+            f"40 %; not rulespkg.ops.never (rulespkg/ops.py:{never}) and 2 other ones; 80 % takes 4 of 5",
         ]
     )
     report = package.report("r.json")
@@ -156,8 +160,8 @@ def test_which_rules_passing_checks_ran(package: Any, workers: int) -> None:
     ran = {g["name"]: (g["ran"], g["tests"], g["line"]) for g in report["coverage"]["gradients"]}
     both = ["forward", "backward"]
     cube, square = line_of("@custom_gradient(cube"), line_of("@gradient_inside")
-    assert ran["mypkg.ops.cube"] == (both, ["test_it.py::test_cube"], cube)
-    assert ran["mypkg.ops.square"] == (both, ["test_it.py::test_square"], square)
+    assert ran["rulespkg.ops.cube"] == (both, ["test_it.py::test_cube"], cube)
+    assert ran["rulespkg.ops.square"] == (both, ["test_it.py::test_square"], square)
 
 
 @pytest.mark.parametrize(
