@@ -420,6 +420,11 @@ PROPERTIES = [
     Fault("what was saved is changed", "stale-saved-tensor", function(kept, doubled)),
     Fault("random numbers", "nondeterministic-backward", function(saved, noisy)),
     Fault("the cotangent is overwritten", "mutated-cotangent", function(saved, overwriting)),
+    Fault(
+        "the backward takes the size of the cotangent",
+        "linear-backward",
+        function(saved, lambda ctx, g: 2 * g.abs() * ctx.saved_tensors[0]),
+    ),
     Fault("the input is changed and not declared", "mutated-input", changing),
     Fault("the gradient goes into .grad as well", "accumulates", function(saved, accumulating)),
     Fault(

@@ -128,7 +128,7 @@ def of_ways(problem: Problem, pullback: TorchPullback) -> list[Finding]:
     if not kinds:
         return []
     leaves = pullback.fresh()
-    findings: list[Finding] = []
+    findings = [_linear(pullback)]
     # Nobody asked for these calls: the warnings of torch's forward mode, say, must not be the user's errors.
     with pullback.program.surroundings(leaves), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -137,13 +137,28 @@ def of_ways(problem: Problem, pullback: TorchPullback) -> list[Finding]:
                 with torch.enable_grad():
                     outs = pullback.program.run(*leaves)
             except Exception:
-                # It ran a moment ago: a function with a memory, which nothing can be said of.
-                return []
+                # It ran a moment ago: a function with a memory, of which nothing more can be said.
+                return findings
         findings += _accumulates(pullback, leaves, outs)
         for call in calls.values():
             findings += call.findings()
         findings += _zero_size(problem, pullback, calls.values())
     return _merged(findings)
+
+
+def _linear(pullback: TorchPullback) -> Finding:
+    """Pull back a cotangent and minus two times it: what takes its size or asks for its sign is no gradient.
+
+    Entries of a Jacobian are looked at with cotangents of one and zeros, for which that may be right.
+    """
+    name, ones = "linear-backward", np.ones(pullback.program.outputs.size)
+    once, other = pullback.vjp(ones), pullback.vjp(-2.0 * ones)
+    # Twice a number may be too large for its dtype.
+    both = np.isfinite(once) & np.isfinite(other)
+    holds = close(other[both], -2.0 * once[both], pullback.eps)
+    gives = "gives" if holds else "does not give"
+    text = f"minus two times a cotangent {gives} minus two times the gradient"
+    return Finding(name, holds, text if holds else f"the backward is not linear: {text}", name)
 
 
 def _functions(outs: Sequence[Any]) -> list[type[Any]]:

@@ -10,7 +10,7 @@ import torch
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from docs.diagnoses_page.faults import PROPERTIES, function
+from docs.diagnoses_page.faults import PROPERTIES, function, saved
 from pytest_gradcheck import check_gradients
 
 X = torch.tensor([[0.3, -1.2, 0.8], [1.5, 0.1, -0.4]], dtype=torch.float64)
@@ -84,7 +84,7 @@ def test_a_right_function_keeps_every_property(dtype):
     assert result.verdict == "pass", str(result)
     everything = {
         "deterministic", "gradients-fit", "inputs-unchanged", "outputs-in-graph", "repeatable-backward",
-        "cotangents-unchanged", "accumulates",
+        "cotangents-unchanged", "accumulates", "linear-backward",
         "non-contiguous-inputs", "expanded-inputs", "non-contiguous-cotangents", "expanded-cotangents",
         "zero-size-inputs", "batched-cotangents", "vmap", "forward-mode",
     }  # fmt: skip
@@ -327,3 +327,27 @@ def test_an_operation_that_trusts_its_offsets_ends_no_process():
 
     result = check_gradients(Segments.apply, torch.tensor([0.3, -1.2], dtype=torch.float64))
     assert held(result)["zero-size-inputs"] is None, str(result)
+
+
+@pytest.mark.parametrize("size", [1, 4, 12, 40])
+@pytest.mark.parametrize(
+    "backward",
+    [
+        pytest.param(lambda g, x: g.abs() * 2 * x, id="its size"),
+        pytest.param(lambda g, x: g**3 * 2 * x, id="its cube"),
+        pytest.param(lambda g, x: (g if g.sum() > 0 else 3 * g) * 2 * x, id="its sign"),
+        pytest.param(lambda g, x: g.clamp(-1, 1) * 2 * x, id="no more than one of it"),
+    ],
+)
+def test_a_backward_that_is_not_linear_fails(size, backward):
+    x = torch.linspace(0.5, 2.0, size, dtype=torch.float64)
+    result = check_gradients(function(saved, lambda ctx, g: backward(g, ctx.saved_tensors[0])), x)
+    assert (result.verdict, result.culprit) == ("fail", "torch"), str(result)
+    if size <= 4:
+        assert result.diagnosis.code == "linear-backward"
+
+
+def test_a_linear_backward_whose_double_overflows_passes():
+    x = torch.tensor([1.0, 2.0], dtype=torch.float16)
+    result = check_gradients(function(lambda ctx, x: 4e4 * x, lambda ctx, g: 4e4 * g), x)
+    assert result.verdict != "fail", str(result)
