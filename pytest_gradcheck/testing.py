@@ -112,7 +112,11 @@ def _run(fn: Callable[..., Any], tree: Tree, fault: Fault) -> Any:
                     create_graph=again,
                     allow_unused=True,
                 )
-                full = [torch.zeros_like(x) if g is None else g for x, g in zip(inputs, right, strict=True)]
+                # A zero tensor of torch's without memory, as of sgn, cannot be added to in .grad.
+                full = [
+                    torch.zeros_like(x) if g is None or g._is_zerotensor() else g
+                    for x, g in zip(inputs, right, strict=True)
+                ]
                 return tuple(fault(full))
 
     outs = Corrupted.apply(*[tree.leaves[i] for i in positions])  # type: ignore[no-untyped-call]  # torch leaves it untyped

@@ -21,7 +21,9 @@ RIGHT: dict[str, str] = {
 }
 """Right operators on which the check is inconclusive."""
 
-BROKEN: dict[str, str] = {}
+BROKEN: dict[str, str] = {
+    "matrix_exp": "times 1e7 torch's gradient in float32 has lost its digits: it is off by a third",
+}
 """Operators of which a broken backward is found inconclusive, though the right one passes."""
 
 DIRECTIONAL: dict[str, str] = {}

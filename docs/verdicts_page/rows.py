@@ -15,6 +15,7 @@ from docs.verdicts_page.sweep import (
     LARGEST,
     LARGEST_DIRECTIONAL,
     PARTS,
+    ROUNDING,
     SCALES,
     WRONG,
     Verdicts,
@@ -47,7 +48,8 @@ three random cotangents, is none and is not counted. Before the faults comes the
 wrapper: where a checker does not pass that one (all of float32, nearly, for `torch.autograd.gradcheck`), its
 `failed` says nothing.
 
-Operators whose sample has more than {largest} numbers, in and out, are left out. What is left takes
+Operators whose sample has more than {largest} numbers, in and out, are left out, and so is
+{rounding}. What is left takes
 an hour, and is run in {parts} parts, of every {parts}th operator each. On this page are the parts {done}:
 {operators} operators, {checks:,} checks of each checker.
 """
@@ -345,10 +347,21 @@ def _of_times(times: Sequence[Times]) -> list[str]:
 def _counts(run: Sequence[Row], kind: str, times: Sequence[Times]) -> dict[str, Any]:
     """What an introduction says of one sweep over broken backwards: its parts, operators and checks."""
     return {
-        "done": ", ".join(str(each.part) for each in times if getattr(each, kind)) or "none",
+        "done": _ranges([each.part for each in times if getattr(each, kind)]) or "none",
         "operators": len({row.name for row in run}),
         "checks": sum(len(scale) - scale.count("-") for row in run for scale in getattr(row, kind)[0]),
     }
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """``0-2, 5`` for 0, 1, 2 and 5."""
+    found: list[list[int]] = []
+    for number in numbers:
+        if found and number == found[-1][-1] + 1:
+            found[-1].append(number)
+        else:
+            found.append([number])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in found)
 
 
 _COLUMNS = ("", ", broken", ", directional")
@@ -360,6 +373,7 @@ def page(rows: Sequence[Row], times: Sequence[Times], version: str) -> str:
     directional = [row for row in rows if row.directional and "-" not in row.right]
     factors = list(SCALES)
     scales = f"{', '.join(factors[:-1])} and {factors[-1]}"
+    rounding = "; ".join(f"`{name}`: {why}" for name, why in ROUNDING.items())
     lines = [
         "## Right operators",
         "",
@@ -367,7 +381,7 @@ def page(rows: Sequence[Row], times: Sequence[Times], version: str) -> str:
         "## Broken backwards",
         "",
         BROKEN_INTRODUCTION.format(
-            scales=scales, largest=LARGEST, parts=PARTS, **_counts(run, "broken", times)
+            scales=scales, largest=LARGEST, rounding=rounding, parts=PARTS, **_counts(run, "broken", times)
         ),
         *_of_broken(rows),
         "## Directional mode",

@@ -25,6 +25,7 @@ __all__ = [
     "DTYPES",
     "FAULTS",
     "PARTS",
+    "ROUNDING",
     "SCALES",
     "WRONG",
     "Verdicts",
@@ -78,6 +79,9 @@ WRONG = {
     "nn.functional.ctc_loss": "torch's gradient is that after a log_softmax which the function does not take",
 }
 """Operators whose gradient in torch is not that of the function as it is called here."""
+
+ROUNDING = {"corrcoef": "of one variable it is one, and its gradient nothing but rounding"}
+"""Operators of whose gradient a multiple is as right."""
 
 Gradients = Sequence[torch.Tensor]
 
@@ -250,9 +254,10 @@ def on_broken(name: str, dtype: str) -> list[Verdicts] | None:
     """The verdicts of every checker on an operator with broken backwards, in a row per scale.
 
     Each row starts with the right backward inside the same wrapper. A dash is where a fault is none. None for
-    what torch differentiates wrongly, which is broken already, and for what is too large.
+    what torch differentiates wrongly, which is broken already, for what is too large, and for a gradient that
+    is nothing but rounding.
     """
-    if name in WRONG:
+    if name in WRONG or name in ROUNDING:
         return None
 
     def functions(start: Problem) -> list[Functions]:
@@ -263,7 +268,7 @@ def on_broken(name: str, dtype: str) -> list[Verdicts] | None:
 
 def on_directional(name: str, dtype: str) -> list[Verdicts] | None:
     """The verdicts in directional mode; one row, of the output as it is. See `on_broken`."""
-    if name in WRONG:
+    if name in WRONG or name in ROUNDING:
         return None
 
     def functions(start: Problem) -> list[Functions]:

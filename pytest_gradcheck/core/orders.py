@@ -182,7 +182,8 @@ class FirstOrder(Explained):
         assert isinstance(pullback, torch.TorchPullback)
         start = time.perf_counter()
         with contextlib.suppress(Exception):
-            self.properties = properties.merged(self.properties, properties.of_ways(self.problem, pullback))
+            found = properties.of_ways(self.problem, pullback, lambda: self.torch_in_double)
+            self.properties = properties.merged(self.properties, found)
         self.preparation["torch"] += time.perf_counter() - start
         broken = properties.violation(self.properties)
         if broken is None or (failed and broken.code not in properties.EXPLAINS):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pytest_gradcheck.core.problem import Problem
@@ -52,11 +52,16 @@ def of_run(problem: Problem, pullback: TorchPullback, gradient: Any) -> tuple[Pr
     return _properties(torch_trials.of_run(problem, pullback, gradient))
 
 
-def of_ways(problem: Problem, pullback: TorchPullback) -> tuple[Property, ...]:
-    """Say what the user's own `autograd.Function`s make of every way to call them; empty without any."""
+def of_ways(
+    problem: Problem, pullback: TorchPullback, in_double: Callable[[], TorchPullback | None]
+) -> tuple[Property, ...]:
+    """Say what the user's own `autograd.Function`s make of every way to call them; empty without any.
+
+    ``in_double`` gives the pullback in float64, or None where the function does not run in it.
+    """
     from pytest_gradcheck.methods import torch_trials
 
-    return _properties(torch_trials.of_ways(problem, pullback))
+    return _properties(torch_trials.of_ways(problem, pullback, in_double))
 
 
 def merged(*parts: Iterable[Property]) -> tuple[Property, ...]:

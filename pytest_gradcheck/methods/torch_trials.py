@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -118,7 +118,9 @@ def _repeatable(pullback: TorchPullback, first: Any, second: Any) -> Finding:
 # -- functions that the user wrote a backward for ---------------------------------------------------
 
 
-def of_ways(problem: Problem, pullback: TorchPullback) -> list[Finding]:
+def of_ways(
+    problem: Problem, pullback: TorchPullback, in_double: Callable[[], TorchPullback | None]
+) -> list[Finding]:
     """Run the user's own `autograd.Function`s in every way that a caller may; nothing for a function without.
 
     Each is tried by itself, with the arguments of its first call. Where it is made anew by every call of the
@@ -128,7 +130,7 @@ def of_ways(problem: Problem, pullback: TorchPullback) -> list[Finding]:
     if not kinds:
         return []
     leaves = pullback.fresh()
-    findings = [_linear(pullback)]
+    findings = [_linear(pullback, in_double)]
     # Nobody asked for these calls: the warnings of torch's forward mode, say, must not be the user's errors.
     with pullback.program.surroundings(leaves), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -146,19 +148,30 @@ def of_ways(problem: Problem, pullback: TorchPullback) -> list[Finding]:
     return _merged(findings)
 
 
-def _linear(pullback: TorchPullback) -> Finding:
+#: A backward that is less off than this is linear but for rounding: what takes sizes or signs is off by more.
+SCARCELY = 1e-3
+
+
+def _linear(pullback: TorchPullback, in_double: Callable[[], TorchPullback | None]) -> Finding:
     """Pull back a cotangent and minus two times it: what takes its size or asks for its sign is no gradient.
 
     Entries of a Jacobian are looked at with cotangents of one and zeros, for which that may be right.
     """
-    name, ones = "linear-backward", np.ones(pullback.program.outputs.size)
-    once, other = pullback.vjp(ones), pullback.vjp(-2.0 * ones)
-    # Twice a number may be too large for its dtype.
-    both = np.isfinite(once) & np.isfinite(other)
-    holds = close(other[both], -2.0 * once[both], pullback.eps)
+    name = "linear-backward"
+    # The exponential of a matrix scales by what it is given: in float32 it may lose other digits then.
+    holds = _scales(pullback) or ((fine := in_double()) is not None and _scales(fine))
     gives = "gives" if holds else "does not give"
     text = f"minus two times a cotangent {gives} minus two times the gradient"
     return Finding(name, holds, text if holds else f"the backward is not linear: {text}", name)
+
+
+def _scales(pullback: TorchPullback) -> bool:
+    ones = np.ones(pullback.program.outputs.size)
+    once, other = pullback.vjp(ones), pullback.vjp(-2.0 * ones)
+    # Twice a number may be too large for its dtype.
+    both = np.isfinite(once) & np.isfinite(other)
+    apart = np.abs(other + 2.0 * once)[both]
+    return not (apart > SCARCELY * np.abs(once[both]).max(initial=0.0)).any()
 
 
 def _functions(outs: Sequence[Any]) -> list[type[Any]]:
