@@ -14,8 +14,8 @@ from docs.verdicts_page.sweep import (
     FAULTS,
     LARGEST,
     LARGEST_DIRECTIONAL,
+    LEFT_OUT,
     PARTS,
-    ROUNDING,
     SCALES,
     WRONG,
     Verdicts,
@@ -48,8 +48,8 @@ three random cotangents, is none and is not counted. Before the faults comes the
 wrapper: where a checker does not pass that one (all of float32, nearly, for `torch.autograd.gradcheck`), its
 `failed` says nothing.
 
-Operators whose sample has more than {largest} numbers, in and out, are left out, and so is
-{rounding}. What is left takes
+Operators whose sample has more than {largest} numbers, in and out, are left out, and so are
+{others}. What is left takes
 an hour, and is run in {parts} parts, of every {parts}th operator each. On this page are the parts {done}:
 {operators} operators, {checks:,} checks of each checker.
 """
@@ -373,7 +373,7 @@ def page(rows: Sequence[Row], times: Sequence[Times], version: str) -> str:
     directional = [row for row in rows if row.directional and "-" not in row.right]
     factors = list(SCALES)
     scales = f"{', '.join(factors[:-1])} and {factors[-1]}"
-    rounding = "; ".join(f"`{name}`: {why}" for name, why in ROUNDING.items())
+    others = "; ".join(f"`{name}` ({why})" for name, why in LEFT_OUT.items())
     lines = [
         "## Right operators",
         "",
@@ -381,7 +381,7 @@ def page(rows: Sequence[Row], times: Sequence[Times], version: str) -> str:
         "## Broken backwards",
         "",
         BROKEN_INTRODUCTION.format(
-            scales=scales, largest=LARGEST, rounding=rounding, parts=PARTS, **_counts(run, "broken", times)
+            scales=scales, largest=LARGEST, others=others, parts=PARTS, **_counts(run, "broken", times)
         ),
         *_of_broken(rows),
         "## Directional mode",
