@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import subprocess
 import sys
@@ -86,6 +87,8 @@ def run(project: Any, *flags: str, workers: int) -> tuple[int, str]:
         command,
         cwd=project.path,
         start_new_session=True,
+        # A shell that has put this run into the background lets it ignore Ctrl-C, and so its children.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         capture_output=True,
         text=True,
         timeout=300,
