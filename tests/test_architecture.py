@@ -17,6 +17,7 @@ ALLOWED = {
     "pytest_gradcheck/methods": {
         "pytest_gradcheck.methods",
         "pytest_gradcheck.lowering",
+        "pytest_gradcheck.core.call",
         "pytest_gradcheck.core.errors",
         "pytest_gradcheck.core.layout",
         "pytest_gradcheck.core.problem",

@@ -1,4 +1,4 @@
-"""The options of a check, validated by name wherever they come from: a call, a marker, a flag."""
+"""The options of a check: what they are, and validated by name wherever they come from."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import difflib
 import importlib.util
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
+from pytest_gradcheck.core.compare import Tolerance
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.method_names import METHOD_NAMES
 
@@ -33,6 +35,27 @@ OPTION_NAMES: tuple[str, ...] = (
     "seed",
     "name",
 )
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the caller asked for.
+
+    ``demanded`` says whether the methods were named, ``hold_stops`` whether stopped gradients are intended,
+    ``brief`` whether a failure is to be seen and not to be explained, ``thorough`` whether entries are looked
+    at from the start where that can be paid.
+    """
+
+    methods: tuple[str, ...]
+    demanded: bool
+    gradient: Callable[..., Any] | None
+    vjp: Callable[..., Any] | None
+    tolerance: Tolerance
+    mode: str
+    step: float | None
+    hold_stops: bool = False
+    brief: bool = False
+    thorough: bool = False
 
 
 def validate_options(**options: Any) -> None:

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from pytest_gradcheck.core.arguments import OPTION_NAMES, validate_options
+from pytest_gradcheck.core.arguments import OPTION_NAMES, Options, validate_options
+from pytest_gradcheck.core.call import Dialect
 from pytest_gradcheck.core.compare import Tolerance
-from pytest_gradcheck.core.decision import Decision, Options
+from pytest_gradcheck.core.decision import Decision
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.method_names import DEFAULT_METHODS
 from pytest_gradcheck.core.orders import FirstOrder, SecondOrder
-from pytest_gradcheck.core.problem import Dialect, Problem
+from pytest_gradcheck.core.problem import Problem
 from pytest_gradcheck.core.random_states import kept_random_states
 from pytest_gradcheck.core.results import (
     CheckResult,

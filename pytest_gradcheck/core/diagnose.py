@@ -20,7 +20,7 @@ def diagnose(
     bad: Any,
     culprit: str,
     inputs: Layout,
-    notes: list[tuple[str, str]],
+    notes: Sequence[tuple[str, str]],
     outputs: Sequence[str | None],
     alive: Any,
 ) -> Diagnosis:

@@ -11,13 +11,17 @@ from typing import Any
 import numpy as np
 
 from pytest_gradcheck.core import causes, properties
-from pytest_gradcheck.core.decision import Decision, Options, random_cotangents
+from pytest_gradcheck.core.arguments import Options
+from pytest_gradcheck.core.call import Dialect
+from pytest_gradcheck.core.decision import Decision
 from pytest_gradcheck.core.diagnose import VAGUE
 from pytest_gradcheck.core.errors import InvalidArgument, Unavailable
+from pytest_gradcheck.core.findings import Finding
+from pytest_gradcheck.core.inspection import random_cotangents
 from pytest_gradcheck.core.jacobian import Function, one_by_one
 from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.method_names import DIFFERENCE_METHODS, METHOD_NAMES
-from pytest_gradcheck.core.problem import Dialect, Problem
+from pytest_gradcheck.core.problem import Problem
 from pytest_gradcheck.core.results import (
     CheckResult,
     Diagnosis,
@@ -191,7 +195,7 @@ class FirstOrder(Explained):
         if failed:
             explained = Diagnosis(broken.code, f"{broken.text}; {result.diagnosis.text}")
             return dataclasses.replace(result, properties=self.properties, diagnosis=explained)
-        return self.result(Verdict.FAIL, broken, table=self.table, culprit="torch")
+        return self.result(Finding(Verdict.FAIL, broken, "torch"), self.table)
 
     def moved(self, culprit: str, vector: Vector) -> Pullback:
         """Call the method on trial at another point; see `Explained`."""

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import enum
-import functools
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from pytest_gradcheck.core.batched import Batch, Points
+from pytest_gradcheck.core.call import Call, Dialect
+from pytest_gradcheck.core.differentiable import inputs_to_differentiate, why_no_output
+from pytest_gradcheck.core.domain import bounds
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.layout import Layout, Vector
-from pytest_gradcheck.core.naming import (
-    call_by_name,
-    called_wrongly,
-    lies_under,
-    name_of,
-    parameter_names,
-    signature_text,
-    takes_keywords,
-)
-from pytest_gradcheck.core.pytree import Substitution, Tree, is_module, is_tensor
+from pytest_gradcheck.core.naming import called_wrongly, name_of, signature_text
+from pytest_gradcheck.core.pytree import Tree, is_tensor
 from pytest_gradcheck.core.random_states import RandomStates
 from pytest_gradcheck.core.results import NotChecked
 from pytest_gradcheck.core.values import (
@@ -37,19 +30,10 @@ from pytest_gradcheck.core.values import (
     dtype_of,
     in_dtype_of,
     is_contiguous,
-    kind_of,
     like,
     strides_of,
     to_numpy,
 )
-
-
-class Dialect(enum.StrEnum):
-    """What kind of values the function is called with; decided by the inputs, never guessed."""
-
-    PYTHON = "python"
-    NUMPY = "numpy"
-    TORCH = "torch"
 
 
 class Problem:
@@ -70,18 +54,15 @@ class Problem:
         domain: Any = None,
         seed: int | None = None,
     ):
-        if not callable(fn):
-            raise InvalidArgument("fn", kind_of(fn), "give a function, a torch.nn.Module or another callable")
         self.fn = fn
+        self._asked = Call(fn, inputs)
         self.name = name or name_of(fn)
-        self._bind(fn, inputs)
-        self.dialect = self._find_dialect()
-        self.not_checked: list[NotChecked] = []
-        self._positions = self._find_differentiable(wrt)
+        self.dialect = self._asked.dialect
+        self._positions, self.not_checked = inputs_to_differentiate(self._asked, wrt)
         self._differentiated = frozenset(self._positions)
-        leaves = [self._leaves[i] for i in self._positions]
+        self._leaves = leaves = [self._asked.leaves[i] for i in self._positions]
         self.inputs = Layout(
-            [self._names[i] for i in self._positions],
+            [self._asked.names[i] for i in self._positions],
             [tuple(np.shape(v)) if not is_tensor(v) else tuple(v.shape) for v in leaves],
             [dtype_of(v) for v in leaves],
         )
@@ -93,7 +74,7 @@ class Problem:
             )
         self.point = self.inputs.join([to_numpy(v) for v in leaves])
         self.seed = zlib.crc32(self.point.tobytes()) if seed is None else seed
-        self.lower, self.upper = self._bounds(domain)
+        self.lower, self.upper = bounds(domain, self._asked, self.inputs, self.point)
         self._random = RandomStates(self.seed)
         self._grad_mode = False
         self._start()
@@ -111,29 +92,27 @@ class Problem:
 
     def native_values(self) -> list[Any]:
         """Return copies of the user's own differentiable leaves: same dtype, device, strides, values."""
-        return [copy_leaf(self._leaves[i], double=False) for i in self._positions]
+        return [copy_leaf(leaf, double=False) for leaf in self._leaves]
 
     def values_at(self, vector: Vector) -> list[Any]:
         """Return the leaves that stand for a flat vector, in the precision in which `evaluate` works."""
         return [
-            like(array, self._leaves[i], double=self.double)
-            for array, i in zip(self.inputs.split(vector), self._positions, strict=True)
+            like(array, leaf, double=self.double)
+            for array, leaf in zip(self.inputs.split(vector), self._leaves, strict=True)
         ]
 
     def many_values_at(self, points: Points) -> list[Any]:
         """Return the leaves for many points, shape ``(points, inputs.size)``: tensors with one axis more."""
         from_numpy = sys.modules["torch"].from_numpy
         leaves = []
-        for array, i in zip(self.inputs.split_many(points), self._positions, strict=True):
-            dtype = None if self.double else self._leaves[i].dtype
-            leaves.append(from_numpy(array).to(device=self._leaves[i].device, dtype=dtype))
+        for array, leaf in zip(self.inputs.split_many(points), self._leaves, strict=True):
+            dtype = None if self.double else leaf.dtype
+            leaves.append(from_numpy(array).to(device=leaf.device, dtype=dtype))
         return leaves
 
-    @contextlib.contextmanager
-    def substituted(self, values: Sequence[Any], *, double: bool) -> Iterator[None]:
+    def substituted(self, values: Sequence[Any], *, double: bool) -> contextlib.AbstractContextManager[None]:
         """Let the modules among the inputs hold these values, as they do while `call` runs."""
-        with _substituted(self._assemble(self._filled(values, double))[1]):
-            yield
+        return self._asked.substituted(self._filled(values, double))
 
     def evaluate(self, vector: Vector) -> Vector:
         """Return the function's value at another point, NaN where it cannot be evaluated there.
@@ -163,10 +142,10 @@ class Problem:
         if self.double:
             return points
         out = np.empty_like(points)
-        for leaf, i in zip(self.inputs.leaves, self._positions, strict=True):
+        for leaf, own in zip(self.inputs.leaves, self._leaves, strict=True):
             part = np.ascontiguousarray(points[..., leaf.start : leaf.stop])
             wide = part.view(np.complex128) if leaf.is_complex else part
-            out[..., leaf.start : leaf.stop] = in_dtype_of(self._leaves[i], wide).view(np.float64)
+            out[..., leaf.start : leaf.stop] = in_dtype_of(own, wide).view(np.float64)
         return out
 
     def structure(self, arrays: Sequence[Any]) -> Any:
@@ -174,18 +153,10 @@ class Problem:
 
         Leaves that are not differentiated become None; one array alone stands for itself.
         """
-        filled: list[Any] = [None] * len(self._leaves)
+        filled: list[Any] = [None] * len(self._asked.leaves)
         for i, array in zip(self._positions, arrays, strict=True):
             filled[i] = array
-        parts, start = {}, 0
-        for key, tree in self._trees.items():
-            stop = start + len(tree.leaves)
-            parts[key] = tree.map(filled[start:stop])
-            start = stop
-        if self._how == "dict" or "" in parts:
-            return parts | parts.pop("", {})
-        values = tuple(parts.values())
-        return values if self._how == "tuple" else values[0]
+        return self._asked.structure(filled)
 
     def call_on_inputs(
         self, argument: str, function: Callable[..., Any], vector: Vector | None = None, **more: Any
@@ -195,14 +166,11 @@ class Problem:
         They stand for the point, or for another flat vector. Inputs in a tuple go by position, others by name
         where the function has it.
         """
-        filled = [copy_leaf(v, double=False) for v in self._leaves]
+        filled = [copy_leaf(v, double=False) for v in self._asked.leaves]
         if vector is not None:
             for array, i in zip(self.inputs.split(vector), self._positions, strict=True):
-                filled[i] = like(array, self._leaves[i], double=False)
-        arguments, _ = self._assemble(filled)
-        if self._how == "dict":
-            return call_by_name(argument, function, (), arguments | more)
-        return call_by_name(argument, function, tuple(arguments.values()), more)
+                filled[i] = like(array, self._asked.leaves[i], double=False)
+        return self._asked.run_another(argument, function, filled, more)
 
     def output_cotangent(self, vector: Vector) -> Any:
         """Return a flat cotangent in the structure, kind and dtype of the function's result.
@@ -218,26 +186,8 @@ class Problem:
 
     def match_inputs(self, answer: Any) -> list[Any] | None:
         """Find in a hand-written gradient the part for each differentiable leaf; None if it does not fit."""
-        keys = [key for key in self._trees if key]
-        if isinstance(answer, dict) and set(answer) >= set(keys):
-            parts = {key: answer[key] for key in keys}
-        elif isinstance(answer, tuple | list) and len(answer) == len(keys) and self._how != "one":
-            parts = dict(zip(keys, answer, strict=True))
-        elif len(keys) == 1:
-            alone = isinstance(answer, tuple) and len(answer) == 1
-            parts = {keys[0]: answer[0] if alone else answer}
-        else:
-            return None
-        found: list[Any] = []
-        for key, tree in self._trees.items():
-            part = parts.get(key)
-            if tree.names == [key]:
-                found.append(part)
-                continue
-            inner = Tree(part, key)
-            by_name = dict(zip(inner.names, inner.leaves, strict=True))
-            found += [by_name.get(name) for name in tree.names]
-        return [found[i] for i in self._positions]
+        found = self._asked.match(answer)
+        return None if found is None else [found[i] for i in self._positions]
 
     @property
     def trial_eps(self) -> float:
@@ -268,149 +218,14 @@ class Problem:
     @property
     def arguments(self) -> dict[str, Any]:
         """The user's inputs by argument name, as they were given."""
-        return self._arguments
+        return self._asked.arguments
 
     @property
     def how(self) -> str:
         """How the inputs were given: ``"dict"``, ``"tuple"`` or ``"one"``."""
-        return self._how
+        return self._asked.how
 
     # -- construction --------------------------------------------------------------------------------
-
-    def _bind(self, fn: Callable[..., Any], inputs: Any) -> None:
-        self._run: Callable[[dict[str, Any]], Any]
-        if isinstance(inputs, dict):
-            self._how, arguments = "dict", inputs
-            self._run = lambda named: fn(**named)
-            if not takes_keywords(fn):
-                self._run = functools.partial(call_by_name, "fn", fn, ())
-            for key in inputs:
-                if not isinstance(key, str):
-                    raise InvalidArgument(
-                        "inputs", f"the key {key!r}", "the keys name fn's arguments: strings"
-                    )
-        elif isinstance(inputs, tuple) and not hasattr(inputs, "_fields"):
-            self._how, self._run = "tuple", lambda named: fn(*named.values())
-            arguments = dict(zip(parameter_names(fn, len(inputs)), inputs, strict=True))
-        else:
-            self._how, self._run = "one", lambda named: fn(*named.values())
-            arguments = {parameter_names(fn, 1)[0]: inputs}
-        if not arguments and not is_module(fn):
-            raise InvalidArgument("inputs", "none", "give one array, a tuple or a dict of inputs")
-        self._arguments = dict(arguments)
-        self._trees = {key: Tree(value, key) for key, value in arguments.items()}
-        if is_module(fn):
-            self._trees[""] = Tree(fn, "")
-        self._names = [name for tree in self._trees.values() for name in tree.names]
-        self._leaves = [leaf for tree in self._trees.values() for leaf in tree.leaves]
-        self._in_module = [flag for tree in self._trees.values() for flag in tree.in_module]
-
-    def _find_dialect(self) -> Dialect:
-        if any(is_tensor(v) for v in self._leaves):
-            return Dialect.TORCH
-        if any(isinstance(v, np.ndarray | np.generic) for v in self._leaves):
-            return Dialect.NUMPY
-        return Dialect.PYTHON
-
-    def _find_differentiable(self, wrt: Any) -> list[int]:
-        wanted = self._wanted(wrt)
-        some_require_grad = any(
-            is_tensor(v) and v.requires_grad and not inside
-            for v, inside in zip(self._leaves, self._in_module, strict=True)
-        )
-        positions = []
-        for i, (name, value, inside) in enumerate(
-            zip(self._names, self._leaves, self._in_module, strict=True)
-        ):
-            reason = self._why_constant(value, inside, some_require_grad)
-            if reason is None and wanted is not None and not any(lies_under(name, w) for w in wanted):
-                reason = "left out by wrt"
-            if reason is None:
-                positions.append(i)
-            else:
-                self.not_checked.append(NotChecked(name, reason))
-        if not positions:
-            found = ", ".join(f"{n.what} ({n.reason})" for n in self.not_checked) or "nothing"
-            raise InvalidArgument(
-                "inputs",
-                f"nothing to differentiate by: {found}",
-                "give floats, or arrays of a floating dtype",
-            )
-        return positions
-
-    def _why_constant(self, value: Any, inside: bool, some_require_grad: bool) -> str | None:
-        if is_tensor(value):
-            if not (value.dtype.is_floating_point or value.dtype.is_complex):
-                return f"dtype {dtype_of(value)} is not differentiable"
-            if value.layout is not sys.modules["torch"].strided:
-                return f"layout {value.layout} cannot be perturbed; make it from a dense tensor inside of fn"
-            if inside:
-                return None if value.requires_grad else "a tensor of the module that requires no gradient"
-            if some_require_grad and not value.requires_grad:
-                return "requires no gradient, beside a tensor that does"
-            return None
-        if self.dialect is Dialect.TORCH:
-            return f"{kind_of(value)} beside tensors"
-        if isinstance(value, np.ndarray | np.generic):
-            return None if value.dtype.kind in "fc" else f"dtype {value.dtype} is not differentiable"
-        if isinstance(value, float | complex):
-            return None
-        return f"{kind_of(value)} is not differentiable"
-
-    def _wanted(self, wrt: Any) -> list[str] | None:
-        if wrt is None:
-            return None
-        keys = list(self._arguments)
-        wanted = []
-        for item in wrt if isinstance(wrt, list | tuple | set | frozenset) else [wrt]:
-            if isinstance(item, int) and not isinstance(item, bool) and -len(keys) <= item < len(keys):
-                wanted.append(keys[item])
-            elif isinstance(item, str) and any(lies_under(name, item) for name in self._names):
-                wanted.append(item)
-            else:
-                raise InvalidArgument(
-                    "wrt", repr(item), f"name one of {', '.join(self._names)}, or give an argument's position"
-                )
-        return wanted
-
-    def _bounds(self, domain: Any) -> tuple[Vector, Vector]:
-        lower = np.full(self.inputs.size, -np.inf)
-        upper = np.full(self.inputs.size, np.inf)
-        for key, bounds in self._named_domain(domain):
-            try:
-                low, high = bounds
-                low = -np.inf if low is None else low
-                high = np.inf if high is None else high
-            except (TypeError, ValueError):
-                raise InvalidArgument("domain", repr(bounds), "bounds are a pair (lower, upper)") from None
-            hit = False
-            for leaf in self.inputs.leaves:
-                if lies_under(leaf.name, key):
-                    hit = True
-                    for side, bound in ((lower, low), (upper, high)):
-                        values = np.broadcast_to(np.asarray(bound, dtype=np.float64), leaf.shape).reshape(-1)
-                        side[leaf.start : leaf.stop] = np.repeat(values, 2) if leaf.is_complex else values
-            if not hit and not any(lies_under(n, key) for n in self._names):
-                raise InvalidArgument("domain", f"the name {key!r}", f"name one of {', '.join(self._names)}")
-        outside = ~((self.point >= lower) & (self.point <= upper)) & np.isfinite(self.point)
-        if outside.any():
-            where, index = self.inputs.locate(int(np.argmax(outside)))
-            raise InvalidArgument(
-                "domain", f"a point outside of it at {where}{list(index) or ''}", "the point must lie inside"
-            )
-        return lower, upper
-
-    def _named_domain(self, domain: Any) -> list[tuple[str, Any]]:
-        if domain is None:
-            return []
-        if isinstance(domain, dict):
-            return [(key, bounds) for key, bounds in domain.items() if bounds is not None]
-        keys = list(self._arguments)
-        if len(keys) == 1:
-            return [(keys[0], domain)]
-        raise InvalidArgument(
-            "domain", f"{domain!r} for {len(keys)} inputs", f"give a dict by name: {', '.join(keys)}"
-        )
 
     def _start(self) -> None:
         """Evaluate at the point: structure of the outputs, precision, repeatability."""
@@ -418,7 +233,7 @@ class Problem:
         tree, leaves = self._first_call()
         kept_names, kept = [], []
         for name, leaf in zip(tree.names, leaves, strict=True):
-            reason = self._why_no_output(leaf)
+            reason = why_no_output(leaf)
             self._kept.append(reason is None)
             if reason is None:
                 kept_names.append(name)
@@ -426,7 +241,7 @@ class Problem:
             elif leaf is not None:
                 self.not_checked.append(NotChecked(name, reason))
         if not kept:
-            got = ", ".join(self._why_no_output(leaf) or "" for leaf in leaves) or "an empty container"
+            got = ", ".join(why_no_output(leaf) or "" for leaf in leaves) or "an empty container"
             raise InvalidArgument(
                 "fn", f"{got} as its result", "a function under check returns a float or a floating array"
             )
@@ -439,7 +254,7 @@ class Problem:
         self.primal = self.outputs.join([to_numpy(v) for v in kept])
         self.double = True
         native = all(EPS_BY_DTYPE.get(leaf.dtype, EPS64) == EPS64 for leaf in self.inputs.leaves) and not any(
-            self._coarse_constant(v) for v in self._leaves
+            self._coarse_constant(v) for v in self._asked.leaves
         )
         if not native:
             self.double = self._runs_in_double()
@@ -478,14 +293,14 @@ class Problem:
 
     def _blame_layout(self, error: Exception) -> None:
         """Note on an exception that the layout of the inputs in memory is what raises it, if it is."""
-        scattered = {n: v for n, v in zip(self._names, self._leaves, strict=True) if not is_contiguous(v)}
+        named = zip(self._asked.names, self._asked.leaves, strict=True)
+        scattered = {n: v for n, v in named if not is_contiguous(v)}
         if not scattered:
             return
-        arguments, substitutions = self._assemble([contiguous_copy(v) for v in self._leaves])
         self._random.rewind()
         try:
-            with self._no_grad(), _substituted(substitutions):
-                self._run(arguments)
+            with self._no_grad():
+                self._asked.run([contiguous_copy(v) for v in self._asked.leaves])
         except Exception:
             return
         where = ", ".join(f"{n} (strides {strides_of(v)})" for n, v in scattered.items())
@@ -506,7 +321,7 @@ class Problem:
         if isinstance(error, TypeError) and "argument" in text and called_wrongly(self.fn, error):
             raise InvalidArgument(
                 "inputs",
-                f"{', '.join(self._arguments)} for {self.name}{signature_text(self.fn)} ({text})",
+                f"{', '.join(self._asked.arguments)} for {self.name}{signature_text(self.fn)} ({text})",
                 "a tuple is passed by position, a dict by name, anything else as the one argument",
             ) from error
         self._blame_layout(error)
@@ -526,20 +341,6 @@ class Problem:
     def _coarse_constant(self, value: Any) -> bool:
         return is_tensor(value) and EPS_BY_DTYPE.get(dtype_of(value), EPS64) > EPS64
 
-    def _why_no_output(self, value: Any) -> str | None:
-        if value is None:
-            return "None"
-        if is_tensor(value):
-            if value.layout is not sys.modules["torch"].strided:
-                return f"layout {value.layout} cannot be compared; return a dense tensor"
-            floating = value.dtype.is_floating_point or value.dtype.is_complex
-            return None if floating else f"dtype {dtype_of(value)} has no derivative"
-        if isinstance(value, np.ndarray | np.generic):
-            return None if value.dtype.kind in "fc" else f"dtype {value.dtype} has no derivative"
-        if isinstance(value, float | complex):
-            return None
-        return f"{kind_of(value)} has no derivative"
-
     def _plain_call(self, values: Sequence[Any], *, double: bool) -> list[Any]:
         with self._no_grad():
             return self.call(self._requiring_grad(values) if self._grad_mode else values, double=double)
@@ -556,47 +357,17 @@ class Problem:
 
     def _call(self, values: Sequence[Any], double: bool) -> tuple[Tree, list[Any]]:
         filled = self._filled(values, double)
-        arguments, substitutions = self._assemble(filled)
         self._random.rewind()
-        with _substituted(substitutions):
-            out = self._run(arguments)
+        out = self._asked.run(filled)
         self._random.look()
         tree = Tree(out, "output")
         return tree, tree.leaves
 
     def _filled(self, values: Sequence[Any], double: bool) -> list[Any]:
         filled = [
-            None if i in self._differentiated else copy_leaf(v, double) for i, v in enumerate(self._leaves)
+            None if i in self._differentiated else copy_leaf(v, double)
+            for i, v in enumerate(self._asked.leaves)
         ]
         for i, value in zip(self._positions, values, strict=True):
             filled[i] = value
         return filled
-
-    def _assemble(self, filled: Sequence[Any]) -> tuple[dict[str, Any], list[Substitution]]:
-        arguments: dict[str, Any] = {}
-        substitutions: list[Substitution] = []
-        start = 0
-        for key, tree in self._trees.items():
-            stop = start + len(tree.leaves)
-            arguments[key], swaps = tree.rebuild(filled[start:stop])
-            substitutions += swaps
-            start = stop
-        arguments.pop("", None)
-        return arguments, substitutions
-
-
-@contextlib.contextmanager
-def _substituted(substitutions: Sequence[Substitution]) -> Iterator[None]:
-    if not substitutions:
-        yield
-        return
-    from torch.nn.utils.stateless import _reparametrize_module
-
-    with contextlib.ExitStack() as stack:
-        for swap in substitutions:
-            stack.enter_context(_reparametrize_module(swap.module, swap.tensors))
-        yield
-
-
-#: The code below which the function under test runs, for those who look at the stack.
-FUNCTION_UNDER_TEST = Problem._call.__code__

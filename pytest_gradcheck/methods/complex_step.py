@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from pytest_gradcheck.core.call import Dialect
 from pytest_gradcheck.core.errors import Unavailable
 from pytest_gradcheck.core.layout import Vector
-from pytest_gradcheck.core.problem import Dialect, Problem
+from pytest_gradcheck.core.problem import Problem
 from pytest_gradcheck.core.values import EPS64, like
 from pytest_gradcheck.methods.base import Program, Pullback
 

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 import reference_engine
+from pytest_gradcheck.core.call import Dialect
 from pytest_gradcheck.core.errors import Unavailable
 from pytest_gradcheck.core.layout import Vector
-from pytest_gradcheck.core.problem import Dialect, Problem
+from pytest_gradcheck.core.problem import Problem
 from pytest_gradcheck.core.values import EPS32, EPS64
 from pytest_gradcheck.methods.base import Program, Pullback, gradient_layouts, patience
 from reference_engine.contexts import at_most

@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
+from pytest_gradcheck.core.call import FUNCTION_UNDER_TEST
 from pytest_gradcheck.core.errors import InvalidArgument
-from pytest_gradcheck.core.problem import FUNCTION_UNDER_TEST, Problem
+from pytest_gradcheck.core.problem import Problem
 from pytest_gradcheck.methods.base import Function
 from pytest_gradcheck.methods.reference import ReferencePullback
 from pytest_gradcheck.methods.torch import TorchPullback

@@ -12,9 +12,10 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
+from pytest_gradcheck.core.call import Dialect
 from pytest_gradcheck.core.errors import NotImplementedByTorch, Unavailable
 from pytest_gradcheck.core.layout import Vector
-from pytest_gradcheck.core.problem import Dialect, Problem
+from pytest_gradcheck.core.problem import Problem
 from pytest_gradcheck.core.values import EPS32, EPS64, to_numpy
 from pytest_gradcheck.methods.base import Matrix, Program, Pullback, gradient_layouts, is_rounding, patience
 

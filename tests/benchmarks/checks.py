@@ -13,8 +13,8 @@ import torch
 from torch.autograd.gradcheck import GradcheckError, _get_numerical_jacobian
 
 from pytest_gradcheck import check_gradients
+from pytest_gradcheck.core.arguments import Options
 from pytest_gradcheck.core.compare import Tolerance
-from pytest_gradcheck.core.decision import Options
 from pytest_gradcheck.core.jacobian import Jacobian
 from pytest_gradcheck.core.orders import FirstOrder
 from pytest_gradcheck.core.problem import Problem

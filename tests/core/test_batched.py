@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from pytest_gradcheck import check_gradients
 from pytest_gradcheck.core import batched
+from pytest_gradcheck.core.arguments import Options
 from pytest_gradcheck.core.compare import Tolerance
-from pytest_gradcheck.core.decision import Options
 from pytest_gradcheck.core.jacobian import Jacobian
 from pytest_gradcheck.core.looks import clear_case, fill
 from pytest_gradcheck.core.orders import FirstOrder

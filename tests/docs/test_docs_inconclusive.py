@@ -7,14 +7,14 @@ import re
 
 from pages import ROOT
 
-from pytest_gradcheck.core import decision
+from pytest_gradcheck.core import findings
 
 PAGE = (ROOT / "docs/explanation/inconclusive.md").read_text(encoding="utf-8")
 
 
 def test_every_code_is_there_and_no_other():
     said = set(re.findall(r"^\| `([\w-]+)` \|", PAGE, re.MULTILINE))
-    source = inspect.getsource(decision)
+    source = inspect.getsource(findings)
     direct = set(re.findall(r'Verdict\.INCONCLUSIVE, Diagnosis\("([\w-]+)"', source))
-    undecided = re.search(r"def _undecided.*?return", source, re.DOTALL)[0]
+    undecided = re.search(r"def undecided.*?return", source, re.DOTALL)[0]
     assert said == direct | set(re.findall(r'Diagnosis\("([\w-]+)"', undecided))
