@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from pytest_gradcheck.core.values import EPS64, EPS_BY_DTYPE, dtype_of
+from pytest_gradcheck.core.values import EPS64, EPS_BY_DTYPE, dtype_of, to_numpy
 
 __all__ = ["Call", "Finding", "Run"]
 
@@ -62,9 +62,11 @@ class Call:
 
     def apply(self, tensors: Sequence[Any]) -> list[Any]:
         """Call it with these differentiable arguments; returns all that it returns."""
-        filled = [a.clone() if isinstance(a, torch.Tensor) else a for a in self.arguments]
-        for p, tensor in zip(self.wanted, tensors, strict=True):
-            filled[p] = tensor
+        given = dict(zip(self.wanted, tensors, strict=True))
+        filled = [
+            given[p] if p in given else a.clone() if isinstance(a, torch.Tensor) else a
+            for p, a in enumerate(self.arguments)
+        ]
         torch.set_rng_state(self.state)
         out = self.kind.apply(*filled)
         return list(out) if isinstance(out, tuple | list) else [out]
@@ -87,8 +89,10 @@ class Call:
         """Try every way; nothing, where the call does not even repeat itself."""
         try:
             base = self.forward(self.points, _contiguous)
-            first = base.pull(self.seeds)
-            again = self.forward(self.points, _contiguous).pull(self.seeds)
+            # What a backward keeps and hands out may change with the passes to come.
+            first = [gradient.clone() for gradient in base.pull(self.seeds)]
+            given = [seed.clone() for seed in self.seeds]
+            again = self.forward(self.points, _contiguous).gradients(given)
         except Exception:
             # By itself it does not run as it did inside of the function: no way can be told from another.
             return []
@@ -96,9 +100,9 @@ class Call:
             return []
         trials: list[Callable[[], Finding | None]] = [
             functools.partial(self._unchanged, base),
-            self._cotangents_unchanged,
-            *[functools.partial(self._inputs, *way) for way in INPUT_WAYS],
-            *[functools.partial(self._cotangents, *way) for way in COTANGENT_WAYS],
+            functools.partial(self._cotangents_unchanged, given),
+            *[functools.partial(self._inputs, base, first, *way) for way in INPUT_WAYS],
+            *[functools.partial(self._cotangents, base, first, *way) for way in COTANGENT_WAYS],
             functools.partial(self._undefined, first),
             self._once_differentiable,
         ]
@@ -123,23 +127,25 @@ class Call:
                 return Finding(name, False, text, code)
         return Finding(name, True, "", code)
 
-    def _cotangents_unchanged(self) -> Finding:
+    def _cotangents_unchanged(self, given: Tensors) -> Finding:
         name, code = "cotangents-unchanged", "mutated-cotangent"
-        run = self.forward(self.points, _contiguous)
-        seeds = [u.clone() for u in self.seeds]
-        torch.autograd.grad(run.outs, run.leaves, seeds, allow_unused=True)
-        if all(identical(a, b) for a, b in zip(seeds, self.seeds, strict=True)):
+        if all(identical(a, b) for a, b in zip(given, self.seeds, strict=True)):
             return Finding(name, True, "", code)
         return Finding(name, False, f"{self.name}.backward writes into its cotangents", code)
 
-    def _inputs(self, name: str, arrange: Arrange, prepare: Arrange) -> Finding | None:
+    def _inputs(
+        self, base: Run, first: Tensors, name: str, arrange: Arrange, prepare: Arrange
+    ) -> Finding | None:
         points = [prepare(x) for x in self.points]
         if all(_as_before(x, arrange(x)) for x in points):
             return None
         words = name.replace("-inputs", " inputs")
         try:
-            base = self.forward(points, _contiguous)
-            expected = [*base.values(), *base.pull(self.seeds)]
+            if prepare is _itself:
+                expected = [*base.values(), *first]
+            else:
+                plain = self.forward(points, _contiguous)
+                expected = [*plain.values(), *plain.pull(self.seeds)]
         except Exception:
             # The rows of a matrix are all the same where it is expanded: no function need take that.
             return Finding(name, None, f"{self.name} does not take the values that were tried", name)
@@ -150,14 +156,15 @@ class Call:
             return Finding(name, None, f"{self.name} refuses {words}: {said(error)}", name)
         return self._same(name, lambda: [*run.values(), *run.pull(self.seeds)], expected, words, points)
 
-    def _cotangents(self, name: str, arrange: Arrange, prepare: Arrange) -> Finding | None:
+    def _cotangents(
+        self, base: Run, first: Tensors, name: str, arrange: Arrange, prepare: Arrange
+    ) -> Finding | None:
         seeds = [prepare(u) for u in self.seeds]
         if all(_as_before(u, arrange(u)) for u in seeds):
             return None
         words = name.replace("-cotangents", " cotangents")
-        run = self.forward(self.points, _contiguous)
         try:
-            expected = run.pull(seeds)
+            expected = first if prepare is _itself else base.pull(seeds)
         except Exception:
             # Not these values of a cotangent, whatever its layout: there is nothing to compare with.
             return None
@@ -297,12 +304,16 @@ class Run:
 
     def pull(self, seeds: Tensors, *, only: int | None = None, batched: bool = False) -> Tensors:
         """Return the gradients at the leaves, zeros for None; ``only`` is the one output with a cotangent."""
-        outs = self.outs if only is None else [self.outs[only]]
+        # A backward that writes into its cotangents must not spoil those of the next way.
+        own = [seed.clone() if seed.is_contiguous() and not seed.is_conj() else seed for seed in seeds]
+        return self.gradients(own, only=only, batched=batched)
+
+    def gradients(self, seeds: Tensors, *, only: int | None = None, batched: bool = False) -> Tensors:
+        """As `pull`, with these very tensors for cotangents."""
         found = torch.autograd.grad(
-            outs,
+            self.outs if only is None else [self.outs[only]],
             self.leaves,
-            # A backward that writes into its cotangents must not spoil those of the next way.
-            [seed.clone() if seed.is_contiguous() and not seed.is_conj() else seed for seed in seeds],
+            seeds,
             retain_graph=True,
             allow_unused=True,
             is_grads_batched=batched,
@@ -398,18 +409,13 @@ def close(a: Any, b: Any, eps: float) -> bool:
 
 def alike(a: torch.Tensor, b: torch.Tensor, eps: float) -> bool:
     """Whether two tensors are; see `close`."""
-    return a.shape == b.shape and close(array(a), array(b), eps)
+    return a.shape == b.shape and close(to_numpy(a), to_numpy(b), eps)
 
 
 def identical(a: torch.Tensor, b: torch.Tensor) -> bool:
     """Whether two tensors hold the same numbers, nan among them; torch.equal knows no complex half."""
-    return bool(np.array_equal(array(a), array(b), equal_nan=True))
-
-
-def array(x: torch.Tensor) -> Any:
-    """Return the tensor's numbers as a NumPy array in float64 or complex128."""
-    wide = torch.complex128 if x.is_complex() else torch.float64
-    return x.detach().to(wide).numpy(force=True)
+    left, right = to_numpy(a), to_numpy(b)
+    return np.array_equal(left, right) or np.array_equal(left, right, equal_nan=True)
 
 
 def random_like(x: torch.Tensor, k: int) -> torch.Tensor:
@@ -425,7 +431,7 @@ def random_like(x: torch.Tensor, k: int) -> torch.Tensor:
 
 def _inner(pairs: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> float:
     """Return the real inner product of lists of tensors: torch's convention for complex gradients."""
-    return float(sum(float(np.real(np.vdot(array(a), array(b)))) for a, b in pairs))
+    return float(sum(float(np.real(np.vdot(to_numpy(a), to_numpy(b)))) for a, b in pairs))
 
 
 def _tensors(values: Sequence[Any]) -> Tensors:

@@ -18,6 +18,8 @@ def in_graph(pullback: TorchPullback, *, double: bool = False) -> tuple[Function
     ``backward`` was run if autograd needs it on the way to an input; with ``double`` the backward of it too.
     """
     nodes = _nodes(pullback.outs)
+    if not any(hasattr(node, "_forward_cls") for node in nodes):
+        return ()
     needed = _leading_to(pullback.leaves, nodes)
     ran: dict[type[Any], set[str]] = {}
     for node in nodes:

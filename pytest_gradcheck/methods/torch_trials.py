@@ -17,12 +17,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from pytest_gradcheck.core.problem import Problem
+from pytest_gradcheck.core.values import to_numpy
 from pytest_gradcheck.methods.torch import TorchPullback
 from pytest_gradcheck.methods.torch_calls import (
     Call,
     Finding,
     alike,
-    array,
     close,
     identical,
     overridden,
@@ -56,7 +56,7 @@ def of_run(problem: Problem, pullback: TorchPullback, gradient: Any) -> list[Fin
         text = f"the backward writes into .grad of {', '.join(written)}, beside the gradient that it returns"
         findings.append(Finding("accumulates", False, text, "accumulates"))
     try:
-        again = pullback.program.inputs.join([array(g) for g in pullback.pull(ones)])
+        again = pullback.program.inputs.join([to_numpy(g) for g in pullback.pull(ones)])
     except Exception as error:
         text = f"a second backward through the same graph raises {said(error)}"
         return [*findings, Finding("repeatable-backward", False, text, "stale-saved-tensor")]
@@ -79,7 +79,7 @@ def of_run(problem: Problem, pullback: TorchPullback, gradient: Any) -> list[Fin
 
 
 def _leaves_unchanged(problem: Problem, pullback: TorchPullback) -> Finding:
-    now = pullback.program.inputs.join([array(x) for x in pullback.leaves])
+    now = pullback.program.inputs.join([to_numpy(x) for x in pullback.leaves])
     moved = np.flatnonzero(~((now == problem.point) | np.isnan(now)))
     if not moved.size:
         return Finding("inputs-unchanged", True, "the call leaves its inputs as they are", "mutated-input")
