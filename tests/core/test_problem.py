@@ -23,6 +23,57 @@ def test_global_random_states_are_as_before():
     assert torch.equal(torch.get_rng_state(), states[2])
 
 
+@pytest.mark.parametrize(
+    "draw",
+    [
+        random.random,
+        lambda: random.gauss(0, 1),
+        np.random.normal,
+        np.random.rand,
+        lambda: float(torch.rand(())),
+    ],
+    ids=["random", "gauss", "normal", "rand", "torch"],
+)
+def test_every_call_draws_the_same_from_whichever_generator(draw):
+    drawn = []
+
+    def fn(x):
+        drawn.append(float(draw()))
+        return x * drawn[-1]
+
+    result = check_gradients(fn, torch.ones(3), methods=("central", "torch"))
+    assert result.verdict == "pass", str(result)
+    assert len(drawn) > 3
+    assert len(set(drawn)) == 1
+
+
+def test_the_first_draw_is_that_of_the_seed_where_the_point_itself_draws_nothing():
+    drawn = []
+
+    def fn(x):
+        if x[0] == 1.0:
+            return x * 0.5
+        drawn.append(random.random())
+        return x * 0.5
+
+    result = check_gradients(fn, np.ones(3))
+    assert result.verdict == "pass", str(result)
+    # It goes on from where every call of a function that draws at the point starts.
+    assert drawn[0] == random.Random(result.seed).random()
+
+
+@pytest.mark.parametrize(("odd", "verdict"), [(1, "pass"), (2, "inconclusive")])
+def test_a_first_call_unlike_the_others_is_no_noise_and_a_second_is(odd, verdict):
+    calls = []
+
+    def fn(x):
+        calls.append(x)
+        return torch.sin(x) + (1e-3 if len(calls) == odd else 0.0)
+
+    result = check_gradients(fn, torch.linspace(0.5, 1, 3, dtype=torch.float64))
+    assert result.verdict == verdict, str(result)
+
+
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="torch seeds a device that is there")
 def test_random_numbers_cost_no_stack_for_each_call(monkeypatch):
     stacks = []
