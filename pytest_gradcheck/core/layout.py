@@ -72,6 +72,10 @@ class Layout:
 
     def join(self, arrays: Sequence[Any]) -> Vector:
         """Put arrays, one per leaf and of its shape, into one flat vector."""
+        if len(arrays) == len(self.leaves) == 1 and not self.leaves[0].is_complex:
+            whole = np.array(arrays[0], dtype=np.float64, order="C").reshape(-1)
+            if whole.size == self.size:
+                return whole
         out = np.zeros(self.size)
         for leaf, array in zip(self.leaves, arrays, strict=True):
             kind = np.complex128 if leaf.is_complex else np.float64

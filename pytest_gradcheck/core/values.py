@@ -44,11 +44,12 @@ def dtype_of(value: Any) -> str:
 def to_numpy(value: Any) -> np.ndarray[Any, Any]:
     """Return a leaf, of whatever kind and dtype, as a NumPy array; tensors as float64 or complex128."""
     if is_tensor(value):
-        kind = np.complex128 if value.dtype.is_complex else np.float64
         torch = sys.modules["torch"]
-        wide = value.detach().to(torch.complex128 if value.dtype.is_complex else torch.float64)
+        if value.dtype is not torch.float64:
+            value = value.detach().to(torch.complex128 if value.dtype.is_complex else torch.float64)
         # force also resolves conjugate views, negative views and torch's symbolic zero tensors.
-        return np.asarray(wide.numpy(force=True), dtype=kind)
+        found: np.ndarray[Any, Any] = value.numpy(force=True)
+        return found
     return np.asarray(value)
 
 
@@ -142,8 +143,10 @@ def like(array: np.ndarray[Any, Any], original: Any, *, double: bool) -> Any:
     """Return an array as a leaf of the kind of the original."""
     if is_tensor(original):
         torch = sys.modules["torch"]
-        dtype = None if double else original.dtype
-        tensor = torch.from_numpy(array).to(device=original.device, dtype=dtype)
+        tensor = torch.from_numpy(array)
+        dtype = tensor.dtype if double else original.dtype
+        if tensor.dtype is not dtype or tensor.device != original.device:
+            tensor = tensor.to(device=original.device, dtype=dtype)
         if original.is_contiguous() or _overlaps(original.shape, original.stride()):
             return tensor
         out = torch.empty_strided(original.shape, original.stride(), dtype=tensor.dtype, device=tensor.device)

@@ -139,7 +139,7 @@ def leafwise(layout: Layout, vectors: Any, factor: float) -> Any:
 
 def is_rounding(layout: Layout, value: Vector, single: Vector, eps: float) -> bool:
     """Whether two values differ by no more than another order of summation makes of them."""
-    if np.array_equal(value, single, equal_nan=True):
+    if np.array_equal(value, single) or np.array_equal(value, single, equal_nan=True):
         return True
     bound = leafwise(layout, single, ROUNDINGS * eps)
     finite = np.isfinite(value) & np.isfinite(single)

@@ -74,7 +74,9 @@ def prepare(
     def surroundings(leaves: Sequence[Any]) -> AbstractContextManager[None]:
         return problem.substituted(leaves, double=double)
 
-    program = Program(run, problem.inputs, problem.outputs, surroundings=surroundings)
+    program = Program(run, problem.inputs, problem.outputs)
+    if problem.has_modules:
+        program = dataclasses.replace(program, surroundings=surroundings)
     arithmetic: Arithmetic = nullcontext
     if most is not None:
         from pytest_gradcheck.methods.torch_disturbed import Counted
@@ -219,9 +221,10 @@ class TorchPullback(Pullback):
             with self.program.surroundings(self.leaves), self.backward_arithmetic():
                 grads = self._gradients(*zip(*live, strict=True), create_graph=create_graph)
             for leaf, grad in zip(self.program.inputs.leaves, grads, strict=True):
-                note = ("none-gradient", f"autograd gives None for {leaf.name}")
-                if grad is None and note not in self.notes:
-                    self.notes.append(note)
+                if grad is None:
+                    note = ("none-gradient", f"autograd gives None for {leaf.name}")
+                    if note not in self.notes:
+                        self.notes.append(note)
         return [torch.zeros_like(x) if g is None else g for x, g in zip(self.leaves, grads, strict=True)]
 
     def _gradients(self, outs: Sequence[Any], seeds: Sequence[Any], *, create_graph: bool) -> Sequence[Any]:
