@@ -206,7 +206,7 @@ def nothing_checked(tally: Tally, *, marked: bool, stopped: Stopped | None = Non
         found = "the test is marked gradcheck, but not one example of it was checked"
     else:
         return None
-    reasons = [*list(tally.reasons)[:10], *([] if stopped is None else [str(stopped)])]
+    reasons = [*list(tally.reasons.values())[:10], *([] if stopped is None else [str(stopped)])]
     return "\n".join([f"nothing-checked: {found}", *(f"  {reason}" for reason in reasons)])
 
 

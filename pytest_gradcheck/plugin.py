@@ -380,7 +380,8 @@ class _Controller:
             entries = baseline.updated(known, checks if wish.update else (), gone)
             with self._telling("baseline", wish.path):
                 reports.write_atomically(wish.path, baseline.render(entries))
-                self._notes.append(f"baseline of {len(entries)} checks written to {wish.path}")
+                several = "" if len(entries) == 1 else "s"
+                self._notes.append(f"baseline of {len(entries)} check{several} written to {wish.path}")
         accepted = {"baseline-verdict", "baseline-margin"} if wish.update else set()
         accepted |= {"baseline-vanished"} if wish.prune else set()
         self._violations += [violation for violation in violations if violation.rule not in accepted]

@@ -137,7 +137,8 @@ class Decision:
             return self._passed(first, jacobian)
         entries: Table | None = None
         clear, runs = None, RUNS
-        if not looked.suspects():
+        # One wrong entry does not show whether the function has a derivative.
+        if self._engine_alone or not looked.suspects():
             entries = looked.entries()
             clear = looked.clear_case(entries)
             if clear is None and all(pullback.eps <= EPS64 for pullback in self.pullbacks.values()):
@@ -162,7 +163,7 @@ class Decision:
                 if not self.pullbacks:
                     return self.result(findings.nowhere_finite(), table)
                 table = looked.close_look(entries)
-        if table.disagrees and table.unmeasurable:
+        if table.disagrees and (table.unmeasurable or self._engine_alone_where_it_bends(table, jacobian)):
             return self.result(findings.no_common_ground(), table)
         if table.disagrees and table.differences_split:
             return self.result(findings.differences_split(), table)
@@ -171,6 +172,15 @@ class Decision:
         if table.everybody_backed and not table.jumps:
             return self._passed(table, jacobian)
         return self.result(findings.undecided(table, self.options.tolerance.sensitivity), table)
+
+    @property
+    def _engine_alone(self) -> bool:
+        """Whether the reference engine is the only exact method, of code that is not torch's."""
+        return self.problem.dialect is not Dialect.TORCH and self.pullbacks.keys() == {"reference"}
+
+    def _engine_alone_where_it_bends(self, table: Table, jacobian: Jacobian) -> bool:
+        sensitivity, seed = self.options.tolerance.sensitivity, self.problem.seed
+        return self._engine_alone and witnesses.bends(table, jacobian, sensitivity, seed)
 
     def _why_no_witness(self, name: str, table: Table) -> str | None:
         stands_in = self.problem.dialect is not Dialect.TORCH

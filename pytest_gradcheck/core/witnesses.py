@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from pytest_gradcheck.core.compare import vote
+from pytest_gradcheck.core.jacobian import Jacobian
 from pytest_gradcheck.core.method_names import DIFFERENCE_METHODS
 from pytest_gradcheck.core.table import Table
 
@@ -60,6 +61,32 @@ def why_the_complex_step_is_none(table: Table) -> str | None:
     if "complex_step" not in table.exact or len(table.exact) < 2 or not _is_alone(table, "complex_step"):
         return None
     return "it stands alone against the other methods: the function is not analytic"
+
+
+def bends(table: Table, jacobian: Jacobian, sensitivity: float, seed: int) -> bool:
+    """Whether differences alone show that no gradient can be right in the rows on which methods disagree.
+
+    A derivative is linear: its slope along a line is the sum of those by single inputs (on the side that the
+    line goes to). At a tie it is not: the middle of three equal numbers moves with none of them alone. A rule
+    that is wrong where the function is smooth is not excused by that.
+    """
+    d = table.differences
+    if d is None or table.projected:
+        return False
+    apart = np.zeros(len(table.cotangents), dtype=bool)
+    for c in table.evidence:
+        apart |= c.disagree.any(axis=1)
+    at = table.coordinates
+    tangent = np.zeros(jacobian.function.point.size)
+    tangent[at] = jacobian.direction(np.random.default_rng(seed))[at]
+    along = jacobian.along(tangent[None], table.cotangents, thorough=True).right
+    onward = tangent[at] > 0
+    slopes = np.where(onward, d.right.value, d.left.value) * tangent[at]
+    bars = np.where(onward, d.right.uncertainty, d.left.uncertainty) * np.abs(tangent[at])
+    gap = np.abs(along.value[:, 0] - slopes.sum(axis=1))
+    allowed = 3 * (along.uncertainty[:, 0] + bars.sum(axis=1))
+    allowed += sensitivity * np.fmax(np.abs(slopes).max(axis=1, initial=0.0), np.abs(along.value[:, 0]))
+    return bool((gap > allowed)[apart].all())
 
 
 def _is_alone(table: Table, name: str) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 
-from pytest_gradcheck.aggregate import Tally
+from pytest_gradcheck import check_gradients
+from pytest_gradcheck.aggregate import Recorder, Tally
 from pytest_gradcheck.gate import exit_status, judge, nothing_checked
 
 
@@ -56,8 +59,18 @@ def test_nothing_checked() -> None:
     assert nothing_checked(Tally(), marked=False) is None
     assert "not one example" in (nothing_checked(Tally(), marked=True) or "")
     assert nothing_checked(Tally(conclusive=1, inconclusive=5), marked=True) is None
-    message = nothing_checked(Tally(inconclusive=2, reasons={"noise: too loud": None}), marked=False)
-    assert message == "nothing-checked: none of 2 checks reached a conclusion\n  noise: too loud"
+    reasons = {"noise: # dB": "noise: 90 dB"}
+    message = nothing_checked(Tally(inconclusive=2, reasons=reasons), marked=False)
+    assert message == "nothing-checked: none of 2 checks reached a conclusion\n  noise: 90 dB"
+
+
+def test_a_reason_is_given_once_whatever_its_numbers() -> None:
+    recorder, generator = Recorder(), np.random.default_rng(0)
+    for _ in range(3):
+        recorder.add("test_it.py::test_it", check_gradients(lambda x: x * x + generator.normal(), 1.0))
+    reasons = list(recorder.tally.reasons.values())
+    assert len(reasons) == len({reason.partition(":")[0] for reason in reasons}), reasons
+    assert any(re.search(r"reproduce the function: output is -?\d", reason) for reason in reasons)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
