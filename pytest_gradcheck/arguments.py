@@ -74,7 +74,10 @@ def strategies_for(
         else:
             hints = _type_hints(test) if hints is None else hints
             strategies[name] = from_annotation(hints[name], name)
-    if not strategies and not unknown:
+    if unknown and not strategies:
+        # A hook may supply them, and then they are constants: nothing is left to differentiate by.
+        raise _unsupplied(unknown[0])
+    if not strategies:
         raise InvalidArgument(
             "gradcheck",
             "a test without inputs",
@@ -138,7 +141,12 @@ def refuse_unsupplied(collector: pytest.Collector, name: str, items: Any, unknow
         params = item.callspec.params if hasattr(item, "callspec") else {}
         for parameter in unknown:
             if parameter not in params:
-                raise collector.CollectError(
-                    f"{collector.nodeid}::{name}: {parameter}: got no strategy, annotation, fixture or "
-                    f"parametrize; write gradcheck({parameter}=arrays(...)), or annotate it"
-                )
+                raise collector.CollectError(f"{collector.nodeid}::{name}: {_unsupplied(parameter)}")
+
+
+def _unsupplied(parameter: str) -> InvalidArgument:
+    return InvalidArgument(
+        parameter,
+        "no strategy, annotation, fixture or parametrize",
+        f"write gradcheck({parameter}=arrays(...)), or annotate it",
+    )

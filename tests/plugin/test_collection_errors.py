@@ -27,6 +27,10 @@ CASES = {
         "@pytest.mark.gradcheck(x=numbers)\ndef test_a(x, y): return x",
         "*test_a: y: got no strategy, annotation, fixture or parametrize; write gradcheck(y=arrays(...))*",
     ),
+    "nothing supplied": (
+        "@pytest.mark.gradcheck\ndef test_a(x): return x",
+        "*test_a: x: got no strategy, annotation, fixture or parametrize; write gradcheck(x=arrays(...))*",
+    ),
     "annotation": (
         "@pytest.mark.gradcheck\ndef test_a(x: complex | bytes): return x",
         "*test_a: x: got *bytes*; *",
