@@ -67,8 +67,10 @@ def _worst(result: CheckResult) -> list[str]:
     place = worst.place
     lines = [f"  worst at:  {place}"]
     width = max(len(name) for name in worst.values) if worst.values else 0
+    # A backward may be wrong in another way than by its values.
+    apart = not worst.difference <= worst.tolerance
     for name, value in worst.values.items():
-        mark = "  <-- differs" if name == result.culprit else ""
+        mark = "  <-- differs" if apart and name == result.culprit else ""
         lines.append(f"    {name:<{width}}  {value:< .12g} ± {worst.uncertainties[name]:.1g}{mark}")
     lines.append(f"    difference {worst.difference:.3g}, allowed {worst.tolerance:.3g}")
     return lines

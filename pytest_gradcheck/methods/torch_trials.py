@@ -106,6 +106,9 @@ def _repeatable(pullback: TorchPullback, first: Any, second: Any) -> Finding:
     except Exception:
         # It ran a moment ago: something in it has changed for good.
         other = first
+    if _draws(pullback):
+        text = "a second backward gives another gradient: the backward draws random numbers of its own"
+        return Finding(name, False, text, "nondeterministic-backward")
     if close(first, other, pullback.eps):
         text = (
             "a second backward through the same graph gives another gradient: the first changed what it saved"
@@ -113,6 +116,23 @@ def _repeatable(pullback: TorchPullback, first: Any, second: Any) -> Finding:
         return Finding(name, False, text, "stale-saved-tensor")
     text = "two backward passes at the same point give different gradients"
     return Finding(name, False, text, "nondeterministic-backward")
+
+
+def _draws(pullback: TorchPullback) -> bool:
+    """Whether passes of a backward agree with the same random numbers, and with others do not."""
+    ones = np.ones(pullback.program.outputs.size)
+    devices = sorted({x.device.index for x in pullback.leaves if x.is_cuda})
+    try:
+        with torch.random.fork_rng(devices):
+            one = pullback.vjp(ones)
+        with torch.random.fork_rng(devices):
+            same = pullback.vjp(ones)
+        pullback.vjp(ones)
+        other = pullback.vjp(ones)
+    except Exception:
+        # What the first pass spoilt may make another one raise.
+        return False
+    return close(one, same, pullback.eps) and not close(one, other, pullback.eps)
 
 
 # -- functions that the user wrote a backward for ---------------------------------------------------

@@ -29,6 +29,25 @@ def test_a_failure_says_who_where_how_far_and_how_to_reproduce_it():
     assert "reproduce: check_gradients(wrong.<locals>.<lambda>, np.array([-1.0, 0.0, 1.0]), seed=" in text
 
 
+def test_no_value_is_said_to_differ_where_all_agree():
+    class Flat(torch.autograd.Function):
+        """Right, but for cotangents that do not lie in memory as they are read."""
+
+        @staticmethod
+        def forward(ctx, x):
+            return 2 * x
+
+        @staticmethod
+        def backward(ctx, g):
+            return 2 * g.as_strided(g.shape, (g.shape[1], 1))
+
+    result = check_gradients(Flat.apply, torch.ones(3, 4, dtype=torch.float64))
+
+    assert (result.verdict, result.diagnosis.code) == ("fail", "non-contiguous-cotangents")
+    assert "culprit:   torch" in str(result)
+    assert "differs" not in str(result)
+
+
 @pytest.mark.parametrize("n", [3, 100, 10000])
 def test_a_failure_is_at_most_25_lines(n):
     text = str(wrong(n))

@@ -246,6 +246,37 @@ def test_rounding_is_no_difference():
     assert result.verdict != "fail", str(result)
 
 
+class Spread(Function):
+    """Mean and standard deviation; expanded inputs are all equal, and 0 / 0 or rounding is all there is."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.mean(), x.std()
+
+    @staticmethod
+    def backward(ctx, g, h):
+        (x,) = ctx.saved_tensors
+        return (g / len(x)).expand_as(x) + h * (x - x.mean()) / ((len(x) - 1) * x.std())
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("size", [5, 49, 50, 64])
+def test_what_rounding_decides_is_not_tried(size, dtype):
+    x = torch.randn(size, generator=torch.manual_seed(0), dtype=dtype)
+    result = check_gradients(Spread.apply, x)
+    assert result.verdict == "pass", str(result)
+
+
+def test_a_backward_that_draws_a_mask_of_its_own_is_said_to():
+    def forward(ctx, x):
+        return x * (torch.rand_like(x) > 0.5)
+
+    result = check_gradients(function(forward, lambda ctx, g: g * (torch.rand_like(g) > 0.5)), torch.ones(20))
+    assert (result.verdict, result.diagnosis.code) == ("fail", "nondeterministic-backward"), str(result)
+    assert "draws random numbers of its own" in str(result)
+
+
 @torch.library.custom_op("gradcheck_tests::cube", mutates_args=())
 def cube(x: torch.Tensor) -> torch.Tensor:
     return x**3

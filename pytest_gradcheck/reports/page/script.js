@@ -117,7 +117,7 @@
       h("figcaption", {}, `The function around ${data.input} = ${short(at, 6)}, with its tangent.`));
   };
 
-  const heatFigure = (data, culprit) => {
+  const heatFigure = (data, wrong) => {
     const all = Object.values(data.values).flat(2).map(number).filter(Number.isFinite).map(Math.abs);
     const largest = Math.max(...all, 0);
     const numbers = data.columns.length <= 6;
@@ -134,7 +134,7 @@
         style: known && value !== 0 ? { background: shade(value) } : {},
       }, numbers ? (known ? short(value) : v === "nan" ? "" : String(v)) : "");
     };
-    const one = ([name, matrix]) => h("table", { class: "heat" }, h("caption", {}, name === culprit ? `${name} (differs)` : name), h("tbody", {}, matrix.map((line, i) => h("tr", {}, line.map((v, j) => cell(v, i, j, name))))));
+    const one = ([name, matrix]) => h("table", { class: "heat" }, h("caption", {}, name === wrong ? `${name} (differs)` : name), h("tbody", {}, matrix.map((line, i) => h("tr", {}, line.map((v, j) => cell(v, i, j, name))))));
     const [rows, columns] = data.shape, cut = data.rows.length < rows || data.columns.length < columns;
     return h("figure", {}, h("div", { class: "wide" }, Object.entries(data.values).map(one)),
       h("figcaption", {}, `Every method's gradient, one row per output and one column per input entry (${data.columns[0]} to ${data.columns[data.columns.length - 1]})${cut ? `: ${data.rows.length} × ${data.columns.length} of ${rows} × ${columns}` : ""}. Red is positive, blue negative${data.worst ? "; the frame marks the worst entry" : ""}; what was not looked at is hatched.`));
@@ -168,13 +168,15 @@
     ].filter(Boolean);
     const inputs = Object.entries(check.inputs || {});
     const w = check.worst;
+    // A backward may be wrong in another way than by its values.
+    const wrong = w && !(number(w.difference) <= number(w.tolerance)) ? check.culprit : null;
     return h("div", { class: "inside" },
       h("pre", { tabindex: 0 }, check.message || `${check.diagnosis.text} [${check.diagnosis.code}]`),
       check.xfail ? h("p", {}, `Expected to fail: ${check.xfail}`) : null,
       section("Reproduce", check.reproduce ? copied(check.reproduce) : null),
       section("The input", inputs.length ? copied(inputs.map(([name, source]) => `${name} = ${source}`).join("\n")) : null),
-      section("Figures", drawn.length ? h("div", { class: "figures" }, drawn) : null, figures.gradients ? heatFigure(figures.gradients, check.culprit) : null),
-      section("At the worst entry", w ? facts(["method", "value", "error bar"], Object.entries(w.values).map(([name, v]) => [name === check.culprit ? `${name} (differs)` : name, short(v, 12), short(w.uncertainties[name], 2)])) : null,
+      section("Figures", drawn.length ? h("div", { class: "figures" }, drawn) : null, figures.gradients ? heatFigure(figures.gradients, wrong) : null),
+      section("At the worst entry", w ? facts(["method", "value", "error bar"], Object.entries(w.values).map(([name, v]) => [name === wrong ? `${name} (differs)` : name, short(v, 12), short(w.uncertainties[name], 2)])) : null,
         w ? h("p", {}, `d ${w.output}[${w.output_index.join(", ")}] / d ${w.input}[${w.index.join(", ")}]: difference ${short(w.difference)}, allowed ${short(w.tolerance)}.`) : null),
       section("Methods", facts(["method", "status", "reason", "evaluations", "time"], Object.entries(check.methods).map(([name, m]) => [name, m.status, m.reason, m.evaluations, `${short(m.seconds * 1e3)} ms`]))),
       section("Pairs", (check.pairs || []).length ? facts(["methods", "largest difference", "relative", "verdict"], check.pairs.map((p) => [`${p.a}, ${p.b}`, short(p.max_abs), short(p.max_rel), p.agree === null ? "undecided" : p.agree ? "agree" : "differ"])) : null),
