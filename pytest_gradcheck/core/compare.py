@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -53,48 +54,78 @@ class Comparison:
         return True if bool(self.resolved.all()) else None
 
 
+class Sides(NamedTuple):
+    """Two methods to be compared; entries below ``grain`` times the scale are noise, whatever made them."""
+
+    a: str
+    left: Estimate
+    b: str
+    right: Estimate
+    grain: float
+
+
+#: Pairs of so few numbers are compared in one go: NumPy takes longer to be called than to compute.
+TOGETHER = 2048
+
+
 def compare(
-    a: str,
-    left: Estimate,
-    b: str,
-    right: Estimate,
+    pairs: Sequence[Sides],
     tolerance: Tolerance,
     *,
     scale: Any,
     floor: Any,
     zero: Any,
-    grain: float,
     nothing: float,
     projected: bool = False,
-) -> Comparison:
-    """Compare two estimates entry by entry.
+) -> list[Comparison]:
+    """Compare pairs of estimates, all of one shape, entry by entry.
 
     ``scale``, of the same shape, is the magnitude against which an entry counts as large or small.
     Where it is no more than ``floor``, the rounding of the exact methods, the gradient is zero as far as
     anybody can tell, and ``zero`` stands in for it: the derivative that would be noticeable.
     Zero on both sides is agreement where the bars are no more than ``nothing``.
-    Entries below ``grain`` times the scale are noise beside the largest one, whatever made them.
     ``projected`` values are sums over many entries: the sum may be far larger than the one entry in which
     an error must be seen, so its own size counts for nothing.
     """
+    if not pairs:
+        return []
+    if len(pairs) > 1 and scale.size > TOGETHER:
+        one = functools.partial(
+            compare, scale=scale, floor=floor, zero=zero, nothing=nothing, projected=projected
+        )
+        return [found for pair in pairs for found in one([pair], tolerance)]
+    left, left_bar, right, right_bar = (
+        np.array(each)
+        for each in zip(
+            *[(p.left.value, p.left.uncertainty, p.right.value, p.right.uncertainty) for p in pairs],
+            strict=True,
+        )
+    )
+    grain = np.array([p.grain for p in pairs])[:, None, None]
     with np.errstate(invalid="ignore", over="ignore"):
-        size = scale if projected else np.fmax(finite(left.value), finite(right.value))
-        bars = left.uncertainty + right.uncertainty + grain * scale
+        left_known, right_known = np.isfinite(left), np.isfinite(right)
+        size = scale
+        if not projected:
+            size = np.fmax(np.where(left_known, np.abs(left), 0.0), np.where(right_known, np.abs(right), 0.0))
+        bars = left_bar + right_bar + grain * scale
         allowed = tolerance.rtol * size + tolerance.atol + tolerance.tiny + bars
-        difference = np.abs(left.value - right.value)
-        one_finite = np.isfinite(left.value) ^ np.isfinite(right.value)
-        known = np.isfinite(difference) & np.isfinite(allowed)
-        vanishing = scale <= floor
-        reach = np.where(vanishing, np.fmax(zero, scale), scale)
+        difference = np.abs(left - right)
+        one_finite = left_known ^ right_known
+        bounded = np.isfinite(allowed)
+        known = np.isfinite(difference) & bounded
+        reach = np.where(scale <= floor, np.fmax(zero, scale), scale)
         visible = tolerance.sensitivity * np.fmax(reach, size)
         # A method that answers nan where the other one is certain is wrong; two that both answer inf
         # have not been seen to agree on anything.
-        bar = np.where(np.isfinite(left.value), left.uncertainty, right.uncertainty)
-        certain = one_finite & np.isfinite(allowed) & (bar <= visible)
+        bar = np.where(left_known, left_bar, right_bar)
+        certain = one_finite & bounded & (bar <= visible)
         disagree = (known & (difference > allowed)) | certain
         resolved = known & ((allowed <= visible) | (difference == 0) & (bars <= nothing))
         difference = np.where(one_finite, np.inf, difference)
-    return Comparison(a, b, left, right, difference, allowed, disagree, resolved)
+    return [
+        Comparison(p.a, p.b, p.left, p.right, *arrays)
+        for p, *arrays in zip(pairs, difference, allowed, disagree, resolved, strict=True)
+    ]
 
 
 def finite(values: Any) -> Any:

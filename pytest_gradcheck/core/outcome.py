@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from pytest_gradcheck.core.compare import Comparison
+from pytest_gradcheck.core.compare import TOGETHER, Comparison
 from pytest_gradcheck.core.jacobian import Function, Jacobian
 from pytest_gradcheck.core.results import Pair, Place, Worst
 from pytest_gradcheck.core.table import Table
@@ -22,9 +24,10 @@ def in_short(table: Table, jacobian: Jacobian) -> tuple[tuple[Pair, ...], Worst 
 
     That is an entry, or a projection; farthest in units of the tolerance.
     """
-    places = [_worst_place(c) if c.difference.size else None for c in table.comparisons]
+    places, relative = _worst_places(table.comparisons), _largest_relative(table.comparisons)
     pairs = tuple(
-        _pair(c, at, table, jacobian.function) for c, at in zip(table.comparisons, places, strict=True)
+        _pair(c, at, rel, table, jacobian.function)
+        for c, at, rel in zip(table.comparisons, places, relative, strict=True)
     )
     found = _farthest(table, places)
     return pairs, None if found is None else _worst(*found, table, jacobian)
@@ -55,7 +58,7 @@ def _worst(c: Comparison, k: tuple[int, int], table: Table, jacobian: Jacobian) 
 
 def worst_entry(table: Table) -> tuple[int, int]:
     """Return the row of the worst entry, and its coordinate or, in a table of projections, its tangent."""
-    found = _farthest(table, [_worst_place(c) if c.difference.size else None for c in table.comparisons])
+    found = _farthest(table, _worst_places(table.comparisons))
     if found is None:
         return 0, 0
     c, (row, column) = found
@@ -117,16 +120,12 @@ def _structured(matrix: Matrix, function: Function, structure: Callable[[list[An
     return out[0] if len(out) == 1 else tuple(out)
 
 
-def _pair(c: Comparison, at: _At | None, table: Table, function: Function) -> Pair:
+def _pair(c: Comparison, at: _At | None, relative: float, table: Table, function: Function) -> Pair:
     if at is None:
         return Pair(c.a, c.b, 0.0, 0.0, None, 0.0, c.agree)
     _, k = at
-    with np.errstate(invalid="ignore", divide="ignore"):
-        size = np.fmax(np.abs(c.left.value), np.abs(c.right.value))
-        relative = c.difference / size
-    relative[c.difference == 0] = 0.0
     place = _place(c, k, table, function)
-    return Pair(c.a, c.b, _max(c.difference), _max(relative), place, float(c.tolerance[k]), c.agree)
+    return Pair(c.a, c.b, _max(c.difference), relative, place, float(c.tolerance[k]), c.agree)
 
 
 def _max(values: Any) -> float:
@@ -149,15 +148,56 @@ def _place(c: Comparison, k: tuple[int, int], table: Table, function: Function) 
     return Place(name, index, output, output_index)
 
 
-def _worst_place(c: Comparison) -> _At:
-    """Return the largest difference in units of its tolerance, of those that count, and where it is."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = c.difference / c.tolerance
-    ratio[c.difference == 0] = 0.0
-    ratio[np.isnan(ratio)] = -1.0
-    counted = np.where(c.disagree, ratio, -2.0) if c.disagree.any() else ratio
-    place = divmod(int(np.argmax(counted)), ratio.shape[1])
-    return float(ratio[place]), place
+def _worst_places(comparisons: Sequence[Comparison]) -> list[_At | None]:
+    """Return each one's largest difference in units of its tolerance, of those that count, and its place."""
+    found: list[_At | None] = []
+    for some in _alike(comparisons):
+        difference, tolerance, disagree = (
+            np.array(each)
+            for each in zip(*[(c.difference, c.tolerance, c.disagree) for c in some], strict=True)
+        )
+        if not difference.size:
+            found += [None] * len(some)
+            continue
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = difference / tolerance
+        ratio[difference == 0] = 0.0
+        ratio[np.isnan(ratio)] = -1.0
+        if disagree.any():
+            ratio[~disagree & disagree.any(axis=(1, 2), keepdims=True)] = -2.0
+        ratio = ratio.reshape(len(some), -1)
+        where = np.argmax(ratio, axis=1)
+        largest = ratio[np.arange(len(some)), where].tolist()
+        width = difference.shape[2]
+        found += [(most, divmod(k, width)) for most, k in zip(largest, where.tolist(), strict=True)]
+    return found
+
+
+def _largest_relative(comparisons: Sequence[Comparison]) -> list[float]:
+    """Return each one's largest difference in units of the larger value."""
+    found: list[float] = []
+    for some in _alike(comparisons):
+        difference, left, right = (
+            np.array(each)
+            for each in zip(*[(c.difference, c.left.value, c.right.value) for c in some], strict=True)
+        )
+        if not difference.size:
+            found += [0.0] * len(some)
+            continue
+        with np.errstate(invalid="ignore", divide="ignore"):
+            relative = difference / np.fmax(np.abs(left), np.abs(right))
+        relative[difference == 0] = 0.0
+        found += np.fmax.reduce(relative.reshape(len(some), -1), axis=1).tolist()
+    return found
+
+
+def _alike(comparisons: Sequence[Comparison]) -> Iterator[list[Comparison]]:
+    """Yield neighbours of one shape together, as `compare` does, where that is worth it."""
+    for shape, some in itertools.groupby(comparisons, lambda c: c.difference.shape):
+        if math.prod(shape) <= TOGETHER:
+            yield list(some)
+        else:
+            yield from ([c] for c in some)
 
 
 def _is_identity(matrix: Matrix, size: int) -> bool:

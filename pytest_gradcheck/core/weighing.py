@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_gradcheck.core.compare import Tolerance, blocks, compare, finite
+from pytest_gradcheck.core.compare import Sides, Tolerance, blocks, compare, finite
 from pytest_gradcheck.core.jacobian import Jacobian
 from pytest_gradcheck.core.method_names import DIFFERENCE_METHODS
 from pytest_gradcheck.core.table import Table
@@ -44,22 +44,13 @@ def weigh(
     floor = np.where(unseen, np.max(list(bars.values()), axis=0), -1.0)
     zero = noticeable(table.cotangents, jacobian)
     grain = {name: 8 * pullback.eps for name, pullback in jacobian.pullbacks.items()}
-    table.comparisons = [
-        compare(
-            a,
-            left,
-            b,
-            right,
-            tolerance,
-            scale=block,
-            floor=floor,
-            zero=zero,
-            grain=max(grain[a], grain[b]),
-            nothing=0.0,
-        )
+    pairs = [
+        Sides(a, left, b, right, max(grain[a], grain[b]))
         for (a, left), (b, right) in itertools.combinations(table.exact.items(), 2)
     ]
-    _doubt_below_rounding(table, "user", jacobian)
+    table.comparisons = compare(pairs, tolerance, scale=block, floor=floor, zero=zero, nothing=0.0)
+    if "user" in table.exact:
+        _doubt_below_rounding(table, "user", jacobian)
     _accept_what_vanishes(table, jacobian, zero)
     d = table.differences
     if d is None:
@@ -78,28 +69,20 @@ def weigh(
         scale, low, none = block[:, at], floor[:, at], zero[:, at]
         none = np.fmax(none, d.swing / jacobian.scales[None, at])
     estimates = {"central": d.central, "forward": d.forward}
+    seen = {name: table.seen(name) for name in table.exact}
+    pairs = []
     for name in jacobian.differences:
         bars = (3.0 if thorough else 1.0) * estimates[name].uncertainty
         measured = Estimate(estimates[name].value, bars)
-        others = {exact: table.seen(exact) for exact in table.exact}
+        pairs += [
+            Sides(name, measured, exact, estimate, max(MEASURED_GRAIN, grain[exact]))
+            for exact, estimate in seen.items()
+        ]
         if name == "central" and "forward" in jacobian.differences:
-            others["forward"] = d.forward
-        for other, estimate in others.items():
-            table.comparisons.append(
-                compare(
-                    name,
-                    measured,
-                    other,
-                    estimate,
-                    tolerance,
-                    scale=scale,
-                    floor=low,
-                    zero=none,
-                    grain=max(MEASURED_GRAIN, grain.get(other, 0.0)),
-                    nothing=nothing,
-                    projected=table.projected,
-                )
-            )
+            pairs.append(Sides(name, measured, "forward", d.forward, MEASURED_GRAIN))
+    table.comparisons += compare(
+        pairs, tolerance, scale=scale, floor=low, zero=none, nothing=nothing, projected=table.projected
+    )
     _accept_what_vanishes(table, jacobian, zero)
     _overrule_forward(table)
     _excuse_beside_singularities(table)
@@ -155,7 +138,7 @@ def _excuse_beside_singularities(table: Table) -> None:
     The slope of the root at zero is infinite, and a backward multiplies it by the cotangents of all other
     outputs too, which are zero: 0 · inf. Where every output is smooth in the input, nan stays wrong.
     """
-    if table.projected:
+    if table.projected or all(c.resolved.all() for c in table.evidence):
         return
     unmeasured = np.zeros(table.exact[next(iter(table.exact))].value.shape[1], dtype=bool)
     for c in table.evidence:
@@ -189,7 +172,7 @@ def _overrule_forward(table: Table) -> None:
     """
     central = {c.b: c for c in table.evidence if c.a == "central"}
     for c in table.evidence:
-        if c.a == "forward" and c.b in central:
+        if c.a == "forward" and c.b in central and c.disagree.any():
             better = central[c.b]
             c.disagree[better.resolved & ~better.disagree] = False
 
