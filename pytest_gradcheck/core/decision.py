@@ -15,7 +15,7 @@ from pytest_gradcheck.core.causes import of_error
 from pytest_gradcheck.core.compare import vote
 from pytest_gradcheck.core.errors import InvalidArgument, NotImplementedByTorch, Unavailable
 from pytest_gradcheck.core.findings import Finding, States
-from pytest_gradcheck.core.inspection import Inspection
+from pytest_gradcheck.core.inspection import Inspection, Projections, projections
 from pytest_gradcheck.core.jacobian import Cost, Function, Jacobian
 from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.literal import to_source
@@ -46,6 +46,7 @@ class Decision:
         self.states: States = {}
         self.preparation: dict[str, float] = {}
         self.jacobian: Jacobian | None = None
+        self._along: tuple[Projections | None] | None = None
         #: What the lowering saw in the function's own code: where it stops gradients.
         self.remarks: list[tuple[str, str]] = []
         #: What holds beside the values.
@@ -83,11 +84,13 @@ class Decision:
         try:
             pullback = make()
             # One pull at once: a backward that raises is seen here and not in the middle of a table.
-            gradient = pullback.vjp(np.ones(pullback.program.outputs.size))
+            program = pullback.program
+            along = self._projections(program.inputs.size, program.outputs.size)
+            gradient = pullback.begin(np.ones(program.outputs.size) if along is None else along.cotangents[0])
             self.must_reproduce(pullback, gradient)
             self.pullbacks[name] = pullback
             self.states[name] = (Status.OK, None)
-            self.look_around(name, pullback, gradient)
+            self.look_around(name, pullback)
             if name == "reference":
                 self.remarks = list(pullback.notes)
         except Unavailable as reason:
@@ -107,8 +110,14 @@ class Decision:
     def must_reproduce(self, pullback: Pullback, gradient: Vector) -> None:
         """Raise `Unavailable` when a method's own run gives another value than the function."""
 
-    def look_around(self, name: str, pullback: Pullback, gradient: Vector) -> None:
-        """See what else holds of a method that has just given its gradient for a cotangent of ones."""
+    def look_around(self, name: str, pullback: Pullback) -> None:
+        """See what else holds of a method that has just given its gradient for a first cotangent."""
+
+    def _projections(self, n: int, m: int) -> Projections | None:
+        """Return those of the first look: a first pull is one of them, where there are any."""
+        if self._along is None:
+            self._along = (projections(self.options, n, m, self.problem.seed),)
+        return self._along[0]
 
     def decide(self) -> CheckResult:
         """Compare cheaply, look closely on doubt, and say what was found."""
@@ -131,7 +140,11 @@ class Decision:
             return self.result(Finding(Verdict.FAIL, broken, "torch"))
         jacobian = Jacobian(self.function, self.pullbacks, differences, self.options.step)
         self.jacobian = jacobian
-        looked = Inspection(jacobian, self.options, self.problem.seed)
+        looked = Inspection(
+            jacobian,
+            self.options,
+            self._projections(self.function.inputs.size, self.function.outputs.size),
+        )
         self.first_look = first = looked.first
         if first.settled:
             return self._passed(first, jacobian)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from pytest_gradcheck.core.arguments import Options
-from pytest_gradcheck.core.jacobian import Jacobian
+from pytest_gradcheck.core.jacobian import Jacobian, random_signs
 from pytest_gradcheck.core.locate import ENTRYWISE, one_wrong_entry, wrong_columns, wrong_rows
 from pytest_gradcheck.core.looks import clear_case, fill
 from pytest_gradcheck.core.table import Table
@@ -25,16 +27,36 @@ ROUNDS = 16
 DIRECTIONS = 2
 
 
-class Inspection:
-    """One Jacobian, looked at as much as it takes: ``first`` is the table of the first look."""
+class Projections(NamedTuple):
+    """The cotangents of a first look along random lines, and what goes on to draw the tangents."""
 
-    def __init__(self, jacobian: Jacobian, options: Options, seed: int):
+    cotangents: Matrix
+    rng: np.random.Generator
+
+
+def projections(options: Options, n: int, m: int, seed: int) -> Projections | None:
+    """Draw the cotangents of a first look at ``n`` inputs and ``m`` outputs; None if it is at all entries."""
+    few = ENTRYWISE if options.thorough else SMALL
+    small = n <= few and m <= few
+    if options.mode == "full" or options.step or (options.mode == "auto" and small):
+        return None
+    rng = np.random.default_rng(seed)
+    return Projections(np.ones((1, 1)) if m == 1 else random_cotangents(rng, m), rng)
+
+
+class Inspection:
+    """One Jacobian, looked at as much as it takes: ``first`` is the table of the first look.
+
+    ``along`` are the projections that it begins with, None for every entry.
+    """
+
+    def __init__(self, jacobian: Jacobian, options: Options, along: Projections | None):
         self._jacobian = jacobian
         self._options = options
         self._tolerance = options.tolerance
         self._shape = jacobian.function.inputs.size, jacobian.function.outputs.size
         self._suspect: tuple[int, int] | None = None
-        self.first = self._first_look(seed)
+        self.first = self._first_look(along)
 
     def suspects(self) -> bool:
         """Whether one entry looks wrong, where one is all that is asked for; the close look begins there."""
@@ -42,18 +64,14 @@ class Inspection:
             self._suspect = one_wrong_entry(self._jacobian, self._tolerance, self.first)
         return self._suspect is not None
 
-    def _first_look(self, seed: int) -> Table:
+    def _first_look(self, along: Projections | None) -> Table:
         """Look at all of a small Jacobian, and at two random projections of a large one."""
         n, m = self._shape
-        jacobian, tolerance, mode = self._jacobian, self._tolerance, self._options.mode
-        few = ENTRYWISE if self._options.thorough else SMALL
-        small = n <= few and m <= few
-        if mode == "full" or self._options.step or (mode == "auto" and small):
+        jacobian, tolerance = self._jacobian, self._tolerance
+        if along is None:
             return fill(jacobian, tolerance, np.eye(m), coordinates=list(range(n)))
-        rng = np.random.default_rng(seed)
-        rows = np.ones((1, 1)) if m == 1 else random_cotangents(rng, m)
-        tangents = np.stack([jacobian.direction(rng) for _ in range(DIRECTIONS)])
-        return fill(jacobian, tolerance, rows, tangents=tangents)
+        tangents = np.stack([jacobian.direction(along.rng) for _ in range(DIRECTIONS)])
+        return fill(jacobian, tolerance, along.cotangents, tangents=tangents)
 
     def entries(self) -> Table | None:
         """Look at all entries by the short ladder, where that may tell or will be needed, else None."""
@@ -144,4 +162,4 @@ class Inspection:
 
 def random_cotangents(rng: np.random.Generator, m: int) -> Matrix:
     """Draw signed cotangents, away from zero: nothing cancels by design, and no entry is left out."""
-    return np.asarray(rng.choice([-1.0, 1.0], (DIRECTIONS, m)) * rng.uniform(0.5, 1.5, (DIRECTIONS, m)))
+    return np.asarray(random_signs(rng, (DIRECTIONS, m)) * rng.uniform(0.5, 1.5, (DIRECTIONS, m)))

@@ -161,13 +161,13 @@ class FirstOrder(Explained):
             return complex_step.prepare(problem)
         return self.held or reference.prepare(problem, hold_stops=self.options.hold_stops)
 
-    def look_around(self, name: str, pullback: Pullback, gradient: Vector) -> None:
+    def look_around(self, name: str, pullback: Pullback) -> None:
         """See what holds of torch's run beside its gradient; see `Decision.look_around`."""
         if self._on_trial(pullback):
             assert isinstance(pullback, torch.TorchPullback)
             # A dtype or device on which a trial itself cannot work says nothing of the backward.
             with contextlib.suppress(Exception):
-                found = properties.of_run(self.problem, pullback, gradient)
+                found = properties.of_run(self.problem, pullback)
                 self.properties = properties.merged(self.properties, found)
 
     def _on_trial(self, pullback: Pullback | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_gradcheck.core.problem import Problem
 from pytest_gradcheck.core.results import Diagnosis, Property
@@ -45,11 +45,11 @@ def of_function(problem: Problem) -> tuple[Property, ...]:
     return (Property(name, True, "two calls at the same point gave the same values", code),)
 
 
-def of_run(problem: Problem, pullback: TorchPullback, gradient: Any) -> tuple[Property, ...]:
+def of_run(problem: Problem, pullback: TorchPullback) -> tuple[Property, ...]:
     """Say what every torch function must keep; one more backward pass."""
     from pytest_gradcheck.methods import torch_trials
 
-    return _properties(torch_trials.of_run(problem, pullback, gradient))
+    return _properties(torch_trials.of_run(problem, pullback))
 
 
 def of_ways(

@@ -81,6 +81,14 @@ class Pullback(abc.ABC):
     evaluations: int = 1
     #: Calls that these evaluations took: fewer where many cotangents were pulled back in one.
     calls: int = 1
+    #: The cotangent that was pulled back first, and what it gave: it need not be pulled back again.
+    first: tuple[Vector, Vector] | None = None
+
+    def begin(self, cotangent: Vector) -> Vector:
+        """Pull a first cotangent back, and keep what it gave; see `vjp`."""
+        gradient = self.vjp(cotangent)
+        self.first = cotangent, gradient
+        return gradient
 
     @abc.abstractmethod
     def vjp(self, cotangent: Vector) -> Vector:

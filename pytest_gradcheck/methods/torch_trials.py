@@ -37,13 +37,15 @@ __all__ = ["Finding", "of_run", "of_ways"]
 MOST_FUNCTIONS = 8
 
 
-def of_run(problem: Problem, pullback: TorchPullback, gradient: Any) -> list[Finding]:
+def of_run(problem: Problem, pullback: TorchPullback) -> list[Finding]:
     """Try what every torch function must keep: one more backward pass, no call of the function.
 
-    ``gradient`` is what ``pullback.vjp`` gave for a cotangent of ones.
+    It is that of the cotangent that ``pullback`` has begun with.
     """
-    ones = pullback.seeds(np.ones(pullback.program.outputs.size))
-    copies = [seed.clone() for seed in ones]
+    assert pullback.first is not None
+    cotangent, gradient = pullback.first
+    seeds = pullback.seeds(cotangent)
+    copies = [seed.clone() for seed in seeds]
     # What does not fit makes torch raise, before anything is tried here.
     fits = Finding("gradients-fit", True, "one gradient per input, of its shape, dtype and device", "fits")
     findings = [_leaves_unchanged(problem, pullback), _in_graph(pullback), fits]
@@ -56,14 +58,14 @@ def of_run(problem: Problem, pullback: TorchPullback, gradient: Any) -> list[Fin
         text = f"the backward writes into .grad of {', '.join(written)}, beside the gradient that it returns"
         findings.append(Finding("accumulates", False, text, "accumulates"))
     try:
-        again = pullback.program.inputs.join([to_numpy(g) for g in pullback.pull(ones)])
+        again = pullback.program.inputs.join([to_numpy(g) for g in pullback.pull(seeds)])
     except Exception as error:
         text = f"a second backward through the same graph raises {said(error)}"
         return [*findings, Finding("repeatable-backward", False, text, "stale-saved-tensor")]
-    findings.append(_repeatable(pullback, gradient, again))
+    findings.append(_repeatable(pullback, cotangent, gradient, again))
     changed = [
         leaf.name
-        for leaf, seed, copy in zip(pullback.program.outputs.leaves, ones, copies, strict=True)
+        for leaf, seed, copy in zip(pullback.program.outputs.leaves, seeds, copies, strict=True)
         if not identical(seed, copy)
     ]
     text = f"the backward writes into the cotangent of {', '.join(changed)}"
@@ -96,13 +98,13 @@ def _in_graph(pullback: TorchPullback) -> Finding:
     return Finding("outputs-in-graph", True, "every output has a backward", "detached")
 
 
-def _repeatable(pullback: TorchPullback, first: Any, second: Any) -> Finding:
+def _repeatable(pullback: TorchPullback, cotangent: Any, first: Any, second: Any) -> Finding:
     name = "repeatable-backward"
     if close(first, second, pullback.eps):
         return Finding(name, True, "a second backward gives the same gradient", "stale-saved-tensor")
     try:
         fresh = TorchPullback.at(pullback.program, pullback.fresh(), pullback.eps)
-        other = fresh.vjp(np.ones(pullback.program.outputs.size))
+        other = fresh.vjp(cotangent)
     except Exception:
         # It ran a moment ago: something in it has changed for good.
         other = first
@@ -186,8 +188,11 @@ def _linear(pullback: TorchPullback, in_double: Callable[[], TorchPullback | Non
 
 
 def _scales(pullback: TorchPullback) -> bool:
-    ones = np.ones(pullback.program.outputs.size)
-    once, other = pullback.vjp(ones), pullback.vjp(-2.0 * ones)
+    if pullback.first is None:
+        pullback.begin(np.ones(pullback.program.outputs.size))
+    assert pullback.first is not None
+    cotangent, once = pullback.first
+    other = pullback.vjp(-2.0 * cotangent)
     # Twice a number may be too large for its dtype.
     both = np.isfinite(once) & np.isfinite(other)
     apart = np.abs(other + 2.0 * once)[both]
