@@ -49,6 +49,8 @@ class Decision:
         self._along: tuple[Projections | None] | None = None
         #: What the lowering saw in the function's own code: where it stops gradients.
         self.remarks: list[tuple[str, str]] = []
+        #: What the engine did not see of the function, which a backward of its own may well know.
+        self.hidden: list[str] = []
         #: What holds beside the values.
         self.properties: tuple[Property, ...] = ()
         #: What the verdict was found from.
@@ -92,7 +94,8 @@ class Decision:
             self.states[name] = (Status.OK, None)
             self.look_around(name, pullback)
             if name == "reference":
-                self.remarks = list(pullback.notes)
+                self.hidden = [text for code, text in pullback.notes if code == "hidden"]
+                self.remarks = [note for note in pullback.notes if note[0] != "hidden"]
         except Unavailable as reason:
             self.states[name] = (Status.UNAVAILABLE, str(reason))
             if isinstance(reason, NotImplementedByTorch):
@@ -198,7 +201,7 @@ class Decision:
     def _why_no_witness(self, name: str, table: Table) -> str | None:
         stands_in = self.problem.dialect is not Dialect.TORCH
         if name == "reference":
-            escaped = [text for code, text in self.remarks if code == "out-of-graph"]
+            escaped = [text for code, text in self.remarks if code == "out-of-graph"] + self.hidden
             return witnesses.why_reference_is_none(table, stands_in=stands_in, escaped=escaped)
         if name == "torch":
             own = self.has_own_backwards

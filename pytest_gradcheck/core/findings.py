@@ -171,7 +171,9 @@ def nowhere_finite() -> Finding:
 def undecided(table: Table, sensitivity: float) -> Finding:
     """Say why nobody can tell, where nothing disagrees and not everything agrees."""
     d = table.differences
-    if d is not None and d.jump.any():
+    if not table.evidence:
+        diagnosis = Diagnosis("nothing-checked", f"{next(iter(table.exact))} alone checks nothing")
+    elif d is not None and d.jump.any():
         diagnosis = Diagnosis("jump", "the function jumps at this point; it has no derivative there")
     elif any(not np.isfinite(e.value).all() for e in table.exact.values()):
         text = "the gradient is not finite at this point, and nobody can measure it"

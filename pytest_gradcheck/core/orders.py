@@ -131,6 +131,8 @@ class FirstOrder(Explained):
         self.properties = properties.of_function(problem)
         #: The function as autograd sees it, where it stops gradients and means to.
         self.held: Pullback | None = None
+        #: Why the recording is not the function as autograd sees it, where it is not.
+        self.blind: str | None = None
         #: By how many there are: runs to measure rounding by.
         self._runs: dict[int, tuple[Runs | None, dict[str, Runs]]] = {}
 
@@ -159,6 +161,8 @@ class FirstOrder(Explained):
             return torch.prepare(problem)
         if name == "complex_step":
             return complex_step.prepare(problem)
+        if self.blind:
+            raise Unavailable(self.blind)
         return self.held or reference.prepare(problem, hold_stops=self.options.hold_stops)
 
     def look_around(self, name: str, pullback: Pullback) -> None:
@@ -220,6 +224,11 @@ class FirstOrder(Explained):
             self.must_reproduce(held, held.vjp(np.ones(problem.outputs.size)))
         except Unavailable as reason:
             return f"what stops gradients cannot be held still: {reason}"
+        hidden = [text for code, text in held.notes if code == "hidden"]
+        if hidden:
+            # It would stand still as well, and has a backward that says otherwise.
+            self.blind = f"what stops gradients cannot be held still alone: {hidden[0]}"
+            return self.blind
         self.held = held
         problem.not_checked += [NotChecked(text, "as declared") for _, text in held.notes]
         self.function = dataclasses.replace(

@@ -30,7 +30,9 @@ def why_reference_is_none(table: Table, *, stands_in: bool, escaped: Sequence[st
     if _is_not_finite(table, "reference"):
         return NOT_FINITE
     measured = [c for c in table.evidence if not table.entrywise(c)]
-    if len(table.exact) > 1 and escaped and any(c.agree is False for c in measured if c.b == "reference"):
+    # Without differences nobody can say whether what it did not see is what it differs by.
+    against = [c for c in measured or table.evidence if "reference" in (c.a, c.b)]
+    if len(table.exact) > 1 and escaped and any(c.agree is False for c in against):
         return escaped[0]
     backed = any(c.agree for c in measured if c.b != "reference")
     if _is_alone(table, "reference") and (backed or table.contradicted("reference")):

@@ -721,7 +721,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
 
     def note(self, sites: list[Site], operation: str) -> None:
         """Write down that an operation occurred, and where."""
-        site = Site(operation, location())
+        site = Site(operation, location(), _in_a_function(sys._getframe(1)))
         if site not in sites:
             sites.append(site)
 
@@ -884,6 +884,11 @@ def _for_torch_itself() -> bool:
         frame = frame.f_back
     if frame is None or frame.f_code.co_filename.startswith(_TORCH):
         return True
+    return _in_a_function(frame)
+
+
+def _in_a_function(frame: FrameType | None) -> bool:
+    """Whether a frame lies in the forward of a custom Function."""
     while frame is not None:
         if frame.f_code.co_name == "apply" and frame.f_code.co_filename == _FUNCTION:
             return True

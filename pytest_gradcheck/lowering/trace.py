@@ -39,6 +39,7 @@ class Trace:
         output: what the function returned, as it returned it.
         escapes: operations that took a floating-point value out of the graph (``Tensor.item``,
             ``Tensor.__float__``, ``Tensor.numpy``, ...); what was computed from it is a constant of the tape.
+            Inside of a custom Function, as each site says, autograd does not mind.
         stop_gradients: operations that stop autograd but not the tape (``Tensor.detach``, ``Tensor.data``,
             ``torch.no_grad``).
         frozen: operations without a rule whose integer results were taken as constants.

@@ -63,7 +63,9 @@ def _lowered(problem: Problem, hold_stops: bool) -> tuple[Program, list[tuple[st
     except lowering.LoweringError as error:
         raise Unavailable(str(error)) from error
     notes = [
-        (
+        ("hidden", f"{site.operation} at {site.location}, in the forward of a Function, hides it from the engine")
+        if site.inside
+        else (
             "out-of-graph",
             f"{site.operation} at {site.location} takes the value out of the graph; use torch's functions",
         )
@@ -75,7 +77,7 @@ def _lowered(problem: Problem, hold_stops: bool) -> tuple[Program, list[tuple[st
     ]
 
     def parting() -> str:
-        parts = [text.partition(";")[0] for code, text in notes if code == "out-of-graph"]
+        parts = [text.partition(";")[0] for code, text in notes if code in ("out-of-graph", "hidden")]
         found = lowering.first_divergence(call, problem.values_at(problem.point))
         if found is not None:
             parts.insert(

@@ -146,3 +146,44 @@ def test_what_cannot_be_held_still_is_not_passed(fn):
 def test_wrong_use(inputs, value, message):
     with pytest.raises(InvalidArgument, match=f"stop_gradients.*{message}"):
         check_gradients(lambda x: x * 2, inputs, stop_gradients=value)
+
+
+class InNumPy(torch.autograd.Function):
+    """What is computed elsewhere, and has a backward of its own."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return torch.from_numpy(np.sin(x.detach().numpy()))
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.saved_tensors[0].cos()
+
+
+class WrongInNumPy(InNumPy):
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return g * (x.cos() + x)
+
+
+def test_a_function_that_leaves_torch_is_not_blamed_for_it():
+    """A kernel called by NumPy is no value that leaves the graph: its backward is what is wrong."""
+    x = torch.tensor([0.3, 1.7, -2.2], dtype=torch.float64)
+    result = check_gradients(WrongInNumPy.apply, x)
+    assert (result.verdict, result.culprit, result.diagnosis.code) == ("fail", "torch", "wrong-values")
+    assert "out of the graph" not in str(result)
+    assert "in the forward of a Function" in result.methods["reference"].reason
+    beside = check_gradients(lambda x: InNumPy.apply(x) * x.numpy(force=True).sum(), x)
+    assert (beside.verdict, beside.diagnosis.code) == ("fail", "out-of-graph")
+
+
+@pytest.mark.parametrize(
+    "options", [{"stop_gradients": "intended"}, {"methods": ("reference", "torch")}], ids=str
+)
+def test_what_the_engine_cannot_see_makes_no_gradient_wrong(options):
+    x = torch.tensor([0.3, 1.7, -2.2], dtype=torch.float64)
+    result = check_gradients(lambda x: InNumPy.apply(x) * x.detach(), x, **options)
+    assert (result.verdict, result.diagnosis.code) == ("inconclusive", "nothing-checked"), str(result)
+    assert "in the forward of a Function" in result.methods["reference"].reason
