@@ -63,7 +63,10 @@ def _lowered(problem: Problem, hold_stops: bool) -> tuple[Program, list[tuple[st
     except lowering.LoweringError as error:
         raise Unavailable(str(error)) from error
     notes = [
-        ("hidden", f"{site.operation} at {site.location}, in the forward of a Function, hides it from the engine")
+        (
+            "hidden",
+            f"{site.operation} at {site.location}, in the forward of a Function, hides it from the engine",
+        )
         if site.inside
         else (
             "out-of-graph",

@@ -77,6 +77,26 @@ def test_right_gradients_that_fit_into_a_coarser_dtype_lose_nothing():
     assert lost_precision(values, values + 1, values > 0, "torch", 2.0**-52) is None
 
 
+def test_a_mean_that_is_not_divided_was_not_computed_in_integers():
+    segments = torch.tensor([0, 2, 2, 1, 0, 2])
+    count = torch.bincount(segments).double()
+
+    def means(x):
+        return torch.zeros(3, dtype=x.dtype).index_add(0, segments, x) / count
+
+    result = check_gradients(wrong(means, lambda g, x: g[segments]), torch.arange(6.0).double())
+    assert result.verdict == "fail"
+    assert "integers" not in str(result)
+
+
+def test_powers_that_agree_at_one_are_not_right_where_no_input_is_negative():
+    result = check_gradients(
+        wrong(square, lambda g, x: 2 * g * x**2), torch.tensor([-1.0, 0.0, 1.0]).double()
+    )
+    assert result.verdict == "fail"
+    assert result.diagnosis.code != "special-values", str(result)
+
+
 def test_a_difference_of_large_numbers_is_not_called_a_dtype():
     sums = wrong(torch.sin, lambda g, x: g * ((x.cos() + 1e6) - 1e6))
     text = text_of(sums, X.float())
