@@ -8,7 +8,7 @@ import numpy as np
 
 from pytest_gradcheck.core.arguments import Options
 from pytest_gradcheck.core.jacobian import Jacobian, random_signs
-from pytest_gradcheck.core.locate import ENTRYWISE, one_wrong_entry, wrong_columns, wrong_rows
+from pytest_gradcheck.core.locate import ENTRYWISE, MOST, one_wrong_entry, wrong_columns, wrong_rows
 from pytest_gradcheck.core.looks import clear_case, fill
 from pytest_gradcheck.core.table import Table
 from pytest_gradcheck.methods.base import Matrix
@@ -152,7 +152,13 @@ class Inspection:
         jacobian, tolerance, m = self._jacobian, self._tolerance, self._shape[1]
         rows = list(range(m))
         if m > ENTRYWISE:
-            rows = wrong_rows(jacobian, tolerance, table.worst_coordinate())
+            # One wrong column alone has all its outputs shown; several have one each, lest the output by
+            # which the first of them is wrong make it the only one.
+            worst = table.worst_coordinate()
+            others = [i for i in table.wrong_coordinates() if i != worst][: MOST - 1]
+            rows = wrong_rows(jacobian, tolerance, worst)
+            rows += [row for i in others for row in wrong_rows(jacobian, tolerance, i, most=1)]
+            rows = list(dict.fromkeys(rows))
         if not rows:
             return table
         units = np.zeros((len(rows), m))

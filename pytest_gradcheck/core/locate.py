@@ -121,8 +121,8 @@ def _projection_is_wrong(
     return is_wrong
 
 
-def wrong_rows(jacobian: Jacobian, tolerance: Tolerance, coordinate: int) -> list[int]:
-    """Return the outputs whose derivative by one coordinate the methods disagree on, at most four."""
+def wrong_rows(jacobian: Jacobian, tolerance: Tolerance, coordinate: int, *, most: int = MOST) -> list[int]:
+    """Return the outputs whose derivative by one coordinate the methods disagree on, at most ``most``."""
     m = jacobian.function.outputs.size
     measured = None
     if jacobian.differences:
@@ -138,7 +138,7 @@ def wrong_rows(jacobian: Jacobian, tolerance: Tolerance, coordinate: int) -> lis
         size = max(abs(v) for v in numbers)
         return max(numbers) - min(numbers) > sum(bars) + tolerance.rtol * size
 
-    return bisect(m, is_wrong)
+    return bisect(m, is_wrong, most=most)
 
 
 def unseen(table: Table, jacobian: Jacobian, sensitivity: float) -> int:

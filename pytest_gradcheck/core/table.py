@@ -208,6 +208,14 @@ class Table:
             c.resolved[c.disagree] = False
             c.disagree[:] = False
 
+    def wrong_coordinates(self) -> list[int]:
+        """Return the coordinates, among those looked at singly, on which any methods disagree."""
+        wrong = np.zeros(len(self.coordinates), dtype=bool)
+        for c in self.evidence:
+            apart = c.disagree.any(axis=0)
+            wrong |= apart[self.coordinates] if self.entrywise(c) else apart
+        return [self.coordinates[k] for k in np.flatnonzero(wrong)]
+
     def worst_coordinate(self) -> int:
         """Return the coordinate, among those looked at singly, on which the methods disagree most."""
         worst, found = -1.0, self.coordinates[0]

@@ -43,8 +43,8 @@ class Site(NamedTuple):
     """Something that the recording saw a function do, and where.
 
     ``operation`` is the name as the user wrote it where that is known (``"Tensor.item"``), ``location``
-    is ``"path:line"`` of the innermost frame outside torch, or ``""``. ``inside`` says whether that was in the
-    forward of an `autograd.Function`, whose backward need not care.
+    is ``"path:line"`` of the innermost frame outside torch, or ``""``. ``inside`` says whether that was in
+    the forward of an `autograd.Function`, whose backward need not care.
     """
 
     operation: str

@@ -186,6 +186,21 @@ def test_some_wrong_entries_are_no_one_entry(methods: Any) -> None:
 
 
 @pytest.mark.parametrize("methods", WITNESSES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_an_elementwise_function_that_is_wrong_everywhere_is_no_one_entry(
+    dtype: torch.dtype, methods: Any
+) -> None:
+    """Each output moves with one input: what is wrong in it is one entry, and says nothing of the others."""
+    wrong = corrupt(entries(2000), changed(slice(None), FAULTS["1 % off"]))
+
+    result = check_gradients(wrong, point(2000, dtype), methods=methods)
+
+    assert (result.verdict, result.culprit) == ("fail", "torch")
+    assert result.diagnosis.code == "constant-factor", str(result)
+    assert "1.01" in result.diagnosis.text
+
+
+@pytest.mark.parametrize("methods", WITNESSES)
 def test_a_wrong_row_is_named_as_one_and_a_wrong_matrix_is_not(methods: Any) -> None:
     def energy(x: Any, weight: Any, bias: Any) -> Any:
         return layer(x, weight, bias).square().sum()
