@@ -294,6 +294,13 @@ BY_HAND = [
         by_hand={"vjp": lambda x, b, cotangent: (cotangent * b, (cotangent * x)[0])},
     ),
     Fault(
+        "the sum of a cotangent taken for one",
+        "linear-backward",
+        lambda x: x - np.log(np.exp(x).sum()),
+        np.array([0.3, -1.2, 0.8]),
+        by_hand={"vjp": lambda x, cotangent: cotangent - np.exp(x) / np.exp(x).sum()},
+    ),
+    Fault(
         "half precision on the way",
         "precision-loss",
         lambda x: np.sin(x).sum(),

@@ -151,7 +151,7 @@ class FirstOrder(Explained):
                     )
             else:
                 self.prepare(name, lambda name=name: self._make(name))  # type: ignore[misc]  # binds the loop's name
-        return self._in_every_way(self.decide())
+        return self._in_every_way(self._of_any_cotangent(self.decide()))
 
     def _make(self, name: str) -> Pullback:
         problem = self.problem
@@ -176,6 +176,19 @@ class FirstOrder(Explained):
 
     def _on_trial(self, pullback: Pullback | None) -> bool:
         return self.problem.dialect is Dialect.TORCH and isinstance(pullback, torch.TorchPullback)
+
+    def _of_any_cotangent(self, result: CheckResult) -> CheckResult:
+        """See whether a vjp by hand is linear: for the cotangents of single outputs it may be right."""
+        by_hand = self.pullbacks.get("user")
+        silent = result.verdict is Verdict.FAIL or result.diagnosis.code in SILENT
+        if silent or not isinstance(by_hand, user.UserVjp):
+            return result
+        found = properties.of_vjp(by_hand)
+        self.properties = properties.merged(self.properties, (found,))
+        broken = properties.violation((found,))
+        if broken is not None:
+            return self.result(Finding(Verdict.FAIL, broken, "user"), self.table)
+        return dataclasses.replace(result, properties=self.properties)
 
     def _in_every_way(self, result: CheckResult) -> CheckResult:
         """Run the user's own Functions in every way; if the gradient is wrong already, to explain it."""

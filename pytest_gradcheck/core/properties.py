@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_gradcheck.core.problem import Problem
 from pytest_gradcheck.core.results import Diagnosis, Property
+from pytest_gradcheck.methods.base import NOT_LINEAR, Pullback, scales
 from pytest_gradcheck.methods.torch import TorchPullback
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ HOLDS = {
     "expanded-cotangents": "the same gradients for expanded cotangents",
     "conjugated-cotangents": "the same gradients for cotangents marked as conjugated",
     "undefined-cotangents": "an output without a cotangent counts as one with zeros",
+    "linear-backward": "minus two times a cotangent gives minus two times the gradient",
     "accumulates": "two backward passes add up to twice the gradient in .grad",
     "zero-size-inputs": "the backward takes inputs without rows",
     "batched-cotangents": "a batch of cotangents gives what one after the other gives",
@@ -62,6 +64,12 @@ def of_ways(
     from pytest_gradcheck.methods import torch_trials
 
     return _properties(torch_trials.of_ways(problem, pullback, in_double))
+
+
+def of_vjp(pullback: Pullback) -> Property:
+    """Say whether a backward written by hand is linear in its cotangent; one more call of it."""
+    name, holds = "linear-backward", scales(pullback)
+    return Property(name, holds, HOLDS[name] if holds else NOT_LINEAR, name)
 
 
 def merged(*parts: Iterable[Property]) -> tuple[Property, ...]:

@@ -15,6 +15,14 @@ from pytest_gradcheck.core.layout import Layout, Vector
 
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
+#: A backward that is less off than this is linear but for rounding: what takes sizes or signs is off by more.
+SCARCELY = 1e-3
+
+#: What is said of one that is not.
+NOT_LINEAR = (
+    "the backward is not linear: minus two times a cotangent does not give minus two times the gradient"
+)
+
 #: Another order of summation moves a value by no more than so many roundings of the largest one beside it.
 ROUNDINGS = 16
 
@@ -167,3 +175,20 @@ def gradient_layouts(program: Program) -> tuple[Layout, Layout]:
         [f"grad {leaf.name}" for leaf in xs], [leaf.shape for leaf in xs], [leaf.dtype for leaf in xs]
     )
     return inputs, outputs
+
+
+def scales(pullback: Pullback) -> bool:
+    """Whether minus two times a cotangent gives minus two times the gradient.
+
+    What takes the size of a cotangent, asks for its sign or adds to it is no gradient. Entries of a Jacobian
+    are looked at with cotangents of one and zeros, for which that may be right.
+    """
+    if pullback.first is None:
+        pullback.begin(np.ones(pullback.program.outputs.size))
+    assert pullback.first is not None
+    cotangent, once = pullback.first
+    other = pullback.vjp(-2.0 * cotangent)
+    # Twice a number may be too large for its dtype.
+    both = np.isfinite(once) & np.isfinite(other)
+    apart = np.abs(other + 2.0 * once)[both]
+    return not (apart > SCARCELY * np.abs(once[both]).max(initial=0.0)).any()

@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_leaves
 
 from pytest_gradcheck.core.problem import Problem
 from pytest_gradcheck.core.values import to_numpy
+from pytest_gradcheck.methods.base import NOT_LINEAR, scales
 from pytest_gradcheck.methods.torch import TorchPullback
 from pytest_gradcheck.methods.torch_calls import (
     Call,
@@ -170,33 +171,10 @@ def of_ways(
     return _merged(findings)
 
 
-#: A backward that is less off than this is linear but for rounding: what takes sizes or signs is off by more.
-SCARCELY = 1e-3
-
-
 def _linear(pullback: TorchPullback, in_double: Callable[[], TorchPullback | None]) -> Finding:
-    """Pull back a cotangent and minus two times it: what takes its size or asks for its sign is no gradient.
-
-    Entries of a Jacobian are looked at with cotangents of one and zeros, for which that may be right.
-    """
-    name = "linear-backward"
     # The exponential of a matrix scales by what it is given: in float32 it may lose other digits then.
-    holds = _scales(pullback) or ((fine := in_double()) is not None and _scales(fine))
-    gives = "gives" if holds else "does not give"
-    text = f"minus two times a cotangent {gives} minus two times the gradient"
-    return Finding(name, holds, text if holds else f"the backward is not linear: {text}", name)
-
-
-def _scales(pullback: TorchPullback) -> bool:
-    if pullback.first is None:
-        pullback.begin(np.ones(pullback.program.outputs.size))
-    assert pullback.first is not None
-    cotangent, once = pullback.first
-    other = pullback.vjp(-2.0 * cotangent)
-    # Twice a number may be too large for its dtype.
-    both = np.isfinite(once) & np.isfinite(other)
-    apart = np.abs(other + 2.0 * once)[both]
-    return not (apart > SCARCELY * np.abs(once[both]).max(initial=0.0)).any()
+    holds = scales(pullback) or ((fine := in_double()) is not None and scales(fine))
+    return Finding("linear-backward", holds, "" if holds else NOT_LINEAR, "linear-backward")
 
 
 def _functions(outs: Sequence[Any]) -> list[type[Any]]:

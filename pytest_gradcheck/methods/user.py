@@ -31,7 +31,7 @@ def prepare(
     if vjp is None and gradient is not None and _takes_cotangent(gradient):
         gradient, vjp = None, gradient
     if vjp is not None:
-        return _UserVjp(
+        return UserVjp(
             _program(problem), problem.primal, problem.trial_eps, problem=problem, vjp_function=vjp, at=at
         )
     if gradient is None:
@@ -57,7 +57,9 @@ class _UserGradient(_User):
         return np.asarray(cotangent @ self._rows)
 
 
-class _UserVjp(_User):
+class UserVjp(_User):
+    """A gradient that takes a cotangent."""
+
     def __init__(self, *args: Any, problem: Problem, vjp_function: Callable[..., Any], at: Vector | None):
         super().__init__(*args)
         self._at = at
@@ -65,6 +67,7 @@ class _UserVjp(_User):
         self._function = vjp_function
 
     def vjp(self, cotangent: Vector) -> Vector:
+        """Call the user's function; see `Pullback.vjp`."""
         problem = self._problem
         given = problem.output_cotangent(cotangent)
         self.evaluations += 1

@@ -378,6 +378,27 @@ def test_a_backward_that_is_not_linear_fails(size, backward):
         assert result.diagnosis.code == "linear-backward"
 
 
+@pytest.mark.parametrize("size", [1, 4, 12, 40])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_vjp_by_hand_that_is_not_linear_fails(size, dtype):
+    """The log-softmax without the sum of the cotangent, which is one where single outputs are looked at."""
+
+    def log_softmax(x):
+        return x - np.log(np.exp(x).sum())
+
+    def vjp(x, cotangent, total):
+        return cotangent - np.exp(x) / np.exp(x).sum() * total(cotangent)
+
+    x = np.linspace(0.5, 2.0, size, dtype=dtype)
+    wrong = check_gradients(log_softmax, x, vjp=lambda x, cotangent: vjp(x, cotangent, lambda g: 1))
+    assert (wrong.verdict, wrong.culprit) == ("fail", "user"), str(wrong)
+    if size <= 4:
+        assert wrong.diagnosis.code == "linear-backward"
+    right = check_gradients(log_softmax, x, vjp=lambda x, cotangent: vjp(x, cotangent, np.sum))
+    assert right.verdict == "pass", str(right)
+    assert held(right)["linear-backward"]
+
+
 def test_a_linear_backward_whose_double_overflows_passes():
     x = torch.tensor([1.0, 2.0], dtype=torch.float16)
     result = check_gradients(function(lambda ctx, x: 4e4 * x, lambda ctx, g: 4e4 * g), x)
