@@ -7,12 +7,14 @@ it is installed, and numpy, hypothesis and torch must cost nothing there.
 from __future__ import annotations
 
 import importlib
+import weakref
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_gradcheck.core.check import assert_gradients, check_gradients
     from pytest_gradcheck.core.errors import InvalidArgument
     from pytest_gradcheck.core.results import CheckResult, GradientMismatch, MethodResult, Verdict
+    from pytest_gradcheck.fixtures import Session
     from pytest_gradcheck.strategies import (
         arrays,
         broadcastable,
@@ -77,12 +79,17 @@ _HOMES = {
     "tensors": "strategies",
 }
 
+#: The pytest sessions that found nothing to do, and want to know when somebody uses this package after all.
+standing_by: weakref.WeakSet[Session] = weakref.WeakSet()
+
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
+    for session in tuple(standing_by):
+        session.take_part()
     return value
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import pytest_gradcheck
 from pytest_gradcheck.core.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from pytest_gradcheck.options import Settings
     from pytest_gradcheck.progress import Progress
     from pytest_gradcheck.search import Search, Stopped
+
+#: The names under which the hooks of every test are registered.
+RUNNING = ("gradcheck-running", "gradcheck-records")
 
 
 class Session:
@@ -31,6 +35,24 @@ class Session:
         self.search: Search | None = None
         # Gradients that the project registers in a way of its own (`methods.registered.Rule`).
         self.rules: Sequence[Any] = ()
+        # The plugins of `running` that stand by, by the name that they are registered under.
+        self._standing_by: dict[str, object] = {}
+
+    def stand_by(self) -> None:
+        """Have no part in the tests until somebody uses a fixture or a name of the package."""
+        manager = self._config.pluginmanager
+        for name in RUNNING:
+            # A worker of pytest-xdist has no use for the second one.
+            if manager.hasplugin(name):
+                self._standing_by[name] = manager.unregister(name=name)
+        pytest_gradcheck.standing_by.add(self)
+
+    def take_part(self) -> None:
+        """Have a part in the tests again, from the running one on."""
+        pytest_gradcheck.standing_by.discard(self)
+        while self._standing_by:
+            name, plugin = self._standing_by.popitem()
+            self._config.pluginmanager.register(plugin, name)
 
     @property
     def in_use(self) -> bool:
@@ -42,6 +64,7 @@ class Session:
         """What the flags and keys say; a wrong one is a usage error."""
         from pytest_gradcheck.options import read_settings
 
+        self.take_part()
         return read_settings(self._config)
 
     @functools.cached_property
@@ -75,8 +98,7 @@ class Session:
 
     def begin(self) -> None:
         """Start counting for a test, or for one more run of it."""
-        if self.in_use:
-            self.recorder.begin()
+        self.recorder.begin()
         vars(self).pop("own", None)
         self.search = None
         if "progress" in vars(self) and self.progress is not None:
@@ -91,6 +113,12 @@ class Session:
         """Take what is shown off the terminal."""
         if "progress" in vars(self) and self.progress is not None:
             self.progress.erase()
+
+    def end(self) -> None:
+        """End what the running test has begun: its search, and what is shown of it."""
+        self.erase()
+        if self.search is not None:
+            self.search.end()
 
     @property
     def stopped(self) -> Stopped | None:
@@ -148,10 +176,13 @@ SESSION_KEY = pytest.StashKey[Session]()
 class Checker:
     """What the fixtures ``gradcheck`` and ``gradgradcheck`` are."""
 
-    def __init__(self, session: Session, fixture: str, order: int | None) -> None:
-        self._session = session
-        self._fixture = fixture
+    def __init__(self, request: pytest.FixtureRequest, order: int | None) -> None:
+        self._session = session = request.config.stash[SESSION_KEY]
+        self._fixture = request.fixturename
         self._order = order
+        if session.item is None:
+            # Taken in the middle of a test that nothing had announced; there is no public way to its item.
+            session.item = request._pyfuncitem
         # Tests may check from threads of their own, which must not each make one.
         _ = session.recorder
 
@@ -180,15 +211,15 @@ class Checker:
 
 
 @pytest.fixture(scope="session")
-def gradcheck(pytestconfig: pytest.Config) -> Checker:
+def gradcheck(request: pytest.FixtureRequest) -> Checker:
     """Check gradients in the middle of a test: ``gradcheck(fn, inputs, **options)``."""
-    return Checker(pytestconfig.stash[SESSION_KEY], "gradcheck", None)
+    return Checker(request, None)
 
 
 @pytest.fixture(scope="session")
-def gradgradcheck(pytestconfig: pytest.Config) -> Checker:
+def gradgradcheck(request: pytest.FixtureRequest) -> Checker:
     """Check gradients and their gradients: ``gradgradcheck(fn, inputs, **options)``."""
-    return Checker(pytestconfig.stash[SESSION_KEY], "gradgradcheck", 2)
+    return Checker(request, 2)
 
 
 @pytest.fixture(scope="session")

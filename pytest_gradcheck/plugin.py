@@ -10,16 +10,23 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_gradcheck import flags, hookspecs, marks
+from pytest_gradcheck import flags, hookspecs, marks, running
 from pytest_gradcheck.core.errors import InvalidArgument
-from pytest_gradcheck.fixtures import SESSION_KEY, Session, gradcheck, gradcheck_settings, gradgradcheck
+from pytest_gradcheck.fixtures import (
+    RUNNING,
+    SESSION_KEY,
+    Session,
+    gradcheck,
+    gradcheck_settings,
+    gradgradcheck,
+)
 
 if TYPE_CHECKING:
     from pytest_gradcheck import baseline, gate, options
@@ -28,8 +35,10 @@ __all__ = ["gradcheck", "gradcheck_settings", "gradgradcheck"]
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """Let a project tell of the gradients that it registers in a way of its own."""
+    """Let a project tell of the gradients that it registers in a way of its own, and take part in tests."""
     pluginmanager.add_hookspecs(hookspecs)
+    # Before any conftest.py: the wrappers of those are to see what these make of a report.
+    pluginmanager.register(running, RUNNING[0])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,6 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if reports:
             check_paths(target.path for target in settings.reports)
     if reports:
+        config.pluginmanager.register(running.Records(session), RUNNING[1])
         config.pluginmanager.register(_Controller(config, session), "gradcheck-controller")
     else:
         config.pluginmanager.register(_Worker(config), "gradcheck-worker")
@@ -92,9 +102,10 @@ def pytest_enter_pdb(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Ask the project for the gradients that it registers, where they are to be listed."""
+    """Stand by where there is nothing to do; else ask for the gradients that the project registers itself."""
     ours = session.config.stash[SESSION_KEY]
     if not ours.in_use:
+        ours.stand_by()
         return
     told = session.config.hook.pytest_gradcheck_gradients(config=session.config) if ours.settings.cov else []
     if told:
@@ -104,90 +115,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             ours.rules = rules_of([pair for pairs in told for pair in pairs], ours.settings.cov)
         except InvalidArgument as error:
             raise pytest.UsageError(str(error)) from error
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Know which test is running."""
-    session = item.config.stash[SESSION_KEY]
-    session.item = item
-    try:
-        return (yield)
-    finally:
-        session.item = None
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Count anew; plugins that run a test again begin here each time."""
-    item.config.stash[SESSION_KEY].begin()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Let the examples depend on the test alone, and fail a test that ended well and has checked nothing."""
-    session = item.config.stash[SESSION_KEY]
-    try:
-        with _examples(item) if session.in_use else contextlib.nullcontext():
-            yield
-    finally:
-        session.erase()
-        if session.search is not None:
-            session.search.end()
-    # Asked again: the test may have taken a fixture by `request.getfixturevalue`.
-    if session.in_use:
-        from pytest_gradcheck import collect, gate
-
-        message = gate.nothing_checked(
-            session.recorder.tally, marked=collect.is_wrapped(item), stopped=session.stopped
-        )
-        if message is not None:
-            pytest.fail(message, pytrace=False)
-
-
-def _examples(item: pytest.Item) -> contextlib.AbstractContextManager[None]:
-    """Return a context in which the examples that the item draws to check depend on the item alone."""
-    from pytest_gradcheck import collect, draws
-
-    return draws.by_seed_alone() if collect.is_searched(item) else contextlib.nullcontext()
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Send the records along with the test's report, and keep its message short."""
-    report = yield
-    session = item.config.stash[SESSION_KEY]
-    if not session.in_use:
-        return report
-    from pytest_gradcheck import collect, coverage
-    from pytest_gradcheck.reports import terminal
-
-    path, line, _ = item.location
-    place = {"path": path, "line": None if line is None else line + 1}
-    records = session.recorder.drain(place, session.stopped)
-    for function in (function for record in records for function in record["functions"]):
-        function["path"] = coverage.relative(function["path"], item.config.rootpath)
-    if session.settings.junit_properties:
-        # The XML takes those of the last report of a test, which has its item's: those of all its phases.
-        session.own.take(records)
-        others = [(name, value) for name, value in item.user_properties if not name.startswith("gradcheck.")]
-        item.user_properties[:] = others + terminal.properties(session.own.checks())
-    marked = collect.is_wrapped(item)
-    if records or marked:
-        # pytest sends attributes that it does not know along, from pytest-xdist's workers too.
-        report.gradcheck = {  # type: ignore[attr-defined]  # read in pytest_runtest_logreport
-            "records": records,
-            "marked": marked,
-            "xfail": collect.expected_failure(item) if call.when == "call" and report.passed else None,
-        }
-    if call.excinfo is not None and report.failed:
-        if item.config.get_verbosity() < 2:
-            terminal.shorten(report, call.excinfo, item.path, marked=marked)
-        else:
-            terminal.expand(report, call.excinfo.value)
-    return report
 
 
 def _found(config: pytest.Config) -> dict[str, Any]:
@@ -200,13 +127,6 @@ def _found(config: pytest.Config) -> dict[str, Any]:
         "missing": [name for name in packages if coverage.missing(name)],
         "gradients": coverage.inventory(packages, config.rootpath, rules) if packages else [],
     }
-
-
-def _expected(report: pytest.TestReport) -> str | None:
-    """Return why the failing checks of a test are expected to fail, or None."""
-    payload: Mapping[str, Any] = getattr(report, "gradcheck", {"xfail": None})
-    reason: str | None = getattr(report, "wasxfail", payload["xfail"])
-    return None if reason is None else reason or "no reason given"
 
 
 class _Worker:
@@ -252,24 +172,6 @@ class _Controller:
             except InvalidArgument as error:
                 raise pytest.UsageError(str(error)) from error
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take the records that a test's report brings."""
-        payload = getattr(report, "gradcheck", None)
-        # Under pytest-xdist the checks were made elsewhere.
-        if payload is None and not self._session.in_use:
-            return
-        aggregate = self._session.aggregate
-        if payload is not None:
-            aggregate.take(payload["records"])
-            if payload["marked"]:
-                aggregate.mark(report.nodeid)
-        # The outcome that plugins which run a failed test again give to all but its last run.
-        if str(report.outcome) == "rerun":
-            aggregate.forget(report.nodeid)
-        reason = _expected(report)
-        if reason is not None:
-            aggregate.expect_failure(report.nodeid, reason)
-
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_table_html(self, report: pytest.TestReport, data: list[str]) -> None:
         """Show in the report of pytest-html what the checks of a test came to."""
@@ -277,7 +179,7 @@ class _Controller:
         if records:
             from pytest_gradcheck.reports import html_sections
 
-            reason = _expected(report)
+            reason = running.expected(report)
             known = [
                 {**record, "xfail": reason if record["verdict"] == "fail" else None} for record in records
             ]

@@ -45,6 +45,7 @@ BARELY = str(
         "marks",
         "plugin",
         "reports",
+        "running",
     ]
 )
 
@@ -70,6 +71,72 @@ def test_a_project_without_marked_tests_pays_for_nothing(
     result.assert_outcomes(passed=1)
     assert f"loaded: {loaded}" in result.outlines
     assert own == "*" or f"own: {own}" in result.outlines
+
+
+#: Writes down, by process, which hooks of the plugin pytest calls after collection, before the session ends.
+WATCHING = """
+import os
+import pytest
+
+called = set()
+
+def note(hook_name, hook_impls, kwargs):
+    if any(type(impl.plugin).__module__.startswith("pytest_gradcheck")
+           or getattr(impl.plugin, "__name__", "").startswith("pytest_gradcheck") for impl in hook_impls):
+        called.add(hook_name)
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session):
+    undo = session.config.pluginmanager.add_hookcall_monitoring(note, lambda *_: None)
+    session.config.add_cleanup(undo)
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session):
+    with open(os.environ.get("PYTEST_XDIST_WORKER", "main") + ".txt", "w") as file:
+        print(*sorted(called - {"pytest_sessionfinish"}), file=file)
+"""
+
+PLAIN = """
+import unittest
+import pytest
+
+class TestA:
+    def test_a(self, tmp_path): pass
+
+class TestB(unittest.TestCase):
+    def test_b(self): pass
+
+@pytest.mark.xfail
+def test_c(): assert False
+
+@pytest.mark.parametrize("n", range(3))
+def test_d(n, request): request.getfixturevalue("capsys")
+"""
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_unused_plugin_has_no_part_in_any_test(pytester: pytest.Pytester, workers: int) -> None:
+    pytester.makeconftest(WATCHING)
+    pytester.makepyfile(test_it=PLAIN)
+    alone = ["-p", "xdist", "-n", str(workers)] if workers else []
+    result = pytester.runpytest_subprocess(*ALONE, *alone)
+    result.assert_outcomes(passed=5, xfailed=1)
+    process = "gw0" if workers else "main"
+    assert (pytester.path / f"{process}.txt").read_text(encoding="utf-8").split() == []
+
+
+def test_a_used_one_has_a_part_in_each(pytester: pytest.Pytester) -> None:
+    """What the test above sees of an unused one, it sees."""
+    pytester.makeconftest(WATCHING)
+    pytester.makepyfile(test_it=PLAIN)
+    pytester.runpytest_subprocess(*ALONE, "--gradcheck-profile=quick").assert_outcomes(passed=5, xfailed=1)
+    assert {
+        "pytest_runtest_protocol",
+        "pytest_runtest_setup",
+        "pytest_runtest_call",
+        "pytest_runtest_makereport",
+        "pytest_runtest_logreport",
+    } <= set((pytester.path / "main.txt").read_text(encoding="utf-8").split())
 
 
 def test_without_any_flag_or_key_there_is_nothing_to_read(pytester: pytest.Pytester) -> None:
