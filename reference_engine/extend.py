@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from reference_engine import numpy_front
+from reference_engine.primitives import Primitive, Rule
 from reference_engine.rules.table import PRIMITIVES, define
-from reference_engine.tensor import Primitive, Rule
 
 __all__ = ["implements", "primitive"]
 

@@ -12,9 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from reference_engine.array_interface import operators
 from reference_engine.contexts import no_grad, recording
 from reference_engine.errors import GraphReleasedError, MissingRuleError
-from reference_engine.tensor import PICK, Binary, Node, Primitive, Tensor, Unary, operators, tensor_of
+from reference_engine.nodes import Node
+from reference_engine.primitives import PICK, Binary, Primitive, Unary
+from reference_engine.tensor import Tensor, tensor_of
 
 __all__ = ["Tape", "ancestors", "backward", "fit"]
 

@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from reference_engine.array_interface import operators
 from reference_engine.containers import flatten, is_differentiable
 from reference_engine.contexts import now, recording, tracing
 from reference_engine.graph import Tape, check_cotangent
-from reference_engine.tensor import Node, Tensor, as_tensor, operators, tensor_of
+from reference_engine.nodes import Node
+from reference_engine.tensor import Tensor, as_tensor, tensor_of
 
 __all__ = ["grad", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"]
 

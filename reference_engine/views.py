@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from reference_engine.tensor import Node, Primitive, Tensor
+    from reference_engine.nodes import Node
+    from reference_engine.primitives import Primitive
+    from reference_engine.tensor import Tensor
 
 __all__ = ["Lens", "Memory", "View", "read_only", "track"]
 

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from reference_engine.array_interface import operators
 from reference_engine.contexts import now
 from reference_engine.errors import OutOfGraphError
-from reference_engine.tensor import Node, Tensor, as_array, operators, tensor_of
+from reference_engine.nodes import Node, as_array
+from reference_engine.tensor import Tensor, tensor_of
 from reference_engine.views import View
 
 __all__ = ["cast", "put", "replace"]

@@ -13,7 +13,7 @@ import reference_engine
 from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.methods.reference import ReferencePullback
 from reference_engine.graph import Tape
-from reference_engine.tensor import Node
+from reference_engine.nodes import Node
 
 __all__ = ["Mistake", "Mistakes"]
 

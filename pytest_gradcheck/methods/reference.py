@@ -19,7 +19,7 @@ from pytest_gradcheck.core.values import EPS32, EPS64
 from pytest_gradcheck.methods.base import Program, Pullback, gradient_layouts, patience
 from reference_engine.contexts import at_most
 from reference_engine.graph import ancestors
-from reference_engine.tensor import Node
+from reference_engine.nodes import Node
 
 
 def prepare(problem: Problem, *, hold_stops: bool = False) -> ReferencePullback:

@@ -9,7 +9,8 @@ import numpy as np
 from reference_engine.draw.boxes import Box, Frame, Link, Picture
 from reference_engine.draw.summary import Group, Part, Summary, is_value, visits
 from reference_engine.draw.text import constant_lines, value_lines
-from reference_engine.tensor import PICK, Node
+from reference_engine.nodes import Node
+from reference_engine.primitives import PICK
 
 __all__ = ["contents"]
 

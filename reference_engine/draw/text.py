@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.tensor import Node
+from reference_engine.nodes import Node
 
 __all__ = ["constant_lines", "shorten", "value_lines", "width_in_cells"]
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from reference_engine.numpy_front import implements
+from reference_engine.primitives import Primitive
 from reference_engine.rules.table import define, value_of
-from reference_engine.tensor import Primitive
 
 _POINTS = 256
 

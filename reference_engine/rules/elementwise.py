@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from reference_engine.array_interface import operators
 from reference_engine.numpy_front import NAMESPACE_OVERRIDES, UFUNCS, implements
+from reference_engine.primitives import Primitive, Rule
 from reference_engine.rules.table import (
     Partial,
     conj,
@@ -23,7 +25,7 @@ from reference_engine.rules.table import (
     value_of,
     values_of,
 )
-from reference_engine.tensor import Primitive, Rule, Tensor, as_tensor, operators
+from reference_engine.tensor import Tensor, as_tensor
 from reference_engine.views import read_only
 
 _float64 = np.float64

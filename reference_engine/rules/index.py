@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from reference_engine.array_interface import operators
 from reference_engine.numpy_front import NAMESPACE_OVERRIDES, implements
+from reference_engine.primitives import Primitive
 from reference_engine.rules.table import define, value_of
-from reference_engine.tensor import Primitive, Tensor, _own_index, operators
+from reference_engine.tensor import Tensor, own_index
 
 __all__ = ["along", "index_add", "index_put", "index_put_primitive", "scatter"]
 
@@ -59,7 +61,7 @@ def scatter(values: Any, index: Any, shape: tuple[int, ...]) -> Any:
 
     `values` broadcasts to the shape of `x[index]`; entries met several times add up.
     """
-    return _scatter_primitive(values, index=_own_index(index), shape=tuple(shape))
+    return _scatter_primitive(values, index=own_index(index), shape=tuple(shape))
 
 
 # ---------------------------------------------------------------------------- writing at an index
@@ -112,7 +114,7 @@ def index_put(base: Any, index: Any, values: Any, accumulate: bool = False) -> A
     """
     if type(base) is not Tensor:
         base = np.asarray(base)
-    return index_put_primitive(base, values, index=_own_index(index), accumulate=bool(accumulate))
+    return index_put_primitive(base, values, index=own_index(index), accumulate=bool(accumulate))
 
 
 def index_add(base: Any, index: Any, values: Any) -> Any:

@@ -10,10 +10,11 @@ import numpy as np
 
 from reference_engine.errors import MissingRuleError
 from reference_engine.numpy_front import implements
+from reference_engine.primitives import Primitive
 from reference_engine.rules.index import index_put, take
 from reference_engine.rules.shape import _broadcast_arrays, atleast_1d, atleast_2d, atleast_3d, copied
 from reference_engine.rules.table import define, fixed, value_of, values_of
-from reference_engine.tensor import Primitive, Tensor, as_tensor
+from reference_engine.tensor import Tensor, as_tensor
 
 # ---------------------------------------------------------------------------- joining and splitting
 

@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from reference_engine.array_interface import operators
 from reference_engine.errors import MissingRuleError
 from reference_engine.numpy_front import UFUNCS, implements
+from reference_engine.primitives import Primitive
 from reference_engine.rules.reduce import root
 from reference_engine.rules.table import conj, define, is_complex, value_of
-from reference_engine.tensor import Primitive, as_tensor, operators
+from reference_engine.tensor import as_tensor
 from reference_engine.views import read_only
 
 # ---------------------------------------------------------------------------- products

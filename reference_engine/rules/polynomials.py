@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from reference_engine.numpy_front import implements
+from reference_engine.primitives import Primitive
 from reference_engine.rules.table import conj, define, value_of
-from reference_engine.tensor import Primitive, Tensor, as_tensor
+from reference_engine.tensor import Tensor, as_tensor
 
 
 def _line(p: Any) -> Any:

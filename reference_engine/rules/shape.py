@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from reference_engine.array_interface import operators
 from reference_engine.numpy_front import FUNCTIONS, NAMESPACE_OVERRIDES, implements
+from reference_engine.primitives import Primitive
 from reference_engine.rules.index import take
 from reference_engine.rules.table import define, value_of
-from reference_engine.tensor import Primitive, as_tensor, operators
+from reference_engine.tensor import as_tensor
 from reference_engine.views import read_only
 
 # ---------------------------------------------------------------------------- reshape, transpose, broadcast

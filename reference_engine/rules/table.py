@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from reference_engine.array_interface import operators
 from reference_engine.errors import MissingRuleError
 from reference_engine.numpy_front import UFUNCS
-from reference_engine.tensor import Binary, Primitive, Rule, Tensor, Unary, operators
+from reference_engine.primitives import Binary, Primitive, Rule, Unary
+from reference_engine.tensor import Tensor
 from reference_engine.views import Lens
 
 __all__ = [

@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from reference_engine.primitives import Primitive
 from reference_engine.rules.linalg import adjoint
 from reference_engine.rules.table import conj, is_complex, value_of
 from reference_engine.scipy.front import define, table
 from reference_engine.scipy.matrices import sl
 from reference_engine.scipy.matrix_equations import sylvester_
-from reference_engine.tensor import Primitive, as_tensor
+from reference_engine.tensor import as_tensor
 
 
 def _frechet(function: Callable[[Any], Any], a: Any, e: Any) -> Any:

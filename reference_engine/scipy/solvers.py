@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from reference_engine.primitives import Primitive
 from reference_engine.rules import linalg as rules
 from reference_engine.rules.index import scatter
 from reference_engine.rules.linalg import adjoint
@@ -25,7 +26,7 @@ from reference_engine.scipy.matrices import (
     mirrored,
     sl,
 )
-from reference_engine.tensor import Primitive, as_tensor
+from reference_engine.tensor import as_tensor
 
 # ---------------------------------------------------------------------------- dense matrices
 

@@ -17,8 +17,8 @@ import reference_engine as engine
 from pytest_gradcheck import check_gradients, draws
 from reference_engine.containers import flatten
 from reference_engine.graph import ancestors
+from reference_engine.primitives import Primitive
 from reference_engine.rules.table import values_of
-from reference_engine.tensor import Primitive
 
 # ---------------------------------------------------------------------------- faults
 

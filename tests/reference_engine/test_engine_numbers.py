@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reference_engine import Tensor, grad, name_scope, no_grad
-from reference_engine.tensor import operators
+from reference_engine.array_interface import operators
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])

@@ -9,7 +9,7 @@ import numpy as np
 
 from pytest_gradcheck.lowering.aten import special
 from pytest_gradcheck.lowering.aten.tools import Rules, cast, data, floating, is_complex, is_float, like, root
-from reference_engine.tensor import Primitive
+from reference_engine.primitives import Primitive
 
 
 def sigmoid(x: Any) -> Any:

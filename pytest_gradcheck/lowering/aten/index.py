@@ -13,7 +13,7 @@ import numpy as np
 
 from pytest_gradcheck.lowering.aten.tools import Rules, before, cast, data
 from pytest_gradcheck.lowering.tape import Array
-from reference_engine.tensor import Primitive
+from reference_engine.primitives import Primitive
 
 
 def _add_at(values: Array, *, places: Array, size: int) -> Array:

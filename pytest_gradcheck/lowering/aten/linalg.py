@@ -9,7 +9,7 @@ import torch
 
 from pytest_gradcheck.lowering.aten.tools import Rules, data, is_complex
 from pytest_gradcheck.lowering.tape import Array
-from reference_engine.tensor import Primitive
+from reference_engine.primitives import Primitive
 
 
 def _h(a: Any) -> Any:

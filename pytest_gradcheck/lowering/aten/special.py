@@ -15,7 +15,7 @@ import torch
 
 from pytest_gradcheck.lowering.aten.tools import Rules, is_complex
 from pytest_gradcheck.lowering.tape import Array
-from reference_engine.tensor import Primitive
+from reference_engine.primitives import Primitive
 
 
 def _by_torch(function: Callable[..., torch.Tensor]) -> Callable[..., Array]:

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from reference_engine.primitives import Primitive
 from reference_engine.rules.special.common import Row, real_only
 from reference_engine.rules.table import define, value_of
-from reference_engine.tensor import Primitive
 
 _STEP = 0.5
 
