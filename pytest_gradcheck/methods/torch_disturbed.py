@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
+
+from pytest_gradcheck.lowering.modes import Mode
 
 __all__ = ["SCALE", "Counted", "Disturbed"]
 
@@ -34,19 +35,14 @@ EXACT = frozenset([
 SATURATING = frozenset(["_softmax", "erf", "sigmoid", "tanh"])
 
 
-class Counted(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+class Counted(Mode):
     """Inside this context operations are counted, in ``count``, and more than ``most`` raise RuntimeError.
 
     A loop that ends by its values may never end where these are coarse.
     """
 
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        # As in `lowering.record`; and torch would import its compiler first, which takes more than a second.
-        return False
-
     def __init__(self, most: float = math.inf) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # as above
+        super().__init__()
         self.count, self._most = 0, most
 
     def __torch_dispatch__(
@@ -59,7 +55,7 @@ class Counted(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leav
         return func(*args, **(kwargs or {}))
 
 
-class Disturbed(Counted):  # type: ignore[no-untyped-call]  # as above
+class Disturbed(Counted):
     """Inside this context every result that rounds is moved by a random relative error of up to ``scale``.
 
     Monte Carlo arithmetic (D. S. Parker, UCLA CSD-970002, 1997) for forward and backward passes alike; the

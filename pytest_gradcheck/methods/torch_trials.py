@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from pytest_gradcheck.core.problem import Problem
 from pytest_gradcheck.core.values import to_numpy
+from pytest_gradcheck.lowering.modes import Mode
 from pytest_gradcheck.methods.base import NOT_LINEAR, scales
 from pytest_gradcheck.methods.torch import TorchPullback
 from pytest_gradcheck.methods.torch_calls import (
@@ -261,19 +261,14 @@ def _accumulates(pullback: TorchPullback, leaves: Sequence[Any], outs: Sequence[
     return [Finding(name, True, "", name)]
 
 
-class _Pointing(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+class _Pointing(Mode):
     """Inside this context it is seen whether an operation is told of rows by more than its floating tensors.
 
     Whole numbers may be offsets or indices, and what is given to an operation of the user's a size.
     """
 
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        # As in `lowering.record`; and torch would import its compiler first, which takes more than a second.
-        return False
-
     def __init__(self, rows: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # as above
+        super().__init__()
         self.seen, self._rows = False, rows
 
     def __torch_dispatch__(
