@@ -219,19 +219,7 @@ def answers(case: Case) -> list[Answer]:
     with mpmath.workdps(60):
         for point in case.points:
             truth = mpmath.diff(case.exact, mpmath.mpf(point))
-            problem = Problem(case.function, point)
-            f = Function(
-                problem.inputs,
-                problem.outputs,
-                problem.point,
-                problem.value,
-                problem.evaluate_many,
-                problem.rounded,
-                problem.lower,
-                problem.upper,
-                problem.jitter,
-                problem.eps,
-            )
+            f = Function.of(Problem(case.function, point))
             for ladder in ("long", "short"):
                 jacobian = Jacobian(f, {}, ("central", "forward"))
                 found = jacobian.column(0, None, thorough=ladder == "long")

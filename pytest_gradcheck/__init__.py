@@ -56,27 +56,15 @@ __all__ = [
     "tensors",
 ]
 
+#: Where a public name is, if not among the strategies.
 _HOMES = {
     "CheckResult": "core.results",
     "GradientMismatch": "core.results",
     "InvalidArgument": "core.errors",
     "MethodResult": "core.results",
     "Verdict": "core.results",
-    "arrays": "strategies",
     "assert_gradients": "core.check",
-    "broadcastable": "strategies",
     "check_gradients": "core.check",
-    "distinct": "strategies",
-    "indices": "strategies",
-    "modules": "strategies",
-    "orthogonal": "strategies",
-    "positive_definite": "strategies",
-    "probabilities": "strategies",
-    "scalars": "strategies",
-    "shapes": "strategies",
-    "size": "strategies",
-    "sorted_": "strategies",
-    "tensors": "strategies",
 }
 
 #: The pytest sessions that found nothing to do, and want to know when somebody uses this package after all.
@@ -84,9 +72,9 @@ standing_by: weakref.WeakSet[Session] = weakref.WeakSet()
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'strategies')}"), name)
     globals()[name] = value
     for session in tuple(standing_by):
         session.take_part()

@@ -7,6 +7,9 @@ from types import ModuleType
 
 import pytest
 
+#: Importing torch takes a process longer than all the rest.
+FAST = ("-o", "gradcheck_methods=central,reference,user", "-p", "no:jaxtyping", "-p", "no:cacheprovider")
+
 
 class Keeper:
     """Keeps what inner runs import, other than their own files.

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pytest_gradcheck.core.layout import Layout, Vector
+from pytest_gradcheck.core.problem import Problem
 from pytest_gradcheck.methods.base import Estimate, Matrix, Pullback, leafwise
 from pytest_gradcheck.methods.finite_difference import CHUNK, QUICK, THOROUGH, Lines, Slopes, textbook
 
@@ -46,6 +47,22 @@ class Function:
     upper: Vector
     jitter: Vector
     eps: float
+
+    @classmethod
+    def of(cls, problem: Problem) -> Function:
+        """Return the function of a problem."""
+        return cls(
+            problem.inputs,
+            problem.outputs,
+            problem.point,
+            problem.value,
+            problem.evaluate_many,
+            problem.rounded,
+            problem.lower,
+            problem.upper,
+            problem.jitter,
+            problem.eps,
+        )
 
 
 def one_by_one(evaluate: Callable[[Vector], Vector]) -> Callable[[Matrix], tuple[Matrix, int]]:

@@ -116,18 +116,7 @@ class FirstOrder(Explained):
 
     def __init__(self, problem: Problem, options: Options):
         super().__init__(problem, options)
-        self.function = Function(
-            problem.inputs,
-            problem.outputs,
-            problem.point,
-            problem.value,
-            problem.evaluate_many,
-            problem.rounded,
-            problem.lower,
-            problem.upper,
-            problem.jitter,
-            problem.eps,
-        )
+        self.function = Function.of(problem)
         self.properties = properties.of_function(problem)
         #: The function as autograd sees it, where it stops gradients and means to.
         self.held: Pullback | None = None

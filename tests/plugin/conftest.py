@@ -11,7 +11,7 @@ from typing import Any
 import hypothesis.core
 import pytest
 from hypothesis import settings
-from inner import Keeper
+from inner import FAST, Keeper
 
 HEADER = """
 import numpy as np
@@ -50,6 +50,19 @@ class Project:
     def conftest(self, text: str) -> None:
         self.pytester.makeconftest(PROFILE + textwrap.dedent(text))
 
+    def remember_failures(self) -> None:
+        """Keep a database of examples, as a project does by default."""
+        self.conftest(
+            """
+            from hypothesis.database import DirectoryBasedExampleDatabase
+            settings.register_profile(
+                "remember", max_examples=20, derandomize=False,
+                database=DirectoryBasedExampleDatabase("examples"),
+            )
+            settings.load_profile("remember")
+            """
+        )
+
     def run(self, *args: str, workers: int = 0, apart: bool = False) -> pytest.RunResult:
         """Run it: here, in a process of its own, or in pytest-xdist's processes."""
         if not workers and not apart:
@@ -58,17 +71,8 @@ class Project:
             result = self.pytester.runpytest_inprocess(*flags, *args, plugins=plugins)
             self.keeper.restore()
             return result
-        # Importing torch takes a process longer than all the rest, and is tried elsewhere.
-        fast = (
-            "-o",
-            "gradcheck_methods=central,reference,user",
-            "-p",
-            "no:jaxtyping",
-            "-p",
-            "no:cacheprovider",
-        )
         spread = ("-n", str(workers)) if workers else ("-p", "no:xdist")
-        return self.pytester.runpytest_subprocess("-W", "error", *fast, *spread, *args)
+        return self.pytester.runpytest_subprocess("-W", "error", *FAST, *spread, *args)
 
     def report(self, name: str = "report.json") -> dict[str, Any]:
         data: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))

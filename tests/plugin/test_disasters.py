@@ -10,6 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from inner import FAST
 from report_readers import standings
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="made by signals that Windows lacks")
@@ -73,16 +74,8 @@ DISASTERS = {
 
 def run(project: Any, *flags: str, workers: int) -> tuple[int, str]:
     """Run it as a group of processes of its own, as a terminal starts them, all of which Ctrl-C reaches."""
-    methods = (
-        "-o",
-        "gradcheck_methods=central,reference,user",
-        "-p",
-        "no:jaxtyping",
-        "-p",
-        "no:cacheprovider",
-    )
     spread = ("-n", str(workers)) if workers else ("-p", "no:xdist")
-    command = [sys.executable, "-m", "pytest", *methods, *spread, *flags]
+    command = [sys.executable, "-m", "pytest", *FAST, *spread, *flags]
     done = subprocess.run(
         command,
         cwd=project.path,

@@ -144,15 +144,7 @@ def test_an_expected_failure_of_an_example_is_no_failure(project: Any) -> None:
 
 def test_the_database_tells_parameters_apart(project: Any) -> None:
     """A remembered failure of one case is not tried on the others, and is tried first on its own."""
-    project.conftest(
-        """
-        from hypothesis.database import DirectoryBasedExampleDatabase
-        settings.register_profile(
-            "remember", max_examples=20, derandomize=False, database=DirectoryBasedExampleDatabase("examples")
-        )
-        settings.load_profile("remember")
-        """
-    )
+    project.remember_failures()
     project.write(
         test_it="""
         import os

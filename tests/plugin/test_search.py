@@ -197,15 +197,7 @@ def test_observations_are_made(project: Any) -> None:
 
 def test_a_remembered_failure_comes_first_and_alone(project: Any) -> None:
     """A failure in the database is replayed, and nothing else is drawn."""
-    project.conftest(
-        """
-        from hypothesis.database import DirectoryBasedExampleDatabase
-        settings.register_profile(
-            "remember", max_examples=20, derandomize=False, database=DirectoryBasedExampleDatabase("examples")
-        )
-        settings.load_profile("remember")
-        """
-    )
+    project.remember_failures()
     project.write(
         test_it="""
         from pytest_gradcheck import arrays

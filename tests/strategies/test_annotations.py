@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from drawing import examples
 from hypothesis import strategies as st
 from jaxtyping import Float, Float32, Int
-from test_points import examples
 
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.strategies import arrays, domain_of, from_annotation, scalars

@@ -1,17 +1,16 @@
 from __future__ import annotations
 
 import math
-import random
 import subprocess
 import sys
 import time
 from typing import Any
 
-import hypothesis
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, Phase, given, settings
+from drawing import examples, minimal
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_gradcheck.core.errors import InvalidArgument
@@ -19,35 +18,6 @@ from pytest_gradcheck.strategies import arrays, domain_of, scalars, tensors
 from pytest_gradcheck.strategies.dtypes import COMPONENTS, largest, rounded, rounded_down, rounded_up
 
 DTYPES = ["float16", "float32", "float64", "complex64", "complex128"]
-
-
-def examples(strategy: st.SearchStrategy[Any], count: int = 200) -> list[Any]:
-    """Draw as a test run does, always the same."""
-    out: list[Any] = []
-
-    @hypothesis.seed(1)
-    @settings(
-        max_examples=count,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(strategy)
-    def collect(value: Any) -> None:
-        out.append(value)
-
-    collect()
-    return out
-
-
-def minimal(strategy: st.SearchStrategy[Any], condition: Any) -> Any:
-    return hypothesis.find(
-        strategy,
-        condition,
-        settings=settings(max_examples=3000, database=None, deadline=None),
-        random=random.Random(0),
-    )
 
 
 # -- values ----------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from drawing import examples, minimal
 from hypothesis import strategies as st
-from test_points import examples, minimal
 
 from pytest_gradcheck import (
     arrays,

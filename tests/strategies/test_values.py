@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import hypothesis
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, Phase, given, settings
+from drawing import examples
 from hypothesis import strategies as st
 
 from pytest_gradcheck.strategies import arrays, scalars, shapes, tensors
@@ -19,25 +18,6 @@ SEEDS, FEW_SEEDS = range(20), range(4)
 FEW = 60
 
 Predicates = dict[str, Callable[[Any], bool]]
-
-
-def first_examples(strategy: st.SearchStrategy[Any], seed: int) -> list[Any]:
-    out: list[Any] = []
-
-    @hypothesis.seed(seed)
-    @settings(
-        max_examples=FEW,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(strategy)
-    def collect(value: Any) -> None:
-        out.append(value)
-
-    collect()
-    return out
 
 
 def tied(x: Any, end: Any) -> bool:
@@ -129,7 +109,7 @@ GRIDS: dict[str, tuple[st.SearchStrategy[Any], Predicates]] = {
 def test_every_feature_is_met_within_few_examples(grid: str, seeds: range) -> None:
     strategy, predicates = GRIDS[grid]
     for seed in seeds:
-        drawn = first_examples(strategy, seed)
+        drawn = examples(strategy, FEW, seed)
         missed = [name for name, holds in predicates.items() if not any(holds(x) for x in drawn)]
         assert not missed, f"seed {seed}"
 
@@ -147,14 +127,14 @@ def test_every_feature_is_met_within_few_examples(grid: str, seeds: range) -> No
 def test_features_are_asked_for_by_name(special: str, absent: str) -> None:
     holds = MATRIX[absent]
     others = {"zeros", "negative_zeros", "ties", "signs", "bounds", "tiny", "large", "layouts"} - {special}
-    assert any(map(holds, first_examples(arrays((4, 3), special=[special]), 0)))
-    assert not any(map(holds, first_examples(arrays((4, 3), special=others), 0)))
+    assert any(map(holds, examples(arrays((4, 3), special=[special]), FEW, 0)))
+    assert not any(map(holds, examples(arrays((4, 3), special=others), FEW, 0)))
 
 
 def test_features_stay_within_the_bounds() -> None:
     for low, high in ((0.0, 1.0), (1e-3, 1.0), (-1.0, 0.0), (2.0, None), (None, -0.5), (0.0, None)):
         for seed in range(3):
-            drawn = np.array(first_examples(arrays((2, 2), min_value=low, max_value=high), seed))
+            drawn = np.array(examples(arrays((2, 2), min_value=low, max_value=high), FEW, seed))
             assert low is None or drawn.min() >= low
             assert high is None or drawn.max() <= high
             assert low != 0.0 or not np.signbit(drawn).any()
@@ -163,11 +143,11 @@ def test_features_stay_within_the_bounds() -> None:
 @pytest.mark.parametrize("layout", ["contiguous", "fortran", "strided", "reversed"])
 def test_a_layout_can_be_asked_for(layout: str) -> None:
     want = {"contiguous": (24, 8), "fortran": (8, 32), "strided": (48, 16), "reversed": (24, -8)}[layout]
-    assert {x.strides for x in first_examples(arrays((4, 3), layout=layout), 0)} == {want}
+    assert {x.strides for x in examples(arrays((4, 3), layout=layout), FEW, 0)} == {want}
 
 
 def test_tensors_on_a_device_and_with_requires_grad() -> None:
-    drawn = first_examples(tensors(3, requires_grad=True, device="cpu", layout="expanded"), 0)
+    drawn = examples(tensors(3, requires_grad=True, device="cpu", layout="expanded"), FEW, 0)
     assert all(x.requires_grad and x.is_leaf and x.stride() == (0,) for x in drawn)
 
 
@@ -178,13 +158,13 @@ def test_where_zero_is_a_bound_most_points_have_none_whatever_their_size(
 ) -> None:
     """At a zero an entropy is not a number; with one in thirty entries few large points had none."""
     drawn = [
-        x for seed in range(2) for x in first_examples(arrays(shape, min_value=low, max_value=high), seed)
+        x for seed in range(2) for x in examples(arrays(shape, min_value=low, max_value=high), FEW, seed)
     ]
     assert 0.05 < np.mean([(x == 0.0).any() for x in drawn]) < 0.55
 
 
 def test_a_bound_of_zero_is_met_without_other_zeros() -> None:
-    drawn = first_examples(arrays((4, 3), min_value=0, max_value=1, special=["bounds"]), 0)
+    drawn = examples(arrays((4, 3), min_value=0, max_value=1, special=["bounds"]), FEW, 0)
     assert any((x == 0.0).any() and (x == 1.0).any() for x in drawn)
 
 
