@@ -27,8 +27,11 @@ def test_the_page_can_be_followed(page, reader):
     following.follow(page, reader.path, reader.run)
 
 
-# A process per command takes six seconds of a core, most of them for imports: three guides stand for all.
-AS_A_READER = [ROOT / f"docs/howto/{name}.md" for name in ("custom_function", "numpy_gradient", "gate_ci")]
+# A process per command takes six seconds of a core, most of them for imports: some guides stand for all.
+AS_A_READER = [
+    ROOT / f"docs/howto/{name}.md"
+    for name in ("custom_function", "numpy_gradient", "gate_ci", "hard_inputs", "read_a_failure")
+]
 
 
 @pytest.mark.sweep
@@ -40,7 +43,8 @@ def test_the_page_can_be_followed_as_a_reader_does(page, tmp_path):
         if words[:1] == ["pip"]:
             return 0, ""
         if words[:1] == ["pytest"]:
-            return run_pytest(*words[1:], cwd=tmp_path)
+            # Warnings of what a page has written into a conftest come with the start of a process alone.
+            return run_pytest("-W", "error", *words[1:], cwd=tmp_path)
         done = subprocess.run([sys.executable, *words[1:]], cwd=tmp_path, capture_output=True, text=True)
         return done.returncode, done.stdout + done.stderr
 

@@ -63,6 +63,7 @@ def test_every_workflow_is_complete():
         if name.startswith(".github"):
             # YAML takes the key `on` for true.
             assert workflow.keys() <= {"name", True, "permissions", "jobs"}
+            assert workflow["permissions"]["contents"] == "read"
             for job in workflow["jobs"].values():
                 assert job.keys() <= {"runs-on", "needs", "if", "strategy", "steps"}
                 for step in job["steps"]:
@@ -144,6 +145,9 @@ def project(folder):
 
 def run(command, reader):
     words = shlex.split(command)
+    if words[0] == "test":
+        assert words[2] == "="
+        return int(words[1] != words[3]), ""
     files = [found for word in words if "*" in word for found in reader.path.glob(word)]
     words = [word for word in words if "*" not in word or not files]
     if files:
@@ -158,21 +162,24 @@ def test_the_workflow_of_github_is_green_and_then_red(reader):
     summary = reader.path / "summary.md"
 
     def whole():
+        statuses = []
         for index, part in enumerate(workflow["jobs"]["check"]["strategy"]["matrix"]["part"]):
             for line in steps["check"]:
-                run(written(line, {"matrix.part": part}), reader)
+                status, _ = run(written(line, {"matrix.part": part}), reader)
             shard = reader.path / f"report-{index}"
             shard.mkdir(exist_ok=True)
             (reader.path / "report.json").rename(shard / "report.json")
-        values = {"GITHUB_STEP_SUMMARY": str(summary)}
+            statuses.append(status)
+        result = "failure" if any(statuses) else "success"
+        values = {"GITHUB_STEP_SUMMARY": str(summary), "needs.check.result": result}
         return [run(written(line, values), reader)[0] for line in steps["gate"]]
 
-    assert whole() == [0, 0, 0, 0, 0]
+    assert whole() == [0, 0, 0, 0, 0, 0]
     ops = reader.path / "mypkg/ops.py"
     ops.write_text(
         ops.read_text(encoding="utf-8").replace("grad_output * 2 * x", "grad_output * x"), encoding="utf-8"
     )
-    assert whole() == [0, 1, 0, 0, 0]
+    assert whole() == [0, 1, 0, 0, 0, 1]
     assert "wrong gradient: test_square" in summary.read_text(encoding="utf-8")
     for name in ("gradients.html", "gradients.sarif"):
         assert "test_square" in (reader.path / name).read_text(encoding="utf-8")
