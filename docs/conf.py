@@ -29,3 +29,7 @@ autodoc_typehints = "none"
 
 html_theme = "furo"
 html_title = "pytest-gradcheck"
+html_static_path = ["style"]
+html_css_files = ["gradcheck.css"]
+# Of the one module that is documented as such.
+html_domain_indices = False

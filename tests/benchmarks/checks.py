@@ -41,7 +41,9 @@ class Case(NamedTuple):
     @property
     def size(self) -> str:
         """Numbers in the inputs, and in the output."""
-        return f"{sum(x.numel() for x in self.inputs):,} × {self.fn(*self.inputs).numel():,}"
+        # One word in a narrow column of a table.
+        space = "\N{NO-BREAK SPACE}"
+        return f"{sum(x.numel() for x in self.inputs):,}{space}×{space}{self.fn(*self.inputs).numel():,}"
 
 
 class OldStyle(torch.autograd.Function):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import doctest
 import importlib.util
 import re
-import subprocess
-import sys
 
 import following
 import pytest
@@ -98,17 +96,3 @@ def test_links_lead_to_files_that_exist(page):
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_no_page_names_a_place_on_one_machine(page):
     assert not re.search(r"/(work|tmp|root|home)/", page.read_text(encoding="utf-8"))
-
-
-@pytest.mark.sweep
-def test_the_documentation_builds_without_a_warning(tmp_path):
-    pytest.importorskip("sphinx", reason="needs sphinx, which the docs extra installs")
-    options = ("-W", "--keep-going", "-q", "-b", "html", "-d", str(tmp_path / "doctrees"))
-    built = subprocess.run(
-        [sys.executable, "-m", "sphinx", *options, str(ROOT / "docs"), str(tmp_path / "html")],
-        capture_output=True,
-        text=True,
-    )
-    assert built.returncode == 0, built.stderr
-    page = tmp_path / "html/tutorial/backpropagation.html"
-    assert "graph.svg" in page.read_text(encoding="utf-8")

@@ -272,7 +272,7 @@
     h("div", { class: "bar", role: "search" }, search, ...buttons.filter(Boolean), order, count),
     list,
     coverage(report.coverage || {}),
-    h("p", { class: "said" }, `${e.implementation || ""} Python ${e.python}, ${e.platform || ""}; ${packages}. Keys: / searches, j and k go from check to check, Enter opens one.`));
+    h("p", { class: "said" }, `${e.implementation || "Python"} ${e.python}, ${e.platform || ""}; ${packages}. Keys: / searches, j and k go from check to check, Enter opens one.`));
   update();
   let wanted = "";
   try { wanted = decodeURIComponent(location.hash.slice(1)); } catch { /* an address that somebody cut */ }

@@ -1,0 +1,85 @@
+"""The site builds without a warning, holds together, loads nothing from elsewhere, and reads in the dark."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from pages import ROOT
+
+PICTURES = sorted((ROOT / "docs/images").glob("*.svg"))
+
+
+class Page(HTMLParser):
+    """Where a page can be jumped to, what it links to and loads, and how many tables no wrapper scrolls."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.anchors, self.links, self.loaded, self.bare_tables = set(), [], [], 0
+        self._inside = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        self.anchors |= {given[key] for key in ("id", "name") if given.get(key)}
+        if tag == "a" and given.get("href"):
+            self.links.append(given["href"])
+        if tag in ("script", "img", "iframe") and given.get("src"):
+            self.loaded.append(given["src"])
+        if tag == "link" and "stylesheet" in given.get("rel", ""):
+            self.loaded.append(given["href"])
+        if tag == "div":
+            self._inside.append("table-wrapper" in given.get("class", ""))
+        if tag == "table" and "genindextable" not in given.get("class", ""):
+            self.bare_tables += not any(self._inside)
+
+    def handle_endtag(self, tag):
+        if tag == "div":
+            self._inside.pop()
+
+
+@pytest.mark.sweep
+def test_the_documentation_builds_without_a_warning_and_holds_together(tmp_path):
+    pytest.importorskip("sphinx", reason="needs sphinx, which the docs extra installs")
+    site = tmp_path / "html"
+    options = ("-W", "--keep-going", "-q", "-b", "html", "-d", str(tmp_path / "doctrees"))
+    built = subprocess.run(
+        [sys.executable, "-m", "sphinx", *options, str(ROOT / "docs"), str(site)],
+        capture_output=True,
+        text=True,
+    )
+    assert built.returncode == 0, built.stderr
+    assert "graph.svg" in (site / "tutorial/backpropagation.html").read_text(encoding="utf-8")
+    pages = {path: Page(path) for path in site.rglob("*.html")}
+    assert len(pages) > 40
+    for path, page in pages.items():
+        where = str(path.relative_to(site))
+        assert not [source for source in page.loaded if urlsplit(source).netloc], where
+        assert any("gradcheck.css" in source for source in page.loaded), where
+        for link in [*page.links, *page.loaded]:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            assert target.exists(), f"{where}: {link}"
+            if parts.fragment and target in pages:
+                assert unquote(parts.fragment) in pages[target].anchors, f"{where}: {link}"
+        # The theme scrolls what stands in its wrapper; a table outside of it would be wider than a phone.
+        assert page.bare_tables == 0, where
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda path: path.name)
+def test_a_picture_has_a_ground_of_its_own(picture):
+    """Its lines are dark, and so may be the page: what is drawn first covers all of it in a light colour."""
+    text = picture.read_text(encoding="utf-8")
+    ground = re.search(r"<rect\b[^>]*>", text)[0]
+    fill = re.search(r'fill="#([0-9a-f]{3}|[0-9a-f]{6})"', ground)
+    name = re.search(r'class="([\w-]+)"', ground)
+    if fill is None:
+        fill = re.search(rf"\.{name[1]}\s*{{[^}}]*fill:\s*#([0-9a-f]{{3}}|[0-9a-f]{{6}})", text)
+    digits = fill[1] if len(fill[1]) == 6 else "".join(2 * digit for digit in fill[1])
+    assert min(int(digits[at : at + 2], 16) for at in (0, 2, 4)) > 0xE0
