@@ -244,12 +244,19 @@ class Verdicts(NamedTuple):
     seconds: float
 
 
-def on_right(name: str, dtype: str) -> list[Verdicts] | None:
+def on_right(
+    name: str, dtype: str, checkers: Mapping[str, Callable[..., str]] | None = None
+) -> list[Verdicts] | None:
     """The verdict of every checker on an operator as it is; None where nothing is to be checked."""
-    return _verdicts(name, dtype, lambda start: [[start.fn]], CHECKERS)
+    return _verdicts(name, dtype, lambda start: [[start.fn]], checkers or CHECKERS)
 
 
-def on_broken(name: str, dtype: str) -> list[Verdicts] | None:
+def on_broken(
+    name: str,
+    dtype: str,
+    checkers: Mapping[str, Callable[..., str]] | None = None,
+    scales: Mapping[str, float] | None = None,
+) -> list[Verdicts] | None:
     """The verdicts of every checker on an operator with broken backwards, in a row per scale.
 
     Each row starts with the right backward inside the same wrapper. A dash is where a fault is none. None for
@@ -260,9 +267,11 @@ def on_broken(name: str, dtype: str) -> list[Verdicts] | None:
         return None
 
     def functions(start: Problem) -> list[Functions]:
-        return [_functions(start, scale) for scale in SCALES.values() if _numbers(start) <= LARGEST]
+        return [
+            _functions(start, scale) for scale in (scales or SCALES).values() if _numbers(start) <= LARGEST
+        ]
 
-    return _verdicts(name, dtype, functions, CHECKERS)
+    return _verdicts(name, dtype, functions, checkers or CHECKERS)
 
 
 def on_directional(name: str, dtype: str) -> list[Verdicts] | None:

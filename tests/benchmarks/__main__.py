@@ -7,13 +7,18 @@ import importlib
 import os
 import sys
 import time
+import traceback
 from pathlib import Path
 
 # Before NumPy and torch start their threads: a thread more would be time on the processor's clock.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"
 
-from tests.benchmarks.tables import circumstances  # noqa: E402  after the threads are limited
+# JAX has threads of its own, which would count as well.
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+
+from tests.benchmarks.summary import summary  # noqa: E402  after the threads are limited
+from tests.benchmarks.tables import circumstances  # noqa: E402  the same
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs/benchmarks.md"
@@ -57,15 +62,39 @@ def main(arguments: list[str]) -> None:
     unknown = [name for name in given.names if name not in every]
     if unknown:
         parser.error(f"PART: got {unknown[0]!r}; choose from {', '.join(every)}")
-    for name in given.names or every:
+    parts = given.names or every
+    if given.write:
+        # Before hours of work: a page without a place for the figures is found out now.
+        for name in ["summary", *(part for part in parts if part not in PAGES)]:
+            replaced(PAGE.read_text(encoding="utf-8"), name, "")
+    failed = []
+    for name in parts:
         start = time.monotonic()
-        if name in PAGES:
-            # Hours are taken by those who ask for them.
-            write = given.write and (name != "verdicts" or name in given.names)
-            print(page_of(name, quick=given.quick, write=write), flush=True)
-        else:
-            benchmark(name, quick=given.quick, markdown=given.markdown, write=given.write)
-        print(f"({name}: {time.monotonic() - start:.0f} s)\n", file=sys.stderr, flush=True)
+        try:
+            part(name, given)
+            how = ""
+        except Exception as error:
+            # The others' figures are not lost for it.
+            traceback.print_exc()
+            failed.append(f"{name} ({type(error).__name__})")
+            how = ", FAILED: what is on its page stays as it was"
+        print(f"({name}: {time.monotonic() - start:.0f} s{how})\n", file=sys.stderr, flush=True)
+    if given.write:
+        refresh_summary()
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}; the other parts are whole")
+
+
+def part(name: str, given: argparse.Namespace) -> None:
+    """Run one part as it was asked for."""
+    if name in PAGES:
+        # Hours are taken by those who ask for them.
+        write = given.write and (name != "verdicts" or name in given.names)
+        if name == "verdicts" and not (write or given.quick):
+            print("As it stands on its page; `python -m tests.benchmarks verdicts --write` runs it anew.\n")
+        print(page_of(name, quick=given.quick, write=write), flush=True)
+    else:
+        benchmark(name, quick=given.quick, markdown=given.markdown, write=given.write)
 
 
 def benchmark(name: str, *, quick: bool, markdown: bool, write: bool) -> None:
@@ -80,6 +109,12 @@ def benchmark(name: str, *, quick: bool, markdown: bool, write: bool) -> None:
     if write:
         text = replaced(PAGE.read_text(encoding="utf-8"), name, "\n".join(section))
         PAGE.write_text(text, encoding="utf-8")
+
+
+def refresh_summary() -> None:
+    """Say at the head of the page what its tables come to."""
+    text = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(replaced(text, "summary", summary(text)), encoding="utf-8")
 
 
 def page_of(name: str, *, quick: bool, write: bool) -> str:

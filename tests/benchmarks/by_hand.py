@@ -19,7 +19,7 @@ from pytest_gradcheck import check_gradients
 from reference_engine import grad
 from tests.benchmarks import timing
 from tests.benchmarks.detection import SAID, Check, compared, every
-from tests.benchmarks.tables import Aim, Table, figures
+from tests.benchmarks.tables import Aim, Ratio, Table, figures
 from tests.core.test_wrong_functions import HAND, ByHand
 
 PACKAGES = ("numpy", "scipy", "numdifftools")
@@ -136,10 +136,13 @@ def regression(n: int) -> tuple[Callable[..., Any], Callable[..., Any], Any]:
 def times(quick: bool) -> Table:
     """By size."""
     rows: list[Sequence[str]] = []
+    over: dict[str, list[float]] = {peer: [] for peer in (SCIPY, THREE, NUMDIFF)}
     for n in (5, 10) if quick else (10, 50, 200, 1000):
         checks = contestants(*regression(n))
         runs = {name: partial(_must_pass, check) for name, check in checks.items()}
         seconds = timing.best(runs, 1 if quick else 5)
+        for peer, ratios in over.items():
+            ratios.append(seconds[OURS] / seconds[peer])
         rows.append(
             [
                 f"{n:,}",
@@ -155,6 +158,7 @@ def times(quick: bool) -> Table:
         "differences alone.",
         ["weights", f"{OURS}, ms", *peers, *(f"over {peer}" for peer in peers)],
         rows,
+        ratios=[Ratio(f"a check of a NumPy gradient, over {peer}", ratios) for peer, ratios in over.items()],
     )
 
 

@@ -6,7 +6,7 @@ Every check is looked at before anything is timed: right functions pass in both 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -20,7 +20,7 @@ from pytest_gradcheck.core.orders import FirstOrder
 from pytest_gradcheck.core.problem import Problem
 from pytest_gradcheck.testing import corrupt
 from tests.benchmarks import timing
-from tests.benchmarks.tables import Aim, Table, figures
+from tests.benchmarks.tables import Aim, Ratio, Table, figures
 
 PACKAGES = ("numpy", "torch")
 
@@ -258,12 +258,14 @@ def jacobians(quick: bool) -> Table:
             if (of_size := [ratio for size, ratio in ratios if size == n])
             for words, found in (("worst", max(of_size)), ("middle", statistics.median(of_size)))
         ],
+        [Ratio("all of a Jacobian by differences, over gradcheck's slow mode", [r for _, r in ratios])],
     )
 
 
 def whole_checks(quick: bool) -> Table:
     """Whole checks of right functions."""
     rows, large = [], []
+    over: dict[str, list[float]] = {"slow": [], "fast": [], "two": [], "full": []}
     for name, make in CASES.items():
         for n in SIZES[:1] if quick else SIZES:
             case = make(n)
@@ -277,6 +279,10 @@ def whole_checks(quick: bool) -> Table:
                 },
                 1 if quick else 7,
             )
+            for key in ("slow", "fast"):
+                over[key].append(seconds["auto"] / seconds[key])
+            for key in ("two", "full"):
+                over[key].append(seconds[key] / seconds["slow"])
             if n >= 50:
                 large += [seconds[key] / seconds["slow"] for key in ("auto", "full")]
             rows.append(
@@ -309,18 +315,25 @@ def whole_checks(quick: bool) -> Table:
         ],
         rows,
         [Aim("a check over slow mode, from 50 numbers on, the worst case,", 1, max(large))] if large else [],
+        [
+            Ratio("a check of a right function, over gradcheck's slow mode", over["slow"]),
+            Ratio("the same, over gradcheck's fast mode", over["fast"]),
+            Ratio('the same with mode="full", over slow mode', over["full"]),
+            Ratio('the same with mode="full" and the two methods of slow mode, over it', over["two"]),
+        ],
     )
 
 
 def large_checks(quick: bool) -> Table:
     """Projections of large Jacobians."""
-    rows, ratios = [], []
+    rows, ratios, over_fast = [], [], []
     for name, make in CASES.items():
         case = make(400 if quick else 4000)
         seconds = timing.best({"ours": check(case), "fast": gradcheck(case, fast=True)}, 1 if quick else 5)
         # Once: it takes seconds, and its noise is no tenth of them.
         slow = timing.best({"slow": gradcheck(case)}, 1)["slow"]
         ratios.append(seconds["ours"] / slow)
+        over_fast.append(seconds["ours"] / seconds["fast"])
         rows.append(
             [
                 name,
@@ -349,6 +362,10 @@ def large_checks(quick: bool) -> Table:
         ],
         rows,
         [Aim("a check in directional mode over slow mode, the worst case,", 1 / 100, max(ratios))],
+        [
+            Ratio("a check of a large function, over gradcheck's slow mode", ratios),
+            Ratio("a check of a large function, over gradcheck's fast mode", over_fast),
+        ],
     )
 
 
@@ -379,10 +396,12 @@ def failing(quick: bool) -> Table:
         [Aim("a check that fails, over slow mode, from 50 numbers on, the worst case,", 1, max(large))]
         if large
         else [],
+        [Ratio("a check that fails, over gradcheck's slow mode", small + large)],
     )
 
 
-def run(quick: bool) -> list[Table]:
+def run(quick: bool) -> Iterator[Table]:
     """All of it; `quick` at tiny sizes."""
     torch.set_num_threads(1)
-    return [jacobians(quick), whole_checks(quick), large_checks(quick), failing(quick)]
+    for part in (jacobians, whole_checks, large_checks, failing):
+        yield part(quick)

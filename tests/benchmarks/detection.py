@@ -18,7 +18,7 @@ import torch
 from docs.diagnoses_page.faults import Fault
 from pytest_gradcheck import check_gradients
 from tests.benchmarks import timing
-from tests.benchmarks.tables import Aim, Table, figures
+from tests.benchmarks.tables import Aim, Found, Table, figures
 from tests.core.test_hard_functions import ALL as HARD
 from tests.core.test_hard_functions import typed
 from tests.core.test_wrong_functions import ALL as WRONG
@@ -116,12 +116,18 @@ def wrong(quick: bool) -> Table:
         ["", *SAID, "ms", "over slow mode"],
         rows(said, ms, SLOW),
         [Aim("wrong backwards that `check_gradients` does not fail,", 0, len(cases) - said[OURS]["fail"])],
+        found=[
+            Found(
+                f"wrong backwards of our tests let pass, of {len(cases)}",
+                {who: str(answers["pass"]) for who, answers in said.items()},
+            )
+        ],
     )
 
 
 def right(quick: bool) -> Table:
     """Right functions that are hard: to fail is wrong."""
-    lines, failed = [], 0
+    lines, failed, found = [], 0, []
     for dtype in (torch.float64, torch.float32):
         hard = {name: h for name, h in every(HARD, quick).items() if dtype in h.dtypes}
         cases = {
@@ -130,6 +136,12 @@ def right(quick: bool) -> Table:
         said, ms = compared(cases, 1 if quick else 2)
         lines += rows(said, ms, SLOW, f"{str(dtype)[6:]}, {len(cases)} functions, ")
         failed += said[OURS]["fail"]
+        found.append(
+            Found(
+                f"right functions of our tests that are hard failed, of {len(cases)}, in {str(dtype)[6:]}",
+                {who: str(answers["fail"]) for who, answers in said.items()},
+            )
+        )
     return Table(
         "Right functions that are hard",
         "Loops, implicit functions, steep, stiff and chaotic ones, kinks. None of the gradients is wrong, so "
@@ -138,6 +150,7 @@ def right(quick: bool) -> Table:
         ["", *SAID, "ms", "over slow mode"],
         lines,
         [Aim("right functions that `check_gradients` fails,", 0, failed)],
+        found=found,
     )
 
 

@@ -22,7 +22,7 @@ from micrograd.engine import Value
 from reference_engine import Tensor, value_and_grad
 from reference_engine.scipy import special
 from tests.benchmarks import memory, timing
-from tests.benchmarks.tables import Aim, Table, figures
+from tests.benchmarks.tables import Aim, Ratio, Table, figures
 
 PACKAGES = ("numpy", "scipy", "autograd", "torch", "micrograd")
 ENGINE, HIPS, TORCH, MICROGRAD = "reference_engine", "HIPS autograd", "torch", "micrograd"
@@ -169,6 +169,7 @@ def overhead(quick: bool) -> Table:
     """What an operation costs where the arrays are so small that nothing else does."""
     operations, rounds = (40, 1) if quick else (10_000, 9)
     rows, aims = [], []
+    over: dict[str, list[float]] = {HIPS: [], TORCH: []}
     for name, x in SMALL.items():
         gradients, forwards = contest(partial(chain, operations), [x]).best(rounds)
         seconds = {**gradients, "NumPy, forward": forwards["NumPy"], "torch, forward": forwards[TORCH]}
@@ -179,6 +180,8 @@ def overhead(quick: bool) -> Table:
                     *figures(s / operations * 1e6, s / gradients[HIPS], s / forwards["NumPy"]),
                 ]
             )
+        for peer, found in over.items():
+            found.append(gradients[ENGINE] / gradients[peer])
         aims.append(Aim(f"{name}, of HIPS autograd's time", 1 / 3, gradients[ENGINE] / gradients[HIPS]))
     return Table(
         "Overhead per operation",
@@ -187,6 +190,7 @@ def overhead(quick: bool) -> Table:
         ["", "µs per operation", "of HIPS autograd", "of NumPy's forward"],
         rows,
         aims,
+        [Ratio(f"an operation of the engine on a small array, over {peer}", over[peer]) for peer in over],
     )
 
 
@@ -205,6 +209,10 @@ def scalars(quick: bool) -> Table:
         ["", "µs per operation", "of micrograd"],
         [[name, *figures(s / operations * 1e6, s / gradients[MICROGRAD])] for name, s in seconds.items()],
         [Aim("of micrograd's time", 1, gradients[ENGINE] / gradients[MICROGRAD])],
+        [
+            Ratio(f"an operation of the engine on a number, over {who}", [gradients[ENGINE] / gradients[who]])
+            for who in (MICROGRAD, HIPS, TORCH)
+        ],
     )
 
 
@@ -216,8 +224,11 @@ def ratios(quick: bool) -> Table:
         **{f"logsumexp {name}, {entries:,} entries": c for name, c in logsumexp_contests(entries).items()},
     }
     rows, aims = [], []
+    over: dict[str, list[float]] = {HIPS: [], TORCH: []}
     for name, each in contests.items():
         gradients, forwards = each.best(rounds)
+        for peer, found in over.items():
+            found.append(gradients[ENGINE] / gradients[peer])
         for contestant, s in gradients.items():
             forward = forwards[TORCH if contestant == TORCH else "NumPy"]
             rows.append([f"{name}, {contestant}", *figures(forward * 1e3, s * 1e3, s / forward)])
@@ -229,6 +240,7 @@ def ratios(quick: bool) -> Table:
         ["", "forward, ms", "value and gradient, ms", "ratio"],
         rows,
         aims,
+        [Ratio(f"a gradient of the engine on large arrays, over {peer}", over[peer]) for peer in over],
     )
 
 

@@ -5,7 +5,7 @@ Every model is checked to pass before anything is timed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ import reference_engine
 from pytest_gradcheck import check_gradients
 from pytest_gradcheck.lowering import Lowered, lower, tree
 from tests.benchmarks import timing
-from tests.benchmarks.tables import Aim, Table, figures
+from tests.benchmarks.tables import Aim, Ratio, Table, figures
 from tests.lowering.lowering_models import MODELS, Model
 
 PACKAGES = ("numpy", "torch", "entmax", "torchdiffeq")
@@ -129,6 +129,7 @@ def gradcheck(made: Model, fast: bool) -> Callable[[], None]:
 def checks(quick: bool) -> Table:
     """A check by reference and torch beside torch.autograd.gradcheck."""
     rows = []
+    over: dict[str, list[float]] = {SLOW: [], FAST: []}
     for name in list(MODELS)[:2] if quick else MODELS:
         made = model(name, False)
         seconds = timing.best(
@@ -140,6 +141,8 @@ def checks(quick: bool) -> Table:
             },
             1 if quick else 5,
         )
+        for mode, found in over.items():
+            found.append(seconds[OURS] / seconds[mode])
         rows.append(
             [
                 name,
@@ -156,12 +159,16 @@ def checks(quick: bool) -> Table:
         "projection, and ours at two, with measured error bars.",
         ["model", "numbers", "float64", "float32", "gradcheck", "fast mode", "over gradcheck", "over fast"],
         rows,
+        ratios=[
+            Ratio(f"a check of a small model by two methods, over gradcheck's {mode} mode", over[mode])
+            for mode in over
+        ],
     )
 
 
 def large_checks(quick: bool) -> Table:
     """The same for models where every entry is out of the question."""
-    rows = []
+    rows, over_fast = [], []
     for name in ["MLP", "LSTM"] if quick else ["MLP", "LeNet with batch norm", "LSTM", "Transformer layer"]:
         made = model(name, not quick)
         seconds = timing.best(
@@ -172,6 +179,7 @@ def large_checks(quick: bool) -> Table:
             },
             1 if quick else 3,
         )
+        over_fast.append(seconds[OURS] / seconds[FAST])
         rows.append(
             [
                 name,
@@ -185,10 +193,14 @@ def large_checks(quick: bool) -> Table:
         "Without the slow mode, which would evaluate the function twice for every number.",
         ["model", "numbers", "float64", "float32", "fast mode", "over fast"],
         rows,
+        ratios=[Ratio("a check of a large model by two methods, over gradcheck's fast mode", over_fast)],
     )
 
 
-def run(quick: bool) -> list[Table]:
+def run(quick: bool) -> Iterator[Table]:
     """All of it; `quick` at tiny sizes."""
     torch.set_num_threads(1)
-    return [cost(quick, False), cost(quick, True), checks(quick), large_checks(quick)]
+    yield cost(quick, False)
+    yield cost(quick, True)
+    yield checks(quick)
+    yield large_checks(quick)

@@ -18,7 +18,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from tests.benchmarks import timing
-from tests.benchmarks.tables import Aim, Table, figures
+from tests.benchmarks.tables import Aim, Ratio, Table, figures
 
 PACKAGES = ("pytest", "pytest-benchmark", "hypothesis", "numpy", "torch")
 BARE, OURS, PEER = "bare pytest", "pytest-gradcheck", "pytest-benchmark"
@@ -154,12 +154,15 @@ def columns(base: str) -> list[str]:
 def unused(folder: Path, quick: bool) -> Table:
     """Tests that know nothing of the plugins."""
     rows, aims = [], []
+    least: dict[str, list[float]] = {BARE: [], PEER: []}
     for tests, rounds in ((1, 1),) if quick else ((1, 31), (1000, 7)):
         source = UNUSED.format(tests=tests)
         lines = {who: command(who, source, folder) for who in (BARE, OURS, PEER)}
         times = compared(lines, rounds)
         of = f"{tests:,} test{'s' if tests > 1 else ''}"
         rows += [row(f"{of}, {who}", times[who], times[BARE]) for who in times]
+        for who, ratios in least.items():
+            ratios.append(min(times[OURS]) / min(times[who]))
         if tests == 1:
             aims.append(Aim(f"{OURS} over {BARE}, {of}, ms", UNUSED_MS, over(times[OURS], times[BARE])))
     return Table(
@@ -169,6 +172,7 @@ def unused(folder: Path, quick: bool) -> Table:
         columns("bare"),
         rows,
         aims,
+        [Ratio(f"pytest with the plugin unused, over {who}", ratios) for who, ratios in least.items()],
     )
 
 
@@ -191,17 +195,19 @@ def used(folder: Path, quick: bool) -> Table:
     if quick:
         # To import the libraries takes longer than all else here.
         groups = {name: group for name, group in groups.items() if "numpy" not in name}
-    rows = []
+    rows, ratios = [], []
     for base, contestants in groups.items():
         lines = {name: command(who, source, folder) for name, (who, source) in contestants.items()}
         times = compared(lines, 1 if quick else 5)
         rows += [row(f"{BARE}, {base}" if who == BARE else who, times[who], times[BARE]) for who in times]
+        ratios += [min(times[who]) / min(times[BARE]) for who in (WITHOUT_TORCH, WITH_ALL) if who in times]
     return Table(
         "Used",
         "One test of one example. Beside it stands a test without the plugin that imports the same "
         "libraries, and draws the same number with Hypothesis.",
         columns("the bare one"),
         rows,
+        ratios=[Ratio("a marked test of one example, over the same test without the plugin", ratios)],
     )
 
 

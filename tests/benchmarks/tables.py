@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+import statistics
+import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 
@@ -25,14 +27,53 @@ class Aim:
 
 
 @dataclass(frozen=True)
+class Ratio:
+    """Our time over a peer's, for several functions: more than one is slower."""
+
+    what: str
+    values: Sequence[float]
+
+    def __str__(self) -> str:
+        least, middle, most = figures(min(self.values), statistics.median(self.values), max(self.values))
+        slower = sum(value > 1 for value in self.values)
+        return (
+            f"Our time, {self.what}: from {least} to {most}, median {middle}; "
+            f"slower in {slower} of {len(self.values)}."
+        )
+
+
+@dataclass(frozen=True)
+class Found:
+    """How often each checker did what it should not."""
+
+    what: str
+    counts: Mapping[str, str]
+
+    def __str__(self) -> str:
+        counts = "; ".join(f"{who}: {count}" for who, count in self.counts.items())
+        return f"Found, {self.what} – {counts}."
+
+
+@dataclass(frozen=True)
 class Table:
-    """Rows of figures under a title; `text` says what was run."""
+    """Rows of figures under a title; `text` says what was run.
+
+    Below them stand our time over the peers' (`ratios`), what was `found`, and the `aims`: what the summary
+    at the head of the page is made of.
+    """
 
     title: str
     text: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     aims: Sequence[Aim] = ()
+    ratios: Sequence[Ratio] = ()
+    found: Sequence[Found] = ()
+
+    @property
+    def _below(self) -> list[str]:
+        ratios = [ratio for ratio in self.ratios if ratio.values]
+        return [str(line) for line in (*ratios, *self.found, *self.aims)]
 
     def plain(self) -> str:
         """For a terminal."""
@@ -44,15 +85,18 @@ class Table:
             )
             for row in (self.columns, *self.rows)
         ]
-        aims = [str(aim).replace("**", "") for aim in self.aims]
-        return "\n".join([self.title, "", *lines, *([""] if aims else []), *aims, ""])
+        said = [*textwrap.wrap(self.text.replace("**", ""), 110), ""]
+        below = [line.replace("**", "") for line in self._below]
+        return "\n".join([self.title, "", *said, *lines, *([""] if below else []), *below, ""])
 
     def markdown(self) -> str:
         """For the page of the documentation."""
         rule = ["---", *["---:"] * (len(self.columns) - 1)]
         lines = [f"| {' | '.join(row)} |" for row in (self.columns, rule, *self.rows)]
-        aims = [f"- {aim}" for aim in self.aims]
-        return "\n".join([f"### {self.title}", "", self.text, "", *lines, "", *aims, *([""] if aims else [])])
+        below = [f"- {line}" for line in self._below]
+        return "\n".join(
+            [f"### {self.title}", "", self.text, "", *lines, "", *below, *([""] if below else [])]
+        )
 
 
 def figures(*numbers: float) -> list[str]:
@@ -62,11 +106,18 @@ def figures(*numbers: float) -> list[str]:
 
 def circumstances(command: str, packages: Sequence[str]) -> str:
     """When, where and with what the figures were measured."""
-    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    versions = ", ".join(f"{name} {_version(name)}" for name in packages)
     return (
         f"Measured on {date.today()} with `{command}`, on one of {os.cpu_count()} cores ({_processor()}), "
         f"{_busy()}; {platform.system()}, Python {platform.python_version()}, {versions}."
     )
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _busy() -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
+import re
 import subprocess
 import sys
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from pages import ROOT
@@ -14,8 +17,11 @@ pytest.importorskip("autograd")
 pytest.importorskip("micrograd")
 pytest.importorskip("torch")
 
-from tests.benchmarks import __main__, engine, memory, pages, timing  # noqa: E402  where all that they need is there
-from tests.benchmarks.tables import Aim, Table  # noqa: E402  where all that it needs is there
+import reference_engine  # noqa: E402  where all that it needs is there
+from tests.benchmarks import __main__, check_grads, engine, memory, pages, tables, timing  # noqa: E402  the same
+from tests.benchmarks.by_library import FUNCTIONS  # noqa: E402  the same
+from tests.benchmarks.summary import summary  # noqa: E402  the same
+from tests.benchmarks.tables import Aim, Found, Ratio, Table  # noqa: E402  the same
 
 CONTESTS = {
     **{
@@ -76,6 +82,7 @@ def test_each_benchmark_runs_and_its_tables_have_a_place_on_the_page(name, capsy
     for table in tables:
         assert len({line.count("|") for line in table.splitlines()}) == 1
         assert table.count("\n") > 2
+    assert re.search(r"^- (Our time|Found|Aim)\b", printed, re.MULTILINE), "the summary has nothing of it"
     page = __main__.replaced(__main__.PAGE.read_text(encoding="utf-8"), name, printed)
     assert printed in page
     assert __main__.replaced(page, name, printed) == page
@@ -103,6 +110,128 @@ def test_what_cannot_be_run_is_refused_by_name(arguments, said, capsys):
     with pytest.raises(SystemExit):
         __main__.main(arguments)
     assert said in capsys.readouterr().err
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """A copy of the page, and two parts in place of the real ones: one that fails and one that does not."""
+    copy = tmp_path / "benchmarks.md"
+    copy.write_text(__main__.PAGE.read_text(encoding="utf-8"), encoding="utf-8")
+    monkeypatch.setattr(__main__, "PAGE", copy)
+
+    def broken(quick):
+        yield Table("Half", "What was run.", ["", "s"], [["a", "1"]])
+        raise ValueError("out of order")
+
+    table = Table(
+        "T", "What was run.", ["", "s"], [["a", "1"]], [Aim("of a", 1, 2)], [Ratio("b, over c", [3])]
+    )
+    monkeypatch.setattr(__main__, "PAGES", ())
+    for name, run in {"engine": broken, "strategies": lambda quick: [table]}.items():
+        monkeypatch.setitem(sys.modules, f"tests.benchmarks.{name}", SimpleNamespace(run=run, PACKAGES=()))
+    return copy
+
+
+def section(page, name):
+    return re.search(f"<!-- {name}: begin -->(.*)<!-- {name}: end -->", page, re.DOTALL)[1]
+
+
+def test_a_part_that_fails_does_not_lose_the_figures_of_the_others(page, capsys):
+    before = page.read_text(encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"^failed: engine \(ValueError\); the other parts are whole$"):
+        __main__.main(["engine", "strategies", "--write"])
+    after = page.read_text(encoding="utf-8")
+    assert section(after, "engine") == section(before, "engine")
+    assert "### T\n" in section(after, "strategies")
+    said = capsys.readouterr()
+    assert "Half" in said.out
+    assert "ValueError: out of order" in said.err
+    assert "FAILED: what is on its page stays as it was" in said.err
+
+
+def test_what_is_written_is_in_the_summary(page):
+    __main__.main(["strategies", "--write"])
+    head = section(page.read_text(encoding="utf-8"), "summary")
+    assert "| [b, over c](#t) | 3 | 3 | 3 | 1 of 1 |" in head
+    assert "- of a: at most 1, found 2 ([T](#t))" in head
+    # What only was printed is on no page.
+    __main__.main(["strategies"])
+    assert section(page.read_text(encoding="utf-8"), "summary") == head
+
+
+def test_a_page_without_a_place_is_refused_before_anything_runs(page, capsys):
+    text = page.read_text(encoding="utf-8")
+    page.write_text(text.replace("<!-- engine: end -->", ""), encoding="utf-8")
+    with pytest.raises(SystemExit, match="lacks the lines <!-- engine: begin -->"):
+        __main__.main(["strategies", "engine", "--write"])
+    assert not capsys.readouterr().out
+
+
+def test_the_summary_is_that_of_the_page():
+    page = __main__.PAGE.read_text(encoding="utf-8")
+    assert section(page, "summary").strip() == summary(page).strip()
+
+
+def test_nothing_under_a_table_is_left_out_of_the_summary():
+    ratio = Ratio("a check, over slow mode: at once", [0.5, 2.0, 3.0])
+    found = Found("wrong ones let pass, of 1,234, in float64", {"ours": "0", "theirs": "1,000"})
+    aims = [Aim("a check, the worst,", 1, 0.5), Aim("a check at most", 1, 3), Aim("of it", 1, float("nan"))]
+    head = summary(Table("It's A-B, c_d", "", [""], [], aims, [ratio], [found]).markdown())
+    assert "slower in 1 of these 1 comparisons, and faster in 0" in head
+    assert "| [a check, over slow mode: at once](#its-a-b-c_d) | 0.5 | 2 | 3 | 2 of 3 |" in head
+    assert "- wrong ones let pass, of 1,234, in float64 – ours: 0; theirs: 1,000\n" in head
+    assert "1 of 3 are reached" in head
+    assert "- a check at most: at most 1, found 3 ([It's A-B, c_d](#its-a-b-c_d))\n" in head
+    assert "- of it: at most 1, found nan (" in head
+
+
+def test_the_page_has_every_peer():
+    assert "not installed" not in __main__.PAGE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("case", FUNCTIONS.values(), ids=FUNCTIONS)
+def test_backwards_by_hand_are_right_and_wrong_as_they_say(case):
+    value, pullback = reference_engine.vjp(partial(case.value, np), *case.inputs)
+    along = np.random.default_rng(2).normal(size=np.shape(value))
+    expected = [np.asarray(g.data) for g in pullback(along)]
+    for found, g in zip(case.right(np, along, *case.inputs), expected, strict=True):
+        np.testing.assert_allclose(found, g, rtol=1e-10, atol=1e-12)
+    wrong = case.wrong(np, along, *case.inputs)
+    assert any(np.abs(w - g).max() > 0.01 * np.abs(g).max() for w, g in zip(wrong, expected, strict=True))
+
+
+@pytest.mark.parametrize("fault", check_grads.FAULTS)
+def test_a_fault_is_one_for_most_functions(fault):
+    made = [check_grads.broken(case, fault) for case in FUNCTIONS.values()]
+    assert sum(vjp is not None for vjp in made) >= 20
+
+
+def test_a_fault_that_changes_nothing_is_none():
+    one = FUNCTIONS["norm"]._replace(inputs=(np.array([2.0]),))
+    assert check_grads.broken(one, "reversed") is None
+    assert check_grads.broken(one, "sign") is not None
+
+
+def test_a_peer_that_is_missing_is_said_to_be(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    few = {"tanh": FUNCTIONS["tanh"]}
+    for table in (check_grads.whole(few, 1), check_grads.by_fault(few, ["float64"], {"1": 1.0})):
+        said = "`jax.test_util.check_grads` has no figures here: JAX is not installed"
+        assert said in table.plain().replace("\n", " ")
+        assert said in table.markdown()
+        assert check_grads.JAX not in f"{table.columns}{table.rows}"
+    assert tables.circumstances("it", ["no-such-package"]).endswith("no-such-package not installed.")
+
+
+def test_jax_finds_the_same_backwards_right_and_wrong():
+    pytest.importorskip("jax", reason="needs JAX, which the bench extra installs")
+    few = {name: FUNCTIONS[name] for name in ("tanh", "matrix product")}
+    table = check_grads.whole(few, 1)
+    rows = {row[0]: row[1:4] for row in table.rows}
+    for dtype in check_grads.DTYPES:
+        assert rows[f"{dtype}, right, {check_grads.JAX}"] == ["0", "0", "2"]
+        assert rows[f"{dtype}, wrong, {check_grads.JAX}"] == ["2", "0", "0"]
+    assert "not installed" not in table.text
 
 
 def test_a_page_without_the_marks_is_not_written():
