@@ -12,7 +12,7 @@ import functools
 import inspect
 import unittest
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -254,6 +254,10 @@ def _check_example(
     options.setdefault("name", test.__qualname__)
     # In the order in which the test names them: a gradient by hand takes them by position.
     inputs = {name: value for name, value in arguments.arguments.items() if name in drawn}
+    constants = {name: value for name, value in arguments.arguments.items() if name not in drawn}
+    for key in ("gradient", "vjp"):
+        if options.get(key) is not None:
+            options[key] = _given(options[key], constants)
     refuse_interactive(inputs)
     ours = session.settings_in_force()
     wanted = ours.told(options)
@@ -287,6 +291,16 @@ def _check_example(
     if session.search is None:
         session.search = Search(wanted.max_seconds, session.show)
     session.search.look(ask, inputs, session.record)
+
+
+def _given(gradient: Callable[..., Any], constants: dict[str, Any]) -> Callable[..., Any]:
+    """Return a gradient by hand that has those constants of the test which it names."""
+    if not (inspect.isfunction(gradient) or inspect.ismethod(gradient)):
+        # The dtype that a test is parametrized by is not that of a ufunc.
+        return gradient
+    named = inspect.signature(gradient).parameters
+    known = {name: value for name, value in constants.items() if name in named}
+    return functools.partial(gradient, **known) if known else gradient
 
 
 def _is_signal(error: BaseException) -> bool:

@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 
 X = torch.tensor([[0.3, -1.2, 0.8], [1.5, 0.1, -0.4]], dtype=torch.float64)
 Y = torch.tensor([[0.7, 0.2, -0.9], [-1.1, 0.6, 1.3]], dtype=torch.float64)
+COMPLEX = torch.complex(X, Y)
 BIAS = torch.tensor([0.2, -0.3, 0.5], dtype=torch.float64)
 SQUARE = torch.tensor([[0.3, -1.2, 0.8], [1.5, 0.1, -0.4], [0.9, -0.7, 0.6]], dtype=torch.float64)
 
@@ -106,6 +107,7 @@ changing = function(scaled, right)
 
 VALUES = [
     Fault("the sign", "sign", wrong(square, lambda g, x: -2 * g * x)),
+    Fault("the complex conjugate", "conjugate", wrong(square, lambda g, x: 2 * g * x), COMPLEX),
     Fault("a factor of 1.001", "constant-factor", wrong(square, lambda g, x: 2.002 * g * x)),
     Fault(
         "a mean in place of a sum",
@@ -410,6 +412,17 @@ def looking(ctx: Any, g: torch.Tensor) -> Any:
     return 2 * g * ctx.saved_tensors[0] if bool(g.isfinite().all()) else g
 
 
+def product(ctx: Any, x: torch.Tensor, y: torch.Tensor) -> Any:
+    ctx.save_for_backward(x, y)
+    return x * y
+
+
+def needed(ctx: Any, g: torch.Tensor) -> Any:
+    x, y = ctx.saved_tensors
+    first, _ = ctx.needs_input_grad
+    return (g * y, g * x) if first else (None, None)
+
+
 def own_context(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.save_for_backward(*inputs)
     ctx.save_for_forward(*inputs)
@@ -419,8 +432,6 @@ def physical(x: torch.Tensor) -> torch.Tensor:
     """The numbers as a kernel reads them that knows of no lazy conjugation."""
     return torch.complex(*torch.view_as_real(x.conj() if x.is_conj() else x).unbind(-1))
 
-
-COMPLEX = torch.complex(X, Y)
 
 PROPERTIES = [
     Fault("what was saved is thrown away", "stale-saved-tensor", function(kept, thrown_away)),
@@ -450,6 +461,12 @@ PROPERTIES = [
         "the backward takes expanded cotangents for zeros", "expanded-cotangents", function(saved, of_strided)
     ),
     Fault("the backward needs a cotangent of every output", "undefined-cotangents", function(two, of_both)),
+    Fault(
+        "the backward asks for another input than it is for",
+        "frozen-inputs",
+        function(product, needed),
+        (X, Y),
+    ),
     Fault(
         "the backward divides by the number of rows",
         "zero-size-inputs",

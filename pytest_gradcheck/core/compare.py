@@ -83,7 +83,7 @@ def compare(
     ``scale``, of the same shape, is the magnitude against which an entry counts as large or small.
     Where it is no more than ``floor``, the rounding of the exact methods, the gradient is zero as far as
     anybody can tell, and ``zero`` stands in for it: the derivative that would be noticeable.
-    Zero on both sides is agreement where the bars are no more than ``nothing``.
+    Zero on both sides is agreement where the bars are no more than ``nothing``, and on one side certain.
     ``projected`` values are sums over many entries: the sum may be far larger than the one entry in which
     an error must be seen, so its own size counts for nothing.
     """
@@ -118,7 +118,8 @@ def compare(
         # A method that answers nan where the other one is certain is wrong; two that both answer inf
         # have not been seen to agree on anything.
         bar = np.where(left_known, left_bar, right_bar)
-        certain = one_finite & bounded & (bar <= visible)
+        still = (np.where(left_known, left, right) == 0) & (bar <= nothing)
+        certain = one_finite & bounded & ((bar <= visible) | still)
         disagree = (known & (difference > allowed)) | certain
         resolved = known & ((allowed <= visible) | (difference == 0) & (bars <= nothing))
         difference = np.where(one_finite, np.inf, difference)

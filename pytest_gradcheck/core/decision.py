@@ -187,7 +187,7 @@ class Decision:
             return self._failed(table, jacobian, first)
         if table.everybody_backed and not table.jumps:
             return self._passed(table, jacobian)
-        return self.result(findings.undecided(table, self.options.tolerance.sensitivity), table)
+        return self.result(findings.undecided(table, jacobian, self.options.tolerance.sensitivity), table)
 
     @property
     def _engine_alone(self) -> bool:

@@ -41,20 +41,21 @@ def diagnose(
         if _is_one_entry(bad, inputs) and alive[_leaf(bad, inputs)].any():
             return Diagnosis("one-entry", f"{who} is zero in one entry{_where(bad, inputs)}")
         return Diagnosis("zero-gradient", f"{who} is zero where it should not be")
+    if _is_conjugate(wrong, right, bad, inputs):
+        return Diagnosis("conjugate", f"{who} is the complex conjugate of the right one{_where(bad, inputs)}")
     usable = bad & np.isfinite(right)
     w, r = wrong[usable], right[usable]
     norm = float(r @ r)
     if norm > 0:
+        place = f"{_in_some(right, bad, inputs)}{_where(bad, inputs)}"
         factor = float(w @ r) / norm
         if np.allclose(w, factor * r, rtol=1e-5, atol=1e-8 * float(np.abs(w).max())) and factor != 0:
             # One entry alone is a multiple of anything; its factor is a guess that only few are worth.
             if abs(factor + 1) < 1e-4:
-                return Diagnosis("sign", f"{who} has the wrong sign{_where(bad, inputs)}")
+                return Diagnosis("sign", f"{who} has the wrong sign{place}")
             alone = _is_one_entry(bad, inputs) and alive[_leaf(bad, inputs)].sum() > 1
             if not alone and (usable.sum() > 1 or _is_round(factor)):
-                return Diagnosis(
-                    "constant-factor", f"{who} is {_number(factor)} times the right one{_where(bad, inputs)}"
-                )
+                return Diagnosis("constant-factor", f"{who} is {_number(factor)} times the right one{place}")
     for leaf in inputs.leaves:
         part = slice(leaf.start, leaf.stop)
         if (
@@ -82,6 +83,39 @@ def diagnose(
     number = int(bad.sum())
     entries = "1 entry" if number == 1 else f"{number} entries"
     return Diagnosis("wrong-values", f"{who} differs from the other methods in {entries}")
+
+
+def _is_conjugate(wrong: Any, right: Any, bad: Any, inputs: Layout) -> bool:
+    """Whether the gradient of every complex input that is wrong is the conjugate of the right one.
+
+    By the imaginary part of an output it is minus that, since the cotangent is imaginary too. One number that
+    is real, or imaginary, cannot tell.
+    """
+    hit = [leaf for leaf in inputs.leaves if bad[:, leaf.start : leaf.stop].any()]
+    told = False
+    for leaf in hit:
+        if not leaf.is_complex:
+            return False
+        w = np.ascontiguousarray(wrong[:, leaf.start : leaf.stop]).view(np.complex128)
+        r = np.ascontiguousarray(right[:, leaf.start : leaf.stop]).view(np.complex128)
+        if not (np.isfinite(w).all() and np.isfinite(r).all()):
+            return False
+        atol = 1e-8 * float(np.abs(r).max())
+        for given, turned in zip(w, r.conj(), strict=True):
+            if not any(np.allclose(given, sign * turned, rtol=1e-5, atol=atol) for sign in (1, -1)):
+                return False
+        told |= bool(((np.abs(r.real) > 1e3 * atol) & (np.abs(r.imag) > 1e3 * atol)).any())
+    return told
+
+
+def _in_some(right: Any, bad: Any, inputs: Layout) -> str:
+    """Say so where other entries of the same inputs are not zero, and right."""
+    for leaf in inputs.leaves:
+        part = slice(leaf.start, leaf.stop)
+        others = right[:, part][~bad[:, part]]
+        if bad[:, part].any() and (np.abs(others) > 1e-6 * np.abs(right[:, part]).max()).any():
+            return " in some entries"
+    return ""
 
 
 def _is_one_entry(bad: Any, inputs: Layout) -> bool:

@@ -14,6 +14,7 @@ from pytest_gradcheck.core.jacobian import Function, Jacobian
 from pytest_gradcheck.core.locate import unseen
 from pytest_gradcheck.core.results import Diagnosis, NotChecked, Status, Verdict
 from pytest_gradcheck.core.table import Table
+from pytest_gradcheck.core.weighing import block_sizes
 from pytest_gradcheck.methods.base import Matrix
 
 #: What a method says of a point, and why, by its name.
@@ -168,7 +169,7 @@ def nowhere_finite() -> Finding:
     return Finding(Verdict.INCONCLUSIVE, Diagnosis("non-finite-gradient", text))
 
 
-def undecided(table: Table, sensitivity: float) -> Finding:
+def undecided(table: Table, jacobian: Jacobian, sensitivity: float) -> Finding:
     """Say why nobody can tell, where nothing disagrees and not everything agrees."""
     d = table.differences
     if not table.evidence:
@@ -183,8 +184,34 @@ def undecided(table: Table, sensitivity: float) -> Finding:
             "the error bars are so wide that an error of the promised sensitivity "
             f"({sensitivity:g}) would hide in them"
         )
+        enough = _seen_everywhere(table, jacobian)
+        text += f"; one of {enough:g} would not (sensitivity={enough:g})" if enough else ""
         diagnosis = Diagnosis("unresolved", text)
     return Finding(Verdict.INCONCLUSIVE, diagnosis)
+
+
+def _seen_everywhere(table: Table, jacobian: Jacobian) -> float | None:
+    """Return the smallest relative error, to one digit, that could not have hidden in any entry, or None.
+
+    One half and more is no error to promise anything of.
+    """
+    if table.projected:
+        return None
+    block = np.max(list(block_sizes(table, jacobian)[0].values()), axis=0)
+    needed = dict.fromkeys(table.exact, np.inf)
+    for c in table.evidence:
+        size = block if table.entrywise(c) else block[:, table.coordinates]
+        size = np.fmax(size, np.fmax(np.abs(c.left.value), np.abs(c.right.value)))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.nan_to_num(c.tolerance / size, nan=np.inf)
+        hidden = np.where(c.resolved, 0.0, share).max(initial=0.0)
+        for name in needed.keys() & {c.a, c.b}:
+            needed[name] = min(needed[name], float(hidden))
+    most = max(needed.values())
+    if not 0 < most < 0.5:
+        return None
+    digit = 10.0 ** math.floor(math.log10(most))
+    return float(f"{math.ceil(most / digit) * digit:.1g}")
 
 
 def right_values(table: Table, jacobian: Jacobian, culprit: str) -> Matrix:

@@ -70,7 +70,7 @@ class Explained(Decision):
         if culprit == "torch" and self.problem.dialect is not Dialect.TORCH:
             return None
         # What is a multiple of the right gradient to five digits lost none.
-        multiple = found.code in ("sign", "constant-factor")
+        multiple = found.code in ("sign", "constant-factor", "conjugate")
         lost = None if multiple else causes.lost_precision(wrong, right, bad, culprit, eps)
         narrow = culprit == "torch" and eps > EPS64
         if lost is None and not multiple and narrow and self._right_in_double(rows, right, bad):

@@ -248,7 +248,9 @@ class Problem:
         if not kept:
             got = ", ".join(why_no_output(leaf) or "" for leaf in leaves) or "an empty container"
             raise InvalidArgument(
-                "fn", f"{got} as its result", "a function under check returns a float or a floating array"
+                "fn",
+                f"a result that cannot be differentiated: {got}",
+                "a function under check returns a float or a floating array",
             )
         self.output_tree = tree
         self.outputs = Layout(

@@ -28,6 +28,7 @@ HOLDS = {
     "conjugated-cotangents": "the same gradients for cotangents marked as conjugated",
     "undefined-cotangents": "an output without a cotangent counts as one with zeros",
     "linear-backward": "minus two times a cotangent gives minus two times the gradient",
+    "frozen-inputs": "the same gradient by each input where the others require none",
     "accumulates": "two backward passes add up to twice the gradient in .grad",
     "zero-size-inputs": "the backward takes inputs without rows",
     "batched-cotangents": "a batch of cotangents gives what one after the other gives",

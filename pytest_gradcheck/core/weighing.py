@@ -36,7 +36,7 @@ def weigh(
     With ``thorough`` a difference counts where it is outside of three error bars. ``nothing`` is the bar up
     to which two zeros agree.
     """
-    sizes, bars = _block_sizes(table, jacobian)
+    sizes, bars = block_sizes(table, jacobian)
     block = np.max(list(sizes.values()), axis=0)
     # Zero as far as anybody can tell is what nobody's own rounding tells from it, nor the dtype on trial.
     least = {name: np.fmax(NOISE_BARS * bars[name], tolerance.tiny) for name in table.exact}
@@ -113,7 +113,7 @@ def _accept_what_vanishes(table: Table, jacobian: Jacobian, zero: Matrix) -> Non
         return
     vanishes = np.ones(zero.shape, dtype=bool)
     rounded = np.zeros(zero.shape, dtype=bool)
-    sizes, bars = _block_sizes(table, jacobian)
+    sizes, bars = block_sizes(table, jacobian)
     for name, estimate in table.exact.items():
         size, bar = sizes[name], bars[name]
         roundings = NOISE_ROUNDINGS * jacobian.pullbacks[name].eps * zero
@@ -177,7 +177,7 @@ def _overrule_forward(table: Table) -> None:
             c.disagree[better.resolved & ~better.disagree] = False
 
 
-def _block_sizes(table: Table, jacobian: Jacobian) -> tuple[dict[str, Matrix], dict[str, Matrix]]:
+def block_sizes(table: Table, jacobian: Jacobian) -> tuple[dict[str, Matrix], dict[str, Matrix]]:
     """Return, per exact method, the largest value and error bar in each block of the gradient."""
 
     def largest(values: Matrix) -> Matrix:

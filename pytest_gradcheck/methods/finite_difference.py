@@ -152,6 +152,7 @@ class Lines:
         central = _extrapolate((above - below) / both, spread / both[2:], powers=(2, 4))
         right = _extrapolate(ahead / up, spread / up[2:], powers=(1, 2))
         left = _extrapolate(-behind / down, spread / down[2:], powers=(1, 2))
+        stairs = _stairs(ahead, behind, noise) if long else 0.0
         np.abs(ahead, out=ahead), np.abs(behind, out=behind)
         gap = np.abs(right.value - left.value)
         level = np.fmax(np.abs(right.value), np.abs(left.value))
@@ -174,7 +175,7 @@ class Lines:
         jump = np.zeros(kink.shape, dtype=bool)
         if long:
             cusp = _steeper(ahead, up) & _steeper(behind, down)
-            extra = extra + np.where(cusp, np.inf, 0.0) + _stairs(ahead, behind, noise)
+            extra = extra + np.where(cusp, np.inf, 0.0) + stairs
             extra = extra + _barely_reached(ahead, rounding) + _barely_reached(behind, rounding)
             level_noise = np.fmax(noise, self.grain)
             jump = _jumps(ahead, level_noise) | _jumps(behind, level_noise)
@@ -300,10 +301,13 @@ def _stairs(right: Array, left: Array, noise: Array) -> Array:
 
     It is rounded somewhere on the way (``1 + erf(x)`` near minus one, a result stored in float16), or a
     staircase by design; whether its slope is that of the stair or that of the flight, no difference can tell.
-    A flat piece of a piecewise function (a rectifier on its dead side) ends on one side first.
+    A flat piece of a piecewise function (a rectifier on its dead side) ends on one side first, and a smooth
+    extremum goes the same way on both: there the slope of the flight is that of the stair.
     """
     still = (right[-1] == 0) & (left[-1] == 0)
-    first_right, first_left = (_first_move(side) for side in (right, left))
+    signed_right, signed_left = (_first_move(side) for side in (right, left))
+    still &= signed_right * signed_left < 0
+    first_right, first_left = np.abs(signed_right), np.abs(signed_left)
     alike = (first_right < 4 * first_left) & (first_left < 4 * first_right)
     # Stairs as low as the noise are in the error bar already.
     high = np.fmin(first_right, first_left) > np.fmax.reduce(noise, axis=0, initial=0.0)
@@ -311,8 +315,8 @@ def _stairs(right: Array, left: Array, noise: Array) -> Array:
 
 
 def _first_move(moved: Array) -> Array:
-    """Return the height of the first step that the function takes as t grows, infinity for none."""
-    finest_last = np.where(moved > 0, moved, np.nan)[::-1]
+    """Return the first step that the function takes as t grows, infinity for none."""
+    finest_last = np.where(moved != 0, moved, np.nan)[::-1]
     known = np.isfinite(finest_last)
     first = np.take_along_axis(finest_last, np.argmax(known, axis=0)[None], 0)[0]
     return np.where(known.any(axis=0), first, np.inf)

@@ -72,9 +72,17 @@ class Mistakes:
                 # The default binds the loop's name, which mypy takes for an argument without a type.
                 lambda u, use=use: self._whole(u) - self._below(use, self._share(use, u)),  # type: ignore[misc]
             )
+        copied: dict[str, list[Mistake]] = {"last": [], "first": []}
         for use in self._uses:
             yield from self._unsummed(use)
-            yield from self._overwritten(use)
+            for which, mistake in self._overwritten(use):
+                copied[which].append(mistake)
+                yield mistake
+        for which, alike in copied.items():
+            if len(alike) > 1:
+                yield self._all_of(
+                    alike, f"takes the {which} of the places that {len(alike)} operations copy an entry to"
+                )
 
     def _find_uses(self) -> list[Use]:
         seen: set[Node] = set()
@@ -138,8 +146,20 @@ class Mistakes:
             text = f"takes the {which} entry of axis {axis}, along which {use.name} broadcasts, not the sum"
             yield Mistake("missing-sum", text, gradient)
 
-    def _overwritten(self, use: Use) -> Iterator[Mistake]:
-        """Where an operation copies an entry to several places, take what comes back from one of them."""
+    def _all_of(self, alike: list[Mistake], words: str) -> Mistake:
+        """Make the same mistake in several operations that stand side by side."""
+
+        def gradient(u: Vector) -> Vector:
+            right = self._whole(u)
+            return right + sum((each.gradient(u) - right for each in alike), np.zeros_like(right))
+
+        return Mistake("missing-sum", f"{words}, not their sum", gradient)
+
+    def _overwritten(self, use: Use) -> Iterator[tuple[str, Mistake]]:
+        """Where an operation copies an entry to several places, take what comes back from one of them.
+
+        With each mistake goes which one that is.
+        """
         places = self._places(use)
         if places is None or np.unique(places).size == places.size:
             return
@@ -155,7 +175,7 @@ class Mistakes:
                 return self._whole(u) + self._below(use, kept.reshape(np.shape(right)) - right)
 
             text = f"takes the {which} of the places that {use.name} copies an entry to, not their sum"
-            yield Mistake("missing-sum", text, gradient)
+            yield which, Mistake("missing-sum", text, gradient)
 
     def _places(self, use: Use) -> Any:
         """Return which entry of the argument each entry of the result is, or None where one is new."""

@@ -370,4 +370,5 @@ def as_tensor(value: Any) -> Any:
     """Return an output as a tensor; a Python number that a function returned among them too."""
     import torch
 
-    return value if isinstance(value, torch.Tensor) else torch.as_tensor(value)
+    # Not torch's default dtype, in which a float loses half of its digits.
+    return value if isinstance(value, torch.Tensor) else torch.from_numpy(np.array(value))

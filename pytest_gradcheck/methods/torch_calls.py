@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -104,6 +105,7 @@ class Call:
             *[functools.partial(self._inputs, base, first, *way) for way in INPUT_WAYS],
             *[functools.partial(self._cotangents, base, first, *way) for way in COTANGENT_WAYS],
             functools.partial(self._undefined, first),
+            functools.partial(self._one_wanted, first),
             self._once_differentiable,
         ]
         if self.kind.generate_vmap_rule or overridden(self.kind, "vmap"):
@@ -187,6 +189,20 @@ class Call:
             if found.holds is False:
                 return found
         return found
+
+    def _one_wanted(self, whole: Tensors) -> Finding | None:
+        """Let one argument at a time require a gradient: what ``ctx.needs_input_grad`` is there for."""
+        name = "frozen-inputs"
+        if len(self.wanted) < 2:
+            return None
+        words = "one input at a time that requires a gradient"
+        each = [dataclasses.replace(self, wanted=[p]) for p in self.wanted]
+        try:
+            found = [call.forward(call.points, _contiguous).pull(self.seeds)[0] for call in each]
+        except Exception as error:
+            # As with inputs that it does not take: nobody gets a wrong number.
+            return Finding(name, None, f"{self.name} refuses {words}: {said(error)}", name)
+        return self._same(name, lambda: found, whole, words, self.points)
 
     def _once_differentiable(self) -> Finding | None:
         # torch's decorator leaves the function that it wraps, and nothing else to know it by.

@@ -42,6 +42,30 @@ def test_the_sentence_says_where():
     assert "x[1, 0]" in text_of(wrong(square, lambda g, x: changed(2 * g * x, (1, 0), 1.234)))
 
 
+def test_the_sentence_says_whether_all_is_wrong_or_some():
+    def turned(x):
+        return torch.stack([x[0] * 0.6 - x[1] * 0.8, x[0] * 0.8 + x[1] * 0.6])
+
+    turn = torch.tensor([[1.0], [-1.0]], dtype=torch.float64)
+    assert "wrong sign in some entries" in text_of(wrong(turned, lambda g, x: turned(g)))
+    assert "in some" not in text_of(wrong(turned, lambda g, x: -turned(g * turn) * turn))
+    half = wrong(torch.abs, lambda g, x: g * x.sign() * torch.where(x.abs() > 1, 0.5, 1.0))
+    assert "1/2 times the right one in some entries" in text_of(half)
+    assert text_of(wrong(square, lambda g, x: 3 * g * x)).endswith("1.5 times the right one")
+
+
+def test_a_conjugate_is_named_whatever_the_outputs():
+    z = torch.tensor([0.3 + 0.7j, -1.2 + 0.2j], dtype=torch.complex128)
+    for forward, backward in (
+        (lambda z: (z.abs() ** 2).sum(), lambda g, z: 2 * g * z.conj()),
+        (lambda z: z**3, lambda g, z: 3 * g * z**2),
+    ):
+        result = check_gradients(wrong(forward, backward), z)
+        assert result.diagnosis.code == "conjugate", str(result)
+    real = check_gradients(wrong(lambda z: z * 2, lambda g, z: -2 * g), z)
+    assert real.diagnosis.code == "sign", str(real)
+
+
 def test_the_sentence_names_the_term_and_the_axis():
     product = wrong(lambda x: x * x.sin(), lambda g, x: g * x * x.cos())
     assert "goes through multiply" in text_of(product)

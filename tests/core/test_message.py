@@ -1,6 +1,7 @@
 """The text that a person reads, and the data that a report is made of."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -46,6 +47,17 @@ def test_no_value_is_said_to_differ_where_all_agree():
     assert (result.verdict, result.diagnosis.code) == ("fail", "non-contiguous-cotangents")
     assert "culprit:   torch" in str(result)
     assert "differs" not in str(result)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("fn", [torch.tanh, torch.exp, lambda x: x.softmax(0), lambda x: (x * x.sin()).sum()])
+def test_the_sensitivity_that_is_said_to_be_enough_is(fn, dtype):
+    x = torch.linspace(-1.5, 2, 8, dtype=torch.float64).to(dtype)
+    result = check_gradients(fn, x)
+    assert (result.verdict, result.diagnosis.code) == ("inconclusive", "unresolved"), str(result)
+    (enough,) = re.findall(r"\(sensitivity=(.*)\)$", result.diagnosis.text)
+    assert 0.001 < float(enough) < 0.5
+    assert check_gradients(fn, x, sensitivity=float(enough)).verdict == "pass"
 
 
 @pytest.mark.parametrize("n", [3, 100, 10000])

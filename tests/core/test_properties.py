@@ -175,8 +175,9 @@ NAMES = {
 @pytest.mark.parametrize("fault", PROPERTIES, ids=lambda f: f.what)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_a_wrong_function_fails_for_its_property(fault, dtype):
-    x = fault.inputs.to(dtype.to_complex() if fault.inputs.is_complex() else dtype)
-    result = check_gradients(fault.function, x)
+    inputs = fault.inputs if isinstance(fault.inputs, tuple) else (fault.inputs,)
+    inputs = tuple(x.to(dtype.to_complex() if x.is_complex() else dtype) for x in inputs)
+    result = check_gradients(fault.function, inputs)
     found = (result.verdict, result.culprit, result.diagnosis.code)
     assert found == ("fail", "torch", fault.code), str(result)
     name = NAMES.get(fault.code, fault.code)

@@ -187,3 +187,10 @@ def test_what_the_engine_cannot_see_makes_no_gradient_wrong(options):
     result = check_gradients(lambda x: InNumPy.apply(x) * x.detach(), x, **options)
     assert (result.verdict, result.diagnosis.code) == ("inconclusive", "nothing-checked"), str(result)
     assert "in the forward of a Function" in result.methods["reference"].reason
+
+
+def test_a_float_that_a_torch_function_returns_keeps_its_digits():
+    """As a float32 it would be another value, and nobody would say that it has left the graph."""
+    x = torch.tensor([0.3, 1.7, -2.2], dtype=torch.float64)
+    result = check_gradients(lambda x: (x * x).sum().item(), x)
+    assert (result.verdict, result.diagnosis.code) == ("fail", "out-of-graph"), str(result)

@@ -191,6 +191,44 @@ def test_the_where_trap_fails():
     assert (result.verdict, result.culprit, result.diagnosis.code) == ("fail", "torch", "non-finite-gradient")
 
 
+def masked_attention(x):
+    """The first row sees nobody: its softmax is nan, and nan_to_num hides that from the value alone."""
+    hidden = torch.tensor([[True, True], [False, True]])
+    return ((x @ x.mT).masked_fill(hidden, -torch.inf).softmax(-1) @ x).nan_to_num(0.0)
+
+
+def log_of_rotation(q):
+    """Twice the axis by the angle, of a quaternion whose sine is zero where there is no rotation."""
+    return q[1:] * torch.acos(q[0].clamp(-1, 1)) / q[1:].norm().clamp(min=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("fn", "values"),
+    [
+        *[(lambda x: torch.where(x == 0, 1.0, x.sin() / x), [0.0, other]) for other in (0.1, 0.7, 1.0, 3.0)],
+        (log_of_rotation, [1.0, 0.0, 0.0, 0.0]),
+        (masked_attention, [[0.3, -1.2], [0.8, 1.5]]),
+    ],
+)
+def test_nan_in_the_branch_that_is_not_taken_fails_beside_other_entries_and_where_nothing_moves(fn, values):
+    result = check_gradients(fn, torch.tensor(values, dtype=torch.float64))
+    found = (result.verdict, result.culprit, result.diagnosis.code)
+    assert found == ("fail", "torch", "non-finite-gradient"), str(result)
+
+
+@pytest.mark.parametrize(
+    ("fn", "values"),
+    [
+        (lambda x: x.abs().sqrt(), [0.0, 1.0]),
+        (lambda p: torch.where(p > 0, p * p.log(), 0.0).sum(), [0.0, 0.3]),
+        (lambda x: (x**3).abs() ** (1 / 9), [0.0, -0.4]),
+    ],
+)
+def test_nan_at_an_infinite_slope_is_nobodys_fault(fn, values):
+    result = check_gradients(fn, torch.tensor(values, dtype=torch.float64))
+    assert (result.verdict, result.diagnosis.code) == ("inconclusive", "singularity"), str(result)
+
+
 # -- nothing passes because nothing was looked at --------------------------------------------------
 
 

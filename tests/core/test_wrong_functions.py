@@ -156,6 +156,15 @@ def of_max_pool(g: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
 
 INDICES = [
     Fault(
+        "an interpolation that writes to either neighbour in place of adding",
+        "missing-sum",
+        wrong(
+            lambda y: 0.75 * along(y, 0, [1, 1, 2]) + 0.25 * along(y, 0, [2, 2, 3]),
+            lambda g, y: put(0.75 * g, [1, 1, 2], 5, add=False) + put(0.25 * g, [2, 2, 3], 5, add=False),
+        ),
+        FIVE,
+    ),
+    Fault(
         "an embedding with repeated rows does not add up",
         "missing-sum",
         wrong(
@@ -422,13 +431,13 @@ TERMS = [
     ),
     Fault(
         "a complex square without the conjugate",
-        "sign",
+        "conjugate",
         wrong(lambda z: z * z, lambda g, z: 2 * g * z),
         COMPLEX,
     ),
     Fault(
         "the modulus without its half turn back",
-        "sign",
+        "conjugate",
         wrong(torch.abs, lambda g, z: g * z.conj() / z.abs()),
         COMPLEX,
     ),

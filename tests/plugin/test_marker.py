@@ -25,6 +25,43 @@ def test_correct_gradients_pass_and_a_wrong_one_fails(project: Any) -> None:
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 
+def test_a_gradient_by_hand_has_the_constants_that_it_names(project: Any) -> None:
+    project.write(
+        test_it="""
+        @pytest.fixture
+        def scale():
+            return 3.0
+
+        def slope(x, power, scale):
+            return scale * power * x ** (power - 1)
+
+        def pulled_back(power, x, cotangent):
+            return power * x ** (power - 1) * cotangent
+
+        @pytest.mark.parametrize("power", [2, 3])
+        class TestPowers:
+            @pytest.mark.gradcheck(x=vectors, gradient=slope)
+            def test_sum(self, x, power, scale):
+                return scale * (x**power).sum()
+
+            @pytest.mark.gradcheck(x=vectors, vjp=pulled_back)
+            def test_each(self, power, x):
+                return x**power
+
+        @pytest.mark.parametrize("dtype", ["no matter"])
+        @pytest.mark.gradcheck(x=numbers, gradient=np.cos)
+        def test_of_a_ufunc(x, dtype):
+            return np.sin(x)
+
+        @pytest.mark.parametrize("power", [2])
+        @pytest.mark.gradcheck(x=vectors, gradient=lambda x, power: power * x)
+        def test_wrong(x, power):
+            return (x**power).sum() + x.sum()
+        """
+    )
+    project.run().assert_outcomes(passed=5, failed=1)
+
+
 @pytest.mark.parametrize(
     "source",
     [
