@@ -18,7 +18,7 @@ from autograd import test_util as hips
 from pytest_gradcheck import check_gradients
 from tests.benchmarks.by_library import FUNCTIONS, ByLibrary
 from tests.benchmarks.detection import SAID, Check, compared, every
-from tests.benchmarks.tables import Aim, Found, Ratio, Table, figures
+from tests.benchmarks.tables import Aim, Found, Ratio, Table, counted, figures
 
 OURS, JAX, HIPS = "check_gradients", "jax check_grads", "autograd check_grads"
 
@@ -29,7 +29,7 @@ DTYPES = ("float64", "float32")
 #: What the output is multiplied by.
 SIZES = {"1": 1.0, "1e-7": 1e-7, "1e7": 1e7}
 
-ALL_OF_THEM = "checks"
+ALL_OF_THEM, UNSURE = "checks", "inconclusive"
 
 #: A fault so slight that the peers are not asked to see it: in the tables, and in no sum.
 SLIGHT = "×1.001"
@@ -196,7 +196,7 @@ def contestants(case: ByLibrary, vjp: Vjp, dtype: str, scale: float = 1.0) -> di
 def whole(functions: Mapping[str, ByLibrary], rounds: int) -> Table:
     """Right backwards, and those with a mistake."""
     rows, misjudged, ratios = [], 0, []
-    found: dict[str, Counter[str]] = {name: Counter() for name in peers()}
+    found: dict[str, dict[str, str]] = {dtype: {} for dtype in DTYPES}
     for dtype in DTYPES:
         for kind, vjp_of, due in (
             ("right", lambda c: c.right, "pass"),
@@ -206,7 +206,8 @@ def whole(functions: Mapping[str, ByLibrary], rounds: int) -> Table:
             said, ms = compared(cases, rounds)
             misjudged += len(cases) - said[OURS][due]
             for name, answers in said.items():
-                found[name][f"{dtype} {kind}"] = len(cases) - answers[due]
+                if kind == "right":
+                    found[dtype][name] = counted(answers["fail"], answers["inconclusive"])
                 counts = [str(answers[what]) for what in SAID]
                 rows.append([f"{dtype}, {kind}, {name}", *counts, *figures(ms[name], ms[OURS] / ms[name])])
             ratios += [(name, ms[OURS] / ms[name]) for name in ms if name != OURS]
@@ -227,10 +228,7 @@ def whole(functions: Mapping[str, ByLibrary], rounds: int) -> Table:
             for name in peers()[1:]
         ],
         [
-            Found(
-                f"right backwards by hand not passed, of {len(functions)}, in {dtype}",
-                {name: str(found[name][f"{dtype} right"]) for name in peers()},
-            )
+            Found(f"right backwards by hand failed, of {len(functions)}, in {dtype}", found[dtype])
             for dtype in DTYPES
         ],
     )
@@ -265,7 +263,7 @@ def by_fault(functions: Mapping[str, ByLibrary], dtypes: Sequence[str], sizes: M
                 where = f"in {dtype}" if scale == 1 else f"with the output times {others}"
                 count = counts.setdefault(where, Counter({ALL_OF_THEM: 0}))
                 count[ALL_OF_THEM] += len(checks)
-                count.update(dict(zip(peers(), map(int, [cells[0], *cells[2:]]), strict=True)))
+                count.update(dict(zip([OURS, UNSURE, *peers()[1:]], map(int, cells), strict=True)))
     return Table(
         "The same with faults put in",
         "How many backwards are let pass, by fault. The right ones, in the first line of each group, should "
@@ -279,7 +277,7 @@ def by_fault(functions: Mapping[str, ByLibrary], dtypes: Sequence[str], sizes: M
         found=[
             Found(
                 f"broken backwards by hand let pass, of {count[ALL_OF_THEM]:,} (without {SLIGHT}), {where}",
-                {who: f"{count[who]:,}" for who in peers()},
+                {who: counted(count[who], count[UNSURE] if who == OURS else 0) for who in peers()},
             )
             for where, count in counts.items()
         ],

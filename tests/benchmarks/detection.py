@@ -18,7 +18,7 @@ import torch
 from docs.diagnoses_page.faults import Fault
 from pytest_gradcheck import check_gradients
 from tests.benchmarks import timing
-from tests.benchmarks.tables import Aim, Found, Table, figures
+from tests.benchmarks.tables import Aim, Found, Table, counted, figures
 from tests.core.test_hard_functions import ALL as HARD
 from tests.core.test_hard_functions import typed
 from tests.core.test_wrong_functions import ALL as WRONG
@@ -119,7 +119,7 @@ def wrong(quick: bool) -> Table:
         found=[
             Found(
                 f"wrong backwards of our tests let pass, of {len(cases)}",
-                {who: str(answers["pass"]) for who, answers in said.items()},
+                {who: counted(answers["pass"], answers["inconclusive"]) for who, answers in said.items()},
             )
         ],
     )
@@ -139,7 +139,7 @@ def right(quick: bool) -> Table:
         found.append(
             Found(
                 f"right functions of our tests that are hard failed, of {len(cases)}, in {str(dtype)[6:]}",
-                {who: str(answers["fail"]) for who, answers in said.items()},
+                {who: counted(answers["fail"], answers["inconclusive"]) for who, answers in said.items()},
             )
         )
     return Table(

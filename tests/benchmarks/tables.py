@@ -44,7 +44,7 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Found:
-    """How often each checker did what it should not."""
+    """How often each checker did what it should not, ours first."""
 
     what: str
     counts: Mapping[str, str]
@@ -97,6 +97,11 @@ class Table:
         return "\n".join(
             [f"### {self.title}", "", self.text, "", *lines, "", *below, *([""] if below else [])]
         )
+
+
+def counted(wrong: int, inconclusive: int) -> str:
+    """How often a checker was wrong, and how often it could not tell."""
+    return f"{wrong:,}" + (f", and inconclusive {inconclusive:,}" if inconclusive else "")
 
 
 def figures(*numbers: float) -> list[str]:

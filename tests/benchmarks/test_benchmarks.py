@@ -153,7 +153,7 @@ def test_what_is_written_is_in_the_summary(page):
     __main__.main(["strategies", "--write"])
     head = section(page.read_text(encoding="utf-8"), "summary")
     assert "| [b, over c](#t) | 3 | 3 | 3 | 1 of 1 |" in head
-    assert "- of a: at most 1, found 2 ([T](#t))" in head
+    assert "| [T](#t) | of a | 1 | 2 |" in head
     # What only was printed is on no page.
     __main__.main(["strategies"])
     assert section(page.read_text(encoding="utf-8"), "summary") == head
@@ -179,10 +179,10 @@ def test_nothing_under_a_table_is_left_out_of_the_summary():
     head = summary(Table("It's A-B, c_d", "", [""], [], aims, [ratio], [found]).markdown())
     assert "slower in 1 of these 1 comparisons, and faster in 0" in head
     assert "| [a check, over slow mode: at once](#its-a-b-c_d) | 0.5 | 2 | 3 | 2 of 3 |" in head
-    assert "- wrong ones let pass, of 1,234, in float64 – ours: 0; theirs: 1,000\n" in head
+    assert "| [wrong ones let pass, of 1,234, in float64](#its-a-b-c_d) | 0 | theirs: 1,000 |" in head
     assert "1 of 3 are reached" in head
-    assert "- a check at most: at most 1, found 3 ([It's A-B, c_d](#its-a-b-c_d))\n" in head
-    assert "- of it: at most 1, found nan (" in head
+    assert "| [It's A-B, c_d](#its-a-b-c_d) | a check at most | 1 | 3 |" in head
+    assert "| of it | 1 | nan |" in head
 
 
 def test_the_page_has_every_peer():
