@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unittest
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -36,13 +37,21 @@ def marks_on(node: pytest.Item | pytest.Collector, obj: object = None) -> list[p
 
 def plain(obj: object) -> Any:
     """Return the function of a static or class method, and any other object as it is."""
-    return obj.__func__ if isinstance(obj, (staticmethod, classmethod)) else obj
+    # By its type, not by `isinstance`: a module may hold a proxy that raises when it is asked for anything.
+    return obj.__func__ if issubclass(type(obj), (staticmethod, classmethod)) else obj  # type: ignore[attr-defined]
 
 
 def may_be_wrapped(collector: pytest.Module | pytest.Class, obj: object) -> bool:
-    """Whether an object that is being collected is marked, or is a wrapper already."""
+    """Whether an object that is being collected is a marked function, or a wrapper already."""
     function = plain(obj)
-    return TAG in getattr(function, "__dict__", {}) or bool(marks_on(collector, function))
+    if type(function) is not FunctionType:
+        return False
+    if TAG in vars(function):
+        return True
+    # pytest asks for every name in a module. Keywords have the names of all marks, so that most names are
+    # done with here, without a walk through the parents' marks.
+    possible = "pytestmark" in vars(function) or MARKER in collector.keywords
+    return possible and bool(marks_on(collector, function))
 
 
 def concerns(item: pytest.Item) -> bool:

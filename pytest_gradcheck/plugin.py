@@ -8,7 +8,6 @@ something to check or to report.
 from __future__ import annotations
 
 import contextlib
-import inspect
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -70,9 +69,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str, obj: object) -> Any:
+def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str, obj: Any) -> Any:
     """Wrap marked functions before pytest looks at their arguments."""
-    if inspect.isclass(obj):
+    if issubclass(type(obj), type):
         marks.refuse_unittest(collector, name, obj)
         return None
     if not marks.may_be_wrapped(collector, obj):

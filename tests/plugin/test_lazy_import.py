@@ -157,25 +157,39 @@ def test_every_flag_is_read(pytester: pytest.Pytester, pytestconfig: pytest.Conf
         assert flags.given(pytester.parseconfig(name, *value)), name
 
 
-def test_a_fixture_that_is_asked_for_in_the_middle_of_a_test(pytester: pytest.Pytester) -> None:
-    """Nothing announces it; what becomes of its check is told all the same."""
+@pytest.mark.parametrize(("first", "workers"), [("middle", 0), ("setup", 0), ("middle", 1)])
+def test_a_fixture_that_nothing_announces(pytester: pytest.Pytester, first: str, workers: int) -> None:
+    """Asked for in the middle of a test, or in its setup: what becomes of the check is told all the same."""
     pytester.makepyfile(
         test_it="""
+        import pytest
+
         def check(request, fn):
             options = {"methods": ["central", "reference"]}
             request.getfixturevalue("gradcheck")(fn, 1.0, **options)
 
-        def test_right(request):
-            check(request, lambda x: x * x)
-
-        def test_unseen(request):
+        @pytest.fixture
+        def unseen(request):
             check(request, lambda x: x // 1)
+
+        class TestSetup:
+            def test_unseen(self, unseen):
+                pass
+
+        class TestMiddle:
+            def test_right(self, request):
+                check(request, lambda x: x * x)
+
+            def test_unseen(self, request):
+                check(request, lambda x: x // 1)
         """
     )
-    result = pytester.runpytest_subprocess(*ALONE)
-    result.assert_outcomes(passed=1, failed=1)
+    order = ["TestSetup", "TestMiddle"] if first == "setup" else ["TestMiddle", "TestSetup"]
+    alone = ["-p", "xdist", "-n", str(workers)] if workers else []
+    result = pytester.runpytest_subprocess(*ALONE, *alone, *(f"test_it.py::{name}" for name in order))
+    result.assert_outcomes(passed=1, failed=2)
     result.stdout.fnmatch_lines(
-        ["*nothing-checked: none of 1 check reached a conclusion*", "*2 checks: 1 pass*"]
+        ["*nothing-checked: none of 1 check reached a conclusion*", "*3 checks: 1 pass, 2 inconclusive*"]
     )
 
 

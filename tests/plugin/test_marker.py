@@ -304,6 +304,35 @@ def test_the_domain_of_a_strategy_is_respected(project: Any) -> None:
     project.run().assert_outcomes(passed=3)
 
 
+def test_what_a_module_holds_beside_tests_is_asked_for_nothing(project: Any) -> None:
+    """Proxies such as flask's current_app raise outside of where they are at home."""
+    project.write(
+        test_it="""
+        class Proxy:
+            def __getattr__(self, name):
+                raise RuntimeError(f"{name} outside of an application")
+
+        class Pretending:
+            @property
+            def __class__(self):
+                raise RuntimeError("outside of an application")
+
+        class Attributes(dict):
+            __getattr__ = dict.__getitem__
+
+        proxy, pretending, attributes = Proxy(), Pretending(), Attributes()
+
+        class TestHere:
+            proxy, pretending, attributes = proxy, pretending, attributes
+
+            @pytest.mark.gradcheck(x=numbers)
+            def test_a(self, x):
+                return x * x
+        """
+    )
+    project.run().assert_outcomes(passed=1)
+
+
 def test_torch_tensors(project: Any) -> None:
     pytest.importorskip("torch", reason="the function under test is written with torch")
     project.write(
