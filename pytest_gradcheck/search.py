@@ -215,7 +215,8 @@ def kind(result: CheckResult) -> type[GradientMismatch]:
 
     What kind of numbers are wrong (a sign, a factor) is no part of it: it changes as a point gets simpler.
     """
-    apart = any(pair.agree is False for pair in result.pairs)
+    # What two differences make of each other, beside a kink, does not count.
+    apart = any(p.agree is False and not {p.a, p.b} <= DIFFERENCE_METHODS for p in result.pairs)
     key = (result.verdict, result.culprit, result.order, "values" if apart else result.diagnosis.code)
     if key not in _KINDS:
         said = {"__module__": GradientMismatch.__module__, "__doc__": GradientMismatch.__doc__}

@@ -174,7 +174,10 @@ def _overrule_forward(table: Table) -> None:
     for c in table.evidence:
         if c.a == "forward" and c.b in central and c.disagree.any():
             better = central[c.b]
-            c.disagree[better.resolved & ~better.disagree] = False
+            overruled = c.disagree & better.resolved & ~better.disagree
+            c.disagree[overruled] = False
+            # What counts for nothing is no measure of how near to failing a check is.
+            c.tolerance[overruled] = np.inf
 
 
 def block_sizes(table: Table, jacobian: Jacobian) -> tuple[dict[str, Matrix], dict[str, Matrix]]:

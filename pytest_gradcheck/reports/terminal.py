@@ -75,13 +75,18 @@ def failure_message(error: BaseException, *, marked: bool) -> str | None:
         return None
     lines = [] if leaves == [error] else [str(error.args[0]) if error.args else type(error).__name__]
     tails: list[str] = []
-    for leaf in leaves:
+    # Of several failures those that say who is wrong come first: the others are mostly the same mistake.
+    for leaf in sorted(leaves, key=_names_nobody):
         if isinstance(leaf, GradientMismatch):
             lines += _mismatch(leaf.result, marked)
             continue
         first = next(iter(str(leaf).splitlines()), "")
         tails.append(f"also: {type(leaf).__name__}: {first} (-vv shows its traceback)")
     return "\n".join(_cut(lines, MAX_LINES - min(len(tails), 3)) + tails[:3])
+
+
+def _names_nobody(error: BaseException) -> bool:
+    return isinstance(error, GradientMismatch) and error.result.culprit is None
 
 
 def summary_lines(

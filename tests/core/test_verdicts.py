@@ -660,6 +660,18 @@ def test_a_kink_at_the_edge_of_the_domain_is_not_blamed_on_the_slope_outside():
     assert wrong.verdict is Verdict.FAIL
 
 
+def test_forward_differences_that_central_ones_overrule_say_nothing_of_the_margin():
+    """Beside large entries the forward steps are too long for the small ones, and only they are."""
+    w = np.array([0.0, -1.4423983607490367, 1281.8569432034526, 83.07141742486827, 2.8763738978515385])
+    result = check_gradients(
+        lambda w: np.mean(np.logaddexp(0.0, w) ** 2),
+        w,
+        gradient=lambda w: 2 * np.logaddexp(0.0, w) / (1 + np.exp(-w)) / w.size,
+    )
+    assert result.verdict is Verdict.PASS
+    assert result.worst.margin < 1
+
+
 def test_the_margin_at_a_kink_is_that_of_agreement():
     result = check_gradients(lambda x: np.abs(x).sum(), np.zeros(2))
 

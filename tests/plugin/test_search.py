@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import hypothesis.internal.observability as observability
@@ -9,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_gradcheck.core.results import CheckResult, Diagnosis, GradientMismatch, Verdict
-from pytest_gradcheck.search import Search
+from pytest_gradcheck.core.results import CheckResult, Diagnosis, GradientMismatch, Pair, Verdict
+from pytest_gradcheck.search import Search, kind
 
 
 def result(verdict: str, number: int, *, culprit: str | None = "user") -> CheckResult:
@@ -51,6 +52,14 @@ def test_a_failure_that_a_full_look_does_not_see_gives_way_to_one_that_it_saw() 
     assert asked[-1] == "full 501"
     assert int(error.result.diagnosis.text.split()[1]) > 2000
     assert f"full {error.result.diagnosis.text.split()[1]}" in asked
+
+
+def test_differences_that_differ_make_no_other_failure_of_a_broken_property() -> None:
+    broken = result("fail", 1)
+    pair = Pair("central", "forward", 1.0, 1.0, None, 0.5, False)
+    assert kind(dataclasses.replace(broken, pairs=(pair,))) is kind(broken)
+    worse = dataclasses.replace(pair, b="user")
+    assert kind(dataclasses.replace(broken, pairs=(worse,))) is not kind(broken)
 
 
 def test_an_example_keeps_its_culprit_while_it_shrinks(project: Any) -> None:

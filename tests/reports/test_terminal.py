@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from xml.etree import ElementTree
 
 import pytest
@@ -73,6 +74,18 @@ def test_a_flaky_failure_says_so_first() -> None:
     found = failure_message(group, marked=True)
     assert found is not None
     assert found.splitlines()[:2] == ["Inconsistent results", "wrong gradient: f"]
+
+
+def test_of_several_failures_the_one_that_names_a_culprit_comes_first() -> None:
+    named = result("fail")
+    nobody = dataclasses.replace(named, name="g", culprit=None)
+    group = ExceptionGroup("2 failures", [GradientMismatch(nobody), GradientMismatch(named)])
+    found = failure_message(group, marked=True)
+    assert found is not None
+    assert [line for line in found.splitlines() if line.startswith("wrong")] == [
+        "wrong gradient: f",
+        "wrong gradient: g",
+    ]
 
 
 def test_summary() -> None:
