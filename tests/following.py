@@ -5,24 +5,27 @@ What a block is for stands in a comment above it:
 - ``file: NAME``: the block is that file, in the reader's directory;
 - ``edit: NAME``: a diff, to be made by hand in that file;
 - ``run`` or ``run, exit STATUS``: commands, one a line, the last of which ends with that status;
+- ``run, needs PACKAGE``: the same, for who has that package;
 - ``prints``: lines of what the command before has printed; ``...`` stands for lines that are left out.
+
+``file`` may also stand above a ``{literalinclude}``, whose text the reader copies from the page.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
-from pages import Block, blocks
+from pages import Block, blocks, included
 from printed import shows
 
 Run = Callable[[list[str]], tuple[int, str]]
 
 FILE = re.compile(r"file: (?P<name>\S+)")
 EDIT = re.compile(r"edit: (?P<name>\S+)")
-RUN = re.compile(r"run(?:, exit (?P<status>\d))?")
+RUN = re.compile(r"run(?:, exit (?P<status>\d))?(?:, needs (?P<package>\w+))?")
 
 
 def is_followed(page: Path) -> bool:
@@ -30,13 +33,26 @@ def is_followed(page: Path) -> bool:
     return any(RUN.fullmatch(block.note) for block in blocks(page))
 
 
-def follow(page: Path, folder: Path, run: Run, *, compare: bool = True) -> None:
+def packages(page: Path) -> set[str]:
+    """The packages that commands of the page need beside what every reader has."""
+    found = (RUN.fullmatch(block.note) for block in blocks(page))
+    return {match["package"] for match in found if match and match["package"]}
+
+
+def steps(page: Path) -> list[Block]:
+    """The blocks of a page and the files that it includes, in their order."""
+    return sorted([*blocks(page), *included(page)], key=lambda block: block.line)
+
+
+def follow(page: Path, folder: Path, run: Run, *, compare: bool = True, having: Collection[str] = ()) -> None:
     """Do in `folder` all that the page says, and compare what it shows; `run` gets the words of a command.
 
+    Commands that need a package, and what they print, are left out where `having` lacks it.
     Without `compare` the exit statuses alone count: what is printed depends on what has been drawn.
     """
     output: str | None = None
-    for block in blocks(page):
+    left_out = False
+    for block in steps(page):
         where = f"{page.name}:{block.line}"
         if found := FILE.fullmatch(block.note):
             path = folder / found["name"]
@@ -45,8 +61,9 @@ def follow(page: Path, folder: Path, run: Run, *, compare: bool = True) -> None:
         elif found := EDIT.fullmatch(block.note):
             edit(folder / found["name"], block, where)
         elif found := RUN.fullmatch(block.note):
-            output = _run_all(block, int(found["status"] or 0), run, where)
-        elif block.note == "prints" and compare:
+            left_out = (found["package"] or "") not in {"", *having}
+            output = None if left_out else _run_all(block, int(found["status"] or 0), run, where)
+        elif block.note == "prints" and compare and not left_out:
             assert output is not None, f"{where}: nothing has run that could have printed this"
             assert shows(block.text, output), f"{where}: what is printed is\n{output}"
 

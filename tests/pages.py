@@ -10,7 +10,14 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(p for p in (ROOT / "docs").rglob("*.md") if "_build" not in p.parts)])
 
 _FENCE = re.compile(
-    r"^(?:<!-- (?P<note>.*?) -->\n)?```(?P<language>[\w+-]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+    r"^(?:<!-- (?P<note>[^\n]*?) -->\n)?```(?P<language>[\w+-]+)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+_INCLUDED = re.compile(
+    r"^<!-- (?P<note>[^\n]*?) -->\n```\{literalinclude\} (?P<path>\S+)\n:language: (?P<language>\w+)\n```$",
+    re.MULTILINE,
 )
 
 
@@ -30,6 +37,20 @@ def blocks(page: Path) -> list[Block]:
     return [
         Block(m["language"], m["note"] or "", m["text"], text.count("\n", 0, m.start()) + 1)
         for m in _FENCE.finditer(text)
+    ]
+
+
+def included(page: Path) -> list[Block]:
+    """Return the files that a page shows whole under a comment, in order."""
+    text = page.read_text(encoding="utf-8")
+    return [
+        Block(
+            m["language"],
+            m["note"],
+            (page.parent / m["path"]).read_text(encoding="utf-8"),
+            text.count("\n", 0, m.start()) + 1,
+        )
+        for m in _INCLUDED.finditer(text)
     ]
 
 

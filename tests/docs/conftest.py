@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import runpy
+import subprocess
 import sys
 
 import hypothesis.core
@@ -31,8 +32,15 @@ class Reader:
 
     def run(self, words):
         """Run the words of a command; its exit status and what it printed."""
+        if "=" in words[0]:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv(*words[0].split("=", 1))
+                return self.run(words[1:])
         if words[0] == "pip":
             return 0, ""  # what is installed is held elsewhere
+        if words[0] == "cc":
+            done = subprocess.run(words, cwd=self.path, capture_output=True, text=True)
+            return done.returncode, done.stdout + done.stderr
         if words[0] == "pytest":
             done = self.pytester.runpytest_inprocess(*FLAGS, *words[1:], plugins=[self.keeper])
             self.keeper.restore()

@@ -30,6 +30,7 @@ NOTES = {
     "toml": (following.FILE, re.compile("")),
     "yaml": (following.FILE,),
     "diff": (following.EDIT,),
+    "c": (following.FILE,),
 }
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
 
 import following
 import pytest
-from pages import PAGES, ROOT, blocks
+from pages import PAGES, ROOT
 from processes import run_pytest
 
 FOLLOWED = [page for page in PAGES if following.is_followed(page)]
@@ -22,9 +23,37 @@ def test_the_how_to_guides_are_followed():
     assert set(AS_A_READER) <= set(FOLLOWED)
 
 
+# Packages that pages ask for beside torch. The test extra has all but jax, which is large: what needs it is
+# followed where somebody has installed it. The first two are quick.
+PACKAGES = ("scipy", "numdifftools", "entmax", "torchdiffeq", "jax")
+QUICK = PACKAGES[:2]
+
+
+def installed(packages):
+    return [package for package in packages if importlib.util.find_spec(package)]
+
+
 @pytest.mark.parametrize("page", FOLLOWED, ids=named)
 def test_the_page_can_be_followed(page, reader):
-    following.follow(page, reader.path, reader.run)
+    following.follow(page, reader.path, reader.run, having=installed(QUICK))
+
+
+NEEDING = [page for page in FOLLOWED if following.packages(page)]
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("page", NEEDING, ids=named)
+def test_the_page_can_be_followed_with_all_packages(page, reader):
+    having = installed(PACKAGES)
+    following.follow(page, reader.path, reader.run, having=having)
+    if missing := following.packages(page) - set(having):
+        pytest.skip(f"followed but for what needs {', '.join(missing)}")
+
+
+def test_the_packages_that_pages_need_are_known():
+    assert set().union(*map(following.packages, NEEDING)) == set(PACKAGES)
+    extra = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert {p for p in PACKAGES if f'"{p}>=' in extra} == set(PACKAGES) - {"jax"}
 
 
 # A process per command takes six seconds of a core, most of them for imports: some guides stand for all.
@@ -55,7 +84,7 @@ def test_the_page_can_be_followed_as_a_reader_does(page, tmp_path):
 def test_the_reader_is_told_the_names_of_files(page):
     """The comments above blocks are not shown: a name stands in the words before the block too."""
     before = page.read_text(encoding="utf-8").splitlines()
-    for block in blocks(page):
+    for block in following.steps(page):
         found = following.FILE.fullmatch(block.note) or following.EDIT.fullmatch(block.note)
         if found:
             words = "\n".join(before[max(block.line - 8, 0) : block.line - 1])
