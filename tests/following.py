@@ -23,6 +23,10 @@ from printed import shows
 
 Run = Callable[[list[str]], tuple[int, str]]
 
+#: What pages ask for beside torch. The test extra has all but jax, which is large: what needs jax is followed
+#: where somebody has installed it.
+PACKAGES = ("scipy", "numdifftools", "entmax", "torchdiffeq", "jax")
+
 FILE = re.compile(r"file: (?P<name>\S+)")
 EDIT = re.compile(r"edit: (?P<name>\S+)")
 RUN = re.compile(r"run(?:, exit (?P<status>\d))?(?:, needs (?P<package>\w+))?")

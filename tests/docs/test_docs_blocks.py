@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import doctest
-import importlib.util
 import re
 
 import following
@@ -21,9 +20,8 @@ def test_the_pages_are_found():
 
 
 # What a block may be for, by its language. Each of these is run, compared or read by a test.
-PYTEST = re.compile(r"run with pytest(, needs (?P<package>\w+))?")
 NOTES = {
-    "python": (following.FILE, PYTEST, re.compile("example")),
+    "python": (following.FILE, re.compile("example")),
     "pycon": (re.compile(""),),
     "sh": (following.RUN, re.compile(r"command: [\w-]+"), re.compile("")),
     "text": (re.compile("prints|message|main-job ends with|sketch"),),
@@ -52,39 +50,14 @@ def test_every_fence_is_seen(page):
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if "pycon" in {b.language for b in blocks(p)}], ids=named)
-def test_sessions_print_what_the_page_says(page):
+def test_sessions_print_what_the_page_says(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     text = "\n".join(block.text for block in blocks(page) if block.language == "pycon")
     test = doctest.DocTestParser().get_doctest(text, {}, named(page), str(page), 0)
     assert test.examples
     said: list[str] = []
     failed, _ = doctest.DocTestRunner(verbose=False).run(test, out=said.append)
     assert not failed, "".join(said)
-
-
-def marked_tests():
-    """Every block to be run with pytest: a name for its file, the package it needs, and its text."""
-    for page in PAGES:
-        name = re.sub(r"\W+", "_", named(page).removesuffix(".md"))
-        for number, block in enumerate(blocks(page)):
-            if found := PYTEST.fullmatch(block.note):
-                yield f"test_{name}_{number}.py", found["package"], block.text
-
-
-def test_marked_tests_pass(pytester):
-    # All in one process: to import torch takes longer than all the rest.
-    expected = 0
-    for name, package, text in marked_tests():
-        if package is None or importlib.util.find_spec(package):
-            pytester.path.joinpath(name).write_text(text, encoding="utf-8")
-            expected += text.count("\ndef test_")
-    plainly = ("-W", "error", "-p", "no:cacheprovider", "-p", "no:xdist")
-    result = pytester.runpytest_subprocess(*plainly, "--gradcheck-profile=quick", "--gradcheck-deterministic")
-    assert result.ret == 0
-    assert result.parseoutcomes() == {"passed": expected}
-
-
-def test_pages_that_need_another_package_name_it():
-    assert {package for _, package, _ in marked_tests()} == {None, "jax", "scipy", "numdifftools"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

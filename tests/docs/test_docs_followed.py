@@ -23,17 +23,22 @@ def test_the_how_to_guides_are_followed():
     assert set(AS_A_READER) <= set(FOLLOWED)
 
 
-# Packages that pages ask for beside torch. The test extra has all but jax, which is large: what needs it is
-# followed where somebody has installed it. The first two are quick.
-PACKAGES = ("scipy", "numdifftools", "entmax", "torchdiffeq", "jax")
-QUICK = PACKAGES[:2]
+QUICK = ("scipy", "numdifftools")
 
 
 def installed(packages):
     return [package for package in packages if importlib.util.find_spec(package)]
 
 
-@pytest.mark.parametrize("page", FOLLOWED, ids=named)
+# All examples, twice; most of them are run in tests/examples too.
+LONG = ROOT / "docs/tutorial/examples.md"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.sweep] if page == LONG else []) for page in FOLLOWED],
+    ids=named,
+)
 def test_the_page_can_be_followed(page, reader):
     following.follow(page, reader.path, reader.run, having=installed(QUICK))
 
@@ -44,16 +49,16 @@ NEEDING = [page for page in FOLLOWED if following.packages(page)]
 @pytest.mark.sweep
 @pytest.mark.parametrize("page", NEEDING, ids=named)
 def test_the_page_can_be_followed_with_all_packages(page, reader):
-    having = installed(PACKAGES)
+    having = installed(following.PACKAGES)
     following.follow(page, reader.path, reader.run, having=having)
     if missing := following.packages(page) - set(having):
         pytest.skip(f"followed but for what needs {', '.join(missing)}")
 
 
 def test_the_packages_that_pages_need_are_known():
-    assert set().union(*map(following.packages, NEEDING)) == set(PACKAGES)
+    assert set().union(*map(following.packages, NEEDING)) == set(following.PACKAGES)
     extra = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    assert {p for p in PACKAGES if f'"{p}>=' in extra} == set(PACKAGES) - {"jax"}
+    assert {p for p in following.PACKAGES if f'"{p}>=' in extra} == set(following.PACKAGES) - {"jax"}
 
 
 # A process per command takes six seconds of a core, most of them for imports: some guides stand for all.
@@ -154,3 +159,47 @@ def test_what_is_not_so_is_noticed(status, output, trouble, tmp_path):
 def test_an_edit_that_does_not_fit_is_noticed(tmp_path):
     with pytest.raises(AssertionError, match=r"b\.py has 0 times"):
         follow(PAGE.replace(" one = 1\n-two", " one = 2\n-two"), tmp_path, lambda words: (1, ""))
+
+
+NEEDS = """
+<!-- file: c.py -->
+```{literalinclude} c.txt
+:language: python
+```
+<!-- run -->
+```sh
+python c.py
+```
+<!-- prints -->
+```text
+three
+```
+<!-- run, exit 1, needs jax -->
+```sh
+python d.py
+```
+<!-- prints -->
+```text
+four
+```
+"""
+
+
+@pytest.mark.parametrize(
+    ("having", "expected"),
+    [((), [["python", "c.py"]]), (("jax",), [["python", "c.py"], ["python", "d.py"]])],
+)
+def test_a_reader_copies_what_is_included_and_leaves_out_what_needs_more(having, expected, tmp_path):
+    (tmp_path / "c.txt").write_text("three = 3\n", encoding="utf-8")
+    (tmp_path / "page.md").write_text(NEEDS, encoding="utf-8")
+    ran = []
+
+    def run(words):
+        ran.append(words)
+        return (0, "three") if words[1] == "c.py" else (1, "four")
+
+    (tmp_path / "reader").mkdir()
+    following.follow(tmp_path / "page.md", tmp_path / "reader", run, having=having)
+    assert ran == expected
+    assert (tmp_path / "reader/c.py").read_text(encoding="utf-8") == "three = 3\n"
+    assert following.packages(tmp_path / "page.md") == {"jax"}
