@@ -15,7 +15,24 @@ from hypothesis import strategies as st
 from pages import PAGES, ROOT, noted
 
 #: Pages that a script writes as a whole, which tests of their own hold.
-WRITTEN = "<!-- Written by "
+WRITTEN = {
+    "docs/reference/calibration.md": "docs/calibration.py",
+    "docs/reference/diagnoses.md": "docs/diagnoses.py",
+    "docs/reference/engine_coverage.md": "docs/coverage.py",
+    "docs/reference/search.md": "docs/search.py",
+    "docs/reference/torch_coverage.md": "docs/torch_coverage.py",
+    "docs/reference/verdicts.md": "docs/verdicts.py",
+}
+
+#: Between marks of these names the benchmarks write, on their page and nowhere else.
+BENCHMARKS = sorted(
+    [
+        p.stem
+        for p in (ROOT / "tests/benchmarks").glob("*.py")
+        if "\ndef run(" in p.read_text(encoding="utf-8")
+    ]
+    + ["summary"]
+)
 
 _UNIT = r"(?:%|percent\b|times\b|×|ns\b|µs\b|us\b|ms\b|s\b|seconds?\b|minutes?\b|hours?\b|[kMG]i?B\b)"
 _SHARE = r"(?:half|halves|thirds?|quarters?|fifths?|sixths?|sevenths?|eighths?|ninths?|tenths?|hundredths?)"
@@ -151,7 +168,8 @@ KNOWN = [
 def prose(text):
     """What is left of a page without code, comments, what a command writes, and code in a line."""
     text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
-    text = re.sub(r"<!-- (\w+): begin -->.*?<!-- \1: end -->", "", text, flags=re.DOTALL)
+    names = "|".join(BENCHMARKS)
+    text = re.sub(rf"<!-- ({names}): begin -->.*?<!-- \1: end -->", "", text, flags=re.DOTALL)
     text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
     return re.sub(r"`[^`]*`", "", text)
 
@@ -164,6 +182,10 @@ def unknown(text, known):
         for m in FIGURE.finditer(text)
         if not any(start <= m.start() and m.end() <= end for start, end in spans)
     ]
+
+
+def named(page):
+    return str(page.relative_to(ROOT))
 
 
 def line_of(text, at):
@@ -234,15 +256,10 @@ def test_figures_between_marks_and_in_code_are_not_looked_at():
     assert FIGURE.findall(prose(text)) == ["3 ms"]
 
 
-def by_hand(page):
-    """Whether somebody typed the page: the others a script writes, and tests of their own compare them."""
-    return not page.read_text(encoding="utf-8").startswith(WRITTEN)
-
-
-@pytest.mark.parametrize("page", list(filter(by_hand, PAGES)), ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", sorted(set(map(named, PAGES)) - set(WRITTEN)))
 def test_every_figure_is_printed_by_a_command_or_known(page):
-    text = page.read_text(encoding="utf-8")
-    known = [one.words for one in KNOWN if one.page == str(page.relative_to(ROOT))]
+    text = (ROOT / page).read_text(encoding="utf-8")
+    known = [one.words for one in KNOWN if one.page == page]
     assert unknown(prose(text), known) == []
     # What is no longer said excuses nothing.
     assert [words for words in known if words not in prose(text)] == []
@@ -255,7 +272,27 @@ def test_what_a_figure_is_said_to_come_from_is_there(known):
 
 
 def test_pages_with_known_figures_exist():
-    assert {known.page for known in KNOWN} <= {str(page.relative_to(ROOT)) for page in PAGES}
+    assert {known.page for known in KNOWN} <= set(map(named, PAGES)) - set(WRITTEN)
+
+
+def test_the_pages_that_scripts_write_name_them():
+    said = {
+        named(page): found[1]
+        for page in PAGES
+        if (found := re.match(r"<!-- Written by ([\w/.]+)[ ,:]", page.read_text(encoding="utf-8")))
+    }
+    assert said == WRITTEN
+    for page, script in WRITTEN.items():
+        assert f'"{page}"' in (ROOT / script).read_text(encoding="utf-8")
+
+
+def test_only_the_page_of_benchmarks_has_a_place_for_their_figures():
+    begun = {
+        named(page): re.findall(r"<!-- (\w+): begin -->", page.read_text(encoding="utf-8")) for page in PAGES
+    }
+    assert {page: sorted(names) for page, names in begun.items() if names} == {
+        "docs/benchmarks.md": BENCHMARKS
+    }
 
 
 def test_the_readme_says_how_far_off_its_example_is():
