@@ -104,10 +104,13 @@ def found(quick: bool) -> Table:
             rows.append([f"{kind}, {name}", *counts, *figures(ms[name], ms[name] / ms[SCIPY])])
     return Table(
         "Gradients of NumPy code",
-        f"{len(cases)} scalar functions with a gradient written by hand that is wrong, at one point each, "
-        "and the same with the right one, which the engine gives. `check_grad` fails above "
-        f"{CHECK_GRAD:g} of the gradient's norm, the others where an entry is off by more than {ENTRY:g} "
-        "of itself. Milliseconds are the median over the functions.",
+        f"{len(cases)} scalar functions of our tests with a gradient written by hand that is wrong, at one "
+        "point each, and the same with the right one, which the engine gives. The others are "
+        "`scipy.optimize.check_grad`, which takes forward differences and returns an error; scipy's "
+        '`approx_derivative(method="3-point")`; and `numdifftools.Gradient`. They leave it to their user '
+        f"what is too large: here `check_grad` fails above {CHECK_GRAD:g} of the gradient's norm, the other "
+        f"two where an entry is off by more than {ENTRY:g} of itself. Milliseconds are the median over the "
+        "functions; the last column is that line's over `check_grad`'s.",
         ["", *SAID, "ms", "over check_grad"],
         rows,
         [Aim("of these that `check_gradients` judges otherwise,", 0, misjudged)],

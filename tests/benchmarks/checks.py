@@ -238,7 +238,11 @@ def jacobians(quick: bool) -> Table:
         "error bar, which is what a check spends beside its exact methods; the Jacobian that "
         "`torch.autograd.gradcheck` takes by one quotient per entry; and all of `gradcheck` in slow mode. "
         "Sizes are numbers in the inputs × in the output. First how often each calls the function, then "
-        "milliseconds, then ours over each of torch's.",
+        "milliseconds, then ours over each of torch's. The functions of this and the next three tables: "
+        "x · tanh(x) entry by entry; SiLU of a linear layer, by weights, bias and input; the softmax of a "
+        "vector; the product of two square matrices; a convolution in one dimension; and x · exp(-x²) as an "
+        "`autograd.Function` whose forward has the context as an argument (old style) or which has "
+        "`setup_context` and a rule for vmap (new style).",
         [
             "function",
             "size",

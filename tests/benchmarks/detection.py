@@ -112,7 +112,8 @@ def wrong(quick: bool) -> Table:
         "Wrong backwards",
         f"{len(cases)} wrong backwards of the kinds that public trackers show, each at one point where it is "
         "wrong; those of the second order by `order=2` and `gradgradcheck`. The right answer is to fail. "
-        "Milliseconds are the median over the functions; ours say who is wrong, where and how.",
+        "Milliseconds are the median over the functions, and the last column that line's over slow mode's; "
+        "ours says who is wrong, where and how.",
         ["", *SAID, "ms", "over slow mode"],
         rows(said, ms, SLOW),
         [Aim("wrong backwards that `check_gradients` does not fail,", 0, len(cases) - said[OURS]["fail"])],
