@@ -5,13 +5,14 @@ It holds one line per check, in the order of their names, so that a change of it
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_gradcheck import reading
+from pytest_gradcheck import reading, reports
 from pytest_gradcheck.aggregate import margin, plain_data
 from pytest_gradcheck.reading import BASELINE, BASELINE_VERSION
 
@@ -36,6 +37,42 @@ def updated(
     new = {key: dict(entry) for key, entry in old.items() if key not in gone}
     new.update({(check["nodeid"], check["name"]): _entry(check) for check in checks})
     return new
+
+
+def update(path: Path, checks: Iterable[Mapping[str, Any]], drop: Iterable[Key] = ()) -> int:
+    """Put what the checks of a run came to into a baseline, and return how many entries it has then.
+
+    What other runs have written since this one began stays, and of several that end at the same time each
+    waits for the one before. Raises `OSError` where the file cannot be written, and `InvalidArgument` where
+    it has become something else.
+    """
+    with _alone_in(Path(os.path.realpath(path)).parent):
+        old = read(path, "--gradcheck-baseline") if path.exists() else {}
+        entries = updated(old, checks, drop)
+        reports.write_atomically(path, render(entries))
+    return len(entries)
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep others that ask for the same out of a folder, as far as the system knows of that.
+
+    The lock is on the folder, because the file is replaced, and ends with the process, however that ends.
+    """
+    try:
+        import fcntl
+    except ModuleNotFoundError:
+        # Windows has no such lock: there two runs that end within a few milliseconds may lose a line.
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        # A file system in a network may have no locks.
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def render(entries: Mapping[Key, Mapping[str, Any]]) -> str:

@@ -259,7 +259,7 @@ class _Controller:
 
     def _compare_with_baseline(self, wish: options.Baseline, session: pytest.Session) -> None:
         """Judge the checks against the baseline, or make it say what they came to."""
-        from pytest_gradcheck import baseline, gate, reports
+        from pytest_gradcheck import baseline, gate
 
         checks = self._session.aggregate.checks()
         known = self._baseline
@@ -278,11 +278,10 @@ class _Controller:
         made = {(check["nodeid"], check["name"]) for check in checks}
         gone = [key for key in known if key not in made and looked_for(key[0])] if wish.prune else []
         if wish.update or wish.prune:
-            entries = baseline.updated(known, checks if wish.update else (), gone)
             with self._telling("baseline", wish.path):
-                reports.write_atomically(wish.path, baseline.render(entries))
-                several = "" if len(entries) == 1 else "s"
-                self._notes.append(f"baseline of {len(entries)} check{several} written to {wish.path}")
+                count = baseline.update(wish.path, checks if wish.update else (), gone)
+                several = "" if count == 1 else "s"
+                self._notes.append(f"baseline of {count} check{several} written to {wish.path}")
         accepted = {"baseline-verdict", "baseline-margin"} if wish.update else set()
         accepted |= {"baseline-vanished"} if wish.prune else set()
         self._violations += [violation for violation in violations if violation.rule not in accepted]
@@ -294,6 +293,8 @@ class _Controller:
             yield
         except OSError as error:
             self._unwritten.append(f"{what}: {path} not written: {error.strerror}; choose another path")
+        except InvalidArgument as error:
+            self._unwritten.append(f"{what}: not written: {error}")
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what the checks came to, where there were any, and what the gate objects to."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +106,43 @@ def test_every_check_has_a_line() -> None:
 
 def test_the_digits_that_change_with_every_input_are_not_kept() -> None:
     assert baseline.updated({}, [check("pass", 0.123456)]) == entry("pass", 0.123)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no lock on a folder")
+def test_of_runs_that_end_together_none_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "b"
+    names = [str(k) for k in range(16)]
+    # Two would take turns by themselves: each has to read what the other has written.
+    meet = threading.Barrier(len(names))
+
+    def run(name: str) -> None:
+        meet.wait()
+        baseline.update(path, [check("pass", name=name)])
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(run, names))
+    assert baseline.read(path, "FILE").keys() == {key for name in names for key in entry("pass", name=name)}
+
+
+def test_what_another_run_has_written_meanwhile_stays(project: Any) -> None:
+    """Whatever it is: also if it is no baseline any more."""
+    project.write(test_it=TWO)
+    flags = ("--gradcheck-baseline=b", "--gradcheck-update-baseline")
+    meanwhile = "import pathlib\ndef pytest_collection_finish(): pathlib.Path('b').write_text({!r})"
+    project.conftest(meanwhile.format(baseline.render(entry("pass", name="other"))))
+    assert project.run(*flags).ret == 0
+    written = baseline.read(project.path / "b", "FILE")
+    assert sorted(nodeid for nodeid, _ in written) == [
+        "t.py::test_other",
+        "test_it.py::test_a",
+        "test_it.py::test_b",
+    ]
+
+    project.conftest(meanwhile.format("torn"))
+    result = project.run(*flags)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["gradcheck: baseline: not written: *got *which is not JSON*"])
+    assert (project.path / "b").read_text() == "torn"
 
 
 @pytest.mark.parametrize(
