@@ -133,7 +133,7 @@ class Decision:
         )
         on_trial = self.problem.dialect is Dialect.TORCH and "user" not in self.pullbacks
         early = findings.nothing_to_compare(
-            self.function, self.pullbacks, differences, self.states, self.missing if on_trial else None
+            self.function, self.pullbacks, differences, self.states, self.missing, on_trial=on_trial
         )
         if early is not None:
             return self.result(early)

@@ -41,13 +41,15 @@ def nothing_to_compare(
     differences: Collection[str],
     states: States,
     missing: str | None,
+    *,
+    on_trial: bool,
 ) -> Finding | None:
     """Return why there is nothing to look at, or None where there is.
 
     ``exact`` and ``differences`` are the methods that can run; ``missing`` is what torch has no derivative
-    of, in its words, where that was on trial.
+    of, in its words; ``on_trial`` says whether it is torch's gradient that is asked about.
     """
-    if missing:
+    if on_trial and missing:
         # What the others agree on is not what was on trial, and a pass would say that it was.
         return Finding(Verdict.INCONCLUSIVE, Diagnosis("not-implemented", f"torch: {missing}"))
     if function.outputs.size == 0:
@@ -60,6 +62,10 @@ def nothing_to_compare(
     if (function.jitter > math.sqrt(function.eps) * np.abs(function.value).max(initial=0.0)).any():
         text = "two calls at the same point gave different values"
         return Finding(Verdict.INCONCLUSIVE, Diagnosis("nondeterministic", text))
+    state, why = states.get("torch", (Status.OK, None))
+    if on_trial and state is Status.UNAVAILABLE and exact:
+        text = f"torch, whose gradient is on trial, cannot run here: {why}"
+        return Finding(Verdict.INCONCLUSIVE, Diagnosis("nothing-checked", text))
     if exact and len(exact) + len(differences) >= 2:
         return None
     text = "differences alone check nothing; no exact method could run"

@@ -71,7 +71,8 @@ class Inspection:
         if along is None:
             return fill(jacobian, tolerance, np.eye(m), coordinates=list(range(n)))
         tangents = np.stack([jacobian.direction(along.rng) for _ in range(DIRECTIONS)])
-        return fill(jacobian, tolerance, along.cotangents, tangents=tangents)
+        cotangents = along.cotangents * jacobian.output_weights
+        return fill(jacobian, tolerance, cotangents, tangents=tangents)
 
     def entries(self) -> Table | None:
         """Look at all entries by the short ladder, where that may tell or will be needed, else None."""

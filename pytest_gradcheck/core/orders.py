@@ -258,8 +258,11 @@ class FirstOrder(Explained):
         if not (gap <= 1e5 * eps * size + 1e-95).all():
             k = int(np.argmax(np.where(np.isnan(gap), np.inf, gap)))
             where, index = problem.outputs.locate(k)
+            whose = "the recording does not reproduce the function"
+            if self._on_trial(pullback):
+                whose = "the function gives another value where gradients are enabled"
             raise Unavailable(
-                f"the recording does not reproduce the function: {where}{list(index) or ''} is "
+                f"{whose}: {where}{list(index) or ''} is "
                 f"{pullback.primal[k]:.9g} instead of {expected[k]:.9g}{pullback.parting()}"
             )
 
@@ -325,6 +328,8 @@ class SecondOrder(Explained):
         self.properties = first.properties
         rng = np.random.default_rng(first.problem.seed)
         self.cotangent = random_cotangents(rng, first.problem.outputs.size)[0]
+        if first.jacobian is not None:
+            self.cotangent = self.cotangent * first.jacobian.output_weights
 
     def run(self) -> CheckResult:
         """Prepare every method that the first order could use, and decide."""

@@ -336,3 +336,55 @@ def test_a_large_gradient_of_which_nothing_is_seen_is_inconclusive() -> None:
     assert check_gradients(fn, point(500, torch.float64), methods=("central", "torch")).verdict == (
         "inconclusive"
     )
+
+
+def loss_and_penalty(size: float, slope: float, curve: float = 1.0) -> Callable[[Any], Any]:
+    """A loss, and beside it a penalty of another size whose first or second derivative may be wrong."""
+
+    class Second(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any, h: Any) -> Any:
+            ctx.save_for_backward(x, h)
+            return -slope * h * size * x.sin()
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            x, h = ctx.saved_tensors
+            return -curve * slope * g * h * size * x.cos(), -(slope * g * size * x.sin()).sum()
+
+    class Both(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return x.square().sum(), size * x.cos().sum()
+
+        @staticmethod
+        def backward(ctx: Any, g: Any, h: Any) -> Any:
+            (x,) = ctx.saved_tensors
+            return 2 * g * x + Second.apply(x, h)
+
+    made: Callable[[Any], Any] = Both.apply
+    return made
+
+
+@pytest.mark.parametrize("methods", WITNESSES)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", [1e-9, 1e-5, 1e7])
+def test_an_output_that_is_small_beside_another_is_checked_too(
+    size: float, dtype: torch.dtype, methods: Any
+) -> None:
+    x = point(30, dtype)
+
+    assert check_gradients(loss_and_penalty(size, 1.0), x, methods=methods).verdict == "pass"
+    wrong = check_gradients(loss_and_penalty(size, 1.5), x, methods=methods)
+    assert (wrong.verdict, wrong.culprit) == ("fail", "torch"), str(wrong)
+    assert wrong.worst is not None
+    assert wrong.worst.place.output == "output[1]"
+
+
+def test_so_is_the_second_derivative_of_a_small_output() -> None:
+    x = point(30, torch.float64)
+
+    assert check_gradients(loss_and_penalty(1e-9, 1.0), x, order=2).verdict == "pass"
+    wrong = check_gradients(loss_and_penalty(1e-9, 1.0, 1.5), x, order=2)
+    assert (wrong.verdict, wrong.culprit, wrong.order) == ("fail", "torch", 2), str(wrong)

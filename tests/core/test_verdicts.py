@@ -239,6 +239,14 @@ def test_one_witness_is_none(methods):
     assert (result.verdict, result.diagnosis.code) == ("inconclusive", "nothing-checked")
 
 
+def test_what_others_agree_on_is_no_pass_for_a_torch_function_that_is_another_one_under_autograd():
+    x = torch.tensor([0.3, 1.2], dtype=torch.float64)
+    result = check_gradients(lambda x: x.sin() if torch.is_grad_enabled() else x.cos(), x)
+
+    assert (result.verdict, result.diagnosis.code) == ("inconclusive", "nothing-checked"), str(result)
+    assert "another value where gradients are enabled" in result.methods["torch"].reason
+
+
 def test_math_functions_leave_nothing_to_check_and_say_so():
     result = check_gradients(lambda x: math.sin(x), 1.0)
 
