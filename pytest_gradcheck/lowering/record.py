@@ -4,107 +4,29 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
 import torch
-from torch.overrides import TorchFunctionMode
 
 from pytest_gradcheck.lowering import alias, registry
 from pytest_gradcheck.lowering.alias import Layout
 from pytest_gradcheck.lowering.aten.tools import cast
 from pytest_gradcheck.lowering.convert import numpy_dtype, to_numpy
 from pytest_gradcheck.lowering.errors import LoweringError
+from pytest_gradcheck.lowering.frames import in_a_function, location
 from pytest_gradcheck.lowering.modes import Mode
+from pytest_gradcheck.lowering.operations import (
+    ALLOCATION_ONLY,
+    BLIND,
+    EMPTY,
+    OVERWRITES,
+    Info,
+    functional_form,
+)
 from pytest_gradcheck.lowering.tape import Array, Dtype, Node, Site, Slot, Tape, slots_in
 
-_HERE = str(Path(__file__).parent)
-_TORCH = str(Path(torch.__file__).parent)
-_FUNCTION = torch.autograd.Function.apply.__code__.co_filename
-
-# Results that depend on the arguments' shape and dtype only.
-_BLIND = frozenset(
-    [
-        "empty_like",
-        "zeros_like",
-        "ones_like",
-        "full_like",
-        "rand_like",
-        "randn_like",
-        "randint_like",
-        "new_empty",
-        "new_empty_strided",
-        "new_zeros",
-        "new_ones",
-        "new_full",
-        "empty_strided",
-        "empty_permuted",
-        "sym_size",
-        "sym_stride",
-        "sym_numel",
-        "is_same_size",
-        "is_pinned",
-        "_local_scalar_dense_shape",
-        "_new_zeros_with_same_feature_meta",
-    ]
-)
-_EMPTY = frozenset(
-    ["empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"]
-)
-# In-place operations whose result has nothing to do with what was there before.
-_OVERWRITES = frozenset(
-    [
-        "fill_",
-        "zero_",
-        "bernoulli_",
-        "normal_",
-        "uniform_",
-        "random_",
-        "exponential_",
-        "cauchy_",
-        "geometric_",
-        "log_normal_",
-    ]
-)
-_ALLOCATION_ONLY = frozenset(("device", "layout", "memory_format", "pin_memory", "non_blocking", "generator"))
-
-
-class _Info:
-    """What the recorder needs to know of one operation, looked up once per process."""
-
-    __slots__ = (
-        "base",
-        "gives_tensors",
-        "inplace_view",
-        "mutable",
-        "name",
-        "overload",
-        "random",
-        "view",
-        "written",
-    )
-
-    def __init__(self, func: Any) -> None:
-        schema = func._schema
-        namespace, base = schema.name.split("::")
-        self.name = f"{schema.name}.{func._overloadname}"
-        self.base = base if namespace == "aten" else schema.name
-        self.overload = func._overloadname
-        self.written = tuple(
-            (i, a.name, a.kwarg_only)
-            for i, a in enumerate(schema.arguments)
-            if a.alias_info is not None and a.alias_info.is_write
-        )
-        self.mutable = bool(self.written)
-        self.view = not self.mutable and any(r.alias_info is not None for r in schema.returns)
-        self.random = torch.Tag.nondeterministic_seeded in func.tags
-        self.inplace_view = torch.Tag.inplace_view in func.tags
-        self.gives_tensors = any("Tensor" in str(r.type) for r in schema.returns)
-
-
-_infos: dict[Any, _Info] = {}
+_infos: dict[Any, Info] = {}
 
 
 class _Entry:
@@ -137,19 +59,6 @@ class _Store:
         self.pending: list[tuple[int, Layout]] = []  # written over the content since, to parts of it
         self.stopped = False  # a tensor in it is detached from others
         self.written = False  # a value that depends on the inputs was written in place
-
-
-def location() -> str:
-    """``"path:line"`` of the innermost frame that belongs neither to torch nor to this package."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        path = frame.f_code.co_filename
-        if not path.startswith((_HERE, _TORCH)):
-            return f"{path}:{frame.f_lineno}"
-        if frame.f_back is None:
-            break
-        frame = frame.f_back
-    return ""
 
 
 class Recorder(Mode):
@@ -399,12 +308,12 @@ class Recorder(Mode):
         kwargs = kwargs or {}
         info = _infos.get(func)
         if info is None:
-            info = _infos[func] = _Info(func)
+            info = _infos[func] = Info(func)
         if info.mutable:
             return self._mutate(func, info, args, kwargs)
-        if info.base in _BLIND or not self._any_depends(args, kwargs) or _without_data(kwargs):
+        if info.base in BLIND or not self._any_depends(args, kwargs) or _without_data(kwargs):
             out = func(*args, **kwargs)
-            if info.base in _EMPTY:
+            if info.base in EMPTY:
                 self._unfilled[out.untyped_storage()._cdata] = (out, info.name)
             return out
         if not info.gives_tensors:
@@ -449,7 +358,7 @@ class Recorder(Mode):
         return arg
 
     def _record(
-        self, func: Any, info: _Info, rule: registry.Entry, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, func: Any, info: Info, rule: registry.Entry, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         # Before running it: arguments may be written to (hidden updates of running statistics).
         hidden = rule.hidden_writes(args) if rule.hidden_writes is not None else ()
@@ -457,7 +366,7 @@ class Recorder(Mode):
         blank = {id(tensor) for tensor in hidden} if rule.recorded else set()
         reads: list[int] = []
         template = tuple([None if id(arg) in blank else self._argument(arg, reads) for arg in args])
-        named = {k: self._argument(v, reads) for k, v in kwargs.items() if k not in _ALLOCATION_ONLY}
+        named = {k: self._argument(v, reads) for k, v in kwargs.items() if k not in ALLOCATION_ONLY}
         for tensor in hidden:
             self._prepare_write(tensor)
         result = func(*args, **kwargs)
@@ -513,7 +422,7 @@ class Recorder(Mode):
         assert self._observer is not None
         self._observer(node, [t.detach().clone() if isinstance(t, torch.Tensor) else None for t in results])
 
-    def _mutate(self, func: Any, info: _Info, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _mutate(self, func: Any, info: Info, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         targets: list[torch.Tensor] = []
         for i, name, kwarg_only in info.written:
             value = kwargs.get(name) if kwarg_only or i >= len(args) else args[i]
@@ -537,7 +446,7 @@ class Recorder(Mode):
         target = targets[0]
         if info.base == "copy_":
             return self._copy(func, args, kwargs)
-        if info.base in _OVERWRITES:
+        if info.base in OVERWRITES:
             self._prepare_write(target)
             source = args[1] if info.base == "fill_" and isinstance(args[1], torch.Tensor) else None
             value = None if source is None or not self.depends(source) else self._read(source)
@@ -555,12 +464,12 @@ class Recorder(Mode):
         return self._functional_then_copy(func, info, args, kwargs, targets)
 
     def _in_place(
-        self, func: Any, info: _Info, rule: registry.Entry, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, func: Any, info: Info, rule: registry.Entry, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         target = args[0]
         reads: list[int] = []
         template = [self._argument(arg, reads) for arg in args]
-        named = {k: self._argument(v, reads) for k, v in kwargs.items() if k not in _ALLOCATION_ONLY}
+        named = {k: self._argument(v, reads) for k, v in kwargs.items() if k not in ALLOCATION_ONLY}
         self._prepare_write(target)
         out = func(*args, **kwargs)
         slot = self.tape.new_slot()
@@ -595,7 +504,7 @@ class Recorder(Mode):
     def _functional_then_copy(
         self,
         func: Any,
-        info: _Info,
+        info: Info,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         targets: list[torch.Tensor],
@@ -604,7 +513,7 @@ class Recorder(Mode):
 
         One operation fewer to get right per operation, for one copy of the result.
         """
-        functional, kwargs = _functional_form(func, info, kwargs)
+        functional, kwargs = functional_form(func, info, kwargs)
         if functional is None:
             raise LoweringError(f"{info.name} writes in place and has no functional form", info.name)
         with self:
@@ -616,7 +525,7 @@ class Recorder(Mode):
                 target.copy_(value)
         return targets[0] if len(targets) == 1 else tuple(targets)
 
-    def _reshape_in_place(self, func: Any, info: _Info, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _reshape_in_place(self, func: Any, info: Info, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """``t_``, ``unsqueeze_`` and their like: the tensor changes, its memory does not."""
         target = args[0]
         if info.base in ("resize_", "resize_as_"):
@@ -680,7 +589,7 @@ class Recorder(Mode):
             )
         entry.store.entries.append(entry)
 
-    def _decompose(self, func: Any, info: _Info, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _decompose(self, func: Any, info: Info, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run what the operation consists of in its place, and record that."""
         if not info.view:
             decomposition = registry.decomposition(func)
@@ -697,7 +606,7 @@ class Recorder(Mode):
             return out
         return self._freeze(func, info, args, kwargs)
 
-    def _freeze(self, func: Any, info: _Info, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _freeze(self, func: Any, info: Info, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Integer results without a rule are locally constant: the derivative needs their value here only."""
         out = func(*args, **kwargs)
         results = [out] if isinstance(out, torch.Tensor) else out
@@ -715,7 +624,7 @@ class Recorder(Mode):
 
     def note(self, sites: list[Site], operation: str) -> None:
         """Write down that an operation occurred, and where."""
-        site = Site(operation, location(), _in_a_function(sys._getframe(1)))
+        site = Site(operation, location(), in_a_function(sys._getframe(1)))
         if site not in sites:
             sites.append(site)
 
@@ -760,131 +669,3 @@ def _copy_rule(value: Any, shape: tuple[int, ...], dtype: Any) -> Any:
 def _into(rule: Callable[..., Any], shape: tuple[int, ...], dtype: Any, *args: Any, **kwargs: Any) -> Any:
     value = rule(*args, **kwargs)
     return value if value.shape == shape and value.dtype == dtype else _copy_rule(value, shape, dtype)
-
-
-_functional_forms: dict[Any, Any] = {}
-
-
-def _functional_form(func: Any, info: _Info, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    outs = {name for _, name, kwarg_only in info.written if kwarg_only}
-    if outs:
-        kwargs = {k: v for k, v in kwargs.items() if k not in outs}
-    if func not in _functional_forms:
-        _functional_forms[func] = _find_functional(func, bool(outs))
-    return _functional_forms[func], kwargs
-
-
-def _find_functional(func: Any, is_out: bool) -> Any:
-    namespace, base = func._schema.name.split("::")
-    packet = getattr(getattr(torch.ops, namespace), base if is_out else base.removesuffix("_"), None)
-    if packet is None:
-        return None
-    written = {a.name for a in func._schema.arguments if a.alias_info is not None and a.alias_info.is_write}
-    wanted = [(a.name, str(a.type)) for a in func._schema.arguments if not (is_out and a.name in written)]
-    for name in packet.overloads():
-        candidate = getattr(packet, name)
-        if any(a.alias_info is not None and a.alias_info.is_write for a in candidate._schema.arguments):
-            continue
-        if [(a.name, str(a.type)) for a in candidate._schema.arguments] == wanted:
-            return candidate
-    return None
-
-
-class Watch(TorchFunctionMode):
-    """Notes, by the names that users write, where a value leaves the graph or a gradient is stopped.
-
-    ATen alone does not tell: ``numpy()`` and ``tolist()`` are no operation, ``no_grad`` is none either, and
-    ``detach`` also comes from inside ``autograd.Function.apply``.
-    """
-
-    def __init__(self, recorder: Recorder) -> None:
-        super().__init__()
-        self._recorder = recorder
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        name = getattr(func, "__name__", "")
-        if name in _LEAVES:
-            self._see(self._recorder.escapes, f"Tensor.{name}", args)
-            quiet = self._recorder.escapes
-            before = len(quiet)
-            result = func(*args, **(kwargs or {}))
-            del quiet[before:]  # the _local_scalar_dense inside is the same event
-            return result
-        if func is torch.nn.functional.gumbel_softmax:
-            return self._choice(*args, **(kwargs or {}))
-        if name in ("detach", "detach_"):
-            stopped = f"Tensor.{name}"
-        elif name == "__get__" and getattr(func, "__self__", None) is _DATA:
-            stopped = "Tensor.data"
-        elif name == "__set__" and getattr(func, "__self__", None) is _DATA:
-            # Autograd keeps the history of what was there before.
-            if not _for_torch_itself():
-                self._see(self._recorder.stop_gradients, "Tensor.data", args[1:])
-            self._recorder.rebind(args[0], lambda: func(*args, **(kwargs or {})))
-            return None
-        elif name == "_set_grad_enabled" and args and args[0] is False:
-            stopped = "torch.no_grad"
-        elif name == "_set_grad_enabled" and args and not _for_torch_itself():
-            self._recorder.no_grad = False
-            return func(*args, **(kwargs or {}))
-        else:
-            return func(*args, **(kwargs or {}))
-        if _for_torch_itself():
-            return func(*args, **(kwargs or {}))
-        if stopped == "torch.no_grad":
-            self._recorder.note(self._recorder.stop_gradients, stopped)
-            self._recorder.no_grad = True
-            return func(*args, **(kwargs or {}))
-        self._see(self._recorder.stop_gradients, stopped, args)
-        result = func(*args, **(kwargs or {}))
-        self._recorder.stop(result)
-        return result
-
-    def _choice(
-        self, logits: torch.Tensor, tau: float = 1, hard: bool = False, *rest: Any, **more: Any
-    ) -> Any:
-        """Make torch's straight-through estimator in the open: no mode sees into torch's own code."""
-        soft = torch.nn.functional.gumbel_softmax(logits, tau, False, *rest, **more)
-        if not hard:
-            return soft
-        dim = more.get("dim", rest[1] if len(rest) > 1 else -1)
-        chosen = torch.zeros_like(logits).scatter_(dim, soft.max(dim, keepdim=True)[1], 1.0)
-        self._see(self._recorder.stop_gradients, "torch.nn.functional.gumbel_softmax", (soft,))
-        held = soft.detach()
-        self._recorder.stop(held)
-        return chosen - held + soft
-
-    def _see(self, sites: list[Site], operation: str, args: tuple[Any, ...]) -> None:
-        tensor = args[0] if args else None
-        if (
-            isinstance(tensor, torch.Tensor)
-            and (tensor.is_floating_point() or tensor.is_complex())
-            and self._recorder.depends(tensor)
-        ):
-            self._recorder.note(sites, operation)
-
-
-_LEAVES = frozenset(["item", "tolist", "numpy", "__float__", "__complex__", "__array__", "__dlpack__"])
-_DATA = torch.Tensor.data
-
-
-def _for_torch_itself() -> bool:
-    """Whether torch stops a gradient for its own ends, or a custom Function, which has its own backward."""
-    frame: FrameType | None = sys._getframe(2)
-    # no_grad.__enter__ and its callers belong to whoever wrote the with block or the decorator
-    while frame is not None and frame.f_code.co_filename.endswith(("grad_mode.py", "_contextlib.py")):
-        frame = frame.f_back
-    if frame is None or frame.f_code.co_filename.startswith(_TORCH):
-        return True
-    return _in_a_function(frame)
-
-
-def _in_a_function(frame: FrameType | None) -> bool:
-    """Whether a frame lies in the forward of a custom Function."""
-    while frame is not None:
-        if frame.f_code.co_name == "apply" and frame.f_code.co_filename == _FUNCTION:
-            return True
-        frame = frame.f_back
-    return False

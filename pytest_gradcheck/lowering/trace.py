@@ -137,7 +137,9 @@ def _run(
     hold_stops: bool = False,
 ) -> Trace:
     try:
-        from pytest_gradcheck.lowering.record import Recorder, Watch  # stands on private modules of torch
+        # They stand on private modules of torch.
+        from pytest_gradcheck.lowering.record import Recorder
+        from pytest_gradcheck.lowering.watch import Watch
     except (ImportError, AttributeError) as error:
         raise LoweringError(
             f"torch {torch.__version__} does not have what recording needs ({error}); versions from 2.6 on do"

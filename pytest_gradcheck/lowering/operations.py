@@ -1,0 +1,115 @@
+"""What is to be known of ATen operations by their names and schemas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+# Results that depend on the arguments' shape and dtype only.
+BLIND = frozenset(
+    [
+        "empty_like",
+        "zeros_like",
+        "ones_like",
+        "full_like",
+        "rand_like",
+        "randn_like",
+        "randint_like",
+        "new_empty",
+        "new_empty_strided",
+        "new_zeros",
+        "new_ones",
+        "new_full",
+        "empty_strided",
+        "empty_permuted",
+        "sym_size",
+        "sym_stride",
+        "sym_numel",
+        "is_same_size",
+        "is_pinned",
+        "_local_scalar_dense_shape",
+        "_new_zeros_with_same_feature_meta",
+    ]
+)
+EMPTY = frozenset(
+    ["empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"]
+)
+# In-place operations whose result has nothing to do with what was there before.
+OVERWRITES = frozenset(
+    [
+        "fill_",
+        "zero_",
+        "bernoulli_",
+        "normal_",
+        "uniform_",
+        "random_",
+        "exponential_",
+        "cauchy_",
+        "geometric_",
+        "log_normal_",
+    ]
+)
+ALLOCATION_ONLY = frozenset(("device", "layout", "memory_format", "pin_memory", "non_blocking", "generator"))
+
+
+class Info:
+    """What the recorder needs to know of one operation, looked up once per process."""
+
+    __slots__ = (
+        "base",
+        "gives_tensors",
+        "inplace_view",
+        "mutable",
+        "name",
+        "overload",
+        "random",
+        "view",
+        "written",
+    )
+
+    def __init__(self, func: Any) -> None:
+        schema = func._schema
+        namespace, base = schema.name.split("::")
+        self.name = f"{schema.name}.{func._overloadname}"
+        self.base = base if namespace == "aten" else schema.name
+        self.overload = func._overloadname
+        self.written = tuple(
+            (i, a.name, a.kwarg_only)
+            for i, a in enumerate(schema.arguments)
+            if a.alias_info is not None and a.alias_info.is_write
+        )
+        self.mutable = bool(self.written)
+        self.view = not self.mutable and any(r.alias_info is not None for r in schema.returns)
+        self.random = torch.Tag.nondeterministic_seeded in func.tags
+        self.inplace_view = torch.Tag.inplace_view in func.tags
+        self.gives_tensors = any("Tensor" in str(r.type) for r in schema.returns)
+
+
+_functional_forms: dict[Any, Any] = {}
+
+
+def functional_form(func: Any, info: Info, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Return the operation that gives what another one writes, None if there is none, and its keywords."""
+    outs = {name for _, name, kwarg_only in info.written if kwarg_only}
+    if outs:
+        kwargs = {k: v for k, v in kwargs.items() if k not in outs}
+    if func not in _functional_forms:
+        _functional_forms[func] = _find_functional(func, bool(outs))
+    return _functional_forms[func], kwargs
+
+
+def _find_functional(func: Any, is_out: bool) -> Any:
+    namespace, base = func._schema.name.split("::")
+    packet = getattr(getattr(torch.ops, namespace), base if is_out else base.removesuffix("_"), None)
+    if packet is None:
+        return None
+    written = {a.name for a in func._schema.arguments if a.alias_info is not None and a.alias_info.is_write}
+    wanted = [(a.name, str(a.type)) for a in func._schema.arguments if not (is_out and a.name in written)]
+    for name in packet.overloads():
+        candidate = getattr(packet, name)
+        if any(a.alias_info is not None and a.alias_info.is_write for a in candidate._schema.arguments):
+            continue
+        if [(a.name, str(a.type)) for a in candidate._schema.arguments] == wanted:
+            return candidate
+    return None
