@@ -60,15 +60,19 @@ def of(config: pytest.Config) -> Progress | None:
     That is a terminal in which nothing but pytest's own reporter writes: no other reporter, no worker of
     pytest-xdist, which has none, no output that is not captured, no log that is shown while tests run.
     """
+    # `pytest.TerminalReporter` only since pytest 8.4.
+    from _pytest.terminal import TerminalReporter
+
     manager = config.pluginmanager
     reporter, capture = manager.get_plugin("terminalreporter"), manager.get_plugin("capturemanager")
-    if type(reporter) is not pytest.TerminalReporter or capture is None:
+    if type(reporter) is not TerminalReporter or capture is None:
         return None
     logs = config.getini("log_cli") or config.getoption("log_cli_level", None) is not None
     live = logs or config.getoption("capture") not in ("fd", "sys")
     # Windows's terminals take these sequences since late, and nobody can ask whether one does.
     dumb = os.environ.get("TERM", "dumb") == "dumb" or os.name == "nt"
-    if live or dumb or not reporter.isatty() or config.get_verbosity() < 0:
+    # An attribute until pytest 8.4, and one that can be called since.
+    if live or dumb or not reporter.isatty or config.get_verbosity() < 0:
         return None
     return Progress(reporter, capture)
 

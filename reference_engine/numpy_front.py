@@ -15,7 +15,16 @@ import numpy as np
 
 from reference_engine.errors import MissingRuleError, OutOfGraphError
 
-__all__ = ["FUNCTIONS", "METHODS", "UFUNCS", "call_function", "call_ufunc", "implements", "namespace"]
+__all__ = [
+    "FUNCTIONS",
+    "METHODS",
+    "UFUNCS",
+    "call_function",
+    "call_ufunc",
+    "implements",
+    "namespace",
+    "present",
+]
 
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {}
 """NumPy's ufuncs; each value takes the ufunc's inputs."""
@@ -44,6 +53,15 @@ def implements(*functions: Callable[..., Any]) -> Callable[[_F], _F]:
         return implementation
 
     return register
+
+
+def present(name: str) -> tuple[Any, ...]:
+    """NumPy's function of that name, alone in a tuple, which is empty where this NumPy lacks it.
+
+    2.0, the oldest that is taken, has no ``unstack`` and ``cumulative_sum`` (2.1) and no ``matvec`` (2.2);
+    2.5 has deprecated ``fix``.
+    """
+    return (getattr(np, name),) if hasattr(np, name) else ()
 
 
 def _missing(name: str) -> MissingRuleError:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.numpy_front import implements
+from reference_engine.numpy_front import implements, present
 from reference_engine.primitives import Primitive
 from reference_engine.rules.reduce import NO_VALUE, axis_of, each_left_out, exact, without_nan
 from reference_engine.rules.table import define, value_of
@@ -60,10 +60,7 @@ without_nan(np.nancumsum, cumsum, 0.0)
 without_nan(np.nancumprod, cumprod, 1.0)
 
 
-def _array_api_cumulative(
-    numpy_function: Callable[..., Any], function: Callable[..., Any], start: float
-) -> None:
-    @exact(numpy_function)
+def _array_api_cumulative(name: str, function: Callable[..., Any], start: float) -> None:
     def call(
         x: Any,
         /,
@@ -83,9 +80,12 @@ def _array_api_cumulative(
             result = np.concatenate([np.full(shape, start, result.dtype), result], axis=axis)
         return result
 
+    for numpy_function in present(name):
+        exact(numpy_function)(call)
 
-_array_api_cumulative(np.cumulative_sum, cumsum, 0.0)
-_array_api_cumulative(np.cumulative_prod, cumprod, 1.0)
+
+_array_api_cumulative("cumulative_sum", cumsum, 0.0)
+_array_api_cumulative("cumulative_prod", cumprod, 1.0)
 
 # ---------------------------------------------------------------------------- differences
 

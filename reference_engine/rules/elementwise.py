@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from reference_engine.array_interface import operators
-from reference_engine.numpy_front import NAMESPACE_OVERRIDES, UFUNCS, implements
+from reference_engine.numpy_front import NAMESPACE_OVERRIDES, UFUNCS, implements, present
 from reference_engine.primitives import Primitive, Rule
 from reference_engine.rules.table import (
     Partial,
@@ -354,7 +354,7 @@ def round_(a: Any, decimals: int = 0) -> Any:
     return Tensor(np.round(value_of(a), decimals))
 
 
-@implements(np.fix)
+@implements(*present("fix"))
 def fix(x: Any) -> Any:
     """`numpy.fix`: constant between the jumps."""
     return Tensor(np.trunc(value_of(x)))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from reference_engine.errors import MissingRuleError
-from reference_engine.numpy_front import implements
+from reference_engine.numpy_front import implements, present
 from reference_engine.primitives import Primitive
 from reference_engine.rules.index import index_put, take
 from reference_engine.rules.shape import _broadcast_arrays, atleast_1d, atleast_2d, atleast_3d, copied
@@ -68,7 +68,7 @@ def stack(
     return _concatenate(grown, axis=axis, dtype=dtype)
 
 
-@implements(np.unstack)
+@implements(*present("unstack"))
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     """`numpy.unstack`."""
     return tuple(np.moveaxis(x, axis, 0))

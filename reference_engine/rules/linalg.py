@@ -16,7 +16,7 @@ import numpy as np
 
 from reference_engine.array_interface import operators
 from reference_engine.errors import MissingRuleError
-from reference_engine.numpy_front import UFUNCS, implements
+from reference_engine.numpy_front import UFUNCS, implements, present
 from reference_engine.primitives import Primitive
 from reference_engine.rules.reduce import root
 from reference_engine.rules.table import conj, define, is_complex, value_of
@@ -64,8 +64,10 @@ def _linalg_matmul(x1: Any, x2: Any, /) -> Any:
 
 
 UFUNCS[np.vecdot] = lambda x, y: np.sum(conj(x) * y, axis=-1)
-UFUNCS[np.matvec] = lambda x, y: matmul(x, np.expand_dims(y, -1))[..., 0]
-UFUNCS[np.vecmat] = lambda x, y: matmul(np.expand_dims(conj(x), -2), y)[..., 0, :]
+UFUNCS.update(dict.fromkeys(present("matvec"), lambda x, y: matmul(x, np.expand_dims(y, -1))[..., 0]))
+UFUNCS.update(
+    dict.fromkeys(present("vecmat"), lambda x, y: matmul(np.expand_dims(conj(x), -2), y)[..., 0, :])
+)
 
 
 @implements(np.linalg.vecdot)

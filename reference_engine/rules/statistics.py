@@ -182,7 +182,7 @@ def histogramdd(
         columns = [np.reshape(as_tensor(part), -1) for part in sample]
     else:
         sample = np.atleast_2d(as_tensor(sample).T).T if np.ndim(sample) < 2 else as_tensor(sample)
-        columns = list(np.unstack(sample, axis=1))
+        columns = list(np.moveaxis(sample, 1, 0))
     if not hasattr(bins, "__len__"):
         bins = [bins] * len(columns)
     if len(bins) != len(columns):

@@ -98,7 +98,7 @@ def reduce(
     if any(array.shape[i] == 0 for i in axes):
         return np.broadcast_to(as_tensor(initial), plain.shape) if given(initial) else Tensor(plain)
     for i in sorted(axes, reverse=True):
-        parts = list(np.unstack(array, axis=i))
+        parts = list(np.moveaxis(array, i, 0))
         if given(initial):
             # Ahead of the entries, as NumPy has it; it comes in once.
             parts, initial = [as_tensor(initial), *parts], None
@@ -112,7 +112,7 @@ def accumulate(ufunc: np.ufunc, array: Any, axis: int = 0, out: None = None) -> 
     axis = axis_of(axis, array.ndim)
     if array.shape[axis] == 0:
         return array
-    parts = list(np.unstack(array, axis=axis))
+    parts = list(np.moveaxis(array, axis, 0))
     for i in range(1, len(parts)):
         parts[i] = ufunc(parts[i - 1], parts[i])
     return np.stack(parts, axis=axis)
