@@ -9,6 +9,8 @@ from typing import Any
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.pytree import Tree, is_tensor
 
+__all__ = ["FAULTS", "corrupt"]
+
 Gradients = Sequence[Any]
 Fault = Callable[[Gradients], Gradients]
 
@@ -157,6 +159,9 @@ def _transpose(gradient: Any) -> Any:
     return gradient.T if square else gradient
 
 
+#: Faults by name, each from the right gradients to wrong ones: all of a gradient times minus one, two, 1.01,
+#: 1.001 or zero; nan; a hundredth of the largest entry added to each; the largest entry alone off by a
+#: hundredth, or zero; its entries in reverse order; a matrix transposed; no gradient by the second input.
 FAULTS: dict[str, Fault] = {
     "sign": _each(lambda g: -g),
     "double": _each(lambda g: 2 * g),

@@ -113,13 +113,15 @@ def special_values(
     tolerance: Tolerance,
     cotangents: Callable[[np.random.Generator, int], Matrix],
     seed: int,
+    wrong: tuple[Matrix, list[int]],
 ) -> str | None:
     """Return at which values of the inputs alone a gradient is wrong, in words, or None.
 
     Values of one kind at a time are moved away from what is special about them; ``make`` gives the method
     on trial, called ``name``, at another point, where it is compared with differences along random lines.
     ``inputs`` are the user's own, which the function's may have cotangents behind. ``cotangents`` draws some
-    for so many outputs.
+    for so many outputs. ``wrong`` are rows and coordinates of entries that are wrong at the point: a small
+    one would not be seen along a line.
     """
     own, rest = function.point[: inputs.size], function.point[inputs.size :]
     for words, moved in _moved(inputs, own, seed):
@@ -139,10 +141,12 @@ def special_values(
             table = fill(jacobian, tolerance, rows, tangents=tangents)
             if not table.disagrees and not table.settled:
                 table = fill(jacobian, tolerance, rows, tangents=tangents, thorough=True)
+            entries = fill(jacobian, tolerance, wrong[0], coordinates=wrong[1], thorough=True)
         except Exception:
             # The function need not be defined there.
             continue
-        if table.evidence and all(c.agree is True for c in table.evidence):
+        evidence = [*table.evidence, *entries.evidence]
+        if evidence and all(c.agree is True for c in evidence):
             return words
     return None
 

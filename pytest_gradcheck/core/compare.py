@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -181,4 +182,14 @@ def vote(agreement: Mapping[tuple[str, str], bool | None], methods: Iterable[str
         and not any(say(n, o) is True for o in names if o != n)
     ]
     backed = [n for n in exact if n not in alone and any(say(n, o) is True for o in names if o != n)]
-    return alone[0] if len(alone) == 1 and backed else None
+    if len(alone) == 1 and backed:
+        return alone[0]
+    # In an entry that is small beside the largest one differences may agree with everybody.
+    outvoted = [
+        n
+        for n in exact
+        if len(exact) > 2
+        and all(say(n, o) is False for o in exact if o != n)
+        and all(say(a, b) is True for a, b in itertools.combinations(exact, 2) if n not in (a, b))
+    ]
+    return outvoted[0] if len(outvoted) == 1 else None

@@ -182,6 +182,14 @@ class NotChecked:
 class CheckResult:
     """The outcome of one check at one point; ``str()`` of it is the text that a person reads.
 
+    ``name`` is what the function is called, ``culprit`` the method that is wrong, or None; ``methods`` has
+    all that were asked, by name, ``pairs`` each two of them compared, ``worst`` the entry with the largest
+    difference for its tolerance (None where nothing was compared), ``diagnosis`` a code and a sentence.
+    ``not_checked`` says what the verdict does not speak of. ``labels`` are ``"kink"`` where a subgradient
+    passed, ``"one-sided"`` at a bound of the domain, ``"reference-engine"`` where the engine was overruled.
+    ``order`` is 2 if the verdict is on the second order; ``mode`` is ``"full"`` where entries were looked at,
+    ``"directional"`` where projections were; ``seed`` makes both again. ``properties`` hold beside values.
+
     ``inputs`` is, for every verdict but a pass, the point as Python source, exact to the last bit, by
     argument name; ``reproduce`` a call that makes this check again. ``functions`` are gradients written by
     hand that torch's graph runs through. ``figures()`` evaluates the function again, some hundred times at

@@ -106,7 +106,7 @@ def _jacobian(problem: Problem, gradient: Callable[..., Any], at: Vector | None)
         wanted = outs[0].shape + leaf.shape
         if part.shape != wanted and not (scalar and part.shape == leaf.shape):
             raise _wrong_shape("gradient", leaf, part.shape, wanted)
-        rows[:, leaf.start : leaf.stop] = np.real(part).reshape(problem.outputs.size, leaf.size)
+        rows[:, leaf.start : leaf.stop] = part.reshape(problem.outputs.size, leaf.size)
     return rows
 
 
@@ -125,7 +125,12 @@ def _per_leaf(problem: Problem, answer: Any, argument: str) -> list[Any]:
                 f"None for {leaf.name}",
                 f"return zeros of shape {leaf.shape}, or leave it out by wrt=",
             )
-        parts.append(np.asarray(to_numpy(part)))
+        array = np.asarray(to_numpy(part))
+        if np.iscomplexobj(array) and not leaf.is_complex:
+            raise InvalidArgument(
+                argument, f"{array.dtype} for {leaf.name}, which is real", "return the real part"
+            )
+        parts.append(array)
     return parts
 
 

@@ -93,6 +93,18 @@ def test_what_is_wrong_everywhere_is_not_wrong_at_special_values(x):
     assert result.diagnosis.code == "sign", str(result)
 
 
+@pytest.mark.parametrize("error", [1e-2, 1e-4, 1e-5])
+def test_a_small_entry_that_is_wrong_everywhere_is_not_wrong_at_special_values(error):
+    """Along a line it would not be seen; and of 1e-5 of it nothing but the exact methods sees anything."""
+    small = np.array([1.0, 1e-4])
+    result = check_gradients(
+        lambda x: np.sum(small * x * x), np.ones(2), gradient=lambda x: 2 * small * x * [1, 1 + error]
+    )
+    assert (result.verdict, result.culprit, result.diagnosis.code) == ("fail", "user", "one-entry"), str(
+        result
+    )
+
+
 def test_right_gradients_that_fit_into_a_coarser_dtype_lose_nothing():
     whole = torch.tensor([1.0, 2.0, -3.0], dtype=torch.float64)
     result = check_gradients(wrong(square, lambda g, x: 4 * g * x), whole)

@@ -114,6 +114,7 @@ def test_torch_demanded_where_there_is_none(monkeypatch):
         (lambda a, b: b, "return one array per input: a, b"),
         (lambda a, b: (b,), "got 1 values"),
         (lambda a, b: (b, None), "got None for b"),
+        (lambda a, b: (b, a + 0j), "got complex128 for b, which is real; return the real part"),
     ],
 )
 def test_a_gradient_of_the_wrong_form(gradient, text):

@@ -8,8 +8,11 @@ import pytest
 from pages import PAGES, ROOT
 
 import pytest_gradcheck
+import reference_engine
+from pytest_gradcheck import lowering, testing
 from pytest_gradcheck.core.check import OPTION_NAMES
 from pytest_gradcheck.options import SEARCH_OPTIONS
+from reference_engine import extend
 
 PAGE = (ROOT / "docs/reference/pytest.md").read_text(encoding="utf-8")
 API = (ROOT / "docs/reference/api.md").read_text(encoding="utf-8")
@@ -38,9 +41,19 @@ def test_every_option_is_there_and_no_other():
     }
 
 
-@pytest.mark.parametrize("name", pytest_gradcheck.__all__)
-def test_every_public_name_is_there(name):
-    assert re.search(rf"^\.\. auto\w+:: {name}$", API, re.MULTILINE)
+PUBLIC = [
+    (module.__name__, name)
+    for module in (pytest_gradcheck, testing, lowering, reference_engine, extend)
+    for name in module.__all__
+    if name != "extend"
+]
+
+
+@pytest.mark.parametrize(("module", "name"), PUBLIC)
+def test_every_public_name_is_there(module, name):
+    parts = re.split(r"^\.\. currentmodule:: ([\w.]+)$", API, flags=re.MULTILINE)
+    text = "".join(after for said, after in zip(parts[1::2], parts[2::2], strict=True) if said == module)
+    assert re.search(rf"^\.\. auto\w+:: {name}$", text, re.MULTILINE)
 
 
 def test_flags_on_the_other_pages_exist(pytestconfig):
