@@ -253,6 +253,12 @@ def _merge_methods(kept: Mapping[str, Any], other: Mapping[str, Any]) -> dict[st
     return methods
 
 
+def called(nodeid: str, name: str) -> str:
+    """Return what a person knows a check by: the test, and the function where that is called otherwise."""
+    test = nodeid.partition("[")[0].rpartition("::")[2]
+    return nodeid if test == name.rpartition(".")[2] else f"{nodeid}: {name}"
+
+
 def margin(record: Mapping[str, Any]) -> float:
     """Return the difference over the tolerance at the worst entry; NaN counts as beyond all."""
     worst = record.get("worst")

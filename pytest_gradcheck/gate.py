@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_gradcheck.aggregate import Tally, backward_place, margin
+from pytest_gradcheck.aggregate import Tally, backward_place, called, margin
 from pytest_gradcheck.baseline import Key
 from pytest_gradcheck.coverage import bare
 from pytest_gradcheck.flags import FACTOR
@@ -165,10 +165,10 @@ def against_baseline(
         check = now[key]
         if check["verdict"] != "pass":
             if not check["xfail"]:
-                verdicts.append(f"{_named(key)} ({check['verdict']})")
+                verdicts.append(f"{called(*key)} ({check['verdict']})")
         elif margin(check) > factor * max(float(before[key]["margin"]), NEAR):
-            margins.append(f"{_named(key)} ({float(before[key]['margin']):.3g} to {margin(check):.3g})")
-    gone = [_named(key) for key in sorted(baseline.keys() - now.keys()) if looked_for(key[0])]
+            margins.append(f"{called(*key)} ({float(before[key]['margin']):.3g} to {margin(check):.3g})")
+    gone = [called(*key) for key in sorted(baseline.keys() - now.keys()) if looked_for(key[0])]
     rules = (
         ("baseline-verdict", verdicts, "passed before and not now", "correct it"),
         ("baseline-margin", margins, f"nearer to failing by a factor of {factor:g}", "find out why"),
@@ -215,13 +215,6 @@ def exit_status(current: int, *, broken: bool) -> int:
     if broken and current in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         return pytest.ExitCode.TESTS_FAILED
     return current
-
-
-def _named(key: Key) -> str:
-    nodeid, name = key
-    test = nodeid.partition("[")[0].rpartition("::")[2]
-    # A marked test and its check have one name.
-    return nodeid if test == name.rpartition(".")[2] else f"{nodeid}: {name}"
 
 
 def _first_of(names: Sequence[str], thing: str) -> str:

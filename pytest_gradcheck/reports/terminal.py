@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_gradcheck.aggregate import backward_place, margin, seconds
+from pytest_gradcheck.aggregate import backward_place, called, margin, seconds
 from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.results import CheckResult, GradientMismatch
 from pytest_gradcheck.reports.ranking import headline, worst_first
@@ -19,8 +19,8 @@ from pytest_gradcheck.search import Stopped
 #: A message that is longer than this is not read.
 MAX_LINES = 25
 
-#: As many tests are listed that were stopped by their time budget.
-MAX_STOPPED = 5
+#: As many checks are listed that were inconclusive, and that were stopped by their time budget.
+MAX_LISTED = 5
 
 
 class _Shown(Exception):  # noqa: N818  never raised: it carries a text into pytest's own report
@@ -104,12 +104,19 @@ def summary_lines(
         lines.append(f"worst margin: {margin(worst):.3g} of the tolerance, {_where(worst)}")
     slowest = max(checks, key=seconds)
     lines.append(f"slowest: {seconds(slowest):.2f} s for {_examples(slowest)}, {_where(slowest)}")
-    for check in stopped[:MAX_STOPPED]:
-        lines.append(f"{Stopped(**check['stopped'])}, {_where(check)}")
-    if len(stopped) > MAX_STOPPED:
-        lines.append(f"and {len(stopped) - MAX_STOPPED} more stopped; the report lists them")
+    open_ = [check for check in checks if check["verdict"] == "inconclusive"]
+    lines += _listed(
+        [f"inconclusive: {called(c['nodeid'], c['name'])} [{c['diagnosis']['code']}]" for c in open_],
+        "inconclusive",
+    )
+    lines += _listed([f"{Stopped(**check['stopped'])}, {_where(check)}" for check in stopped], "stopped")
     lines += written
     return lines
+
+
+def _listed(lines: Sequence[str], what: str) -> list[str]:
+    more = len(lines) - MAX_LISTED
+    return [*lines[:MAX_LISTED], *([f"and {more} more {what}; the report lists them"] if more > 0 else [])]
 
 
 def properties(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, object]]:

@@ -34,6 +34,25 @@ def test_it_says_what_the_checks_came_to_once(project: Any, workers: int) -> Non
     assert sum("3 checks" in line for line in result.outlines) == 1
 
 
+def test_it_names_what_was_inconclusive_and_not_too_many(project: Any) -> None:
+    project.write(
+        test_it="""
+        def test_steps(gradcheck):
+            gradcheck(lambda x: x * x, 1.0)
+            for k in range(7):
+                gradcheck(np.floor, float(k), name=f"floor at {k}")
+        """
+    )
+    result = project.run()
+    result.stdout.fnmatch_lines(
+        [
+            "8 checks: 1 pass, 7 inconclusive",
+            *(f"inconclusive: test_it.py::test_steps: floor at {k} [[]jump]" for k in range(5)),
+            "and 2 more inconclusive; the report lists them",
+        ]
+    )
+
+
 def test_it_is_absent_where_no_check_ran(project: Any) -> None:
     project.write(test_it="def test_a(): pass")
     result = project.run("--gradcheck-report=report.json")

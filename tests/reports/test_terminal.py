@@ -102,6 +102,7 @@ def test_summary() -> None:
         first,
         "worst margin: 0.9 of the tolerance, t.py::close",
         "slowest: 1.50 s for 2 examples, t.py::slow",
+        "inconclusive: t.py::open: f [agree]",
         "written",
     ]
     assert summary_lines(checks, summary, ["written"], quiet=True) == [first]
@@ -117,7 +118,7 @@ def test_the_summary_names_the_nearest_to_failing_wherever_it_is() -> None:
     assert lines[1] == "worst margin: 0.9 of the tolerance, t.py::b"
     open_ = report(("t.py::a", result("inconclusive", worst=None)))["checks"]
     lines = summary_lines(open_, {**SUMMARY, "checks": 1, "inconclusive": 1}, [], quiet=False)
-    assert [line.partition(":")[0] for line in lines[1:]] == ["slowest"]
+    assert [line.partition(":")[0] for line in lines[1:]] == ["slowest", "inconclusive"]
 
 
 def test_of_many_stopped_searches_the_first_are_named() -> None:
