@@ -15,13 +15,9 @@ has saved is ever changed.
 
 from __future__ import annotations
 
-import contextlib
-import dis
 import functools
-import linecache
 import math
 import operator
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -31,6 +27,8 @@ import torch
 import torch._numpy
 
 from pytest_gradcheck.core.errors import Unavailable
+from pytest_gradcheck.methods.numpy_refusals import out_of_graph
+from pytest_gradcheck.methods.numpy_ufuncs import UFUNCS
 
 Positions = np.ndarray[Any, np.dtype[np.intp]]
 
@@ -214,7 +212,7 @@ class TorchArray:
     def _value(self, how: str) -> np.ndarray[Any, Any]:
         tensor = self.tensor
         if tensor.requires_grad:
-            raise Unavailable(_out_of_graph(how, sys._getframe(2)))
+            raise Unavailable(out_of_graph(how, sys._getframe(2)))
         return tensor.numpy().copy()
 
     # -- NumPy's protocols -------------------------------------------------------------------------
@@ -619,7 +617,7 @@ def _into(out: Any, name: str, result: Any) -> Any:
 def _called(name: str, inputs: Sequence[Any]) -> Any:
     lowered = [_lowered_array(x) if isinstance(x, list | tuple) else _lowered(x) for x in inputs]
     tensors = [x for x in lowered if isinstance(x, torch.Tensor)]
-    function = _UFUNCS.get(name)
+    function = UFUNCS.get(name)
     # torch gives integers other dtypes than NumPy; torch._numpy knows those of NumPy.
     typed = name == "ldexp" or all(t.dtype in (torch.float64, torch.complex128) for t in tensors)
     if function is None or not typed:
@@ -636,23 +634,6 @@ def _number(value: Any) -> Any:
     return value if isinstance(value, torch.Tensor) else torch.tensor(value, dtype=dtype)
 
 
-def _heaviside(x: torch.Tensor, at_zero: torch.Tensor) -> torch.Tensor:
-    return torch.where(x == 0, at_zero, (x > 0).to(x.dtype)) + 0 * x
-
-
-def _cbrt(x: torch.Tensor) -> torch.Tensor:
-    return torch.sign(x) * torch.abs(x) ** (1 / 3)
-
-
-def _power(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    # torch.pow takes the derivative by x for zero wherever y is, and so loses 1/x, its derivative by y.
-    split = (y == 0) & (x != 0 if x.is_complex() else x > 0)
-    if not bool(split.any()):
-        return torch.pow(x, y)
-    by_logarithm = torch.exp(y * torch.log(torch.where(split, x, 1.0)))
-    return torch.where(split, by_logarithm, torch.pow(x, torch.where(split, 1.0, y)))
-
-
 def _sinc(x: Any) -> torch.Tensor:
     # The second derivative of torch.sinc at zero is nan (torch 2.13). The series of sin(y)/y, DLMF 4.19.1,
     # has an error below 1e-19 there.
@@ -664,98 +645,7 @@ def _sinc(x: Any) -> torch.Tensor:
     return torch.where(small, series, torch.sin(safe) / safe)
 
 
-_UFUNCS: dict[str, Callable[..., Any]] = {
-    "absolute": torch.abs,
-    "add": torch.add,
-    "arccos": torch.arccos,
-    "arccosh": torch.arccosh,
-    "arcsin": torch.arcsin,
-    "arcsinh": torch.arcsinh,
-    "arctan": torch.arctan,
-    "arctan2": torch.arctan2,
-    "arctanh": torch.arctanh,
-    "cbrt": _cbrt,
-    "ceil": torch.ceil,
-    "conjugate": lambda x: torch.conj(x).resolve_conj(),
-    "copysign": torch.copysign,
-    "cos": torch.cos,
-    "cosh": torch.cosh,
-    "deg2rad": torch.deg2rad,
-    "degrees": torch.rad2deg,
-    "divide": torch.divide,
-    "equal": torch.eq,
-    "exp": torch.exp,
-    "exp2": torch.exp2,
-    "expm1": torch.expm1,
-    "fabs": torch.abs,
-    "float_power": _power,
-    "floor": torch.floor,
-    "floor_divide": lambda x, y: torch.floor(x / y),
-    "fmax": torch.fmax,
-    "fmin": torch.fmin,
-    "fmod": torch.fmod,
-    "greater": torch.gt,
-    "greater_equal": torch.ge,
-    "heaviside": _heaviside,
-    "hypot": torch.hypot,
-    # torch.ldexp computes 2 to a negative whole number as 0 in its backward.
-    "ldexp": lambda x, exponent: x * torch.exp2(exponent.to(torch.float64)),
-    "less": torch.lt,
-    "less_equal": torch.le,
-    "log": torch.log,
-    "log10": torch.log10,
-    "log1p": torch.log1p,
-    "log2": torch.log2,
-    "logaddexp": torch.logaddexp,
-    "logaddexp2": torch.logaddexp2,
-    "matvec": lambda x, y: (x @ y[..., None])[..., 0],
-    "maximum": torch.maximum,
-    "minimum": torch.minimum,
-    "modf": lambda x: (torch.frac(x), torch.trunc(x)),
-    "multiply": torch.multiply,
-    "negative": torch.negative,
-    "not_equal": torch.ne,
-    "power": _power,
-    "radians": torch.deg2rad,
-    "rad2deg": torch.rad2deg,
-    "reciprocal": torch.reciprocal,
-    "remainder": torch.remainder,
-    "rint": torch.round,
-    "sign": lambda x: torch.sgn(x) if x.is_complex() else torch.sign(x),
-    "sin": torch.sin,
-    "sinh": torch.sinh,
-    "sqrt": torch.sqrt,
-    "square": torch.square,
-    "subtract": torch.subtract,
-    "tan": torch.tan,
-    "tanh": torch.tanh,
-    "trunc": torch.trunc,
-    "vecdot": lambda x, y: (torch.conj(x) * y).sum(-1),
-    "vecmat": lambda x, y: (torch.conj(x)[..., None, :] @ y)[..., 0, :],
-    # Those of scipy.special, which are ufuncs too.
-    "digamma": torch.special.digamma,
-    "entr": torch.special.entr,
-    "erf": torch.special.erf,
-    "erfc": torch.special.erfc,
-    "erfcx": torch.special.erfcx,
-    "erfinv": torch.special.erfinv,
-    "expit": torch.special.expit,
-    "gammaln": torch.special.gammaln,
-    "i0": torch.special.i0,
-    "i0e": torch.special.i0e,
-    "i1": torch.special.i1,
-    "i1e": torch.special.i1e,
-    "log_expit": torch.nn.functional.logsigmoid,
-    "log_ndtr": torch.special.log_ndtr,
-    "logit": torch.special.logit,
-    "ndtr": torch.special.ndtr,
-    "ndtri": torch.special.ndtri,
-    "psi": torch.special.psi,
-    "xlog1py": torch.special.xlog1py,
-    "xlogy": torch.special.xlogy,
-}
-
-_WITHOUT_NUMBERS = frozenset(_UFUNCS.values())
+_WITHOUT_NUMBERS = frozenset(UFUNCS.values())
 
 
 # -- functions -----------------------------------------------------------------------------------------
@@ -1270,62 +1160,3 @@ class _Namespace:
 
 
 _NAMESPACE = _Namespace()
-
-
-# -- the words of a refusal ----------------------------------------------------------------------------
-
-
-def refusal(error: BaseException | None) -> Unavailable | None:
-    """Return what was refused here from the exception in which it arrived.
-
-    NumPy turns an exception raised while it reads an entry into a ValueError of its own, whose cause is
-    the first one.
-    """
-    while error is not None and not isinstance(error, Unavailable):
-        error = error.__cause__
-    return error
-
-
-def _out_of_graph(how: str, frame: Any) -> str:
-    """Say what takes a value out of the graph, as the caller wrote it, and what to write instead."""
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "numpy":
-        frame = frame.f_back
-    segment, is_assignment = _segment(frame)
-    if is_assignment:
-        what = f"assigning to {segment or 'an entry'} of a NumPy array"
-        remedy = "numpy.stack, or start from numpy.zeros_like(x)"
-    else:
-        what = segment or f"{how}()"
-        remedy = "numpy.stack of arrays, or the array itself"
-        called = re.match(r"(?:math\.)?(\w+)\(", segment)
-        name = called[1] if called else ""
-        if how == "float" and hasattr(math, name):
-            remedy = _OF_MATH.get(name, f"numpy.{name}")
-        elif how != "numpy.asarray":
-            remedy = "the array itself, and numpy.sin in place of math.sin"
-    return f"{what} takes the value out of the graph; use {remedy}"
-
-
-#: What replaces those functions of ``math`` that NumPy has under another name, or not at all.
-_OF_MATH = {
-    "comb": "scipy.special.comb",
-    "dist": "numpy.linalg.norm",
-    "erf": "scipy.special.erf",
-    "erfc": "scipy.special.erfc",
-    "fsum": "numpy.sum",
-    "gamma": "numpy.exp of scipy.special.gammaln",
-    "lgamma": "scipy.special.gammaln",
-    "sumprod": "numpy.vecdot",
-}
-
-
-def _segment(frame: Any) -> tuple[str, bool]:
-    """Return the expression that a frame is evaluating, and whether it assigns to an item."""
-    code = frame.f_code
-    stores = dis.opname[code.co_code[frame.f_lasti]] == "STORE_SUBSCR"
-    with contextlib.suppress(IndexError, TypeError):
-        line, end, start, stop = list(code.co_positions())[frame.f_lasti // 2]
-        if line == end:
-            text = linecache.getline(code.co_filename, line).encode()
-            return text[start:stop].decode(), stores
-    return "", stores

@@ -97,7 +97,7 @@ def _prepare_numpy(problem: Problem) -> TorchPullback:
     """Run Python or NumPy code on tensors that behave as NumPy arrays, in float64."""
     import torch
 
-    from pytest_gradcheck.methods import numpy_on_torch
+    from pytest_gradcheck.methods import numpy_on_torch, numpy_refusals
 
     # A NumPy array without dimensions is changed in place by what changes it; a float is not.
     scalars = [not isinstance(value, np.ndarray) for value in problem.native_values()]
@@ -110,7 +110,7 @@ def _prepare_numpy(problem: Problem) -> TorchPullback:
     try:
         return TorchPullback.at(Program(run, problem.inputs, problem.outputs), leaves, EPS64)
     except Exception as error:
-        raise numpy_on_torch.refusal(error) or error from None
+        raise numpy_refusals.refusal(error) or error from None
 
 
 class TorchPullback(Pullback):
