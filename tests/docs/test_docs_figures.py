@@ -56,7 +56,8 @@ WORKED = {"docs/tutorial/backpropagation.md": re.compile(MEASURED)}
 
 #: A version is no figure, whatever its package.
 VERSION_OF = re.compile(
-    r"\b(?:Python|NumPy|SciPy|scipy|torch|JAX|jax|pytest|Hypothesis|SARIF) \d+(?:\.\d+)*\b"
+    r"\b(?:Python|NumPy|SciPy|scipy|torch|JAX|jax|pytest|Hypothesis|SARIF)(?: before| since| from)?"
+    r" \(?\d+(?:\.\d+)*\b"
 )
 
 
@@ -110,6 +111,7 @@ KNOWN = [
     ),
     Known("docs/architecture.md", "at 30 (in float32 at 10)", ARITHMETIC),
     Known("docs/architecture.md", "Parker 1997", YEAR),
+    Known("docs/architecture.md", "Beyond 500 lines", "a rule of this project"),
     Known(
         "docs/architecture.md",
         "over 20 seeds every feature is met within 60 examples",
