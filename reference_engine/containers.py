@@ -20,6 +20,8 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
 
     Containers are tuples (named ones too), lists, dicts and dataclasses; everything else is a leaf.
     """
+    if type(tree) is Tensor or type(tree) is np.ndarray:
+        return [tree], _only
     if isinstance(tree, tuple | list):
         kind = type(tree)
         named = hasattr(tree, "_fields")
@@ -34,7 +36,11 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
             [getattr(tree, name) for name in names],
             lambda items: dataclasses.replace(instance, **dict(zip(names, items, strict=True))),
         )
-    return [tree], lambda leaves: leaves[0]
+    return [tree], _only
+
+
+def _only(leaves: list[Any]) -> Any:
+    return leaves[0]
 
 
 def _join(parts: list[Any], build: Callable[[list[Any]], Any]) -> tuple[list[Any], Rebuild]:

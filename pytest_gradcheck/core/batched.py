@@ -31,15 +31,17 @@ SAMPLED = 3
 
 
 class Batch:
-    """Evaluates a problem at many points at a time; ``refused`` says why not, None while it does."""
+    """Evaluates a problem at many points at a time; ``refused`` says why not, None while it does.
+
+    It does not hold the problem, which holds it: a cycle keeps the inputs' memory until it is collected.
+    """
 
     def __init__(self, problem: Problem):
-        self._problem = problem
         self.refused = None if problem.batchable else "not a torch function that repeats itself"
         self._rng = np.random.default_rng(problem.seed)
         self._tried = False
 
-    def __call__(self, points: Points) -> tuple[Points, int] | None:
+    def __call__(self, problem: Problem, points: Points) -> tuple[Points, int] | None:
         """Return the values, shape ``(points, outputs.size)``, and the number of calls; None for one by one.
 
         The last call is always a single one: whatever the function keeps of a call (a module its activations)
@@ -47,18 +49,19 @@ class Batch:
         """
         if self.refused is not None or len(points) < FEW:
             return None
-        problem = self._problem
         try:
             # The point itself goes first, to see by how much a value moves that is computed in this way.
-            together = self._together(np.concatenate([problem.point[None], points]))
+            together = _together(problem, np.concatenate([problem.point[None], points]))
         except Exception as error:
             self.refused = f"{type(error).__name__}: {error}"
             return None
         here, values = together[0], together[1:]
         sample = self._sample(points)
-        single = [problem.value, *(problem.evaluate(points[k]) for k in sample)]
-        pairs = zip([here, *values[sample]], single, strict=True)
-        if not all(is_rounding(problem.outputs, many, one, problem.eps) for many, one in pairs):
+        single = np.stack([problem.value, *(problem.evaluate(points[k]) for k in sample)])
+        many = together[[0, *(k + 1 for k in sample)]]
+        if not np.array_equal(many, single) and not all(
+            is_rounding(problem.outputs, *pair, problem.eps) for pair in zip(many, single, strict=True)
+        ):
             self.refused = "the values differ from those of single calls"
             return None
         moved = problem.value - here
@@ -76,23 +79,23 @@ class Batch:
         self._tried = True
         return [0, *(int(k) for k in self._rng.integers(1, len(points), SAMPLED - 1))]
 
-    def _together(self, points: Points) -> Points:
-        import torch
 
-        from pytest_gradcheck.methods.torch import rules_only
+def _together(problem: Problem, points: Points) -> Points:
+    import torch
 
-        problem = self._problem
-        leaves = problem.many_values_at(points)
+    from pytest_gradcheck.methods.torch import rules_only
 
-        def call(*values: Any) -> tuple[Any, ...]:
-            outs = problem.call(values, double=problem.double)
-            return tuple(torch.as_tensor(out) for out in outs)
+    leaves = problem.many_values_at(points)
 
-        with torch.no_grad(), warnings.catch_warnings(), rules_only(), _plain_functions():
-            # Nobody asked for this call: that an operation has no rule for it is no concern of the user's.
-            warnings.simplefilter("ignore")
-            outs = torch.func.vmap(call)(*leaves)
-        return problem.outputs.join_many([to_numpy(out) for out in outs])
+    def call(*values: Any) -> tuple[Any, ...]:
+        outs = problem.call(values, double=problem.double)
+        return tuple(torch.as_tensor(out) for out in outs)
+
+    with torch.no_grad(), warnings.catch_warnings(), rules_only(), _plain_functions():
+        # Nobody asked for this call: that an operation has no rule for it is no concern of the user's.
+        warnings.simplefilter("ignore")
+        outs = torch.func.vmap(call)(*leaves)
+    return problem.outputs.join_many([to_numpy(out) for out in outs])
 
 
 @contextlib.contextmanager

@@ -74,6 +74,8 @@ class Call:
     def run(self, leaves: Sequence[Any]) -> Any:
         """Call the function with these leaves in the places of its own, and return what it returns."""
         arguments, substitutions = self._assemble(leaves)
+        if not substitutions:
+            return self._run(arguments)
         with _substituted(substitutions):
             return self._run(arguments)
 

@@ -137,7 +137,7 @@ class Problem:
 
         Beside them the number of calls that it took: where many points may share one, it is far smaller.
         """
-        together = self._batch(points)
+        together = self._batch(self, points)
         if together is not None:
             return together
         return np.stack([self.evaluate(point) for point in points]), len(points)

@@ -50,6 +50,8 @@ class Tree:
         return _replace_modules(value, by_module)
 
     def _take(self, value: Any, name: str) -> Rebuild:
+        if is_tensor(value):
+            return self._take_leaf(value, name)
         if isinstance(value, tuple):
             parts = [self._take(v, f"{name}[{i}]") for i, v in enumerate(value)]
             if hasattr(value, "_fields"):
@@ -71,6 +73,9 @@ class Tree:
             return lambda leaves: dataclasses.replace(value, **{k: part(leaves) for k, part in fields})
         if is_module(value):
             return self._take_module(value, name)
+        return self._take_leaf(value, name)
+
+    def _take_leaf(self, value: Any, name: str) -> Rebuild:
         self.names.append(name)
         self.leaves.append(value)
         self.in_module.append(False)

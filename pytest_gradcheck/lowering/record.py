@@ -629,7 +629,9 @@ class Recorder(Mode):
             sites.append(site)
 
     def release(self) -> None:
-        """Let go of every tensor seen."""
+        """Let go of every tensor seen, at once: stores and entries hold each other."""
+        for store in self._stores.values():
+            store.entries.clear()
         self._entries.clear()
         self._stores.clear()
         self._unfilled.clear()
