@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,15 +87,30 @@ def _together(problem: Problem, points: Points) -> Points:
 
     leaves = problem.many_values_at(points)
 
-    def call(*values: Any) -> tuple[Any, ...]:
-        outs = problem.call(values, double=problem.double)
-        return tuple(torch.as_tensor(out) for out in outs)
-
     with torch.no_grad(), warnings.catch_warnings(), rules_only(), _plain_functions():
         # Nobody asked for this call: that an operation has no rule for it is no concern of the user's.
         warnings.simplefilter("ignore")
-        outs = torch.func.vmap(call)(*leaves)
+        outs = _mapped(lambda values: problem.call(values, double=problem.double), leaves, len(points))
     return problem.outputs.join_many([to_numpy(out) for out in outs])
+
+
+def _mapped(call: Callable[[list[Any]], list[Any]], leaves: list[Any], count: int) -> list[Any]:
+    """Call on tensors with one axis more, of ``count`` entries, that it does not see.
+
+    As `torch.func.vmap` does inside. To take the arguments and results apart, which are no containers here,
+    takes that as long as a small function runs, and leaves cycles to the garbage collector.
+    """
+    import torch
+    from torch._functorch.vmap import lazy_load_decompositions
+
+    lazy_load_decompositions()
+    functorch: Any = torch._C._functorch
+    level = functorch._vmap_increment_nesting(count, "error")
+    try:
+        outs = call([functorch._add_batch_dim(leaf, 0, level) for leaf in leaves])
+        return [functorch._remove_batch_dim(torch.as_tensor(out), level, count, 0) for out in outs]
+    finally:
+        functorch._vmap_decrement_nesting()
 
 
 @contextlib.contextmanager
