@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import torch
@@ -49,6 +50,9 @@ class Watch(TorchFunctionMode):
                 self._see(self._recorder.stop_gradients, "Tensor.data", args[1:])
             self._recorder.rebind(args[0], lambda: func(*args, **(kwargs or {})))
             return None
+        elif name == "_set_grad_enabled" and isinstance(sys.exception(), GeneratorExit):
+            # A generator under no_grad that was left half-way is closed whenever it is collected.
+            return func(*args, **(kwargs or {}))
         elif name == "_set_grad_enabled" and args and args[0] is False:
             stopped = "torch.no_grad"
         elif name == "_set_grad_enabled" and args and not for_torch_itself():

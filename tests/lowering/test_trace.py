@@ -4,7 +4,9 @@ exits."""
 from __future__ import annotations
 
 import dataclasses
+import gc
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -745,6 +747,34 @@ def test_escapes_are_named_with_their_place() -> None:
 def test_numpy_is_an_escape() -> None:
     lowered = lower(lambda x: torch.from_numpy(np.sin(x.numpy())) * x, [rand(2)])
     assert [site.operation for site in lowered.escapes] == ["Tensor.numpy"]
+
+
+def test_a_generator_that_is_collected_meanwhile_stops_no_gradient() -> None:
+    closed = []
+
+    @torch.no_grad()
+    def numbers() -> Iterator[int]:
+        try:
+            yield from range(2)
+        finally:
+            closed.append(torch.is_grad_enabled())
+
+    def fn(x: torch.Tensor) -> torch.Tensor:
+        before = len(closed)
+        gc.collect()
+        assert (before, closed) == (0, [False])
+        return torch.sin(x)
+
+    gc.disable()
+    try:
+        left: list[Any] = [numbers()]
+        next(left[0])
+        left.append(left)
+        del left
+        lowered = lower(fn, [rand(3)], grad_enabled=True)
+    finally:
+        gc.enable()
+    assert lowered.stop_gradients == []
 
 
 def test_stop_gradients_are_named_with_their_place() -> None:
