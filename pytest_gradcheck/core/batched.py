@@ -51,7 +51,7 @@ class Batch:
             return None
         try:
             # The point itself goes first, to see by how much a value moves that is computed in this way.
-            together = _together(problem, np.concatenate([problem.point[None], points]))
+            together = _together(problem, points)
         except Exception as error:
             self.refused = f"{type(error).__name__}: {error}"
             return None
@@ -90,7 +90,7 @@ def _together(problem: Problem, points: Points) -> Points:
     with torch.no_grad(), warnings.catch_warnings(), rules_only(), _plain_functions():
         # Nobody asked for this call: that an operation has no rule for it is no concern of the user's.
         warnings.simplefilter("ignore")
-        outs = _mapped(lambda values: problem.call(values, double=problem.double), leaves, len(points))
+        outs = _mapped(lambda values: problem.call(values, double=problem.double), leaves, 1 + len(points))
     return problem.outputs.join_many([to_numpy(out) for out in outs])
 
 
@@ -101,9 +101,9 @@ def _mapped(call: Callable[[list[Any]], list[Any]], leaves: list[Any], count: in
     takes that as long as a small function runs, and leaves cycles to the garbage collector.
     """
     import torch
-    from torch._functorch.vmap import lazy_load_decompositions
+    from torch._functorch import vmap
 
-    lazy_load_decompositions()
+    vmap.lazy_load_decompositions()  # type: ignore[attr-defined]  # torch declares no more than torch.func.vmap
     functorch: Any = torch._C._functorch
     level = functorch._vmap_increment_nesting(count, "error")
     try:

@@ -227,14 +227,15 @@ class Jacobian:
         f = self.function
         lines = self._lines(at, np.stack([f.upper[at] - f.point[at], f.point[at] - f.lower[at]]))
         best: Slopes | None = None
-        for which, scale in _from_coarse_to_fine(self.scales[at], np.abs(f.point[at]), wider=thorough):
+        ladders = list(_from_coarse_to_fine(self.scales[at], np.abs(f.point[at]), wider=thorough))
+        for left, (which, scale) in zip(reversed(range(len(ladders))), ladders, strict=True):
             if best is not None and not thorough:
                 # A short ladder that has settled is as good as one of finer steps.
                 unclear = ~_clear(best)[which]
                 which, scale = which[unclear], scale[unclear]
                 if not which.size:
                     continue
-            some = lines.only(which)
+            some = lines if len(which) == len(at) else lines.only(which)
             steps = THOROUGH if thorough else QUICK
             slopes = some.slopes(np.fmin(scale, some.room.max(axis=0)), steps, f.eps)
             if best is None:
@@ -242,6 +243,8 @@ class Jacobian:
             else:
                 better = _better(combined(itemgetter(which), best), slopes)
                 best = combined(_with_part(which), best, better)
+            if not left:
+                break
             # What a ladder that saw the slope saw of the function's noise holds for finer steps too, at which
             # a sum that swallows its smallest terms does not move at all.
             clear = slopes.central.uncertainty < 1e-3 * np.abs(slopes.central.value)

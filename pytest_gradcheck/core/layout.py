@@ -61,13 +61,16 @@ class Layout:
         """Cut a flat vector into float64 or complex128 arrays, one per leaf."""
         return [leaf.array(vector) for leaf in self.leaves]
 
-    def split_many(self, vectors: np.ndarray[Any, np.dtype[np.float64]]) -> list[np.ndarray[Any, Any]]:
-        """Cut k flat vectors, shape ``(k, size)``, into arrays with one axis more (copies), one per leaf."""
+    def split_many(self, *vectors: np.ndarray[Any, np.dtype[np.float64]]) -> list[np.ndarray[Any, Any]]:
+        """Cut flat vectors, shapes ``(k, size)``, into arrays with one axis more (copies), one per leaf.
+
+        Along that axis lie all of the first, then all of the second.
+        """
         out: list[np.ndarray[Any, Any]] = []
         for leaf in self.leaves:
-            part = np.array(vectors[:, leaf.start : leaf.stop], dtype=np.float64, order="C")
+            part = np.concatenate([each[:, leaf.start : leaf.stop] for each in vectors])
             array = part.view(np.complex128) if leaf.is_complex else part
-            out.append(array.reshape(len(vectors), *leaf.shape))
+            out.append(array.reshape(len(part), *leaf.shape))
         return out
 
     def join(self, arrays: Sequence[Any]) -> Vector:

@@ -102,10 +102,13 @@ class Problem:
         ]
 
     def many_values_at(self, points: Points) -> list[Any]:
-        """Return the leaves for many points, shape ``(points, inputs.size)``: tensors with one axis more."""
+        """Return tensors with one axis more, along which lie the point and then ``points``.
+
+        These have the shape ``(points, inputs.size)``.
+        """
         from_numpy = sys.modules["torch"].from_numpy
         leaves = []
-        for array, leaf in zip(self.inputs.split_many(points), self._leaves, strict=True):
+        for array, leaf in zip(self.inputs.split_many(self.point[None], points), self._leaves, strict=True):
             dtype = None if self.double else leaf.dtype
             leaves.append(from_numpy(array).to(device=leaf.device, dtype=dtype))
         return leaves
@@ -274,11 +277,12 @@ class Problem:
         self.value = self.outputs.join([to_numpy(out) for out in outs])
         # A first call in the same precision that gave the same is what a third one would be compared for.
         repeated = native and np.array_equal(self.value, self.primal, equal_nan=True)
-        again = self.primal if repeated else self.evaluate(self.point)
-        with np.errstate(invalid="ignore"):
-            spread = np.abs(again - self.value)
         #: How much the value moves when nothing moves; zero for a deterministic function.
-        self.jitter = np.where(np.isfinite(spread), spread, 0.0)
+        self.jitter = np.zeros(self.outputs.size)
+        if not repeated:
+            with np.errstate(invalid="ignore"):
+                spread = np.abs(self.evaluate(self.point) - self.value)
+            self.jitter = np.where(np.isfinite(spread), spread, 0.0)
 
     def _first_call(self) -> tuple[Tree, list[Any]]:
         values = self.native_values()

@@ -99,9 +99,14 @@ class Lines:
 
         Both have one axis more, of the outputs. NaN stands for a step that leaves the room, or none.
         """
-        real, values = np.full(t.size, np.nan), np.full((t.size, self.value.size), np.nan)
         inside = np.flatnonzero(np.abs(t) <= self.room[:, None])
         count = max(1, CHUNK // max(self.point.size, self.value.size))
+        if inside.size == t.size <= count:
+            # As a rule: nothing to leave out, and nothing to copy.
+            there, steps = self._move(inside % len(self.tangents), t.reshape(-1))
+            if (steps != 0.0).all():
+                return steps.reshape(*t.shape, 1), self.evaluate(there).reshape(*t.shape, -1)
+        real, values = np.full(t.size, np.nan), np.full((t.size, self.value.size), np.nan)
         for start in range(0, inside.size, count):
             at = inside[start : start + count]
             there, steps = self._move(at % len(self.tangents), t.reshape(-1)[at])
@@ -134,11 +139,10 @@ class Lines:
         # Of a ladder of three steps only the last one has an error bar.
         barred = slice(0 if long else 2, None)
         ulps = eps * np.fmax(np.fmax(np.abs(above[barred]), np.abs(below[barred])), np.abs(value))
-        wavers = np.zeros(above.shape[1:])
+        noise = rounding = 4 * ulps + self.jitter + TINY
         if long:
             wavers = np.fmax(_measured_noise(up, above), _measured_noise(down, below))
-        rounding = 4 * ulps + self.jitter + TINY
-        noise = np.fmax(rounding, wavers)
+            noise = np.fmax(rounding, wavers)
         # The noise of a difference of two values. Where it is that of roundoff, the long ladder need not take
         # the worst; docs/reference/calibration.md holds the bars against mpmath.
         spread = 2 * noise
@@ -161,10 +165,10 @@ class Lines:
             # The long ladder has measured what an output that is all but cancelled (1 + erf) wavers by.
             bars = bars + 8 * self.grain / np.fmin(up[-1], down[-1])
         kink = (gap > (12 if long else 3) * bars) & (gap > 1e-6 * level)
-        # A two-sided difference at a kink is the mean of two slopes and the derivative of nothing.
-        central = Estimate(
-            central.value, np.where(kink, np.fmax(central.uncertainty, gap), central.uncertainty)
-        )
+        if kink.any():
+            # A two-sided difference there is the mean of two slopes and the derivative of nothing.
+            bars = np.where(kink, np.fmax(central.uncertainty, gap), central.uncertainty)
+            central = Estimate(central.value, bars)
         moved = np.fmax(ahead, behind)
         swing = np.fmax.reduce(moved, axis=0)
         if not np.isfinite(swing).all():
@@ -186,6 +190,7 @@ class Lines:
             central, right, left = _instead(central, right), _instead(right, left), _instead(left, right)
             central = _instead(central, right)
         one_sided = np.asarray(np.isnan(up).all(axis=(0, 2)) | np.isnan(down).all(axis=(0, 2)))
+        wavers = wavers if long else np.zeros(kink.shape)
         return Slopes(central, right, left, kink & ~jump, jump, swing, one_sided, wavers)
 
 

@@ -130,7 +130,8 @@ class ReferencePullback(Pullback):
         with np.errstate(all="ignore"):
             grads = self.pull(self.program.outputs.split(cotangent))
         flat = self.program.inputs.join([np.asarray(_data(g)) for g in grads])
-        return np.where(np.abs(flat) > self.program.singular, np.copysign(np.inf, flat), flat)
+        steep = np.abs(flat) > self.program.singular
+        return np.where(steep, np.copysign(np.inf, flat), flat) if steep.any() else flat
 
     def primal_at(self, vector: Vector) -> Vector:
         """Replay the program at another point; see `Pullback.primal_at`."""
