@@ -135,21 +135,16 @@ def finite(values: Any) -> Any:
     return np.where(np.isfinite(values), np.abs(values), 0.0)
 
 
-def blocks(layout: Layout, values: Iterable[Any]) -> Any:
-    """Return, for rows of gradients of shape ``(rows, n)``, the largest magnitude in each input leaf.
+def blocks(layout: Layout, magnitudes: Any) -> Any:
+    """Return, for gradients of shape ``(…, n)``, the largest magnitude in each input leaf.
 
-    The same within a leaf: shape ``(rows, n)``. Several methods' values are taken together.
+    The same within a leaf, so that the shape is the same.
     """
-    out = None
-    for value in values:
-        size = finite(value)
-        out = size if out is None else np.fmax(out, size)
-    assert out is not None
-    out = out.copy()
+    out = np.array(magnitudes)
     for leaf in layout.leaves:
-        part = out[:, leaf.start : leaf.stop]
-        if part.size:
-            part[:] = part.max(axis=1, keepdims=True)
+        if leaf.size:
+            part = out[..., leaf.start : leaf.stop]
+            part[...] = part.max(axis=-1, keepdims=True)
     return out
 
 

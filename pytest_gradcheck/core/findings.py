@@ -203,7 +203,7 @@ def _seen_everywhere(table: Table, jacobian: Jacobian) -> float | None:
     """
     if table.projected:
         return None
-    block = np.max(list(block_sizes(table, jacobian)[0].values()), axis=0)
+    block = block_sizes(table, jacobian)[0].max(axis=0)
     needed = dict.fromkeys(table.exact, np.inf)
     for c in table.evidence:
         size = block if table.entrywise(c) else block[:, table.coordinates]

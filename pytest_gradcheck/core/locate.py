@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pytest_gradcheck.core.compare import Tolerance, blocks
+from pytest_gradcheck.core.compare import Tolerance, blocks, finite
 from pytest_gradcheck.core.jacobian import Jacobian
 from pytest_gradcheck.core.layout import Layout, Vector
 from pytest_gradcheck.core.looks import fill
@@ -155,7 +155,7 @@ def unseen(table: Table, jacobian: Jacobian, sensitivity: float) -> int:
     for name, estimate in table.exact.items():
         size = np.abs(estimate.value)
         # A zero has no size to be relative to but that of its input's largest entry, as everywhere.
-        size = np.where(size > 0, size, blocks(inputs, [size]))
+        size = np.where(size > 0, size, blocks(inputs, finite(size)))
         size = np.where(size > 0, size, noticeable(table.cotangents, jacobian))
         seen = np.zeros(inputs.size, dtype=bool)
         for c in table.evidence:

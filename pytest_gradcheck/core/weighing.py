@@ -37,11 +37,10 @@ def weigh(
     to which two zeros agree.
     """
     sizes, bars = block_sizes(table, jacobian)
-    block = np.max(list(sizes.values()), axis=0)
+    block = sizes.max(axis=0)
     # Zero as far as anybody can tell is what nobody's own rounding tells from it, nor the dtype on trial.
-    least = {name: np.fmax(NOISE_BARS * bars[name], tolerance.tiny) for name in table.exact}
-    unseen = np.all([sizes[name] <= least[name] for name in table.exact], axis=0)
-    floor = np.where(unseen, np.max(list(bars.values()), axis=0), -1.0)
+    unseen = (sizes <= np.fmax(NOISE_BARS * bars, tolerance.tiny)).all(axis=0)
+    floor = np.where(unseen, bars.max(axis=0), -1.0)
     zero = noticeable(table.cotangents, jacobian)
     grain = {name: 8 * pullback.eps for name, pullback in jacobian.pullbacks.items()}
     pairs = [
@@ -51,18 +50,16 @@ def weigh(
     table.comparisons = compare(pairs, tolerance, scale=block, floor=floor, zero=zero, nothing=0.0)
     if "user" in table.exact:
         _doubt_below_rounding(table, "user", jacobian)
-    _accept_what_vanishes(table, jacobian, zero)
+    _accept_what_vanishes(table, jacobian, zero, sizes, bars)
     d = table.differences
     if d is None:
         _excuse_beside_singularities(table)
         return
     if table.tangents is not None:
         # The largest share that an entry really has: one in a thousand of it must be seen.
-        largest = np.max([finite(e.value) for e in table.exact.values()], axis=0)
-        lengths = np.abs(table.tangents)[None]
-        scale, low, none = (
-            np.max(x[:, None, :] * lengths, axis=2, initial=0.0) for x in (largest, floor, zero)
-        )
+        largest = finite(np.array([e.value for e in table.exact.values()])).max(axis=0)
+        shares = np.array([largest, floor, zero])[:, :, None, :] * np.abs(table.tangents)
+        scale, low, none = shares.max(axis=3, initial=0.0)
         none = np.fmax(none, d.swing)
     else:
         at = table.coordinates
@@ -72,8 +69,8 @@ def weigh(
     seen = {name: table.seen(name) for name in table.exact}
     pairs = []
     for name in jacobian.differences:
-        bars = (3.0 if thorough else 1.0) * estimates[name].uncertainty
-        measured = Estimate(estimates[name].value, bars)
+        wide = (3.0 if thorough else 1.0) * estimates[name].uncertainty
+        measured = Estimate(estimates[name].value, wide)
         pairs += [
             Sides(name, measured, exact, estimate, max(MEASURED_GRAIN, grain[exact]))
             for exact, estimate in seen.items()
@@ -83,7 +80,7 @@ def weigh(
     table.comparisons += compare(
         pairs, tolerance, scale=scale, floor=low, zero=none, nothing=nothing, projected=table.projected
     )
-    _accept_what_vanishes(table, jacobian, zero)
+    _accept_what_vanishes(table, jacobian, zero, sizes, bars)
     _overrule_forward(table)
     _excuse_beside_singularities(table)
     if not table.projected:
@@ -101,21 +98,20 @@ def _doubt_below_rounding(table: Table, method: str, jacobian: Jacobian) -> None
         c.disagree[within] = False
 
 
-def _accept_what_vanishes(table: Table, jacobian: Jacobian, zero: Matrix) -> None:
+def _accept_what_vanishes(table: Table, jacobian: Jacobian, zero: Matrix, sizes: Any, bars: Any) -> None:
     """Accept a block of the gradient that every exact method sees as zero, each within its own rounding.
 
     What is added right before a batch norm moves nothing: its gradient is a sum of cotangents that cancel,
     and what is left differs from one order of summation to another by more than any sample of runs shows.
     One method's nonzero number, even a small one, is none of that; nor is a zero that nobody had to round.
-    ``zero`` is the derivative that would be noticeable, shape ``(rows, inputs.size)``.
+    ``zero`` is the derivative that would be noticeable, shape ``(rows, inputs.size)``; ``sizes`` and ``bars``
+    are those of `block_sizes`.
     """
     if not jacobian.measured:
         return
     vanishes = np.ones(zero.shape, dtype=bool)
     rounded = np.zeros(zero.shape, dtype=bool)
-    sizes, bars = block_sizes(table, jacobian)
-    for name, estimate in table.exact.items():
-        size, bar = sizes[name], bars[name]
+    for (name, estimate), size, bar in zip(table.exact.items(), sizes, bars, strict=True):
         roundings = NOISE_ROUNDINGS * jacobian.pullbacks[name].eps * zero
         vanishes &= np.isfinite(estimate.value) & (size <= np.fmin(NOISE_BARS * bar, roundings))
         rounded |= bar > 0
@@ -180,25 +176,26 @@ def _overrule_forward(table: Table) -> None:
             c.tolerance[overruled] = np.inf
 
 
-def block_sizes(table: Table, jacobian: Jacobian) -> tuple[dict[str, Matrix], dict[str, Matrix]]:
-    """Return, per exact method, the largest value and error bar in each block of the gradient."""
+def block_sizes(table: Table, jacobian: Jacobian) -> tuple[Any, Any]:
+    """Return, per exact method, the largest value and error bar in each block of the gradient.
 
-    def largest(values: Matrix) -> Matrix:
-        out: Matrix = blocks(jacobian.function.inputs, [values])
-        return out if table.projected else _over_outputs(out, table.cotangents, jacobian)
+    Both have the shape ``(methods, rows, inputs.size)``.
+    """
+    exact = table.exact.values()
+    out = blocks(jacobian.function.inputs, finite(np.array([(e.value, e.uncertainty) for e in exact])))
+    if not table.projected:
+        out = _over_outputs(out, table.cotangents, jacobian)
+    return out[:, 0], out[:, 1]
 
-    exact = table.exact.items()
-    return {k: largest(e.value) for k, e in exact}, {k: largest(e.uncertainty) for k, e in exact}
 
-
-def _over_outputs(block: Matrix, cotangents: Matrix, jacobian: Jacobian) -> Matrix:
+def _over_outputs(block: Any, cotangents: Matrix, jacobian: Jacobian) -> Any:
     """Let the rows of one output leaf share their scale: the largest entry among them."""
     outputs = jacobian.function.outputs
     starts = np.array([leaf.start for leaf in outputs.leaves if leaf.size])
     owner = np.searchsorted(starts, np.argmax(np.abs(cotangents), axis=1), side="right")
     out = block.copy()
     for leaf in np.unique(owner):
-        out[owner == leaf] = block[owner == leaf].max(axis=0)
+        out[..., owner == leaf, :] = block[..., owner == leaf, :].max(axis=-2, keepdims=True)
     return out
 
 
