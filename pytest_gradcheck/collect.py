@@ -246,27 +246,25 @@ def _check_example(
 ) -> None:
     """Check the test's body at one point: the drawn arguments are its inputs, the others constants."""
     __tracebackhide__ = True
-    assert session.item is not None, "a marked test runs while its item does"
-    options = merge_marks([*_late_marks(session.item), *marks_on(session.item)])
-    del options["inputs"]
-    if isinstance(options.get("domain", {}), Mapping):
-        options["domain"] = {**domains, **options.get("domain", {})} or None
-    options.setdefault("name", test.__qualname__)
     # In the order in which the test names them: a gradient by hand takes them by position.
     inputs = {name: value for name, value in arguments.arguments.items() if name in drawn}
-    constants = {name: value for name, value in arguments.arguments.items() if name not in drawn}
-    for key in ("gradient", "vjp"):
-        if options.get(key) is not None:
-            options[key] = _given(options[key], constants)
     refuse_interactive(inputs)
-    ours = session.settings_in_force()
-    wanted = ours.told(options)
+    told, wanted = _told(session, test, domains)
+    constants = {name: value for name, value in arguments.arguments.items() if name not in drawn}
+    told = {
+        key: _given(value, constants) if key in ("gradient", "vjp") and value is not None else value
+        for key, value in told.items()
+    }
     signals: list[BaseException] = []
+    named = all(p.kind in _NAMED for p in arguments.signature.parameters.values())
 
     def body(**point: Any) -> Any:
         __tracebackhide__ = True
-        call = inspect.BoundArguments(arguments.signature, OrderedDict({**arguments.arguments, **point}))
+        values = {**arguments.arguments, **point}
         try:
+            if named:
+                return test(**values)
+            call = inspect.BoundArguments(arguments.signature, OrderedDict(values))
             return test(*call.args, **call.kwargs)
         except BaseException as error:
             if _is_signal(error):
@@ -281,16 +279,37 @@ def _check_example(
         from pytest_gradcheck.core.check import check_in_test
 
         thorough = wanted.profile == "thorough"
-        told = ours.options_for_check(options)
         result = check_in_test(body, inputs, brief=brief, thorough=thorough, rules=session.rules, **told)
         if signals:
             # assume() or skip() at any evaluation speaks for the example, also where a method saw an error.
             raise signals[0]
         return result
 
+    assert session.search is not None, "it was made with what it is told"
+    session.search.look(ask, inputs, session.record)
+
+
+_NAMED = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+
+
+def _told(session: Session, test: Function, domains: dict[str, Any]) -> tuple[dict[str, Any], Settings]:
+    """Return the options of the test's checks and the settings of its search: the same for all examples."""
+    item = session.item
+    assert item is not None, "a marked test runs while its item does"
+    if session.search is not None and test in session.search.told:
+        known: tuple[dict[str, Any], Settings] = session.search.told[test]
+        return known
+    options = merge_marks([*_late_marks(item), *marks_on(item)])
+    del options["inputs"]
+    if isinstance(options.get("domain", {}), Mapping):
+        options["domain"] = {**domains, **options.get("domain", {})} or None
+    options.setdefault("name", test.__qualname__)
+    ours = session.settings_in_force()
+    wanted = ours.told(options)
     if session.search is None:
         session.search = Search(wanted.max_seconds, session.show)
-    session.search.look(ask, inputs, session.record)
+    session.search.told[test] = found = ours.options_for_check(options), wanted
+    return found
 
 
 def _given(gradient: Callable[..., Any], constants: dict[str, Any]) -> Callable[..., Any]:

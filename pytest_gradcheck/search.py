@@ -52,6 +52,8 @@ class Search:
     ) -> None:
         """Begin to search; ``show`` is told after each example how to say how far the search is."""
         self.stopped: Stopped | None = None
+        #: By function the options of its checks, and the settings: they are read once.
+        self.told: dict[Any, Any] = {}
         self._show = show
         self._max_seconds = max_seconds
         self._start = time.monotonic()

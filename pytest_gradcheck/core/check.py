@@ -248,7 +248,11 @@ def _with_functions(result: CheckResult, first: FirstOrder, last: Decision) -> C
     assert isinstance(pullback, torch.TorchPullback)
     double = last is not first and "torch" in last.pullbacks
     found = torch_functions.in_graph(pullback, double=double)
-    return dataclasses.replace(result, functions=tuple(HandWritten(*function) for function in found))
+    return (
+        result
+        if not found
+        else dataclasses.replace(result, functions=tuple(HandWritten(*function) for function in found))
+    )
 
 
 def assert_gradients(fn: Callable[..., Any], inputs: Any, **options: Any) -> None:
