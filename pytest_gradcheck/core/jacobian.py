@@ -21,8 +21,8 @@ from pytest_gradcheck.methods.finite_difference import CHUNK, QUICK, THOROUGH, L
 #: Outputs that differ by less than this factor in how far they move are seen beside each other in a sum.
 ALIKE = 1e-3
 
-#: An output that moves by no more than so many roundings of its value may not move at all.
-WAVERING = 1e3
+#: An output whose slope is no more than so many of its error bars may not move at all.
+WAVERING = 30.0
 
 #: A cotangent in half precision may be no larger: it is multiplied by what else there is, up to 65504.
 MOST_OF_HALF = 1e3
@@ -177,7 +177,7 @@ class Jacobian:
         """Factors, one per coordinate of the outputs, by which outputs of very different sizes weigh alike.
 
         A sum over a loss of 1e6 and a penalty of 1e-3 shows nothing of the penalty's gradient. What counts is
-        how far each output moves along a line; those within a factor of a thousand are left as they are.
+        the slope of each output along a line; those within a factor of a thousand are left as they are.
         """
         f = self.function
         weights = np.ones(f.outputs.size)
@@ -185,14 +185,14 @@ class Jacobian:
         if len(leaves) < 2:
             return weights
         tangent = self.direction(np.random.default_rng(f.inputs.size))
-        with self._counted(), np.errstate(invalid="ignore", over="ignore"):
-            moved = np.abs(self._evaluate(f.rounded(f.point[None] + QUICK[0] * tangent))[0] - f.value)
+        with self._counted():
+            slope = self._along(tangent[None], QUICK).central
         sizes = np.zeros(len(leaves))
         for k, leaf in enumerate(leaves):
-            part, value = (v[leaf.start : leaf.stop] for v in (moved, f.value))
-            size = float(part[np.isfinite(part)].max(initial=0.0))
-            # What moves by rounding alone has no size to be weighed by.
-            sizes[k] = size if size > WAVERING * f.eps * np.abs(value).max() else 0.0
+            part, bar = (np.abs(v[0, leaf.start : leaf.stop]) for v in (slope.value, slope.uncertainty))
+            # What is all but cancelled wavers, and has no size to be weighed by.
+            if np.isfinite(part).all() and part.sum() > WAVERING * bar.sum():
+                sizes[k] = part.max()
         for leaf, size in zip(leaves, sizes, strict=True):
             if 0 < size < ALIKE * sizes.max():
                 most = MOST_OF_HALF if leaf.dtype in ("float16", "complex32") else np.inf

@@ -388,3 +388,13 @@ def test_so_is_the_second_derivative_of_a_small_output() -> None:
     assert check_gradients(loss_and_penalty(1e-9, 1.0), x, order=2).verdict == "pass"
     wrong = check_gradients(loss_and_penalty(1e-9, 1.0, 1.5), x, order=2)
     assert (wrong.verdict, wrong.culprit, wrong.order) == ("fail", "torch", 2), str(wrong)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("what", ["a sum of deviations", "the mean of what was normalised"])
+def test_an_output_that_is_nothing_but_rounding_is_not_weighed_up(what: str, dtype: torch.dtype) -> None:
+    def beside(x: Any) -> Any:
+        small = (x - x.mean()).sum() if what == "a sum of deviations" else ((x - x.mean()) / x.std()).mean()
+        return x.square().sum(), small
+
+    assert check_gradients(beside, point(300, dtype)).verdict == "pass"
