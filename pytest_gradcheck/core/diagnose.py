@@ -118,6 +118,16 @@ def _in_some(right: Any, bad: Any, inputs: Layout) -> str:
     return ""
 
 
+def is_odd_multiple(wrong: Any, right: Any, bad: Any) -> bool:
+    """Whether a multiple of the right gradient has a factor that nobody writes, such as 188.5.
+
+    At one point what lacks a term may be such a multiple, of the few entries that are not zero.
+    """
+    usable = bad & np.isfinite(right)
+    w, r = wrong[usable], right[usable]
+    return not _is_round(float(w @ r) / float(r @ r))
+
+
 def _is_one_entry(bad: Any, inputs: Layout) -> bool:
     return inputs.size > 1 and int(bad.any(axis=0).sum()) == 1
 

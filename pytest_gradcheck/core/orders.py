@@ -14,7 +14,7 @@ from pytest_gradcheck.core import causes, properties
 from pytest_gradcheck.core.arguments import Options
 from pytest_gradcheck.core.call import Dialect
 from pytest_gradcheck.core.decision import Decision
-from pytest_gradcheck.core.diagnose import VAGUE
+from pytest_gradcheck.core.diagnose import VAGUE, is_odd_multiple
 from pytest_gradcheck.core.errors import InvalidArgument, Unavailable
 from pytest_gradcheck.core.findings import Finding
 from pytest_gradcheck.core.inspection import random_cotangents
@@ -102,7 +102,8 @@ class Explained(Decision):
         engine = self.pullbacks.get("reference")
         # A sum that takes one of its terms is zero by all others.
         some = found.code == "zero-gradient" and wrong[:, bad.any(axis=0)].any()
-        if (found.code in VAGUE or some) and isinstance(engine, reference.ReferencePullback):
+        odd = found.code == "constant-factor" and is_odd_multiple(wrong, right, bad)
+        if (found.code in VAGUE or some or odd) and isinstance(engine, reference.ReferencePullback):
             assert self.first_look is not None
             # A mistake that single outputs fit may not fit the others: a first look goes over all of them.
             rows = np.vstack([rows, self.first_look.cotangents])

@@ -105,6 +105,16 @@ def test_a_small_entry_that_is_wrong_everywhere_is_not_wrong_at_special_values(e
     )
 
 
+def test_a_factor_that_nobody_writes_is_explained_where_a_missing_term_does():
+    x = torch.full((3,), 0.7, dtype=torch.float64)
+    swish = wrong(lambda x: x * torch.sigmoid(x), lambda g, x: g * torch.sigmoid(x))
+    assert check_gradients(swish, x).diagnosis.code == "missing-term"
+    odd = wrong(square, lambda g, x: 2.2 * g * x)
+    assert check_gradients(odd, x).diagnosis.code == "constant-factor"
+    half = wrong(square, lambda g, x: g * x)
+    assert check_gradients(half, x).diagnosis.code == "constant-factor"
+
+
 def test_right_gradients_that_fit_into_a_coarser_dtype_lose_nothing():
     whole = torch.tensor([1.0, 2.0, -3.0], dtype=torch.float64)
     result = check_gradients(wrong(square, lambda g, x: 4 * g * x), whole)
