@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -64,7 +65,8 @@ def searched(number: int) -> dict[str, Found]:
 
 def page() -> str:
     """The text of the page."""
-    with ProcessPoolExecutor() as pool:
+    # Not forked: the benchmarks may have JAX in the process, whose threads a fork can leave in a deadlock.
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         by_fault = list(pool.map(searched, range(len(PLANTED))))
     results = {planted.name: by_way for planted, by_way in zip(PLANTED, by_fault, strict=True)}
     totals = [sum(by_way[way].times for by_way in results.values()) for way in WAYS]
