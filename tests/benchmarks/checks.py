@@ -321,9 +321,9 @@ def whole_checks(quick: bool) -> Table:
         [Aim("a check over slow mode, from 50 numbers on, the worst case,", 1, max(large))] if large else [],
         [
             Ratio("a check of a right function, over gradcheck's slow mode", over["slow"]),
-            Ratio("the same, over gradcheck's fast mode", over["fast"]),
-            Ratio('the same with mode="full", over slow mode', over["full"]),
-            Ratio('the same with mode="full" and the two methods of slow mode, over it', over["two"]),
+            Ratio("a check of a right function, over gradcheck's fast mode", over["fast"]),
+            Ratio('a check of a right function with mode="full", over slow mode', over["full"]),
+            Ratio('a check with mode="full" by the methods of slow mode alone, over it', over["two"]),
         ],
     )
 
