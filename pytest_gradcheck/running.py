@@ -84,7 +84,7 @@ def pytest_runtest_makereport(
             "xfail": collect.expected_failure(item) if call.when == "call" and report.passed else None,
         }
     if call.excinfo is not None and report.failed:
-        if item.config.get_verbosity() < 2:
+        if item.config.getoption("verbose", 0) < 2:
             terminal.shorten(report, call.excinfo, item.path, marked=marked)
         else:
             terminal.expand(report, call.excinfo.value)
