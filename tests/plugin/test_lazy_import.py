@@ -75,7 +75,6 @@ def test_a_project_without_marked_tests_pays_for_nothing(
 
 #: Writes down, by process, which hooks of the plugin pytest calls after collection, before the session ends.
 WATCHING = """
-import os
 import pytest
 
 called = set()
@@ -92,7 +91,8 @@ def pytest_collection_finish(session):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session):
-    with open(os.environ.get("PYTEST_XDIST_WORKER", "main") + ".txt", "w") as file:
+    worker = getattr(session.config, "workerinput", {})
+    with open(worker.get("workerid", "main") + ".txt", "w") as file:
         print(*sorted(called - {"pytest_sessionfinish"}), file=file)
 """
 
