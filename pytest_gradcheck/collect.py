@@ -12,7 +12,7 @@ import functools
 import inspect
 import unittest
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -256,7 +256,7 @@ def _check_example(
         for key, value in told.items()
     }
     signals: list[BaseException] = []
-    named = all(p.kind in _NAMED for p in arguments.signature.parameters.values())
+    named = _takes_by_name(test, arguments.arguments)
 
     def body(**point: Any) -> Any:
         __tracebackhide__ = True
@@ -289,7 +289,16 @@ def _check_example(
     session.search.look(ask, inputs, session.record)
 
 
-_NAMED = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+def _takes_by_name(test: Function, names: Iterable[str]) -> bool:
+    """Whether the code of the test itself has these parameters by name.
+
+    A signature does not tell: that of a decorator's ``*args`` is the decorated test's.
+    """
+    code = getattr(test, "__code__", None)
+    if code is None:
+        return False
+    own = code.co_varnames[code.co_posonlyargcount : code.co_argcount + code.co_kwonlyargcount]
+    return set(names) <= set(own)
 
 
 def _told(session: Session, test: Function, domains: dict[str, Any]) -> tuple[dict[str, Any], Settings]:

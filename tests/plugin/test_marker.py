@@ -380,3 +380,33 @@ def test_marked_tests_in_worker_processes(project: Any) -> None:
     result = project.run(workers=2)
     result.assert_outcomes(passed=3, failed=1)
     result.stdout.fnmatch_lines(["wrong gradient: test_wrong"])
+
+
+@pytest.mark.parametrize("decorated", ["by_position", "by_anything"])
+def test_a_decorated_body_is_called_as_its_own_code_allows(project: Any, decorated: str) -> None:
+    """The signature is the decorated function's, and no parameter of the wrapper has a name of it."""
+    project.write(
+        test_it=f"""
+        import functools
+
+        def by_position(test):
+            @functools.wraps(test)
+            def wrapper(*args):
+                return test(*args)
+            return wrapper
+
+        def by_anything(test):
+            @functools.wraps(test)
+            def wrapper(*args, **kwargs):
+                return test(*args, **kwargs)
+            return wrapper
+
+        @pytest.mark.gradcheck(x=vectors, y=vectors)
+        @{decorated}
+        def test_product(x, y):
+            return (x * y).sum()
+        """
+    )
+    result = project.run()
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["1 check: 1 pass"])
