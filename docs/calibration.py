@@ -22,8 +22,8 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT)
 
 from docs.written import write_or_check  # noqa: E402  found by the path above
-from pytest_gradcheck.core.jacobian import Function, Jacobian  # noqa: E402  found by the path above
-from pytest_gradcheck.core.problem import Problem  # noqa: E402  as above
+from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian  # noqa: E402  found by the path above
+from pytest_gradcheck.function.problem import Problem  # noqa: E402  as above
 
 SEED = 2026
 """The drawn points are those of this seed, by which no constant was chosen."""

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_gradcheck.core.check import assert_gradients, check_gradients
-    from pytest_gradcheck.core.errors import InvalidArgument
     from pytest_gradcheck.core.results import CheckResult, GradientMismatch, MethodResult, Verdict
-    from pytest_gradcheck.fixtures import Session
+    from pytest_gradcheck.errors import InvalidArgument
+    from pytest_gradcheck.plugin.fixtures import Session
     from pytest_gradcheck.strategies import (
         arrays,
         broadcastable,
@@ -60,7 +60,7 @@ __all__ = [
 _HOMES = {
     "CheckResult": "core.results",
     "GradientMismatch": "core.results",
-    "InvalidArgument": "core.errors",
+    "InvalidArgument": "errors",
     "MethodResult": "core.results",
     "Verdict": "core.results",
     "assert_gradients": "core.check",

@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pytest_gradcheck import baseline, flags, gate, merging, options, reading, reports
-from pytest_gradcheck.core.errors import InvalidArgument
+from pytest_gradcheck import reports
+from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.plugin import flags, settings
+from pytest_gradcheck.records import baseline, gate, load, merge
 from pytest_gradcheck.reports import terminal
 from pytest_gradcheck.reports.ranking import headline
 
@@ -97,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _show(wish: argparse.Namespace) -> Said:
-    report = reading.read(wish.report, "REPORT")
+    report = load.read(wish.report, "REPORT")
     if wish.output is None:
         return Said(terminal.whole_report(report))
     _write(wish.output, report)
@@ -105,16 +107,16 @@ def _show(wish: argparse.Namespace) -> Said:
 
 
 def _merge(wish: argparse.Namespace) -> Said:
-    fail_under = None if wish.fail_under is None else options.parse_percent(wish.fail_under, "--fail-under")
+    fail_under = None if wish.fail_under is None else settings.parse_percent(wish.fail_under, "--fail-under")
     at_most = (
         None
         if wish.max_inconclusive is None
-        else options.parse_count(wish.max_inconclusive, "--max-inconclusive")
+        else settings.parse_count(wish.max_inconclusive, "--max-inconclusive")
     )
     covered = {}
     if wish.cov_fail_under is not None:
-        covered = options.parse_percent_by_way(wish.cov_fail_under, "--cov-fail-under")
-    merged = merging.merge([reading.read(path, "REPORT") for path in wish.reports])
+        covered = settings.parse_percent_by_way(wish.cov_fail_under, "--cov-fail-under")
+    merged = merge.merge([load.read(path, "REPORT") for path in wish.reports])
     if covered and not merged["coverage"]:
         raise InvalidArgument(
             "--cov-fail-under", "reports without coverage", "write them with --gradcheck-cov=PACKAGE"
@@ -132,9 +134,9 @@ def _merge(wish: argparse.Namespace) -> Said:
 
 
 def _compare(wish: argparse.Namespace) -> Said:
-    factor = options.parse_factor(wish.factor, "--factor")
+    factor = settings.parse_factor(wish.factor, "--factor")
     old = baseline.read(wish.old, "OLD")
-    new = reading.read(wish.new, "NEW")
+    new = load.read(wish.new, "NEW")
     broken = gate.against_baseline(new["checks"], old, factor=factor)
     if broken:
         return Said([], broken)
@@ -144,8 +146,8 @@ def _compare(wish: argparse.Namespace) -> Said:
 
 
 def _write(text: str, report: Mapping[str, Any]) -> None:
-    target = options.parse_report(text, "--output", Path.cwd())
-    options.check_paths([target.path], "--output")
+    target = settings.parse_report(text, "--output", Path.cwd())
+    settings.check_paths([target.path], "--output")
     try:
         reports.write_report(target.format, target.path, report)
     except OSError as error:

@@ -5,7 +5,7 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_gradcheck import draws
+from pytest_gradcheck.plugin import reproducible_draws
 
 pytest_plugins = ["pytester"]
 
@@ -17,5 +17,5 @@ collect_ignore = ["downstream"]
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """Let derandomized tests of ours meet the same examples in every process, marked or not."""
     searched = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
-    with draws.by_seed_alone() if searched else contextlib.nullcontext():
+    with reproducible_draws.by_seed_alone() if searched else contextlib.nullcontext():
         yield

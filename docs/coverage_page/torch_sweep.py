@@ -15,8 +15,8 @@ from torch.testing._internal.common_methods_invocations import op_db
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import reference_engine as engine
-from pytest_gradcheck.lowering import Lowered, LoweringError, lower, tree
-from pytest_gradcheck.methods.torch_disturbed import SCALE, Disturbed
+from pytest_gradcheck.frameworks.torch.lowering import Lowered, LoweringError, lower, tree
+from pytest_gradcheck.frameworks.torch.perturbed import SCALE, Disturbed
 
 __all__ = ["OPERATORS", "Draws", "Finding", "Outcome", "outcome"]
 

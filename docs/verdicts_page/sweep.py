@@ -15,7 +15,7 @@ import torch
 
 from docs.coverage_page.torch_sweep import OPERATORS, Draws
 from pytest_gradcheck import InvalidArgument, check_gradients
-from pytest_gradcheck.lowering import tree
+from pytest_gradcheck.frameworks.torch.lowering import tree
 from pytest_gradcheck.testing import FAULTS as NAMED
 from pytest_gradcheck.testing import corrupt
 

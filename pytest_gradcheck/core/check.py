@@ -11,15 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from pytest_gradcheck.core.arguments import OPTION_NAMES, Options, validate_options
-from pytest_gradcheck.core.call import Dialect
-from pytest_gradcheck.core.compare import Tolerance
-from pytest_gradcheck.core.decision import Decision
-from pytest_gradcheck.core.errors import InvalidArgument
-from pytest_gradcheck.core.method_names import DEFAULT_METHODS
+from pytest_gradcheck.core.decide import Decision
+from pytest_gradcheck.core.evidence.compare import Tolerance
+from pytest_gradcheck.core.options import OPTION_NAMES, Options, validate_options
 from pytest_gradcheck.core.orders import FirstOrder, SecondOrder
-from pytest_gradcheck.core.problem import Problem
-from pytest_gradcheck.core.random_states import kept_random_states
 from pytest_gradcheck.core.results import (
     CheckResult,
     GradientMismatch,
@@ -27,8 +22,13 @@ from pytest_gradcheck.core.results import (
     NotChecked,
     Verdict,
 )
-from pytest_gradcheck.core.values import EPS64
-from pytest_gradcheck.methods.registered import Rule, watched
+from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.frameworks.leaves import EPS64
+from pytest_gradcheck.function.call import Dialect
+from pytest_gradcheck.function.problem import Problem
+from pytest_gradcheck.function.random_states import kept_random_states
+from pytest_gradcheck.methods.names import DEFAULT_METHODS
+from pytest_gradcheck.methods.registered_gradients import Rule, watched
 
 __all__ = ["OPTION_NAMES", "assert_gradients", "check_gradients", "validate_options"]
 
@@ -158,7 +158,7 @@ def check_in_test(
 
 
 def _draw(decision: Decision, result: CheckResult) -> dict[str, Any]:
-    from pytest_gradcheck.core.figures import figures
+    from pytest_gradcheck.core.report.figures import figures
 
     with kept_random_states(), np.errstate(all="ignore"):
         return figures(decision, result.culprit, result.evaluations)
@@ -243,9 +243,10 @@ def _with_functions(result: CheckResult, first: FirstOrder, last: Decision) -> C
     pullback = first.pullbacks.get("torch")
     if first.options.brief or pullback is None or first.problem.dialect is not Dialect.TORCH:
         return result
-    from pytest_gradcheck.methods import torch, torch_functions
+    from pytest_gradcheck.frameworks.torch import functions as torch_functions
+    from pytest_gradcheck.frameworks.torch import pullback as torch_method
 
-    assert isinstance(pullback, torch.TorchPullback)
+    assert isinstance(pullback, torch_method.TorchPullback)
     double = last is not first and "torch" in last.pullbacks
     found = torch_functions.in_graph(pullback, double=double)
     return (

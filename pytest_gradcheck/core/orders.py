@@ -10,18 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from pytest_gradcheck.core import causes, properties
-from pytest_gradcheck.core.arguments import Options
-from pytest_gradcheck.core.call import Dialect
-from pytest_gradcheck.core.decision import Decision
-from pytest_gradcheck.core.diagnose import VAGUE, is_odd_multiple
-from pytest_gradcheck.core.errors import InvalidArgument, Unavailable
-from pytest_gradcheck.core.findings import Finding
-from pytest_gradcheck.core.inspection import random_cotangents
-from pytest_gradcheck.core.jacobian import Function, one_by_one
-from pytest_gradcheck.core.layout import Vector
-from pytest_gradcheck.core.method_names import DIFFERENCE_METHODS, METHOD_NAMES
-from pytest_gradcheck.core.problem import Problem
+from pytest_gradcheck.core.decide import Decision
+from pytest_gradcheck.core.diagnosis import causes, properties
+from pytest_gradcheck.core.diagnosis.values import VAGUE, is_odd_multiple
+from pytest_gradcheck.core.evidence.jacobian import Function, one_by_one
+from pytest_gradcheck.core.evidence.rounding import RUNS, Runs, nudged
+from pytest_gradcheck.core.evidence.survey import random_cotangents
+from pytest_gradcheck.core.evidence.table import Table
+from pytest_gradcheck.core.options import Options
 from pytest_gradcheck.core.results import (
     CheckResult,
     Diagnosis,
@@ -29,11 +25,16 @@ from pytest_gradcheck.core.results import (
     Status,
     Verdict,
 )
-from pytest_gradcheck.core.rounding import RUNS, Runs, nudged
-from pytest_gradcheck.core.table import Table
-from pytest_gradcheck.core.values import EPS64
-from pytest_gradcheck.methods import complex_step, reference, torch, user
+from pytest_gradcheck.core.verdict import Finding
+from pytest_gradcheck.errors import InvalidArgument, Unavailable
+from pytest_gradcheck.frameworks.flat import Vector
+from pytest_gradcheck.frameworks.leaves import EPS64
+from pytest_gradcheck.frameworks.torch import pullback as torch_method
+from pytest_gradcheck.function.call import Dialect
+from pytest_gradcheck.function.problem import Problem
+from pytest_gradcheck.methods import complex_step, reference, user
 from pytest_gradcheck.methods.base import Matrix, Pullback, patience
+from pytest_gradcheck.methods.names import DIFFERENCE_METHODS, METHOD_NAMES
 
 #: By how much operations are disturbed where a rounding of float32 is too much: some roundings of float64.
 LITTLE = 2.0**-48
@@ -51,9 +52,9 @@ class Explained(Decision):
     def has_own_backwards(self) -> bool:
         """Whether there is one in the graph; see `Decision.has_own_backwards`."""
         pullback = self.pullbacks.get("torch")
-        if not isinstance(pullback, torch.TorchPullback):
+        if not isinstance(pullback, torch_method.TorchPullback):
             return False
-        from pytest_gradcheck.methods.torch_functions import in_graph
+        from pytest_gradcheck.frameworks.torch.functions import in_graph
 
         return bool(in_graph(pullback))
 
@@ -158,7 +159,7 @@ class FirstOrder(Explained):
         if name == "user":
             return user.prepare(problem, self.options.gradient, self.options.vjp)
         if name == "torch":
-            return torch.prepare(problem)
+            return torch_method.prepare(problem)
         if name == "complex_step":
             return complex_step.prepare(problem)
         if self.blind:
@@ -168,14 +169,14 @@ class FirstOrder(Explained):
     def look_around(self, name: str, pullback: Pullback) -> None:
         """See what holds of torch's run beside its gradient; see `Decision.look_around`."""
         if self._on_trial(pullback):
-            assert isinstance(pullback, torch.TorchPullback)
+            assert isinstance(pullback, torch_method.TorchPullback)
             # A dtype or device on which a trial itself cannot work says nothing of the backward.
             with contextlib.suppress(Exception):
                 found = properties.of_run(self.problem, pullback)
                 self.properties = properties.merged(self.properties, found)
 
     def _on_trial(self, pullback: Pullback | None) -> bool:
-        return self.problem.dialect is Dialect.TORCH and isinstance(pullback, torch.TorchPullback)
+        return self.problem.dialect is Dialect.TORCH and isinstance(pullback, torch_method.TorchPullback)
 
     def _of_any_cotangent(self, result: CheckResult) -> CheckResult:
         """See whether a vjp by hand is linear: for the cotangents of single outputs it may be right."""
@@ -200,7 +201,7 @@ class FirstOrder(Explained):
             self.options.brief or result.culprit != "torch" or properties.violation(self.properties)
         ):
             return result
-        assert isinstance(pullback, torch.TorchPullback)
+        assert isinstance(pullback, torch_method.TorchPullback)
         start = time.perf_counter()
         with contextlib.suppress(Exception):
             found = properties.of_ways(self.problem, pullback, lambda: self.torch_in_double)
@@ -219,7 +220,7 @@ class FirstOrder(Explained):
         pullback = self.pullbacks[culprit]
         if culprit == "user":
             return user.prepare(self.problem, self.options.gradient, self.options.vjp, at=vector)
-        assert isinstance(pullback, torch.TorchPullback)
+        assert isinstance(pullback, torch_method.TorchPullback)
         return pullback.moved(vector)
 
     def in_double(self) -> Pullback | None:
@@ -293,7 +294,7 @@ class FirstOrder(Explained):
                 return None
             moves = [functools.partial(nudged, k=k) for k in range(count)]
             most = patience(fine.operations())
-            return Runs(fine, [torch.prepare(problem, "single", move, most) for move in moves])
+            return Runs(fine, [torch_method.prepare(problem, "single", move, most) for move in moves])
         except Exception:
             # A function that runs in one precision alone keeps the estimate.
             return None
@@ -320,12 +321,12 @@ class FirstOrder(Explained):
         return finer, self._disturbed(RUNS, backward=False)
 
     @functools.cached_property
-    def torch_in_double(self) -> torch.TorchPullback | None:
+    def torch_in_double(self) -> torch_method.TorchPullback | None:
         """Torch's gradient in float64, or None where the function does not run in it."""
         on_trial = self.pullbacks.get("torch")
-        if not isinstance(on_trial, torch.TorchPullback) or on_trial.eps <= EPS64:
-            return on_trial if isinstance(on_trial, torch.TorchPullback) else None
-        return torch.prepare(self.problem, "double") if self.problem.double else None
+        if not isinstance(on_trial, torch_method.TorchPullback) or on_trial.eps <= EPS64:
+            return on_trial if isinstance(on_trial, torch_method.TorchPullback) else None
+        return torch_method.prepare(self.problem, "double") if self.problem.double else None
 
 
 class SecondOrder(Explained):

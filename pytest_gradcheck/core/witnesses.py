@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pytest_gradcheck.core.compare import vote
-from pytest_gradcheck.core.jacobian import Jacobian
-from pytest_gradcheck.core.method_names import DIFFERENCE_METHODS
-from pytest_gradcheck.core.table import Table
+from pytest_gradcheck.core.evidence.compare import vote
+from pytest_gradcheck.core.evidence.jacobian import Jacobian
+from pytest_gradcheck.core.evidence.table import Table
+from pytest_gradcheck.methods.names import DIFFERENCE_METHODS
 
 STANDS_ALONE = "its gradient stands alone against the others, which agree"
 

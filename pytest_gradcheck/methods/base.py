@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pytest_gradcheck.core.layout import Layout, Vector
+from pytest_gradcheck.frameworks.flat import Layout, Vector
 
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from pytest_gradcheck.core.call import Dialect
-from pytest_gradcheck.core.errors import Unavailable
-from pytest_gradcheck.core.layout import Vector
-from pytest_gradcheck.core.problem import Problem
-from pytest_gradcheck.core.values import EPS64, like
+from pytest_gradcheck.errors import Unavailable
+from pytest_gradcheck.frameworks.flat import Vector
+from pytest_gradcheck.frameworks.leaves import EPS64, like
+from pytest_gradcheck.function.call import Dialect
+from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.methods.base import Program, Pullback
 
 #: Relative to each input: far below the roundoff of its square, far above what underflows.

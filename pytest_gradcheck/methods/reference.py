@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 import reference_engine
-from pytest_gradcheck.core.call import Dialect
-from pytest_gradcheck.core.errors import Unavailable
-from pytest_gradcheck.core.layout import Vector
-from pytest_gradcheck.core.problem import Problem
-from pytest_gradcheck.core.values import EPS32, EPS64
+from pytest_gradcheck.errors import Unavailable
+from pytest_gradcheck.frameworks.flat import Vector
+from pytest_gradcheck.frameworks.leaves import EPS32, EPS64
+from pytest_gradcheck.function.call import Dialect
+from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.methods.base import Program, Pullback, gradient_layouts, patience
 from reference_engine.contexts import at_most
 from reference_engine.graph import ancestors
@@ -50,8 +50,8 @@ SINGULAR = 1e95
 
 
 def _lowered(problem: Problem, hold_stops: bool) -> tuple[Program, list[tuple[str, str]], Callable[[], str]]:
-    from pytest_gradcheck import lowering
-    from pytest_gradcheck.methods.torch import as_tensor
+    from pytest_gradcheck.frameworks.torch import lowering
+    from pytest_gradcheck.frameworks.torch.pullback import as_tensor
 
     def call(*leaves: Any) -> list[Any]:
         return [as_tensor(out) for out in problem.call(leaves, double=problem.double)]

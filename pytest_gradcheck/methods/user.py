@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from pytest_gradcheck.core.errors import InvalidArgument, Unavailable
-from pytest_gradcheck.core.layout import Leaf, Vector
-from pytest_gradcheck.core.problem import Problem
-from pytest_gradcheck.core.values import to_numpy
+from pytest_gradcheck.errors import InvalidArgument, Unavailable
+from pytest_gradcheck.frameworks.flat import Leaf, Vector
+from pytest_gradcheck.frameworks.leaves import to_numpy
+from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.methods.base import Program, Pullback
 
 

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from pytest_gradcheck.aggregate import Record, margin, seconds
+from pytest_gradcheck.plugin.search import Stopped
+from pytest_gradcheck.records.aggregate import Record, margin, seconds
 from pytest_gradcheck.reports.ranking import headline, standing, worst_first
 from pytest_gradcheck.reports.terminal import coverage_lines
-from pytest_gradcheck.search import Stopped
 
 #: What pytest-html shows where a test has printed nothing and not failed.
 NOTHING = "No log output captured."

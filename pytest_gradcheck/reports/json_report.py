@@ -11,7 +11,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_gradcheck.aggregate import plain_data, summarise
+from pytest_gradcheck.records.aggregate import plain_data, summarise
 
 FORMAT = "pytest-gradcheck"
 VERSION = 1

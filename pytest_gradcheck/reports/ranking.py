@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pytest_gradcheck.aggregate import Record, margin
+from pytest_gradcheck.records.aggregate import Record, margin
 
 _ORDER = {"fail": 0, "inconclusive": 2, "pass": 3}
 

@@ -12,7 +12,7 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_gradcheck.aggregate import Record, margin, plain_data
+from pytest_gradcheck.records.aggregate import Record, margin, plain_data
 from pytest_gradcheck.reports.ranking import standing, worst_first
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from pytest_gradcheck.aggregate import backward_place, called, margin, seconds
-from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.results import CheckResult, GradientMismatch
+from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.plugin.search import Stopped
+from pytest_gradcheck.records.aggregate import backward_place, called, margin, seconds
 from pytest_gradcheck.reports.ranking import headline, worst_first
-from pytest_gradcheck.search import Stopped
 
 #: A message that is longer than this is not read.
 MAX_LINES = 25

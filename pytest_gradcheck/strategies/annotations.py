@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from pytest_gradcheck.core.errors import InvalidArgument
+from pytest_gradcheck.errors import InvalidArgument
 from pytest_gradcheck.strategies.dtypes import COMPONENTS
 from pytest_gradcheck.strategies.points import arrays, scalars, tensors
 from pytest_gradcheck.strategies.sizes import symbolic

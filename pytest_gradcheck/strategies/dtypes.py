@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_gradcheck.core.errors import InvalidArgument
+from pytest_gradcheck.errors import InvalidArgument
 
 #: Real dtype of each component, by dtype name. All of their values are exact in float64.
 COMPONENTS = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from pytest_gradcheck.core.errors import InvalidArgument
+from pytest_gradcheck.errors import InvalidArgument
 from pytest_gradcheck.strategies.points import Bounded, Point, require_torch
 from pytest_gradcheck.strategies.values import draw_kind
 

@@ -10,8 +10,12 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pytest_gradcheck.core.errors import InvalidArgument
-from pytest_gradcheck.strategies.arguments import (
+from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.strategies.dtypes import COMPONENTS, NUMPY_NAMES, TORCH_NAMES
+from pytest_gradcheck.strategies.layouts import NUMPY_LAYOUTS, TORCH_LAYOUTS, laid_out, tensor_laid_out
+from pytest_gradcheck.strategies.sizes import Shape, ShapeLike, checked_shape, drawn_shape
+from pytest_gradcheck.strategies.tables import Range, distinct
+from pytest_gradcheck.strategies.validation import (
     Bounds,
     call_text,
     checked_dtypes,
@@ -20,10 +24,6 @@ from pytest_gradcheck.strategies.arguments import (
     checked_layout,
     checked_special,
 )
-from pytest_gradcheck.strategies.dtypes import COMPONENTS, NUMPY_NAMES, TORCH_NAMES
-from pytest_gradcheck.strategies.layouts import NUMPY_LAYOUTS, TORCH_LAYOUTS, laid_out, tensor_laid_out
-from pytest_gradcheck.strategies.sizes import Shape, ShapeLike, checked_shape, drawn_shape
-from pytest_gradcheck.strategies.tables import Range, distinct
 from pytest_gradcheck.strategies.values import Recipe, draw_from, draw_recipe, draw_values
 
 if TYPE_CHECKING:

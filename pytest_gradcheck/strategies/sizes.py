@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from pytest_gradcheck.core.errors import InvalidArgument
+from pytest_gradcheck.errors import InvalidArgument
 
 Shape = tuple[int, ...]
 ShapeLike = int | str | Sequence[int] | st.SearchStrategy[Shape] | None

@@ -11,12 +11,12 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pytest_gradcheck.core.errors import InvalidArgument
-from pytest_gradcheck.strategies.arguments import Bounds, call_with, checked_dtypes, checked_number
+from pytest_gradcheck.errors import InvalidArgument
 from pytest_gradcheck.strategies.dtypes import COMPONENTS, NUMPY_NAMES, TORCH_NAMES, rounded
 from pytest_gradcheck.strategies.points import Bounded, require_torch
 from pytest_gradcheck.strategies.sizes import Shape, ShapeLike, checked_shape, drawn_shape
 from pytest_gradcheck.strategies.tables import Range
+from pytest_gradcheck.strategies.validation import Bounds, call_with, checked_dtypes, checked_number
 from pytest_gradcheck.strategies.values import (
     SPECIAL,
     Values,

@@ -13,11 +13,11 @@ import torch
 from torch.autograd.gradcheck import GradcheckError, _get_numerical_jacobian
 
 from pytest_gradcheck import check_gradients
-from pytest_gradcheck.core.arguments import Options
-from pytest_gradcheck.core.compare import Tolerance
-from pytest_gradcheck.core.jacobian import Jacobian
+from pytest_gradcheck.core.evidence.compare import Tolerance
+from pytest_gradcheck.core.evidence.jacobian import Jacobian
+from pytest_gradcheck.core.options import Options
 from pytest_gradcheck.core.orders import FirstOrder
-from pytest_gradcheck.core.problem import Problem
+from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.testing import corrupt
 from tests.benchmarks import timing
 from tests.benchmarks.tables import Aim, Ratio, Table, figures

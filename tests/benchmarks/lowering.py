@@ -14,7 +14,7 @@ import torch
 
 import reference_engine
 from pytest_gradcheck import check_gradients
-from pytest_gradcheck.lowering import Lowered, lower, tree
+from pytest_gradcheck.frameworks.torch.lowering import Lowered, lower, tree
 from tests.benchmarks import timing
 from tests.benchmarks.tables import Aim, Ratio, Table, figures
 from tests.lowering.lowering_models import MODELS, Model

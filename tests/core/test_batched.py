@@ -13,19 +13,19 @@ from torch import nn
 from torch.nn import functional
 
 from pytest_gradcheck import check_gradients
-from pytest_gradcheck.core import batched
-from pytest_gradcheck.core.arguments import Options
-from pytest_gradcheck.core.compare import Tolerance
-from pytest_gradcheck.core.jacobian import Jacobian
-from pytest_gradcheck.core.looks import clear_case, fill
+from pytest_gradcheck.core.evidence.allowances import MEASURED_GRAIN
+from pytest_gradcheck.core.evidence.compare import Tolerance
+from pytest_gradcheck.core.evidence.jacobian import Jacobian
+from pytest_gradcheck.core.evidence.looks import clear_case, fill
+from pytest_gradcheck.core.options import Options
 from pytest_gradcheck.core.orders import FirstOrder
-from pytest_gradcheck.core.problem import Problem
-from pytest_gradcheck.core.values import EPS64
-from pytest_gradcheck.core.weighing import MEASURED_GRAIN
+from pytest_gradcheck.frameworks.leaves import EPS64
+from pytest_gradcheck.frameworks.torch import batched
+from pytest_gradcheck.frameworks.torch.pullback import prepare
+from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.methods import reference
 from pytest_gradcheck.methods.base import Estimate
-from pytest_gradcheck.methods.finite_difference import QUICK
-from pytest_gradcheck.methods.torch import prepare
+from pytest_gradcheck.methods.differences import QUICK
 from pytest_gradcheck.testing import corrupt
 
 

@@ -19,7 +19,7 @@ from docs.diagnoses_page.faults import (
     wrong,
 )
 from pytest_gradcheck import check_gradients
-from pytest_gradcheck.core.causes import lost_precision, of_error
+from pytest_gradcheck.core.diagnosis.causes import lost_precision, of_error
 
 
 @pytest.mark.parametrize("fault", [*VALUES, *CAUSES, *RAISES, *SECOND, *BY_HAND], ids=lambda f: f.what)

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_gradcheck import check_gradients
-from pytest_gradcheck.aggregate import plain_data
 from pytest_gradcheck.core.check import check_in_test
-from pytest_gradcheck.core.figures import WINDOW
+from pytest_gradcheck.core.report.figures import WINDOW
+from pytest_gradcheck.records.aggregate import plain_data
 from pytest_gradcheck.testing import corrupt
 
 
@@ -126,7 +126,7 @@ def opaque(x: Any) -> Any:
 def test_a_function_that_may_be_slow_is_called_no_more_often_than_the_check_did(
     monkeypatch: pytest.MonkeyPatch, fn: Any, size: float, entries: int
 ) -> None:
-    monkeypatch.setattr("pytest_gradcheck.core.figures.CHEAP", 1000)
+    monkeypatch.setattr("pytest_gradcheck.core.report.figures.CHEAP", 1000)
     calls = 0
 
     def counted(x: Any) -> Any:

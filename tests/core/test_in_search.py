@@ -12,8 +12,9 @@ from test_hard_functions import ALL as RIGHT
 from test_wrong_functions import ALL as WRONG
 from test_wrong_functions import HAND
 
-from pytest_gradcheck.core import decision, rounding
+from pytest_gradcheck.core import decide
 from pytest_gradcheck.core.check import check_gradients, check_in_test
+from pytest_gradcheck.core.evidence import rounding
 from pytest_gradcheck.testing import corrupt
 
 CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
@@ -64,7 +65,7 @@ def test_rounding_is_measured_only_where_the_long_ladder_leaves_doubt(
 ) -> None:
     """The steps of a short one are those of the large entries, within which the others bend."""
     measured: list[Any] = []
-    monkeypatch.setattr(decision, "measure", lambda *given: measured.append(given))
+    monkeypatch.setattr(decide, "measure", lambda *given: measured.append(given))
     point = torch.tensor([[4.0, 3e6, 1e3, -7e2], [-1.0, 3e2, -7e8, 7e6], [0.0, 1e-8, 1.0, 2.0]], dtype=dtype)
 
     assert check_gradients(torch.nn.functional.gelu, point).verdict == "pass"

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pytest_gradcheck.core.literal import to_source
+from pytest_gradcheck.core.report.source import to_source
 
 # The names that pasted source finds, beside the user's own classes.
 NAMES = {"np": np, "torch": torch, "inf": inf, "nan": nan}
@@ -239,7 +239,7 @@ def test_torch_is_not_imported() -> None:
     code = """
 import sys
 import numpy as np
-from pytest_gradcheck.core.literal import to_source
+from pytest_gradcheck.core.report.source import to_source
 to_source([np.zeros(3), 1.0, object()])
 assert "torch" not in sys.modules
 """

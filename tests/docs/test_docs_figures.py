@@ -82,31 +82,34 @@ KNOWN = [
     Known("CHANGELOG.md", "-0.0, ties", ARITHMETIC),
     Known("CHANGELOG.md", "zeroed or 1 % off", HELD, ("tests/core/test_location.py", '"1 % off"')),
     Known(
-        "CHANGELOG.md", "up to 128 inputs", SETTING, ("pytest_gradcheck/core/locate.py", "ENTRYWISE = 128")
+        "CHANGELOG.md",
+        "up to 128 inputs",
+        SETTING,
+        ("pytest_gradcheck/core/evidence/locate.py", "ENTRYWISE = 128"),
     ),
     Known(
         "docs/architecture.md",
         "Up to 256 inputs",
         SETTING,
-        ("pytest_gradcheck/core/inspection.py", "CLEAR = 256"),
+        ("pytest_gradcheck/core/evidence/survey.py", "CLEAR = 256"),
     ),
     Known(
         "docs/architecture.md",
         "most 128 inputs",
         SETTING,
-        ("pytest_gradcheck/core/locate.py", "ENTRYWISE = 128"),
+        ("pytest_gradcheck/core/evidence/locate.py", "ENTRYWISE = 128"),
     ),
     Known(
         "docs/architecture.md",
         "within 16 of its own measured bars and within 64\n  roundings",
         SETTING,
-        ("pytest_gradcheck/core/weighing.py", "NOISE_BARS, NOISE_ROUNDINGS = 16.0, 64.0"),
+        ("pytest_gradcheck/core/evidence/allowances.py", "NOISE_BARS, NOISE_ROUNDINGS = 16.0, 64.0"),
     ),
     Known(
         "docs/architecture.md",
         "it is 64 roundings",
         SETTING,
-        ("pytest_gradcheck/core/weighing.py", "SATURATED_ROUNDINGS = 64.0"),
+        ("pytest_gradcheck/core/evidence/allowances.py", "SATURATED_ROUNDINGS = 64.0"),
     ),
     Known("docs/architecture.md", "at 30 (in float32 at 10)", ARITHMETIC),
     Known("docs/architecture.md", "Parker 1997", YEAR),
@@ -133,29 +136,42 @@ KNOWN = [
     Known("docs/howto/hard_inputs.md", "one of 10,000 entries", "a size; the benchmarks have its time"),
     Known("docs/reference/properties.md", "two times", ARITHMETIC),
     Known(
-        "docs/reference/pytest.md", "10 if not said", SETTING, ("pytest_gradcheck/flags.py", "FACTOR = 10.0")
+        "docs/reference/pytest.md",
+        "10 if not said",
+        SETTING,
+        ("pytest_gradcheck/plugin/flags.py", "FACTOR = 10.0"),
     ),
     Known(
         "docs/reference/pytest.md",
         "at most 20 |",
         SETTING,
-        ("pytest_gradcheck/collect.py", "_QUICK_EXAMPLES = 20"),
+        ("pytest_gradcheck/plugin/collect.py", "_QUICK_EXAMPLES = 20"),
     ),
     Known("docs/reference/pytest.md", "100 unless told otherwise", "Hypothesis's own"),
     Known(
         "docs/reference/pytest.md",
         "5 times as many",
         SETTING,
-        ("pytest_gradcheck/collect.py", "_THOROUGH_FACTOR = 5"),
+        ("pytest_gradcheck/plugin/collect.py", "_THOROUGH_FACTOR = 5"),
     ),
     Known(
         "docs/reference/pytest.md",
         "at most 128",
         SETTING,
-        ("pytest_gradcheck/core/locate.py", "ENTRYWISE = 128"),
+        ("pytest_gradcheck/core/evidence/locate.py", "ENTRYWISE = 128"),
     ),
-    Known("docs/reference/pytest.md", "up to 0.01\n", SETTING, ("pytest_gradcheck/gate.py", "NEAR = 0.01")),
-    Known("docs/reference/pytest.md", "count as 0.01", SETTING, ("pytest_gradcheck/gate.py", "NEAR = 0.01")),
+    Known(
+        "docs/reference/pytest.md",
+        "up to 0.01\n",
+        SETTING,
+        ("pytest_gradcheck/records/gate.py", "NEAR = 0.01"),
+    ),
+    Known(
+        "docs/reference/pytest.md",
+        "count as 0.01",
+        SETTING,
+        ("pytest_gradcheck/records/gate.py", "NEAR = 0.01"),
+    ),
 ]
 
 

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from lowering_gradients import cotangents, differentiable, engine_gradients  # noqa: E402  # after the skip
 
-from pytest_gradcheck.lowering import Lowered, lower  # noqa: E402  # the same
+from pytest_gradcheck.frameworks.torch.lowering import Lowered, lower  # noqa: E402  # the same
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def agree() -> Callable[..., Lowered]:
         torch.set_rng_state(state)
         result = fn(*(inputs if args is None else args))
         outputs = lowered.trace.outputs()
-        from pytest_gradcheck.lowering.tree import tensors
+        from pytest_gradcheck.frameworks.torch.lowering.tree import tensors
 
         expected = tensors(result)
         assert len(expected) == len(outputs)

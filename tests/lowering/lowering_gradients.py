@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import reference_engine as engine
-from pytest_gradcheck.lowering import Lowered
+from pytest_gradcheck.frameworks.torch.lowering import Lowered
 
 __all__ = ["cotangents", "differentiable", "engine_gradients"]
 

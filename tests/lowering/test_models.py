@@ -16,7 +16,7 @@ from torch.nn import functional as F  # noqa: E402, N812  # the same; everybody'
 
 import reference_engine as engine  # noqa: E402  # the same
 from pytest_gradcheck import check_gradients  # noqa: E402  # the same
-from pytest_gradcheck.lowering import lower, tree  # noqa: E402  # the same
+from pytest_gradcheck.frameworks.torch.lowering import lower, tree  # noqa: E402  # the same
 
 LAYERS: dict[str, Any] = {
     "rnn cell": lambda: (nn.RNNCell(3, 4), rand(2, 3)),

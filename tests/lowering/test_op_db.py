@@ -18,7 +18,7 @@ pytest.importorskip("expecttest", reason="torch's testing modules import it")
 
 from docs import torch_coverage  # noqa: E402  # after the skips
 from docs.coverage_page import torch_part, torch_reasons, torch_sweep  # noqa: E402  # the same
-from pytest_gradcheck.lowering import registry  # noqa: E402  # the same
+from pytest_gradcheck.frameworks.torch.lowering import registry  # noqa: E402  # the same
 
 PAGE = torch_coverage.PAGE.read_text(encoding="utf-8")
 ROWS = {row.name: row for row in torch_part.rows_of(PAGE)}

@@ -15,7 +15,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import reference_engine as engine  # noqa: E402  # after the skip where torch is missing
-from pytest_gradcheck.lowering import (  # noqa: E402  # the same
+from pytest_gradcheck.frameworks.torch.lowering import (  # noqa: E402  # the same
     LoweringError,
     first_divergence,
     lower,
@@ -247,7 +247,7 @@ def data_of_another(x: Any) -> Any:
 def test_memory_that_is_resized_or_exchanged_is_followed(fn: Any) -> None:
     lowered = lower(fn, [rand(6)])
     elsewhere = rand(6)
-    from pytest_gradcheck.lowering.tree import tensors
+    from pytest_gradcheck.frameworks.torch.lowering.tree import tensors
 
     for value, want in zip(lowered(elsewhere.numpy()), tensors(fn(elsewhere)), strict=True):
         np.testing.assert_allclose(value, want.numpy(), rtol=1e-12, strict=True)

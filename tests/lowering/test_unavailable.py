@@ -12,7 +12,7 @@ from pytest_gradcheck import CheckResult, check_gradients
 
 torch = pytest.importorskip("torch")
 
-from pytest_gradcheck.lowering import register, unregister  # noqa: E402  # after the skip
+from pytest_gradcheck.frameworks.torch.lowering import register, unregister  # noqa: E402  # after the skip
 
 
 def check(

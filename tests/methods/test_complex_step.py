@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pytest_gradcheck import check_gradients
-from pytest_gradcheck.core.problem import Problem
+from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.methods import complex_step
 
 METHODS = ("complex_step", "central")

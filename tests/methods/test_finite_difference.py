@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_gradcheck.core.jacobian import combined
-from pytest_gradcheck.core.values import EPS64
-from pytest_gradcheck.methods.finite_difference import QUICK, THOROUGH, Lines, textbook
+from pytest_gradcheck.core.evidence.jacobian import combined
+from pytest_gradcheck.frameworks.leaves import EPS64
+from pytest_gradcheck.methods.differences import QUICK, THOROUGH, Lines, textbook
 
 SMOOTH = {
     "square": (lambda x: x * x, lambda x: 2 * x),

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from pytest_gradcheck.core.check import check_in_test
-from pytest_gradcheck.core.errors import InvalidArgument
-from pytest_gradcheck.methods.registered import rules_of
+from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.methods.registered_gradients import rules_of
 from reference_engine import extend
 
 HERE = [__name__]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from pytest_gradcheck.methods.torch_disturbed import Disturbed
+from pytest_gradcheck.frameworks.torch.perturbed import Disturbed
 
 X = torch.tensor([[0.3, -1.7], [2.2, 0.9]], dtype=torch.float64)
 

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_gradcheck import baseline
-from pytest_gradcheck.core.errors import InvalidArgument
-from pytest_gradcheck.gate import against_baseline
+from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.records import baseline
+from pytest_gradcheck.records.gate import against_baseline
 
 # Three more processes each: with workers in the sweep.
 WORKERS = [0, pytest.param(2, marks=pytest.mark.sweep)]

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from pytest_gradcheck import coverage
 from pytest_gradcheck.__main__ import main
+from pytest_gradcheck.records import gradient_coverage
 
 SOURCE = """
 def test_a(gradcheck):
@@ -98,7 +98,7 @@ def test_the_coverage_of_shards_is_gated_together(runs: Path, capsys: pytest.Cap
         known = {"path": "ops.py", "line": 1, "backward_line": 2}
         gradients = [{"name": f"ops.{n}", **known, "imported": True} for n in (name, other)]
         report["checks"][0]["functions"] = [{"name": f"ops.{name}", **known, "ran": ["backward", "forward"]}]
-        report["coverage"] = coverage.build(["ops"], gradients, report["checks"])
+        report["coverage"] = gradient_coverage.build(["ops"], gradients, report["checks"])
         (runs / f"{name}.json").write_text(json.dumps(report), encoding="utf-8")
     merge = ["merge", "one.json", "two.json", "-o", "all.json"]
     # The check of the second shard has failed.

@@ -7,7 +7,7 @@ from typing import Any
 import hypothesis.internal.conjecture.providers as providers
 import pytest
 
-from pytest_gradcheck import draws
+from pytest_gradcheck.plugin import reproducible_draws
 
 SOURCE = """
 import os
@@ -127,7 +127,7 @@ def test_other_tests_keep_the_constants(project: Any, constants_of_another_modul
 def test_versions_without_constants_are_left_as_they_are(
     module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(draws, "_PROVIDERS", module)
+    monkeypatch.setattr(reproducible_draws, "_PROVIDERS", module)
     before = providers._get_local_constants
-    with draws.by_seed_alone():
+    with reproducible_draws.by_seed_alone():
         assert providers._get_local_constants is before

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from pytest_gradcheck import check_gradients
-from pytest_gradcheck.aggregate import Recorder, Tally
-from pytest_gradcheck.gate import exit_status, judge, nothing_checked
+from pytest_gradcheck.records.aggregate import Recorder, Tally
+from pytest_gradcheck.records.gate import exit_status, judge, nothing_checked
 
 
 def check(verdict: str, nodeid: str = "t.py::test_a", xfail: str | None = None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_gradcheck import flags
+from pytest_gradcheck.plugin import flags
 
 # The plugin of Hypothesis imports it when a session ends, and would be seen here instead of this one.
 ALONE = (
@@ -35,17 +35,18 @@ def pytest_unconfigure():
 #: All that is loaded of this package where nothing is said and nothing is checked.
 BARELY = str(
     [
-        "core",
-        "core.errors",
-        "core.method_names",
-        "coverage",
-        "fixtures",
-        "flags",
-        "hookspecs",
-        "marks",
+        "errors",
+        "methods",
+        "methods.names",
         "plugin",
+        "plugin.fixtures",
+        "plugin.flags",
+        "plugin.hookspecs",
+        "plugin.item_hooks",
+        "plugin.marks",
+        "records",
+        "records.gradient_coverage",
         "reports",
-        "running",
     ]
 )
 

@@ -19,7 +19,7 @@ class clock:
 
 def pytest_configure(config):
     patch = pytest.MonkeyPatch()
-    patch.setattr("pytest_gradcheck.search.time", clock)
+    patch.setattr("pytest_gradcheck.plugin.search.time", clock)
     config.add_cleanup(patch.undo)
 """
 

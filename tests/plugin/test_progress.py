@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_gradcheck.progress import fitted, time_left
+from pytest_gradcheck.plugin.progress import fitted, time_left
 
 pty = pytest.importorskip("pty", reason="pseudo-terminals are Unix's")
 
@@ -35,7 +35,7 @@ def test_by_hand(gradcheck, capsys):
 
 # Searches of a test suite are over before anybody would be told of them.
 AT_ONCE = """
-import pytest_gradcheck.progress as progress
+import pytest_gradcheck.plugin.progress as progress
 progress.DELAY = progress.INTERVAL = {seconds}
 """
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_gradcheck.core.results import CheckResult, Diagnosis, GradientMismatch, Pair, Verdict
-from pytest_gradcheck.search import Search, kind
+from pytest_gradcheck.plugin.search import Search, kind
 
 
 def result(verdict: str, number: int, *, culprit: str | None = "user") -> CheckResult:

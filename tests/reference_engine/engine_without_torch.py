@@ -1,7 +1,7 @@
 """The rows that torch takes no part in, by the reason, as the method's own words have it.
 
-Torch runs the same NumPy code (`pytest_gradcheck.methods.numpy_on_torch`); every other row is compared with
-it.
+Torch runs the same NumPy code (`pytest_gradcheck.frameworks.torch.numpy_code`); every other row is
+compared with it.
 """
 
 from __future__ import annotations

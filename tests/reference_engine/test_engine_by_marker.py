@@ -23,7 +23,7 @@ from test_engine_rules import ROWS as TABLE_ROWS
 
 import reference_engine as engine
 from pytest_gradcheck.core.results import CheckResult, Status, Verdict
-from pytest_gradcheck.fixtures import SESSION_KEY
+from pytest_gradcheck.plugin.fixtures import SESSION_KEY
 from reference_engine.containers import flatten
 from reference_engine.rules.special import SPECIAL
 

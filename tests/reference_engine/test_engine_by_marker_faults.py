@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from test_engine_by_marker import objection, own_precision
 
 import reference_engine as engine
-from pytest_gradcheck import check_gradients, draws
+from pytest_gradcheck import check_gradients
+from pytest_gradcheck.plugin import reproducible_draws
 from reference_engine.containers import flatten
 from reference_engine.graph import ancestors
 from reference_engine.primitives import Primitive
@@ -109,7 +110,7 @@ def examples(name: str) -> list[Case]:
         found.append(case)
 
     # The same ones wherever this runs, whatever was imported before.
-    with draws.by_seed_alone():
+    with reproducible_draws.by_seed_alone():
         collect()
     return found
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pytest_gradcheck.aggregate import Aggregate, Recorder
 from pytest_gradcheck.core.results import (
     CheckResult,
     Diagnosis,
@@ -17,6 +16,7 @@ from pytest_gradcheck.core.results import (
     Verdict,
     Worst,
 )
+from pytest_gradcheck.records.aggregate import Aggregate, Recorder
 from pytest_gradcheck.reports import json_report
 
 #: What means something to one format or another.

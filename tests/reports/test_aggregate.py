@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from sample_results import result
 
-from pytest_gradcheck.aggregate import Aggregate, Recorder, margin, merge_records, plain_data
 from pytest_gradcheck.core.results import HandWritten
-from pytest_gradcheck.search import Stopped
+from pytest_gradcheck.plugin.search import Stopped
+from pytest_gradcheck.records.aggregate import Aggregate, Recorder, margin, merge_records, plain_data
 
 
 def record(*results: Any, nodeid: str = "t.py::a") -> dict[str, Any]:

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from report_readers import Page, flat, markdown_page, standings, strict
 from sample_results import PIECES, report, result
 
-from pytest_gradcheck import coverage
 from pytest_gradcheck.core.results import (
     Diagnosis,
     HandWritten,
@@ -22,6 +21,7 @@ from pytest_gradcheck.core.results import (
     Status,
     Worst,
 )
+from pytest_gradcheck.records import gradient_coverage
 from pytest_gradcheck.reports import FORMATS, rendered
 
 # ---------------------------------------------------------------------------- whatever can be in a report
@@ -44,7 +44,7 @@ unknown = st.none() | st.booleans()
 worst = st.builds(lambda p, v, d, t: Worst(p, {"user": v}, {"user": d}, d, t), place, number, number, number)
 pair = st.builds(Pair, names, names, number, number, place, number, unknown)
 line = st.none() | st.integers(1, 9)
-ways = st.sets(st.sampled_from(coverage.WAYS)).map(tuple)
+ways = st.sets(st.sampled_from(gradient_coverage.WAYS)).map(tuple)
 function = st.builds(HandWritten, text, st.none() | text, line, line, ways)
 changes = st.fixed_dictionaries(
     {
@@ -81,7 +81,7 @@ def sessions(draw: st.DrawFn) -> dict[str, Any]:
         known = [f.to_dict() for _, one in named for f in one.functions]
         found = [{**f, "imported": draw(st.booleans())} for f in known]
         data = report(
-            *named, marked=marked, xfail=xfail, coverage=coverage.build(["p"], found, data["checks"])
+            *named, marked=marked, xfail=xfail, coverage=gradient_coverage.build(["p"], found, data["checks"])
         )
     return data
 

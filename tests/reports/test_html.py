@@ -19,9 +19,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sample_results import PIECES, result
 
-from pytest_gradcheck.aggregate import Aggregate, Recorder, plain_data
 from pytest_gradcheck.core.check import check_in_test
 from pytest_gradcheck.core.results import CheckResult, Diagnosis
+from pytest_gradcheck.records.aggregate import Aggregate, Recorder, plain_data
 from pytest_gradcheck.reports import html_report, json_report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")

@@ -11,8 +11,8 @@ import jsonschema
 import pytest
 from sample_results import PLACE, result
 
-from pytest_gradcheck.aggregate import Aggregate, Recorder
 from pytest_gradcheck.core.results import Pair, Worst
+from pytest_gradcheck.records.aggregate import Aggregate, Recorder
 from pytest_gradcheck.reports import json_report
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text(encoding="utf-8"))

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from sample_results import result
 
-from pytest_gradcheck.aggregate import Aggregate, Recorder
 from pytest_gradcheck.core.results import Diagnosis
+from pytest_gradcheck.records.aggregate import Aggregate, Recorder
 from pytest_gradcheck.reports import json_report, markdown, write_report
 from pytest_gradcheck.reports.ranking import worst_first
 

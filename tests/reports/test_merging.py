@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_results import PLACE, result
 
-from pytest_gradcheck import coverage
-from pytest_gradcheck.aggregate import Aggregate, Recorder
-from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.results import HandWritten, MethodResult, Status, Worst
-from pytest_gradcheck.merging import merge
-from pytest_gradcheck.reading import read
+from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.plugin.search import Stopped
+from pytest_gradcheck.records import gradient_coverage
+from pytest_gradcheck.records.aggregate import Aggregate, Recorder
+from pytest_gradcheck.records.load import read
+from pytest_gradcheck.records.merge import merge
 from pytest_gradcheck.reports import json_report
-from pytest_gradcheck.search import Stopped
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text(encoding="utf-8"))
 CHECK = jsonschema.Draft202012Validator({"$ref": "#/$defs/check", "$defs": SCHEMA["$defs"]})
@@ -167,7 +167,7 @@ def test_coverage_is_of_the_checks_of_all() -> None:
         functions = [HandWritten(f"mine.{name}", "mine.py", 1, 2, ("backward",)) for name in names]
         data = report((nodeid, result(verdict, functions=tuple(functions))))
         known = [HandWritten(f"mine.{n}", "mine.py", 1, 2).to_dict() | {"imported": True} for n in "ABC"]
-        return {**data, "coverage": coverage.build(["mine"], known, data["checks"])}
+        return {**data, "coverage": gradient_coverage.build(["mine"], known, data["checks"])}
 
     shards = [shard("t.py::a", "pass", "A"), shard("t.py::b", "pass", "B"), shard("t.py::c", "fail", "C")]
     whole = merge([*shards, report()])["coverage"]

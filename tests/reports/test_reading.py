@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from report_readers import standings
 from sample_results import report, result
 
-from pytest_gradcheck import baseline, coverage
 from pytest_gradcheck.__main__ import main
-from pytest_gradcheck.core.errors import InvalidArgument
 from pytest_gradcheck.core.results import HandWritten
-from pytest_gradcheck.reading import read
+from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.records import baseline, gradient_coverage
+from pytest_gradcheck.records.load import read
 from pytest_gradcheck.reports import FORMATS, json_report
 
 SQUARE = HandWritten("mine.Square", "mine.py", 3, 9, ("forward", "backward"))
@@ -31,7 +31,7 @@ def whole() -> dict[str, Any]:
     gate = [{"rule": "fail", "found": "1 check failed", "remedy": "correct it"}]
     data = report(*named, marked=["t.py::c"], gate=gate)
     gradient = {**SQUARE.to_dict(), "imported": True}
-    data["coverage"] = coverage.build(["mine"], [gradient], data["checks"])
+    data["coverage"] = gradient_coverage.build(["mine"], [gradient], data["checks"])
     data["merged"] = {"duplicates": [{"nodeid": "t.py::a", "name": "f"}], "conflicts": []}
     data["checks"][0]["xfail"] = "known"
     data["checks"][1]["stopped"] = {"after": 3, "of": 9, "max_seconds": 1.0, "failed": False}

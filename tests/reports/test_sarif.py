@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sample_results import report, result
 
-from pytest_gradcheck.aggregate import Aggregate, Recorder
 from pytest_gradcheck.core.results import Diagnosis
+from pytest_gradcheck.records.aggregate import Aggregate, Recorder
 from pytest_gradcheck.reports import json_report, sarif
 
 # The schema of OASIS as schemastore.org publishes it, without its blanks.

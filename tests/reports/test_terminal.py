@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sample_results import report, result
 
-from pytest_gradcheck.aggregate import Aggregate, Recorder
 from pytest_gradcheck.core.results import GradientMismatch, MethodResult, Status
+from pytest_gradcheck.records.aggregate import Aggregate, Recorder
 from pytest_gradcheck.reports.terminal import (
     MAX_LINES,
     failure_message,

@@ -16,7 +16,7 @@ import pytest
 from sample_results import report, result
 
 from pytest_gradcheck import reports
-from pytest_gradcheck.options import check_paths, parse_report
+from pytest_gradcheck.plugin.settings import check_paths, parse_report
 from pytest_gradcheck.reports import FORMATS, append, write_atomically, write_report
 
 BASE = Path(__file__).parent

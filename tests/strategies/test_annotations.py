@@ -11,7 +11,7 @@ from drawing import examples
 from hypothesis import strategies as st
 from jaxtyping import Float, Float32, Int
 
-from pytest_gradcheck.core.errors import InvalidArgument
+from pytest_gradcheck.errors import InvalidArgument
 from pytest_gradcheck.strategies import arrays, domain_of, from_annotation, scalars
 
 

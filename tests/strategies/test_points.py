@@ -13,7 +13,7 @@ from drawing import examples, minimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_gradcheck.core.errors import InvalidArgument
+from pytest_gradcheck.errors import InvalidArgument
 from pytest_gradcheck.strategies import arrays, domain_of, scalars, tensors
 from pytest_gradcheck.strategies.dtypes import COMPONENTS, largest, rounded, rounded_down, rounded_up
 

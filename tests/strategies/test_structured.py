@@ -26,7 +26,7 @@ from pytest_gradcheck import (
     sorted_,
     tensors,
 )
-from pytest_gradcheck.core.errors import InvalidArgument
+from pytest_gradcheck.errors import InvalidArgument
 from pytest_gradcheck.strategies import domain_of
 
 

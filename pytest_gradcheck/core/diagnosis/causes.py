@@ -1,0 +1,201 @@
+"""Why a gradient is wrong, where its values alone do not say: what raised, what was lost, and where."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from pytest_gradcheck.core.evidence.compare import Tolerance
+from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian
+from pytest_gradcheck.core.evidence.looks import fill
+from pytest_gradcheck.core.evidence.table import Table
+from pytest_gradcheck.core.results import Diagnosis
+from pytest_gradcheck.frameworks.flat import Layout, Vector
+from pytest_gradcheck.methods.base import Matrix, Pullback
+from pytest_gradcheck.methods.reference import ReferencePullback
+
+#: What torch says when a backward fails, and the code for it; the first that fits.
+RAISED = (
+    ("gradient-count", r"incorrect number of gradients"),
+    ("stale-saved-tensor", r"modified by an inplace operation|backward through the graph a second time"),
+    ("once-differentiable", r"marked with @once_differentiable"),
+    ("device-mismatch", r"expected device|on the same device|on device \S+ is not"),
+    (
+        "dtype-mismatch",
+        r"isFloatingType|same dtype|expected scalar type|[Ee]xpected .*dtype",
+    ),
+    (
+        "shape-mismatch",
+        r"expected shape|must match the size|shapes cannot be multiplied|invalid for input of size"
+        r"|size mismatch|same shape|inconsistent tensor size|incompatible",
+    ),
+)
+
+
+def of_error(name: str, text: str) -> Diagnosis:
+    """Tell what kind of mistake made a backward raise; ``backward-raised`` where torch does not say."""
+    for code, pattern in RAISED:
+        if re.search(pattern, text):
+            return Diagnosis(code, f"{name} raised {text}")
+    return Diagnosis("backward-raised", f"{name} raised {text}")
+
+
+def lost_precision(wrong: Matrix, right: Matrix, bad: Any, culprit: str, eps: float) -> Diagnosis | None:
+    """Say in which dtype a gradient was computed on its way, if its values all have a place there.
+
+    ``eps`` is the unit roundoff of the dtype that it is given in.
+    """
+    w, r = wrong[bad], right[bad]
+    if not (np.isfinite(w).all() and np.isfinite(r).all()):
+        return None
+    size = float(np.abs(r).max())
+    for name, (width, rounded) in COARSER.items():
+        # Zeros and round numbers have a place everywhere: there must be others.
+        taken = (rounded(w) == w).all() and 2 * np.count_nonzero(w) > w.size
+        # A difference of large numbers leaves few digits too: fewer than any dtype has, mostly.
+        taken = taken and (name == "integers" or _uses_last_digits(w, width))
+        near = _is_cut(w, r) if name == "integers" else (np.abs(w - r) <= 16 * width * size).all()
+        if width > eps and taken and not (rounded(r) == r).all() and near:
+            return Diagnosis("precision-loss", f"the gradient of {culprit} was computed in {name} on its way")
+    return None
+
+
+def _is_cut(whole: Any, right: Any) -> bool:
+    """Whether whole numbers, and not all the same, are the right ones without their fractions.
+
+    A mean that is not divided has ones in its gradient as well.
+    """
+    beside = np.abs(right - np.rint(right)) <= 1e-6
+    ways = [
+        (whole == way(right)) | beside & (np.abs(whole - right) < 1.5)
+        for way in (np.trunc, np.floor, np.rint)
+    ]
+    return np.unique(whole).size > 1 and any(bool(way.all()) for way in ways)
+
+
+def _uses_last_digits(values: Any, width: float) -> bool:
+    """Whether any number needs one of the last two binary digits of a dtype with that unit roundoff."""
+    mantissas = np.frexp(values)[0]
+    return bool((np.mod(mantissas, 2 * width) != 0).any())
+
+
+def _to_bfloat16(values: Any) -> Any:
+    """Round to the upper half of a float32, ties to even; NumPy has no such dtype."""
+    bits = values.astype(np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+
+
+#: Dtypes with fewer digits than the one on trial: the unit roundoff, and how to round to them. The coarsest
+#: come first, since their values have a place in the others too.
+COARSER: dict[str, tuple[float, Callable[[Any], Any]]] = {
+    "integers": (1.0, np.trunc),
+    "bfloat16": (2.0**-7, _to_bfloat16),
+    "float16": (float(np.finfo(np.float16).eps), lambda values: values.astype(np.float16)),
+    "float32": (float(np.finfo(np.float32).eps), lambda values: values.astype(np.float32)),
+}
+
+
+def is_right_in_double(fine: Pullback, rows: Matrix, right: Matrix, bad: Any) -> bool:
+    """Whether the same backward in float64 gives the right values where the one on trial does not."""
+    size = np.abs(right).max(axis=1, keepdims=True)
+    gap = np.abs(np.stack([fine.vjp(u) for u in rows]) - right)
+    return bool((gap <= 1e-6 * size)[bad].all())
+
+
+def special_values(
+    function: Function,
+    name: str,
+    make: Callable[[Vector], Pullback],
+    inputs: Layout,
+    tolerance: Tolerance,
+    cotangents: Callable[[np.random.Generator, int], Matrix],
+    seed: int,
+    wrong: tuple[Matrix, list[int]],
+) -> str | None:
+    """Return at which values of the inputs alone a gradient is wrong, in words, or None.
+
+    Values of one kind at a time are moved away from what is special about them; ``make`` gives the method
+    on trial, called ``name``, at another point, where it is compared with differences along random lines.
+    ``inputs`` are the user's own, which the function's may have cotangents behind. ``cotangents`` draws some
+    for so many outputs. ``wrong`` are rows and coordinates of entries that are wrong at the point: a small
+    one would not be seen along a line.
+    """
+    own, rest = function.point[: inputs.size], function.point[inputs.size :]
+    for words, moved in _moved(inputs, own, seed):
+        point = np.concatenate([moved, rest])
+        if not ((point >= function.lower) & (point <= function.upper)).all():
+            continue
+        value = function.evaluate(point[None])[0][0]
+        if not np.isfinite(value).all():
+            continue
+        try:
+            pullback = make(point)
+            there = dataclasses.replace(function, point=point, value=value)
+            jacobian = Jacobian(there, {name: pullback}, ("central",))
+            rng = np.random.default_rng(seed)
+            tangents = np.stack([jacobian.direction(rng) for _ in range(2)])
+            rows = cotangents(rng, function.outputs.size)
+            table = fill(jacobian, tolerance, rows, tangents=tangents)
+            if not table.disagrees and not table.settled:
+                table = fill(jacobian, tolerance, rows, tangents=tangents, thorough=True)
+            right = _unanimous(table)
+            if right:
+                close = fill(jacobian, tolerance, wrong[0], coordinates=wrong[1], thorough=True)
+                right = _unanimous(close)
+        except Exception:
+            # The function need not be defined there.
+            continue
+        if right:
+            return words
+    return None
+
+
+def _unanimous(table: Table) -> bool:
+    return bool(table.evidence) and all(c.agree is True for c in table.evidence)
+
+
+def _moved(inputs: Layout, point: Vector, seed: int) -> Iterator[tuple[str, Vector]]:
+    rng = np.random.default_rng(seed)
+    size = float(np.abs(point[np.isfinite(point)]).max(initial=0.0)) or 1.0
+    zero = point == 0
+    if zero.any():
+        yield "zero", np.where(zero, size * rng.uniform(0.2, 0.6, point.size), point)
+    tied = np.zeros(point.size, dtype=bool)
+    for leaf in inputs.leaves:
+        part = point[leaf.start : leaf.stop]
+        _, inverse, counts = np.unique(part, return_inverse=True, return_counts=True)
+        tied[leaf.start : leaf.stop] = counts[inverse] > 1
+    if tied.any():
+        yield "equal to others", np.where(tied, point + size * rng.uniform(0.01, 0.2, point.size), point)
+    if (point < 0).any():
+        # Not to the same size, at which powers may agree: x³ and x⁴ are the same at one.
+        yield "negative", np.where(point < 0, -point * rng.uniform(0.7, 1.4, point.size), point)
+
+
+def mistake(
+    pullback: ReferencePullback, rows: Matrix, wrong: Matrix, first: int, culprit: str
+) -> Diagnosis | None:
+    """Say which term or sum a gradient lacks, if leaving it out of the right one gives the wrong one.
+
+    ``wrong`` is the gradient on trial for the cotangents ``rows``; row ``first`` is known to be wrong.
+    """
+    from pytest_gradcheck.core.diagnosis.missing_terms import Mistakes
+
+    try:
+        for kind in Mistakes(pullback):
+            if not _same(kind.gradient(rows[first]), wrong[first]):
+                continue
+            if all(_same(kind.gradient(u), w) for u, w in zip(rows, wrong, strict=True)):
+                return Diagnosis(kind.code, f"the gradient of {culprit} {kind.text}")
+    except Exception:
+        # An operation that cannot be called again by itself: nothing is known of its terms.
+        return None
+    return None
+
+
+def _same(a: Vector, b: Vector) -> bool:
+    return bool(np.allclose(a, b, rtol=1e-5, atol=1e-7 * float(np.abs(b).max(initial=0.0))))

@@ -1,0 +1,184 @@
+"""What kind of wrong: a stable code and a sentence, from the right values and the wrong ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pytest_gradcheck.core.results import Diagnosis
+from pytest_gradcheck.frameworks.flat import Layout
+
+#: Diagnoses that say where a gradient is wrong and not how: a cause says more.
+VAGUE = frozenset({"wrong-values", "one-entry", "one-row", "one-input", "one-output", "permuted"})
+
+
+def diagnose(
+    wrong: Any,
+    right: Any,
+    bad: Any,
+    culprit: str,
+    inputs: Layout,
+    notes: Sequence[tuple[str, str]],
+    outputs: Sequence[str | None],
+    alive: Any,
+) -> Diagnosis:
+    """Tell how a method's rows differ from the right ones.
+
+    ``wrong`` and ``right`` have shape ``(rows, inputs.size)``, ``bad`` marks the entries that differ;
+    ``notes`` are what the method itself noticed on its way (``detached``, ``none-gradient``, …), ``outputs``
+    the output that each row belongs to, None for a row that mixes several. ``alive``, of shape
+    ``(inputs.size,)``, marks the entries that are not zero for every output, these rows' or others'.
+    """
+    who = f"the gradient of {culprit}"
+    if not np.isfinite(wrong[bad]).all():
+        return Diagnosis("non-finite-gradient", f"{who} is not finite where the function's slopes are")
+    if not wrong[bad].any():
+        for code, text in notes:
+            if code in ("detached", "once-differentiable", "none-gradient"):
+                return Diagnosis(code, f"{text}, but the function depends on it")
+        if _is_one_entry(bad, inputs) and alive[_leaf(bad, inputs)].any():
+            return Diagnosis("one-entry", f"{who} is zero in one entry{_where(bad, inputs)}")
+        return Diagnosis("zero-gradient", f"{who} is zero where it should not be")
+    if _is_conjugate(wrong, right, bad, inputs):
+        return Diagnosis("conjugate", f"{who} is the complex conjugate of the right one{_where(bad, inputs)}")
+    usable = bad & np.isfinite(right)
+    w, r = wrong[usable], right[usable]
+    norm = float(r @ r)
+    if norm > 0:
+        place = f"{_in_some(right, bad, inputs)}{_where(bad, inputs)}"
+        factor = float(w @ r) / norm
+        if np.allclose(w, factor * r, rtol=1e-5, atol=1e-8 * float(np.abs(w).max())) and factor != 0:
+            # One entry alone is a multiple of anything; its factor is a guess that only few are worth.
+            if abs(factor + 1) < 1e-4:
+                return Diagnosis("sign", f"{who} has the wrong sign{place}")
+            alone = _is_one_entry(bad, inputs) and alive[_leaf(bad, inputs)].sum() > 1
+            if not alone and (usable.sum() > 1 or _is_round(factor)):
+                return Diagnosis("constant-factor", f"{who} is {_number(factor)} times the right one{place}")
+    for leaf in inputs.leaves:
+        part = slice(leaf.start, leaf.stop)
+        if (
+            len(leaf.shape) == 2
+            and leaf.shape[0] == leaf.shape[1]
+            and not leaf.is_complex
+            and bad[:, part].any()
+        ):
+            turned = right[:, part].reshape(-1, *leaf.shape).swapaxes(1, 2).reshape(len(right), -1)
+            if np.allclose(wrong[:, part], turned, rtol=1e-5, atol=1e-8 * float(np.abs(turned).max())):
+                return Diagnosis("transposed", f"{who} for {leaf.name} is transposed")
+        if bad[:, part].sum() > 1 and _permuted(wrong[:, part], right[:, part]):
+            return Diagnosis("permuted", f"{who} for {leaf.name} has the right values in the wrong places")
+    place = _where(bad, inputs)
+    if _is_one_entry(bad, inputs):
+        return Diagnosis("one-entry", f"{who} is wrong in one entry{place}")
+    row = _row(bad, inputs)
+    if row:
+        return Diagnosis("one-row", f"{who} is wrong at {row} only")
+    hit = {name for name, wrong_here in zip(outputs, bad.any(axis=1), strict=False) if wrong_here}
+    if len(hit) == 1 and len(set(outputs)) > 1 and None not in outputs:
+        return Diagnosis("one-output", f"{who} is wrong for {hit.pop()} only")
+    if len(inputs.leaves) > 1 and place:
+        return Diagnosis("one-input", f"{who} is wrong{place} only")
+    number = int(bad.sum())
+    entries = "1 entry" if number == 1 else f"{number} entries"
+    return Diagnosis("wrong-values", f"{who} differs from the other methods in {entries}")
+
+
+def _is_conjugate(wrong: Any, right: Any, bad: Any, inputs: Layout) -> bool:
+    """Whether the gradient of every complex input that is wrong is the conjugate of the right one.
+
+    By the imaginary part of an output it is minus that, since the cotangent is imaginary too. One number that
+    is real, or imaginary, cannot tell.
+    """
+    hit = [leaf for leaf in inputs.leaves if bad[:, leaf.start : leaf.stop].any()]
+    told = False
+    for leaf in hit:
+        if not leaf.is_complex:
+            return False
+        w = np.ascontiguousarray(wrong[:, leaf.start : leaf.stop]).view(np.complex128)
+        r = np.ascontiguousarray(right[:, leaf.start : leaf.stop]).view(np.complex128)
+        if not (np.isfinite(w).all() and np.isfinite(r).all()):
+            return False
+        atol = 1e-8 * float(np.abs(r).max())
+        for given, turned in zip(w, r.conj(), strict=True):
+            if not any(np.allclose(given, sign * turned, rtol=1e-5, atol=atol) for sign in (1, -1)):
+                return False
+        told |= bool(((np.abs(r.real) > 1e3 * atol) & (np.abs(r.imag) > 1e3 * atol)).any())
+    return told
+
+
+def _in_some(right: Any, bad: Any, inputs: Layout) -> str:
+    """Say so where other entries of the same inputs are not zero, and right."""
+    for leaf in inputs.leaves:
+        part = slice(leaf.start, leaf.stop)
+        others = right[:, part][~bad[:, part]]
+        if bad[:, part].any() and (np.abs(others) > 1e-6 * np.abs(right[:, part]).max()).any():
+            return " in some entries"
+    return ""
+
+
+def is_odd_multiple(wrong: Any, right: Any, bad: Any) -> bool:
+    """Whether a multiple of the right gradient has a factor that nobody writes, such as 188.5.
+
+    At one point what lacks a term may be such a multiple, of the few entries that are not zero.
+    """
+    usable = bad & np.isfinite(right)
+    w, r = wrong[usable], right[usable]
+    return not _is_round(float(w @ r) / float(r @ r))
+
+
+def _is_one_entry(bad: Any, inputs: Layout) -> bool:
+    return inputs.size > 1 and int(bad.any(axis=0).sum()) == 1
+
+
+def _leaf(bad: Any, inputs: Layout) -> slice:
+    """Return the coordinates of the input of the first wrong entry."""
+    leaf = inputs.leaf_of(int(np.argmax(bad.any(axis=0))))
+    return slice(leaf.start, leaf.stop)
+
+
+def _where(bad: Any, inputs: Layout) -> str:
+    """Say to which input the wrong entries are confined, if they are and there are others."""
+    columns = np.flatnonzero(bad.any(axis=0))
+    hit = [leaf for leaf in inputs.leaves if ((columns >= leaf.start) & (columns < leaf.stop)).any()]
+    if len(hit) == 1 and len(inputs.leaves) > 1:
+        return f" for {hit[0].name}"
+    if len(columns) == 1 and inputs.size > 1:
+        name, index = inputs.locate(int(columns[0]))
+        return f" at {name}{list(index)}"
+    return ""
+
+
+def _row(bad: Any, inputs: Layout) -> str:
+    """Name the row, or slice along another axis, that holds all wrong entries, if there is one."""
+    columns = np.flatnonzero(bad.any(axis=0))
+    leaf = inputs.leaf_of(int(columns[0]))
+    if leaf.is_complex or len(leaf.shape) < 2 or columns[-1] >= leaf.stop:
+        return ""
+    index = np.unravel_index(columns - leaf.start, leaf.shape)
+    for axis, at in enumerate(index):
+        if leaf.shape[axis] > 1 and (at == at[0]).all():
+            places = [":"] * len(leaf.shape)
+            places[axis] = str(int(at[0]))
+            return f"{leaf.name}[{', '.join(places)}]"
+    return ""
+
+
+def _permuted(wrong: Any, right: Any) -> bool:
+    if not (np.isfinite(wrong).all() and np.isfinite(right).all()) or np.unique(right).size < 2:
+        return False
+    size = float(np.abs(right).max())
+    return bool(np.allclose(np.sort(wrong, axis=1), np.sort(right, axis=1), rtol=1e-5, atol=1e-8 * size))
+
+
+def _is_round(factor: float) -> bool:
+    return any(abs(f - round(f)) < 1e-4 * abs(f) and 1 < abs(round(f)) <= 10 for f in (factor, 1 / factor))
+
+
+def _number(factor: float) -> str:
+    if not _is_round(factor):
+        return f"{factor:.6g}"
+    if abs(factor - round(factor)) < 1e-4 * abs(factor):
+        return str(round(factor))
+    return f"{'-' if factor < 0 else ''}1/{abs(round(1 / factor))}"

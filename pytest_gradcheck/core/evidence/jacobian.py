@@ -1,0 +1,427 @@
+"""The derivative at the point as each method sees it: entries and projections, with error bars."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any, TypeVar
+
+import numpy as np
+
+from pytest_gradcheck.frameworks.flat import Layout, Vector
+from pytest_gradcheck.function.problem import Problem
+from pytest_gradcheck.methods.base import Estimate, Matrix, Pullback, leafwise
+from pytest_gradcheck.methods.differences import CHUNK, QUICK, THOROUGH, Lines, Slopes, textbook
+
+#: Outputs that differ by less than this factor in how far they move are seen beside each other in a sum.
+ALIKE = 1e-3
+
+#: An output whose slope is no more than so many of its error bars may not move at all.
+WAVERING = 30.0
+
+#: A cotangent in half precision may be no larger: it is multiplied by what else there is, up to 65504.
+MOST_OF_HALF = 1e3
+
+
+@dataclass
+class Cost:
+    """What one method has spent so far; fewer ``calls`` than evaluations where many points share one."""
+
+    evaluations: int = 0
+    calls: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(eq=False)
+class Function:
+    """A function of a flat vector at a point, as differences see it.
+
+    ``evaluate`` and ``rounded`` take many points at a time, shape ``(points, n)``; ``evaluate`` gives values
+    of shape ``(points, m)`` and the number of calls that it took. ``eps`` is the unit roundoff of the
+    evaluation; ``jitter`` how much the value moves by itself; ``lower`` and ``upper`` bound every evaluation.
+    """
+
+    inputs: Layout
+    outputs: Layout
+    point: Vector
+    value: Vector
+    evaluate: Callable[[Matrix], tuple[Matrix, int]]
+    rounded: Callable[[Matrix], Matrix]
+    lower: Vector
+    upper: Vector
+    jitter: Vector
+    eps: float
+
+    @classmethod
+    def of(cls, problem: Problem) -> Function:
+        """Return the function of a problem."""
+        return cls(
+            problem.inputs,
+            problem.outputs,
+            problem.point,
+            problem.value,
+            problem.evaluate_many,
+            problem.rounded,
+            problem.lower,
+            problem.upper,
+            problem.jitter,
+            problem.eps,
+        )
+
+
+def one_by_one(evaluate: Callable[[Vector], Vector]) -> Callable[[Matrix], tuple[Matrix, int]]:
+    """Return what evaluates many points, one after the other; see `Function`."""
+    return lambda points: (np.stack([evaluate(point) for point in points]), len(points))
+
+
+@dataclass(frozen=True, eq=False)
+class Differences:
+    """Slopes along some directions: arrays of shape ``(rows, directions)``."""
+
+    central: Estimate
+    forward: Estimate
+    right: Estimate
+    left: Estimate
+    kink: Any
+    jump: Any
+    swing: Any
+    one_sided: Any
+
+    def replaced(self, at: Sequence[int], other: Differences) -> Differences:
+        """Return the same with other numbers in some columns."""
+        return combined(_with_part((slice(None), at)), self, other)
+
+
+@dataclass(eq=False)
+class Jacobian:
+    """The map from tangents to tangents, and back from cotangents, by every method that runs here."""
+
+    function: Function
+    pullbacks: Mapping[str, Pullback]
+    differences: tuple[str, ...]
+    step: float | None = None
+    costs: dict[str, Cost] = field(default_factory=dict)
+    #: Rows with measured rounding, per exact method, from cotangents and values: on doubt, not estimated.
+    measured: dict[str, Callable[[Matrix, Matrix], Estimate]] = field(default_factory=dict)
+    #: Cotangents, as bytes, of the rows in which nobody is in doubt: their rounding need not be measured.
+    settled: frozenset[bytes] = frozenset()
+    _last_rows: dict[str, tuple[Matrix, Matrix]] = field(default_factory=dict)
+
+    # -- exact methods: rows -------------------------------------------------------------------------
+
+    def rows(self, name: str, cotangents: Matrix) -> Estimate:
+        """Return ``cotangents · J`` by an exact method, shape ``(rows, inputs.size)``."""
+        pullback = self.pullbacks[name]
+        # A closer look starts with the same rows.
+        if name not in self._last_rows or not np.array_equal(self._last_rows[name][0], cotangents):
+            with self._charged(name) as cost:
+                before = pullback.evaluations
+                values = _pulled(pullback, cotangents)
+                cost.evaluations += pullback.evaluations - before
+            self._last_rows[name] = cotangents, values
+        values = self._last_rows[name][1]
+        if name in self.measured:
+            return self.measured[name](cotangents, values)
+        return Estimate(values, pullback.rounding(values))
+
+    # -- differences: columns ------------------------------------------------------------------------
+
+    def along(self, tangents: Any, cotangents: Matrix, *, thorough: bool) -> Differences:
+        """Return slopes along some tangents, contracted with the cotangents: shapes ``(rows, tangents)``.
+
+        ``tangents`` has shape ``(tangents, inputs.size)``, or that of one tangent.
+        """
+        tangents = np.atleast_2d(tangents)
+        with self._counted():
+            slopes = self._along(tangents, THOROUGH if thorough else QUICK)
+        return _contract(slopes, cotangents)
+
+    def columns(
+        self, coordinates: Sequence[int], cotangents: Matrix | None, *, thorough: bool
+    ) -> Differences:
+        """Return derivatives by some coordinates, contracted with the cotangents: shapes ``(rows, columns)``.
+
+        Without cotangents each output is a row of its own.
+        """
+        at, steps = np.asarray(coordinates), THOROUGH if thorough else QUICK
+        count = max(1, CHUNK // (2 * len(steps) * max(1, self.function.outputs.size)))
+        with self._counted():
+            parts = [
+                _contract(self._by_coordinates(at[k : k + count], thorough), cotangents)
+                for k in range(0, len(at), count)
+            ]
+        found = parts[0] if len(parts) == 1 else combined(lambda *a: np.concatenate(a, axis=1), *parts)
+        return found if self.step is None else self._at_fixed_step(found, at, cotangents)
+
+    def column(self, coordinate: int, cotangents: Matrix | None, *, thorough: bool) -> Differences:
+        """Return derivatives by one coordinate; see `columns`."""
+        return self.columns([coordinate], cotangents, thorough=thorough)
+
+    def direction(self, rng: np.random.Generator) -> Vector:
+        """Draw a tangent: random signs, magnitudes around each input's own scale, into the domain."""
+        f = self.function
+        signs = random_signs(rng, f.point.size)
+        # At a bound the sign points inward, so that one side of the line stays inside.
+        signs = np.where(f.point <= f.lower, 1.0, np.where(f.point >= f.upper, -1.0, signs))
+        tangent = signs * rng.uniform(0.5, 1.5, f.point.size) * self.scales
+        room = np.where(signs > 0, f.upper - f.point, f.point - f.lower)
+        return np.asarray(np.clip(tangent, -room, room))
+
+    @functools.cached_property
+    def output_weights(self) -> Vector:
+        """Factors, one per coordinate of the outputs, by which outputs of very different sizes weigh alike.
+
+        A sum over a loss of 1e6 and a penalty of 1e-3 shows nothing of the penalty's gradient. What counts is
+        the slope of each output along a line; those within a factor of a thousand are left as they are.
+        """
+        f = self.function
+        weights = np.ones(f.outputs.size)
+        leaves = [leaf for leaf in f.outputs.leaves if leaf.size]
+        if len(leaves) < 2:
+            return weights
+        tangent = self.direction(np.random.default_rng(f.inputs.size))
+        with self._counted():
+            slope = self._along(tangent[None], QUICK).central
+        sizes = np.zeros(len(leaves))
+        for k, leaf in enumerate(leaves):
+            part, bar = (np.abs(v[0, leaf.start : leaf.stop]) for v in (slope.value, slope.uncertainty))
+            # What is all but cancelled wavers, and has no size to be weighed by.
+            if np.isfinite(part).all() and part.sum() > WAVERING * bar.sum():
+                sizes[k] = part.max()
+        for leaf, size in zip(leaves, sizes, strict=True):
+            if 0 < size < ALIKE * sizes.max():
+                most = MOST_OF_HALF if leaf.dtype in ("float16", "complex32") else np.inf
+                weights[leaf.start : leaf.stop] = min(sizes.max() / size, most)
+        return weights
+
+    @functools.cached_property
+    def _grain(self) -> Vector:
+        """The roundoff of the largest entry beside each output."""
+        return np.asarray(leafwise(self.function.outputs, self.function.value, self.function.eps))
+
+    @functools.cached_property
+    def scales(self) -> Vector:
+        """For every coordinate, the larger of its own magnitude and its leaf's (1 for zeros)."""
+        point = np.abs(self.function.point)
+        out = np.empty_like(point)
+        for leaf in self.function.inputs.leaves:
+            part = point[leaf.start : leaf.stop]
+            typical = float(np.sqrt(np.mean(part**2))) if part.size else 1.0
+            out[leaf.start : leaf.stop] = np.fmax(part, typical) if typical > 0 else 1.0
+        return out
+
+    def _along(self, tangents: Matrix, steps: tuple[float, ...]) -> Slopes:
+        f = self.function
+        with np.errstate(divide="ignore", invalid="ignore"):
+            up = np.where(tangents > 0, f.upper - f.point, f.point - f.lower) / np.abs(tangents)
+            down = np.where(tangents > 0, f.point - f.lower, f.upper - f.point) / np.abs(tangents)
+        lines = self._lines(tangents, np.fmin.reduce([up, down], axis=2))
+        return lines.slopes(np.ones(len(tangents)), steps, f.eps)
+
+    def _by_coordinates(self, at: Any, thorough: bool) -> Slopes:
+        f = self.function
+        lines = self._lines(at, np.stack([f.upper[at] - f.point[at], f.point[at] - f.lower[at]]))
+        best: Slopes | None = None
+        ladders = list(_from_coarse_to_fine(self.scales[at], np.abs(f.point[at]), wider=thorough))
+        for left, (which, scale) in zip(reversed(range(len(ladders))), ladders, strict=True):
+            if best is not None and not thorough:
+                # A short ladder that has settled is as good as one of finer steps.
+                unclear = ~_clear(best)[which]
+                which, scale = which[unclear], scale[unclear]
+                if not which.size:
+                    continue
+            some = lines if len(which) == len(at) else lines.only(which)
+            steps = THOROUGH if thorough else QUICK
+            slopes = some.slopes(np.fmin(scale, some.room.max(axis=0)), steps, f.eps)
+            if best is None:
+                best = slopes
+            else:
+                better = _better(combined(itemgetter(which), best), slopes)
+                best = combined(_with_part(which), best, better)
+            if not left:
+                break
+            # What a ladder that saw the slope saw of the function's noise holds for finer steps too, at which
+            # a sum that swallows its smallest terms does not move at all.
+            clear = slopes.central.uncertainty < 1e-3 * np.abs(slopes.central.value)
+            lines.jitter[which] = np.where(clear, np.fmax(some.jitter, slopes.noise), some.jitter)
+        assert best is not None
+        return best
+
+    def _lines(self, tangents: Any, room: Matrix) -> Lines:
+        f = self.function
+        jitter = np.tile(f.jitter, (len(tangents), 1))  # one per line: what a ladder sees adds to its own
+        return Lines(self._evaluate, f.rounded, f.point, f.value, tangents, jitter, room, self._grain)
+
+    def _at_fixed_step(self, found: Differences, at: Any, cotangents: Matrix | None) -> Differences:
+        assert self.step is not None
+        f = self.function
+        with self._counted():
+            quotients = [
+                textbook(lambda v: self._evaluate(v[None])[0], f.point, f.value, int(i), self.step)
+                for i in at
+            ]
+        best = found.central
+        out = []
+        for matrix in (np.stack(columns, axis=1) for columns in zip(*quotients, strict=True)):
+            value = matrix if cotangents is None else cotangents @ matrix
+            bar = np.abs(value - best.value) + best.uncertainty
+            out.append(Estimate(value, np.where(np.isfinite(bar), bar, np.inf)))
+        return dataclasses.replace(found, central=out[0], forward=out[1])
+
+    # -- accounts ------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _charged(self, name: str) -> Iterator[Cost]:
+        cost = self.costs.setdefault(name, Cost())
+        start = time.perf_counter()
+        try:
+            yield cost
+        finally:
+            cost.seconds += time.perf_counter() - start
+
+    def _evaluate(self, points: Matrix) -> Matrix:
+        values, calls = self.function.evaluate(points)
+        self._spent.evaluations += len(points)
+        self._spent.calls += calls
+        return values
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Share the evaluations of a ladder among the difference methods, which use the same ones."""
+        self._spent = Cost()
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - start
+            for k, name in enumerate(self.differences):
+                cost = self.costs.setdefault(name, Cost())
+                cost.seconds += spent / len(self.differences)
+                cost.evaluations += (self._spent.evaluations + k) // len(self.differences)
+                cost.calls += (self._spent.calls + k) // len(self.differences)
+
+
+def random_signs(rng: np.random.Generator, shape: int | tuple[int, ...]) -> Any:
+    """Return what ``rng.choice([-1.0, 1.0], shape)`` does, in half of the time."""
+    return 2.0 * rng.integers(0, 2, shape) - 1.0
+
+
+def _pulled(pullback: Pullback, cotangents: Matrix) -> Matrix:
+    """Pull cotangents back, the first one only if it is not known yet what it gives."""
+    if pullback.first is None or not np.array_equal(pullback.first[0], cotangents[0]):
+        return pullback.vjps(cotangents)
+    known = pullback.first[1][None]
+    return known if len(cotangents) == 1 else np.concatenate([known, pullback.vjps(cotangents[1:])])
+
+
+Arrays = TypeVar("Arrays", Slopes, Differences)
+
+
+def combined(how: Callable[..., Any], *parts: Arrays) -> Arrays:
+    """Make each array of the result from those of the parts."""
+    out: dict[str, Any] = {}
+    for field_ in dataclasses.fields(parts[0]):
+        found = [getattr(part, field_.name) for part in parts]
+        if isinstance(found[0], Estimate):
+            bars = how(*(e.uncertainty for e in found))
+            out[field_.name] = Estimate(how(*(e.value for e in found)), bars)
+        else:
+            out[field_.name] = how(*found)
+    return type(parts[0])(**out)
+
+
+def _with_part(index: Any) -> Callable[[Any, Any], Any]:
+    def how(whole: Any, part: Any) -> Any:
+        out = np.array(whole)
+        out[index] = part
+        return out
+
+    return how
+
+
+def _clear(slopes: Slopes) -> Any:
+    """Whether a ladder along each line saw no kink and settled, beside the largest of its derivatives."""
+    largest = np.abs(slopes.central.value).max(axis=1, initial=0.0)
+    bar = slopes.central.uncertainty.max(axis=1, initial=0.0)
+    return (bar <= 1e-7 * largest) & ~slopes.kink.any(axis=1)
+
+
+def _from_coarse_to_fine(scales: Vector, own: Vector, *, wider: bool) -> Iterator[tuple[Any, Vector]]:
+    """Yield the columns that have a first, second, third scale, and their scales, the largest first.
+
+    ``wider`` says whether any may be larger than ``scales``.
+
+    The natural scale may be the entry's own, its neighbours', or one: a probability of 1e-10 beside others,
+    an angle of 1e9, a shift of 1e-20 are all met in practice. Where two ladders contradict each other the
+    finer one has seen what the coarser one jumped over, such as the waves of sin(x / 1e-20).
+    """
+    candidates = np.stack([scales, own, np.ones_like(own)])
+    apart = np.fmax(candidates, scales) > 8 * np.fmin(candidates, scales)
+    if not wider:
+        apart &= candidates < scales
+    apart[0] = True
+    for row in np.sort(np.where(apart, candidates, 0.0), axis=0)[::-1]:
+        which = np.flatnonzero(row)
+        if which.size:
+            yield which, row[which]
+
+
+def _contract(slopes: Slopes, cotangents: Matrix | None) -> Differences:
+    """Contract the outputs with cotangents: from shapes ``(lines, m)`` to ``(rows, lines)``."""
+    s = slopes
+    if cotangents is None:
+        central, right, left = (Estimate(e.value.T, e.uncertainty.T) for e in (s.central, s.right, s.left))
+        one_sided = np.broadcast_to(s.one_sided, s.swing.T.shape)
+        return Differences(central, right, right, left, s.kink.T, s.jump.T, s.swing.T, one_sided)
+    weights = np.abs(cotangents)
+
+    def summed(factors: Matrix, values: Any) -> Any:
+        if np.isfinite(values).all():
+            return factors @ values.T
+        # An output without an answer spoils only the rows that look at it.
+        return np.stack([np.where(u != 0, u * values, 0.0).sum(axis=1) for u in factors])
+
+    def estimate(e: Estimate) -> Estimate:
+        return Estimate(summed(cotangents, e.value), summed(weights, e.uncertainty))
+
+    right, looks = estimate(s.right), weights > 0
+    return Differences(
+        estimate(s.central),
+        right,
+        right,
+        estimate(s.left),
+        looks @ s.kink.T,
+        looks @ s.jump.T,
+        weights @ s.swing.T,
+        np.broadcast_to(s.one_sided, (len(cotangents), len(s.one_sided))),
+    )
+
+
+def _better(coarse: Slopes, fine: Slopes) -> Slopes:
+    """Take, output by output, the ladder with the smaller error bar, but the finer one if they contradict."""
+    a, b = coarse, fine
+    gap = np.abs(a.central.value - b.central.value)
+    contradict = gap > a.central.uncertainty + b.central.uncertainty
+    take = (b.central.uncertainty < a.central.uncertainty) | (contradict & ~b.kink)
+
+    def pick(first: Estimate, second: Estimate) -> Estimate:
+        return Estimate(
+            np.where(take, second.value, first.value),
+            np.where(take, second.uncertainty, first.uncertainty),
+        )
+
+    return Slopes(
+        pick(a.central, b.central),
+        pick(a.right, b.right),
+        pick(a.left, b.left),
+        np.where(take, b.kink, a.kink),
+        np.where(take, b.jump, a.jump),
+        np.fmax(a.swing, b.swing),
+        a.one_sided,
+        np.fmax(a.noise, b.noise),
+    )

@@ -1,0 +1,154 @@
+"""Measured rounding of the exact methods: the same computation, fine and coarse."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pytest_gradcheck.core.evidence.jacobian import Jacobian
+from pytest_gradcheck.frameworks.flat import Layout, Vector
+from pytest_gradcheck.frameworks.leaves import EPS32
+from pytest_gradcheck.methods.base import Estimate, Matrix, Pullback, leafwise
+
+#: Another order of summation rounds differently from the measured one, but not much worse.
+MARGIN = 4.0
+
+
+#: Coarse runs. One alone may be exact by luck: the weights of a softmax of three numbers sum to exactly
+#: one in float32 in two cases of five, and a gradient that is nothing but rounding is then zero.
+RUNS = 4
+
+
+def nudged(arrays: Sequence[Any], k: int) -> list[Any]:
+    """Return arrays moved by a few units of roundoff of float32, differently for each k; not at all for 0."""
+    if k == 0:
+        return list(arrays)
+    rng = np.random.default_rng(k)
+    return [a * (1 + 2 * EPS32 * rng.uniform(-1, 1, np.shape(a))) for a in arrays]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The same program at the same point, in a fine arithmetic and several times in a coarse one."""
+
+    fine: Pullback
+    coarse: Sequence[Pullback]
+
+    def second_order(self, cotangent: Vector) -> Runs:
+        """Return the runs of the gradient at one cotangent; see `Pullback.second_order`."""
+        coarse = []
+        for run in self.coarse:
+            # A backward may look at its numbers, and raise for those that rounding has spoilt.
+            with contextlib.suppress(Exception):
+                coarse.append(run.second_order(cotangent))
+        return Runs(self.fine.second_order(cotangent), coarse)
+
+
+def measure(
+    jacobian: Jacobian,
+    common: Runs | None,
+    own: Mapping[str, Runs],
+    kinked: Any,
+    finer: Runs | None = None,
+    kept: Mapping[str, Runs] | None = None,
+) -> None:
+    """Replace the estimated rounding of every exact method by what coarse runs show.
+
+    How far the gradients of the two arithmetics are apart, in units of the coarse roundoff, is how much a
+    computation amplifies rounding. ``common`` is the function as it was written: the reference engine in
+    float32 and with every operation off by a rounding of float32, or, where there is no engine, torch in
+    float32 at neighbouring points. Every method differentiates that computation, in its own arithmetic.
+    ``own`` is what a method besides makes of it: torch's backward of copysign divides and multiplies by x
+    where the engine's takes a sign. It excuses a gradient that is nothing but such rounding, and no other:
+    who loses digits that the function itself keeps is wrong by as much.
+    ``finer`` is the function disturbed by little more than float64 rounds: where a rounding of float32 moves
+    the gradient by all of its size (a system whose condition is 1e14), by how much more it would nobody sees.
+    ``kept`` is what a method makes of a forward pass that rounds, with a backward pass that does not, and has
+    nothing but what that one keeps: the textbook's s · (1 - s) of a sigmoid loses near one what s has lost.
+    At the coordinates marked in ``kinked`` a neighbouring point may lie beyond a kink, which is no rounding.
+    Rows that are ``jacobian.settled`` keep their estimates: a pass through each run costs as much as the row.
+    """
+    shared = [_Amplification(runs, kinked) for runs in (common, finer) if runs]
+    for name, pullback in jacobian.pullbacks.items():
+        mine = _Amplification(own[name], kinked) if name in own else None
+        forward = [_Amplification(kept[name], kinked)] if kept and name in kept else []
+        if shared or mine or forward:
+            jacobian.measured[name] = _bars([*shared, *forward], mine, pullback, jacobian.settled)
+
+
+class _Amplification:
+    """By how much a program amplifies rounding, for each cotangent."""
+
+    def __init__(self, runs: Runs, kinked: Any):
+        self._runs = runs
+        self._kinked = kinked
+        self._known: dict[bytes, tuple[Vector, Vector]] = {}
+
+    def __call__(self, cotangent: Vector) -> tuple[Vector, Vector]:
+        """Return it for the worst entry of each input, and for each entry by itself: shapes ``(n,)``."""
+        key = cotangent.tobytes()
+        if key not in self._known:
+            self._known[key] = self._measure(cotangent)
+        return self._known[key]
+
+    def _measure(self, cotangent: Vector) -> tuple[Vector, Vector]:
+        fine = self._runs.fine.vjp(cotangent)
+        seen = []
+        for coarse in self._runs.coarse:
+            # As in `Runs.second_order`.
+            with contextlib.suppress(Exception), np.errstate(invalid="ignore", over="ignore"):
+                moved = np.abs(fine - coarse.vjp(cotangent)) / coarse.eps
+                seen.append(np.where(np.isfinite(moved), moved, 0.0))
+        if not seen:
+            estimate = self._runs.fine.rounding(fine) / self._runs.fine.eps
+            return estimate, estimate
+        most = np.max(seen, axis=0)
+        inputs = self._runs.fine.program.inputs
+        smooth = leafwise(inputs, np.where(self._kinked, 0.0, most), 1.0)
+        # A few entries may all be exact by luck: at least as much as is usual among them.
+        each = np.fmax(most, _usual(inputs, most))
+        return np.where(self._kinked, np.fmax(most, smooth), smooth), each
+
+
+def _usual(layout: Layout, vector: Vector) -> Vector:
+    """Return, for every coordinate, the root of the mean square within its leaf."""
+    out = np.empty_like(vector)
+    for leaf in layout.leaves:
+        part = vector[leaf.start : leaf.stop]
+        out[leaf.start : leaf.stop] = np.sqrt(np.mean(part**2)) if part.size else 0.0
+    return out
+
+
+def _bars(
+    shared: Sequence[_Amplification],
+    mine: _Amplification | None,
+    pullback: Pullback,
+    settled: frozenset[bytes],
+) -> Callable[[Matrix, Matrix], Estimate]:
+    inputs, eps = pullback.program.inputs, pullback.eps
+
+    def bars(cotangent: Vector, value: Vector) -> tuple[Vector, Vector]:
+        if cotangent.tobytes() in settled:
+            estimate = pullback.rounding(value)
+            return estimate, estimate
+        nothing = np.zeros_like(value)
+        # The worst entry of each input, and each entry by itself: as an amplification gives the two.
+        common = np.max([a(cotangent) for a in shared], axis=0) if shared else (nothing, nothing)
+        own = mine(cotangent) if mine else (nothing, nothing)
+        vanishes = leafwise(inputs, value, 1.0) <= MARGIN * eps * own[0]
+        finite = np.where(np.isfinite(value), np.abs(value), 0.0)
+        worst, each = (
+            np.fmax(a, b) if not shared else np.where(vanishes, np.fmax(a, b), a)
+            for a, b in zip(common, own, strict=True)
+        )
+        return MARGIN * eps * worst + 4 * eps * finite, eps * each
+
+    def measured(cotangents: Matrix, values: Matrix) -> Estimate:
+        rows = [bars(u, value) for u, value in zip(cotangents, values, strict=True)]
+        return Estimate(values, *(np.stack(both) for both in zip(*rows, strict=True)))
+
+    return measured

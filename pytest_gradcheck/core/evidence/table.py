@@ -1,0 +1,247 @@
+"""Every method's numbers on the same rows and columns of the Jacobian, compared pair by pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pytest_gradcheck.core.evidence.compare import Comparison
+from pytest_gradcheck.core.evidence.jacobian import Differences
+from pytest_gradcheck.methods.base import Estimate, Matrix
+
+#: A gradient is wrong beyond doubt where it is farther off than so many times what is allowed.
+FAR = 10.0
+
+
+@dataclass(eq=False)
+class Table:
+    """Rows are cotangents; columns are coordinates, or ``tangents`` where there are any (projections).
+
+    ``exact`` holds whole rows, shape ``(rows, inputs.size)``; ``differences`` the columns looked at.
+    """
+
+    cotangents: Matrix
+    tangents: Matrix | None
+    coordinates: list[int]
+    exact: dict[str, Estimate]
+    differences: Differences | None
+    comparisons: list[Comparison] = field(default_factory=list)
+    #: Positions of the columns that have had the long ladder.
+    refined: frozenset[int] = frozenset()
+
+    @property
+    def projected(self) -> bool:
+        """Whether the columns are projections instead of entries."""
+        return self.tangents is not None
+
+    @property
+    def evidence(self) -> list[Comparison]:
+        """The pairs that count: two differences see the same function values, and are no evidence."""
+        return [c for c in self.comparisons if self.counts(c)]
+
+    def counts(self, comparison: Comparison) -> bool:
+        """Whether a pair is evidence."""
+        return comparison.a in self.exact or comparison.b in self.exact
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether any pair that counts differs beyond doubt."""
+        return any(c.agree is False for c in self.evidence)
+
+    @property
+    def settled(self) -> bool:
+        """Whether everybody has a clear answer, all of them agree, and there is no kink to look into."""
+        return not self.kinks and self.unanimous
+
+    @property
+    def unanimous(self) -> bool:
+        """Whether everybody has a clear answer, at kinks too, and all of them agree."""
+        return not self.jumps and all(c.agree is True for c in self.evidence)
+
+    @property
+    def settled_rows(self) -> frozenset[bytes]:
+        """The cotangents, as bytes, of rows of a table of entries in which everybody has a clear answer."""
+        open_ = np.zeros(len(self.cotangents), dtype=bool)
+        for c in self.evidence:
+            open_ |= (c.disagree | ~c.resolved).any(axis=1)
+        if self.differences is not None:
+            open_ |= (self.differences.kink | self.differences.jump).any(axis=1)
+        return frozenset(u.tobytes() for u in self.cotangents[~open_])
+
+    @property
+    def everybody_backed(self) -> bool:
+        """Whether every exact method is seen to agree with another method on all that was looked at."""
+        return all(any(c.agree is True and name in (c.a, c.b) for c in self.evidence) for name in self.exact)
+
+    @property
+    def kinks(self) -> bool:
+        """Whether differences met a kink or a jump."""
+        d = self.differences
+        return d is not None and bool((d.kink | d.jump).any())
+
+    def kinked(self, size: int) -> Any:
+        """Mark the coordinates, of ``size`` ones, at which differences met a kink; none in projections."""
+        marks = np.zeros(size, dtype=bool)
+        if self.differences is not None and not self.projected:
+            marks[self.coordinates] = self.differences.kink.any(axis=0)
+        return marks
+
+    @property
+    def jumps(self) -> bool:
+        """Whether the function has no derivative somewhere on the columns."""
+        return self.differences is not None and bool(self.differences.jump.any())
+
+    @property
+    def agreement(self) -> dict[tuple[str, str], bool | None]:
+        """What each pair of methods says of the other."""
+        return {(c.a, c.b): c.agree for c in self.comparisons}
+
+    def entrywise(self, comparison: Comparison) -> bool:
+        """Whether a comparison goes over whole rows: that of two exact methods."""
+        return comparison.a in self.exact and comparison.b in self.exact
+
+    def seen(self, name: str) -> Estimate:
+        """Return an exact method's rows on the columns of the table."""
+        estimate = self.exact[name]
+        if self.tangents is None:
+            return Estimate(estimate.value[:, self.coordinates], estimate.uncertainty[:, self.coordinates])
+        return estimate.along(self.tangents)
+
+    def contradicted(self, name: str) -> bool:
+        """Whether differences contradict an exact method, and back another one wherever they do.
+
+        The other one need not be resolved in every entry: a single one that nobody can measure says nothing
+        for the method that is wrong in the rest.
+        """
+        measured = [c for c in self.evidence if not self.entrywise(c)]
+        apart = {c.a: c.disagree for c in measured if c.b == name and c.disagree.any()}
+        return any(
+            not c.disagree.any() and bool(c.resolved[apart[c.a]].all())
+            for c in measured
+            if c.b != name and c.a in apart
+        )
+
+    @property
+    def unmeasurable(self) -> bool:
+        """Whether all disagreement lies where differences contradict the reference engine and all others."""
+        if self.projected or "reference" not in self.exact or len(self.exact) < 2:
+            return False
+        measured = [c for c in self.evidence if not self.entrywise(c)]
+        if any(c.agree for c in measured) or self.contradicted("reference"):
+            # Somebody agrees with the differences: the others are wrong, however many they are.
+            return False
+        apart = np.zeros((len(self.cotangents), len(self.coordinates)), dtype=bool)
+        for c in measured:
+            if c.b == "reference":
+                apart |= c.disagree
+        # A method that gives the same slope to others of the numbers that are equal is no more wrong.
+        others = [c for c in self.evidence if self.entrywise(c) and "reference" in (c.a, c.b)]
+        shared = np.all([np.isclose(c.left.value.sum(1), c.right.value.sum(1)) for c in others], axis=0)
+        apart |= (apart.any(axis=1) & shared)[:, None]
+        rest = False
+        for c in self.evidence:
+            disagree = c.disagree.copy()
+            if self.entrywise(c):
+                disagree[:, self.coordinates] &= ~apart
+            else:
+                disagree &= ~apart
+            rest = rest or bool(disagree.any())
+        return bool(apart.any()) and not rest
+
+    @property
+    def differences_split(self) -> bool:
+        """Whether the exact methods agree with each other and with one kind of differences, but not another.
+
+        They see the same function values: where those of a function that runs in float32 waver more than was
+        measured, one kind may come out further off than its bar.
+        """
+        if self.projected or len(self.exact) < 2:
+            return False
+        measured = [c for c in self.evidence if not self.entrywise(c)]
+        if not all(c.agree for c in self.evidence if self.entrywise(c)):
+            return False
+        backing = {c.a for c in measured} - {c.a for c in measured if not c.agree}
+        return bool(backing)
+
+    def clearly_wrong(self) -> tuple[str | None, Any]:
+        """Return the one method that is wrong beyond doubt, if there is one, and where: a mask.
+
+        Another exact method agrees with central differences wherever this one is far from them, and differs
+        from them nowhere. Both compute in float64, and rounding would have spoilt the one as the other. Zeros
+        are no such witness: a function that cancels to nothing does not move, and so does its derivative.
+        """
+        nobody = None, np.zeros((len(self.cotangents), len(self.coordinates)), dtype=bool)
+        d = self.differences
+        if self.projected or d is None or self.kinks:
+            return nobody
+        central = {c.b: c for c in self.evidence if c.a == "central"}
+        apart = {name: c.disagree for name, c in central.items() if c.disagree.any()}
+        if len(apart) != 1 or len(central) < 2:
+            return nobody
+        (name,) = apart
+        far = apart[name] & (central[name].difference > FAR * central[name].tolerance) & ~d.one_sided
+        far &= d.central.value != 0
+        backed = any(bool(c.resolved[far].all()) for other, c in central.items() if other != name)
+        return (name, far) if backed and far.any() else nobody
+
+    def doubtful_columns(self) -> list[int]:
+        """Return the positions of columns that differ, are unresolved, or have a kink."""
+        assert self.differences is not None
+        doubt = (self.differences.kink | self.differences.jump).any(axis=0)
+        for c in self.comparisons:
+            open_ = (c.disagree | ~c.resolved).any(axis=0)
+            doubt = doubt | (open_[self.coordinates] if self.entrywise(c) else open_)
+        return [int(k) for k in np.flatnonzero(doubt)]
+
+    def clear(self, columns: list[int]) -> None:
+        """Take disagreements of exact methods back at coordinates where a closer look found none."""
+        for c in self.evidence:
+            if self.entrywise(c):
+                c.resolved[:, columns] |= c.disagree[:, columns]
+                c.disagree[:, columns] = False
+
+    def withdraw(self) -> None:
+        """Turn the disagreements that are left into doubt."""
+        for c in self.evidence:
+            c.resolved[c.disagree] = False
+            c.disagree[:] = False
+
+    def wrong_coordinates(self) -> list[int]:
+        """Return the coordinates, among those looked at singly, on which any methods disagree."""
+        wrong = np.zeros(len(self.coordinates), dtype=bool)
+        for c in self.evidence:
+            apart = c.disagree.any(axis=0)
+            wrong |= apart[self.coordinates] if self.entrywise(c) else apart
+        return [self.coordinates[k] for k in np.flatnonzero(wrong)]
+
+    def worst_coordinate(self) -> int:
+        """Return the coordinate, among those looked at singly, on which the methods disagree most."""
+        worst, found = -1.0, self.coordinates[0]
+        for c in self.evidence:
+            ratio = np.where(c.disagree, c.difference / np.fmax(c.tolerance, 1e-300), -1.0).max(axis=0)
+            ratio = ratio[self.coordinates] if self.entrywise(c) else ratio
+            if ratio.max() > worst:
+                worst, found = float(ratio.max()), self.coordinates[int(np.argmax(ratio))]
+        return found
+
+    def worst_row(self, coordinate: int) -> int:
+        """Return the row, of a table of entries, in which the methods disagree most on one coordinate."""
+        k = self.coordinates.index(coordinate)
+        ratios = []
+        for c in self.evidence:
+            at = coordinate if self.entrywise(c) else k
+            ratios.append(np.where(c.disagree, c.difference / np.fmax(c.tolerance, 1e-300), -1.0)[:, at])
+        return int(np.argmax(np.max(ratios, axis=0)))
+
+    def bad_entries(self, method: str) -> Any:
+        """Mark the entries on which a method disagrees with another, shape ``(rows, inputs.size)``."""
+        bad = np.zeros(self.exact[method].value.shape, dtype=bool)
+        for c in self.evidence:
+            if method in (c.a, c.b):
+                if self.entrywise(c):
+                    bad |= c.disagree
+                elif not self.projected:
+                    bad[:, self.coordinates] |= c.disagree
+        return bad

@@ -1,0 +1,1 @@
+"""A decided check as a result, as text, as figures and as source to paste."""

@@ -1,0 +1,228 @@
+"""What a person wants to see of one check, as plain data: curves, matrices and a graph.
+
+Nothing here decides anything. It is made for the one result of a test that is kept, after the verdict.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from pytest_gradcheck.core.decide import Decision
+from pytest_gradcheck.core.evidence.table import Table
+from pytest_gradcheck.core.report import summary
+from pytest_gradcheck.core.results import json_number
+from pytest_gradcheck.frameworks.flat import Vector
+from pytest_gradcheck.methods.base import Matrix
+from pytest_gradcheck.methods.differences import QUICK
+from pytest_gradcheck.methods.reference import ReferencePullback
+
+#: Steps on the curve of errors, over the input's scale: four to a decade, down to its roundoff. Powers of two
+#: would round to nothing on simple functions, and show no curve.
+STEPS = 10.0 ** (-np.arange(2, 65) / 4)
+
+#: Steps down to this share of the widest one can show truncation.
+WIDE = 1e-4
+
+#: Rows and columns of a matrix that are shown, around the worst entry.
+WINDOW = 12
+
+#: Points of the plot of a function of one number.
+SAMPLES = 121
+
+#: Numbers that one evaluation may compute to be cheap enough for curves from hundreds of them; each value
+#: counts as `PER_VALUE` more, for what an operation takes beside its numbers. That is some 10 ms on one core.
+#: The time itself would give other figures in another run.
+CHEAP = 1_000_000
+PER_VALUE = 1000
+
+#: Fewer steps show no curve.
+FEWEST = 8
+
+#: Values in a graph that is still looked at as a picture.
+NODES = 30
+
+
+def figures(decision: Decision, culprit: str | None, evaluations: int) -> dict[str, Any]:
+    """Return the figures of a check that was decided; those that do not apply to it are left out.
+
+    Where nobody can tell that the function is cheap, they are drawn from no more evaluations than the check
+    took: fewer steps, and no plot where none is left for it.
+    """
+    out: dict[str, Any] = {}
+    table = decision.table
+    if table is None or not table.exact:
+        return out
+    row, column = summary.worst_entry(table)
+    f = decision.function
+    left = 2 * len(STEPS) + SAMPLES if _is_cheap(decision) else evaluations
+    every = -(-len(STEPS) // max(left // 2, 1))
+    steps = STEPS[::every]
+    if len(steps) >= FEWEST:
+        out["steps"] = _steps(decision, culprit, table, row, column, steps)
+        left -= 2 * len(steps)
+    out["gradients"] = _gradients(decision, table, row, None if table.projected else column)
+    if left >= SAMPLES and decision.order == 1 and f.inputs.size == 1 and f.outputs.size == 1:
+        out["curve"] = _curve(decision, table)
+    graph = _graph(decision)
+    if graph is not None:
+        out["graph"] = graph
+    return out
+
+
+def _is_cheap(decision: Decision) -> bool:
+    """Whether the engine's graph says that an evaluation of the function takes little."""
+    pullback = decision.pullbacks.get("reference")
+    if not isinstance(pullback, ReferencePullback):
+        return False
+    try:
+        return pullback.work(PER_VALUE) <= CHEAP
+    except Exception:
+        # What does not run once more is not known to be cheap.
+        return False
+
+
+def _steps(
+    decision: Decision, culprit: str | None, table: Table, row: int, column: int, relative: Vector
+) -> dict[str, Any]:
+    """Return the error of the textbook quotients at smaller and smaller steps, at the worst entry.
+
+    Where only projections were looked at, it is that along their tangent number ``column``. The error is
+    that against ``truth``, an exact method that is not the culprit. ``rounding`` is the numerator of the
+    rounding arm, noise over step; ``truncation`` and ``truncation_forward`` are the coefficients of h² and h
+    in the other arm, from the steps at which it rules.
+    """
+    f = decision.function
+    u = table.cotangents[row]
+    if table.tangents is None:
+        tangent = np.eye(1, f.inputs.size, column)[0]
+        scale = float(decision.jacobian.scales[column]) if decision.jacobian is not None else 1.0
+        place, index = f.inputs.locate(column)
+    else:
+        tangent, scale = table.tangents[column], 1.0
+        place, index = "a random direction", ()
+    name, truth = _truth(culprit, table, row, tangent)
+    here = float(u @ f.value)
+    steps = scale * relative
+    above, below = (_moved(decision, tangent, sign * steps) @ u for sign in (1.0, -1.0))
+    central = np.abs((above - below) / (2 * steps) - truth)
+    forward = np.abs((above - here) / steps - truth)
+    noise = float(np.abs(u) @ (f.eps * np.abs(f.value) + f.jitter))
+    return {
+        "input": place,
+        "index": list(index),
+        "truth": {"method": name, "value": json_number(truth)},
+        "step": steps.tolist(),
+        "central": [*map(json_number, central)],
+        "forward": [*map(json_number, forward)],
+        "ladder": [scale * step for step in QUICK],
+        "rounding": json_number(noise),
+        "truncation": json_number(_arm(steps, central, noise, 2)),
+        "truncation_forward": json_number(_arm(steps, forward, noise, 1)),
+    }
+
+
+def _moved(decision: Decision, tangent: Vector, moves: Vector) -> Matrix:
+    """Return the function's values at steps along a tangent; NaN outside of its domain."""
+    f = decision.function
+    points = f.point + moves[:, None] * tangent
+    inside = ((points >= f.lower) & (points <= f.upper)).all(axis=1)
+    values = np.full((len(moves), f.outputs.size), np.nan)
+    if inside.any():
+        values[inside] = f.evaluate(points[inside])[0]
+    return values
+
+
+def _arm(steps: Vector, errors: Vector, noise: float, power: int) -> float:
+    """Return the median of error over step to a power, where truncation rules; NaN if it never does."""
+    ruled = np.isfinite(errors) & (errors > 30 * noise / steps)
+    # The widest steps see more of the function than its next derivative.
+    ruled &= steps > WIDE * steps[0]
+    ratios = (errors / steps**power)[ruled][-6:]
+    return float(np.median(ratios)) if len(ratios) >= 3 else math.nan
+
+
+def _truth(culprit: str | None, table: Table, row: int, tangent: Vector) -> tuple[str, float]:
+    """Return the slope along a tangent as the first exact method that is not the culprit has it."""
+    for name in ("reference", "user", "torch", "complex_step"):
+        if name in table.exact and name != culprit:
+            value = float(table.exact[name].value[row] @ tangent)
+            if math.isfinite(value):
+                return name, value
+    return "nobody", math.nan
+
+
+def _gradients(decision: Decision, table: Table, row: int, column: int | None) -> dict[str, Any]:
+    """Return every method's entries around the worst one: one row per output, or per projection of them."""
+    f = decision.function
+    rows, columns = len(table.cotangents), f.inputs.size
+    top, left = (_window(at, size) for at, size in ((row, rows), (column or 0, columns)))
+    part = np.ix_(range(*top), range(*left))
+    values = {name: np.asarray(e.value)[part] for name, e in table.exact.items()}
+    d = table.differences
+    if d is not None and not table.projected:
+        for name, estimate in (("central", d.central), ("forward", d.forward)):
+            if decision.jacobian is not None and name in decision.jacobian.differences:
+                whole = np.full((rows, columns), np.nan)
+                whole[:, table.coordinates] = estimate.value
+                values[name] = whole[part]
+    return {
+        "rows": [_label(f.outputs, u) for u in table.cotangents[top[0] : top[1]]],
+        "columns": ["{}{}".format(*_place(f.inputs, k)) for k in range(*left)],
+        "shape": [rows, columns],
+        "worst": None if column is None else [row - top[0], column - left[0]],
+        "values": {
+            name: [[json_number(float(f"{v:.6g}")) for v in line] for line in matrix.tolist()]
+            for name, matrix in values.items()
+        },
+    }
+
+
+def _window(at: int, size: int) -> tuple[int, int]:
+    start = max(0, min(at - WINDOW // 2, size - WINDOW))
+    return start, min(size, start + WINDOW)
+
+
+def _label(outputs: Any, cotangent: Vector) -> str:
+    if np.count_nonzero(cotangent) != 1:
+        return "a projection of the outputs"
+    return "{}{}".format(*_place(outputs, int(np.argmax(np.abs(cotangent)))))
+
+
+def _place(layout: Any, coordinate: int) -> tuple[str, str]:
+    name, index = layout.locate(coordinate)
+    return name, f"[{', '.join(map(str, index))}]" if index else ""
+
+
+def _curve(decision: Decision, table: Table) -> dict[str, Any]:
+    """Return a function of one number around the point, and the slope that each method gives it."""
+    f = decision.function
+    x = float(f.point[0])
+    reach = 2.0 * max(1.0, abs(x))
+    low, high = max(x - reach, float(f.lower[0])), min(x + reach, float(f.upper[0]))
+    points = np.linspace(low, high, SAMPLES)
+    values = f.evaluate(points[:, None])[0][:, 0]
+    slopes = {name: json_number(float(e.value[0, 0])) for name, e in table.exact.items()}
+    if table.differences is not None:
+        slopes["central"] = json_number(float(table.differences.central.value[0, 0]))
+    return {
+        "input": f.inputs.leaves[0].name,
+        "x": points.tolist(),
+        "f": [*map(json_number, values)],
+        "at": [x, json_number(float(f.value[0]))],
+        "slopes": slopes,
+    }
+
+
+def _graph(decision: Decision) -> str | None:
+    pullback = decision.pullbacks.get("reference")
+    small = decision.function.outputs.size == 1 and decision.function.inputs.size <= NODES
+    if decision.order != 1 or not small or not isinstance(pullback, ReferencePullback):
+        return None
+    try:
+        return pullback.picture(NODES)
+    except Exception:
+        # A picture that cannot be drawn is no finding.
+        return None

@@ -1,0 +1,204 @@
+"""A table of numbers written down as a result: values as the inputs are nested, pairs, the worst entry."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from pytest_gradcheck.core.evidence.compare import TOGETHER, Comparison
+from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian
+from pytest_gradcheck.core.evidence.table import Table
+from pytest_gradcheck.core.results import Pair, Place, Worst
+from pytest_gradcheck.methods.base import Matrix
+
+#: A difference in units of its tolerance, and where it is.
+_At = tuple[float, tuple[int, int]]
+
+
+def in_short(table: Table, jacobian: Jacobian) -> tuple[tuple[Pair, ...], Worst | None]:
+    """Return every comparison of the table in short, and where the methods are farthest apart.
+
+    That is an entry, or a projection; farthest in units of the tolerance.
+    """
+    places, relative = _worst_places(table.comparisons), _largest_relative(table.comparisons)
+    pairs = tuple(
+        _pair(c, at, rel, table, jacobian.function)
+        for c, at, rel in zip(table.comparisons, places, relative, strict=True)
+    )
+    found = _farthest(table, places)
+    return pairs, None if found is None else _worst(*found, table, jacobian)
+
+
+def _worst(c: Comparison, k: tuple[int, int], table: Table, jacobian: Jacobian) -> Worst:
+    row, column = k
+    whole = table.entrywise(c)
+    values: dict[str, float] = {}
+    bars: dict[str, float] = {}
+    d = table.differences
+    at: int | None = column
+    if whole:
+        known = not table.projected and column in table.coordinates
+        at = table.coordinates.index(column) if known else None
+    if d is not None and at is not None:
+        estimates = {"central": d.central, "forward": d.forward}
+        for name in jacobian.differences:
+            values[name] = float(estimates[name].value[row, at])
+            bars[name] = float(estimates[name].uncertainty[row, at])
+    for name, estimate in table.exact.items():
+        shown = estimate if whole else table.seen(name)
+        values[name] = float(shown.value[row, column])
+        bars[name] = float(shown.uncertainty[row, column])
+    place = _place(c, k, table, jacobian.function)
+    return Worst(place, values, bars, float(c.difference[k]), float(c.tolerance[k]))
+
+
+def worst_entry(table: Table) -> tuple[int, int]:
+    """Return the row of the worst entry, and its coordinate or, in a table of projections, its tangent."""
+    found = _farthest(table, _worst_places(table.comparisons))
+    if found is None:
+        return 0, 0
+    c, (row, column) = found
+    if table.projected:
+        return row, 0 if table.entrywise(c) else column
+    return row, column if table.entrywise(c) else table.coordinates[column]
+
+
+def _farthest(table: Table, places: Sequence[_At | None]) -> tuple[Comparison, tuple[int, int]] | None:
+    """Return the pair that is farthest apart, of those that count, and where; ``places`` has one per pair."""
+    best: tuple[tuple[bool, float], Comparison, tuple[int, int]] | None = None
+    for c, at in zip(table.comparisons, places, strict=True):
+        if at is not None and table.counts(c):
+            rank = c.agree is False, at[0]
+            if best is None or rank > best[0]:
+                best = rank, c, at[1]
+    return best and best[1:]
+
+
+def shown(
+    name: str, table: Table, function: Function, structure: Callable[[list[Any]], Any]
+) -> tuple[Any, Any]:
+    """Return a method's value and error bar, in the structure of the inputs where all entries are known.
+
+    ``structure`` puts one value per input leaf into the structure of the user's inputs.
+    """
+    everything = _is_identity(table.cotangents, function.outputs.size)
+    if name in table.exact:
+        if not everything:
+            seen = table.seen(name)
+            return seen.value, seen.uncertainty
+        estimate = table.exact[name]
+    else:
+        d = table.differences
+        if d is None:
+            return None, None
+        estimate = d.central if name == "central" else d.forward
+        if not everything or table.projected or len(table.coordinates) != function.inputs.size:
+            return estimate.value, estimate.uncertainty
+    return (
+        _structured(estimate.value, function, structure),
+        _structured(estimate.uncertainty, function, structure),
+    )
+
+
+def _structured(matrix: Matrix, function: Function, structure: Callable[[list[Any]], Any]) -> Any:
+    out = []
+    for leaf in function.outputs.leaves:
+        parts: list[Any] = []
+        for x in function.inputs.leaves:
+            block: Any = matrix[leaf.start : leaf.stop, x.start : x.stop]
+            if not (leaf.is_complex or x.is_complex):
+                block = block.reshape(leaf.shape + x.shape)
+            elif leaf.size == 1:
+                # A real function of complex inputs: dL/dRe + i dL/dIm, as torch writes it.
+                block = np.ascontiguousarray(block).view(np.complex128).reshape(x.shape)
+            parts.append(block.item() if block.ndim == 0 else block)
+        out.append(structure(parts))
+    return out[0] if len(out) == 1 else tuple(out)
+
+
+def _pair(c: Comparison, at: _At | None, relative: float, table: Table, function: Function) -> Pair:
+    if at is None:
+        return Pair(c.a, c.b, 0.0, 0.0, None, 0.0, c.agree)
+    _, k = at
+    place = _place(c, k, table, function)
+    return Pair(c.a, c.b, _max(c.difference), relative, place, float(c.tolerance[k]), c.agree)
+
+
+def _max(values: Any) -> float:
+    """Return the largest of some numbers that are any, NaN where none is."""
+    return float(np.fmax.reduce(values, axis=None))
+
+
+def _place(c: Comparison, k: tuple[int, int], table: Table, function: Function) -> Place:
+    row, column = k
+    output = f"projection {row}"
+    output_index: tuple[int, ...] = ()
+    if np.count_nonzero(table.cotangents[row]) == 1:
+        output, output_index = function.outputs.locate(int(np.argmax(np.abs(table.cotangents[row]))))
+    if table.entrywise(c):
+        name, index = function.inputs.locate(column)
+    elif not table.projected:
+        name, index = function.inputs.locate(table.coordinates[column])
+    else:
+        name, index = f"direction {column}", ()
+    return Place(name, index, output, output_index)
+
+
+def _worst_places(comparisons: Sequence[Comparison]) -> list[_At | None]:
+    """Return each one's largest difference in units of its tolerance, of those that count, and its place."""
+    found: list[_At | None] = []
+    for some in _alike(comparisons):
+        difference, tolerance, disagree = (
+            np.array(each)
+            for each in zip(*[(c.difference, c.tolerance, c.disagree) for c in some], strict=True)
+        )
+        if not difference.size:
+            found += [None] * len(some)
+            continue
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = difference / tolerance
+        ratio[difference == 0] = 0.0
+        ratio[np.isnan(ratio)] = -1.0
+        if disagree.any():
+            ratio[~disagree & disagree.any(axis=(1, 2), keepdims=True)] = -2.0
+        ratio = ratio.reshape(len(some), -1)
+        where = np.argmax(ratio, axis=1)
+        largest = ratio[np.arange(len(some)), where].tolist()
+        width = difference.shape[2]
+        found += [(most, divmod(k, width)) for most, k in zip(largest, where.tolist(), strict=True)]
+    return found
+
+
+def _largest_relative(comparisons: Sequence[Comparison]) -> list[float]:
+    """Return each one's largest difference in units of the larger value."""
+    found: list[float] = []
+    for some in _alike(comparisons):
+        difference, left, right = (
+            np.array(each)
+            for each in zip(*[(c.difference, c.left.value, c.right.value) for c in some], strict=True)
+        )
+        if not difference.size:
+            found += [0.0] * len(some)
+            continue
+        with np.errstate(invalid="ignore", divide="ignore"):
+            relative = difference / np.fmax(np.abs(left), np.abs(right))
+        relative[difference == 0] = 0.0
+        found += np.fmax.reduce(relative.reshape(len(some), -1), axis=1).tolist()
+    return found
+
+
+def _alike(comparisons: Sequence[Comparison]) -> Iterator[list[Comparison]]:
+    """Yield neighbours of one shape together, as `compare` does, where that is worth it."""
+    for shape, some in itertools.groupby(comparisons, lambda c: c.difference.shape):
+        if math.prod(shape) <= TOGETHER:
+            yield list(some)
+        else:
+            yield from ([c] for c in some)
+
+
+def _is_identity(matrix: Matrix, size: int) -> bool:
+    return matrix.shape == (size, size) and bool((matrix == np.eye(size)).all())

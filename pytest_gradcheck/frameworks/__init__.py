@@ -1,0 +1,1 @@
+"""One folder per framework, all with the protocol of `base`."""

@@ -1,0 +1,1 @@
+"""PyTorch: tensors, autograd, lowering to the reference engine, and its stand-in for NumPy code."""

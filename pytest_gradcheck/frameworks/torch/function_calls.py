@@ -1,0 +1,479 @@
+"""One call of an `autograd.Function` repeated by itself, in every way that a caller may choose."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from pytest_gradcheck.frameworks.leaves import EPS64, EPS_BY_DTYPE, dtype_of, to_numpy
+
+__all__ = ["Call", "Finding", "Run"]
+
+#: How often a computation is repeated at points moved by roundoff, where two ways seem to differ.
+REPEATS = 4
+
+Tensors = list[torch.Tensor]
+Arrange = Callable[[torch.Tensor], torch.Tensor]
+
+
+class Finding(NamedTuple):
+    """What a trial shows: whether a property holds (None: it could not be tried), in words, and its code."""
+
+    name: str
+    holds: bool | None
+    text: str
+    code: str
+
+
+@dataclass(eq=False)
+class Call:
+    """One application of a Function, which can be repeated by itself.
+
+    ``arguments`` are copies; ``wanted`` the positions of those that require a gradient.
+    """
+
+    kind: type[Any]
+    arguments: list[Any]
+    wanted: list[int]
+    state: torch.Tensor
+    seeds: Tensors = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The Function's name, as its author wrote it."""
+        return self.kind.__name__.removeprefix("GeneratedBackwardFor_")
+
+    @property
+    def points(self) -> Tensors:
+        """The differentiable arguments' values."""
+        return [self.arguments[p] for p in self.wanted]
+
+    @property
+    def eps(self) -> float:
+        """Unit roundoff of the coarsest dtype among them."""
+        return max(EPS_BY_DTYPE.get(dtype_of(x), EPS64) for x in [*self.points, *self.seeds])
+
+    def apply(self, tensors: Sequence[Any]) -> list[Any]:
+        """Call it with these differentiable arguments; returns all that it returns."""
+        given = dict(zip(self.wanted, tensors, strict=True))
+        filled = [
+            given[p] if p in given else a.clone() if isinstance(a, torch.Tensor) else a
+            for p, a in enumerate(self.arguments)
+        ]
+        torch.set_rng_state(self.state)
+        out = self.kind.apply(*filled)
+        return list(out) if isinstance(out, tuple | list) else [out]
+
+    def forward(self, points: Sequence[torch.Tensor], arrange: Arrange) -> Run:
+        """Call it under autograd with arguments that lie in memory as ``arrange`` puts them."""
+        with torch.enable_grad():
+            leaves = [arrange(x.detach()).requires_grad_() for x in points]
+            # Autograd lets nobody change a leaf in place, nor a view of one.
+            given = [_contiguous(x) if arrange is _contiguous else x.view_as(x) for x in leaves]
+            before = [(x.grad_fn, x.detach().clone()) for x in given]
+            everything = self.apply(given)
+        outs = [o for o in everything if isinstance(o, torch.Tensor) and o.requires_grad]
+        if not self.seeds:
+            self.outputs = [i for i, o in enumerate(everything) if any(o is kept for kept in outs)]
+            self.seeds = [random_like(o, k) for k, o in enumerate(outs)]
+        return Run(leaves, given, before, outs)
+
+    def findings(self) -> list[Finding]:
+        """Try every way; nothing, where the call does not even repeat itself."""
+        try:
+            base = self.forward(self.points, _contiguous)
+            # What a backward keeps and hands out may change with the passes to come.
+            first = [gradient.clone() for gradient in base.pull(self.seeds)]
+            given = [seed.clone() for seed in self.seeds]
+            again = self.forward(self.points, _contiguous).gradients(given)
+        except Exception:
+            # By itself it does not run as it did inside of the function: no way can be told from another.
+            return []
+        if not base.outs or not all(map(functools.partial(alike, eps=self.eps), first, again)):
+            return []
+        trials: list[Callable[[], Finding | None]] = [
+            functools.partial(self._unchanged, base),
+            functools.partial(self._cotangents_unchanged, given),
+            *[functools.partial(self._inputs, base, first, *way) for way in INPUT_WAYS],
+            *[functools.partial(self._cotangents, base, first, *way) for way in COTANGENT_WAYS],
+            functools.partial(self._undefined, first),
+            functools.partial(self._one_wanted, first),
+            self._once_differentiable,
+        ]
+        if self.kind.generate_vmap_rule or overridden(self.kind, "vmap"):
+            trials += [self._batched, self._vmapped]
+        if overridden(self.kind, "jvp"):
+            trials.append(functools.partial(self._forward_mode, first))
+        found = []
+        for trial in trials:
+            # What nobody foresaw of a Function is no finding, and must not end the check.
+            with contextlib.suppress(Exception):
+                found.append(trial())
+        return [finding for finding in found if finding is not None]
+
+    # -- one property each -----------------------------------------------------------------------------
+
+    def _unchanged(self, run: Run) -> Finding:
+        name, code = "inputs-unchanged", "mutated-input"
+        for p, x, (node, value) in zip(self.wanted, run.given, run.before, strict=True):
+            if x.grad_fn is node and not identical(x, value):
+                text = f"{self.name} changes its argument {p} in place without ctx.mark_dirty"
+                return Finding(name, False, text, code)
+        return Finding(name, True, "", code)
+
+    def _cotangents_unchanged(self, given: Tensors) -> Finding:
+        name, code = "cotangents-unchanged", "mutated-cotangent"
+        if all(identical(a, b) for a, b in zip(given, self.seeds, strict=True)):
+            return Finding(name, True, "", code)
+        return Finding(name, False, f"{self.name}.backward writes into its cotangents", code)
+
+    def _inputs(
+        self, base: Run, first: Tensors, name: str, arrange: Arrange, prepare: Arrange
+    ) -> Finding | None:
+        points = [prepare(x) for x in self.points]
+        if all(_as_before(x, arrange(x)) for x in points):
+            return None
+        words = name.replace("-inputs", " inputs")
+        try:
+            if prepare is _itself:
+                expected = [*base.values(), *first]
+            else:
+                plain = self.forward(points, _contiguous)
+                expected = [*plain.values(), *plain.pull(self.seeds)]
+        except Exception:
+            # The rows of a matrix are all the same where it is expanded: no function need take that.
+            return Finding(name, None, f"{self.name} does not take the values that were tried", name)
+        try:
+            run = self.forward(points, arrange)
+        except Exception as error:
+            # Nobody gets a wrong number from a function that refuses its arguments.
+            return Finding(name, None, f"{self.name} refuses {words}: {said(error)}", name)
+        return self._same(name, lambda: [*run.values(), *run.pull(self.seeds)], expected, words, points)
+
+    def _cotangents(
+        self, base: Run, first: Tensors, name: str, arrange: Arrange, prepare: Arrange
+    ) -> Finding | None:
+        seeds = [prepare(u) for u in self.seeds]
+        if all(_as_before(u, arrange(u)) for u in seeds):
+            return None
+        words = name.replace("-cotangents", " cotangents")
+        try:
+            expected = first if prepare is _itself else base.pull(seeds)
+        except Exception:
+            # Not these values of a cotangent, whatever its layout: there is nothing to compare with.
+            return None
+        again = self.forward(self.points, _contiguous)
+        return self._same(
+            name, lambda: again.pull([arrange(u) for u in seeds]), expected, words, self.points, seeds
+        )
+
+    def _undefined(self, whole: Tensors) -> Finding | None:
+        name = "undefined-cotangents"
+        if len(self.seeds) < 2:
+            return None
+        for k, seed in enumerate(self.seeds):
+            zeros = [seed if i == k else torch.zeros_like(u) for i, u in enumerate(self.seeds)]
+            expected = self.forward(self.points, _contiguous).pull(zeros)
+            run = self.forward(self.points, _contiguous)
+            words = f"a cotangent for output {self.outputs[k]} alone"
+            pull = functools.partial(run.pull, [seed], only=k)
+            found = self._same(name, pull, expected, words, self.points, zeros)
+            if found.holds is False:
+                return found
+        return found
+
+    def _one_wanted(self, whole: Tensors) -> Finding | None:
+        """Let one argument at a time require a gradient: what ``ctx.needs_input_grad`` is there for."""
+        name = "frozen-inputs"
+        if len(self.wanted) < 2:
+            return None
+        words = "one input at a time that requires a gradient"
+        each = [dataclasses.replace(self, wanted=[p]) for p in self.wanted]
+        try:
+            found = [call.forward(call.points, _contiguous).pull(self.seeds)[0] for call in each]
+        except Exception as error:
+            # As with inputs that it does not take: nobody gets a wrong number.
+            return Finding(name, None, f"{self.name} refuses {words}: {said(error)}", name)
+        return self._same(name, lambda: found, whole, words, self.points)
+
+    def _once_differentiable(self) -> Finding | None:
+        # torch's decorator leaves the function that it wraps, and nothing else to know it by.
+        backward = getattr(self.kind, "backward", None)
+        if "once_differentiable" not in getattr(getattr(backward, "__code__", None), "co_qualname", ""):
+            return None
+        text = f"{self.name} is marked once_differentiable: it has no second derivative"
+        return Finding("twice-differentiable", None, text, "once-differentiable")
+
+    def _batched(self) -> Finding:
+        name = "batched-cotangents"
+        other = [random_like(u, k + 100) for k, u in enumerate(self.seeds)]
+        run = self.forward(self.points, _contiguous)
+        expected = [torch.stack(pair) for pair in zip(run.pull(self.seeds), run.pull(other), strict=True)]
+        both = [torch.stack(pair) for pair in zip(self.seeds, other, strict=True)]
+        return self._same(name, lambda: run.pull(both, batched=True), expected, "batched cotangents", None)
+
+    def _vmapped(self) -> Finding | None:
+        turned = [x.flip(0) if x.ndim else x.clone() for x in self.points]
+        try:
+            with torch.no_grad():
+                expected = [_tensors(self.apply(points)) for points in (self.points, turned)]
+        except Exception:
+            # Not defined at the turned point: there is nothing to compare with.
+            return None
+        stacked = [torch.stack(pair) for pair in zip(self.points, turned, strict=True)]
+
+        def mapped() -> Tensors:
+            with torch.no_grad():
+                run = torch.func.vmap(lambda *xs: tuple(_tensors(self.apply(xs))), randomness="same")
+                return list(run(*stacked))
+
+        both = [torch.stack(pair) for pair in zip(*expected, strict=True)]
+        return self._same("vmap", mapped, both, "torch.func.vmap", None)
+
+    def _forward_mode(self, gradient: Tensors) -> Finding:
+        name = "forward-mode"
+        tangents = [random_like(x, k + 200) for k, x in enumerate(self.points)]
+        # torch leaves its functions unannotated.
+        forward: Any = torch.autograd.forward_ad
+        try:
+            with forward.dual_level():
+                duals = [forward.make_dual(x.clone(), v) for x, v in zip(self.points, tangents, strict=True)]
+                outs = self.apply(duals)
+                moved = [forward.unpack_dual(outs[i]).tangent for i in self.outputs]
+        except Exception as error:
+            return Finding(name, False, f"{self.name}.jvp raises {said(error)}", name)
+        ahead = [(u, t) for u, t in zip(self.seeds, moved, strict=True) if t is not None]
+        back = list(zip(gradient, tangents, strict=True))
+        gap = abs(_inner(ahead) - _inner(back))
+        size = sum(float((a.abs() * b.abs()).sum()) for a, b in [*ahead, *back])
+        if gap <= _allowed(self.eps) * size or np.isnan(gap):
+            return Finding(name, True, "", name)
+        text = (
+            f"{self.name}.jvp is not what its backward says: u · Jv is {_inner(ahead):.6g} by the one and "
+            f"{_inner(back):.6g} by the other"
+        )
+        return Finding(name, False, text, name)
+
+    def _same(
+        self,
+        name: str,
+        run: Callable[[], Tensors],
+        expected: Tensors,
+        words: str,
+        points: Tensors | None,
+        seeds: Tensors | None = None,
+    ) -> Finding:
+        """Compare; what is no farther apart than roundoff at ``points``, if given, makes it is the same."""
+        try:
+            got = run()
+        except Exception as error:
+            return Finding(name, False, f"{self.name} with {words} raises {said(error)}", name)
+        text = f"{self.name} gives other numbers with {words}"
+        if len(got) != len(expected):
+            return Finding(name, False, text, name)
+        apart = [
+            k for k, pair in enumerate(zip(got, expected, strict=True)) if not alike(*pair, eps=self.eps)
+        ]
+        noise = [0.0] * len(got)
+        if apart and points is not None:
+            noise = self._noise(points, self.seeds if seeds is None else seeds, expected)
+            apart = [k for k in apart if not within(got[k], expected[k], 64 * noise[k])]
+        if not apart:
+            return Finding(name, True, "", name)
+        if points is not None and all(
+            noise[k] > _allowed(self.eps) * _largest(expected[k]) or not bool(expected[k].isfinite().all())
+            for k in apart
+        ):
+            # The deviation of equal numbers is rounding or zero, and what is divided by it anything or nan.
+            text = f"at the values that were tried rounding decides what {self.name} gives"
+            return Finding(name, None, f"not tried: {text}", name)
+        return Finding(name, False, text, name)
+
+    def _noise(self, points: Tensors, seeds: Tensors, expected: Tensors) -> list[float]:
+        """Return how far roundoff in the arguments moves each of the results: those that cancel are noise."""
+        worst = [0.0] * len(expected)
+        for k in range(REPEATS):
+            moved = [x * (1 + 2 * self.eps * random_like(x.abs(), k)) for x in points]
+            try:
+                run = self.forward(moved, _contiguous)
+                results = [*run.values(), *run.pull(seeds)][-len(expected) :]
+            except Exception:
+                # Not defined beside the point: this one tells nothing of the noise.
+                continue
+            for i, (a, b) in enumerate(zip(results, expected, strict=True)):
+                worst[i] = max(worst[i], _largest(a - b))
+        return worst
+
+
+@dataclass(eq=False)
+class Run:
+    """A call that was made: its leaves, the arguments made of them, and its differentiable outputs."""
+
+    leaves: Tensors
+    given: Tensors
+    before: list[tuple[Any, torch.Tensor]]
+    outs: Tensors
+
+    def values(self) -> Tensors:
+        """The outputs' values."""
+        return [o.detach().clone() for o in self.outs]
+
+    def pull(self, seeds: Tensors, *, only: int | None = None, batched: bool = False) -> Tensors:
+        """Return the gradients at the leaves, zeros for None; ``only`` is the one output with a cotangent."""
+        # A backward that writes into its cotangents must not spoil those of the next way.
+        own = [seed.clone() if seed.is_contiguous() and not seed.is_conj() else seed for seed in seeds]
+        return self.gradients(own, only=only, batched=batched)
+
+    def gradients(self, seeds: Tensors, *, only: int | None = None, batched: bool = False) -> Tensors:
+        """As `pull`, with these very tensors for cotangents."""
+        found = torch.autograd.grad(
+            self.outs if only is None else [self.outs[only]],
+            self.leaves,
+            seeds,
+            retain_graph=True,
+            allow_unused=True,
+            is_grads_batched=batched,
+        )
+        shape = (len(seeds[0]),) if batched else ()
+        return [
+            torch.zeros((*shape, *x.shape), dtype=x.dtype, device=x.device) if g is None else g
+            for x, g in zip(self.leaves, found, strict=True)
+        ]
+
+
+def overridden(kind: type[Any], method: str) -> bool:
+    """Whether a Function has a static method of its own."""
+    return getattr(kind, method, None) is not getattr(torch.autograd.Function, method, None)
+
+
+# -- arrangements in memory ------------------------------------------------------------------------
+
+
+def _contiguous(x: torch.Tensor) -> torch.Tensor:
+    return x.clone(memory_format=torch.contiguous_format)
+
+
+def _spread(x: torch.Tensor) -> torch.Tensor:
+    """Put the axes in reverse order, and other numbers between the entries: it cannot be viewed as flat."""
+    backwards = tuple(reversed(range(x.ndim)))
+    turned = x.permute(backwards)
+    gapped = torch.stack([turned, turned.detach() + 1], dim=-1)[..., 0]
+    return gapped.permute(backwards)
+
+
+def _first_row(x: torch.Tensor) -> torch.Tensor:
+    """Return the tensor with all rows like the first."""
+    return _expanded(x).contiguous()
+
+
+def _expanded(x: torch.Tensor) -> torch.Tensor:
+    """Let all rows share the memory of the first."""
+    return x[:1].expand(x.shape) if x.ndim and len(x) else x
+
+
+def _one_number(x: torch.Tensor) -> torch.Tensor:
+    return _broadcast(x).contiguous()
+
+
+def _broadcast(x: torch.Tensor) -> torch.Tensor:
+    """Let all entries share the memory of the first: what the backward of a sum hands on."""
+    return x.reshape(-1)[:1].reshape((1,) * x.ndim).expand(x.shape) if x.numel() else x
+
+
+def _conjugated(x: torch.Tensor) -> torch.Tensor:
+    """Mark the tensor as the conjugate of what lies in its memory."""
+    return x.conj().resolve_conj().conj() if x.is_complex() else x
+
+
+def _itself(x: torch.Tensor) -> torch.Tensor:
+    return x
+
+
+INPUT_WAYS: tuple[tuple[str, Arrange, Arrange], ...] = (
+    ("non-contiguous-inputs", _spread, _itself),
+    ("expanded-inputs", _expanded, _first_row),
+    ("conjugated-inputs", _conjugated, _itself),
+)
+
+COTANGENT_WAYS: tuple[tuple[str, Arrange, Arrange], ...] = (
+    ("non-contiguous-cotangents", _spread, _itself),
+    ("expanded-cotangents", _broadcast, _one_number),
+    ("conjugated-cotangents", _conjugated, _itself),
+)
+
+
+def _as_before(x: torch.Tensor, arranged: torch.Tensor) -> bool:
+    """Whether an arrangement changed nothing: a single number lies in memory in one way."""
+    return arranged.is_contiguous() and arranged.is_conj() == x.is_conj()
+
+
+# -- comparing -------------------------------------------------------------------------------------
+
+
+def _allowed(eps: float) -> float:
+    """Return the relative difference that another order of summation may make: the square root of eps."""
+    return float(np.sqrt(eps))
+
+
+def close(a: Any, b: Any, eps: float) -> bool:
+    """Whether two arrays are the same but for another order of summation."""
+    if np.array_equal(a, b):
+        return True
+    size = max((float(np.abs(v[np.isfinite(v)]).max(initial=0.0)) for v in (a, b)), default=0.0)
+    return bool(np.allclose(a, b, rtol=0.0, atol=_allowed(eps) * size, equal_nan=True))
+
+
+def alike(a: torch.Tensor, b: torch.Tensor, eps: float) -> bool:
+    """Whether two tensors are; see `close`."""
+    return a.shape == b.shape and close(to_numpy(a), to_numpy(b), eps)
+
+
+def within(a: torch.Tensor, b: torch.Tensor, bar: float) -> bool:
+    """Whether no entries of two tensors are farther apart than a bar."""
+    return a.shape == b.shape and bool(((a - b).abs() <= bar).all())
+
+
+def _largest(x: torch.Tensor) -> float:
+    """Return the largest finite magnitude; zero without any."""
+    sizes = np.abs(to_numpy(x))
+    return float(sizes[np.isfinite(sizes)].max(initial=0.0))
+
+
+def identical(a: torch.Tensor, b: torch.Tensor) -> bool:
+    """Whether two tensors hold the same numbers, nan among them; torch.equal knows no complex half."""
+    left, right = to_numpy(a), to_numpy(b)
+    return np.array_equal(left, right) or np.array_equal(left, right, equal_nan=True)
+
+
+def random_like(x: torch.Tensor, k: int) -> torch.Tensor:
+    """Return signed numbers away from zero, the same for the same shape and k."""
+    rng = np.random.default_rng(k)
+
+    def draw() -> Any:
+        return np.asarray(rng.choice([-1.0, 1.0], x.shape) * rng.uniform(0.5, 1.5, x.shape))
+
+    values = draw() + 1j * draw() if x.is_complex() else draw()
+    return torch.from_numpy(np.asarray(values)).to(device=x.device, dtype=x.dtype)
+
+
+def _inner(pairs: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> float:
+    """Return the real inner product of lists of tensors: torch's convention for complex gradients."""
+    return float(sum(float(np.real(np.vdot(to_numpy(a), to_numpy(b)))) for a, b in pairs))
+
+
+def _tensors(values: Sequence[Any]) -> Tensors:
+    return [v for v in values if isinstance(v, torch.Tensor)]
+
+
+def said(error: Exception) -> str:
+    """Return the first line of an exception, with its kind."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"

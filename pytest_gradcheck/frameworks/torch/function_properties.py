@@ -1,0 +1,344 @@
+"""Torch functions and their backward run in many ways that must make no difference.
+
+What a function computes does not depend on how its tensors lie in memory, on who pulls a cotangent through
+it, or on how often. torch's own operations keep to that; a backward written by hand may not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils._pytree import tree_leaves
+
+from pytest_gradcheck.frameworks.leaves import to_numpy
+from pytest_gradcheck.frameworks.torch.function_calls import (
+    Call,
+    Finding,
+    alike,
+    close,
+    identical,
+    overridden,
+    random_like,
+    said,
+)
+from pytest_gradcheck.frameworks.torch.lowering.modes import Mode
+from pytest_gradcheck.frameworks.torch.pullback import TorchPullback
+from pytest_gradcheck.function.problem import Problem
+from pytest_gradcheck.methods.base import NOT_LINEAR, scales
+
+__all__ = ["Finding", "of_run", "of_ways"]
+
+#: A network may apply the same Function a thousand times: what holds for its first call is taken to hold for
+#: all, and so many Functions are tried at most.
+MOST_FUNCTIONS = 8
+
+
+def of_run(problem: Problem, pullback: TorchPullback) -> list[Finding]:
+    """Try what every torch function must keep: one more backward pass, no call of the function.
+
+    It is that of the cotangent that ``pullback`` has begun with.
+    """
+    assert pullback.first is not None
+    cotangent, gradient = pullback.first
+    seeds = pullback.seeds(cotangent)
+    copies = [seed.clone() for seed in seeds]
+    # What does not fit makes torch raise, before anything is tried here.
+    fits = Finding("gradients-fit", True, "one gradient per input, of its shape, dtype and device", "fits")
+    findings = [_leaves_unchanged(problem, pullback), _in_graph(pullback), fits]
+    written = [
+        leaf.name
+        for leaf, x in zip(pullback.program.inputs.leaves, pullback.leaves, strict=True)
+        if x.grad is not None
+    ]
+    if written:
+        text = f"the backward writes into .grad of {', '.join(written)}, beside the gradient that it returns"
+        findings.append(Finding("accumulates", False, text, "accumulates"))
+    try:
+        again = pullback.program.inputs.join([to_numpy(g) for g in pullback.pull(seeds)])
+    except Exception as error:
+        text = f"a second backward through the same graph raises {said(error)}"
+        return [*findings, Finding("repeatable-backward", False, text, "stale-saved-tensor")]
+    findings.append(_repeatable(pullback, cotangent, gradient, again))
+    changed = [
+        leaf.name
+        for leaf, seed, copy in zip(pullback.program.outputs.leaves, seeds, copies, strict=True)
+        if not identical(seed, copy)
+    ]
+    text = f"the backward writes into the cotangent of {', '.join(changed)}"
+    findings.append(
+        Finding(
+            "cotangents-unchanged",
+            not changed,
+            text if changed else "the backward leaves its cotangents as they are",
+            "mutated-cotangent",
+        )
+    )
+    return findings
+
+
+def _leaves_unchanged(problem: Problem, pullback: TorchPullback) -> Finding:
+    now = pullback.program.inputs.join([to_numpy(x) for x in pullback.leaves])
+    moved = np.flatnonzero(~((now == problem.point) | np.isnan(now)))
+    if not moved.size:
+        return Finding("inputs-unchanged", True, "the call leaves its inputs as they are", "mutated-input")
+    name, _ = problem.inputs.locate(int(moved[0]))
+    # The statistics of a batch norm are inputs that torch itself changes so, and its gradients are right.
+    text = f"the call changes {name} in place, out of autograd's sight"
+    return Finding("inputs-unchanged", None, text, "mutated-input")
+
+
+def _in_graph(pullback: TorchPullback) -> Finding:
+    said = [text for code, text in pullback.notes if code in ("detached", "once-differentiable")]
+    if said:
+        return Finding("outputs-in-graph", None, "; ".join(said), "detached")
+    return Finding("outputs-in-graph", True, "every output has a backward", "detached")
+
+
+def _repeatable(pullback: TorchPullback, cotangent: Any, first: Any, second: Any) -> Finding:
+    name = "repeatable-backward"
+    if close(first, second, pullback.eps):
+        return Finding(name, True, "a second backward gives the same gradient", "stale-saved-tensor")
+    try:
+        fresh = TorchPullback.at(pullback.program, pullback.fresh(), pullback.eps)
+        other = fresh.vjp(cotangent)
+    except Exception:
+        # It ran a moment ago: something in it has changed for good.
+        other = first
+    if _draws(pullback):
+        text = "a second backward gives another gradient: the backward draws random numbers of its own"
+        return Finding(name, False, text, "nondeterministic-backward")
+    if close(first, other, pullback.eps):
+        text = (
+            "a second backward through the same graph gives another gradient: the first changed what it saved"
+        )
+        return Finding(name, False, text, "stale-saved-tensor")
+    text = "two backward passes at the same point give different gradients"
+    return Finding(name, False, text, "nondeterministic-backward")
+
+
+def _draws(pullback: TorchPullback) -> bool:
+    """Whether passes of a backward agree with the same random numbers, and with others do not."""
+    ones = np.ones(pullback.program.outputs.size)
+    devices = sorted({x.device.index for x in pullback.leaves if x.is_cuda})
+    try:
+        with torch.random.fork_rng(devices):
+            one = pullback.vjp(ones)
+        with torch.random.fork_rng(devices):
+            same = pullback.vjp(ones)
+        pullback.vjp(ones)
+        other = pullback.vjp(ones)
+    except Exception:
+        # What the first pass spoilt may make another one raise.
+        return False
+    return close(one, same, pullback.eps) and not close(one, other, pullback.eps)
+
+
+# -- functions that the user wrote a backward for ---------------------------------------------------
+
+
+def of_ways(
+    problem: Problem, pullback: TorchPullback, in_double: Callable[[], TorchPullback | None]
+) -> list[Finding]:
+    """Run the user's own `autograd.Function`s in every way that a caller may; nothing for a function without.
+
+    Each is tried by itself, with the arguments of its first call. Where it is made anew by every call of the
+    function, its calls cannot be recorded, and the list is empty as well.
+    """
+    kinds = _functions(pullback.outs)
+    if not kinds:
+        return []
+    leaves = pullback.fresh()
+    findings = [_linear(pullback, in_double)]
+    # Nobody asked for these calls: the warnings of torch's forward mode, say, must not be the user's errors.
+    with pullback.program.surroundings(leaves), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with _recorded(kinds) as calls:
+            try:
+                with torch.enable_grad():
+                    outs = pullback.program.run(*leaves)
+            except Exception:
+                # It ran a moment ago: a function with a memory, of which nothing more can be said.
+                return findings
+        findings += _accumulates(pullback, leaves, outs)
+        for call in calls.values():
+            findings += call.findings()
+        findings += _zero_size(problem, pullback, calls.values())
+    return _merged(findings)
+
+
+def _linear(pullback: TorchPullback, in_double: Callable[[], TorchPullback | None]) -> Finding:
+    # The exponential of a matrix scales by what it is given: in float32 it may lose other digits then.
+    holds = scales(pullback) or ((fine := in_double()) is not None and scales(fine))
+    return Finding("linear-backward", holds, "" if holds else NOT_LINEAR, "linear-backward")
+
+
+def _functions(outs: Sequence[Any]) -> list[type[Any]]:
+    """Return the Functions in a graph that are not torch's own, in the order of the walk from its outputs."""
+    pending = [out.grad_fn for out in outs if out.grad_fn is not None]
+    seen, kinds = set(pending), []
+    while pending:
+        node = pending.pop()
+        kind = getattr(node, "_forward_cls", None)
+        if kind is not None and kind not in kinds and _is_users(kind):
+            kinds.append(kind)
+        for following, _ in node.next_functions:
+            if following is not None and following not in seen:
+                seen.add(following)
+                pending.append(following)
+    return kinds[:MOST_FUNCTIONS]
+
+
+def _is_users(kind: type[Any]) -> bool:
+    # What torch.library makes of a backward that is registered for a custom operation.
+    return kind.__module__ == "torch._library.autograd" or not kind.__module__.startswith("torch.")
+
+
+@contextlib.contextmanager
+def _recorded(kinds: Sequence[type[Any]]) -> Iterator[dict[type[Any], Call]]:
+    """Write down the first call of each Function while the context lasts."""
+    calls: dict[type[Any], Call] = {}
+    with contextlib.ExitStack() as stack:
+        for kind in kinds:
+            stack.enter_context(_watched(kind, calls))
+        yield calls
+
+
+@contextlib.contextmanager
+def _watched(kind: type[Any], calls: dict[type[Any], Call]) -> Iterator[None]:
+    right = kind.forward
+    own = kind.__dict__.get("forward")
+    # A forward beside a setup_context is not given the context.
+    skip = 0 if overridden(kind, "setup_context") else 1
+
+    def forward(*arguments: Any) -> Any:
+        if kind not in calls:
+            given = arguments[skip:]
+            wanted = [i for i, a in enumerate(given) if isinstance(a, torch.Tensor) and a.requires_grad]
+            copies = [a.detach().clone() if isinstance(a, torch.Tensor) else a for a in given]
+            calls[kind] = Call(kind, copies, wanted, torch.get_rng_state())
+        return right(*arguments)
+
+    kind.forward = staticmethod(forward)
+    try:
+        yield
+    finally:
+        if own is None:
+            del kind.forward
+        else:
+            kind.forward = own
+
+
+# -- the whole function ----------------------------------------------------------------------------
+
+
+def _accumulates(pullback: TorchPullback, leaves: Sequence[Any], outs: Sequence[Any]) -> list[Finding]:
+    """Let the gradient accumulate in ``.grad``, as in training, twice."""
+    name = "accumulates"
+    live = [out for out in outs if isinstance(out, torch.Tensor) and out.requires_grad]
+    seeds = [random_like(out, k) for k, out in enumerate(live)]
+    try:
+        copies = [seed.clone() for seed in seeds]
+        once = torch.autograd.grad(live, leaves, copies, retain_graph=True, allow_unused=True)
+        once = tuple(None if g is None else g.clone() for g in once)
+        for leaf in leaves:
+            leaf.grad = None
+        for _ in range(2):
+            copies = [seed.clone() for seed in seeds]
+            torch.autograd.backward(live, copies, retain_graph=True, inputs=list(leaves))
+    except Exception as error:
+        return [Finding(name, False, f"accumulating the gradient in .grad raises {said(error)}", name)]
+    for leaf, x, g in zip(pullback.program.inputs.leaves, leaves, once, strict=True):
+        twice = torch.zeros_like(x) if g is None else 2 * g
+        got = torch.zeros_like(x) if x.grad is None else x.grad
+        if not alike(got, twice, pullback.eps):
+            text = f"two backward passes do not add up to twice the gradient in .grad of {leaf.name}"
+            return [Finding(name, False, text, name)]
+    return [Finding(name, True, "", name)]
+
+
+class _Pointing(Mode):
+    """Inside this context it is seen whether an operation is told of rows by more than its floating tensors.
+
+    Whole numbers may be offsets or indices, and what is given to an operation of the user's a size.
+    """
+
+    def __init__(self, rows: int) -> None:
+        super().__init__()
+        self.seen, self._rows = False, rows
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Look at the arguments and run the operation."""
+        users = func.namespace not in ("aten", "prim", "prims")
+        self.seen = self.seen or any(
+            self.points(x, by_number=users) for x in tree_leaves((args, kwargs or {}))
+        )
+        return func(*args, **(kwargs or {}))
+
+    def points(self, x: Any, *, by_number: bool) -> bool:
+        """Whether an argument may say which rows there are."""
+        if isinstance(x, torch.Tensor):
+            return x.dtype not in (torch.bool, torch.uint8) and not (x.is_floating_point() or x.is_complex())
+        return by_number and isinstance(x, int) and not isinstance(x, bool) and x >= self._rows
+
+
+def _points_at_rows(pullback: TorchPullback, calls: Iterable[Call], rows: int) -> bool:
+    """Whether the function has arguments beside the floating ones that may speak of rows which are then gone.
+
+    A kernel that is told of them reads where nothing is: torch's own segment_reduce ends the process.
+    """
+    pointing = _Pointing(rows)
+    if any(pointing.points(x, by_number=True) for call in calls for x in tree_leaves(call.arguments)):
+        return True
+    leaves = pullback.fresh()
+    with torch.enable_grad(), pullback.program.surroundings(leaves), pointing:
+        pullback.program.run(*leaves)
+    return pointing.seen
+
+
+def _zero_size(problem: Problem, pullback: TorchPullback, calls: Iterable[Call]) -> list[Finding]:
+    """Call the function with no rows, where it takes that: then its backward must take it too."""
+    name = "zero-size-inputs"
+    leaves = pullback.fresh()
+    rows = {len(x) for x in leaves if x.ndim}
+    if len(rows) != 1:
+        return []
+    (count,) = rows
+    try:
+        if _points_at_rows(pullback, calls, count):
+            text = "whole numbers among the arguments may be indices of rows, or their number"
+            return [Finding(name, None, f"not tried: {text}", name)]
+    except Exception as error:
+        return [Finding(name, None, f"not tried: {said(error)}", name)]
+    empty = [x.detach()[:0].clone().requires_grad_() if x.ndim and len(x) == count else x for x in leaves]
+    try:
+        with torch.enable_grad(), pullback.program.surroundings(empty):
+            outs = [out for out in problem.call(empty, double=False) if isinstance(out, torch.Tensor)]
+    except Exception as error:
+        return [Finding(name, None, f"the function does not take them: {said(error)}", name)]
+    live = [out for out in outs if out.requires_grad]
+    if not live:
+        return []
+    try:
+        with pullback.program.surroundings(empty):
+            torch.autograd.grad(live, empty, [torch.ones_like(out) for out in live], allow_unused=True)
+    except Exception as error:
+        text = f"the function takes inputs without rows, and its backward raises {said(error)}"
+        return [Finding(name, False, text, name)]
+    return [Finding(name, True, "", name)]
+
+
+def _merged(findings: Sequence[Finding]) -> list[Finding]:
+    """Keep one finding per property: a violation, else a success, else one that was not tried."""
+    rank = {False: 0, True: 1, None: 2}
+    best: dict[str, Finding] = {}
+    for finding in findings:
+        if finding.name not in best or rank[finding.holds] < rank[best[finding.name].holds]:
+            best[finding.name] = finding
+    return list(best.values())

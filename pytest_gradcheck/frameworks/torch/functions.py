@@ -1,0 +1,138 @@
+"""Gradients written by hand for torch: which a package has, and which of them a graph runs through."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+
+from pytest_gradcheck.frameworks.torch.pullback import TorchPullback
+from pytest_gradcheck.methods.base import Function
+
+
+def in_graph(pullback: TorchPullback, *, double: bool = False) -> tuple[Function, ...]:
+    """Return the Functions of users in the graph of a run, and how far each was run.
+
+    ``backward`` was run if autograd needs it on the way to an input; with ``double`` the backward of it too.
+    """
+    nodes = _nodes(pullback.outs)
+    if not any(hasattr(node, "_forward_cls") for node in nodes):
+        return ()
+    needed = _leading_to(pullback.leaves, nodes)
+    ran: dict[type[Any], set[str]] = {}
+    for node in nodes:
+        kind = getattr(node, "_forward_cls", None)
+        if kind is not None and _backward_of(kind) is not None:
+            known = ran.setdefault(kind, {"forward"})
+            if node in needed:
+                known |= {"backward", "double-backward"} if double else {"backward"}
+    return tuple(_described(kind, ways) for kind, ways in ran.items() if _is_users(kind))
+
+
+def defined_in(packages: Sequence[str]) -> list[Function]:
+    """Return every gradient written by hand in modules of the packages that are imported.
+
+    These are subclasses of `torch.autograd.Function` with a backward of their own, and the backwards that
+    were registered for custom operations with `torch.library`.
+    """
+    found: dict[str, Function] = {}
+    for kind in _subclasses(torch.autograd.Function):
+        backward = _backward_of(kind)
+        module = str(getattr(backward if _is_generated(kind) else kind, "__module__", ""))
+        if backward is not None and any(module == p or module.startswith(f"{p}.") for p in packages):
+            one = _described(kind, ())
+            found.setdefault(one.name, one)
+    return [found[name] for name in sorted(found)]
+
+
+def _nodes(outs: Iterable[Any]) -> list[Any]:
+    pending = [out.grad_fn for out in outs if out.grad_fn is not None]
+    seen = dict.fromkeys(pending)
+    while pending:
+        for following, _ in pending.pop().next_functions:
+            if following is not None and following not in seen:
+                seen[following] = None
+                pending.append(following)
+    return list(seen)
+
+
+def _leading_to(leaves: Iterable[Any], nodes: Sequence[Any]) -> set[Any]:
+    """Return the nodes from which autograd comes to one of the leaves."""
+    before: dict[Any, list[Any]] = {}
+    for node in nodes:
+        for following, _ in node.next_functions:
+            if following is not None:
+                before.setdefault(following, []).append(node)
+    ends = {id(leaf) for leaf in leaves}
+    pending = [node for node in nodes if id(getattr(node, "variable", None)) in ends]
+    found = set(pending)
+    while pending:
+        for node in before.get(pending.pop(), ()):
+            if node not in found:
+                found.add(node)
+                pending.append(node)
+    return found
+
+
+def _subclasses(kind: type[Any]) -> Iterator[type[Any]]:
+    for sub in kind.__subclasses__():
+        yield sub
+        yield from _subclasses(sub)
+
+
+def _is_generated(kind: type[Any]) -> bool:
+    """Whether torch.library made it of a backward that is registered for a custom operation."""
+    return kind.__module__ == "torch._library.autograd"
+
+
+def _is_users(kind: type[Any]) -> bool:
+    return _is_generated(kind) or not kind.__module__.startswith("torch.")
+
+
+def _backward_of(kind: type[Any]) -> Callable[..., Any] | None:
+    """Return what its author wrote, None where that is nothing."""
+    if _is_generated(kind):
+        found: Callable[..., Any] | None = getattr(_closure(kind.backward).get("info"), "_backward_fn", None)
+        return found
+    for name in ("backward", "vjp"):
+        own = getattr(kind, name, None)
+        if own is not None and own is not getattr(torch.autograd.Function, name):
+            return own  # type: ignore[no-any-return]  # an attribute of any class
+    return None
+
+
+def _closure(function: Any) -> dict[str, Any]:
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    return {name: cell.cell_contents for name, cell in cells}
+
+
+def _described(kind: type[Any], ran: Iterable[str]) -> Function:
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    backward = inspect.unwrap(_backward_of(kind) or kind.backward)
+    code = getattr(backward, "__code__", None)
+    if _is_generated(kind):
+        op = _closure(kind.backward).get("op")
+        name = str(getattr(op, "_name", name)).removesuffix(".default")
+        line = code.co_firstlineno if code is not None else None
+    else:
+        line = _line_of(kind, backward)
+    path = code.co_filename if code is not None else None
+    return Function(name, path, line, code.co_firstlineno if code is not None else None, tuple(sorted(ran)))
+
+
+def _line_of(kind: type[Any], backward: Any) -> int | None:
+    """Return where a class begins; to parse its file takes longer than a small check does."""
+    place = kind.__module__, kind.__qualname__, getattr(backward, "__code__", None)
+    if place not in _LINES:
+        try:
+            _LINES[place] = inspect.getsourcelines(kind)[1]
+        except (OSError, TypeError):
+            # A class made at run time has no source.
+            _LINES[place] = None
+    return _LINES[place]
+
+
+#: Lines of classes by name and code; a class that is made anew by every call of a function shares them.
+_LINES: dict[tuple[Any, ...], int | None] = {}

@@ -1,0 +1,25 @@
+"""Torch functions on the reference engine.
+
+`lower` runs a torch callable once, records it as pure ATen operations, and gives back the same computation
+as a function on `reference_engine` tensors, to be differentiated there, in float64, by rules that have
+nothing to do with torch's. What autograd would have done, custom backwards included, plays no part in it.
+"""
+
+from pytest_gradcheck.frameworks.torch.lowering.errors import LoweringError
+from pytest_gradcheck.frameworks.torch.lowering.lowered import Divergence, Lowered, first_divergence, lower
+from pytest_gradcheck.frameworks.torch.lowering.registry import register, unregister
+from pytest_gradcheck.frameworks.torch.lowering.tape import Site
+from pytest_gradcheck.frameworks.torch.lowering.trace import Trace, trace
+
+__all__ = [
+    "Divergence",
+    "Lowered",
+    "LoweringError",
+    "Site",
+    "Trace",
+    "first_divergence",
+    "lower",
+    "register",
+    "trace",
+    "unregister",
+]

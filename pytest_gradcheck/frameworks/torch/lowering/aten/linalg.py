@@ -1,0 +1,376 @@
+"""Products of matrices and linear algebra."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from pytest_gradcheck.frameworks.torch.lowering.aten.tools import Rules, data, is_complex
+from pytest_gradcheck.frameworks.torch.lowering.tape import Array
+from reference_engine.primitives import Primitive
+
+
+def _h(a: Any) -> Any:
+    """Conjugate transpose of each matrix."""
+    return np.conjugate(np.swapaxes(a, -1, -2))
+
+
+def _info(a: Any) -> Any:
+    """LAPACK's word that all went well; NumPy raises where it did not."""
+    return np.zeros(a.shape[:-2], np.int32)
+
+
+def plus_product(x: Any, product: Any, beta: Any, alpha: Any) -> Any:
+    """beta x + alpha product, where beta = 0 means that x is not looked at."""
+    product = product if alpha == 1 else alpha * product
+    if beta == 0:
+        return product
+    return (x if beta == 1 else beta * x) + product
+
+
+def cholesky(a: Any, upper: bool = False) -> Any:
+    """The triangular factor. Only the lower triangle of ``a`` counts, or the upper one."""
+    a = _h(np.triu(a)) if upper else np.tril(a)
+    strict = np.tril(a, -1)
+    factor = np.linalg.cholesky(a + _h(strict))
+    return _h(factor) if upper else factor
+
+
+def triangular(a: Any, upper: bool, unitriangular: bool) -> Any:
+    """The triangle that counts, as a full matrix."""
+    a = np.triu(a) if upper else np.tril(a)
+    if unitriangular:
+        eye = np.eye(a.shape[-1])
+        a = a * (1 - eye) + eye
+    return a
+
+
+def solve_triangular(a: Any, b: Any, *, upper: bool, left: bool = True, unitriangular: bool = False) -> Any:
+    """X with A X = B, or X A = B."""
+    a = triangular(a, upper, unitriangular)
+    return (
+        _solve(a, b) if left else np.swapaxes(_solve(np.swapaxes(a, -1, -2), np.swapaxes(b, -1, -2)), -1, -2)
+    )
+
+
+def _solve(a: Any, b: Any) -> Any:
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    if a.shape[:-2] != batch:
+        a = np.broadcast_to(a, (*batch, *a.shape[-2:]))
+    if b.shape[:-2] != batch:
+        b = np.broadcast_to(b, (*batch, *b.shape[-2:]))
+    return np.linalg.solve(a, b)
+
+
+def solve_ex(a: Any, b: Any, *, left: bool = True, check_errors: bool = False) -> Any:
+    """``_linalg_solve_ex``: solution first; the factors beside it are for torch's backward only."""
+    vector = b.ndim == 1 or (a.ndim - 1 == b.ndim and b.shape == a.shape[:-1])
+    b = np.expand_dims(b, -1) if vector else b
+    x = _solve(a, b) if left else np.swapaxes(_solve(np.swapaxes(a, -1, -2), np.swapaxes(b, -1, -2)), -1, -2)
+    return (np.squeeze(x, axis=-1) if vector else x), None, None, _info(a)
+
+
+def determinant(a: Any) -> Any:
+    """``_linalg_det``: the determinant first."""
+    return np.linalg.det(a), None, None
+
+
+def slogdet(a: Any) -> Any:
+    """``_linalg_slogdet``: sign and logarithm first."""
+    sign, log = np.linalg.slogdet(a)
+    return sign, log, None, None
+
+
+def eigh_input(a: Any, uplo: str) -> Any:
+    """The Hermitian matrix that one triangle stands for."""
+    lower = np.tril(a, -1) if uplo == "L" else _h(np.triu(a, 1))
+    return lower + _h(lower) + np.real(a) * np.eye(a.shape[-1])
+
+
+def eigh(a: Any, uplo: str = "L", compute_v: bool = True) -> Any:
+    """Eigenvalues and eigenvectors of a Hermitian matrix, one triangle of which counts."""
+    a = eigh_input(a, uplo)
+    return tuple(np.linalg.eigh(a)) if compute_v else (np.linalg.eigvalsh(a), None)
+
+
+def _complex(a: Any) -> Any:
+    """NumPy gives real numbers where every eigenvalue happens to be real."""
+    return a if is_complex(a) else a.astype(np.result_type(a.dtype, np.complex64))
+
+
+def svd(a: Any, full_matrices: bool = False, compute_uv: bool = True, *, driver: Any = None) -> Any:
+    """Singular value decomposition."""
+    if not compute_uv:
+        return None, np.linalg.svd(a, compute_uv=False), None
+    return tuple(np.linalg.svd(a, full_matrices=full_matrices))
+
+
+def qr(a: Any, mode: str = "reduced") -> Any:
+    """QR decomposition."""
+    if mode == "r":
+        return None, np.linalg.qr(a, mode="reduced")[1]
+    return tuple(np.linalg.qr(a, mode="complete" if mode == "complete" else "reduced"))
+
+
+def inverse_ex(a: Any, *, check_errors: bool = False) -> Any:
+    """``linalg_inv_ex``: the inverse first."""
+    return np.linalg.inv(a), _info(a)
+
+
+def cholesky_solve(b: Any, factor: Any, upper: bool = False) -> Any:
+    """X with A X = B, given the factor of A."""
+    factor = triangular(factor, upper, False)
+    a = _h(factor) @ factor if upper else factor @ _h(factor)
+    return _solve(a, b)
+
+
+def cholesky_inverse(factor: Any, upper: bool = False) -> Any:
+    """The inverse of A, given the factor of A."""
+    factor = triangular(factor, upper, False)
+    return np.linalg.inv(_h(factor) @ factor if upper else factor @ _h(factor))
+
+
+def dot(x: Any, y: Any) -> Any:
+    """Sum of products, nothing conjugated."""
+    return np.sum(x * y)
+
+
+def lu_factor(a: Any, *, pivot: bool = True, check_errors: bool = False) -> Any:
+    """``linalg_lu_factor_ex``: both factors in one matrix, LAPACK's row exchanges, no error."""
+    exchanges = _exchanges(data(a)) if pivot else _no_exchanges(data(a))
+    return _factor(_exchanged(a, exchanges)), exchanges, _info(a)
+
+
+def _exchanges(a: Array) -> Array:
+    return np.asarray(torch.linalg.lu_factor_ex(torch.from_numpy(np.array(a)))[1].numpy())
+
+
+def _no_exchanges(a: Array) -> Array:
+    k = min(a.shape[-2:])
+    return np.broadcast_to(np.arange(1, k + 1, dtype=np.int32), (*a.shape[:-2], k))
+
+
+def _order(exchanges: Array, rows: int) -> Array:
+    """The order of rows that LAPACK's exchanges (counted from one) lead to."""
+    order = np.broadcast_to(np.arange(rows), (*exchanges.shape[:-1], rows)).copy()
+    for at in np.ndindex(exchanges.shape[:-1]):
+        for i, j in enumerate(exchanges[at]):
+            order[at][[i, j - 1]] = order[at][[j - 1, i]]
+    return order
+
+
+def _exchanged(a: Any, exchanges: Array) -> Any:
+    return np.take_along_axis(a, _order(exchanges, a.shape[-2])[..., None], axis=-2)
+
+
+def _doolittle(a: Array) -> Array:
+    a = np.array(a)
+    for k in range(min(a.shape[-2:])):
+        a[..., k + 1 :, k] /= a[..., k, k][..., None]
+        a[..., k + 1 :, k + 1 :] -= a[..., k + 1 :, k, None] * a[..., None, k, k + 1 :]
+    return a
+
+
+def _factor_rule(g: Any, packed: Any, a: Any) -> Any:
+    """A = L U: the cotangent of A is L^-H (tril(L^H gL, -1) + triu(gU U^H)) U^-H."""
+    low, up = triangular(packed, False, True), np.triu(packed)
+    inner = np.tril(_h(low) @ np.tril(g, -1), -1) + np.triu(np.triu(g) @ _h(up))
+    return _h(np.linalg.solve(up, _h(np.linalg.solve(_h(low), inner))))
+
+
+_factor_square: Primitive = Primitive("lu", _doolittle, (_factor_rule,))
+
+
+def _factor(a: Any) -> Any:
+    """L and U of a matrix in one, without exchanges of rows.
+
+    The leading square has factors of its own, and what lies beside or below it follows from them.
+    """
+    rows, columns = a.shape[-2:]
+    k = min(rows, columns)
+    packed = _factor_square(a[..., :k, :k])
+    if columns > k:
+        beside = np.linalg.solve(triangular(packed, False, True), a[..., :, k:])
+        return np.concatenate([packed, beside], axis=-1)
+    if rows > k:
+        up = np.triu(packed)
+        below = np.swapaxes(
+            np.linalg.solve(np.swapaxes(up, -1, -2), np.swapaxes(a[..., k:, :], -1, -2)), -1, -2
+        )
+        return np.concatenate([packed, below], axis=-2)
+    return packed
+
+
+def lu(a: Any, *, pivot: bool = True) -> Any:
+    """``linalg_lu``: the permutation matrix and both factors."""
+    packed, exchanges, _ = lu_factor(a, pivot=pivot)
+    return lu_unpack(packed, exchanges)
+
+
+def lu_unpack(packed: Any, exchanges: Any, unpack_data: bool = True, unpack_pivots: bool = True) -> Any:
+    """Permutation matrix and both factors from LAPACK's storage."""
+    rows, k = packed.shape[-2], min(packed.shape[-2:])
+    permutation = np.swapaxes(np.eye(rows)[_order(data(exchanges), rows)], -1, -2)
+    low = np.tril(packed[..., :k], -1) + np.eye(rows, k)
+    return permutation, low, np.triu(packed[..., :k, :])
+
+
+def lu_solve(packed: Any, exchanges: Any, b: Any, *, left: bool = True, adjoint: bool = False) -> Any:
+    """X with A X = B, given the factors of A."""
+    permutation, low, up = lu_unpack(packed, exchanges)
+    a = permutation @ low @ up
+    a = _h(a) if adjoint else a
+    return (
+        _solve(a, b) if left else np.swapaxes(_solve(np.swapaxes(a, -1, -2), np.swapaxes(b, -1, -2)), -1, -2)
+    )
+
+
+def _exponential(a: Array) -> Array:
+    return np.asarray(torch.linalg.matrix_exp(torch.from_numpy(np.array(a))).numpy())
+
+
+def _exponential_rule(g: Any, _: Any, a: Any) -> Any:
+    """The upper right block of exp([[A^H, G], [0, A^H]]) (Mathias 1996, Theorem 2.1)."""
+    n, h = a.shape[-1], _h(a)
+    above = np.concatenate([h, g], axis=-1)
+    below = np.concatenate([np.zeros(g.shape, g.dtype), h], axis=-1)
+    return matrix_exp(np.concatenate([above, below], axis=-2))[..., :n, n:]
+
+
+matrix_exp: Primitive = Primitive("matrix_exp", _exponential, (_exponential_rule,))
+"""The matrix exponential."""
+
+
+def pinv(a: Any, *, atol: Any = None, rtol: Any = None, hermitian: bool = False) -> Any:
+    """Moore-Penrose inverse; singular values up to the larger tolerance are zero."""
+    a = eigh_input(a, "L") if hermitian else a
+    largest = np.linalg.svd(data(a), compute_uv=False)[..., :1] if min(a.shape[-2:]) else np.zeros(1)
+    eps = np.finfo(a.dtype).eps * max(a.shape[-2:])
+    atol = 0.0 if atol is None else data(atol)[..., None] if np.ndim(data(atol)) else float(data(atol))
+    rtol = (
+        (eps if np.all(atol == 0) else 0.0)
+        if rtol is None
+        else data(rtol)[..., None]
+        if np.ndim(data(rtol))
+        else rtol
+    )
+    cut = np.maximum(atol, data(rtol) * largest) / np.where(largest == 0, 1, largest)
+    return np.linalg.pinv(a, rcond=np.squeeze(cut, axis=-1) if np.ndim(cut) > 1 else cut.item())
+
+
+def householder_product(a: Any, tau: Any) -> Any:
+    """The first columns of the product of reflections I - tau v v^H."""
+    rows, columns = a.shape[-2:]
+    q = np.broadcast_to(np.eye(rows, columns), a.shape).astype(a.dtype)
+    for i in reversed(range(tau.shape[-1])):
+        q = _reflect(a, tau, i, q)
+    return q
+
+
+def _reflect(a: Any, tau: Any, i: int, b: Any, conjugate: bool = False) -> Any:
+    ahead = np.eye(a.shape[-2])[i]
+    v = a[..., :, i] * (np.arange(a.shape[-2]) > i) + ahead
+    t = np.conjugate(tau[..., i]) if conjugate else tau[..., i]
+    v = np.expand_dims(v, -1)
+    return b - np.expand_dims(t, (-1, -2)) * (v @ (_h(v) @ b))
+
+
+def ormqr(a: Any, tau: Any, b: Any, left: bool = True, transpose: bool = False) -> Any:
+    """The product of reflections, or its conjugate transpose, times a matrix from either side."""
+    if not left:
+        return _h(ormqr(a, tau, _h(b), True, not transpose))
+    order = range(tau.shape[-1]) if transpose else reversed(range(tau.shape[-1]))
+    for i in order:
+        b = _reflect(a, tau, i, b, conjugate=transpose)
+    return b
+
+
+def lstsq(a: Any, b: Any, rcond: Any = None, *, driver: Any = None) -> Any:
+    """The least-squares solution, and what LAPACK's driver gives beside it."""
+    vector = b.ndim == 1 or (a.ndim - 1 == b.ndim and b.shape == a.shape[:-1])
+    b = np.expand_dims(b, -1) if vector else b
+    x = np.linalg.pinv(a) @ b
+    none = np.zeros(0, a.dtype)
+    rank = np.linalg.matrix_rank(data(a)) if driver != "gels" else np.zeros(0, np.int64)
+    rows, columns = a.shape[-2:]
+    residuals = none
+    if rows > columns and driver not in ("gelsy", None) and np.all(rank == columns):
+        # Not the square of the absolute value, which has a kink where the fit is exact.
+        off = b - a @ x
+        residuals = np.sum(np.real(off) ** 2 + np.imag(off) ** 2 if is_complex(off) else off * off, axis=-2)
+    values = np.linalg.svd(a, compute_uv=False) if driver in ("gelsd", "gelss") else none
+    return (np.squeeze(x, axis=-1) if vector else x), residuals, rank, values
+
+
+def cdist(x: Any, y: Any, p: float, compute_mode: Any = None) -> Any:
+    """Distances of all rows of ``x`` from all rows of ``y`` in the p-norm."""
+    from pytest_gradcheck.frameworks.torch.lowering.aten.reduce import norm  # a family on the same level
+
+    return norm(np.expand_dims(x, -2) - np.expand_dims(y, -3), p, -1)
+
+
+def pdist(x: Any, p: float = 2) -> Any:
+    """Distances of all pairs of rows in the p-norm."""
+    from pytest_gradcheck.frameworks.torch.lowering.aten.reduce import norm  # a family on the same level
+
+    i, j = np.triu_indices(data(x).shape[0], 1)
+    return norm(x[i] - x[j], p, -1)
+
+
+# ---------------------------------------------------------------------- products
+
+PRODUCTS: Rules = {
+    "mm": lambda a, b: a @ b,
+    "bmm": lambda a, b: a @ b,
+    "mv": lambda a, b: a @ b,
+    "matmul": lambda a, b: a @ b,
+    "dot": dot,
+    "vdot": lambda x, y: np.sum(np.conjugate(x) * y),
+    "outer": lambda x, y: np.expand_dims(x, 1) * y,
+    "addmm": lambda x, a, b, *, beta=1, alpha=1: plus_product(x, a @ b, beta, alpha),
+    "baddbmm": lambda x, a, b, *, beta=1, alpha=1: plus_product(x, a @ b, beta, alpha),
+    "addbmm": lambda x, a, b, *, beta=1, alpha=1: plus_product(x, np.sum(a @ b, axis=0), beta, alpha),
+    "addmv": lambda x, a, b, *, beta=1, alpha=1: plus_product(x, a @ b, beta, alpha),
+    "addr": lambda x, a, b, *, beta=1, alpha=1: plus_product(x, np.expand_dims(a, 1) * b, beta, alpha),
+    "_cdist_forward": cdist,
+    "_euclidean_dist": lambda x, y: cdist(x, y, 2.0),
+    "_pdist_forward": pdist,
+}
+
+# ---------------------------------------------------------------------- decompositions and solutions
+
+SOLUTIONS: Rules = {
+    "linalg_cholesky_ex": lambda a, *, upper=False, check_errors=False: (cholesky(a, upper), _info(a)),
+    "cholesky": cholesky,
+    "cholesky_solve": cholesky_solve,
+    "cholesky_inverse": cholesky_inverse,
+    "linalg_inv_ex": inverse_ex,
+    "_linalg_solve_ex": solve_ex,
+    "linalg_solve_triangular": solve_triangular,
+    "triangular_solve": lambda b, a, upper=True, transpose=False, unitriangular=False: (
+        _solve(np.swapaxes(triangular(a, upper, unitriangular), -1, -2), b)
+        if transpose
+        else _solve(triangular(a, upper, unitriangular), b),
+        a,
+    ),
+    "_linalg_det": determinant,
+    "_linalg_slogdet": slogdet,
+    "_linalg_eigh": eigh,
+    "linalg_eig": lambda a: tuple(map(_complex, np.linalg.eig(a))),
+    "linalg_eigvals": lambda a: _complex(np.linalg.eigvals(a)),
+    "_linalg_svd": svd,
+    "linalg_qr": qr,
+    "linalg_lu_factor_ex": lu_factor,
+    "linalg_lu": lu,
+    "lu_unpack": lu_unpack,
+    "linalg_lu_solve": lu_solve,
+    "linalg_matrix_exp": matrix_exp,
+    "linalg_pinv": pinv,
+    "linalg_householder_product": householder_product,
+    "ormqr": ormqr,
+    "linalg_lstsq": lstsq,
+}
+
+RULES: Rules = {**PRODUCTS, **SOLUTIONS}

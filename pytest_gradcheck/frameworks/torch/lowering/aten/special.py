@@ -1,0 +1,146 @@
+"""Special functions, which NumPy lacks: primitives of the engine's, with values from torch.
+
+torch's kernels compute the value only. The derivatives are written down here, from the functions'
+definitions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from pytest_gradcheck.frameworks.torch.lowering.aten.tools import Rules, is_complex
+from pytest_gradcheck.frameworks.torch.lowering.tape import Array
+from reference_engine.primitives import Primitive
+
+
+def _by_torch(function: Callable[..., torch.Tensor]) -> Callable[..., Array]:
+    def forward(*args: Any) -> Array:
+        # torch warns about read-only arrays, and the engine's are: hence the copies.
+        tensors = [torch.from_numpy(np.array(a, copy=True)) for a in args]
+        return np.asarray(function(*tensors).numpy())
+
+    return forward
+
+
+def _unary(
+    name: str, function: Callable[..., torch.Tensor], derivative: Callable[[Any, Any], Any]
+) -> Primitive:
+    """A primitive from torch's kernel and ``derivative(x, y)`` with y the value at x."""
+    return Primitive(name, _by_torch(function), (lambda g, y, x: g * derivative(x, y),))
+
+
+_SQRT_PI = math.sqrt(math.pi)
+_SQRT_2PI = math.sqrt(2 * math.pi)
+
+# ---------------------------------------------------------------------- error function and normal
+# distribution
+
+erf: Primitive = _unary("erf", torch.special.erf, lambda x, y: 2 / _SQRT_PI * np.exp(-x * x))
+erfc: Primitive = _unary("erfc", torch.special.erfc, lambda x, y: -2 / _SQRT_PI * np.exp(-x * x))
+erfcx: Primitive = _unary("erfcx", torch.special.erfcx, lambda x, y: 2 * x * y - 2 / _SQRT_PI)
+erfinv: Primitive = _unary("erfinv", torch.special.erfinv, lambda x, y: _SQRT_PI / 2 * np.exp(y * y))
+ndtr: Primitive = _unary("ndtr", torch.special.ndtr, lambda x, y: np.exp(-x * x / 2) / _SQRT_2PI)
+ndtri: Primitive = _unary("ndtri", torch.special.ndtri, lambda x, y: _SQRT_2PI * np.exp(y * y / 2))
+log_ndtr: Primitive = _unary(
+    "log_ndtr", torch.special.log_ndtr, lambda x, y: math.sqrt(2 / math.pi) / erfcx(-x / math.sqrt(2))
+)
+
+# ---------------------------------------------------------------------- gamma function
+
+
+def polygamma(n: int, x: Any) -> Any:
+    """The n-th derivative of the digamma function."""
+    return _polygamma(x, n=n)
+
+
+_polygamma: Primitive = Primitive(
+    "polygamma",
+    lambda x, *, n: _by_torch(lambda t: torch.special.polygamma(n, t))(x),
+    (lambda g, y, x, *, n: g * _polygamma(x, n=n + 1),),
+)
+digamma: Primitive = _unary("digamma", torch.special.digamma, lambda x, y: polygamma(1, x))
+lgamma: Primitive = _unary("lgamma", torch.special.gammaln, lambda x, y: digamma(x))
+
+
+def mvlgamma(x: Any, p: int) -> Any:
+    """The multivariate log-gamma function of dimension p."""
+    steps = np.arange(p) / 2
+    return np.sum(lgamma(np.expand_dims(x, -1) - steps), axis=-1) + p * (p - 1) / 4 * math.log(math.pi)
+
+
+# ---------------------------------------------------------------------- Bessel functions
+
+i0: Primitive = _unary("i0", torch.special.i0, lambda x, y: i1(x))
+i1: Primitive = _unary("i1", torch.special.i1, lambda x, y: i0(x) - _over(y, x, 0.5))
+i0e: Primitive = _unary("i0e", torch.special.i0e, lambda x, y: i1e(x) - np.sign(x) * y)
+i1e: Primitive = _unary("i1e", torch.special.i1e, lambda x, y: i0e(x) - np.sign(x) * y - _over(y, x, 0.5))
+bessel_j0: Primitive = _unary("bessel_j0", torch.special.bessel_j0, lambda x, y: -bessel_j1(x))
+bessel_j1: Primitive = _unary(
+    "bessel_j1", torch.special.bessel_j1, lambda x, y: bessel_j0(x) - _over(y, x, 0.5)
+)
+zeta: Primitive = Primitive(
+    "zeta", _by_torch(torch.special.zeta), (None, lambda g, y, x, q: g * -x * zeta(x + 1, q))
+)
+
+
+def _over(y: Any, x: Any, at_zero: float) -> Any:
+    """y / x with its limit at x = 0."""
+    zero = x == 0
+    return np.where(zero, at_zero, y / np.where(zero, 1.0, x))
+
+
+# ---------------------------------------------------------------------- entropy and the like
+
+
+def entr(x: Any) -> Any:
+    """-x log x, 0 at 0, -inf below."""
+    positive = x > 0
+    value = -x * np.log(np.where(positive, x, 1.0))
+    return np.where(positive | np.isnan(x), value, np.where(x == 0, 0.0, -np.inf))
+
+
+def logit(x: Any) -> Any:
+    """log(x / (1 - x)), accurate near 0."""
+    return np.log(x) - np.log1p(-x)
+
+
+def sinc(x: Any) -> Any:
+    """sin(πx) / (πx)."""
+    return np.sinc(x)
+
+
+def _real_only(function: Callable[..., Any]) -> Callable[..., Any]:
+    def rule(x: Any) -> Any:
+        if is_complex(x):
+            raise TypeError(f"{function!r} of complex numbers has no rule")
+        return function(x if x.dtype.kind == "f" else x.astype(np.float64))
+
+    return rule
+
+
+RULES: Rules = {
+    "erf": _real_only(erf),
+    "erfc": _real_only(erfc),
+    "special_erfcx": _real_only(erfcx),
+    "erfinv": _real_only(erfinv),
+    "special_ndtr": _real_only(ndtr),
+    "special_ndtri": _real_only(ndtri),
+    "special_log_ndtr": _real_only(log_ndtr),
+    "lgamma": _real_only(lgamma),
+    "digamma": _real_only(digamma),
+    "polygamma": lambda n, x: polygamma(n, x if x.dtype.kind == "f" else x.astype(np.float64)),
+    "mvlgamma": mvlgamma,
+    "i0": _real_only(i0),
+    "special_i0e": _real_only(i0e),
+    "special_i1": _real_only(i1),
+    "special_i1e": _real_only(i1e),
+    "special_bessel_j0": _real_only(bessel_j0),
+    "special_bessel_j1": _real_only(bessel_j1),
+    "special_zeta": zeta,
+    "special_entr": entr,
+}

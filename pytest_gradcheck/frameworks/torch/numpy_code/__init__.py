@@ -1,0 +1,1 @@
+"""NumPy code run on tensors, for autograd to differentiate."""

@@ -1,0 +1,375 @@
+"""Torch autograd: usually the one on trial, in the dtype that the user gave."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from pytest_gradcheck.errors import NotImplementedByTorch, Unavailable
+from pytest_gradcheck.frameworks.flat import Vector
+from pytest_gradcheck.frameworks.leaves import EPS32, EPS64, to_numpy
+from pytest_gradcheck.function.call import Dialect
+from pytest_gradcheck.function.problem import Problem
+from pytest_gradcheck.methods.base import Matrix, Program, Pullback, gradient_layouts, is_rounding, patience
+
+Precision = Literal["own", "double", "single"]
+
+#: Makes the context in which a pass runs.
+Arithmetic = Callable[[], AbstractContextManager[Any]]
+
+#: What torch says of an operation that has no derivative, or whose backward has none.
+NO_DERIVATIVE = re.compile(r"derivative for .+ is not implemented")
+
+#: So many cotangents are worth a backward pass with one axis more, and three more to compare it with.
+MANY = 12
+
+#: What torch says when it is asked for single gradients through a reentrant checkpoint.
+REENTRANT = "use_reentrant=True"
+
+
+def prepare(
+    problem: Problem,
+    precision: Precision = "own",
+    move: Callable[[list[Any]], list[Any]] | None = None,
+    most: int | None = None,
+) -> TorchPullback:
+    """Run the function once under autograd and return its pullback.
+
+    On torch functions it works in the tensors' own dtypes, or in another precision to measure rounding, at
+    a point that ``move`` may shift a little (NumPy arrays, one per leaf, to the same), in ``most``
+    operations;
+    on Python and NumPy functions it hands them tensors that behave as NumPy arrays, in float64.
+    """
+    try:
+        import torch
+    except ModuleNotFoundError:
+        raise Unavailable("torch is not installed (pip install 'pytest-gradcheck[torch]')") from None
+    if problem.dialect is Dialect.TORCH:
+        double = precision == "double"
+        values = problem.native_values()
+        eps = problem.trial_eps
+        if double:
+            values, eps = problem.values_at(problem.point), EPS64
+        elif precision == "single":
+            arrays = problem.inputs.split(problem.point)
+            wide = [torch.from_numpy(np.asarray(a)) for a in (move(arrays) if move else arrays)]
+            values = [
+                w.to(device=v.device, dtype=torch.complex64 if v.is_complex() else torch.float32)
+                for w, v in zip(wide, values, strict=True)
+            ]
+            eps = EPS32
+    else:
+        return _prepare_numpy(problem)
+
+    def run(*leaves: Any) -> Sequence[Any]:
+        return problem.call(leaves, double=double)
+
+    def surroundings(leaves: Sequence[Any]) -> AbstractContextManager[None]:
+        return problem.substituted(leaves, double=double)
+
+    program = Program(run, problem.inputs, problem.outputs)
+    if problem.has_modules:
+        program = dataclasses.replace(program, surroundings=surroundings)
+    arithmetic: Arithmetic = nullcontext
+    if most is not None:
+        from pytest_gradcheck.frameworks.torch.perturbed import Counted
+
+        arithmetic = functools.partial(Counted, most)
+    try:
+        return TorchPullback.at(program, [v.detach().requires_grad_() for v in values], eps, arithmetic)
+    except RuntimeError as error:
+        if "leaf" not in str(error) or "in-place" not in str(error):
+            raise
+    # Autograd refuses to change a leaf in place; a function that does so is called with copies, as
+    # its users call it.
+    copied = dataclasses.replace(program, run=lambda *leaves: run(*[leaf.clone() for leaf in leaves]))
+    return TorchPullback.at(copied, [v.detach().requires_grad_() for v in values], eps, arithmetic)
+
+
+def _prepare_numpy(problem: Problem) -> TorchPullback:
+    """Run Python or NumPy code on tensors that behave as NumPy arrays, in float64."""
+    import torch
+
+    from pytest_gradcheck.frameworks.torch.numpy_code import array as numpy_on_torch
+    from pytest_gradcheck.frameworks.torch.numpy_code import refusals
+
+    # A NumPy array without dimensions is changed in place by what changes it; a float is not.
+    scalars = [not isinstance(value, np.ndarray) for value in problem.native_values()]
+
+    def run(*leaves: Any) -> Sequence[Any]:
+        wrapped = [numpy_on_torch.wrap(x, scalar=s) for x, s in zip(leaves, scalars, strict=True)]
+        return [numpy_on_torch.unwrap(out) for out in problem.call(wrapped, double=True)]
+
+    leaves = [torch.from_numpy(np.array(a)).requires_grad_() for a in problem.inputs.split(problem.point)]
+    try:
+        return TorchPullback.at(Program(run, problem.inputs, problem.outputs), leaves, EPS64)
+    except Exception as error:
+        raise refusals.refusal(error) or error from None
+
+
+class TorchPullback(Pullback):
+    """A pullback of torch's graph at one point: made in ``arithmetic``, walked in ``backward_arithmetic``."""
+
+    leaves: list[Any]
+    outs: list[Any]
+    arithmetic: Arithmetic
+    backward_arithmetic: Arithmetic
+    #: Whether a backward pass with one axis more has not been seen to fail.
+    takes_batches: bool = True
+    #: Whether a reentrant checkpoint lies on the way, which only a plain backward passes.
+    reentrant: bool = False
+
+    @classmethod
+    def at(
+        cls,
+        program: Program,
+        leaves: list[Any],
+        eps: float,
+        arithmetic: Arithmetic = nullcontext,
+        backward_arithmetic: Arithmetic = nullcontext,
+    ) -> TorchPullback:
+        """Run the program on leaves that require a gradient."""
+        import torch
+
+        with torch.enable_grad(), arithmetic():
+            outs = [as_tensor(out) for out in program.run(*leaves)]
+        primal = program.outputs.join([to_numpy(out) for out in outs])
+        self = cls(program, primal, eps)
+        self.leaves, self.outs = leaves, outs
+        self.arithmetic, self.backward_arithmetic = arithmetic, backward_arithmetic
+        for leaf, out in zip(program.outputs.leaves, outs, strict=True):
+            if not out.requires_grad:
+                self.notes.append(("detached", f"{leaf.name} does not require a gradient under autograd"))
+            elif out.grad_fn is not None and out.grad_fn.name() == "torch::autograd::Error":
+                # What torch leaves in the graph of a backward marked once_differentiable; asked for a
+                # gradient it may answer None instead of raising.
+                self.notes.append(("once-differentiable", f"{leaf.name} is marked once_differentiable"))
+        return self
+
+    def vjp(self, cotangent: Vector) -> Vector:
+        """Pull a cotangent back through autograd's graph; see `Pullback.vjp`."""
+        grads = self.pull(self.seeds(cotangent))
+        return self.program.inputs.join([to_numpy(g) for g in grads])
+
+    def vjps(self, cotangents: Matrix) -> Matrix:
+        """Pull many cotangents back, in one backward pass where that gives what single passes give."""
+        together = self._vjps_together(cotangents) if self.takes_batches and len(cotangents) >= MANY else None
+        return super().vjps(cotangents) if together is None else together
+
+    def _vjps_together(self, cotangents: Matrix) -> Matrix | None:
+        """As `vjps`; None where the batch is refused, or differs from single passes."""
+        import torch
+
+        self.takes_batches = False
+        live = [k for k, out in enumerate(self.outs) if out.requires_grad]
+        parts = self.program.outputs.split_many(cotangents)
+        if not live or self.reentrant or self.backward_arithmetic is not nullcontext:
+            return None
+        outs = [self.outs[k] for k in live]
+        seeds = [
+            torch.from_numpy(parts[k]).to(device=self.outs[k].device, dtype=self.outs[k].dtype) for k in live
+        ]
+        try:
+            with self.program.surroundings(self.leaves), warnings.catch_warnings(), rules_only():
+                # Nobody asked for this pass: that an operation has no rule for it concerns no user.
+                warnings.simplefilter("ignore")
+                grads = torch.autograd.grad(
+                    outs, self.leaves, seeds, retain_graph=True, allow_unused=True, is_grads_batched=True
+                )
+        except Exception:
+            # A backward that looks at its numbers, or writes into what has no axis more.
+            return None
+        inputs, none = self.program.inputs, torch.zeros(len(cotangents), 1)
+        filled = [
+            none.expand(-1, leaf.numel()) if g is None else g
+            for leaf, g in zip(self.leaves, grads, strict=True)
+        ]
+        values = inputs.join_many([to_numpy(g) for g in filled])
+        # Single passes come last: they differ if the batch has changed what was saved.
+        for k in (0, len(cotangents) // 2, len(cotangents) - 1):
+            if not is_rounding(inputs, values[k], self.vjp(cotangents[k]), self.eps):
+                return None
+        self.takes_batches = True
+        self.evaluations += len(cotangents)
+        self.calls += 1
+        return values
+
+    def seeds(self, cotangent: Vector) -> list[Any]:
+        """Return a flat cotangent as tensors of its own, one per output."""
+        import torch
+
+        return [
+            torch.from_numpy(part).to(device=out.device, dtype=out.dtype).reshape(out.shape)
+            for part, out in zip(self.program.outputs.split(cotangent), self.outs, strict=True)
+        ]
+
+    def pull(self, seeds: Sequence[Any], *, create_graph: bool = False) -> list[Any]:
+        """Return the gradient by each leaf, zeros for None, for one cotangent per output."""
+        import torch
+
+        self.evaluations += 1
+        self.calls += 1
+        live = [(out, seed) for out, seed in zip(self.outs, seeds, strict=True) if out.requires_grad]
+        grads: Sequence[Any] = [None] * len(self.leaves)
+        if live:
+            with self.program.surroundings(self.leaves), self.backward_arithmetic():
+                grads = self._gradients(*zip(*live, strict=True), create_graph=create_graph)
+            for leaf, grad in zip(self.program.inputs.leaves, grads, strict=True):
+                if grad is None:
+                    note = ("none-gradient", f"autograd gives None for {leaf.name}")
+                    if note not in self.notes:
+                        self.notes.append(note)
+        return [torch.zeros_like(x) if g is None else g for x, g in zip(self.leaves, grads, strict=True)]
+
+    def _gradients(self, outs: Sequence[Any], seeds: Sequence[Any], *, create_graph: bool) -> Sequence[Any]:
+        """Ask torch for the gradients by the leaves, None for a leaf that the outputs do not depend on."""
+        import torch
+
+        if self.reentrant:
+            return self._by_plain_backward(outs, seeds)
+        try:
+            # With allow_unused some of them are None, which torch's annotation denies.
+            return cast(
+                Sequence[Any],
+                torch.autograd.grad(
+                    outs, self.leaves, seeds, retain_graph=True, create_graph=create_graph, allow_unused=True
+                ),
+            )
+        except RuntimeError as error:
+            if NO_DERIVATIVE.search(str(error)):
+                raise NotImplementedByTorch(str(error).strip()) from error
+            if REENTRANT not in str(error):
+                raise
+        if create_graph:
+            raise NotImplementedByTorch("a reentrant checkpoint has no second derivative")
+        self.reentrant = True
+        return self._by_plain_backward(outs, seeds)
+
+    def _by_plain_backward(self, outs: Sequence[Any], seeds: Sequence[Any]) -> Sequence[Any]:
+        """Read the gradients from ``.grad``, where ``backward()`` leaves them; put back what was there.
+
+        Tensors that the function closes over get theirs added to, as from any ``backward()``.
+        """
+        import torch
+
+        before = [leaf.grad for leaf in self.leaves]
+        try:
+            for leaf in self.leaves:
+                leaf.grad = None
+            torch.autograd.backward(outs, seeds, retain_graph=True)
+            return [leaf.grad for leaf in self.leaves]
+        finally:
+            for leaf, grad in zip(self.leaves, before, strict=True):
+                leaf.grad = grad
+
+    def _gradient_program(self) -> Program:
+        import torch
+
+        inputs, outputs = gradient_layouts(self.program)
+        count = len(self.leaves)
+
+        def run(*values: Any) -> Sequence[Any]:
+            leaves, seeds = list(values[:count]), values[count:]
+            with torch.enable_grad():
+                leaves = [v if v.requires_grad else v.detach().requires_grad_() for v in leaves]
+                inner = TorchPullback.at(self.program, leaves, self.eps)
+                typed = [seed.to(out.dtype) for seed, out in zip(seeds, inner.outs, strict=True)]
+                return inner.pull(typed, create_graph=True)
+
+        return Program(
+            run, inputs, outputs, surroundings=lambda values: self.program.surroundings(values[:count])
+        )
+
+    def second_order(self, cotangent: Vector) -> Pullback:
+        """Run the backward pass as a program of its own; see `Pullback.second_order`."""
+        program = self._gradient_program()
+        seeds = [
+            _leaf_like(part, out)
+            for part, out in zip(self.program.outputs.split(cotangent), self.outs, strict=True)
+        ]
+        return TorchPullback.at(program, self.fresh() + seeds, self.eps, *self._arithmetics)
+
+    def fresh(self) -> list[Any]:
+        """Return copies of the leaves, for another run."""
+        return [x.detach().clone().requires_grad_() for x in self.leaves]
+
+    def moved(self, vector: Vector) -> TorchPullback:
+        """Return the pullback at another point."""
+        leaves = [
+            _leaf_like(part, x)
+            for part, x in zip(self.program.inputs.split(vector), self.leaves, strict=True)
+        ]
+        return TorchPullback.at(self.program, leaves, self.eps, *self._arithmetics)
+
+    @property
+    def _arithmetics(self) -> tuple[Arithmetic, Arithmetic]:
+        return self.arithmetic, self.backward_arithmetic
+
+    def operations(self) -> int:
+        """Run the program once more, and return how many operations that takes."""
+        from pytest_gradcheck.frameworks.torch.perturbed import Counted
+
+        counted = Counted()
+        TorchPullback.at(self.program, self.fresh(), self.eps, lambda: counted)
+        return counted.count
+
+    def coarsely(self, runs: int, *, backward: bool = True) -> list[Pullback]:
+        """Return the same program with every operation off by a random error, as many times as asked for.
+
+        Without ``backward`` those of the forward pass alone: what it keeps for the backward pass is rounded.
+        """
+        from pytest_gradcheck.frameworks.torch.perturbed import SCALE, Disturbed
+
+        most = patience(self.operations())
+        disturbed = [functools.partial(Disturbed, SCALE, seed, most) for seed in range(runs)]
+        return [
+            TorchPullback.at(self.program, self.fresh(), SCALE, each, each if backward else nullcontext)
+            for each in disturbed
+        ]
+
+    def primal_at(self, vector: Vector) -> Vector:
+        """Run the program at another point; see `Pullback.primal_at`."""
+        leaves = [
+            _leaf_like(part, x)
+            for part, x in zip(self.program.inputs.split(vector), self.leaves, strict=True)
+        ]
+        return self.program.outputs.join([to_numpy(as_tensor(out)) for out in self.program.run(*leaves)])
+
+
+@contextmanager
+def rules_only() -> Iterator[None]:
+    """Let `vmap` refuse an operation that has no rule for it.
+
+    torch would run such an operation in a loop, which saves nothing, and tell the user so on standard error,
+    where no filter of warnings reaches.
+    """
+    import torch
+
+    functorch: Any = torch._C._functorch
+    before = functorch._is_vmap_fallback_enabled()
+    functorch._set_vmap_fallback_enabled(False)
+    try:
+        yield
+    finally:
+        functorch._set_vmap_fallback_enabled(before)
+
+
+def _leaf_like(array: Any, like: Any) -> Any:
+    import torch
+
+    return torch.from_numpy(array).to(device=like.device, dtype=like.dtype).requires_grad_()
+
+
+def as_tensor(value: Any) -> Any:
+    """Return an output as a tensor; a Python number that a function returned among them too."""
+    import torch
+
+    # Not torch's default dtype, in which a float loses half of its digits.
+    return value if isinstance(value, torch.Tensor) else torch.from_numpy(np.array(value))

@@ -1,0 +1,388 @@
+"""A callable at a point, seen as one function from a flat real vector to a flat real vector."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from pytest_gradcheck.core.results import NotChecked
+from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.frameworks.flat import Layout, Vector
+from pytest_gradcheck.frameworks.leaves import (
+    EPS64,
+    EPS_BY_DTYPE,
+    TINY64,
+    TINY_BY_DTYPE,
+    contiguous_copy,
+    copy_leaf,
+    dtype_of,
+    in_dtype_of,
+    is_contiguous,
+    like,
+    strides_of,
+    to_numpy,
+)
+from pytest_gradcheck.frameworks.torch.batched import Batch, Points
+from pytest_gradcheck.function.call import Call, Dialect
+from pytest_gradcheck.function.containers import Tree, is_tensor
+from pytest_gradcheck.function.differentiable import inputs_to_differentiate, why_no_output
+from pytest_gradcheck.function.domain import bounds
+from pytest_gradcheck.function.random_states import RandomStates
+from pytest_gradcheck.function.signatures import called_wrongly, name_of, signature_text
+
+
+class Problem:
+    """The function, its point, and everything that every method needs to know of both.
+
+    ``point`` is the flat vector of the differentiable inputs, shape ``(inputs.size,)``; ``primal`` the
+    function's value there, shape ``(outputs.size,)``, in the function's own precision. `evaluate` is the
+    function on flat vectors, in float64 where the function allows it (``double``).
+    """
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        inputs: Any,
+        *,
+        name: str | None = None,
+        wrt: Any = None,
+        domain: Any = None,
+        seed: int | None = None,
+    ):
+        self.fn = fn
+        self._asked = Call(fn, inputs)
+        self.name = name or name_of(fn)
+        self.dialect = self._asked.dialect
+        self._positions, self.not_checked = inputs_to_differentiate(self._asked, wrt)
+        self._differentiated = frozenset(self._positions)
+        self._leaves = leaves = [self._asked.leaves[i] for i in self._positions]
+        self.inputs = Layout(
+            [self._asked.names[i] for i in self._positions],
+            [tuple(np.shape(v)) if not is_tensor(v) else tuple(v.shape) for v in leaves],
+            [dtype_of(v) for v in leaves],
+        )
+        if self.inputs.size == 0:
+            raise InvalidArgument(
+                "inputs",
+                f"only empty arrays ({', '.join(leaf.name for leaf in self.inputs.leaves)})",
+                "draw at least one number to differentiate by",
+            )
+        self.point = self.inputs.join([to_numpy(v) for v in leaves])
+        self.seed = zlib.crc32(self.point.tobytes()) if seed is None else seed
+        self.lower, self.upper = bounds(domain, self._asked, self.inputs, self.point)
+        self._random = RandomStates(self.seed)
+        self._grad_mode = False
+        self._start()
+        self._batch = Batch(self)
+
+    # -- the call ------------------------------------------------------------------------------------
+
+    def call(self, values: Sequence[Any], *, double: bool) -> list[Any]:
+        """Call the function with these values as its differentiable leaves, in their places.
+
+        Returns the differentiable output leaves, raw. ``double`` says whether the constants beside
+        them (buffers, inputs that are not differentiated) are given in float64 too.
+        """
+        return [out for out, keep in zip(self._call(values, double)[1], self._kept, strict=True) if keep]
+
+    def native_values(self) -> list[Any]:
+        """Return copies of the user's own differentiable leaves: same dtype, device, strides, values."""
+        return [copy_leaf(leaf, double=False) for leaf in self._leaves]
+
+    def values_at(self, vector: Vector) -> list[Any]:
+        """Return the leaves that stand for a flat vector, in the precision in which `evaluate` works."""
+        return [
+            like(array, leaf, double=self.double)
+            for array, leaf in zip(self.inputs.split(vector), self._leaves, strict=True)
+        ]
+
+    def many_values_at(self, points: Points) -> list[Any]:
+        """Return tensors with one axis more, along which lie the point and then ``points``.
+
+        These have the shape ``(points, inputs.size)``.
+        """
+        from_numpy = sys.modules["torch"].from_numpy
+        leaves = []
+        for array, leaf in zip(self.inputs.split_many(self.point[None], points), self._leaves, strict=True):
+            dtype = None if self.double else leaf.dtype
+            leaves.append(from_numpy(array).to(device=leaf.device, dtype=dtype))
+        return leaves
+
+    def substituted(self, values: Sequence[Any], *, double: bool) -> contextlib.AbstractContextManager[None]:
+        """Let the modules among the inputs hold these values, as they do while `call` runs."""
+        return self._asked.substituted(self._filled(values, double))
+
+    @property
+    def has_modules(self) -> bool:
+        """Whether parameters of modules are among the inputs: who differentiates must know `substituted`."""
+        return any(self._asked.in_module)
+
+    def evaluate(self, vector: Vector) -> Vector:
+        """Return the function's value at another point, NaN where it cannot be evaluated there.
+
+        An exception away from the point means that the neighbour lies outside of the function's
+        domain (``math.log`` of a negative number, a matrix that is no longer positive definite).
+        """
+        try:
+            with np.errstate(all="ignore"):
+                outs = self._plain_call(self.values_at(vector), double=self.double)
+            return self.outputs.join([to_numpy(o) for o in outs])
+        except Exception:
+            return np.full(self.outputs.size, np.nan)
+
+    def evaluate_many(self, points: Points) -> tuple[Points, int]:
+        """Return the function's values at many points, shape ``(points, outputs.size)``, as `evaluate` does.
+
+        Beside them the number of calls that it took: where many points may share one, it is far smaller.
+        """
+        together = self._batch(self, points)
+        if together is not None:
+            return together
+        return np.stack([self.evaluate(point) for point in points]), len(points)
+
+    def rounded(self, points: Points) -> Points:
+        """Return the points at which `evaluate` really evaluates, shape ``(…, n)``: in working precision."""
+        if self.double:
+            return points
+        out = np.empty_like(points)
+        for leaf, own in zip(self.inputs.leaves, self._leaves, strict=True):
+            part = np.ascontiguousarray(points[..., leaf.start : leaf.stop])
+            wide = part.view(np.complex128) if leaf.is_complex else part
+            out[..., leaf.start : leaf.stop] = in_dtype_of(own, wide).view(np.float64)
+        return out
+
+    def structure(self, arrays: Sequence[Any]) -> Any:
+        """Put one value per differentiable leaf into the structure of the user's inputs.
+
+        Leaves that are not differentiated become None; one array alone stands for itself.
+        """
+        filled: list[Any] = [None] * len(self._asked.leaves)
+        for i, array in zip(self._positions, arrays, strict=True):
+            filled[i] = array
+        return self._asked.structure(filled)
+
+    def call_on_inputs(
+        self, argument: str, function: Callable[..., Any], vector: Vector | None = None, **more: Any
+    ) -> Any:
+        """Call another function of the user's, given as ``argument``, on fresh inputs, and on ``more``.
+
+        They stand for the point, or for another flat vector. Inputs in a tuple go by position, others by name
+        where the function has it.
+        """
+        filled = [copy_leaf(v, double=False) for v in self._asked.leaves]
+        if vector is not None:
+            for array, i in zip(self.inputs.split(vector), self._positions, strict=True):
+                filled[i] = like(array, self._asked.leaves[i], double=False)
+        return self._asked.run_another(argument, function, filled, more)
+
+    def output_cotangent(self, vector: Vector) -> Any:
+        """Return a flat cotangent in the structure, kind and dtype of the function's result.
+
+        Outputs that have no derivative get None.
+        """
+        parts = iter(self.outputs.split(vector))
+        filled = [
+            like(next(parts), leaf, double=False) if keep else None
+            for leaf, keep in zip(self.output_tree.leaves, self._kept, strict=True)
+        ]
+        return self.output_tree.map(filled)
+
+    def match_inputs(self, answer: Any) -> list[Any] | None:
+        """Find in a hand-written gradient the part for each differentiable leaf; None if it does not fit."""
+        found = self._asked.match(answer)
+        return None if found is None else [found[i] for i in self._positions]
+
+    @property
+    def trial_eps(self) -> float:
+        """Unit roundoff of the coarsest dtype among the differentiable inputs and the outputs."""
+        return max(EPS_BY_DTYPE.get(leaf.dtype, EPS64) for leaf in self.inputs.leaves + self.outputs.leaves)
+
+    @property
+    def trial_tiny(self) -> float:
+        """Smallest normal number of the narrowest dtype among them."""
+        return max(TINY_BY_DTYPE.get(leaf.dtype, TINY64) for leaf in self.inputs.leaves + self.outputs.leaves)
+
+    @property
+    def is_erratic(self) -> bool:
+        """Whether two calls at the point differ by more than any rounding would make them."""
+        size = np.abs(self.value).max(initial=0.0)
+        return bool((self.jitter > np.sqrt(self.eps) * size).any())
+
+    @property
+    def batchable(self) -> bool:
+        """Whether it is a torch function that may be tried with an axis more: it draws no random numbers.
+
+        What differentiates inside needs a graph, and has it in a single call alone.
+        """
+        return self.dialect is Dialect.TORCH and not (
+            self._random.moved or self._grad_mode or self.jitter.any()
+        )
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The user's inputs by argument name, as they were given."""
+        return self._asked.arguments
+
+    @property
+    def how(self) -> str:
+        """How the inputs were given: ``"dict"``, ``"tuple"`` or ``"one"``."""
+        return self._asked.how
+
+    # -- construction --------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        """Evaluate at the point: structure of the outputs, precision, repeatability."""
+        self._kept: list[bool] = []
+        tree, leaves = self._first_call()
+        kept_names, kept = [], []
+        for name, leaf in zip(tree.names, leaves, strict=True):
+            reason = why_no_output(leaf)
+            self._kept.append(reason is None)
+            if reason is None:
+                kept_names.append(name)
+                kept.append(leaf)
+            elif leaf is not None:
+                self.not_checked.append(NotChecked(name, reason))
+        if not kept:
+            got = ", ".join(why_no_output(leaf) or "" for leaf in leaves) or "an empty container"
+            raise InvalidArgument(
+                "fn",
+                f"a result that cannot be differentiated: {got}",
+                "a function under check returns a float or a floating array",
+            )
+        self.output_tree = tree
+        self.outputs = Layout(
+            kept_names,
+            [tuple(v.shape) if is_tensor(v) else tuple(np.shape(v)) for v in kept],
+            [dtype_of(v) for v in kept],
+        )
+        self.primal = self.outputs.join([to_numpy(v) for v in kept])
+        self.double = True
+        native = all(EPS_BY_DTYPE.get(leaf.dtype, EPS64) == EPS64 for leaf in self.inputs.leaves) and not any(
+            self._coarse_constant(v) for v in self._asked.leaves
+        )
+        if not native:
+            self.double = self._runs_in_double()
+        outs = self._plain_call(self.values_at(self.point), double=self.double)
+        #: Unit roundoff of `evaluate`: of the coarsest output, for a function that narrows its result.
+        self.eps = max(EPS_BY_DTYPE.get(dtype_of(out), EPS64) for out in outs)
+        if not self.double:
+            self.eps = max(self.eps, self.trial_eps)
+        #: The function's value in the working precision, from a second call: what differences start at.
+        self.value = self.outputs.join([to_numpy(out) for out in outs])
+        # A first call in the same precision that gave the same is what a third one would be compared for.
+        repeated = native and np.array_equal(self.value, self.primal, equal_nan=True)
+        #: How much the value moves when nothing moves; zero for a deterministic function.
+        self.jitter = np.zeros(self.outputs.size)
+        if not repeated:
+            with np.errstate(invalid="ignore"):
+                spread = np.abs(self.evaluate(self.point) - self.value)
+            self.jitter = np.where(np.isfinite(spread), spread, 0.0)
+
+    def _first_call(self) -> tuple[Tree, list[Any]]:
+        values = self.native_values()
+        try:
+            with self._no_grad():
+                return self._call(values, double=False)
+        except Exception as error:
+            self._explain(error)
+            if self.dialect is not Dialect.TORCH or not isinstance(error, RuntimeError):
+                raise
+            # A function that differentiates inside (forces from an energy) needs inputs that require
+            # a gradient; under no_grad its own autograd.grad has nothing to work on.
+            self._grad_mode = True
+            with self._no_grad():
+                try:
+                    return self._call(self._requiring_grad(values), double=False)
+                except RuntimeError as again:
+                    if str(again) != str(error):
+                        raise
+            raise
+
+    def _blame_layout(self, error: Exception) -> None:
+        """Note on an exception that the layout of the inputs in memory is what raises it, if it is."""
+        named = zip(self._asked.names, self._asked.leaves, strict=True)
+        scattered = {n: v for n, v in named if not is_contiguous(v)}
+        if not scattered:
+            return
+        self._random.rewind()
+        try:
+            with self._no_grad():
+                self._asked.run([contiguous_copy(v) for v in self._asked.leaves])
+        except Exception:
+            return
+        where = ", ".join(f"{n} (strides {strides_of(v)})" for n, v in scattered.items())
+        error.add_note(
+            f"gradcheck: it runs on contiguous copies of {where}; use reshape where it takes a view, or draw "
+            'them with layout="contiguous"'
+        )
+
+    def _explain(self, error: Exception) -> None:
+        text = str(error)
+        if self.dialect is not Dialect.TORCH and "must be Tensor" in text:
+            given = "NumPy arrays" if self.dialect is Dialect.NUMPY else "Python floats"
+            raise InvalidArgument(
+                "inputs",
+                f"{given} for a function that calls torch ({text.splitlines()[0]})",
+                "draw tensors(...) instead, or pass torch tensors",
+            ) from error
+        if isinstance(error, TypeError) and "argument" in text and called_wrongly(self.fn, error):
+            raise InvalidArgument(
+                "inputs",
+                f"{', '.join(self._asked.arguments)} for {self.name}{signature_text(self.fn)} ({text})",
+                "a tuple is passed by position, a dict by name, anything else as the one argument",
+            ) from error
+        self._blame_layout(error)
+
+    def _runs_in_double(self) -> bool:
+        self.double = True
+        try:
+            outs = self._plain_call(self.values_at(self.point), double=True)
+            # With other random numbers it is another function.
+            return self._random.stand_as_after_the_first_call() and all(
+                tuple(np.shape(to_numpy(o))) == leaf.shape
+                for o, leaf in zip(outs, self.outputs.leaves, strict=True)
+            )
+        except Exception:
+            return False
+
+    def _coarse_constant(self, value: Any) -> bool:
+        return is_tensor(value) and EPS_BY_DTYPE.get(dtype_of(value), EPS64) > EPS64
+
+    def _plain_call(self, values: Sequence[Any], *, double: bool) -> list[Any]:
+        with self._no_grad():
+            return self.call(self._requiring_grad(values) if self._grad_mode else values, double=double)
+
+    def _requiring_grad(self, values: Sequence[Any]) -> list[Any]:
+        return [v.detach().requires_grad_() for v in values]
+
+    def _no_grad(self) -> contextlib.AbstractContextManager[Any]:
+        if self.dialect is not Dialect.TORCH:
+            return contextlib.nullcontext()
+        import torch
+
+        return torch.enable_grad() if self._grad_mode else torch.no_grad()
+
+    def _call(self, values: Sequence[Any], double: bool) -> tuple[Tree, list[Any]]:
+        filled = self._filled(values, double)
+        self._random.rewind()
+        out = self._asked.run(filled)
+        self._random.look()
+        tree = Tree(out, "output")
+        return tree, tree.leaves
+
+    def _filled(self, values: Sequence[Any], double: bool) -> list[Any]:
+        if len(values) == len(self._asked.leaves):
+            return list(values)
+        filled = [
+            None if i in self._differentiated else copy_leaf(v, double)
+            for i, v in enumerate(self._asked.leaves)
+        ]
+        for i, value in zip(self._positions, values, strict=True):
+            filled[i] = value
+        return filled

@@ -1,0 +1,142 @@
+"""What functions, arguments and leaves are called."""
+
+from __future__ import annotations
+
+import inspect
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.function.containers import is_module
+
+
+def lies_under(name: str, key: str) -> bool:
+    """Whether a leaf's name is the key itself or lies inside of it."""
+    return name == key or (name.startswith(key) and name[len(key)] in ".[")
+
+
+def parameter_names(fn: Any, count: int) -> list[str]:
+    """Return the names by which the first positional arguments of a callable are known."""
+    target = fn.forward if is_module(fn) else fn
+    owner = getattr(fn, "__self__", None)
+    if isinstance(owner, type) and fn.__name__ == "apply" and hasattr(owner, "forward"):
+        # torch.autograd.Function.apply takes anything; its forward knows the names.
+        target = owner.forward
+    names: list[str] = []
+    try:
+        parameters = inspect.signature(target).parameters.values()
+    except (TypeError, ValueError):
+        # Builtins and ufuncs have no signature.
+        parameters = ()  # type: ignore[assignment]  # an empty stand-in for the mapping's view
+    for p in parameters:
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
+            names.append(p.name)
+        elif p.kind is p.VAR_POSITIONAL:
+            names += [f"{p.name}[{i}]" for i in range(count - len(names))]
+    if target is not fn and names[:1] == ["ctx"]:
+        del names[0]
+    names = names[:count]
+    if len(names) < count:
+        names += ["x"] if count == 1 else [f"x{i}" for i in range(len(names), count)]
+    return names
+
+
+def name_of(fn: Any) -> str:
+    """Return what to call a callable in messages."""
+    owner = getattr(fn, "__self__", None)
+    if isinstance(owner, type) and not inspect.isbuiltin(fn):
+        return f"{owner.__name__}.{fn.__name__}"
+    if inspect.isbuiltin(fn):
+        return str(fn.__name__)
+    return getattr(fn, "__qualname__", None) or type(fn).__qualname__
+
+
+def signature_text(fn: Any) -> str:
+    """Return a callable's signature, or ``(...)`` where it has none."""
+    try:
+        return str(inspect.signature(fn))
+    except (TypeError, ValueError):
+        return "(...)"
+
+
+def call_by_name(
+    argument: str, fn: Callable[..., Any], first: Sequence[Any], named: Mapping[str, Any]
+) -> Any:
+    """Call with the values in ``first`` by position, and each named one as the parameter of its name.
+
+    Named ones that no parameter is called after are, in their order, the parameters that are left. So
+    ``np.cos``, and whatever else has no names for its parameters, is called by position. Raises
+    `InvalidArgument`, for the ``argument`` that the callable was given as, where the values do not fit.
+    """
+    signature = _signature(fn)
+    if signature is None:
+        # Builtins of torch take keywords, and do not say which.
+        try:
+            return fn(*first, **named)
+        except TypeError:
+            return fn(*first, *named.values())
+    try:
+        bound = _bound(signature, first, named)
+    except TypeError as error:
+        names = ", ".join([*(f"input {k}" for k in range(len(first))), *named])
+        got = f"{name_of(fn)}{signature}, which does not fit {names} ({error})"
+        raise InvalidArgument(argument, got, "take them by these names, or in this order") from None
+    return fn(*bound.args, **bound.kwargs)
+
+
+def takes_keywords(fn: Callable[..., Any]) -> bool:
+    """Whether every parameter has a name to call it by."""
+    signature = _signature(fn)
+    return signature is not None and all(
+        p.kind is not p.POSITIONAL_ONLY for p in signature.parameters.values()
+    )
+
+
+def _signature(fn: Callable[..., Any]) -> inspect.Signature | None:
+    try:
+        return inspect.signature(fn)
+    except (TypeError, ValueError):
+        return None
+
+
+def _bound(
+    signature: inspect.Signature, first: Sequence[Any], named: Mapping[str, Any]
+) -> inspect.BoundArguments:
+    parameters, left = signature.parameters.values(), dict(named)
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    given: dict[str, Any] = dict(zip((p.name for p in positional), first, strict=False))
+    rest = first[len(positional) :]
+    several = {p.kind: p.name for p in parameters if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    single = [p.name for p in parameters if p.name not in (*given, *several.values())]
+    given |= {name: left.pop(name) for name in single if name in left}
+    by_keyword = several.get(inspect.Parameter.VAR_KEYWORD)
+    for p in positional:
+        # What **kwargs takes by its name does not replace a default.
+        if left and p.name not in given and (p.default is p.empty or by_keyword is None):
+            given[p.name] = left.pop(next(iter(left)))
+    if by_keyword is not None:
+        given[by_keyword] = left
+    else:
+        rest = [*rest, *left.values()]
+    if rest:
+        by_position = several.get(inspect.Parameter.VAR_POSITIONAL)
+        if by_position is None:
+            raise TypeError("too many of them")
+        given[by_position] = tuple(rest)
+    bound = inspect.BoundArguments(signature, OrderedDict(given))
+    signature.bind(*bound.args, **bound.kwargs)
+    return bound
+
+
+def called_wrongly(fn: Any, error: BaseException) -> bool:
+    """Whether a TypeError comes from the call itself, not from inside of the function."""
+    trace = error.__traceback__
+    depth = 0
+    while trace is not None:
+        depth += 1
+        code = trace.tb_frame.f_code
+        if code is getattr(fn, "__code__", None):
+            return False
+        trace = trace.tb_next
+    return hasattr(fn, "__code__")

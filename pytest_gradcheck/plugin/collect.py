@@ -1,0 +1,383 @@
+"""A marked function, made into a test that Hypothesis drives.
+
+The body of the test is the function under test. It is wrapped when pytest collects it, before pytest
+looks at its arguments: what fixtures and parametrize supply stays in the wrapper's signature, what they
+do not is drawn. Everything that Hypothesis imports comes in here, on the first marked test.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import unittest
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from pytest_gradcheck.core.results import CheckResult
+from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.plugin.fixtures import Session
+from pytest_gradcheck.plugin.marks import FIXTURES, MARKER, TAG, marks_on, plain
+from pytest_gradcheck.plugin.parameters import (
+    Function,
+    check_keywords,
+    refuse_coroutines,
+    refuse_interactive,
+    refuse_unsupplied,
+    strategies_for,
+)
+from pytest_gradcheck.plugin.search import Search
+from pytest_gradcheck.plugin.settings import SEARCH_OPTIONS, Settings
+
+_QUICK_EXAMPLES = 20
+_THOROUGH_FACTOR = 5
+
+
+@dataclass(frozen=True)
+class _Tag:
+    """What a wrapper says of itself: whose test it is, and which function it wraps."""
+
+    owner: pytest.Collector
+    session: Session
+    original: Function
+    marks: list[pytest.Mark]
+
+
+def is_wrapped(item: pytest.Item) -> bool:
+    """Whether the item's function is checked when it runs."""
+    return isinstance(item, pytest.Function) and _tag_of(item.obj) is not None
+
+
+def misplaced_mark(item: pytest.Item) -> str | None:
+    """Return what is wrong with a mark that came too late for the test to be wrapped for it, or None."""
+    if item.get_closest_marker(MARKER) is None or not isinstance(item, pytest.Function):
+        return None
+    if not is_wrapped(item):
+        return (
+            "got a mark that came after collection, from a parameter set, or on something that is no plain "
+            "function; put it on a function, class or module"
+        )
+    late = merge_marks(_late_marks(item))
+    for name in late["inputs"]:
+        return f"got {name!r} from a parameter set, which can change options only; move it to the function"
+    if "profile" in late:
+        return "got 'profile' from a parameter set, which comes too late for it; move it to the function"
+    return None
+
+
+def is_searched(item: pytest.Item) -> bool:
+    """Whether Hypothesis draws the points that are checked in the item, by the marker or by the fixtures."""
+    if not isinstance(item, pytest.Function) or not getattr(item.obj, "is_hypothesis_test", False):
+        return False
+    return is_wrapped(item) or not FIXTURES.isdisjoint(item.fixturenames)
+
+
+def prepare_given(item: pytest.Item, settings: Settings) -> None:
+    """Let a test with @given take the time that the checks of the fixtures need."""
+    if is_searched(item) and not is_wrapped(item):
+        assert isinstance(item, pytest.Function)
+        _adjust_settings(item.function, dataclasses.replace(settings, profile="default"), item.config)
+
+
+def expected_failure(item: pytest.Item) -> str | None:
+    """Return why failures in a marked test that passed are expected, or None.
+
+    The check raises straight into Hypothesis, which lets a failure pass for ``@example(...).xfail()``.
+    """
+    examples = getattr(getattr(item, "obj", None), "hypothesis_explicit_examples", ())
+    if any(getattr(example, "raises", None) is not None for example in examples):
+        return "an @example(...).xfail() of the test"
+    return None
+
+
+def make_items(collector: pytest.Module | pytest.Class, name: str, obj: object, session: Session) -> Any:
+    """Collect a marked function in the shape that pytest is to see; None leaves the object to pytest."""
+    function = plain(obj)
+    tag = _tag_of(function)
+    if tag is not None and tag.owner is collector:
+        return None
+    if tag is not None:
+        # The wrapper belongs to a base class or to the module that this one was imported from.
+        function = tag.original
+    marks = marks_on(collector, function)
+    if not marks or not collector.istestfunction(obj, name) or not inspect.isfunction(function):
+        return None
+    try:
+        bound = isinstance(collector, pytest.Class) and not isinstance(obj, staticmethod)
+        wrapper, unknown = _wrap(collector, name, function, merge_marks(marks), session, bound)
+    except InvalidArgument as error:
+        raise collector.CollectError(f"{collector.nodeid}::{name}: {error}") from None
+    setattr(wrapper, TAG, _Tag(collector, session, function, marks))
+    rewrapped = type(obj)(wrapper) if isinstance(obj, (staticmethod, classmethod)) else wrapper
+    # pytest looks a test up by name again, on the instance or module, when it is about to run it.
+    setattr(collector.obj, name, rewrapped)
+    items = collector.ihook.pytest_pycollect_makeitem(collector=collector, name=name, obj=rewrapped)
+    refuse_unsupplied(collector, name, items, unknown)
+    return items
+
+
+def merge_marks(marks: list[pytest.Mark]) -> dict[str, Any]:
+    """Return what the marks say together: for each keyword the closest one, inputs under ``inputs``."""
+    merged: dict[str, Any] = {}
+    inputs: dict[str, Any] = {}
+    from pytest_gradcheck.core.check import OPTION_NAMES
+
+    for mark in marks:
+        if mark.args:
+            raise InvalidArgument(
+                MARKER, f"the positional argument {mark.args[0]!r}", "give strategies and options by keyword"
+            )
+        for key, value in mark.kwargs.items():
+            if key == "inputs":
+                if not isinstance(value, Mapping) or not all(isinstance(k, str) for k in value):
+                    raise InvalidArgument("inputs", repr(value), "give a dict of strategies by parameter")
+                for name, strategy in value.items():
+                    inputs.setdefault(name, strategy)
+            elif key in OPTION_NAMES or key in SEARCH_OPTIONS:
+                merged.setdefault(key, value)
+            else:
+                inputs.setdefault(key, value)
+    return {**merged, "inputs": inputs}
+
+
+def _wrap(
+    collector: pytest.Module | pytest.Class,
+    name: str,
+    test: Function,
+    said: dict[str, Any],
+    session: Session,
+    bound: bool,
+) -> tuple[Function, list[str]]:
+    """Return the wrapped test, and its parameters of which nobody knows yet who supplies them."""
+    refuse_coroutines(name, _given_inner(test) if getattr(test, "is_hypothesis_test", False) else test)
+    inputs, options = said["inputs"], {k: v for k, v in said.items() if k != "inputs"}
+    if getattr(test, "is_hypothesis_test", False):
+        parameters = list(inspect.signature(_given_inner(test)).parameters)
+        check_keywords(inputs, options, parameters)
+        if inputs:
+            raise InvalidArgument(
+                next(iter(inputs)),
+                "a strategy beside the test's own @given",
+                "put it there, or remove @given",
+            )
+        _wrap_given(test, session)
+        unknown: list[str] = []
+    else:
+        signature = inspect.signature(test)
+        parameters = list(signature.parameters)[bound:]
+        check_keywords(inputs, options, parameters)
+        strategies, unknown = strategies_for(collector, test, signature, parameters, inputs)
+        test = _wrap_plain(test, signature, strategies, session)
+    _adjust_settings(test, session.settings.told(options), collector.config)
+    return test, unknown
+
+
+def _wrap_plain(
+    test: Function, signature: inspect.Signature, strategies: dict[str, Any], session: Session
+) -> Function:
+    import hypothesis
+
+    from pytest_gradcheck.strategies import domain_of
+
+    @functools.wraps(test)
+    def runner(*args: Any, **kwargs: Any) -> None:
+        __tracebackhide__ = True
+        _check_example(session, test, signature.bind(*args, **kwargs), set(strategies), domains)
+
+    domains = {name: bounds for name, s in strategies.items() if (bounds := domain_of(s)) is not None}
+    # Hypothesis takes no defaults and pytest supplies none: such parameters keep their default.
+    kept = [
+        p.replace(default=p.empty)
+        for p in signature.parameters.values()
+        if p.name in strategies or (p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
+    ]
+    runner.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]  # inspect reads it
+    wrapped = hypothesis.given(**strategies)(runner)
+    # Hypothesis gives it the place of what it wraps, which is here; pytest is to name the user's test.
+    own = inspect.unwrap(test).__code__
+    wrapped.__code__ = wrapped.__code__.replace(
+        co_filename=own.co_filename, co_firstlineno=own.co_firstlineno
+    )
+    return wrapped
+
+
+def _wrap_given(test: Function, session: Session) -> None:
+    """Put the check into a test that carries its own @given, where Hypothesis provides for it."""
+    from pytest_gradcheck.strategies import domain_of
+
+    inner = _given_inner(test)
+    signature, supplied = inspect.signature(inner), set(inspect.signature(test).parameters)
+    given: dict[str, Any] = getattr(test.hypothesis, "_given_kwargs", {})  # type: ignore[attr-defined]  # by @given
+    domains = {
+        name: bounds
+        for name, s in given.items()
+        if name not in supplied and (bounds := domain_of(s)) is not None
+    }
+
+    @functools.wraps(inner)
+    def runner(*args: Any, **kwargs: Any) -> None:
+        __tracebackhide__ = True
+        if session.item is None or session.item.get_closest_marker(MARKER) is None:
+            # The same function may be an unmarked test elsewhere: inherited, imported or called.
+            inner(*args, **kwargs)
+            return
+        bound = signature.bind(*args, **kwargs)
+        _check_example(session, inner, bound, set(bound.arguments) - supplied, domains)
+
+    setattr(runner, TAG, inner)
+    test.hypothesis.inner_test = runner  # type: ignore[attr-defined]  # the hook that @given leaves for plugins
+
+
+def _given_inner(test: Function) -> Function:
+    inner: Function = test.hypothesis.inner_test  # type: ignore[attr-defined]  # set by @given
+    return getattr(inner, TAG, inner)
+
+
+def _check_example(
+    session: Session,
+    test: Function,
+    arguments: inspect.BoundArguments,
+    drawn: set[str],
+    domains: dict[str, Any],
+) -> None:
+    """Check the test's body at one point: the drawn arguments are its inputs, the others constants."""
+    __tracebackhide__ = True
+    # In the order in which the test names them: a gradient by hand takes them by position.
+    inputs = {name: value for name, value in arguments.arguments.items() if name in drawn}
+    refuse_interactive(inputs)
+    told, wanted = _told(session, test, domains)
+    constants = {name: value for name, value in arguments.arguments.items() if name not in drawn}
+    told = {
+        key: _given(value, constants) if key in ("gradient", "vjp") and value is not None else value
+        for key, value in told.items()
+    }
+    signals: list[BaseException] = []
+    named = _takes_by_name(test, arguments.arguments)
+
+    def body(**point: Any) -> Any:
+        __tracebackhide__ = True
+        values = {**arguments.arguments, **point}
+        try:
+            if named:
+                return test(**values)
+            call = inspect.BoundArguments(arguments.signature, OrderedDict(values))
+            return test(*call.args, **call.kwargs)
+        except BaseException as error:
+            if _is_signal(error):
+                signals.append(error)
+            raise
+
+    # Not functools.wraps: the body takes the drawn inputs alone, the test's signature has the constants too.
+    body.__name__, body.__qualname__ = test.__name__, test.__qualname__
+
+    def ask(*, brief: bool) -> CheckResult:
+        __tracebackhide__ = True
+        from pytest_gradcheck.core.check import check_in_test
+
+        thorough = wanted.profile == "thorough"
+        result = check_in_test(body, inputs, brief=brief, thorough=thorough, rules=session.rules, **told)
+        if signals:
+            # assume() or skip() at any evaluation speaks for the example, also where a method saw an error.
+            raise signals[0]
+        return result
+
+    assert session.search is not None, "it was made with what it is told"
+    session.search.look(ask, inputs, session.record)
+
+
+def _takes_by_name(test: Function, names: Iterable[str]) -> bool:
+    """Whether the code of the test itself has these parameters by name.
+
+    A signature does not tell: that of a decorator's ``*args`` is the decorated test's.
+    """
+    code = getattr(test, "__code__", None)
+    if code is None:
+        return False
+    own = code.co_varnames[code.co_posonlyargcount : code.co_argcount + code.co_kwonlyargcount]
+    return set(names) <= set(own)
+
+
+def _told(session: Session, test: Function, domains: dict[str, Any]) -> tuple[dict[str, Any], Settings]:
+    """Return the options of the test's checks and the settings of its search: the same for all examples."""
+    item = session.item
+    assert item is not None, "a marked test runs while its item does"
+    if session.search is not None and test in session.search.told:
+        known: tuple[dict[str, Any], Settings] = session.search.told[test]
+        return known
+    options = merge_marks([*_late_marks(item), *marks_on(item)])
+    del options["inputs"]
+    if isinstance(options.get("domain", {}), Mapping):
+        options["domain"] = {**domains, **options.get("domain", {})} or None
+    options.setdefault("name", test.__qualname__)
+    ours = session.settings_in_force()
+    wanted = ours.told(options)
+    if session.search is None:
+        session.search = Search(wanted.max_seconds, session.show)
+    session.search.told[test] = found = ours.options_for_check(options), wanted
+    return found
+
+
+def _given(gradient: Callable[..., Any], constants: dict[str, Any]) -> Callable[..., Any]:
+    """Return a gradient by hand that has those constants of the test which it names."""
+    if not (inspect.isfunction(gradient) or inspect.ismethod(gradient)):
+        # The dtype that a test is parametrized by is not that of a ufunc.
+        return gradient
+    named = inspect.signature(gradient).parameters
+    known = {name: value for name, value in constants.items() if name in named}
+    return functools.partial(gradient, **known) if known else gradient
+
+
+def _is_signal(error: BaseException) -> bool:
+    from hypothesis.errors import UnsatisfiedAssumption
+
+    return isinstance(error, (UnsatisfiedAssumption, unittest.SkipTest)) or not isinstance(error, Exception)
+
+
+def _adjust_settings(test: Any, ours: Settings, config: pytest.Config) -> None:
+    """Lift the deadline, allow function-scoped fixtures, and apply our settings, where the test says nothing.
+
+    Many evaluations make one example, so a time limit meant for one call says nothing here; fixtures are
+    constants of the function under test. Hypothesis's explain phase traces every line, which makes a
+    failing test many times slower to tell which lines of the checker ran; it runs when asked for.
+    What the test's own @settings say stays as it is; a value that equals Hypothesis's default cannot be
+    told from one that was not given.
+    """
+    from hypothesis import HealthCheck, Phase, settings
+
+    name = "_hypothesis_internal_use_settings"
+    own: settings = getattr(test, name)
+    default = settings.default
+    assert default is not None, "Hypothesis always has a default profile"
+    changes: dict[str, Any] = {
+        "suppress_health_check": {*own.suppress_health_check, HealthCheck.function_scoped_fixture}
+    }
+    if own.deadline == default.deadline:
+        changes["deadline"] = None
+    if own.phases == default.phases and not config.getoption("hypothesis_explain", False):
+        changes["phases"] = [phase for phase in own.phases if phase is not Phase.explain]
+    if own.max_examples == default.max_examples:
+        if ours.profile == "quick":
+            changes["max_examples"] = min(own.max_examples, _QUICK_EXAMPLES)
+        elif ours.profile == "thorough":
+            changes["max_examples"] = own.max_examples * _THOROUGH_FACTOR
+    if ours.deterministic and config.getoption("hypothesis_seed", None) is None:
+        # Examples of earlier runs are the other thing that a run may depend on.
+        changes |= {"derandomize": True, "database": None}
+    # The decorator refuses to be applied to a test that has settings; Hypothesis's plugin sets this too.
+    setattr(test, name, settings(own, **changes))
+
+
+def _late_marks(item: pytest.Item) -> list[pytest.Mark]:
+    """Return the marks that the test's parameter set adds to those that it was wrapped for."""
+    tag = _tag_of(getattr(item, "obj", None))
+    known = tag.marks if tag is not None else []
+    return [mark for mark in marks_on(item) if not any(mark is other for other in known)]
+
+
+def _tag_of(obj: object) -> _Tag | None:
+    tag = getattr(obj, "__dict__", {}).get(TAG) if not inspect.ismethod(obj) else _tag_of(obj.__func__)
+    return tag if isinstance(tag, _Tag) else None

@@ -1,0 +1,152 @@
+"""Who supplies which argument of a marked test: fixtures, parametrize, strategies or annotations."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.plugin.marks import listed
+from pytest_gradcheck.plugin.settings import SEARCH_OPTIONS, suggestion, validate_search
+
+Function = Callable[..., Any]
+
+
+def check_keywords(inputs: dict[str, Any], options: dict[str, Any], parameters: list[str]) -> None:
+    """Check a marker's keywords against the test's parameters."""
+    from hypothesis.strategies import SearchStrategy
+
+    from pytest_gradcheck.core.check import OPTION_NAMES, validate_options
+
+    for name, value in options.items():
+        if isinstance(value, SearchStrategy):
+            raise InvalidArgument(name, "a strategy for an option", f"write inputs={{{name!r}: ...}}")
+    validate_options(**{k: v for k, v in options.items() if k not in SEARCH_OPTIONS})
+    validate_search(**options)
+    for name, value in inputs.items():
+        if name not in parameters:
+            if isinstance(value, SearchStrategy):
+                got, known = "a strategy for a parameter that does not exist", parameters
+            else:
+                got, known = repr(value), [*parameters, *OPTION_NAMES, *SEARCH_OPTIONS, "inputs"]
+            raise InvalidArgument(name, got, suggestion(name, known, "the marker takes here"))
+        if not isinstance(value, SearchStrategy):
+            raise InvalidArgument(
+                name, repr(value), f"give a strategy, such as hypothesis.strategies.just({value!r})"
+            )
+
+
+def strategies_for(
+    collector: pytest.Module | pytest.Class,
+    test: Function,
+    signature: inspect.Signature,
+    parameters: list[str],
+    inputs: dict[str, Any],
+) -> tuple[dict[str, Any], list[str]]:
+    """Return a strategy for each parameter that is an input, and the parameters not accounted for."""
+    from pytest_gradcheck.strategies import from_annotation
+
+    parametrized = _parametrized(collector, test)
+    hints: dict[str, Any] | None = None
+    strategies: dict[str, Any] = {}
+    unknown: list[str] = []
+    for name in parameters:
+        parameter = signature.parameters[name]
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise InvalidArgument(name, "a positional-only parameter", "remove the '/' from the signature")
+        if name in inputs:
+            if name in parametrized:
+                raise InvalidArgument(name, "both a strategy and parametrize", "keep one of them")
+            strategies[name] = inputs[name]
+        elif (
+            name in parametrized
+            or parameter.default is not parameter.empty
+            or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+            or _is_fixture(collector, name)
+        ):
+            continue
+        elif parameter.annotation is parameter.empty:
+            unknown.append(name)
+        else:
+            hints = _type_hints(test) if hints is None else hints
+            strategies[name] = from_annotation(hints[name], name)
+    if unknown and not strategies:
+        # A hook may supply them, and then they are constants: nothing is left to differentiate by.
+        raise _unsupplied(unknown[0])
+    if not strategies:
+        raise InvalidArgument(
+            "gradcheck",
+            "a test without inputs",
+            "give it a parameter with a strategy or an annotation, or use the fixture instead of the marker",
+        )
+    return strategies, unknown
+
+
+def _type_hints(test: Function) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(test, include_extras=True)
+    except Exception as error:
+        raise InvalidArgument(
+            "annotations",
+            f"{type(error).__name__}: {error}",
+            "import the names at run time too, or give strategies to the marker",
+        ) from None
+
+
+def _parametrized(collector: pytest.Collector, test: Function) -> set[str]:
+    names: set[str] = set()
+    own = [mark for mark in listed(getattr(test, "pytestmark", [])) if mark.name == "parametrize"]
+    for mark in [*own, *collector.iter_markers("parametrize")]:
+        argnames = mark.args[0] if mark.args else mark.kwargs.get("argnames", ())
+        if isinstance(argnames, str):
+            argnames = argnames.split(",")
+        names.update(name.strip() for name in argnames)
+    return names
+
+
+def _is_fixture(collector: pytest.Collector, name: str) -> bool:
+    # pytest has no public way to ask; other plugins that need to know ask its fixture manager too.
+    return name == "request" or bool(collector.session._fixturemanager.getfixturedefs(name, collector))
+
+
+def refuse_coroutines(name: str, test: Function) -> None:
+    """Raise for a function whose result is not what its body returns."""
+    inner = inspect.unwrap(test)
+    if inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner):
+        raise InvalidArgument(name, "an async function", "the function under test must be a plain one")
+    if inspect.isgeneratorfunction(inner):
+        raise InvalidArgument(name, "a generator function", "return the value instead of yielding it")
+
+
+def refuse_interactive(drawn: dict[str, Any]) -> None:
+    """Raise for arguments by which the body itself would draw."""
+    from hypothesis.strategies import DataObject
+
+    for name, value in drawn.items():
+        if isinstance(value, DataObject):
+            raise InvalidArgument(
+                name,
+                "st.data()",
+                "the body runs many times for one example and would draw anew each time; use @given(x=...)",
+            )
+
+
+def refuse_unsupplied(collector: pytest.Collector, name: str, items: Any, unknown: list[str]) -> None:
+    """Raise for parameters that not even a pytest_generate_tests hook has supplied."""
+    for item in items or []:
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        for parameter in unknown:
+            if parameter not in params:
+                raise collector.CollectError(f"{collector.nodeid}::{name}: {_unsupplied(parameter)}")
+
+
+def _unsupplied(parameter: str) -> InvalidArgument:
+    return InvalidArgument(
+        parameter,
+        "no strategy, annotation, fixture or parametrize",
+        f"write gradcheck({parameter}=arrays(...)), or annotate it",
+    )

@@ -1,0 +1,235 @@
+"""The search of one run of a marked test: how each example is checked, and what Hypothesis is told of it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pytest_gradcheck.core.results import CheckResult, GradientMismatch, Verdict
+from pytest_gradcheck.methods.names import DIFFERENCE_METHODS
+from pytest_gradcheck.plugin.progress import time_left
+
+#: A difference below this share of the tolerance is nothing to climb on.
+NOTABLE = 0.1
+
+
+class Ask(Protocol):
+    """Check the example at hand, briefly or to the end."""
+
+    def __call__(self, *, brief: bool) -> CheckResult: ...  # noqa: D102  said above
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """How far a search came in the seconds that it was given, and whether it had found a failure by then."""
+
+    after: int
+    of: int
+    max_seconds: float
+    failed: bool
+
+    def __str__(self) -> str:
+        """``stopped after 41 of 100 examples: max_seconds=5``."""
+        what = "stopped shrinking a failure found" if self.failed else "stopped"
+        return f"{what} after {self.after} of {self.of} examples: max_seconds={self.max_seconds:g}"
+
+
+class Search:
+    """What one run of a test has found, and how much time it has left.
+
+    Until something fails, every example is checked. From then on Hypothesis asks about variants of what
+    failed, hundreds of them: they are checked briefly, none twice, and what stands in the end is looked at
+    to the end. Where that look sees no such failure, the test fails by the first one that was seen in full.
+    """
+
+    def __init__(
+        self,
+        max_seconds: float | None,
+        show: Callable[[Callable[[], str]], None] = lambda text: None,
+    ) -> None:
+        """Begin to search; ``show`` is told after each example how to say how far the search is."""
+        self.stopped: Stopped | None = None
+        #: By function the options of its checks, and the settings: they are read once.
+        self.told: dict[Any, Any] = {}
+        self._show = show
+        self._max_seconds = max_seconds
+        self._start = time.monotonic()
+        self._examples = 0
+        # By kind of failure the first of it, which was looked at in full.
+        self._first: dict[type[GradientMismatch], CheckResult] = {}
+        self._failed: dict[bytes, CheckResult] = {}
+        self._passed: set[bytes] = set()
+        self._lowered: tuple[Any, int] | None = None
+
+    def look(self, ask: Ask, inputs: dict[str, Any], record: Callable[[CheckResult], None]) -> None:
+        """Check one example, unless its outcome is known or the time is over.
+
+        ``record`` takes each result that was looked at in full. Raises `GradientMismatch` for a failure.
+        """
+        __tracebackhide__ = True
+        from hypothesis.control import current_build_context
+
+        if current_build_context().is_final:
+            result = self._last_look(ask, inputs)
+            record(result)
+        elif not self._first:
+            if self._is_over():
+                return
+            result = ask(brief=False)
+            self._examples += 1
+            record(result)
+            tell(result)
+            self._show(self._how_far)
+        else:
+            known = self._look_again(ask, inputs)
+            self._show(self._how_far)
+            if known is None:
+                return
+            result = known
+        if result.verdict is Verdict.FAIL:
+            self._remember(inputs, result)
+            raise mismatch(result)
+
+    def end(self) -> None:
+        """Put back what was changed for the time of the run."""
+        if self._lowered is not None:
+            settings, before = self._lowered
+            settings._max_examples = before
+
+    def _how_far(self) -> str:
+        """``example 41 of 100, 12 s left``."""
+        from hypothesis import settings
+
+        if self._first:
+            return f"wrong gradient, {len(self._failed) + len(self._passed)} variants tried"
+        default: Any = settings.default
+        elapsed, of = time.monotonic() - self._start, default.max_examples
+        left = time_left(elapsed, self._examples, of, self._max_seconds)
+        return f"example {self._examples} of {of}, {left}"
+
+    def _look_again(self, ask: Ask, inputs: dict[str, Any]) -> CheckResult | None:
+        """Return what is found at a variant of a failing point, or None where it does not matter."""
+        key = _point(inputs)
+        if key is None:
+            # Who does not know a point again cannot promise to say the same of it twice.
+            return ask(brief=False)
+        if key in self._failed:
+            return self._failed[key]
+        if key in self._passed or self._is_over():
+            return None
+        result = ask(brief=True)
+        if result.verdict is not Verdict.FAIL:
+            self._passed.add(key)
+        return result
+
+    def _last_look(self, ask: Ask, inputs: dict[str, Any]) -> CheckResult:
+        """Look to the end at an ``@example``, or at what stands at the end of the search."""
+        result = ask(brief=False)
+        before = self._failed.get(_point(inputs) or b"") if self._failed else None
+        if before is None or kind(before) is kind(result):
+            return result
+        return self._first.get(kind(before), before)
+
+    def _remember(self, inputs: dict[str, Any], result: CheckResult) -> None:
+        self._first.setdefault(kind(result), result)
+        key = _point(inputs)
+        if key is not None:
+            self._failed.setdefault(key, result)
+
+    def _is_over(self) -> bool:
+        if self._max_seconds is None or not self._examples:
+            # The first example is always checked: a search that looked at nothing is none.
+            return False
+        if time.monotonic() - self._start <= self._max_seconds:
+            return False
+        from hypothesis import event, settings
+
+        event("gradcheck: not checked, max_seconds is over")
+        current: Any = settings.default
+        if self.stopped is None:
+            failed = bool(self._first)
+            self.stopped = Stopped(self._examples, current.max_examples, self._max_seconds, failed)
+            # What is left of the examples would be drawn for nothing. Hypothesis looks at the number after
+            # each one, and has no other way to be told; where it keeps it elsewhere, they are drawn.
+            if not failed and hasattr(current, "_max_examples"):
+                self._lowered = current, current._max_examples
+                current._max_examples = max(self._examples, 1)
+        return True
+
+
+def tell(result: CheckResult) -> None:
+    """Tell Hypothesis of one example what ``--hypothesis-show-statistics`` is to count, and where to climb.
+
+    Climbing goes towards the largest difference in units of the tolerance.
+    """
+    from hypothesis import event, target
+    from hypothesis.errors import InvalidArgument
+
+    event(f"gradcheck: {result.verdict}")
+    if result.verdict is Verdict.INCONCLUSIVE:
+        event(f"gradcheck: inconclusive, {result.diagnosis.code}")
+    for label in result.labels:
+        event(f"gradcheck: {label}")
+    height = _height(result)
+    if height is not None:
+        try:
+            target(height, label=f"margin of {result.name}")
+        except InvalidArgument:
+            # Several checks of one name in one example: the first one is climbed on.
+            return
+
+
+def _height(result: CheckResult) -> float | None:
+    """Return the decimal logarithm of the margin, or None where climbing on it would lead nowhere.
+
+    Methods that differ by no more than their error bars differ by rounding, and what differs from two exact
+    methods that agree is the error of a difference. On either Hypothesis would climb for half of its
+    examples, and meet nothing new in them. At a kink the margin says which slopes there are.
+    """
+    worst = result.worst
+    if result.verdict is not Verdict.PASS or worst is None or "kink" in result.labels:
+        return None
+    exact = [name for name in worst.values if name not in DIFFERENCE_METHODS]
+    bars = {name: bar for name, bar in worst.uncertainties.items() if math.isfinite(bar)}
+    difference = worst.difference
+    if len(exact) > 1:
+        values = [worst.values[name] for name in exact]
+        bars, difference = {name: bars.get(name, 0.0) for name in exact}, max(values) - min(values)
+    if difference <= sum(bars.values()) or not NOTABLE < worst.margin < math.inf:
+        return None
+    return math.log10(worst.margin)
+
+
+def mismatch(result: CheckResult) -> GradientMismatch:
+    """Return the exception for a failure, of a class for its kind.
+
+    Hypothesis tells failures apart by the exception's class and the line that raised it, and takes care that
+    an example that shrinks keeps its own.
+    """
+    return kind(result)(result)
+
+
+def kind(result: CheckResult) -> type[GradientMismatch]:
+    """Return the class of failures like this one: the same culprit and order, and wrong in the same way.
+
+    What kind of numbers are wrong (a sign, a factor) is no part of it: it changes as a point gets simpler.
+    """
+    # What two differences make of each other, beside a kink, does not count.
+    apart = any(p.agree is False and not {p.a, p.b} <= DIFFERENCE_METHODS for p in result.pairs)
+    key = (result.verdict, result.culprit, result.order, "values" if apart else result.diagnosis.code)
+    if key not in _KINDS:
+        said = {"__module__": GradientMismatch.__module__, "__doc__": GradientMismatch.__doc__}
+        _KINDS[key] = type(GradientMismatch.__name__, (GradientMismatch,), said)
+    return _KINDS[key]
+
+
+_KINDS: dict[tuple[Any, ...], type[GradientMismatch]] = {}
+
+
+def _point(inputs: dict[str, Any]) -> bytes | None:
+    from pytest_gradcheck.function.fingerprint import fingerprint
+
+    return fingerprint(inputs)

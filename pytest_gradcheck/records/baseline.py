@@ -1,0 +1,108 @@
+"""A baseline: what every check came to when somebody last looked, as a file that is kept with the code.
+
+It holds one line per check, in the order of their names, so that a change of it can be read in a review.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_gradcheck import reports
+from pytest_gradcheck.records import load
+from pytest_gradcheck.records.aggregate import margin, plain_data
+from pytest_gradcheck.records.load import BASELINE, BASELINE_VERSION
+
+#: A check: the test and the name of the function.
+Key = tuple[str, str]
+
+
+def read(path: Path, argument: str) -> dict[Key, dict[str, Any]]:
+    """Return the entries of a baseline, or of a JSON report, which says the same and more.
+
+    Raises `InvalidArgument`, with the name of the argument, for a file that is neither.
+    """
+    data = load.read(path, argument, baseline=True)
+    return {(check["nodeid"], check["name"]): _entry(check) for check in data["checks"]}
+
+
+def updated(
+    old: Mapping[Key, Mapping[str, Any]], checks: Iterable[Mapping[str, Any]], drop: Iterable[Key] = ()
+) -> dict[Key, dict[str, Any]]:
+    """Return the entries after a run: those of its checks are new, all others stay unless dropped."""
+    gone = set(drop)
+    new = {key: dict(entry) for key, entry in old.items() if key not in gone}
+    new.update({(check["nodeid"], check["name"]): _entry(check) for check in checks})
+    return new
+
+
+def update(path: Path, checks: Iterable[Mapping[str, Any]], drop: Iterable[Key] = ()) -> int:
+    """Put what the checks of a run came to into a baseline, and return how many entries it has then.
+
+    What other runs have written since this one began stays, and of several that end at the same time each
+    waits for the one before. Raises `OSError` where the file cannot be written, and `InvalidArgument` where
+    it has become something else.
+    """
+    with _alone_in(Path(os.path.realpath(path)).parent):
+        old = read(path, "--gradcheck-baseline") if path.exists() else {}
+        entries = updated(old, checks, drop)
+        reports.write_atomically(path, render(entries))
+    return len(entries)
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep others that ask for the same out of a folder, as far as the system knows of that.
+
+    The lock is on the folder, because the file is replaced, and ends with the process, however that ends.
+    """
+    try:
+        import fcntl
+    except ModuleNotFoundError:
+        # Windows has no such lock: there two runs that end within a few milliseconds may lose a line.
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        # A file system in a network may have no locks.
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def render(entries: Mapping[Key, Mapping[str, Any]]) -> str:
+    """Return the file's text."""
+    lines = [
+        json.dumps({"nodeid": nodeid, "name": name, **plain_data(entries[nodeid, name])}, ensure_ascii=False)
+        for nodeid, name in sorted(entries)
+    ]
+    body = ",\n    ".join(lines)
+    checks = f"[\n    {body}\n  ]" if lines else "[]"
+    return f'{{\n  "format": "{BASELINE}",\n  "version": {BASELINE_VERSION},\n  "checks": {checks}\n}}\n'
+
+
+def within(nodeid: str, arguments: Sequence[str], root: Path, start: Path) -> bool:
+    """Whether the paths that pytest was given take in a test.
+
+    ``arguments`` are relative to ``start``, where pytest was called, nodeids to ``root``, its rootdir.
+    """
+    file, _, name = nodeid.partition("::")
+    path = root / file
+    for argument in arguments:
+        place, _, part = argument.partition("::")
+        given = Path(os.path.abspath(start / place))
+        if given in path.parents or (given == path and name.startswith(part)):
+            return True
+    return False
+
+
+def _entry(check: Mapping[str, Any]) -> dict[str, Any]:
+    found = float(check["margin"]) if "margin" in check else margin(check)
+    # Three digits: what is beyond them changes with every input that is drawn.
+    return {"verdict": str(check["verdict"]), "margin": float(f"{found:.3g}")}

@@ -1,0 +1,159 @@
+"""Gradient coverage: which of a package's hand-written gradients a passing check has run, and how far."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+#: How a gradient is run, from the least on.
+WAYS = ("forward", "backward", "double-backward")
+
+Gradient = dict[str, Any]
+
+
+def inventory(packages: Sequence[str], root: Path, rules: Iterable[Any] = ()) -> list[Gradient]:
+    """Return every hand-written gradient of the packages, as plain data, in the order of their names.
+
+    ``rules`` are those that the project registers in a way of its own (`methods.registered.Rule`).
+
+    Modules that are imported say themselves what they have. Of the others, and where torch was not imported,
+    the source is read: a class with a ``forward`` and a ``backward`` whose base is called Function.
+    Paths are relative to ``root`` where they lie in it.
+    """
+    found: dict[str, Gradient] = {}
+    if "torch" in sys.modules:
+        from pytest_gradcheck.frameworks.torch import functions
+
+        for one in functions.defined_in(packages):
+            gradient = one._asdict()
+            del gradient["ran"]
+            found[one.name] = {**gradient, "path": relative(gradient["path"], root), "imported": True}
+    for rule in rules:
+        found[rule.name] = {
+            "name": rule.name,
+            "path": relative(rule.path, root),
+            "line": rule.line,
+            "backward_line": rule.backward_line,
+            "imported": True,
+        }
+    for module, path in _sources(packages):
+        if module not in sys.modules:
+            for gradient in _in_source(module, path):
+                found.setdefault(gradient["name"], {**gradient, "path": relative(str(path), root)})
+    return [found[name] for name in sorted(found)]
+
+
+def missing(package: str) -> bool:
+    """Whether there is no such package to import."""
+    try:
+        return importlib.util.find_spec(package) is None
+    except (ImportError, ValueError):
+        return True
+
+
+def build(packages: Sequence[str], gradients: Iterable[Gradient], checks: Iterable[Mapping[str, Any]]) -> Any:
+    """Return the ``coverage`` of a report.
+
+    A gradient is covered if a check that passed ran its backward. ``tests`` names the tests of such checks.
+    """
+    ran: dict[str, set[str]] = {}
+    tests: dict[str, set[str]] = {}
+    for check in checks:
+        for function in check.get("functions", ()) if check["verdict"] == "pass" else ():
+            ran.setdefault(function["name"], set()).update(function["ran"])
+            if "backward" in function["ran"]:
+                tests.setdefault(function["name"], set()).add(check["nodeid"])
+    merged: dict[str, Gradient] = {}
+    for gradient in gradients:
+        known = merged.get(gradient["name"])
+        # Read from the source by one process, and imported by another.
+        if known is None or gradient["imported"]:
+            merged[gradient["name"]] = gradient
+    listed = [
+        {
+            **merged[name],
+            "ran": [way for way in WAYS if way in ran.get(name, ())],
+            "tests": sorted(tests.get(name, ())),
+        }
+        for name in sorted(merged)
+    ]
+    return {
+        "packages": sorted(packages),
+        "gradients": listed,
+        "covered": sum("backward" in gradient["ran"] for gradient in listed),
+        "total": len(listed),
+    }
+
+
+def merge(reports: Sequence[Mapping[str, Any]], checks: Iterable[Mapping[str, Any]]) -> Any:
+    """Return the coverage of several reports, whose checks are merged already; empty where none has any."""
+    said = [report["coverage"] for report in reports if report.get("coverage")]
+    if not said:
+        return {}
+    packages = sorted({package for one in said for package in one["packages"]})
+    return build(packages, [gradient for one in said for gradient in one["gradients"]], checks)
+
+
+def bare(coverage: Mapping[str, Any], way: str) -> list[Gradient]:
+    """Return the gradients that no check that passed has run in one of the `WAYS`."""
+    return [gradient for gradient in coverage["gradients"] if way not in gradient["ran"]]
+
+
+def relative(path: str | None, root: Path) -> str | None:
+    """Return a path from the root, with slashes, where it lies in it."""
+    if path is None or not Path(path).is_relative_to(root):
+        return path
+    return Path(path).relative_to(root).as_posix()
+
+
+def _sources(packages: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    """Return every module of the packages with its file, without importing any but the parents of one."""
+    for package in packages:
+        spec = importlib.util.find_spec(package)
+        if spec is None:
+            continue
+        if spec.submodule_search_locations is None:
+            if spec.origin is not None:
+                yield package, Path(spec.origin)
+            continue
+        for folder in map(Path, spec.submodule_search_locations):
+            for path in sorted(folder.rglob("*.py")):
+                parts = [package, *path.relative_to(folder).with_suffix("").parts]
+                yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+def _in_source(module: str, path: Path) -> Iterator[Gradient]:
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return
+    for node, name in _classes(tree, module):
+        methods = {part.name: part for part in node.body if isinstance(part, ast.FunctionDef)}
+        bases = {getattr(base, "attr", getattr(base, "id", "")) for base in node.bases}
+        if (
+            "forward" in methods
+            and "backward" in methods
+            and any(base.endswith("Function") for base in bases)
+        ):
+            yield {
+                "name": name,
+                "path": str(path),
+                "line": node.lineno,
+                "backward_line": methods["backward"].lineno,
+                "imported": False,
+            }
+
+
+def _classes(tree: ast.AST, prefix: str) -> Iterator[tuple[ast.ClassDef, str]]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.ClassDef):
+            yield node, f"{prefix}.{node.name}"
+            yield from _classes(node, f"{prefix}.{node.name}")
+        elif isinstance(node, ast.FunctionDef):
+            yield from _classes(node, f"{prefix}.{node.name}.<locals>")
+        else:
+            yield from _classes(node, prefix)
