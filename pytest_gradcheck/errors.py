@@ -15,5 +15,5 @@ class Unavailable(Exception):  # noqa: N818  it is a state of a method, not a mi
     """Raised by a method that cannot run on a problem; the text is the reason that every report shows."""
 
 
-class NotImplementedByTorch(Unavailable):
-    """Raised where torch itself has no derivative to give, such as that of a fused kernel's backward."""
+class NotImplementedByFramework(Unavailable):
+    """Raised where a framework has no derivative to give, such as that of a fused kernel's backward."""

@@ -18,13 +18,11 @@ from pytest_gradcheck.core.orders import FirstOrder, SecondOrder
 from pytest_gradcheck.core.results import (
     CheckResult,
     GradientMismatch,
-    HandWritten,
     NotChecked,
     Verdict,
 )
 from pytest_gradcheck.errors import InvalidArgument
 from pytest_gradcheck.frameworks.leaves import EPS64
-from pytest_gradcheck.function.call import Dialect
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.function.random_states import kept_random_states
 from pytest_gradcheck.methods.names import DEFAULT_METHODS
@@ -151,7 +149,7 @@ def check_in_test(
     if isinstance(decision, SecondOrder):
         first, second = decision.first, decision
     found = watch.found(first.pullbacks, second.pullbacks if second is not None else ())
-    functions = (*result.functions, *(HandWritten(*function) for function in found))
+    functions = (*result.functions, *found)
     return dataclasses.replace(
         result, functions=functions, figures=functools.partial(_draw, decision, result)
     )
@@ -218,7 +216,7 @@ def _check(
         )
         chosen = DEFAULT_METHODS if methods is None else tuple(methods)
         held = stop_gradients == "intended"
-        if held and problem.dialect is not Dialect.TORCH:
+        if held and not problem.framework.stops_gradients:
             raise InvalidArgument(
                 "stop_gradients",
                 "'intended' for a function that is not torch's",
@@ -240,20 +238,12 @@ def _check(
 
 def _with_functions(result: CheckResult, first: FirstOrder, last: Decision) -> CheckResult:
     """Add the gradients written by hand that torch's run went through."""
-    pullback = first.pullbacks.get("torch")
-    if first.options.brief or pullback is None or first.problem.dialect is not Dialect.TORCH:
+    framework = first.problem.framework
+    pullback = first.pullbacks.get(framework.name) if framework.differentiates else None
+    if first.options.brief or pullback is None:
         return result
-    from pytest_gradcheck.frameworks.torch import functions as torch_functions
-    from pytest_gradcheck.frameworks.torch import pullback as torch_method
-
-    assert isinstance(pullback, torch_method.TorchPullback)
-    double = last is not first and "torch" in last.pullbacks
-    found = torch_functions.in_graph(pullback, double=double)
-    return (
-        result
-        if not found
-        else dataclasses.replace(result, functions=tuple(HandWritten(*function) for function in found))
-    )
+    found = pullback.hand_written(double=last is not first and framework.name in last.pullbacks)
+    return dataclasses.replace(result, functions=found) if found else result
 
 
 def assert_gradients(fn: Callable[..., Any], inputs: Any, **options: Any) -> None:

@@ -22,12 +22,11 @@ from pytest_gradcheck.core.report import summary
 from pytest_gradcheck.core.report.source import to_source
 from pytest_gradcheck.core.results import CheckResult, Diagnosis, MethodResult, Property, Status, Verdict
 from pytest_gradcheck.core.verdict import Finding, States
-from pytest_gradcheck.errors import InvalidArgument, NotImplementedByTorch, Unavailable
-from pytest_gradcheck.frameworks.flat import Vector
+from pytest_gradcheck.errors import InvalidArgument, NotImplementedByFramework, Unavailable
+from pytest_gradcheck.frameworks.flat import Matrix, Vector
 from pytest_gradcheck.frameworks.leaves import EPS64
-from pytest_gradcheck.function.call import Dialect
+from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.function.problem import Problem
-from pytest_gradcheck.methods.base import Matrix, Pullback
 from pytest_gradcheck.methods.names import DIFFERENCE_METHODS, METHOD_NAMES
 
 #: Diagnoses that torch itself gave the reason for.
@@ -90,7 +89,7 @@ class Decision:
             program = pullback.program
             along = self._projections(program.inputs.size, program.outputs.size)
             gradient = pullback.begin(np.ones(program.outputs.size) if along is None else along.cotangents[0])
-            self.must_reproduce(pullback, gradient)
+            self.must_reproduce(name, pullback, gradient)
             self.pullbacks[name] = pullback
             self.states[name] = (Status.OK, None)
             self.look_around(name, pullback)
@@ -99,19 +98,20 @@ class Decision:
                 self.remarks = [note for note in pullback.notes if note[0] != "hidden"]
         except Unavailable as reason:
             self.states[name] = (Status.UNAVAILABLE, str(reason))
-            if isinstance(reason, NotImplementedByTorch):
+            if isinstance(reason, NotImplementedByFramework):
                 self.missing = str(reason)
         except InvalidArgument:
             raise
         except Exception as error:
             lines = str(error).strip().splitlines()
             text = f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
-            on_trial = name == "user" or (name == "torch" and self.problem.dialect is Dialect.TORCH)
+            framework = self.problem.framework
+            on_trial = name == "user" or (framework.differentiates and name == framework.name)
             self.states[name] = (Status.ERROR if on_trial else Status.UNAVAILABLE, text)
         finally:
             self.preparation[name] = time.perf_counter() - start
 
-    def must_reproduce(self, pullback: Pullback, gradient: Vector) -> None:
+    def must_reproduce(self, name: str, pullback: Pullback, gradient: Vector) -> None:
         """Raise `Unavailable` when a method's own run gives another value than the function."""
 
     def look_around(self, name: str, pullback: Pullback) -> None:
@@ -127,12 +127,14 @@ class Decision:
         """Compare cheaply, look closely on doubt, and say what was found."""
         for name, (status, reason) in self.states.items():
             if status is Status.ERROR:
-                return self.result(Finding(Verdict.FAIL, of_error(name, str(reason)), name))
+                return self.result(
+                    Finding(Verdict.FAIL, of_error(name, str(reason), self.problem.framework), name)
+                )
         # In the order of the names: that of a set changes from run to run, and with it the message.
         differences = tuple(
             n for n in METHOD_NAMES if n in DIFFERENCE_METHODS and self.states.get(n) == (Status.OK, None)
         )
-        on_trial = self.problem.dialect is Dialect.TORCH and "user" not in self.pullbacks
+        on_trial = self.problem.framework.differentiates and "user" not in self.pullbacks
         early = verdict.nothing_to_compare(
             self.function, self.pullbacks, differences, self.states, self.missing, on_trial=on_trial
         )
@@ -141,7 +143,7 @@ class Decision:
         broken = violation(self.properties)
         if broken is not None:
             # Whatever a table of such a backward would show depends on how often it was called before.
-            return self.result(Finding(Verdict.FAIL, broken, "torch"))
+            return self.result(Finding(Verdict.FAIL, broken, self.problem.framework.name))
         jacobian = Jacobian(self.function, self.pullbacks, differences, self.options.step)
         self.jacobian = jacobian
         looked = Inspection(
@@ -193,14 +195,14 @@ class Decision:
     @property
     def _engine_alone(self) -> bool:
         """Whether the reference engine is the only exact method, of code that is not torch's."""
-        return self.problem.dialect is not Dialect.TORCH and self.pullbacks.keys() == {"reference"}
+        return not self.problem.framework.differentiates and self.pullbacks.keys() == {"reference"}
 
     def _engine_alone_where_it_bends(self, table: Table, jacobian: Jacobian) -> bool:
         sensitivity, seed = self.options.tolerance.sensitivity, self.problem.seed
         return self._engine_alone and witnesses.bends(table, jacobian, sensitivity, seed)
 
     def _why_no_witness(self, name: str, table: Table) -> str | None:
-        stands_in = self.problem.dialect is not Dialect.TORCH
+        stands_in = not self.problem.framework.differentiates
         if name == "reference":
             escaped = [text for code, text in self.remarks if code == "out-of-graph"] + self.hidden
             return witnesses.why_reference_is_none(table, stands_in=stands_in, escaped=escaped)

@@ -14,7 +14,7 @@ from pytest_gradcheck.core.decide import Decision
 from pytest_gradcheck.core.diagnosis import causes, properties
 from pytest_gradcheck.core.diagnosis.values import VAGUE, is_odd_multiple
 from pytest_gradcheck.core.evidence.jacobian import Function, one_by_one
-from pytest_gradcheck.core.evidence.rounding import RUNS, Runs, nudged
+from pytest_gradcheck.core.evidence.rounding import RUNS, Runs
 from pytest_gradcheck.core.evidence.survey import random_cotangents
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Options
@@ -27,17 +27,12 @@ from pytest_gradcheck.core.results import (
 )
 from pytest_gradcheck.core.verdict import Finding
 from pytest_gradcheck.errors import InvalidArgument, Unavailable
-from pytest_gradcheck.frameworks.flat import Vector
+from pytest_gradcheck.frameworks.flat import Matrix, Vector
 from pytest_gradcheck.frameworks.leaves import EPS64
-from pytest_gradcheck.frameworks.torch import pullback as torch_method
-from pytest_gradcheck.function.call import Dialect
+from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.function.problem import Problem
-from pytest_gradcheck.methods import complex_step, reference, user
-from pytest_gradcheck.methods.base import Matrix, Pullback, patience
-from pytest_gradcheck.methods.names import DIFFERENCE_METHODS, METHOD_NAMES
-
-#: By how much operations are disturbed where a rounding of float32 is too much: some roundings of float64.
-LITTLE = 2.0**-48
+from pytest_gradcheck.methods import autodiff, complex_step, reference, user
+from pytest_gradcheck.methods.names import AUTODIFF_METHODS, DIFFERENCE_METHODS, METHOD_NAMES
 
 #: How many wrong rows and columns are looked at again at another point.
 SOME = 4
@@ -51,12 +46,7 @@ class Explained(Decision):
 
     def has_own_backwards(self) -> bool:
         """Whether there is one in the graph; see `Decision.has_own_backwards`."""
-        pullback = self.pullbacks.get("torch")
-        if not isinstance(pullback, torch_method.TorchPullback):
-            return False
-        from pytest_gradcheck.frameworks.torch.functions import in_graph
-
-        return bool(in_graph(pullback))
+        return any(pullback.hand_written() for pullback in self.pullbacks.values())
 
     def moved(self, culprit: str, vector: Vector) -> Pullback:
         """Return the method on trial at another point."""
@@ -71,12 +61,14 @@ class Explained(Decision):
     ) -> Diagnosis | None:
         """Look for one in the inputs, in other precisions, at other points, in the graph; see `Decision`."""
         wrong, rows, eps = table.exact[culprit].value, table.cotangents, self.pullbacks[culprit].eps
-        if culprit == "torch" and self.problem.dialect is not Dialect.TORCH:
+        framework = self.problem.framework
+        on_trial = framework.differentiates and culprit == framework.name
+        if culprit != "user" and not on_trial:
             return None
         # What is a multiple of the right gradient to five digits lost none.
         multiple = found.code in ("sign", "constant-factor", "conjugate")
         lost = None if multiple else causes.lost_precision(wrong, right, bad, culprit, eps)
-        narrow = culprit == "torch" and eps > EPS64
+        narrow = on_trial and eps > EPS64
         if lost is None and not multiple and narrow and self._right_in_double(rows, right, bad):
             lost = Diagnosis("precision-loss", f"{found.text}; in float64 it is right")
         if lost is not None:
@@ -158,25 +150,25 @@ class FirstOrder(Explained):
         problem = self.problem
         if name == "user":
             return user.prepare(problem, self.options.gradient, self.options.vjp)
-        if name == "torch":
-            return torch_method.prepare(problem)
         if name == "complex_step":
             return complex_step.prepare(problem)
+        if name != "reference":
+            return autodiff.prepare(problem, name)
         if self.blind:
             raise Unavailable(self.blind)
         return self.held or reference.prepare(problem, hold_stops=self.options.hold_stops)
 
     def look_around(self, name: str, pullback: Pullback) -> None:
         """See what holds of torch's run beside its gradient; see `Decision.look_around`."""
-        if self._on_trial(pullback):
-            assert isinstance(pullback, torch_method.TorchPullback)
+        if self._is_on_trial(name):
             # A dtype or device on which a trial itself cannot work says nothing of the backward.
             with contextlib.suppress(Exception):
-                found = properties.of_run(self.problem, pullback)
+                found = self.problem.framework.properties_of_run(self.problem, pullback)
                 self.properties = properties.merged(self.properties, found)
 
-    def _on_trial(self, pullback: Pullback | None) -> bool:
-        return self.problem.dialect is Dialect.TORCH and isinstance(pullback, torch_method.TorchPullback)
+    def _is_on_trial(self, name: str) -> bool:
+        framework = self.problem.framework
+        return framework.differentiates and name == framework.name
 
     def _of_any_cotangent(self, result: CheckResult) -> CheckResult:
         """See whether a vjp by hand is linear: for the cotangents of single outputs it may be right."""
@@ -193,39 +185,39 @@ class FirstOrder(Explained):
 
     def _in_every_way(self, result: CheckResult) -> CheckResult:
         """Run the user's own Functions in every way; if the gradient is wrong already, to explain it."""
-        pullback = self.pullbacks.get("torch")
+        framework = self.problem.framework
+        pullback = self.pullbacks.get(framework.name) if framework.differentiates else None
         failed = result.verdict is Verdict.FAIL
-        if result.diagnosis.code in SILENT or not self._on_trial(pullback):
+        if result.diagnosis.code in SILENT or pullback is None:
             return result
         if failed and (
-            self.options.brief or result.culprit != "torch" or properties.violation(self.properties)
+            self.options.brief or result.culprit != framework.name or properties.violation(self.properties)
         ):
             return result
-        assert isinstance(pullback, torch_method.TorchPullback)
         start = time.perf_counter()
         with contextlib.suppress(Exception):
-            found = properties.of_ways(self.problem, pullback, lambda: self.torch_in_double)
+            found = framework.properties_of_functions(self.problem, pullback)
             self.properties = properties.merged(self.properties, found)
-        self.preparation["torch"] += time.perf_counter() - start
+        self.preparation[framework.name] += time.perf_counter() - start
         broken = properties.violation(self.properties)
         if broken is None or (failed and broken.code not in properties.EXPLAINS):
             return dataclasses.replace(result, properties=self.properties)
         if failed:
             explained = Diagnosis(broken.code, f"{broken.text}; {result.diagnosis.text}")
             return dataclasses.replace(result, properties=self.properties, diagnosis=explained)
-        return self.result(Finding(Verdict.FAIL, broken, "torch"), self.table)
+        return self.result(Finding(Verdict.FAIL, broken, framework.name), self.table)
 
     def moved(self, culprit: str, vector: Vector) -> Pullback:
         """Call the method on trial at another point; see `Explained`."""
         pullback = self.pullbacks[culprit]
         if culprit == "user":
             return user.prepare(self.problem, self.options.gradient, self.options.vjp, at=vector)
-        assert isinstance(pullback, torch_method.TorchPullback)
         return pullback.moved(vector)
 
     def in_double(self) -> Pullback | None:
-        """Return torch's gradient in float64; see `Explained`."""
-        return self.torch_in_double
+        """Return the framework's gradient in float64; see `Explained`."""
+        own = self.pullbacks.get(self.autodiff)
+        return own and own.in_double()
 
     def _hold(self) -> str | None:
         """Let differences see the function as autograd does; return why they cannot, or None.
@@ -235,7 +227,7 @@ class FirstOrder(Explained):
         problem = self.problem
         try:
             held = reference.prepare(problem, hold_stops=True)
-            self.must_reproduce(held, held.vjp(np.ones(problem.outputs.size)))
+            self.must_reproduce("reference", held, held.vjp(np.ones(problem.outputs.size)))
         except Unavailable as reason:
             return f"what stops gradients cannot be held still: {reason}"
         hidden = [text for code, text in held.notes if code == "hidden"]
@@ -255,7 +247,7 @@ class FirstOrder(Explained):
         )
         return None
 
-    def must_reproduce(self, pullback: Pullback, gradient: Vector) -> None:
+    def must_reproduce(self, name: str, pullback: Pullback, gradient: Vector) -> None:
         """Compare the method's primal with the function's own value; see `Decision.must_reproduce`."""
         problem = self.problem
         expected = problem.value if pullback.eps <= EPS64 else problem.primal
@@ -271,7 +263,7 @@ class FirstOrder(Explained):
             k = int(np.argmax(np.where(np.isnan(gap), np.inf, gap)))
             where, index = problem.outputs.locate(k)
             whose = "the recording does not reproduce the function"
-            if self._on_trial(pullback):
+            if self._is_on_trial(name):
                 whose = "the function gives another value where gradients are enabled"
             raise Unavailable(
                 f"{whose}: {where}{list(index) or ''} is "
@@ -285,24 +277,21 @@ class FirstOrder(Explained):
         return self._runs[count]
 
     def _common_runs(self, count: int) -> Runs | None:
-        problem = self.problem
         try:
             wide = self.pullbacks.get("reference")
-            if isinstance(wide, reference.ReferencePullback):
-                return Runs(wide, wide.coarsely([nudged(wide.arrays, k) for k in range(count)]))
-            if problem.dialect is not Dialect.TORCH or (fine := self.torch_in_double) is None:
-                return None
-            moves = [functools.partial(nudged, k=k) for k in range(count)]
-            most = patience(fine.operations())
-            return Runs(fine, [torch_method.prepare(problem, "single", move, most) for move in moves])
+            fine = wide or self.in_double()
+            coarse = fine.coarse_runs(count) if fine is not None else ()
+            return Runs(fine, coarse) if fine is not None and coarse else None
         except Exception:
             # A function that runs in one precision alone keeps the estimate.
             return None
 
     def _disturbed(self, count: int, *, backward: bool) -> dict[str, Runs]:
         try:
-            fine = self.torch_in_double
-            return {} if fine is None else {"torch": Runs(fine, fine.coarsely(count, backward=backward))}
+            fine = self.in_double()
+            if fine is None:
+                return {}
+            return {self.autodiff: Runs(fine, fine.own_runs(count, backward=backward))}
         except Exception:
             # An operation that does not bear to be disturbed, such as a sparse one.
             return {}
@@ -314,19 +303,16 @@ class FirstOrder(Explained):
     @functools.cached_property
     def _runs_on_disagreement(self) -> tuple[Runs | None, dict[str, Runs]]:
         wide, finer = self.pullbacks.get("reference"), None
-        if isinstance(wide, reference.ReferencePullback):
+        if wide is not None:
             with contextlib.suppress(Exception):
                 # As in `_common_runs`.
-                finer = Runs(wide, wide.disturbed(LITTLE, RUNS))
+                finer = Runs(wide, wide.finer_runs(RUNS))
         return finer, self._disturbed(RUNS, backward=False)
 
-    @functools.cached_property
-    def torch_in_double(self) -> torch_method.TorchPullback | None:
-        """Torch's gradient in float64, or None where the function does not run in it."""
-        on_trial = self.pullbacks.get("torch")
-        if not isinstance(on_trial, torch_method.TorchPullback) or on_trial.eps <= EPS64:
-            return on_trial if isinstance(on_trial, torch_method.TorchPullback) else None
-        return torch_method.prepare(self.problem, "double") if self.problem.double else None
+    @property
+    def autodiff(self) -> str:
+        """The name of the method that is a framework's own gradient: of the function's, or a stand-in's."""
+        return next((name for name in self.options.methods if name in AUTODIFF_METHODS), "")
 
 
 class SecondOrder(Explained):
@@ -357,7 +343,7 @@ class SecondOrder(Explained):
         """Return the gradient as differences see it: a first derivative that was just found right."""
         f = self.first.function
         lead = self.pullbacks.get("reference") or self._held() or self._torch_in_double()
-        lead = lead or self.pullbacks.get("torch")
+        lead = lead or self.pullbacks.get(self.first.autodiff)
         if lead is None:
             # Nobody has a second derivative; the first order stands for the layout of the result.
             return f
@@ -395,10 +381,10 @@ class SecondOrder(Explained):
         return None if self.first.held is None else self.first.held.second_order(self.cotangent)
 
     def _torch_in_double(self) -> Pullback | None:
-        if "torch" not in self.pullbacks:
+        if self.first.autodiff not in self.pullbacks:
             return None
         try:
-            fine = self.first.torch_in_double
+            fine = self.first.in_double()
             return fine and fine.second_order(self.cotangent)
         except Exception:
             # The gradient in the function's own precision is there as well, only coarser.

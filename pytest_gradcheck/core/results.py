@@ -8,6 +8,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_gradcheck.frameworks.base import HandWritten, NotChecked, Property
+
+__all__ = [
+    "CheckResult",
+    "Diagnosis",
+    "GradientMismatch",
+    "HandWritten",
+    "MethodResult",
+    "NotChecked",
+    "Pair",
+    "Place",
+    "Property",
+    "Status",
+    "Verdict",
+    "Worst",
+    "json_number",
+]
+
 
 class Verdict(enum.StrEnum):
     """What the check says of the gradients at one point."""
@@ -128,54 +146,6 @@ class Diagnosis:
 
     code: str
     text: str
-
-
-@dataclass(frozen=True)
-class Property:
-    """Something that holds of a right function beyond its values, such as a backward that can run twice.
-
-    ``holds`` is None where it could not be tried, or where it is nobody's fault; ``detail`` says what was
-    seen, ``code`` is that of the diagnosis where it does not hold.
-    """
-
-    name: str
-    holds: bool | None
-    detail: str
-    code: str
-
-
-@dataclass(frozen=True)
-class HandWritten:
-    """A gradient that somebody wrote by hand, and how far a check ran it.
-
-    ``name`` is the dotted name of an `autograd.Function`, or a custom operation's (``"mine::square"``);
-    ``line`` and ``backward_line``, from 1, are of ``path``. ``ran`` has some of ``"forward"``, ``"backward"``
-    and ``"double-backward"``.
-    """
-
-    name: str
-    path: str | None
-    line: int | None
-    backward_line: int | None
-    ran: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON data."""
-        return {
-            "name": self.name,
-            "path": self.path,
-            "line": self.line,
-            "backward_line": self.backward_line,
-            "ran": list(self.ran),
-        }
-
-
-@dataclass(frozen=True)
-class NotChecked:
-    """A part of the inputs, outputs or entries that this check says nothing about, and why."""
-
-    what: str
-    reason: str
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian
 from pytest_gradcheck.core.evidence.locate import unseen
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.results import Diagnosis, NotChecked, Status, Verdict
-from pytest_gradcheck.methods.base import Matrix
+from pytest_gradcheck.frameworks.flat import Matrix
 
 #: What a method says of a point, and why, by its name.
 States = dict[str, tuple[Status, str | None]]

@@ -11,6 +11,10 @@ from typing import Any
 import numpy as np
 
 Vector = np.ndarray[tuple[int], np.dtype[np.float64]]
+Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
+
+#: Another order of summation moves a value by no more than so many roundings of the largest one beside it.
+ROUNDINGS = 16
 
 
 @dataclass(frozen=True)
@@ -111,3 +115,26 @@ class Layout:
             name = f"{name}.{'imag' if offset % 2 else 'real'}"
             offset //= 2
         return name, tuple(int(i) for i in np.unravel_index(offset, leaf.shape)) if leaf.shape else ()
+
+
+def leafwise(layout: Layout, vectors: Any, factor: float) -> Any:
+    """Return, for every coordinate, ``factor`` times the largest magnitude within its leaf.
+
+    ``vectors`` has shape ``(…, layout.size)``.
+    """
+    out = np.empty_like(vectors)
+    for leaf in layout.leaves:
+        part = np.abs(vectors[..., leaf.start : leaf.stop])
+        finite = np.where(np.isfinite(part), part, 0.0)
+        out[..., leaf.start : leaf.stop] = factor * finite.max(axis=-1, initial=0.0, keepdims=True)
+    return out
+
+
+def is_rounding(layout: Layout, value: Vector, single: Vector, eps: float) -> bool:
+    """Whether two values differ by no more than another order of summation makes of them."""
+    if np.array_equal(value, single) or np.array_equal(value, single, equal_nan=True):
+        return True
+    bound = leafwise(layout, single, ROUNDINGS * eps)
+    finite = np.isfinite(value) & np.isfinite(single)
+    apart = np.abs(value - single)[finite] > bound[finite]
+    return np.array_equal(value[~finite], single[~finite], equal_nan=True) and not apart.any()

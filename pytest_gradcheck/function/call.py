@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.frameworks.base import Framework
 from pytest_gradcheck.frameworks.leaves import kind_of
+from pytest_gradcheck.frameworks.registry import named, owner
 from pytest_gradcheck.function.containers import Substitution, Tree, is_module, is_tensor
 from pytest_gradcheck.function.signatures import call_by_name, parameter_names, takes_keywords
 
@@ -70,6 +72,12 @@ class Call:
         if any(isinstance(v, np.ndarray | np.generic) for v in self.leaves):
             return Dialect.NUMPY
         return Dialect.PYTHON
+
+    @property
+    def framework(self) -> Framework:
+        """The framework whose arrays the function is called with."""
+        found = [owner(v) for v in self.leaves]
+        return next((f for f in found if f is not None and f.name != "numpy"), None) or named("numpy")
 
     def run(self, leaves: Sequence[Any]) -> Any:
         """Call the function with these leaves in the places of its own, and return what it returns."""

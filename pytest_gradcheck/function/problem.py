@@ -58,6 +58,7 @@ class Problem:
         self._asked = Call(fn, inputs)
         self.name = name or name_of(fn)
         self.dialect = self._asked.dialect
+        self.framework = self._asked.framework
         self._positions, self.not_checked = inputs_to_differentiate(self._asked, wrt)
         self._differentiated = frozenset(self._positions)
         self._leaves = leaves = [self._asked.leaves[i] for i in self._positions]

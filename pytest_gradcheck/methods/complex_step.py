@@ -14,9 +14,8 @@ import numpy as np
 from pytest_gradcheck.errors import Unavailable
 from pytest_gradcheck.frameworks.flat import Vector
 from pytest_gradcheck.frameworks.leaves import EPS64, like
-from pytest_gradcheck.function.call import Dialect
+from pytest_gradcheck.frameworks.pullback import Program, Pullback
 from pytest_gradcheck.function.problem import Problem
-from pytest_gradcheck.methods.base import Program, Pullback
 
 #: Relative to each input: far below the roundoff of its square, far above what underflows.
 STEP = 2.0**-100
@@ -27,7 +26,7 @@ PROBE = 1e-4
 
 def prepare(problem: Problem) -> Pullback:
     """Evaluate the function once per input, a tiny imaginary step away; the Jacobian's pullback."""
-    if problem.dialect is Dialect.TORCH:
+    if problem.framework.differentiates:
         raise Unavailable("the complex step takes NumPy and Python code")
     if any(leaf.is_complex for leaf in (*problem.inputs.leaves, *problem.outputs.leaves)):
         raise Unavailable("the complex step takes real inputs and outputs")

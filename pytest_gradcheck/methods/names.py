@@ -6,3 +6,5 @@ METHOD_NAMES = ("central", "forward", "complex_step", "reference", "torch", "use
 #: The methods that run unasked: not every function bears complex numbers, and each input costs a call.
 DEFAULT_METHODS = tuple(name for name in METHOD_NAMES if name != "complex_step")
 DIFFERENCE_METHODS = frozenset({"central", "forward"})
+#: Those that are a framework's own gradient, and are called like the framework.
+AUTODIFF_METHODS = frozenset({"torch"})

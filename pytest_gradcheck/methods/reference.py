@@ -14,9 +14,8 @@ import reference_engine
 from pytest_gradcheck.errors import Unavailable
 from pytest_gradcheck.frameworks.flat import Vector
 from pytest_gradcheck.frameworks.leaves import EPS32, EPS64
-from pytest_gradcheck.function.call import Dialect
+from pytest_gradcheck.frameworks.pullback import Program, Pullback, gradient_layouts, nudged, patience
 from pytest_gradcheck.function.problem import Problem
-from pytest_gradcheck.methods.base import Program, Pullback, gradient_layouts, patience
 from reference_engine.contexts import at_most
 from reference_engine.graph import ancestors
 from reference_engine.nodes import Node
@@ -25,70 +24,18 @@ from reference_engine.nodes import Node
 def prepare(problem: Problem, *, hold_stops: bool = False) -> ReferencePullback:
     """Run the function once on the reference engine, in float64, and return its pullback.
 
-    Torch functions are lowered first: their own backward is never consulted. With ``hold_stops`` what the
-    function detaches is a constant, as it is for autograd.
+    Its framework lowers it first: hand-written backwards are never consulted. With ``hold_stops`` what the
+    function detaches is a constant, as it is for the framework.
     """
-    notes: list[tuple[str, str]] = []
-    if problem.dialect is Dialect.TORCH:
-        program, notes, parting = _lowered(problem, hold_stops)
-    else:
-        parting = str
-
-        def run(*leaves: Any) -> Sequence[Any]:
-            return problem.call(leaves, double=True)
-
-        program = Program(run, problem.inputs, problem.outputs)
-    pullback = ReferencePullback.at(program, problem.inputs.split(problem.point), EPS64)
-    pullback.notes += notes
-    pullback.find_parting = parting
+    lowering = problem.framework.lower(problem, hold_stops=hold_stops)
+    pullback = ReferencePullback.at(lowering.program, problem.inputs.split(problem.point), EPS64)
+    pullback.notes += lowering.notes
+    pullback.find_parting = lowering.parting
     return pullback
 
 
-#: The lowering takes the root of zero at 1e-200, where it has a slope of 5e99, so that limits come out
-#: right; a gradient that stays as steep is infinite. A finite one beyond it costs a witness, no more.
-SINGULAR = 1e95
-
-
-def _lowered(problem: Problem, hold_stops: bool) -> tuple[Program, list[tuple[str, str]], Callable[[], str]]:
-    from pytest_gradcheck.frameworks.torch import lowering
-    from pytest_gradcheck.frameworks.torch.pullback import as_tensor
-
-    def call(*leaves: Any) -> list[Any]:
-        return [as_tensor(out) for out in problem.call(leaves, double=problem.double)]
-
-    try:
-        lowered = lowering.lower(call, problem.values_at(problem.point), hold_stops=hold_stops)
-        if hold_stops:
-            lowered = lowered.holding_stops()
-    except lowering.LoweringError as error:
-        raise Unavailable(str(error)) from error
-    notes = [
-        (
-            "hidden",
-            f"{site.operation} at {site.location}, in the forward of a Function, hides it from the engine",
-        )
-        if site.inside
-        else (
-            "out-of-graph",
-            f"{site.operation} at {site.location} takes the value out of the graph; use torch's functions",
-        )
-        for site in lowered.escapes
-    ]
-    notes += [
-        ("stop-gradient", f"{site.operation} at {site.location} stops the gradient")
-        for site in lowered.stop_gradients
-    ]
-
-    def parting() -> str:
-        parts = [text.partition(";")[0] for code, text in notes if code in ("out-of-graph", "hidden")]
-        found = lowering.first_divergence(call, problem.values_at(problem.point))
-        if found is not None:
-            parts.insert(
-                0, f"the first operation that gives another value is {found.operation} at {found.location}"
-            )
-        return "".join(f"; {part}" for part in parts)
-
-    return Program(lowered, problem.inputs, problem.outputs, singular=SINGULAR), notes, parting
+#: By how much operations are disturbed where a rounding of float32 is too much: some roundings of float64.
+LITTLE = 2.0**-48
 
 
 class ReferencePullback(Pullback):
@@ -154,12 +101,12 @@ class ReferencePullback(Pullback):
 
         return Program(run, inputs, outputs, self.program.singular)
 
-    def coarsely(self, points: Sequence[Sequence[Any]]) -> list[Pullback]:
-        """Return the same program in coarser arithmetic, twice per point, to measure rounding by.
+    def coarse_runs(self, count: int) -> Sequence[Pullback]:
+        """Run the program in coarser arithmetic, twice per run; see `Pullback.coarse_runs`.
 
-        ``points`` are the arrays of this pullback, moved by no more than roundoff. Once in float32, whose
-        backward pass rounds too, and once in float64 with every operation of the forward pass off by a
-        random rounding of float32, which no lucky cancellation hides.
+        Each run is at a point moved by no more than roundoff: once in float32, whose backward pass rounds
+        too, and once in float64 with every operation of the forward pass off by a random rounding of
+        float32, which no lucky cancellation hides.
         """
         run = self.program.run
         if hasattr(run, "in_precision"):
@@ -168,16 +115,16 @@ class ReferencePullback(Pullback):
         # A recording takes as many operations in every arithmetic.
         most = None if run is not self.program.run else patience(len(self._graph()[1]))
         coarse: list[Pullback] = []
-        for seed, arrays in enumerate(points):
-            single = [np.asarray(a).astype(_single(a)) for a in arrays]
+        for seed in range(count):
+            single = [np.asarray(a).astype(_single(a)) for a in nudged(self.arrays, seed)]
             plain = functools.partial(_coarse, EPS32, None, most)
             coarse.append(ReferencePullback.at(narrow, single, EPS32, plain))
             coarse.append(self._disturbed(EPS32, seed, most))
         return coarse
 
-    def disturbed(self, scale: float, runs: int) -> list[Pullback]:
-        """Return the same program in float64 with every operation off by up to ``scale``, many times."""
-        return [self._disturbed(scale, seed, None) for seed in range(runs)]
+    def finer_runs(self, count: int) -> Sequence[Pullback]:
+        """Run the program in float64, every operation off by up to `LITTLE`; see `Pullback.finer_runs`."""
+        return [self._disturbed(LITTLE, seed, None) for seed in range(count)]
 
     def _disturbed(self, scale: float, seed: int, most: int | None) -> Pullback:
         # The second order runs the program again, and its backward pass, under the same disturbance.
@@ -197,7 +144,7 @@ class ReferencePullback(Pullback):
             out.backward()
         return reference_engine.draw(out).svg
 
-    def work(self, per_value: int) -> int:
+    def work(self, per_value: int) -> float:
         """Return how many numbers one evaluation computes, with ``per_value`` more for every value."""
         return sum(per_value + np.size(node.data) for node in self._graph()[1])
 

@@ -16,10 +16,10 @@ from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.frameworks.base import HandWritten
 from pytest_gradcheck.frameworks.torch.pullback import TorchPullback
 from pytest_gradcheck.function.call import FUNCTION_UNDER_TEST
 from pytest_gradcheck.function.problem import Problem
-from pytest_gradcheck.methods.base import Function
 from pytest_gradcheck.methods.reference import ReferencePullback
 
 HOOK = "pytest_gradcheck_gradients"
@@ -113,7 +113,7 @@ class Watch:
         for known, kept in ((_COMPARED, self._compared), (_DIFFERENTIATED, self._differentiated)):
             kept.setdefault(frame.f_code, set()).update(known[code] for code in callers & known.keys())
 
-    def found(self, first: Collection[str], second: Collection[str]) -> tuple[Function, ...]:
+    def found(self, first: Collection[str], second: Collection[str]) -> tuple[HandWritten, ...]:
         """Return the gradients that were run, and how far each was.
 
         ``first`` are the methods whose gradient was compared in the end, ``second`` those whose gradient of
@@ -121,7 +121,9 @@ class Watch:
         """
         ran = ((rule, self._ways(rule, first, second)) for rule in self._rules)
         return tuple(
-            Function(rule.name, rule.path, rule.line, rule.backward_line, ways) for rule, ways in ran if ways
+            HandWritten(rule.name, rule.path, rule.line, rule.backward_line, ways)
+            for rule, ways in ran
+            if ways
         )
 
     def _ways(self, rule: Rule, first: Collection[str], second: Collection[str]) -> tuple[str, ...]:

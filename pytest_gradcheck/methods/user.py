@@ -11,8 +11,8 @@ import numpy as np
 from pytest_gradcheck.errors import InvalidArgument, Unavailable
 from pytest_gradcheck.frameworks.flat import Leaf, Vector
 from pytest_gradcheck.frameworks.leaves import to_numpy
+from pytest_gradcheck.frameworks.pullback import Program, Pullback
 from pytest_gradcheck.function.problem import Problem
-from pytest_gradcheck.methods.base import Program, Pullback
 
 
 def prepare(

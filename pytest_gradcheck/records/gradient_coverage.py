@@ -29,7 +29,7 @@ def inventory(packages: Sequence[str], root: Path, rules: Iterable[Any] = ()) ->
         from pytest_gradcheck.frameworks.torch import functions
 
         for one in functions.defined_in(packages):
-            gradient = one._asdict()
+            gradient = one.to_dict()
             del gradient["ran"]
             found[one.name] = {**gradient, "path": relative(gradient["path"], root), "imported": True}
     for rule in rules:

@@ -20,6 +20,7 @@ from docs.diagnoses_page.faults import (
 )
 from pytest_gradcheck import check_gradients
 from pytest_gradcheck.core.diagnosis.causes import lost_precision, of_error
+from pytest_gradcheck.frameworks.registry import named
 
 
 @pytest.mark.parametrize("fault", [*VALUES, *CAUSES, *RAISES, *SECOND, *BY_HAND], ids=lambda f: f.what)
@@ -167,7 +168,7 @@ def test_integers_and_narrow_dtypes_are_told_apart():
 
 
 def test_an_error_that_nobody_knows_keeps_its_words():
-    found = of_error("torch", "ValueError: no such luck")
+    found = of_error("torch", "ValueError: no such luck", named("torch"))
     assert (found.code, found.text) == ("backward-raised", "torch raised ValueError: no such luck")
 
 

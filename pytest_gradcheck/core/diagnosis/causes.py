@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,34 +13,15 @@ from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian
 from pytest_gradcheck.core.evidence.looks import fill
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.results import Diagnosis
-from pytest_gradcheck.frameworks.flat import Layout, Vector
-from pytest_gradcheck.methods.base import Matrix, Pullback
+from pytest_gradcheck.frameworks.base import Framework
+from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector
+from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.reference import ReferencePullback
 
-#: What torch says when a backward fails, and the code for it; the first that fits.
-RAISED = (
-    ("gradient-count", r"incorrect number of gradients"),
-    ("stale-saved-tensor", r"modified by an inplace operation|backward through the graph a second time"),
-    ("once-differentiable", r"marked with @once_differentiable"),
-    ("device-mismatch", r"expected device|on the same device|on device \S+ is not"),
-    (
-        "dtype-mismatch",
-        r"isFloatingType|same dtype|expected scalar type|[Ee]xpected .*dtype",
-    ),
-    (
-        "shape-mismatch",
-        r"expected shape|must match the size|shapes cannot be multiplied|invalid for input of size"
-        r"|size mismatch|same shape|inconsistent tensor size|incompatible",
-    ),
-)
 
-
-def of_error(name: str, text: str) -> Diagnosis:
-    """Tell what kind of mistake made a backward raise; ``backward-raised`` where torch does not say."""
-    for code, pattern in RAISED:
-        if re.search(pattern, text):
-            return Diagnosis(code, f"{name} raised {text}")
-    return Diagnosis("backward-raised", f"{name} raised {text}")
+def of_error(name: str, text: str, framework: Framework) -> Diagnosis:
+    """Return what kind of mistake made a backward raise, where the framework says it."""
+    return Diagnosis(framework.code_of_error(text) or "backward-raised", f"{name} raised {text}")
 
 
 def lost_precision(wrong: Matrix, right: Matrix, bad: Any, culprit: str, eps: float) -> Diagnosis | None:

@@ -10,8 +10,9 @@ import numpy as np
 from pytest_gradcheck.core.evidence.compare import Sides, Tolerance, blocks, compare, finite
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.table import Table
+from pytest_gradcheck.frameworks.flat import Matrix
 from pytest_gradcheck.frameworks.leaves import EPS64
-from pytest_gradcheck.methods.base import Estimate, Matrix
+from pytest_gradcheck.methods.base import Estimate
 from pytest_gradcheck.methods.names import DIFFERENCE_METHODS
 
 #: A gradient is nothing but rounding where no method's is more than so many of its own measured error bars,

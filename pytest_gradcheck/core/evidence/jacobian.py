@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from pytest_gradcheck.frameworks.flat import Layout, Vector
+from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector, leafwise
+from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.function.problem import Problem
-from pytest_gradcheck.methods.base import Estimate, Matrix, Pullback, leafwise
+from pytest_gradcheck.methods.base import Estimate
 from pytest_gradcheck.methods.differences import CHUNK, QUICK, THOROUGH, Lines, Slopes, textbook
 
 #: Outputs that differ by less than this factor in how far they move are seen beside each other in a sum.

@@ -10,8 +10,8 @@ from pytest_gradcheck.core.evidence.allowances import weigh
 from pytest_gradcheck.core.evidence.compare import NOTHING, Tolerance
 from pytest_gradcheck.core.evidence.jacobian import Differences, Jacobian
 from pytest_gradcheck.core.evidence.table import Table
+from pytest_gradcheck.frameworks.flat import Matrix
 from pytest_gradcheck.frameworks.leaves import EPS64
-from pytest_gradcheck.methods.base import Matrix
 
 
 def fill(

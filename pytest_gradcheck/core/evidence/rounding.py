@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
-from pytest_gradcheck.frameworks.flat import Layout, Vector
-from pytest_gradcheck.frameworks.leaves import EPS32
-from pytest_gradcheck.methods.base import Estimate, Matrix, Pullback, leafwise
+from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector, leafwise
+from pytest_gradcheck.frameworks.pullback import Pullback
+from pytest_gradcheck.methods.base import Estimate
 
 #: Another order of summation rounds differently from the measured one, but not much worse.
 MARGIN = 4.0
@@ -21,14 +21,6 @@ MARGIN = 4.0
 #: Coarse runs. One alone may be exact by luck: the weights of a softmax of three numbers sum to exactly
 #: one in float32 in two cases of five, and a gradient that is nothing but rounding is then zero.
 RUNS = 4
-
-
-def nudged(arrays: Sequence[Any], k: int) -> list[Any]:
-    """Return arrays moved by a few units of roundoff of float32, differently for each k; not at all for 0."""
-    if k == 0:
-        return list(arrays)
-    rng = np.random.default_rng(k)
-    return [a * (1 + 2 * EPS32 * rng.uniform(-1, 1, np.shape(a))) for a in arrays]
 
 
 @dataclass(frozen=True)

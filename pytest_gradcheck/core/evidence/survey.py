@@ -11,7 +11,7 @@ from pytest_gradcheck.core.evidence.locate import ENTRYWISE, MOST, one_wrong_ent
 from pytest_gradcheck.core.evidence.looks import clear_case, fill
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Options
-from pytest_gradcheck.methods.base import Matrix
+from pytest_gradcheck.frameworks.flat import Matrix
 
 #: Up to this many inputs and outputs ``mode="auto"`` looks at every entry from the start; beyond it
 #: two random projections come first, at a cost that does not grow with the number of entries.

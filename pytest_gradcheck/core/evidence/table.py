@@ -9,7 +9,8 @@ import numpy as np
 
 from pytest_gradcheck.core.evidence.compare import Comparison
 from pytest_gradcheck.core.evidence.jacobian import Differences
-from pytest_gradcheck.methods.base import Estimate, Matrix
+from pytest_gradcheck.frameworks.flat import Matrix
+from pytest_gradcheck.methods.base import Estimate
 
 #: A gradient is wrong beyond doubt where it is farther off than so many times what is allowed.
 FAR = 10.0

@@ -13,7 +13,7 @@ from pytest_gradcheck.core.evidence.compare import TOGETHER, Comparison
 from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.results import Pair, Place, Worst
-from pytest_gradcheck.methods.base import Matrix
+from pytest_gradcheck.frameworks.flat import Matrix
 
 #: A difference in units of its tolerance, and where it is.
 _At = tuple[float, tuple[int, int]]

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_gradcheck.frameworks.flat import is_rounding
 from pytest_gradcheck.frameworks.leaves import to_numpy
-from pytest_gradcheck.methods.base import is_rounding
 
 if TYPE_CHECKING:
     from pytest_gradcheck.function.problem import Problem

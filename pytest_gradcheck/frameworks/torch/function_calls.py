@@ -7,14 +7,16 @@ import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
+from pytest_gradcheck.frameworks.base import Property
 from pytest_gradcheck.frameworks.leaves import EPS64, EPS_BY_DTYPE, dtype_of, to_numpy
+from pytest_gradcheck.frameworks.pullback import LINEAR
 
-__all__ = ["Call", "Finding", "Run"]
+__all__ = ["Call", "Run"]
 
 #: How often a computation is repeated at points moved by roundoff, where two ways seem to differ.
 REPEATS = 4
@@ -23,13 +25,30 @@ Tensors = list[torch.Tensor]
 Arrange = Callable[[torch.Tensor], torch.Tensor]
 
 
-class Finding(NamedTuple):
-    """What a trial shows: whether a property holds (None: it could not be tried), in words, and its code."""
+#: What is said of a property of the user's own Functions that holds.
+HOLDS = {
+    "inputs-unchanged": "what autograd does not know to be changed in place stays as it is",
+    "cotangents-unchanged": "the backward leaves its cotangents as they are",
+    "non-contiguous-inputs": "the same values and gradients for non-contiguous inputs",
+    "expanded-inputs": "the same values and gradients for expanded inputs",
+    "conjugated-inputs": "the same values and gradients for inputs marked as conjugated",
+    "non-contiguous-cotangents": "the same gradients for non-contiguous cotangents",
+    "expanded-cotangents": "the same gradients for expanded cotangents",
+    "conjugated-cotangents": "the same gradients for cotangents marked as conjugated",
+    "undefined-cotangents": "an output without a cotangent counts as one with zeros",
+    "linear-backward": LINEAR,
+    "frozen-inputs": "the same gradient by each input where the others require none",
+    "accumulates": "two backward passes add up to twice the gradient in .grad",
+    "zero-size-inputs": "the backward takes inputs without rows",
+    "batched-cotangents": "a batch of cotangents gives what one after the other gives",
+    "vmap": "torch.func.vmap gives what one call after the other gives",
+    "forward-mode": "the jvp is that of the backward",
+}
 
-    name: str
-    holds: bool | None
-    text: str
-    code: str
+
+def finding(name: str, holds: bool | None, text: str, code: str) -> Property:
+    """Return a property as a trial has seen it; what holds is said in the words of `HOLDS`."""
+    return Property(name, holds, text or HOLDS[name], code)
 
 
 @dataclass(eq=False)
@@ -86,7 +105,7 @@ class Call:
             self.seeds = [random_like(o, k) for k, o in enumerate(outs)]
         return Run(leaves, given, before, outs)
 
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[Property]:
         """Try every way; nothing, where the call does not even repeat itself."""
         try:
             base = self.forward(self.points, _contiguous)
@@ -99,7 +118,7 @@ class Call:
             return []
         if not base.outs or not all(map(functools.partial(alike, eps=self.eps), first, again)):
             return []
-        trials: list[Callable[[], Finding | None]] = [
+        trials: list[Callable[[], Property | None]] = [
             functools.partial(self._unchanged, base),
             functools.partial(self._cotangents_unchanged, given),
             *[functools.partial(self._inputs, base, first, *way) for way in INPUT_WAYS],
@@ -121,23 +140,23 @@ class Call:
 
     # -- one property each -----------------------------------------------------------------------------
 
-    def _unchanged(self, run: Run) -> Finding:
+    def _unchanged(self, run: Run) -> Property:
         name, code = "inputs-unchanged", "mutated-input"
         for p, x, (node, value) in zip(self.wanted, run.given, run.before, strict=True):
             if x.grad_fn is node and not identical(x, value):
                 text = f"{self.name} changes its argument {p} in place without ctx.mark_dirty"
-                return Finding(name, False, text, code)
-        return Finding(name, True, "", code)
+                return finding(name, False, text, code)
+        return finding(name, True, "", code)
 
-    def _cotangents_unchanged(self, given: Tensors) -> Finding:
+    def _cotangents_unchanged(self, given: Tensors) -> Property:
         name, code = "cotangents-unchanged", "mutated-cotangent"
         if all(identical(a, b) for a, b in zip(given, self.seeds, strict=True)):
-            return Finding(name, True, "", code)
-        return Finding(name, False, f"{self.name}.backward writes into its cotangents", code)
+            return finding(name, True, "", code)
+        return finding(name, False, f"{self.name}.backward writes into its cotangents", code)
 
     def _inputs(
         self, base: Run, first: Tensors, name: str, arrange: Arrange, prepare: Arrange
-    ) -> Finding | None:
+    ) -> Property | None:
         points = [prepare(x) for x in self.points]
         if all(_as_before(x, arrange(x)) for x in points):
             return None
@@ -150,17 +169,17 @@ class Call:
                 expected = [*plain.values(), *plain.pull(self.seeds)]
         except Exception:
             # The rows of a matrix are all the same where it is expanded: no function need take that.
-            return Finding(name, None, f"{self.name} does not take the values that were tried", name)
+            return finding(name, None, f"{self.name} does not take the values that were tried", name)
         try:
             run = self.forward(points, arrange)
         except Exception as error:
             # Nobody gets a wrong number from a function that refuses its arguments.
-            return Finding(name, None, f"{self.name} refuses {words}: {said(error)}", name)
+            return finding(name, None, f"{self.name} refuses {words}: {said(error)}", name)
         return self._same(name, lambda: [*run.values(), *run.pull(self.seeds)], expected, words, points)
 
     def _cotangents(
         self, base: Run, first: Tensors, name: str, arrange: Arrange, prepare: Arrange
-    ) -> Finding | None:
+    ) -> Property | None:
         seeds = [prepare(u) for u in self.seeds]
         if all(_as_before(u, arrange(u)) for u in seeds):
             return None
@@ -175,7 +194,7 @@ class Call:
             name, lambda: again.pull([arrange(u) for u in seeds]), expected, words, self.points, seeds
         )
 
-    def _undefined(self, whole: Tensors) -> Finding | None:
+    def _undefined(self, whole: Tensors) -> Property | None:
         name = "undefined-cotangents"
         if len(self.seeds) < 2:
             return None
@@ -190,7 +209,7 @@ class Call:
                 return found
         return found
 
-    def _one_wanted(self, whole: Tensors) -> Finding | None:
+    def _one_wanted(self, whole: Tensors) -> Property | None:
         """Let one argument at a time require a gradient: what ``ctx.needs_input_grad`` is there for."""
         name = "frozen-inputs"
         if len(self.wanted) < 2:
@@ -201,18 +220,18 @@ class Call:
             found = [call.forward(call.points, _contiguous).pull(self.seeds)[0] for call in each]
         except Exception as error:
             # As with inputs that it does not take: nobody gets a wrong number.
-            return Finding(name, None, f"{self.name} refuses {words}: {said(error)}", name)
+            return finding(name, None, f"{self.name} refuses {words}: {said(error)}", name)
         return self._same(name, lambda: found, whole, words, self.points)
 
-    def _once_differentiable(self) -> Finding | None:
+    def _once_differentiable(self) -> Property | None:
         # torch's decorator leaves the function that it wraps, and nothing else to know it by.
         backward = getattr(self.kind, "backward", None)
         if "once_differentiable" not in getattr(getattr(backward, "__code__", None), "co_qualname", ""):
             return None
         text = f"{self.name} is marked once_differentiable: it has no second derivative"
-        return Finding("twice-differentiable", None, text, "once-differentiable")
+        return finding("twice-differentiable", None, text, "once-differentiable")
 
-    def _batched(self) -> Finding:
+    def _batched(self) -> Property:
         name = "batched-cotangents"
         other = [random_like(u, k + 100) for k, u in enumerate(self.seeds)]
         run = self.forward(self.points, _contiguous)
@@ -220,7 +239,7 @@ class Call:
         both = [torch.stack(pair) for pair in zip(self.seeds, other, strict=True)]
         return self._same(name, lambda: run.pull(both, batched=True), expected, "batched cotangents", None)
 
-    def _vmapped(self) -> Finding | None:
+    def _vmapped(self) -> Property | None:
         turned = [x.flip(0) if x.ndim else x.clone() for x in self.points]
         try:
             with torch.no_grad():
@@ -238,7 +257,7 @@ class Call:
         both = [torch.stack(pair) for pair in zip(*expected, strict=True)]
         return self._same("vmap", mapped, both, "torch.func.vmap", None)
 
-    def _forward_mode(self, gradient: Tensors) -> Finding:
+    def _forward_mode(self, gradient: Tensors) -> Property:
         name = "forward-mode"
         tangents = [random_like(x, k + 200) for k, x in enumerate(self.points)]
         # torch leaves its functions unannotated.
@@ -249,18 +268,18 @@ class Call:
                 outs = self.apply(duals)
                 moved = [forward.unpack_dual(outs[i]).tangent for i in self.outputs]
         except Exception as error:
-            return Finding(name, False, f"{self.name}.jvp raises {said(error)}", name)
+            return finding(name, False, f"{self.name}.jvp raises {said(error)}", name)
         ahead = [(u, t) for u, t in zip(self.seeds, moved, strict=True) if t is not None]
         back = list(zip(gradient, tangents, strict=True))
         gap = abs(_inner(ahead) - _inner(back))
         size = sum(float((a.abs() * b.abs()).sum()) for a, b in [*ahead, *back])
         if gap <= _allowed(self.eps) * size or np.isnan(gap):
-            return Finding(name, True, "", name)
+            return finding(name, True, "", name)
         text = (
             f"{self.name}.jvp is not what its backward says: u · Jv is {_inner(ahead):.6g} by the one and "
             f"{_inner(back):.6g} by the other"
         )
-        return Finding(name, False, text, name)
+        return finding(name, False, text, name)
 
     def _same(
         self,
@@ -270,15 +289,15 @@ class Call:
         words: str,
         points: Tensors | None,
         seeds: Tensors | None = None,
-    ) -> Finding:
+    ) -> Property:
         """Compare; what is no farther apart than roundoff at ``points``, if given, makes it is the same."""
         try:
             got = run()
         except Exception as error:
-            return Finding(name, False, f"{self.name} with {words} raises {said(error)}", name)
+            return finding(name, False, f"{self.name} with {words} raises {said(error)}", name)
         text = f"{self.name} gives other numbers with {words}"
         if len(got) != len(expected):
-            return Finding(name, False, text, name)
+            return finding(name, False, text, name)
         apart = [
             k for k, pair in enumerate(zip(got, expected, strict=True)) if not alike(*pair, eps=self.eps)
         ]
@@ -287,15 +306,15 @@ class Call:
             noise = self._noise(points, self.seeds if seeds is None else seeds, expected)
             apart = [k for k in apart if not within(got[k], expected[k], 64 * noise[k])]
         if not apart:
-            return Finding(name, True, "", name)
+            return finding(name, True, "", name)
         if points is not None and all(
             noise[k] > _allowed(self.eps) * _largest(expected[k]) or not bool(expected[k].isfinite().all())
             for k in apart
         ):
             # The deviation of equal numbers is rounding or zero, and what is divided by it anything or nan.
             text = f"at the values that were tried rounding decides what {self.name} gives"
-            return Finding(name, None, f"not tried: {text}", name)
-        return Finding(name, False, text, name)
+            return finding(name, None, f"not tried: {text}", name)
+        return finding(name, False, text, name)
 
     def _noise(self, points: Tensors, seeds: Tensors, expected: Tensors) -> list[float]:
         """Return how far roundoff in the arguments moves each of the results: those that cancel are noise."""

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils._pytree import tree_leaves
 
+from pytest_gradcheck.frameworks.base import FunctionAtPoint, Property
 from pytest_gradcheck.frameworks.leaves import to_numpy
+from pytest_gradcheck.frameworks.pullback import NOT_LINEAR, scales
 from pytest_gradcheck.frameworks.torch.function_calls import (
     Call,
-    Finding,
     alike,
     close,
+    finding,
     identical,
     overridden,
     random_like,
@@ -28,17 +30,15 @@ from pytest_gradcheck.frameworks.torch.function_calls import (
 )
 from pytest_gradcheck.frameworks.torch.lowering.modes import Mode
 from pytest_gradcheck.frameworks.torch.pullback import TorchPullback
-from pytest_gradcheck.function.problem import Problem
-from pytest_gradcheck.methods.base import NOT_LINEAR, scales
 
-__all__ = ["Finding", "of_run", "of_ways"]
+__all__ = ["of_run", "of_ways"]
 
 #: A network may apply the same Function a thousand times: what holds for its first call is taken to hold for
 #: all, and so many Functions are tried at most.
 MOST_FUNCTIONS = 8
 
 
-def of_run(problem: Problem, pullback: TorchPullback) -> list[Finding]:
+def of_run(problem: FunctionAtPoint, pullback: TorchPullback) -> list[Property]:
     """Try what every torch function must keep: one more backward pass, no call of the function.
 
     It is that of the cotangent that ``pullback`` has begun with.
@@ -48,7 +48,7 @@ def of_run(problem: Problem, pullback: TorchPullback) -> list[Finding]:
     seeds = pullback.seeds(cotangent)
     copies = [seed.clone() for seed in seeds]
     # What does not fit makes torch raise, before anything is tried here.
-    fits = Finding("gradients-fit", True, "one gradient per input, of its shape, dtype and device", "fits")
+    fits = finding("gradients-fit", True, "one gradient per input, of its shape, dtype and device", "fits")
     findings = [_leaves_unchanged(problem, pullback), _in_graph(pullback), fits]
     written = [
         leaf.name
@@ -57,12 +57,12 @@ def of_run(problem: Problem, pullback: TorchPullback) -> list[Finding]:
     ]
     if written:
         text = f"the backward writes into .grad of {', '.join(written)}, beside the gradient that it returns"
-        findings.append(Finding("accumulates", False, text, "accumulates"))
+        findings.append(finding("accumulates", False, text, "accumulates"))
     try:
         again = pullback.program.inputs.join([to_numpy(g) for g in pullback.pull(seeds)])
     except Exception as error:
         text = f"a second backward through the same graph raises {said(error)}"
-        return [*findings, Finding("repeatable-backward", False, text, "stale-saved-tensor")]
+        return [*findings, finding("repeatable-backward", False, text, "stale-saved-tensor")]
     findings.append(_repeatable(pullback, cotangent, gradient, again))
     changed = [
         leaf.name
@@ -71,7 +71,7 @@ def of_run(problem: Problem, pullback: TorchPullback) -> list[Finding]:
     ]
     text = f"the backward writes into the cotangent of {', '.join(changed)}"
     findings.append(
-        Finding(
+        finding(
             "cotangents-unchanged",
             not changed,
             text if changed else "the backward leaves its cotangents as they are",
@@ -81,28 +81,28 @@ def of_run(problem: Problem, pullback: TorchPullback) -> list[Finding]:
     return findings
 
 
-def _leaves_unchanged(problem: Problem, pullback: TorchPullback) -> Finding:
+def _leaves_unchanged(problem: FunctionAtPoint, pullback: TorchPullback) -> Property:
     now = pullback.program.inputs.join([to_numpy(x) for x in pullback.leaves])
     moved = np.flatnonzero(~((now == problem.point) | np.isnan(now)))
     if not moved.size:
-        return Finding("inputs-unchanged", True, "the call leaves its inputs as they are", "mutated-input")
+        return finding("inputs-unchanged", True, "the call leaves its inputs as they are", "mutated-input")
     name, _ = problem.inputs.locate(int(moved[0]))
     # The statistics of a batch norm are inputs that torch itself changes so, and its gradients are right.
     text = f"the call changes {name} in place, out of autograd's sight"
-    return Finding("inputs-unchanged", None, text, "mutated-input")
+    return finding("inputs-unchanged", None, text, "mutated-input")
 
 
-def _in_graph(pullback: TorchPullback) -> Finding:
+def _in_graph(pullback: TorchPullback) -> Property:
     said = [text for code, text in pullback.notes if code in ("detached", "once-differentiable")]
     if said:
-        return Finding("outputs-in-graph", None, "; ".join(said), "detached")
-    return Finding("outputs-in-graph", True, "every output has a backward", "detached")
+        return finding("outputs-in-graph", None, "; ".join(said), "detached")
+    return finding("outputs-in-graph", True, "every output has a backward", "detached")
 
 
-def _repeatable(pullback: TorchPullback, cotangent: Any, first: Any, second: Any) -> Finding:
+def _repeatable(pullback: TorchPullback, cotangent: Any, first: Any, second: Any) -> Property:
     name = "repeatable-backward"
     if close(first, second, pullback.eps):
-        return Finding(name, True, "a second backward gives the same gradient", "stale-saved-tensor")
+        return finding(name, True, "a second backward gives the same gradient", "stale-saved-tensor")
     try:
         fresh = TorchPullback.at(pullback.program, pullback.fresh(), pullback.eps)
         other = fresh.vjp(cotangent)
@@ -111,14 +111,14 @@ def _repeatable(pullback: TorchPullback, cotangent: Any, first: Any, second: Any
         other = first
     if _draws(pullback):
         text = "a second backward gives another gradient: the backward draws random numbers of its own"
-        return Finding(name, False, text, "nondeterministic-backward")
+        return finding(name, False, text, "nondeterministic-backward")
     if close(first, other, pullback.eps):
         text = (
             "a second backward through the same graph gives another gradient: the first changed what it saved"
         )
-        return Finding(name, False, text, "stale-saved-tensor")
+        return finding(name, False, text, "stale-saved-tensor")
     text = "two backward passes at the same point give different gradients"
-    return Finding(name, False, text, "nondeterministic-backward")
+    return finding(name, False, text, "nondeterministic-backward")
 
 
 def _draws(pullback: TorchPullback) -> bool:
@@ -141,9 +141,7 @@ def _draws(pullback: TorchPullback) -> bool:
 # -- functions that the user wrote a backward for ---------------------------------------------------
 
 
-def of_ways(
-    problem: Problem, pullback: TorchPullback, in_double: Callable[[], TorchPullback | None]
-) -> list[Finding]:
+def of_ways(problem: FunctionAtPoint, pullback: TorchPullback) -> list[Property]:
     """Run the user's own `autograd.Function`s in every way that a caller may; nothing for a function without.
 
     Each is tried by itself, with the arguments of its first call. Where it is made anew by every call of the
@@ -153,7 +151,7 @@ def of_ways(
     if not kinds:
         return []
     leaves = pullback.fresh()
-    findings = [_linear(pullback, in_double)]
+    findings = [_linear(pullback)]
     # Nobody asked for these calls: the warnings of torch's forward mode, say, must not be the user's errors.
     with pullback.program.surroundings(leaves), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -171,10 +169,10 @@ def of_ways(
     return _merged(findings)
 
 
-def _linear(pullback: TorchPullback, in_double: Callable[[], TorchPullback | None]) -> Finding:
+def _linear(pullback: TorchPullback) -> Property:
     # The exponential of a matrix scales by what it is given: in float32 it may lose other digits then.
-    holds = scales(pullback) or ((fine := in_double()) is not None and scales(fine))
-    return Finding("linear-backward", holds, "" if holds else NOT_LINEAR, "linear-backward")
+    holds = scales(pullback) or ((fine := pullback.in_double()) is not None and scales(fine))
+    return finding("linear-backward", holds, "" if holds else NOT_LINEAR, "linear-backward")
 
 
 def _functions(outs: Sequence[Any]) -> list[type[Any]]:
@@ -236,7 +234,7 @@ def _watched(kind: type[Any], calls: dict[type[Any], Call]) -> Iterator[None]:
 # -- the whole function ----------------------------------------------------------------------------
 
 
-def _accumulates(pullback: TorchPullback, leaves: Sequence[Any], outs: Sequence[Any]) -> list[Finding]:
+def _accumulates(pullback: TorchPullback, leaves: Sequence[Any], outs: Sequence[Any]) -> list[Property]:
     """Let the gradient accumulate in ``.grad``, as in training, twice."""
     name = "accumulates"
     live = [out for out in outs if isinstance(out, torch.Tensor) and out.requires_grad]
@@ -251,14 +249,14 @@ def _accumulates(pullback: TorchPullback, leaves: Sequence[Any], outs: Sequence[
             copies = [seed.clone() for seed in seeds]
             torch.autograd.backward(live, copies, retain_graph=True, inputs=list(leaves))
     except Exception as error:
-        return [Finding(name, False, f"accumulating the gradient in .grad raises {said(error)}", name)]
+        return [finding(name, False, f"accumulating the gradient in .grad raises {said(error)}", name)]
     for leaf, x, g in zip(pullback.program.inputs.leaves, leaves, once, strict=True):
         twice = torch.zeros_like(x) if g is None else 2 * g
         got = torch.zeros_like(x) if x.grad is None else x.grad
         if not alike(got, twice, pullback.eps):
             text = f"two backward passes do not add up to twice the gradient in .grad of {leaf.name}"
-            return [Finding(name, False, text, name)]
-    return [Finding(name, True, "", name)]
+            return [finding(name, False, text, name)]
+    return [finding(name, True, "", name)]
 
 
 class _Pointing(Mode):
@@ -302,7 +300,7 @@ def _points_at_rows(pullback: TorchPullback, calls: Iterable[Call], rows: int) -
     return pointing.seen
 
 
-def _zero_size(problem: Problem, pullback: TorchPullback, calls: Iterable[Call]) -> list[Finding]:
+def _zero_size(problem: FunctionAtPoint, pullback: TorchPullback, calls: Iterable[Call]) -> list[Property]:
     """Call the function with no rows, where it takes that: then its backward must take it too."""
     name = "zero-size-inputs"
     leaves = pullback.fresh()
@@ -313,15 +311,15 @@ def _zero_size(problem: Problem, pullback: TorchPullback, calls: Iterable[Call])
     try:
         if _points_at_rows(pullback, calls, count):
             text = "whole numbers among the arguments may be indices of rows, or their number"
-            return [Finding(name, None, f"not tried: {text}", name)]
+            return [finding(name, None, f"not tried: {text}", name)]
     except Exception as error:
-        return [Finding(name, None, f"not tried: {said(error)}", name)]
+        return [finding(name, None, f"not tried: {said(error)}", name)]
     empty = [x.detach()[:0].clone().requires_grad_() if x.ndim and len(x) == count else x for x in leaves]
     try:
         with torch.enable_grad(), pullback.program.surroundings(empty):
             outs = [out for out in problem.call(empty, double=False) if isinstance(out, torch.Tensor)]
     except Exception as error:
-        return [Finding(name, None, f"the function does not take them: {said(error)}", name)]
+        return [finding(name, None, f"the function does not take them: {said(error)}", name)]
     live = [out for out in outs if out.requires_grad]
     if not live:
         return []
@@ -330,15 +328,15 @@ def _zero_size(problem: Problem, pullback: TorchPullback, calls: Iterable[Call])
             torch.autograd.grad(live, empty, [torch.ones_like(out) for out in live], allow_unused=True)
     except Exception as error:
         text = f"the function takes inputs without rows, and its backward raises {said(error)}"
-        return [Finding(name, False, text, name)]
-    return [Finding(name, True, "", name)]
+        return [finding(name, False, text, name)]
+    return [finding(name, True, "", name)]
 
 
-def _merged(findings: Sequence[Finding]) -> list[Finding]:
-    """Keep one finding per property: a violation, else a success, else one that was not tried."""
+def _merged(findings: Sequence[Property]) -> list[Property]:
+    """Keep one property of each name: a violation, else a success, else one that was not tried."""
     rank = {False: 0, True: 1, None: 2}
-    best: dict[str, Finding] = {}
-    for finding in findings:
-        if finding.name not in best or rank[finding.holds] < rank[best[finding.name].holds]:
-            best[finding.name] = finding
+    best: dict[str, Property] = {}
+    for one in findings:
+        if one.name not in best or rank[one.holds] < rank[best[one.name].holds]:
+            best[one.name] = one
     return list(best.values())

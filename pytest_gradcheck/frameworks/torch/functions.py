@@ -8,19 +8,18 @@ from typing import Any
 
 import torch
 
-from pytest_gradcheck.frameworks.torch.pullback import TorchPullback
-from pytest_gradcheck.methods.base import Function
+from pytest_gradcheck.frameworks.base import HandWritten
 
 
-def in_graph(pullback: TorchPullback, *, double: bool = False) -> tuple[Function, ...]:
-    """Return the Functions of users in the graph of a run, and how far each was run.
+def in_graph(outs: Sequence[Any], leaves: Sequence[Any], *, double: bool) -> tuple[HandWritten, ...]:
+    """Return the Functions of users in the graph from ``leaves`` to ``outs``, and how far each was run.
 
     ``backward`` was run if autograd needs it on the way to an input; with ``double`` the backward of it too.
     """
-    nodes = _nodes(pullback.outs)
+    nodes = _nodes(outs)
     if not any(hasattr(node, "_forward_cls") for node in nodes):
         return ()
-    needed = _leading_to(pullback.leaves, nodes)
+    needed = _leading_to(leaves, nodes)
     ran: dict[type[Any], set[str]] = {}
     for node in nodes:
         kind = getattr(node, "_forward_cls", None)
@@ -31,13 +30,13 @@ def in_graph(pullback: TorchPullback, *, double: bool = False) -> tuple[Function
     return tuple(_described(kind, ways) for kind, ways in ran.items() if _is_users(kind))
 
 
-def defined_in(packages: Sequence[str]) -> list[Function]:
+def defined_in(packages: Sequence[str]) -> list[HandWritten]:
     """Return every gradient written by hand in modules of the packages that are imported.
 
     These are subclasses of `torch.autograd.Function` with a backward of their own, and the backwards that
     were registered for custom operations with `torch.library`.
     """
-    found: dict[str, Function] = {}
+    found: dict[str, HandWritten] = {}
     for kind in _subclasses(torch.autograd.Function):
         backward = _backward_of(kind)
         module = str(getattr(backward if _is_generated(kind) else kind, "__module__", ""))
@@ -108,7 +107,7 @@ def _closure(function: Any) -> dict[str, Any]:
     return {name: cell.cell_contents for name, cell in cells}
 
 
-def _described(kind: type[Any], ran: Iterable[str]) -> Function:
+def _described(kind: type[Any], ran: Iterable[str]) -> HandWritten:
     name = f"{kind.__module__}.{kind.__qualname__}"
     backward = inspect.unwrap(_backward_of(kind) or kind.backward)
     code = getattr(backward, "__code__", None)
@@ -119,7 +118,9 @@ def _described(kind: type[Any], ran: Iterable[str]) -> Function:
     else:
         line = _line_of(kind, backward)
     path = code.co_filename if code is not None else None
-    return Function(name, path, line, code.co_firstlineno if code is not None else None, tuple(sorted(ran)))
+    return HandWritten(
+        name, path, line, code.co_firstlineno if code is not None else None, tuple(sorted(ran))
+    )
 
 
 def _line_of(kind: type[Any], backward: Any) -> int | None:

@@ -11,13 +11,15 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal, cast
 
 import numpy as np
+import torch
 
-from pytest_gradcheck.errors import NotImplementedByTorch, Unavailable
-from pytest_gradcheck.frameworks.flat import Vector
+from pytest_gradcheck.errors import NotImplementedByFramework
+from pytest_gradcheck.frameworks.base import FunctionAtPoint, HandWritten
+from pytest_gradcheck.frameworks.flat import Matrix, Vector, is_rounding
 from pytest_gradcheck.frameworks.leaves import EPS32, EPS64, to_numpy
-from pytest_gradcheck.function.call import Dialect
-from pytest_gradcheck.function.problem import Problem
-from pytest_gradcheck.methods.base import Matrix, Program, Pullback, gradient_layouts, is_rounding, patience
+from pytest_gradcheck.frameworks.pullback import Program, Pullback, gradient_layouts, nudged, patience
+from pytest_gradcheck.frameworks.torch import functions
+from pytest_gradcheck.frameworks.torch.perturbed import SCALE, Counted, Disturbed
 
 Precision = Literal["own", "double", "single"]
 
@@ -35,81 +37,68 @@ REENTRANT = "use_reentrant=True"
 
 
 def prepare(
-    problem: Problem,
+    function: FunctionAtPoint,
     precision: Precision = "own",
     move: Callable[[list[Any]], list[Any]] | None = None,
     most: int | None = None,
 ) -> TorchPullback:
-    """Run the function once under autograd and return its pullback.
+    """Run a torch function once under autograd and return its pullback.
 
-    On torch functions it works in the tensors' own dtypes, or in another precision to measure rounding, at
-    a point that ``move`` may shift a little (NumPy arrays, one per leaf, to the same), in ``most``
-    operations;
-    on Python and NumPy functions it hands them tensors that behave as NumPy arrays, in float64.
+    It works in the tensors' own dtypes, or in another precision to measure rounding, at a point that ``move``
+    may shift a little (NumPy arrays, one per leaf, to the same), in ``most`` operations.
     """
-    try:
-        import torch
-    except ModuleNotFoundError:
-        raise Unavailable("torch is not installed (pip install 'pytest-gradcheck[torch]')") from None
-    if problem.dialect is Dialect.TORCH:
-        double = precision == "double"
-        values = problem.native_values()
-        eps = problem.trial_eps
-        if double:
-            values, eps = problem.values_at(problem.point), EPS64
-        elif precision == "single":
-            arrays = problem.inputs.split(problem.point)
-            wide = [torch.from_numpy(np.asarray(a)) for a in (move(arrays) if move else arrays)]
-            values = [
-                w.to(device=v.device, dtype=torch.complex64 if v.is_complex() else torch.float32)
-                for w, v in zip(wide, values, strict=True)
-            ]
-            eps = EPS32
-    else:
-        return _prepare_numpy(problem)
+    double = precision == "double"
+    values = function.native_values()
+    eps = function.trial_eps
+    if double:
+        values, eps = function.values_at(function.point), EPS64
+    elif precision == "single":
+        arrays = function.inputs.split(function.point)
+        wide = [torch.from_numpy(np.asarray(a)) for a in (move(arrays) if move else arrays)]
+        values = [
+            w.to(device=v.device, dtype=torch.complex64 if v.is_complex() else torch.float32)
+            for w, v in zip(wide, values, strict=True)
+        ]
+        eps = EPS32
 
     def run(*leaves: Any) -> Sequence[Any]:
-        return problem.call(leaves, double=double)
+        return function.call(leaves, double=double)
 
     def surroundings(leaves: Sequence[Any]) -> AbstractContextManager[None]:
-        return problem.substituted(leaves, double=double)
+        return function.substituted(leaves, double=double)
 
-    program = Program(run, problem.inputs, problem.outputs)
-    if problem.has_modules:
+    program = Program(run, function.inputs, function.outputs)
+    if function.has_modules:
         program = dataclasses.replace(program, surroundings=surroundings)
-    arithmetic: Arithmetic = nullcontext
-    if most is not None:
-        from pytest_gradcheck.frameworks.torch.perturbed import Counted
-
-        arithmetic = functools.partial(Counted, most)
+    arithmetic: Arithmetic = nullcontext if most is None else functools.partial(Counted, most)
     try:
-        return TorchPullback.at(program, [v.detach().requires_grad_() for v in values], eps, arithmetic)
+        made = TorchPullback.at(program, [v.detach().requires_grad_() for v in values], eps, arithmetic)
     except RuntimeError as error:
         if "leaf" not in str(error) or "in-place" not in str(error):
             raise
-    # Autograd refuses to change a leaf in place; a function that does so is called with copies, as
-    # its users call it.
-    copied = dataclasses.replace(program, run=lambda *leaves: run(*[leaf.clone() for leaf in leaves]))
-    return TorchPullback.at(copied, [v.detach().requires_grad_() for v in values], eps, arithmetic)
+        # Autograd refuses to change a leaf in place; a function that does so is called with copies, as
+        # its users call it.
+        copied = dataclasses.replace(program, run=lambda *leaves: run(*[leaf.clone() for leaf in leaves]))
+        made = TorchPullback.at(copied, [v.detach().requires_grad_() for v in values], eps, arithmetic)
+    made.function = function
+    return made
 
 
-def _prepare_numpy(problem: Problem) -> TorchPullback:
+def prepare_numpy(function: FunctionAtPoint) -> TorchPullback:
     """Run Python or NumPy code on tensors that behave as NumPy arrays, in float64."""
-    import torch
-
     from pytest_gradcheck.frameworks.torch.numpy_code import array as numpy_on_torch
     from pytest_gradcheck.frameworks.torch.numpy_code import refusals
 
     # A NumPy array without dimensions is changed in place by what changes it; a float is not.
-    scalars = [not isinstance(value, np.ndarray) for value in problem.native_values()]
+    scalars = [not isinstance(value, np.ndarray) for value in function.native_values()]
 
     def run(*leaves: Any) -> Sequence[Any]:
         wrapped = [numpy_on_torch.wrap(x, scalar=s) for x, s in zip(leaves, scalars, strict=True)]
-        return [numpy_on_torch.unwrap(out) for out in problem.call(wrapped, double=True)]
+        return [numpy_on_torch.unwrap(out) for out in function.call(wrapped, double=True)]
 
-    leaves = [torch.from_numpy(np.array(a)).requires_grad_() for a in problem.inputs.split(problem.point)]
+    leaves = [torch.from_numpy(np.array(a)).requires_grad_() for a in function.inputs.split(function.point)]
     try:
-        return TorchPullback.at(Program(run, problem.inputs, problem.outputs), leaves, EPS64)
+        return TorchPullback.at(Program(run, function.inputs, function.outputs), leaves, EPS64)
     except Exception as error:
         raise refusals.refusal(error) or error from None
 
@@ -125,6 +114,8 @@ class TorchPullback(Pullback):
     takes_batches: bool = True
     #: Whether a reentrant checkpoint lies on the way, which only a plain backward passes.
     reentrant: bool = False
+    #: The torch function that it differentiates; None for NumPy code and for gradients of gradients.
+    function: FunctionAtPoint | None = None
 
     @classmethod
     def at(
@@ -136,8 +127,6 @@ class TorchPullback(Pullback):
         backward_arithmetic: Arithmetic = nullcontext,
     ) -> TorchPullback:
         """Run the program on leaves that require a gradient."""
-        import torch
-
         with torch.enable_grad(), arithmetic():
             outs = [as_tensor(out) for out in program.run(*leaves)]
         primal = program.outputs.join([to_numpy(out) for out in outs])
@@ -165,8 +154,6 @@ class TorchPullback(Pullback):
 
     def _vjps_together(self, cotangents: Matrix) -> Matrix | None:
         """As `vjps`; None where the batch is refused, or differs from single passes."""
-        import torch
-
         self.takes_batches = False
         live = [k for k, out in enumerate(self.outs) if out.requires_grad]
         parts = self.program.outputs.split_many(cotangents)
@@ -203,8 +190,6 @@ class TorchPullback(Pullback):
 
     def seeds(self, cotangent: Vector) -> list[Any]:
         """Return a flat cotangent as tensors of its own, one per output."""
-        import torch
-
         return [
             torch.from_numpy(part).to(device=out.device, dtype=out.dtype).reshape(out.shape)
             for part, out in zip(self.program.outputs.split(cotangent), self.outs, strict=True)
@@ -212,8 +197,6 @@ class TorchPullback(Pullback):
 
     def pull(self, seeds: Sequence[Any], *, create_graph: bool = False) -> list[Any]:
         """Return the gradient by each leaf, zeros for None, for one cotangent per output."""
-        import torch
-
         self.evaluations += 1
         self.calls += 1
         live = [(out, seed) for out, seed in zip(self.outs, seeds, strict=True) if out.requires_grad]
@@ -230,8 +213,6 @@ class TorchPullback(Pullback):
 
     def _gradients(self, outs: Sequence[Any], seeds: Sequence[Any], *, create_graph: bool) -> Sequence[Any]:
         """Ask torch for the gradients by the leaves, None for a leaf that the outputs do not depend on."""
-        import torch
-
         if self.reentrant:
             return self._by_plain_backward(outs, seeds)
         try:
@@ -244,11 +225,11 @@ class TorchPullback(Pullback):
             )
         except RuntimeError as error:
             if NO_DERIVATIVE.search(str(error)):
-                raise NotImplementedByTorch(str(error).strip()) from error
+                raise NotImplementedByFramework(str(error).strip()) from error
             if REENTRANT not in str(error):
                 raise
         if create_graph:
-            raise NotImplementedByTorch("a reentrant checkpoint has no second derivative")
+            raise NotImplementedByFramework("a reentrant checkpoint has no second derivative")
         self.reentrant = True
         return self._by_plain_backward(outs, seeds)
 
@@ -257,8 +238,6 @@ class TorchPullback(Pullback):
 
         Tensors that the function closes over get theirs added to, as from any ``backward()``.
         """
-        import torch
-
         before = [leaf.grad for leaf in self.leaves]
         try:
             for leaf in self.leaves:
@@ -270,8 +249,6 @@ class TorchPullback(Pullback):
                 leaf.grad = grad
 
     def _gradient_program(self) -> Program:
-        import torch
-
         inputs, outputs = gradient_layouts(self.program)
         count = len(self.leaves)
 
@@ -314,25 +291,42 @@ class TorchPullback(Pullback):
 
     def operations(self) -> int:
         """Run the program once more, and return how many operations that takes."""
-        from pytest_gradcheck.frameworks.torch.perturbed import Counted
-
         counted = Counted()
         TorchPullback.at(self.program, self.fresh(), self.eps, lambda: counted)
         return counted.count
 
-    def coarsely(self, runs: int, *, backward: bool = True) -> list[Pullback]:
-        """Return the same program with every operation off by a random error, as many times as asked for.
+    def in_double(self) -> TorchPullback | None:
+        """Return the gradient in float64; see `Pullback.in_double`."""
+        return self._in_double
 
-        Without ``backward`` those of the forward pass alone: what it keeps for the backward pass is rounded.
-        """
-        from pytest_gradcheck.frameworks.torch.perturbed import SCALE, Disturbed
+    @functools.cached_property
+    def _in_double(self) -> TorchPullback | None:
+        if self.eps <= EPS64:
+            return self
+        function = self.function
+        return prepare(function, "double") if function is not None and function.double else None
 
+    def coarse_runs(self, count: int) -> Sequence[Pullback]:
+        """Run the function in float32 at neighbouring points; see `Pullback.coarse_runs`."""
+        fine = self.in_double()
+        if self.function is None or fine is None:
+            return ()
+        most = patience(fine.operations())
+        moves = [functools.partial(nudged, k=k) for k in range(count)]
+        return [prepare(self.function, "single", move, most) for move in moves]
+
+    def own_runs(self, count: int, *, backward: bool) -> Sequence[Pullback]:
+        """Run the program with every operation off by a random error; see `Pullback.own_runs`."""
         most = patience(self.operations())
-        disturbed = [functools.partial(Disturbed, SCALE, seed, most) for seed in range(runs)]
+        disturbed = [functools.partial(Disturbed, SCALE, seed, most) for seed in range(count)]
         return [
             TorchPullback.at(self.program, self.fresh(), SCALE, each, each if backward else nullcontext)
             for each in disturbed
         ]
+
+    def hand_written(self, *, double: bool = False) -> tuple[HandWritten, ...]:
+        """Return the users' Functions in the graph; see `Pullback.hand_written`."""
+        return functions.in_graph(self.outs, self.leaves, double=double)
 
     def primal_at(self, vector: Vector) -> Vector:
         """Run the program at another point; see `Pullback.primal_at`."""
@@ -343,6 +337,29 @@ class TorchPullback(Pullback):
         return self.program.outputs.join([to_numpy(as_tensor(out)) for out in self.program.run(*leaves)])
 
 
+#: What torch says when a backward fails, and the code for it; the first that fits.
+RAISED = (
+    ("gradient-count", r"incorrect number of gradients"),
+    ("stale-saved-tensor", r"modified by an inplace operation|backward through the graph a second time"),
+    ("once-differentiable", r"marked with @once_differentiable"),
+    ("device-mismatch", r"expected device|on the same device|on device \S+ is not"),
+    (
+        "dtype-mismatch",
+        r"isFloatingType|same dtype|expected scalar type|[Ee]xpected .*dtype",
+    ),
+    (
+        "shape-mismatch",
+        r"expected shape|must match the size|shapes cannot be multiplied|invalid for input of size"
+        r"|size mismatch|same shape|inconsistent tensor size|incompatible",
+    ),
+)
+
+
+def code_of_error(text: str) -> str | None:
+    """Return the diagnosis code for what torch says when a backward fails; None for anything else."""
+    return next((code for code, pattern in RAISED if re.search(pattern, text)), None)
+
+
 @contextmanager
 def rules_only() -> Iterator[None]:
     """Let `vmap` refuse an operation that has no rule for it.
@@ -350,8 +367,6 @@ def rules_only() -> Iterator[None]:
     torch would run such an operation in a loop, which saves nothing, and tell the user so on standard error,
     where no filter of warnings reaches.
     """
-    import torch
-
     functorch: Any = torch._C._functorch
     before = functorch._is_vmap_fallback_enabled()
     functorch._set_vmap_fallback_enabled(False)
@@ -362,14 +377,10 @@ def rules_only() -> Iterator[None]:
 
 
 def _leaf_like(array: Any, like: Any) -> Any:
-    import torch
-
     return torch.from_numpy(array).to(device=like.device, dtype=like.dtype).requires_grad_()
 
 
 def as_tensor(value: Any) -> Any:
     """Return an output as a tensor; a Python number that a function returned among them too."""
-    import torch
-
     # Not torch's default dtype, in which a float loses half of its digits.
     return value if isinstance(value, torch.Tensor) else torch.from_numpy(np.array(value))

@@ -1,0 +1,189 @@
+"""What every exact method is: a differentiable program at a point, and cotangents pulled back through it."""
+
+from __future__ import annotations
+
+import abc
+import math
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pytest_gradcheck.errors import Unavailable
+from pytest_gradcheck.frameworks.base import HandWritten
+from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector, leafwise
+from pytest_gradcheck.frameworks.leaves import EPS32, EPS64
+
+#: A backward that is less off than this is linear but for rounding: what takes sizes or signs is off by more.
+SCARCELY = 1e-3
+
+#: What is said of one that is linear.
+LINEAR = "minus two times a cotangent gives minus two times the gradient"
+
+#: What is said of one that is not.
+NOT_LINEAR = (
+    "the backward is not linear: minus two times a cotangent does not give minus two times the gradient"
+)
+
+
+def patience(operations: int) -> int:
+    """Return after how many operations in coarse arithmetic a loop is taken never to end.
+
+    Newton's method to twelve digits, of a function that took so many in float64, does not end in float32.
+    """
+    return 10 * operations + 100
+
+
+def nudged(arrays: Sequence[Any], k: int) -> list[Any]:
+    """Return arrays with every entry off by a rounding of float32 or two, differently for every ``k``."""
+    rng = np.random.default_rng(k)
+    return [a * (1 + 2 * EPS32 * rng.uniform(-1, 1, np.shape(a))) for a in arrays]
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A differentiable program: leaves in, leaves out, in the array type of one method.
+
+    ``run`` takes one value per leaf of ``inputs`` and returns one per leaf of ``outputs``. Gradients beyond
+    ``singular`` stand for infinity. ``surroundings(leaves)`` is what must hold while gradients are pulled
+    through it too: a backward may call the module whose parameters are among the leaves.
+    """
+
+    run: Callable[..., Sequence[Any]]
+    inputs: Layout
+    outputs: Layout
+    singular: float = math.inf
+    surroundings: Callable[[Sequence[Any]], AbstractContextManager[Any]] = nullcontext
+
+
+@dataclass(eq=False)
+class Pullback(abc.ABC):
+    """An exact method at a point: the primal, and cotangents pulled back through the function.
+
+    ``eps`` is the unit roundoff of the arithmetic that it works in; ``notes`` are findings in words
+    (``code: sentence``) about the way it went, such as an output that requires no gradient.
+    """
+
+    program: Program
+    primal: Vector
+    eps: float
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    evaluations: int = 1
+    #: Calls that these evaluations took: fewer where many cotangents were pulled back in one.
+    calls: int = 1
+    #: The cotangent that was pulled back first, and what it gave: it need not be pulled back again.
+    first: tuple[Vector, Vector] | None = None
+
+    def begin(self, cotangent: Vector) -> Vector:
+        """Pull a first cotangent back, and keep what it gave; see `vjp`."""
+        gradient = self.vjp(cotangent)
+        self.first = cotangent, gradient
+        return gradient
+
+    @abc.abstractmethod
+    def vjp(self, cotangent: Vector) -> Vector:
+        """Return ``cotangent · J``: shape ``(outputs.size,)`` in, ``(inputs.size,)`` out."""
+
+    def vjps(self, cotangents: Matrix) -> Matrix:
+        """Pull many cotangents back: shape ``(rows, outputs.size)`` in, ``(rows, inputs.size)`` out."""
+        return np.stack([self.vjp(u) for u in cotangents])
+
+    @abc.abstractmethod
+    def second_order(self, cotangent: Vector) -> Pullback:
+        """Return the pullback of ``(x, u) → u · J(x)`` at this point and this cotangent.
+
+        Raises `Unavailable` for a method that gives no second derivative.
+        """
+
+    @abc.abstractmethod
+    def primal_at(self, vector: Vector) -> Vector:
+        """Return the program's value at another point, by this method's own arithmetic."""
+
+    def parting(self) -> str:
+        """Say where the method's own run parts from the function, as the end of a sentence, or nothing."""
+        return ""
+
+    def rounding(self, gradients: Any) -> Any:
+        """Return what rounding may have done to each entry of gradients, shape ``(…, inputs.size)``.
+
+        Without measurement: each leaf's entries are sums of terms no larger than its largest entry,
+        in the forward and in the backward pass, a few dozen roundings each.
+        """
+        return leafwise(self.program.inputs, gradients, 32 * self.eps)
+
+    # -- what not every method offers ----------------------------------------------------------------
+
+    def moved(self, vector: Vector) -> Pullback:
+        """Return the pullback at another point; raises `Unavailable` for a method that stays where it is."""
+        raise Unavailable("this method gives the gradient at its own point alone")
+
+    def in_double(self) -> Pullback | None:
+        """Return the same pullback in float64, None where the function does not run in it."""
+        return self if self.eps <= EPS64 else None
+
+    def coarse_runs(self, count: int) -> Sequence[Pullback]:
+        """Return the function as this method runs it in coarse arithmetic, ``count`` times in each kind.
+
+        How far their gradients are from this one's shows how much the function amplifies rounding. Empty for
+        a method that cannot run so.
+        """
+        return ()
+
+    def finer_runs(self, count: int) -> Sequence[Pullback]:
+        """Return ``count`` runs of the function, off by little more than float64 rounds."""
+        return ()
+
+    def own_runs(self, count: int, *, backward: bool) -> Sequence[Pullback]:
+        """Return ``count`` coarse runs of what this method alone computes, as its own operations round.
+
+        Without ``backward`` the forward pass alone rounds, which a backward pass has to live with.
+        """
+        return ()
+
+    def hand_written(self, *, double: bool = False) -> tuple[HandWritten, ...]:
+        """Return the gradients written by hand that this pullback runs through, and how far each was run.
+
+        With ``double`` the gradient of the gradient ran too.
+        """
+        return ()
+
+    def work(self, per_value: int) -> float:
+        """Return how many numbers an evaluation computes, plus ``per_value`` each value; inf if unknown."""
+        return math.inf
+
+    def picture(self, most: int) -> str | None:
+        """Return the graph as SVG, None if it has more than ``most`` values or this method has none."""
+        return None
+
+
+def gradient_layouts(program: Program) -> tuple[Layout, Layout]:
+    """Return the layouts of the gradient program's inputs (point and cotangents) and outputs."""
+    xs, ys = program.inputs.leaves, program.outputs.leaves
+    inputs = Layout(
+        [leaf.name for leaf in xs] + [f"cotangent of {leaf.name}" for leaf in ys],
+        [leaf.shape for leaf in (*xs, *ys)],
+        [leaf.dtype for leaf in (*xs, *ys)],
+    )
+    outputs = Layout(
+        [f"grad {leaf.name}" for leaf in xs], [leaf.shape for leaf in xs], [leaf.dtype for leaf in xs]
+    )
+    return inputs, outputs
+
+
+def scales(pullback: Pullback) -> bool:
+    """Whether minus two times a cotangent gives minus two times the gradient.
+
+    What takes the size of a cotangent, asks for its sign or adds to it is no gradient. Entries of a Jacobian
+    are looked at with cotangents of one and zeros, for which that may be right.
+    """
+    if pullback.first is None:
+        pullback.begin(np.ones(pullback.program.outputs.size))
+    assert pullback.first is not None
+    cotangent, once = pullback.first
+    other = pullback.vjp(-2.0 * cotangent)
+    # Twice a number may be too large for its dtype.
+    both = np.isfinite(once) & np.isfinite(other)
+    apart = np.abs(other + 2.0 * once)[both]
+    return not (apart > SCARCELY * np.abs(once[both]).max(initial=0.0)).any()

@@ -1,0 +1,55 @@
+"""The frameworks that are installed, found by the entry points that name them.
+
+An entry point of the group is called like the top-level module of its library. A framework is loaded when an
+input of that library may have been met: not before the library itself has been imported.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import sys
+from typing import Any
+
+from pytest_gradcheck.frameworks.base import Framework
+
+GROUP = "pytest_gradcheck.frameworks"
+
+
+@functools.cache
+def _entry_points() -> dict[str, importlib.metadata.EntryPoint]:
+    found = {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}
+    # NumPy first: most leaves are its arrays, and what it owns needs no other framework to be loaded.
+    return {name: found[name] for name in sorted(found, key=lambda name: (name != "numpy", name))}
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the installed frameworks; none of them is loaded for that."""
+    return tuple(_entry_points())
+
+
+@functools.cache
+def named(name: str) -> Framework:
+    """Load a framework by its name; raises ``KeyError`` for one that is not installed."""
+    framework: Framework = _entry_points()[name].load()()
+    return framework
+
+
+def imported() -> list[Framework]:
+    """Return the frameworks whose library has been imported."""
+    return [named(name) for name in _entry_points() if sys.modules.get(name) is not None]
+
+
+def owner(value: Any) -> Framework | None:
+    """Return the framework whose array or number a value is, None for a value of no framework."""
+    kind = type(value)
+    if kind not in _owners:
+        found = next((framework for framework in imported() if framework.owns(value)), None)
+        if found is None:
+            # Another framework may be imported later, so the answer is not kept.
+            return None
+        _owners[kind] = found
+    return _owners[kind]
+
+
+_owners: dict[type, Framework] = {}
