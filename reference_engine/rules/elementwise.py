@@ -394,3 +394,38 @@ sin_over: Primitive = define(
 def sinc(x: Any) -> Any:
     """`numpy.sinc`, sin(pi x) / (pi x)."""
     return sin_over(math.pi * x, n=0)
+
+
+_BESSEL_POINTS = 256
+
+
+def _bessel_derivative(x: Any, n: int) -> Any:
+    """The n-th derivative of the modified Bessel function I_0, without scipy.
+
+    It is the circle's mean of cosh or sinh (x cos t) cos^n t, for even and odd n: DLMF 10.32.1 differentiated
+    under the integral. What is odd in cos t has mean 0. The trapezoidal rule converges geometrically for a
+    periodic integrand: 256 points give all digits up to the largest x whose I_0 is a float. The terms have
+    one sign, so nothing cancels.
+    """
+    x = np.asarray(x)
+    cosines = np.cos((np.arange(_BESSEL_POINTS // 2) + 0.5) * (np.pi / _BESSEL_POINTS))
+    total = np.zeros(x.shape)
+    wide = x.astype(float)
+    for cosine in cosines:
+        total += (np.sinh if n % 2 else np.cosh)(wide * cosine) * cosine**n
+    return (total / cosines.size).astype(x.dtype)
+
+
+i0: Primitive = define(
+    "i0",
+    lambda x, *, n: _bessel_derivative(x, n) if n else np.i0(x),
+    [lambda c, result, x, *, n: c * i0(x, n=n + 1)],
+)
+
+
+@implements(np.i0)
+def _i0(x: Any) -> Any:
+    """`numpy.i0`."""
+    if value_of(x).dtype.kind == "c":
+        raise TypeError(f"numpy.i0 takes real numbers, got dtype {value_of(x).dtype}")
+    return i0(x, n=0)
