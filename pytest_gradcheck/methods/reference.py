@@ -17,9 +17,9 @@ from pytest_gradcheck.core.layout import Vector
 from pytest_gradcheck.core.problem import Problem
 from pytest_gradcheck.core.values import EPS32, EPS64
 from pytest_gradcheck.methods.base import Program, Pullback, gradient_layouts, patience
+from reference_engine.backward import ancestors
 from reference_engine.contexts import at_most
-from reference_engine.graph import ancestors
-from reference_engine.nodes import Node
+from reference_engine.primitives import Node
 
 
 def prepare(problem: Problem, *, hold_stops: bool = False) -> ReferencePullback:

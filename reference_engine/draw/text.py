@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from reference_engine.draw.layout.boxes import LONGEST
-from reference_engine.nodes import Node
+from reference_engine.primitives import Node
 
 __all__ = ["constant_lines", "value_lines"]
 
