@@ -2,7 +2,8 @@
 
 Rows of `PARTIALS` hold derivatives d result / d argument; the engine multiplies by the cotangent, with the
 conjugate for complex values. Rows of `RULES` hold whole rules, where that is quicker or where the function is
-not holomorphic. DLMF numbers refer to the NIST Digital Library of Mathematical Functions.
+not holomorphic. Those of the operators of Tensor are in `reference_engine.operators`. DLMF numbers refer to
+the NIST Digital Library of Mathematical Functions.
 """
 
 from __future__ import annotations
