@@ -11,61 +11,92 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reference_engine import numpy_front
+from reference_engine import dispatch, operators, writes
+from reference_engine.primitives import Primitive
 
-__all__ = ["ArrayInterface", "operators"]
+__all__ = ["ArrayInterface"]
 
-operators: dict[str, Callable[..., Any]] = {}
-"""The primitives behind the operators, by name. Filled in by `rules`, which are built on Tensors."""
+_Method = Callable[[Any, Any], Any]
 
-_Tensor: type
-"""The class that has the interface. Asking for it by identity saves 30 ns of the 770 that x * y takes."""
+_negative = operators.negative.__call__
+_positive = operators.positive.__call__
+_absolute = operators.absolute.__call__
 
 _QUICK = frozenset({float, int, np.ndarray, np.float64})
 
-SAME_ARGUMENTS = (
-    "all",
-    "any",
-    "argmax",
-    "argmin",
-    "argpartition",
-    "argsort",
-    "choose",
-    "clip",
-    "conj",
-    "conjugate",
-    "cumprod",
-    "cumsum",
-    "diagonal",
-    "dot",
-    "max",
-    "mean",
-    "min",
-    "nonzero",
-    "prod",
-    "ravel",
-    "repeat",
-    "round",
-    "searchsorted",
-    "squeeze",
-    "std",
-    "sum",
-    "swapaxes",
-    "take",
-    "trace",
-    "var",
-)
-"""Methods of `numpy.ndarray` that take the same arguments as NumPy's function of that name."""
+
+def _operand(value: Any) -> bool:
+    """Whether an operator takes `value` as its other operand; if not, Python asks `value` instead."""
+    return type(value) in _QUICK or isinstance(value, _OPERANDS)
+
+
+def _operator(primitive: Primitive) -> tuple[_Method, _Method]:
+    """`self + other` and `other + self` in terms of `primitive`.
+
+    They call it directly: a call through NumPy's dispatch, as in `numpy.lib.mixins.NDArrayOperatorsMixin`,
+    costs as much again as the whole operation. Python calls the bound method by a shorter way than an object
+    with a `__call__`, and compares types more quickly than it asks `isinstance`.
+    """
+    call = primitive.__call__
+
+    def apply(self: Any, other: Any) -> Any:
+        if type(other) is type(self) or type(other) in _QUICK or _operand(other):
+            return call(self, other)
+        return NotImplemented
+
+    def reflected(self: Any, other: Any) -> Any:
+        if type(other) in _QUICK or _operand(other):
+            return call(other, self)
+        return NotImplemented
+
+    return apply, reflected
+
+
+def _in_place(primitive: Primitive) -> _Method:
+    """`self += other`: a new value for a number, a write for an array, as in NumPy."""
+
+    call = primitive.__call__
+
+    def apply(self: Any, other: Any) -> Any:
+        if not (type(other) is type(self) or _operand(other)):
+            return NotImplemented
+        result = call(self, other)
+        if self.ndim == 0:
+            return result
+        writes.replace(self, result)
+        return self
+
+    return apply
+
+
+def _through_numpy(ufunc: np.ufunc) -> tuple[_Method, _Method]:
+    """`self < other` and `other < self` in terms of `ufunc`, through NumPy's dispatch."""
+
+    def apply(self: Any, other: Any) -> Any:
+        return ufunc(self, other) if _operand(other) else NotImplemented
+
+    def reflected(self: Any, other: Any) -> Any:
+        return ufunc(other, self) if _operand(other) else NotImplemented
+
+    return apply, reflected
+
+
+def _method(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that calls `function` of NumPy with the Tensor as its first argument."""
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return function(self, *args, **kwargs)
+
+    method.__name__ = function.__name__
+    method.__qualname__ = f"Tensor.{function.__name__}"
+    method.__doc__ = f"As `numpy.{function.__name__}` with this Tensor as its first argument."
+    return method
 
 
 class ArrayInterface:
     """What `Tensor`, the one class that is derived from this, shares with `numpy.ndarray`."""
 
     __slots__ = ()
-
-    def __init_subclass__(cls) -> None:
-        global _Tensor
-        _Tensor = cls
 
     if TYPE_CHECKING:  # what a Tensor has beside
 
@@ -79,88 +110,44 @@ class ArrayInterface:
     # ------------------------------------------------------------------ NumPy's protocols
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method == "__call__" and not kwargs and (handler := numpy_front.UFUNCS.get(ufunc)) is not None:
+        if method == "__call__" and not kwargs and (handler := dispatch.UFUNCS.get(ufunc)) is not None:
             return handler(*inputs)
-        return numpy_front.call_ufunc(ufunc, method, inputs, kwargs)
+        return dispatch.call_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        return numpy_front.call_function(function, args, kwargs)
+        return dispatch.call_function(function, args, kwargs)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
-        return numpy_front.namespace(api_version)
+        return dispatch.namespace(api_version)
 
     # ------------------------------------------------------------------ operators
-    # Written out, because a call through NumPy's dispatch costs as much again as the whole operation.
 
-    def __add__(self, other: Any) -> Any:
-        return (
-            operators["add"](self, other)
-            if type(other) is _Tensor or type(other) in _QUICK or _operand(other)
-            else NotImplemented
-        )
+    __add__, __radd__ = _operator(operators.add)
+    __sub__, __rsub__ = _operator(operators.subtract)
+    __mul__, __rmul__ = _operator(operators.multiply)
+    __truediv__, __rtruediv__ = _operator(operators.divide)
+    __pow__, __rpow__ = _operator(operators.power)
+    __matmul__, __rmatmul__ = _operator(operators.matmul)
+    __iadd__ = _in_place(operators.add)
+    __isub__ = _in_place(operators.subtract)
+    __imul__ = _in_place(operators.multiply)
+    __itruediv__ = _in_place(operators.divide)
+    __ipow__ = _in_place(operators.power)
+    __imatmul__ = _in_place(operators.matmul)
 
-    def __radd__(self, other: Any) -> Any:
-        return (
-            operators["add"](other, self)
-            if type(other) is _Tensor or type(other) in _QUICK or _operand(other)
-            else NotImplemented
-        )
-
-    def __sub__(self, other: Any) -> Any:
-        return (
-            operators["subtract"](self, other)
-            if type(other) is _Tensor or type(other) in _QUICK or _operand(other)
-            else NotImplemented
-        )
-
-    def __rsub__(self, other: Any) -> Any:
-        return (
-            operators["subtract"](other, self)
-            if type(other) is _Tensor or type(other) in _QUICK or _operand(other)
-            else NotImplemented
-        )
-
-    def __mul__(self, other: Any) -> Any:
-        return (
-            operators["multiply"](self, other)
-            if type(other) is _Tensor or type(other) in _QUICK or _operand(other)
-            else NotImplemented
-        )
-
-    def __rmul__(self, other: Any) -> Any:
-        return (
-            operators["multiply"](other, self)
-            if type(other) is _Tensor or type(other) in _QUICK or _operand(other)
-            else NotImplemented
-        )
-
-    def __truediv__(self, other: Any) -> Any:
-        return (
-            operators["divide"](self, other)
-            if type(other) is _Tensor or type(other) in _QUICK or _operand(other)
-            else NotImplemented
-        )
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return (
-            operators["divide"](other, self)
-            if type(other) is _Tensor or type(other) in _QUICK or _operand(other)
-            else NotImplemented
-        )
-
-    def __floordiv__(self, other: Any) -> Any:
-        return np.floor_divide(self, other) if _operand(other) else NotImplemented
-
-    def __rfloordiv__(self, other: Any) -> Any:
-        return np.floor_divide(other, self) if _operand(other) else NotImplemented
-
-    def __mod__(self, other: Any) -> Any:
-        return np.remainder(self, other) if _operand(other) else NotImplemented
-
-    def __rmod__(self, other: Any) -> Any:
-        return np.remainder(other, self) if _operand(other) else NotImplemented
+    __floordiv__, __rfloordiv__ = _through_numpy(np.floor_divide)
+    __mod__, __rmod__ = _through_numpy(np.remainder)
+    __and__, __rand__ = _through_numpy(np.bitwise_and)
+    __or__, __ror__ = _through_numpy(np.bitwise_or)
+    __xor__, __rxor__ = _through_numpy(np.bitwise_xor)
+    __eq__ = _through_numpy(np.equal)[0]
+    __ne__ = _through_numpy(np.not_equal)[0]
+    __lt__ = _through_numpy(np.less)[0]
+    __le__ = _through_numpy(np.less_equal)[0]
+    __gt__ = _through_numpy(np.greater)[0]
+    __ge__ = _through_numpy(np.greater_equal)[0]
 
     def __divmod__(self, other: Any) -> Any:
         return (self // other, self % other) if _operand(other) else NotImplemented
@@ -168,128 +155,54 @@ class ArrayInterface:
     def __rdivmod__(self, other: Any) -> Any:
         return (other // self, other % self) if _operand(other) else NotImplemented
 
-    def __pow__(self, other: Any) -> Any:
-        return (
-            operators["power"](self, other)
-            if type(other) is _Tensor or type(other) in _QUICK or _operand(other)
-            else NotImplemented
-        )
-
-    def __rpow__(self, other: Any) -> Any:
-        return (
-            operators["power"](other, self)
-            if type(other) is _Tensor or type(other) in _QUICK or _operand(other)
-            else NotImplemented
-        )
-
-    def __matmul__(self, other: Any) -> Any:
-        return operators["matmul"](self, other) if _operand(other) else NotImplemented
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return operators["matmul"](other, self) if _operand(other) else NotImplemented
-
     def __neg__(self) -> Any:
-        return operators["negative"](self)
+        return _negative(self)
 
     def __pos__(self) -> Any:
-        return operators["positive"](self)
+        return _positive(self)
 
     def __abs__(self) -> Any:
-        return operators["absolute"](self)
-
-    def __iadd__(self, other: Any) -> Any:
-        return _in_place(self, "add", other)
-
-    def __isub__(self, other: Any) -> Any:
-        return _in_place(self, "subtract", other)
-
-    def __imul__(self, other: Any) -> Any:
-        return _in_place(self, "multiply", other)
-
-    def __itruediv__(self, other: Any) -> Any:
-        return _in_place(self, "divide", other)
-
-    def __ipow__(self, other: Any) -> Any:
-        return _in_place(self, "power", other)
-
-    def __imatmul__(self, other: Any) -> Any:
-        return _in_place(self, "matmul", other)
-
-    def __eq__(self, other: object) -> Any:
-        return np.equal(self, other) if _operand(other) else NotImplemented  # type: ignore[call-overload]  # Tensor
-
-    def __ne__(self, other: object) -> Any:
-        return np.not_equal(self, other) if _operand(other) else NotImplemented  # type: ignore[call-overload]  # Tensor
-
-    def __lt__(self, other: Any) -> Any:
-        return np.less(self, other) if _operand(other) else NotImplemented
-
-    def __le__(self, other: Any) -> Any:
-        return np.less_equal(self, other) if _operand(other) else NotImplemented
-
-    def __gt__(self, other: Any) -> Any:
-        return np.greater(self, other) if _operand(other) else NotImplemented
-
-    def __ge__(self, other: Any) -> Any:
-        return np.greater_equal(self, other) if _operand(other) else NotImplemented
+        return _absolute(self)
 
     def __invert__(self) -> Any:
         return np.invert(self)
-
-    def __and__(self, other: Any) -> Any:
-        return np.bitwise_and(self, other) if _operand(other) else NotImplemented
-
-    def __rand__(self, other: Any) -> Any:
-        return np.bitwise_and(other, self) if _operand(other) else NotImplemented
-
-    def __or__(self, other: Any) -> Any:
-        return np.bitwise_or(self, other) if _operand(other) else NotImplemented
-
-    def __ror__(self, other: Any) -> Any:
-        return np.bitwise_or(other, self) if _operand(other) else NotImplemented
-
-    def __xor__(self, other: Any) -> Any:
-        return np.bitwise_xor(self, other) if _operand(other) else NotImplemented
-
-    def __rxor__(self, other: Any) -> Any:
-        return np.bitwise_xor(other, self) if _operand(other) else NotImplemented
 
     def __round__(self, ndigits: int | None = None) -> Any:
         return np.round(self, ndigits or 0)
 
     # ------------------------------------------------------------------ NumPy's methods
 
-    if TYPE_CHECKING:  # set below, all in the same way
-        all: Callable[..., Any]
-        any: Callable[..., Any]
-        argmax: Callable[..., Any]
-        argmin: Callable[..., Any]
-        argpartition: Callable[..., Any]
-        argsort: Callable[..., Any]
-        choose: Callable[..., Any]
-        clip: Callable[..., Any]
-        conj: Callable[..., Any]
-        conjugate: Callable[..., Any]
-        cumprod: Callable[..., Any]
-        cumsum: Callable[..., Any]
-        diagonal: Callable[..., Any]
-        dot: Callable[..., Any]
-        max: Callable[..., Any]
-        mean: Callable[..., Any]
-        min: Callable[..., Any]
-        nonzero: Callable[..., Any]
-        prod: Callable[..., Any]
-        ravel: Callable[..., Any]
-        repeat: Callable[..., Any]
-        round: Callable[..., Any]
-        searchsorted: Callable[..., Any]
-        squeeze: Callable[..., Any]
-        std: Callable[..., Any]
-        sum: Callable[..., Any]
-        swapaxes: Callable[..., Any]
-        take: Callable[..., Any]
-        trace: Callable[..., Any]
-        var: Callable[..., Any]
+    # Those that take the same arguments as NumPy's function of that name.
+    all = _method(np.all)
+    any = _method(np.any)
+    argmax = _method(np.argmax)
+    argmin = _method(np.argmin)
+    argpartition = _method(np.argpartition)
+    argsort = _method(np.argsort)
+    choose = _method(np.choose)
+    clip = _method(np.clip)
+    conj = _method(np.conj)
+    conjugate = _method(np.conjugate)
+    cumprod = _method(np.cumprod)
+    cumsum = _method(np.cumsum)
+    diagonal = _method(np.diagonal)
+    dot = _method(np.dot)
+    max = _method(np.max)
+    mean = _method(np.mean)
+    min = _method(np.min)
+    nonzero = _method(np.nonzero)
+    prod = _method(np.prod)
+    ravel = _method(np.ravel)
+    repeat = _method(np.repeat)
+    round = _method(np.round)
+    searchsorted = _method(np.searchsorted)
+    squeeze = _method(np.squeeze)
+    std = _method(np.std)
+    sum = _method(np.sum)
+    swapaxes = _method(np.swapaxes)
+    take = _method(np.take)
+    trace = _method(np.trace)
+    var = _method(np.var)
 
     def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
         """As `numpy.reshape`; the shape as one tuple or as several integers."""
@@ -305,15 +218,15 @@ class ArrayInterface:
     def astype(self, dtype: Any, *, copy: bool = True) -> Any:
         """As `numpy.astype`: the cotangent is cast back."""
         dtype = np.dtype(dtype)
-        return self if not copy and dtype == self.dtype else operators["astype"](self, dtype=dtype)
+        return self if not copy and dtype == self.dtype else operators.astype(self, dtype=dtype)
 
     def flatten(self, order: str = "C") -> Any:
         """As `numpy.ndarray.flatten`: always a copy."""
-        return operators["copy"](np.ravel(self, order=order), order="C")  # type: ignore[call-overload]  # NumPy dispatches on Tensor
+        return operators.copied(np.ravel(self, order=order), order="C")  # type: ignore[call-overload]  # NumPy dispatches on Tensor
 
     def copy(self, order: str = "C") -> Any:
         """As `numpy.ndarray.copy`: the same value and the same gradient, in memory of its own."""
-        return operators["copy"](self, order=order)
+        return operators.copied(self, order=order)
 
     def compress(self, condition: Any, axis: int | None = None) -> Any:
         """As `numpy.compress`."""
@@ -362,35 +275,3 @@ class ArrayInterface:
 
 
 _OPERANDS = (ArrayInterface, int, float, complex, np.ndarray, np.generic, list, tuple)
-
-
-def _operand(value: Any) -> bool:
-    """Whether an operator knows what to do with `value`; if not, the other side is asked."""
-    return type(value) in _QUICK or isinstance(value, _OPERANDS)
-
-
-def _in_place(tensor: Any, name: str, other: Any) -> Any:
-    """`tensor += other` and its kin: a new value for a number, a write for an array, as NumPy has it."""
-    if not _operand(other):
-        return NotImplemented
-    result = operators[name](tensor, other)
-    if tensor.ndim == 0:
-        return result
-    from reference_engine import writes  # writes is built on this module
-
-    writes.replace(tensor, result)
-    return tensor
-
-
-def _method(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    def method(self: ArrayInterface, *args: Any, **kwargs: Any) -> Any:
-        return function(self, *args, **kwargs)
-
-    method.__name__ = name
-    method.__qualname__ = f"Tensor.{name}"
-    method.__doc__ = f"As `numpy.{function.__name__}` with this Tensor as its first argument."
-    return method
-
-
-for _name in SAME_ARGUMENTS:
-    setattr(ArrayInterface, _name, _method(_name, getattr(np, _name)))

@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from reference_engine import numpy_front
+from reference_engine import dispatch
+from reference_engine.definitions import PRIMITIVES, define
 from reference_engine.primitives import Primitive, Rule
-from reference_engine.rules.table import PRIMITIVES, define
 
 __all__ = ["implements", "primitive"]
 
@@ -102,7 +102,7 @@ def implements(function: Callable[..., Any]) -> Callable[[_F], _F]:
         ufunc = function
 
         def register(implementation: _F) -> _F:
-            numpy_front.UFUNCS[ufunc] = implementation
+            dispatch.UFUNCS[ufunc] = implementation
             return implementation
 
         return register
@@ -110,4 +110,4 @@ def implements(function: Callable[..., Any]) -> Callable[[_F], _F]:
         raise TypeError(
             f"function must be a NumPy function that dispatches on its arguments, got {function!r}"
         )
-    return numpy_front.implements(function)
+    return dispatch.implements(function)

@@ -1,26 +1,258 @@
-"""Primitives, which compute on arrays and connect the nodes of the graph."""
+"""What a graph is made of: nodes, the handles on them, views of shared memory, and primitives.
+
+These types know each other, so they share a file. A `Primitive` computes on arrays and makes a `Node` of its
+result. A `Handle` is what a user holds: always a `Tensor`, which is defined further up and registers itself.
+Node and handle are two objects. So the graph does not depend on which handles still exist, and a write can
+point a handle at a newer node without a change to what was computed from the older one.
+
+Arrays that enter the graph are copied when they could still be written to from outside. That costs
+one pass over the memory for each constant, about as much as the cheapest operation with it, and makes a
+gradient that a later mutation has silently falsified impossible.
+
+Values never change: a write makes a new value of the whole memory, and every handle that looks into it is
+pointed at its part of that. `Memory` knows the value now and who looks; `View` how a handle looks: through a
+chain of primitives, each of which has a `lens` that says what a new value of the part makes of the whole.
+"""
 
 from __future__ import annotations
 
+import itertools
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from reference_engine.contexts import Context, now
-from reference_engine.nodes import IMMUTABLE, Node, as_array, next_order, private
-from reference_engine.tensor import Tensor, tensor_of
-from reference_engine.views import Lens, track
 
-__all__ = ["PICK", "Binary", "Primitive", "Rule", "Unary"]
+__all__ = [
+    "IMMUTABLE",
+    "PICK",
+    "Binary",
+    "Handle",
+    "Lens",
+    "Memory",
+    "Node",
+    "Primitive",
+    "Rule",
+    "Unary",
+    "View",
+    "as_array",
+    "private",
+    "read_only",
+    "tensor_of",
+    "value_of",
+]
 
 Rule = Callable[..., Any]
 """`rule(cotangent, result, *args, **params)` -> the cotangent of one argument."""
+
+Lens = Callable[..., Any]
+"""`lens(whole, part, **params)` -> the whole once `part` is what `primitive(whole, **params)` gives."""
+
+IMMUTABLE = frozenset({int, float, complex, bool, type(None), str, *np.sctypeDict.values()})
+"""Immutable types. The graph keeps their values without a copy."""
 
 _ndarray = np.ndarray
 _float64 = np.float64
 _asarray = np.asarray
 _new = object.__new__
+_next_order = itertools.count().__next__
+
+# ---------------------------------------------------------------------------- nodes and arrays
+
+
+class Node:
+    """One value of the graph and the operation that made it.
+
+    `data` is the value: an array, or for shape `()` a NumPy scalar, with which arithmetic takes a tenth of
+    the time (66 ns in place of 480); where something looks into its memory it is an array all the same.
+    `order` grows with creation, so that every argument of a node has a smaller one: sorting by it is
+    a topological order. `params` of a leaf that a transform made says whether that is still running.
+    `scope` is the name of the part of the computation that it was made in.
+    """
+
+    __slots__ = ("args", "data", "grad", "label", "order", "params", "primitive", "requires_grad", "scope")
+
+    def __init__(
+        self,
+        data: Any,
+        requires_grad: bool,
+        primitive: Primitive | None = None,
+        args: tuple[Any, ...] | None = (),
+        params: dict[str, Any] | None = None,
+        context: Context | None = None,
+    ) -> None:
+        self.data = data
+        self.requires_grad = requires_grad
+        self.primitive = primitive
+        self.args = args
+        self.params = params
+        self.order = _next_order()
+        self.grad: Any = None
+        self.label: str | None = None
+        self.scope: str | None = now().scope if context is None else context.scope
+
+
+def private(array: Any) -> Any:
+    """An array with the value of `array` that cannot be written to from outside the engine."""
+    if not isinstance(array, _ndarray):
+        array = as_array(array)
+    elif type(array) is not _ndarray:
+        raise TypeError(
+            f"a {type(array).__name__} cannot take part in a traced computation: its own rules for "
+            "arithmetic would be lost; pass a plain numpy.ndarray"
+        )
+    if not array.flags.writeable and array.base is None:
+        return array
+    # In the same layout, which decides what reshape and ravel give a view of.
+    array = array.copy(order="K")
+    array.flags.writeable = False
+    return array
+
+
+def as_array(value: Any) -> Any:
+    """`value` as a numeric ndarray, or a TypeError that says what came instead."""
+    array = _asarray(value)
+    if array.dtype.kind not in "biufc":
+        raise TypeError(
+            f"expected numbers (bool, integer, real or complex), got {type(value).__name__} "
+            f"of dtype {array.dtype}"
+        )
+    return array
+
+
+# ---------------------------------------------------------------------------- handles
+
+
+class Handle:
+    """A reference to a node, and to the view through which it looks into shared memory, if any.
+
+    `Tensor` is the one class derived from it. Primitives make objects of that class without importing it.
+    """
+
+    __slots__ = ("__weakref__", "_node", "_view")
+    _node: Node
+    _view: View | None
+
+    def __init_subclass__(cls) -> None:
+        global _Tensor
+        if _Tensor is Handle:
+            _Tensor = cls
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+        return self._node.data.shape  # type: ignore[no-any-return]  # Node.data is Any: a bundle holds a tuple
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The NumPy dtype."""
+        return self._node.data.dtype  # type: ignore[no-any-return]  # Node.data is Any: a bundle holds a tuple
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient flows to this Tensor."""
+        return self._node.requires_grad
+
+
+_Tensor: type[Handle] = Handle
+"""The class of every handle that is made. Asking for it by identity is quicker than `isinstance`."""
+
+
+def tensor_of(node: Node) -> Handle:
+    """A Tensor that points at `node`."""
+    tensor = _new(_Tensor)
+    tensor._node = node
+    tensor._view = None
+    return tensor
+
+
+def value_of(value: Any) -> Any:
+    """The plain array behind `value`, for decisions and masks that are constant in the derivative."""
+    return value._node.data if type(value) is _Tensor else value
+
+
+# ---------------------------------------------------------------------------- views
+
+
+class Memory:
+    """One piece of memory: its value now, and the Tensors that look into it."""
+
+    __slots__ = ("_limit", "_seen", "node")
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self._seen: list[weakref.ref[Handle]] = []
+        self._limit = 8
+
+    def add(self, tensor: Handle) -> None:
+        """Remember that `tensor` looks into this memory, for as long as it exists."""
+        if len(self._seen) >= self._limit:
+            self._seen = [seen for seen in self._seen if seen() is not None]
+            self._limit = 2 * len(self._seen) + 8
+        self._seen.append(weakref.ref(tensor))
+
+    def tensors(self) -> list[Handle]:
+        """Those that still exist."""
+        return [tensor for seen in self._seen if (tensor := seen()) is not None]
+
+
+class View:
+    """How a Tensor looks into a memory: as a whole, or through `primitive` at what `parent` shows."""
+
+    __slots__ = ("memory", "params", "parent", "primitive")
+
+    def __init__(
+        self,
+        memory: Memory,
+        parent: View | None = None,
+        primitive: Primitive | None = None,
+        params: dict[str, Any] | None = None,
+    ) -> None:
+        self.memory = memory
+        self.parent = parent
+        self.primitive = primitive
+        self.params = params
+
+    def chain(self) -> list[View]:
+        """The views from the whole to this one, without the whole itself."""
+        links: list[View] = []
+        view = self
+        while view.parent is not None:
+            links.append(view)
+            view = view.parent
+        return links[::-1]
+
+
+def track(primitive: Primitive, whole: Handle, part: Handle, params: dict[str, Any]) -> None:
+    """Note that `part`, which is `primitive(whole, **params)`, shares memory with `whole`, if it does."""
+    array, source = part._node.data, whole._node.data
+    base = array.base
+    if base is None or not (
+        base is source
+        or (source.base is not None and base is source.base)
+        or np.may_share_memory(array, source)
+    ):
+        return
+    view = whole._view
+    if view is None:
+        memory = Memory(whole._node)
+        memory.add(whole)
+        view = whole._view = View(memory)
+    part._view = View(view.memory, view, primitive, params)
+    view.memory.add(part)
+
+
+def read_only(whole: Any, part: Any, **params: Any) -> Any:
+    """The lens of a view that is read-only in NumPy."""
+    raise ValueError(
+        "assignment destination is read-only: numpy.broadcast_to, diagonals, windows and numpy.einsum "
+        "give views that cannot be written to; make a copy first"
+    )
+
+
+# ---------------------------------------------------------------------------- primitives
 
 
 class Primitive:
@@ -37,7 +269,7 @@ class Primitive:
 
     `add_into(total, cotangent, **params)` may stand beside the rule of a primitive of one argument: it adds
     what that rule gives to the array `total` in place, touching only the entries that are not zero. A
-    primitive of one argument whose result may share memory with it needs a `lens` (see `views`).
+    primitive of one argument whose result may share memory with it needs a `lens` (see `View`).
     """
 
     __slots__ = ("add_into", "forward", "lens", "name", "outputs", "rules", "variadic")
@@ -70,7 +302,7 @@ class Primitive:
         kept: list[Any] = []
         traced = record = False
         for arg in args:
-            if type(arg) is Tensor:
+            if type(arg) is _Tensor:
                 node = arg._node
                 traced = True
                 if node.requires_grad:
@@ -91,7 +323,7 @@ class Primitive:
                         values[i] = kept[i] = private(arg)
             else:
                 context = None
-        if self.lens is not None and type(args[0]) is Tensor:
+        if self.lens is not None and type(args[0]) is _Tensor:
             return self._part(args[0], values, context, kept, params)
         result = self.forward(*values, **params)
         if self.outputs:
@@ -100,7 +332,7 @@ class Primitive:
 
     def _tensor(
         self, result: Any, context: Context | None, args: tuple[Any, ...], params: dict[str, Any] | None
-    ) -> Tensor:
+    ) -> Handle:
         """The Tensor of what `forward` gave; recorded unless `context` is None."""
         kind = type(result)
         if kind is not _float64:
@@ -108,7 +340,7 @@ class Primitive:
                 result = _asarray(result)[()]
             elif not result.ndim:
                 result = result[()]
-        tensor = _new(Tensor)
+        tensor = _new(_Tensor)
         tensor._view = None
         if context is None:
             tensor._node = Node(result, False)
@@ -123,12 +355,12 @@ class Primitive:
 
     def _part(
         self,
-        whole: Tensor,
+        whole: Handle,
         values: list[Any],
         context: Context | None,
         kept: list[Any],
         params: dict[str, Any],
-    ) -> Tensor:
+    ) -> Handle:
         """The Tensor of a part that may share memory with `whole`."""
         if type(values[0]) is not _ndarray:
             values[0] = whole._node.data = _asarray(values[0])
@@ -142,7 +374,7 @@ class Primitive:
 
     def _several(
         self, results: tuple[Any, ...], context: Context | None, kept: list[Any], params: dict[str, Any]
-    ) -> tuple[Tensor, ...]:
+    ) -> tuple[Handle, ...]:
         results = tuple(_asarray(result)[()] for result in results)
         if context is not None and context.disturb is not None:
             results = tuple(context.disturb(self.name, result)[()] for result in results)
@@ -164,7 +396,7 @@ class Unary(Primitive):
 
     def __call__(self, x: Any, /) -> Any:
         """The operation on `x`."""
-        if type(x) is not Tensor:
+        if type(x) is not _Tensor:
             return self.forward(x)
         node = x._node
         if node.requires_grad and (context := now()).recording:
@@ -179,18 +411,18 @@ class Binary(Primitive):
 
     def __call__(self, x: Any, y: Any, /) -> Any:
         """The operation on `x` and `y`."""
-        if type(x) is Tensor:
+        if type(x) is _Tensor:
             a = x._node
             p = a.data
             record = a.requires_grad
-            if type(y) is Tensor:
+            if type(y) is _Tensor:
                 b = y._node
                 q = b.data
                 if b.requires_grad:
                     record = True
             else:
                 b = q = y if type(y) in IMMUTABLE else _constant(y, record)
-        elif type(y) is Tensor:
+        elif type(y) is _Tensor:
             b = y._node
             q = b.data
             record = b.requires_grad
@@ -210,9 +442,9 @@ class Binary(Primitive):
         node.primitive = self
         node.args = (a, b)
         node.params = node.grad = node.label = None
-        node.order = next_order()
+        node.order = _next_order()
         node.scope = context.scope
-        tensor = _new(Tensor)
+        tensor = _new(_Tensor)
         tensor._view = None
         tensor._node = node
         return tensor

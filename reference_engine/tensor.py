@@ -1,9 +1,4 @@
-"""Tensors: the handles on nodes that a person holds.
-
-A `Tensor` is a handle; a `Node` is what the graph is made of. They are two objects so that the graph never
-depends on who still holds a handle, and so that a handle can be pointed at a newer node without the older
-node's users noticing.
-"""
+"""`Tensor`: the handle on a node that a user holds."""
 
 from __future__ import annotations
 
@@ -12,13 +7,15 @@ from typing import Any, SupportsIndex, final
 
 import numpy as np
 
-from reference_engine.array_interface import ArrayInterface, operators
+from reference_engine import writes
+from reference_engine.array_interface import ArrayInterface
+from reference_engine.backward import ancestors, backward
 from reference_engine.contexts import no_grad, now
 from reference_engine.errors import OutOfGraphError
-from reference_engine.nodes import Node, as_array
-from reference_engine.views import View
+from reference_engine.operators import copied, getitem
+from reference_engine.primitives import Handle, Node, as_array, tensor_of
 
-__all__ = ["Tensor", "as_tensor", "own_index", "tensor_of"]
+__all__ = ["Tensor", "as_tensor", "own_index"]
 
 _ndarray = np.ndarray
 _float64 = np.float64
@@ -45,7 +42,7 @@ def _plain(value: Any) -> Any:
 
 
 @final
-class Tensor(ArrayInterface):
+class Tensor(ArrayInterface, Handle):
     """An array of real or complex numbers that remembers how it was computed.
 
     `data` is a number, a nested sequence of numbers, an array (copied, so that later changes to it
@@ -59,9 +56,7 @@ class Tensor(ArrayInterface):
     convention.
     """
 
-    __slots__ = ("__weakref__", "_node", "_view")
-    _node: Node
-    _view: View | None
+    __slots__ = ()
 
     def __init__(self, data: Any, requires_grad: bool = False, label: str | None = None) -> None:
         if type(data) is Tensor:
@@ -112,11 +107,6 @@ class Tensor(ArrayInterface):
             self[...] = value
 
     @property
-    def requires_grad(self) -> bool:
-        """Whether a gradient flows to this Tensor."""
-        return self._node.requires_grad
-
-    @property
     def grad(self) -> Any:
         """The gradient from every `backward` so far, summed; None where there was none."""
         return self._node.grad
@@ -137,16 +127,6 @@ class Tensor(ArrayInterface):
         if value is not None and not isinstance(value, str):
             raise TypeError(f"label must be a string or None, got {type(value).__name__}")
         self._node.label = value
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The length of each axis."""
-        return self._node.data.shape  # type: ignore[no-any-return]  # Node.data is Any: a bundle holds a tuple
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The NumPy dtype."""
-        return self._node.data.dtype  # type: ignore[no-any-return]  # Node.data is Any: a bundle holds a tuple
 
     @property
     def ndim(self) -> int:
@@ -188,7 +168,7 @@ class Tensor(ArrayInterface):
 
     def detach(self) -> Tensor:
         """The same value as a constant."""
-        return tensor_of(Node(self._node.data, False))
+        return tensor_of(Node(self._node.data, False))  # type: ignore[return-value]  # every handle is a Tensor
 
     def item(self) -> Any:
         """The one entry as a Python number; refused while a transform traces this Tensor."""
@@ -239,20 +219,16 @@ class Tensor(ArrayInterface):
         Errors: ValueError for a cotangent of another shape or a missing one, TypeError where nothing
         requires a gradient, `OutOfGraphError` inside a transform, `GraphReleasedError` on a freed graph.
         """
-        from reference_engine import graph  # graph is built on this module
-
         if now().depth:
             raise OutOfGraphError(
                 "backward() inside a function that a transform (grad, vjp, ...) traces "
                 "takes the value out of the graph: .grad is a constant there; use grad inside it"
             )
-        graph.backward(self, cotangent, retain_graph)
+        backward(self, cotangent, retain_graph)
 
     def zero_grad(self) -> None:
         """Clear `grad` on this Tensor and on everything that it was computed from."""
-        from reference_engine import graph  # graph is built on this module
-
-        for node in graph.ancestors([self._node]):
+        for node in ancestors([self._node]):
             node.grad = None
 
     # ------------------------------------------------------------------ how it looks
@@ -288,11 +264,9 @@ class Tensor(ArrayInterface):
         return bool((self._node.data == _plain(value)).any())
 
     def __getitem__(self, index: Any) -> Tensor:
-        return operators["getitem"](self, index=own_index(index))  # type: ignore[no-any-return]  # see operators
+        return getitem(self, index=own_index(index))  # type: ignore[no-any-return]  # a primitive returns Any
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        from reference_engine import writes  # writes is built on this module
-
         writes.put(self, own_index(index), value)
 
     def __delitem__(self, index: Any) -> None:
@@ -301,7 +275,7 @@ class Tensor(ArrayInterface):
     __hash__ = object.__hash__
 
     def __copy__(self) -> Tensor:
-        return operators["copy"](self, order="C")  # type: ignore[no-any-return]  # see operators
+        return copied(self, order="C")  # type: ignore[no-any-return]  # a primitive returns Any
 
     def __reduce__(self) -> Any:
         if self._node.primitive is not None:
@@ -334,17 +308,6 @@ def own_index(index: Any) -> Any:
         "a Tensor is indexed with integers, slices, ..., None, and arrays of integers or booleans, "
         f"got {kind.__name__}"
     )
-
-
-_new = object.__new__
-
-
-def tensor_of(node: Node) -> Tensor:
-    """A handle on `node`."""
-    tensor = _new(Tensor)
-    tensor._node = node
-    tensor._view = None
-    return tensor
 
 
 def as_tensor(value: Any) -> Any:

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.array_interface import operators
+from reference_engine import operators
+from reference_engine.backward import Tape, check_cotangent
 from reference_engine.containers import flatten, is_differentiable
 from reference_engine.contexts import now, recording, tracing
-from reference_engine.graph import Tape, check_cotangent
-from reference_engine.nodes import Node
-from reference_engine.tensor import Tensor, as_tensor, tensor_of
+from reference_engine.primitives import Node, tensor_of
+from reference_engine.tensor import Tensor, as_tensor
 
 __all__ = ["grad", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"]
 
@@ -27,7 +27,7 @@ def _leaf(value: Any) -> Node:
     """A leaf of a transform's own: connected to `value` where that is traced by an outer one."""
     if type(value) is Tensor and value.requires_grad:
         with recording():
-            return operators["positive"](value)._node  # type: ignore[no-any-return]  # operators holds Any
+            return operators.positive(value)._node  # type: ignore[no-any-return]  # a primitive returns Any
     leaf = Tensor(value, requires_grad=True)._node
     leaf.params = {"live": True}
     return leaf

@@ -10,25 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.array_interface import operators
+from reference_engine import operators
 from reference_engine.contexts import now
 from reference_engine.errors import OutOfGraphError
-from reference_engine.nodes import Node, as_array
-from reference_engine.tensor import Tensor, tensor_of
-from reference_engine.views import View
+from reference_engine.primitives import Handle, Node, View, as_array, tensor_of
 
 __all__ = ["cast", "put", "replace"]
 
 
-def put(tensor: Tensor, index: Any, value: Any) -> None:
+def put(tensor: Handle, index: Any, value: Any) -> None:
     """`tensor[index] = value`; `index` as a Tensor keeps it."""
     if _is_own_part(tensor, index, value):
         return
     value = cast(value, tensor.dtype)
-    _move(tensor, operators["index_put"](tensor, value, index=index, accumulate=False))
+    _move(tensor, operators.index_put(tensor, value, index=index, accumulate=False))
 
 
-def replace(tensor: Tensor, result: Any) -> None:
+def replace(tensor: Handle, result: Any) -> None:
     """Write `result`, an operation's outcome, over the whole of `tensor`, as NumPy writes into `out=`."""
     dtype = tensor.dtype
     if result.shape != tensor.shape:
@@ -41,17 +39,20 @@ def replace(tensor: Tensor, result: Any) -> None:
             f"cannot write a result of dtype {result.dtype} into a Tensor of dtype {dtype}; "
             "use the result itself, or astype"
         )
-    _move(tensor, operators["astype"](result, dtype=dtype) if type(result) is Tensor else Tensor(result))
+    if isinstance(result, Handle):
+        _move(tensor, operators.astype(result, dtype=dtype))
+    else:
+        _move(tensor, type(tensor)(result))  # type: ignore[call-arg]  # every handle is a Tensor
 
 
-def _is_own_part(tensor: Tensor, index: Any, value: Any) -> bool:
+def _is_own_part(tensor: Handle, index: Any, value: Any) -> bool:
     """Whether `value` is `tensor[index]`: after `u[1:] += x` Python assigns the view to its own place."""
-    if type(value) is not Tensor or value._view is None or value._view.parent is None:
+    if not isinstance(value, Handle) or value._view is None or value._view.parent is None:
         return False
     view = value._view
     return (
         view.parent is tensor._view
-        and view.primitive is operators["getitem"]
+        and view.primitive is operators.getitem
         and view.params is not None
         and _same(view.params["index"], index)
     )
@@ -65,17 +66,17 @@ def _same(a: Any, b: Any) -> bool:
 
 def cast(value: Any, dtype: np.dtype[Any]) -> Any:
     """`value` in the dtype of what it is written into, as an assignment casts it."""
-    if type(value) is not Tensor:
+    if not isinstance(value, Handle):
         value = as_array(value)
     if value.dtype.kind == "c" and dtype.kind != "c":
         raise TypeError(
             f"cannot write complex values into a Tensor of dtype {dtype}: the imaginary part would be lost; "
             "take the real part first"
         )
-    return value if value.dtype == dtype else operators["astype"](value, dtype=dtype)
+    return value if value.dtype == dtype else operators.astype(value, dtype=dtype)
 
 
-def _move(tensor: Tensor, result: Tensor) -> None:
+def _move(tensor: Handle, result: Handle) -> None:
     """Point `tensor` at the value of `result`, and all that look into its memory at their part of it."""
     view = tensor._view
     whole = tensor._node if view is None else view.memory.node
@@ -88,7 +89,7 @@ def _move(tensor: Tensor, result: Tensor) -> None:
     written = result if view is None else _whole_after(view, result)
     if written._node.data.strides != whole.data.strides:
         # The layout of the memory stays, because it decides what reshape and ravel give a view of.
-        written = operators["index_put"](tensor_of(whole), written, index=Ellipsis, accumulate=False)
+        written = operators.index_put(tensor_of(whole), written, index=Ellipsis, accumulate=False)
     after = _leaf_again(written._node, whole) if is_leaf else written._node
     if view is None:
         _point(tensor, after)
@@ -99,7 +100,7 @@ def _move(tensor: Tensor, result: Tensor) -> None:
         _point(other, _look(other._view, after))
 
 
-def _whole_after(view: View, part: Tensor) -> Tensor:
+def _whole_after(view: View, part: Handle) -> Handle:
     """The value of the whole memory once `part` stands where `view` looks."""
     chain = view.chain()
     if not chain:
@@ -124,7 +125,7 @@ def _look(view: View, whole: Node) -> Node:
     return tensor._node
 
 
-def _point(tensor: Tensor, node: Node) -> None:
+def _point(tensor: Handle, node: Node) -> None:
     node.label = tensor._node.label
     tensor._node = node
 

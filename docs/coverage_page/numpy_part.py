@@ -13,11 +13,11 @@ import numpy.lib.recfunctions  # NumPy lists it only once it is imported
 from docs.coverage_page import reasons
 from docs.coverage_page.markdown import by_reason, code, match, table
 from reference_engine import Tensor, rules
-from reference_engine.numpy_front import FUNCTIONS, GENERAL_METHODS, METHODS, UFUNCS
+from reference_engine.definitions import PRIMITIVES
+from reference_engine.dispatch import FUNCTIONS, GENERAL_METHODS, METHODS, UFUNCS
 from reference_engine.rules.constants import CONSTANT, PLAIN
 from reference_engine.rules.creation import CONSTANT_LIKE, MADE
 from reference_engine.rules.elementwise import PARTIALS, ZERO_UFUNCS
-from reference_engine.rules.table import PRIMITIVES
 
 __all__ = ["classified", "kind_of", "numpy_functions", "sections", "split"]
 

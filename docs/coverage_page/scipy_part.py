@@ -12,7 +12,7 @@ import scipy.special
 from docs.coverage_page import reasons
 from docs.coverage_page.markdown import by_reason, code, match, table
 from docs.coverage_page.numpy_part import split
-from reference_engine.numpy_front import UFUNCS_BY_NAME
+from reference_engine.dispatch import UFUNCS_BY_NAME
 from reference_engine.rules.special import SPECIAL
 
 __all__ = ["is_answered", "mirrors", "sections"]

@@ -16,9 +16,9 @@ from pytest_gradcheck.frameworks.flat import Vector
 from pytest_gradcheck.frameworks.leaves import EPS32, EPS64
 from pytest_gradcheck.frameworks.pullback import Program, Pullback, gradient_layouts, nudged, patience
 from pytest_gradcheck.function.problem import Problem
+from reference_engine.backward import ancestors
 from reference_engine.contexts import at_most
-from reference_engine.graph import ancestors
-from reference_engine.nodes import Node
+from reference_engine.primitives import Node
 
 
 def prepare(problem: Problem, *, hold_stops: bool = False) -> ReferencePullback:

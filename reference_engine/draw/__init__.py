@@ -1,7 +1,7 @@
 """Pictures of a graph: each value with its label, number and gradient, and the operations between them.
 
 Pure Python, so that a picture appears on any machine. `summary` chooses what is drawn, `contents` makes
-boxes of it, `nesting`, `strokes`, `columns` and `heights` give them their places, `svg` and `dot` write them.
+boxes of it, `layout` gives them their places, `svg` and `dot` write them.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from pathlib import Path
 
 from reference_engine.draw.contents import contents
 from reference_engine.draw.dot import dot
-from reference_engine.draw.nesting import lay_out
+from reference_engine.draw.layout import lay_out
+from reference_engine.draw.layout.boxes import shorten
 from reference_engine.draw.summary import summarise
 from reference_engine.draw.svg import svg
-from reference_engine.draw.text import shorten
 from reference_engine.tensor import Tensor
 
 __all__ = ["Drawing", "draw"]

@@ -6,11 +6,10 @@ from collections import Counter
 
 import numpy as np
 
-from reference_engine.draw.boxes import Box, Frame, Link, Picture
+from reference_engine.draw.layout.boxes import Box, Frame, Link, Picture
 from reference_engine.draw.summary import Group, Part, Summary, is_value, visits
 from reference_engine.draw.text import constant_lines, value_lines
-from reference_engine.nodes import Node
-from reference_engine.primitives import PICK
+from reference_engine.primitives import PICK, Node
 
 __all__ = ["contents"]
 

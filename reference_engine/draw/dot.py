@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reference_engine.draw.boxes import Box, Frame, Picture
+from reference_engine.draw.layout.boxes import Box, Frame, Picture
 
 __all__ = ["dot"]
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import TypeVar
 
-from reference_engine.nodes import Node
+from reference_engine.primitives import Node
 
 __all__ = ["Group", "Part", "Path", "Summary", "is_value", "summarise", "visits"]
 

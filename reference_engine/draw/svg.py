@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from reference_engine.draw.boxes import LINE, PADDING, Box, Frame, Picture
-from reference_engine.draw.strokes import Stroke
+from reference_engine.draw.layout.boxes import LINE, PADDING, Box, Frame, Picture
+from reference_engine.draw.layout.strokes import Stroke
 
 __all__ = ["svg"]
 

@@ -1,42 +1,22 @@
-"""Numbers and names as short lines of text."""
+"""Numbers and arrays as short lines of text."""
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Any
 
 import numpy as np
 
-from reference_engine.nodes import Node
+from reference_engine.draw.layout.boxes import LONGEST
+from reference_engine.primitives import Node
 
-__all__ = ["constant_lines", "shorten", "value_lines", "width_in_cells"]
-
-_LONGEST = 30
-
-
-def width_in_cells(text: str) -> int:
-    """How many characters of a monospaced font `text` is wide; East Asian ones take two."""
-    return sum(
-        0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1
-        for sign in text
-    )
-
-
-def shorten(text: str) -> str:
-    """`text` in one line that fits into a box, without characters that XML cannot hold."""
-    text = "".join(sign if sign.isprintable() else " " if sign.isspace() else "\ufffd" for sign in text)
-    if width_in_cells(text) <= _LONGEST:
-        return text
-    while width_in_cells(text) >= _LONGEST:
-        text = text[: _LONGEST - 1] if len(text) >= _LONGEST else text[:-1]
-    return f"{text}…"
+__all__ = ["constant_lines", "value_lines"]
 
 
 def value_lines(node: Node) -> list[str]:
     """The value and the gradient of `node`: in full if they are short, else shape, dtype and norms."""
     rows = {"data": node.data} if node.grad is None else {"data": node.data, "grad": node.grad}
     lines = [f"{name} {_in_full(array)}" for name, array in rows.items() if np.size(array) <= 4]
-    if len(lines) == len(rows) and node.data.size and max(map(len, lines)) <= _LONGEST:
+    if len(lines) == len(rows) and node.data.size and max(map(len, lines)) <= LONGEST:
         return lines
     return [_kind(node.data), *(f"{name} {_in_short(array)}" for name, array in rows.items())]
 
@@ -45,7 +25,7 @@ def constant_lines(value: Any) -> list[str]:
     """A number or an array that no gradient flows to."""
     array = np.asarray(value)
     full = _in_full(array) if 0 < array.size <= 4 else ""
-    if 0 < len(full) <= _LONGEST:
+    if 0 < len(full) <= LONGEST:
         return [full]
     return [_kind(array), _in_short(array)]
 

@@ -2,7 +2,6 @@
 
 from reference_engine.rules import (
     assign,
-    bessel0,
     constants,
     creation,
     cumulative,
@@ -24,7 +23,6 @@ from reference_engine.rules import (
 
 __all__ = [
     "assign",
-    "bessel0",
     "constants",
     "creation",
     "cumulative",

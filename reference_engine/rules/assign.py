@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from reference_engine import writes
+from reference_engine.dispatch import METHODS, implements
 from reference_engine.errors import OutOfGraphError
-from reference_engine.numpy_front import METHODS, implements
+from reference_engine.primitives import value_of
 from reference_engine.rules.index import along, index_add
-from reference_engine.rules.table import value_of
 from reference_engine.tensor import Tensor
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.numpy_front import FUNCTIONS
+from reference_engine.definitions import values_of
+from reference_engine.dispatch import FUNCTIONS
 from reference_engine.rules.elementwise import constant
-from reference_engine.rules.table import values_of
 
 __all__ = ["CONSTANT", "PLAIN"]
 

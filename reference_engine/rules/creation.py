@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.numpy_front import FUNCTIONS, NAMESPACE_OVERRIDES, implements
+from reference_engine.dispatch import FUNCTIONS, NAMESPACE_OVERRIDES, implements
+from reference_engine.operators import copied
+from reference_engine.primitives import value_of
 from reference_engine.rules.elementwise import constant
-from reference_engine.rules.shape import _broadcast_to, copied
-from reference_engine.rules.table import value_of
+from reference_engine.rules.shape import _broadcast_to
 from reference_engine.tensor import Tensor, as_tensor
 
 CONSTANT_LIKE: tuple[Callable[..., Any], ...] = (np.zeros_like, np.ones_like, np.empty_like)

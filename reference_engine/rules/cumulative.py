@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.numpy_front import implements, present
-from reference_engine.primitives import Primitive
+from reference_engine.definitions import define
+from reference_engine.dispatch import implements, present
+from reference_engine.primitives import Primitive, value_of
 from reference_engine.rules.reduce import NO_VALUE, axis_of, each_left_out, exact, without_nan
-from reference_engine.rules.table import define, value_of
 from reference_engine.tensor import as_tensor
 
 # ---------------------------------------------------------------------------- cumulative

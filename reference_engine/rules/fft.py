@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.numpy_front import FUNCTIONS, implements
+from reference_engine.definitions import define
+from reference_engine.dispatch import FUNCTIONS, implements
 from reference_engine.primitives import Primitive
 from reference_engine.rules.shape import _as_move
-from reference_engine.rules.table import define
 from reference_engine.tensor import as_tensor
 
 _OPPOSITE = {None: "forward", "backward": "forward", "ortho": "ortho", "forward": "backward"}

@@ -1,7 +1,4 @@
-"""Indexing and the primitives that write into a fresh array.
-
-`getitem` and `scatter` are each other's transpose, so that each is the other's rule.
-"""
+"""Indexing by NumPy's functions, and ours that write into a fresh array."""
 
 from __future__ import annotations
 
@@ -9,51 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.array_interface import operators
-from reference_engine.numpy_front import NAMESPACE_OVERRIDES, implements
-from reference_engine.primitives import Primitive
-from reference_engine.rules.table import define, value_of
+from reference_engine import operators
+from reference_engine.dispatch import NAMESPACE_OVERRIDES, implements
+from reference_engine.primitives import value_of
 from reference_engine.tensor import Tensor, own_index
 
-__all__ = ["along", "index_add", "index_put", "index_put_primitive", "scatter"]
-
-
-def _is_basic(index: Any) -> bool:
-    """Whether `index` can meet no entry twice: slices, integers and masks, but no integer arrays."""
-    parts = index if type(index) is tuple else (index,)
-    return not any(isinstance(part, np.ndarray) and part.dtype != bool and part.ndim for part in parts)
-
-
-def _scatter(values: Any, *, index: Any, shape: tuple[int, ...]) -> Any:
-    values = np.asarray(values)
-    out = np.zeros(shape, values.dtype)
-    if _is_basic(index):
-        out[index] = values
-    else:
-        np.add.at(out, index, values)
-    return out
-
-
-def _add_at(total: Any, values: Any, *, index: Any) -> None:
-    if _is_basic(index):
-        total[index] += values
-    else:
-        np.add.at(total, index, values)
-
-
-getitem: Primitive = define(
-    "getitem",
-    lambda x, *, index: x[index],
-    [lambda c, result, x, *, index: _scatter_primitive(c, index=index, shape=x.shape)],
-    add_into=_add_at,
-    lens=lambda whole, part, *, index: index_put_primitive(whole, part, index=index, accumulate=False),
-)
-_scatter_primitive: Primitive = define(
-    "scatter",
-    _scatter,
-    [lambda c, result, values, *, index, shape: getitem(c, index=index)],
-)
-operators["getitem"] = getitem
+__all__ = ["along", "index_add", "index_put", "scatter"]
 
 
 def scatter(values: Any, index: Any, shape: tuple[int, ...]) -> Any:
@@ -61,47 +19,7 @@ def scatter(values: Any, index: Any, shape: tuple[int, ...]) -> Any:
 
     `values` broadcasts to the shape of `x[index]`; entries met several times add up.
     """
-    return _scatter_primitive(values, index=own_index(index), shape=tuple(shape))
-
-
-# ---------------------------------------------------------------------------- writing at an index
-
-
-def _index_put(base: Any, values: Any, *, index: Any, accumulate: bool) -> Any:
-    out = np.array(base, dtype=np.result_type(base, values))
-    if not accumulate:
-        out[index] = values
-    else:
-        _add_at(out, values, index=index)
-    return out
-
-
-def _winners(shape: tuple[int, ...], index: Any) -> Any:
-    """1 where a written value is the last one written to its place, 0 where another overwrote it."""
-    owner = np.full(shape, -1)
-    turn = np.arange(owner[index].size).reshape(owner[index].shape)
-    owner[index] = turn
-    return (owner[index] == turn).astype(float)
-
-
-def _values_rule(c: Any, result: Any, base: Any, values: Any, *, index: Any, accumulate: bool) -> Any:
-    share = getitem(c, index=index)
-    if accumulate or _is_basic(index):
-        return share
-    return share * _winners(base.shape, index).astype(c.dtype)
-
-
-index_put_primitive: Primitive = define(
-    "index_put",
-    _index_put,
-    [
-        lambda c, result, base, values, *, index, accumulate: (
-            c if accumulate else index_put_primitive(c, 0.0, index=index, accumulate=False)
-        ),
-        _values_rule,
-    ],
-)
-operators["index_put"] = index_put_primitive
+    return operators.scatter(values, index=own_index(index), shape=tuple(shape))
 
 
 def index_put(base: Any, index: Any, values: Any, accumulate: bool = False) -> Any:
@@ -114,7 +32,7 @@ def index_put(base: Any, index: Any, values: Any, accumulate: bool = False) -> A
     """
     if type(base) is not Tensor:
         base = np.asarray(base)
-    return index_put_primitive(base, values, index=own_index(index), accumulate=bool(accumulate))
+    return operators.index_put(base, values, index=own_index(index), accumulate=bool(accumulate))
 
 
 def index_add(base: Any, index: Any, values: Any) -> Any:

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from reference_engine.definitions import define, fixed, values_of
+from reference_engine.dispatch import implements, present
 from reference_engine.errors import MissingRuleError
-from reference_engine.numpy_front import implements, present
-from reference_engine.primitives import Primitive
+from reference_engine.operators import copied
+from reference_engine.primitives import Primitive, value_of
 from reference_engine.rules.index import index_put, take
-from reference_engine.rules.shape import _broadcast_arrays, atleast_1d, atleast_2d, atleast_3d, copied
-from reference_engine.rules.table import define, fixed, value_of, values_of
+from reference_engine.rules.shape import _broadcast_arrays, atleast_1d, atleast_2d, atleast_3d
 from reference_engine.tensor import Tensor, as_tensor
 
 # ---------------------------------------------------------------------------- joining and splitting

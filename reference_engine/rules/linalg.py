@@ -14,48 +14,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reference_engine.array_interface import operators
+from reference_engine.definitions import adjoint, conj, define, is_complex
+from reference_engine.dispatch import UFUNCS, implements, present
 from reference_engine.errors import MissingRuleError
-from reference_engine.numpy_front import UFUNCS, implements, present
-from reference_engine.primitives import Primitive
+from reference_engine.operators import matmul
+from reference_engine.primitives import Primitive, read_only, value_of
 from reference_engine.rules.reduce import root
-from reference_engine.rules.table import conj, define, is_complex, value_of
 from reference_engine.tensor import as_tensor
-from reference_engine.views import read_only
 
 # ---------------------------------------------------------------------------- products
 
 
-def _matrix(c: Any, x: Any, y: Any) -> tuple[Any, Any, Any]:
-    """Cotangent and arguments of x @ y, a vector on the left as a row, one on the right as a column."""
-    if x.ndim == 1:
-        x = np.reshape(x, (1, -1))
-        c = np.reshape(c, (*c.shape[: c.ndim - (y.ndim > 1)], 1, *c.shape[c.ndim - (y.ndim > 1) :]))
-    if y.ndim == 1:
-        y = np.reshape(y, (-1, 1))
-        c = np.reshape(c, (*c.shape, 1))
-    return c, x, y
-
-
-def adjoint(x: Any) -> Any:
-    """The conjugate transpose of the last two axes."""
-    return conj(np.matrix_transpose(x))
-
-
-def _matmul_left(c: Any, result: Any, x: Any, y: Any) -> Any:
-    c, _, right = _matrix(c, x, y)
-    back = np.matmul(c, adjoint(right))
-    return np.squeeze(back, -2) if x.ndim == 1 else back
-
-
-def _matmul_right(c: Any, result: Any, x: Any, y: Any) -> Any:
-    c, left, _ = _matrix(c, x, y)
-    back = np.matmul(adjoint(left), c)
-    return np.squeeze(back, -1) if y.ndim == 1 else back
-
-
-matmul = define("matmul", np.matmul, [_matmul_left, _matmul_right])
-operators["matmul"] = UFUNCS[np.matmul] = matmul
+UFUNCS[np.matmul] = matmul
 
 
 @implements(np.linalg.matmul)

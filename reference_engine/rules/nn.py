@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
-from reference_engine.numpy_front import implements
-from reference_engine.primitives import Primitive
+from reference_engine.definitions import define
+from reference_engine.dispatch import implements
+from reference_engine.primitives import Primitive, read_only, value_of
 from reference_engine.rules.reduce import _with_axes
-from reference_engine.rules.table import define, value_of
 from reference_engine.tensor import as_tensor
-from reference_engine.views import read_only
 
 __all__ = ["convolution", "convolution_transpose", "fold", "log_softmax", "logsumexp", "softmax", "windows"]
 

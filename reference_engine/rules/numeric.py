@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.numpy_front import implements
+from reference_engine.definitions import fixed, values_of
+from reference_engine.dispatch import implements
+from reference_engine.primitives import value_of
 from reference_engine.rules.cumulative import diff
 from reference_engine.rules.index import index_put
 from reference_engine.rules.reduce import axes_of, axis_of
-from reference_engine.rules.table import fixed, value_of, values_of
 from reference_engine.tensor import as_tensor
 
 # ---------------------------------------------------------------------------- interpolation

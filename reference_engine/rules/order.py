@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.numpy_front import FUNCTIONS, NAMESPACE_OVERRIDES, implements
+from reference_engine.definitions import fixed, values_of
+from reference_engine.dispatch import FUNCTIONS, NAMESPACE_OVERRIDES, implements
+from reference_engine.primitives import value_of
 from reference_engine.rules.index import take, take_along_axis
 from reference_engine.rules.reduce import Axis, axes_of, keep
-from reference_engine.rules.table import fixed, value_of, values_of
 from reference_engine.tensor import Tensor, as_tensor
 
 # ---------------------------------------------------------------------------- sorting

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.numpy_front import implements
-from reference_engine.primitives import Primitive
-from reference_engine.rules.table import conj, define, value_of
+from reference_engine.definitions import conj, define
+from reference_engine.dispatch import implements
+from reference_engine.primitives import Primitive, value_of
 from reference_engine.tensor import Tensor, as_tensor
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.numpy_front import FUNCTIONS, implements
-from reference_engine.primitives import Primitive
+from reference_engine.definitions import define, is_complex
+from reference_engine.dispatch import FUNCTIONS, implements
+from reference_engine.primitives import Primitive, value_of
 from reference_engine.rules.elementwise import constant
-from reference_engine.rules.table import define, is_complex, value_of
 from reference_engine.tensor import Tensor, as_tensor
 
 Axis = int | tuple[int, ...] | None

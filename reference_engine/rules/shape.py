@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from reference_engine.array_interface import operators
-from reference_engine.numpy_front import FUNCTIONS, NAMESPACE_OVERRIDES, implements
-from reference_engine.primitives import Primitive
+from reference_engine.definitions import define
+from reference_engine.dispatch import FUNCTIONS, NAMESPACE_OVERRIDES, implements
+from reference_engine.operators import copied
+from reference_engine.primitives import Primitive, read_only, value_of
 from reference_engine.rules.index import take
-from reference_engine.rules.table import define, value_of
 from reference_engine.tensor import as_tensor
-from reference_engine.views import read_only
 
 # ---------------------------------------------------------------------------- reshape, transpose, broadcast
 
@@ -96,11 +95,6 @@ def _broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
     shape = np.broadcast_shapes(*(np.shape(arg) for arg in args))
     return tuple(_broadcast_to(arg, shape) for arg in args)
 
-
-copied: Primitive = define(
-    "copy", lambda x, *, order: np.array(x, order=order), [lambda c, result, x, *, order: c]
-)
-operators["copy"] = copied
 
 # ---------------------------------------------------------------------------- turning axes
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.numpy_front import implements
+from reference_engine.definitions import conj, fixed, values_of
+from reference_engine.dispatch import implements
+from reference_engine.primitives import value_of
 from reference_engine.rules.index import scatter
 from reference_engine.rules.reduce import Axis, axes_of, count_of, mean, sum
-from reference_engine.rules.table import conj, fixed, value_of, values_of
 from reference_engine.tensor import Tensor, as_tensor
 
 

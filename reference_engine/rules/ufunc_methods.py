@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from reference_engine.dispatch import GENERAL_METHODS, METHODS
 from reference_engine.errors import MissingRuleError
-from reference_engine.numpy_front import GENERAL_METHODS, METHODS
+from reference_engine.primitives import value_of
 from reference_engine.rules.cumulative import cumprod, cumsum
 from reference_engine.rules.elementwise import ZERO_UFUNCS, constant
 from reference_engine.rules.index import take_along_axis
 from reference_engine.rules.reduce import axes_of, axis_of, given, keep, max, min, prod, sum
-from reference_engine.rules.table import value_of
 from reference_engine.tensor import Tensor, as_tensor
 
 # ---------------------------------------------------------------------------- with functions of their own

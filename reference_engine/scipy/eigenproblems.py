@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from reference_engine.definitions import adjoint, conj, is_complex
+from reference_engine.primitives import value_of
 from reference_engine.rules import linalg as rules
-from reference_engine.rules.linalg import adjoint
-from reference_engine.rules.table import conj, is_complex, value_of
 from reference_engine.scipy.front import define, table
 from reference_engine.scipy.matrices import dense_band, full_band, mirrored, only_thin, sl
 from reference_engine.tensor import as_tensor

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.rules.linalg import adjoint
-from reference_engine.rules.table import value_of
+from reference_engine.definitions import adjoint
+from reference_engine.primitives import value_of
 from reference_engine.scipy.front import define, table
 from reference_engine.scipy.matrices import is_vector, only_thin, permuted_rows, right_solve, sl
 from reference_engine.scipy.matrix_equations import sylvester_

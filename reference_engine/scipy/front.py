@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from reference_engine.definitions import values_of
 from reference_engine.errors import MissingRuleError
-from reference_engine.primitives import Primitive, Rule
+from reference_engine.primitives import Primitive, Rule, value_of
 from reference_engine.rules.creation import _joined
-from reference_engine.rules.table import value_of, values_of
 from reference_engine.tensor import Tensor
 
 __all__ = ["PRIMITIVES", "Mirror", "define", "load", "table"]

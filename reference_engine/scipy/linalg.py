@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from reference_engine.rules.table import values_of
+from reference_engine.definitions import values_of
 from reference_engine.scipy import (
     eigenproblems,
     factorizations,

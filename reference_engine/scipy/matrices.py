@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.rules.linalg import adjoint
-from reference_engine.rules.table import conj, value_of
+from reference_engine.definitions import adjoint, conj
+from reference_engine.primitives import value_of
 from reference_engine.scipy.front import define, load
 
 __all__ = [

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.primitives import Primitive
-from reference_engine.rules.linalg import adjoint
-from reference_engine.rules.table import value_of
+from reference_engine.definitions import adjoint
+from reference_engine.primitives import Primitive, value_of
 from reference_engine.scipy.front import define, table
 from reference_engine.scipy.matrices import right_solve, sl
 from reference_engine.tensor import as_tensor

@@ -16,9 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.primitives import Primitive
-from reference_engine.rules.linalg import adjoint
-from reference_engine.rules.table import conj, is_complex, value_of
+from reference_engine.definitions import adjoint, conj, is_complex
+from reference_engine.primitives import Primitive, value_of
 from reference_engine.scipy.front import define, table
 from reference_engine.scipy.matrices import sl
 from reference_engine.scipy.matrix_equations import sylvester_

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from reference_engine.definitions import fixed, is_complex
+from reference_engine.primitives import value_of
 from reference_engine.rules import nn
 from reference_engine.rules.special import bessel, gamma
 from reference_engine.rules.special.common import sp
-from reference_engine.rules.table import fixed, is_complex, value_of
 from reference_engine.scipy import legendre
 from reference_engine.scipy.front import Mirror, load, table
 from reference_engine.tensor import as_tensor

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.rules.table import conj, value_of
+from reference_engine.definitions import conj
+from reference_engine.primitives import value_of
 from reference_engine.scipy.front import table
 from reference_engine.tensor import as_tensor
 

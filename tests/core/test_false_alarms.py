@@ -10,7 +10,7 @@ import pytest
 
 from pytest_gradcheck import check_gradients
 from pytest_gradcheck.testing import corrupt
-from reference_engine.rules.table import PRIMITIVES
+from reference_engine.definitions import PRIMITIVES
 
 CONJUGATES = np.array([[1.35j, -1.45 - 2j, -1.17 + 2.24j]] * 4)
 

@@ -14,7 +14,7 @@ from hypothesis import settings
 from inner import Keeper
 
 from pytest_gradcheck.__main__ import main
-from reference_engine.rules.table import PRIMITIVES
+from reference_engine.definitions import PRIMITIVES
 
 # Few examples, and the same ones in every run: what is held here is the page.
 settings.register_profile("followed", max_examples=10, derandomize=True, database=None, deadline=None)

@@ -16,7 +16,7 @@ from pages import ROOT
 from docs import coverage
 from docs.coverage_page import hips, numpy_part, reasons
 from reference_engine import MissingRuleError, Tensor, grad
-from reference_engine.numpy_front import FUNCTIONS
+from reference_engine.dispatch import FUNCTIONS
 
 
 def test_the_page_is_what_the_tables_say():

@@ -16,10 +16,10 @@ from test_engine_by_marker import objection, own_precision
 import reference_engine as engine
 from pytest_gradcheck import check_gradients
 from pytest_gradcheck.plugin import reproducible_draws
+from reference_engine.backward import ancestors
 from reference_engine.containers import flatten
-from reference_engine.graph import ancestors
+from reference_engine.definitions import values_of
 from reference_engine.primitives import Primitive
-from reference_engine.rules.table import values_of
 
 # ---------------------------------------------------------------------------- faults
 

@@ -13,11 +13,11 @@ from engine_pictures import Seen, faults
 
 from docs.pictures import PICTURES
 from reference_engine import Tensor, draw, name_scope
-from reference_engine.draw import columns as columns_module
-from reference_engine.draw import heights as heights_module
-from reference_engine.draw.boxes import Box, Frame
-from reference_engine.draw.columns import Wire
-from reference_engine.draw.text import constant_lines, shorten, width_in_cells
+from reference_engine.draw.layout import columns as columns_module
+from reference_engine.draw.layout import heights as heights_module
+from reference_engine.draw.layout.boxes import Box, Frame, shorten, width_in_cells
+from reference_engine.draw.layout.columns import Wire
+from reference_engine.draw.text import constant_lines
 
 DIRECTIONS = ("right", "down")
 

@@ -7,8 +7,8 @@ import pytest
 
 import reference_engine as engine
 from reference_engine import extend
-from reference_engine.numpy_front import FUNCTIONS, UFUNCS
-from reference_engine.rules.table import PRIMITIVES
+from reference_engine.definitions import PRIMITIVES
+from reference_engine.dispatch import FUNCTIONS, UFUNCS
 
 
 @pytest.fixture(autouse=True)

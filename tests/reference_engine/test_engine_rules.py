@@ -13,14 +13,14 @@ import scipy.special
 from engine_samples import SAMPLES, name_of
 
 import reference_engine as engine
+from reference_engine.backward import ancestors
 from reference_engine.containers import flatten
-from reference_engine.graph import ancestors
-from reference_engine.numpy_front import FUNCTIONS, METHODS, UFUNCS
+from reference_engine.definitions import PRIMITIVES
+from reference_engine.dispatch import FUNCTIONS, METHODS, UFUNCS
 from reference_engine.rules.constants import CONSTANT, PLAIN
 from reference_engine.rules.creation import CONSTANT_LIKE, MADE
 from reference_engine.rules.elementwise import ZERO_UFUNCS
 from reference_engine.rules.special import SPECIAL
-from reference_engine.rules.table import PRIMITIVES
 
 CASES = [
     pytest.param(function, args, id=f"{name_of(key)}-{i}")

@@ -12,8 +12,8 @@ import numpy as np
 import reference_engine
 from pytest_gradcheck.frameworks.flat import Vector
 from pytest_gradcheck.methods.reference import ReferencePullback
-from reference_engine.graph import Tape
-from reference_engine.nodes import Node
+from reference_engine.backward import Tape
+from reference_engine.primitives import Node
 
 __all__ = ["Mistake", "Mistakes"]
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.numpy_front import UFUNCS, UFUNCS_BY_NAME
+from reference_engine.definitions import conj, from_partial
+from reference_engine.dispatch import UFUNCS, UFUNCS_BY_NAME
 from reference_engine.primitives import Primitive, Rule
 from reference_engine.rules.elementwise import constant
 from reference_engine.rules.special import (
@@ -26,7 +27,6 @@ from reference_engine.rules.special import (
 )
 from reference_engine.rules.special.common import Row, RowEntry
 from reference_engine.rules.special.gamma import polygamma
-from reference_engine.rules.table import conj, from_partial
 
 __all__ = ["SPECIAL", "polygamma"]
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.rules.table import is_complex, value_of
+from reference_engine.definitions import is_complex
+from reference_engine.primitives import value_of
 
 __all__ = ["SQRT_2PI", "TWO_OVER_SQRT_PI", "Row", "RowEntry", "piecewise", "real_only", "sp"]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from reference_engine.primitives import value_of
 from reference_engine.rules.special.common import SQRT_2PI, Row, sp
 from reference_engine.rules.special.gamma import beta_density, gamma_density
-from reference_engine.rules.table import value_of
 
 
 def _count(k: Any) -> Any:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from reference_engine.definitions import is_complex
+from reference_engine.primitives import value_of
 from reference_engine.rules.special.common import Row, sp
 from reference_engine.rules.special.hypergeometric import exprel_slope, log1p_ratio_slope
-from reference_engine.rules.table import is_complex, value_of
 
 _DEGREE = math.pi / 180
 _LN10 = math.log(10.0)

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.primitives import Primitive
+from reference_engine.definitions import define
+from reference_engine.primitives import Primitive, value_of
 from reference_engine.rules.special.common import Row, real_only
-from reference_engine.rules.table import define, value_of
 
 _STEP = 0.5
 

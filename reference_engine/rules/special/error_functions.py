@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from reference_engine.definitions import define, is_complex
 from reference_engine.primitives import Primitive
 from reference_engine.rules.special.common import SQRT_2PI, TWO_OVER_SQRT_PI, Row, sp
-from reference_engine.rules.table import define, is_complex
 
 _LARGE = 7.0
 """Where w's asymptotic series (DLMF 7.12.1) is exact to the last digit, and stays so when differentiated."""

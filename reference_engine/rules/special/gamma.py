@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.primitives import Primitive
+from reference_engine.definitions import define
+from reference_engine.primitives import Primitive, value_of
 from reference_engine.rules.special.common import Row, piecewise, sp
-from reference_engine.rules.table import define, value_of
 from reference_engine.tensor import as_tensor
 
 # B_2, B_4, ... (DLMF 24.2.3)

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from reference_engine.definitions import is_complex
+from reference_engine.primitives import value_of
 from reference_engine.rules.elementwise import sin_over
 from reference_engine.rules.special.common import Row, piecewise, sp
-from reference_engine.rules.table import is_complex, value_of
 
 # ---------------------------------------------------------------------------- quotients
 

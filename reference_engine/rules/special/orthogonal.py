@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from reference_engine.primitives import value_of
 from reference_engine.rules.special.common import Row, sp
-from reference_engine.rules.table import value_of
 
 
 def _gegenbauer(n: Any, alpha: float, x: Any) -> Any:

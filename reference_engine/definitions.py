@@ -1,29 +1,24 @@
-"""How a row of a table becomes a primitive, and the register of all of them."""
+"""The register of all primitives, and what their rules are written with."""
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from reference_engine.array_interface import operators
 from reference_engine.errors import MissingRuleError
-from reference_engine.numpy_front import UFUNCS
-from reference_engine.primitives import Binary, Primitive, Rule, Unary
-from reference_engine.tensor import Tensor
-from reference_engine.views import Lens
+from reference_engine.primitives import Handle, Lens, Primitive, Rule, value_of
 
 __all__ = [
     "PRIMITIVES",
+    "Partial",
+    "adjoint",
     "conj",
     "define",
-    "define_ufuncs",
     "fixed",
     "from_partial",
     "is_complex",
-    "value_of",
     "values_of",
 ]
 
@@ -69,9 +64,9 @@ def conj(value: Any) -> Any:
     return np.conjugate(value) if is_complex(value) else value
 
 
-def value_of(value: Any) -> Any:
-    """The plain array behind `value`, for decisions and masks that are constant in the derivative."""
-    return value._node.data if type(value) is Tensor else value
+def adjoint(x: Any) -> Any:
+    """The conjugate transpose of the last two axes."""
+    return conj(np.matrix_transpose(x))
 
 
 def values_of(value: Any) -> Any:
@@ -83,7 +78,7 @@ def values_of(value: Any) -> Any:
 
 def fixed(value: Any, function: str, argument: str) -> Any:
     """The plain value of an argument by which `function` has no derivative; refused if it needs one."""
-    if type(value) is Tensor and value.requires_grad:
+    if isinstance(value, Handle) and value.requires_grad:
         raise MissingRuleError(
             f"{function} of a Tensor has no derivative by {argument}; pass a constant there (tensor.detach())"
         )
@@ -109,32 +104,5 @@ def from_partial(partial: Partial) -> Rule:
     return of_one if count == 2 else of_two if count == 3 else rule
 
 
-def define_ufuncs(table: dict[np.ufunc, tuple[Rule | None, ...]]) -> None:
-    """Enter rows `ufunc: one rule per argument`."""
-    for ufunc, rules in table.items():
-        name = ufunc.__name__
-        primitive = define(
-            name, operators_forward.get(name, ufunc), rules, kind=_KINDS.get(ufunc.nin, Primitive)
-        )
-        UFUNCS[ufunc] = primitive
-        # The bound method, which Python calls by a shorter way than an object with a `__call__`.
-        operators[name] = primitive.__call__
-
-
-# Without parameters and with one result, as all the ufuncs in the tables.
-_KINDS: dict[int, type[Primitive]] = {1: Unary, 2: Binary}
-
 # Their own conjugates; bool, which has none, is not asked for.
 _REAL = frozenset({float, int, np.float64, np.float32})
-
-operators_forward: dict[str, Callable[..., Any]] = {
-    # On NumPy's scalars an operator takes a tenth of the ufunc's time; x ** 2 is quick on arrays too.
-    "add": operator.add,
-    "subtract": operator.sub,
-    "multiply": operator.mul,
-    "divide": operator.truediv,
-    "negative": operator.neg,
-    "power": operator.pow,
-    # The copy of any array; numpy.positive knows no truth values.
-    "positive": lambda x: np.array(x),
-}

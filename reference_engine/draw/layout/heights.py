@@ -14,8 +14,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from reference_engine.draw.boxes import Frame, Item
-from reference_engine.draw.columns import Bend, Hop, Port
+from reference_engine.draw.layout.boxes import Frame, Item
+from reference_engine.draw.layout.columns import Bend, Hop, Port
 
 __all__ = ["set_heights"]
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from reference_engine.draw.boxes import PADDING, Box, Frame, Item
-from reference_engine.draw.columns import Bend, Hop, Port, Wire, columns
-from reference_engine.draw.heights import set_heights
+from reference_engine.draw.layout.boxes import PADDING, Box, Frame, Item
+from reference_engine.draw.layout.columns import Bend, Hop, Port, Wire, columns
+from reference_engine.draw.layout.heights import set_heights
 
 __all__ = ["Stroke", "arrange"]
 

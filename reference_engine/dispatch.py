@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from reference_engine import writes
 from reference_engine.errors import MissingRuleError, OutOfGraphError
+from reference_engine.primitives import Handle, value_of
 
 __all__ = [
     "FUNCTIONS",
@@ -117,11 +119,9 @@ def _without_out(kwargs: dict[str, Any]) -> dict[str, Any]:
 
 def _into(out: Any, compute: Callable[[], Any], function: Callable[..., Any], kwargs: dict[str, Any]) -> Any:
     """Write what `compute` gives into `out`, a Tensor or a tuple of them and of None."""
-    from reference_engine import tensor, writes  # both are built on this module
-
     targets = out if type(out) is tuple else (out,)
     for target in targets:
-        if target is not None and type(target) is not tensor.Tensor:
+        if target is not None and not isinstance(target, Handle):
             raise OutOfGraphError(
                 f"{_name(function)} with out= a plain array (or an in-place operator on one) takes the value "
                 "out of the graph; use the returned value, total = total + x in place of total += x, or "
@@ -158,10 +158,8 @@ def _call_with(
             f"numpy.{ufunc.__name__} with where= leaves entries without a value, which has no derivative; "
             "give it out= a Tensor such as numpy.zeros_like(x), or use numpy.where(mask, result, other)"
         )
-    from reference_engine.tensor import Tensor  # built on this module
-
     (base,) = old if type(old) is tuple else (old,)
-    mask = np.broadcast_to(np.asarray(where._node.data if type(where) is Tensor else where, bool), base.shape)
+    mask = np.broadcast_to(np.asarray(value_of(where), bool), base.shape)
     # Only the chosen entries are computed: what is not evaluated cannot turn a gradient into nan.
     chosen = handler(*(np.broadcast_to(x, base.shape)[mask] for x in inputs))
     whole = np.copy(base)

@@ -11,7 +11,7 @@ from bisect import bisect_right, insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from reference_engine.draw.boxes import Box, Item
+from reference_engine.draw.layout.boxes import Box, Item
 
 __all__ = ["Bend", "Hop", "Port", "Wire", "columns"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from reference_engine.draw.boxes import Box, Frame, Item, Link, Picture
-from reference_engine.draw.columns import Port, Wire
-from reference_engine.draw.strokes import Stroke, arrange
+from reference_engine.draw.layout.boxes import Box, Frame, Item, Link, Picture
+from reference_engine.draw.layout.columns import Port, Wire
+from reference_engine.draw.layout.strokes import Stroke, arrange
 
 __all__ = ["lay_out"]
 

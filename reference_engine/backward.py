@@ -12,12 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.array_interface import operators
+from reference_engine import operators
 from reference_engine.contexts import no_grad, recording
 from reference_engine.errors import GraphReleasedError, MissingRuleError
-from reference_engine.nodes import Node
-from reference_engine.primitives import PICK, Binary, Primitive, Unary
-from reference_engine.tensor import Tensor, tensor_of
+from reference_engine.primitives import PICK, Binary, Handle, Node, Primitive, Unary, tensor_of
 
 __all__ = ["Tape", "ancestors", "backward", "fit"]
 
@@ -78,7 +76,7 @@ def fit(cotangent: Any, like: np.ndarray[Any, Any]) -> Any:
         if cotangent.dtype.kind == "c" and like.dtype.kind != "c":
             cotangent = np.real(cotangent)
         if cotangent.dtype != like.dtype:
-            cotangent = operators["astype"](cotangent, dtype=like.dtype)
+            cotangent = operators.astype(cotangent, dtype=like.dtype)
     return cotangent
 
 
@@ -101,7 +99,7 @@ def _add_pick(pending: dict[Node, Any], node: Node, cotangent: Any) -> None:
     slots[index] = cotangent if slots[index] is None else slots[index] + cotangent
 
 
-def _picks(bundle: Node) -> tuple[Tensor, ...]:
+def _picks(bundle: Node) -> tuple[Handle, ...]:
     return tuple(
         tensor_of(Node(data, data.dtype.kind in "fc", PICK, (bundle,), {"index": i}))
         for i, data in enumerate(bundle.data)
@@ -243,7 +241,7 @@ def _give(arg: Node, share: Any, pending: dict[Node, Any], owned: set[Node] | No
         owned.add(arg)
 
 
-def backward(tensor: Tensor, cotangent: Any, retain_graph: bool) -> None:
+def backward(tensor: Handle, cotangent: Any, retain_graph: bool) -> None:
     """`Tensor.backward`."""
     root = tensor._node
     data = root.data
@@ -301,13 +299,13 @@ def check_cotangent(cotangent: Any, data: np.ndarray[Any, Any], name: str = "cot
     shape = np.shape(cotangent)
     if shape != data.shape:
         raise ValueError(f"{name} must have the value's shape {data.shape}, got {shape}")
-    if type(cotangent) is not Tensor:
+    if not isinstance(cotangent, Handle):
         cotangent = np.array(cotangent)
     if cotangent.dtype.kind not in "biufc":
         raise TypeError(f"{name} must be real or complex numbers, got dtype {cotangent.dtype}")
     if cotangent.dtype.kind == "c" and data.dtype.kind != "c":
         raise TypeError(f"{name} must be real like the value, got dtype {cotangent.dtype}")
-    return operators["astype"](cotangent, dtype=data.dtype)
+    return operators.astype(cotangent, dtype=data.dtype)
 
 
 class Tape:
@@ -342,13 +340,15 @@ class Tape:
     def pull(self, cotangents: Sequence[Any], differentiable: bool | None = None) -> list[Any]:
         """The cotangents of the inputs given those of the outputs; None for one that nothing depends on."""
         if differentiable is None:
-            differentiable = self.foreign or any(type(c) is Tensor and c.requires_grad for c in cotangents)
+            differentiable = self.foreign or any(
+                isinstance(c, Handle) and c.requires_grad for c in cotangents
+            )
         pending: dict[Node, Any] = {}
         for node, cotangent in zip(self.outputs, cotangents, strict=True):
             if node in self._needed:
-                if not differentiable and type(cotangent) is Tensor:
+                if not differentiable and isinstance(cotangent, Handle):
                     cotangent = cotangent._node.data
-                elif differentiable and type(cotangent) is not Tensor:
+                elif differentiable and not isinstance(cotangent, Handle):
                     cotangent = tensor_of(Node(cotangent, False))
                 held = pending.get(node)
                 pending[node] = cotangent if held is None else held + cotangent

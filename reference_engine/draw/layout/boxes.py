@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
-from reference_engine.draw.text import shorten, width_in_cells
+import unicodedata
 
-__all__ = ["CELL", "LINE", "PADDING", "Box", "Frame", "Item", "Link", "Picture"]
+__all__ = [
+    "CELL",
+    "LINE",
+    "LONGEST",
+    "PADDING",
+    "Box",
+    "Frame",
+    "Item",
+    "Link",
+    "Picture",
+    "shorten",
+    "width_in_cells",
+]
 
 CELL, LINE, PADDING = 7.2, 16, 8
 """The width of a character and the height of a line, in pixels, and what stays free around the text."""
+
+LONGEST = 30
+"""The most characters of a line."""
+
+
+def width_in_cells(text: str) -> int:
+    """How many characters of a monospaced font `text` is wide; East Asian ones take two."""
+    return sum(
+        0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1
+        for sign in text
+    )
+
+
+def shorten(text: str) -> str:
+    """`text` in one line that fits into a box, without characters that XML cannot hold."""
+    text = "".join(sign if sign.isprintable() else " " if sign.isspace() else "\ufffd" for sign in text)
+    if width_in_cells(text) <= LONGEST:
+        return text
+    while width_in_cells(text) >= LONGEST:
+        text = text[: LONGEST - 1] if len(text) >= LONGEST else text[:-1]
+    return f"{text}…"
 
 
 class Item:

@@ -1,0 +1,5 @@
+"""Where each part of a picture stands: columns, heights, nested frames, and the lines between the boxes."""
+
+from reference_engine.draw.layout.nesting import lay_out
+
+__all__ = ["lay_out"]
