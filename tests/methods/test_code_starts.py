@@ -18,6 +18,10 @@ def two():
     return 2
 
 
+def failing():
+    return 1 / 0
+
+
 def other():
     return one()
 
@@ -33,11 +37,13 @@ def test_the_chosen_functions_are_reported_as_often_as_they_start():
 
 def test_it_ends_with_the_context_when_that_raises():
     seen: list[CodeType] = []
-    with pytest.raises(ZeroDivisionError), code_starts.reported({one.__code__}, seen.append):
-        one()
-        raise ZeroDivisionError
+    with (
+        pytest.raises(ZeroDivisionError),
+        code_starts.reported({one.__code__, failing.__code__}, seen.append),
+    ):
+        failing()
     one()
-    assert seen == [one.__code__]
+    assert seen == [failing.__code__]
     assert sys.getprofile() is None
 
 
