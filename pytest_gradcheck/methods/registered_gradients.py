@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import CodeType
@@ -108,23 +108,19 @@ class Watch:
             kept = self._differentiated if differentiated else self._compared
             kept.setdefault(code, set()).add(method)
 
-    def followed(self, method: str, prepare: Callable[[], Pullback]) -> Pullback:
-        """Prepare a method's pullback, and take what starts in its passes for part of that method's gradient.
+    def followed(self, method: str, pullback: Pullback) -> Pullback:
+        """Take what starts in the passes of a pullback for part of that method's gradient, from now on.
 
         Trials of a Function run its backward too, also where no input needs it. They go past the pullback.
         """
-        with asked(method):
-            return self._follow(method, prepare())
-
-    def _follow(self, method: str, pullback: Pullback) -> Pullback:
         second_order = pullback.second_order
 
-        def followed(cotangent: Vector) -> Pullback:
+        def followed_too(cotangent: Vector) -> Pullback:
             with asked(method, differentiated=True):
-                return self._follow(method, second_order(cotangent))
+                return self.followed(method, second_order(cotangent))
 
         vars(pullback).update(
-            vjp=asked(method)(pullback.vjp), vjps=asked(method)(pullback.vjps), second_order=followed
+            vjp=asked(method)(pullback.vjp), vjps=asked(method)(pullback.vjps), second_order=followed_too
         )
         return pullback
 

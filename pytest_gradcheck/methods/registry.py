@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.methods import autodiff, complex_step, reference, user
-from pytest_gradcheck.methods.registered_gradients import WATCH
+from pytest_gradcheck.methods.registered_gradients import WATCH, asked
 
 
 def prepare(
@@ -31,16 +32,13 @@ def prepare(
         Unavailable: the method cannot differentiate this function.
     """
     watch = WATCH.get()
-    if watch is not None:
-        return watch.followed(name, lambda: _prepare(name, problem, gradient, vjp, hold_stops))
-    return _prepare(name, problem, gradient, vjp, hold_stops)
-
-
-def _prepare(name: str, problem: Problem, gradient: Any, vjp: Any, hold_stops: bool) -> Pullback:
-    if name == "user":
-        return user.prepare(problem, gradient, vjp)
-    if name == "complex_step":
-        return complex_step.prepare(problem)
-    if name == "reference":
-        return reference.prepare(problem, hold_stops=hold_stops)
-    return autodiff.prepare(problem, name)
+    with nullcontext() if watch is None else asked(name):
+        if name == "user":
+            pullback = user.prepare(problem, gradient, vjp)
+        elif name == "complex_step":
+            pullback = complex_step.prepare(problem)
+        elif name == "reference":
+            pullback = reference.prepare(problem, hold_stops=hold_stops)
+        else:
+            pullback = autodiff.prepare(problem, name)
+    return pullback if watch is None else watch.followed(name, pullback)

@@ -87,21 +87,22 @@ def prepare(
 
 def prepare_numpy(function: FunctionAtPoint) -> TorchPullback:
     """Run Python or NumPy code on tensors that behave as NumPy arrays, in float64."""
-    from pytest_gradcheck.frameworks.torch.numpy_code import array as numpy_on_torch
-    from pytest_gradcheck.frameworks.torch.numpy_code import refusals
+    # Only now: torch's own NumPy and what stands on it take some 60 ms to import.
+    from pytest_gradcheck.frameworks.torch.numpy_code.dispatch import unwrap, wrap
+    from pytest_gradcheck.frameworks.torch.numpy_code.refusals import refusal
 
     # A NumPy array without dimensions is changed in place by what changes it; a float is not.
     scalars = [not isinstance(value, np.ndarray) for value in function.native_values()]
 
     def run(*leaves: Any) -> Sequence[Any]:
-        wrapped = [numpy_on_torch.wrap(x, scalar=s) for x, s in zip(leaves, scalars, strict=True)]
-        return [numpy_on_torch.unwrap(out) for out in function.call(wrapped, double=True)]
+        wrapped = [wrap(x, scalar=s) for x, s in zip(leaves, scalars, strict=True)]
+        return [unwrap(out) for out in function.call(wrapped, double=True)]
 
     leaves = [torch.from_numpy(np.array(a)).requires_grad_() for a in function.inputs.split(function.point)]
     try:
         return TorchPullback.at(Program(run, function.inputs, function.outputs), leaves, EPS64)
     except Exception as error:
-        raise refusals.refusal(error) or error from None
+        raise refusal(error) or error from None
 
 
 class TorchPullback(Pullback):
