@@ -46,7 +46,7 @@ def corrupt(fn: Callable[..., Any], fault: str | Fault) -> Callable[..., Any]:
         tree = Tree((args, kwargs), "inputs")
         if any(is_tensor(leaf) for leaf in tree.leaves):
             return _run(fn, tree, chosen)
-        from pytest_gradcheck.frameworks.torch.numpy_code import array as numpy_on_torch
+        from pytest_gradcheck.frameworks.torch.numpy_code import dispatch as numpy_on_torch
 
         if not any(isinstance(leaf, numpy_on_torch.TorchArray) for leaf in tree.leaves):
             return fn(*args, **kwargs)
@@ -67,7 +67,7 @@ def corrupt(fn: Callable[..., Any], fault: str | Fault) -> Callable[..., Any]:
 
 
 def _bare(leaf: Any) -> Any:
-    from pytest_gradcheck.frameworks.torch.numpy_code import array as numpy_on_torch
+    from pytest_gradcheck.frameworks.torch.numpy_code import dispatch as numpy_on_torch
 
     return numpy_on_torch.unwrap(leaf) if isinstance(leaf, numpy_on_torch.TorchArray) else leaf
 

@@ -1,6 +1,6 @@
 """torch's own database of operators, each sample of it on the reference engine and under torch autograd.
 
-The page on torch's operators and the sweep of tests/lowering both stand on this module.
+The page on torch's operators and the sweep of tests/frameworks/torch/lowering both stand on this module.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from pytest_gradcheck.frameworks.flat import Matrix, Vector
 from pytest_gradcheck.frameworks.leaves import EPS64
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.function.problem import Problem
-from pytest_gradcheck.methods import autodiff, complex_step, reference, user
+from pytest_gradcheck.methods import reference, registry, user
 from pytest_gradcheck.methods.names import AUTODIFF_METHODS, DIFFERENCE_METHODS, METHOD_NAMES
 
 #: How many wrong rows and columns are looked at again at another point.
@@ -147,16 +147,18 @@ class FirstOrder(Explained):
         return self._in_every_way(self._of_any_cotangent(self.decide()))
 
     def _make(self, name: str) -> Pullback:
-        problem = self.problem
-        if name == "user":
-            return user.prepare(problem, self.options.gradient, self.options.vjp)
-        if name == "complex_step":
-            return complex_step.prepare(problem)
-        if name != "reference":
-            return autodiff.prepare(problem, name)
-        if self.blind:
+        if name == "reference" and self.blind:
             raise Unavailable(self.blind)
-        return self.held or reference.prepare(problem, hold_stops=self.options.hold_stops)
+        if name == "reference" and self.held:
+            return self.held
+        options = self.options
+        return registry.prepare(
+            name,
+            self.problem,
+            gradient=options.gradient,
+            vjp=options.vjp,
+            hold_stops=options.hold_stops,
+        )
 
     def look_around(self, name: str, pullback: Pullback) -> None:
         """See what holds of torch's run beside its gradient; see `Decision.look_around`."""
@@ -226,7 +228,7 @@ class FirstOrder(Explained):
         """
         problem = self.problem
         try:
-            held = reference.prepare(problem, hold_stops=True)
+            held = registry.prepare("reference", problem, hold_stops=True)
             self.must_reproduce("reference", held, held.vjp(np.ones(problem.outputs.size)))
         except Unavailable as reason:
             return f"what stops gradients cannot be held still: {reason}"

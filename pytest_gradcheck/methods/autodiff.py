@@ -16,11 +16,13 @@ def prepare(problem: Problem, name: str) -> Pullback:
     For functions of its own the framework's gradient is on trial; NumPy code it runs as a stand-in. Raises
     `Unavailable` where it cannot.
     """
+    if problem.framework.name == name:
+        return problem.framework.pullback(problem)
+    if problem.framework.differentiates:
+        raise Unavailable(f"{name} does not run functions of {problem.framework.name}")
     try:
         importlib.import_module(name)
         framework = registry.named(name)
     except ModuleNotFoundError:
         raise Unavailable(f"{name} is not installed (pip install 'pytest-gradcheck[{name}]')") from None
-    if problem.framework is framework:
-        return framework.pullback(problem)
     return framework.stand_in(problem)

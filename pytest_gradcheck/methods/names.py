@@ -1,10 +1,35 @@
-"""The methods by name, and of which kind each is: all that pytest has to know when it starts."""
+"""The names of the methods, and of which kind each is.
+
+The plugin reads them when pytest starts. So nothing is imported here, and the installed frameworks are looked
+up when a name that depends on them is first asked for.
+"""
 
 from __future__ import annotations
 
-METHOD_NAMES = ("central", "forward", "complex_step", "reference", "torch", "user")
-#: The methods that run unasked: not every function bears complex numbers, and each input costs a call.
-DEFAULT_METHODS = tuple(name for name in METHOD_NAMES if name != "complex_step")
 DIFFERENCE_METHODS = frozenset({"central", "forward"})
-#: Those that are a framework's own gradient, and are called like the framework.
-AUTODIFF_METHODS = frozenset({"torch"})
+
+#: Each framework that is installed, NumPy aside, is a method that is called like the framework. Whether it
+#: differentiates is not known before its library is imported; one that does not is unavailable.
+AUTODIFF_METHODS: tuple[str, ...]
+#: Every method, in the order in which results list them.
+METHOD_NAMES: tuple[str, ...]
+#: The methods that run unless others are named. Not every function takes the complex numbers of the complex
+#: step, and each input costs it a call.
+DEFAULT_METHODS: tuple[str, ...]
+
+
+def __getattr__(name: str) -> tuple[str, ...]:
+    if name not in ("AUTODIFF_METHODS", "METHOD_NAMES", "DEFAULT_METHODS"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # To scan the entry points takes milliseconds, which a session without a check does not pay.
+    from pytest_gradcheck.frameworks import registry
+
+    autodiff = tuple(framework for framework in registry.names() if framework != "numpy")
+    names = ("central", "forward", "complex_step", "reference", *autodiff, "user")
+    globals().update(
+        AUTODIFF_METHODS=autodiff,
+        METHOD_NAMES=names,
+        DEFAULT_METHODS=tuple(method for method in names if method != "complex_step"),
+    )
+    found: tuple[str, ...] = globals()[name]
+    return found

@@ -1,43 +1,45 @@
 """Gradients that a project registers in a way of its own: which there are, and which of them a check runs.
 
-A decorator leaves nothing in a graph by which its gradient could be known, but the function that its author
-wrote has to start before it can give a gradient, and Python tells of every function that starts.
+A decorator leaves nothing in a graph by which its gradient could be known. But the function that its author
+wrote has to start before it can give a gradient, and the interpreter reports that. For which method it starts
+is what `asked` says.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import CodeType, FrameType
+from contextvars import ContextVar
+from types import CodeType
 from typing import Any, NamedTuple
 
 from pytest_gradcheck.errors import InvalidArgument
 from pytest_gradcheck.frameworks.base import HandWritten
-from pytest_gradcheck.frameworks.torch.pullback import TorchPullback
-from pytest_gradcheck.function.call import FUNCTION_UNDER_TEST
-from pytest_gradcheck.function.problem import Problem
-from pytest_gradcheck.methods.reference import ReferencePullback
+from pytest_gradcheck.frameworks.flat import Vector
+from pytest_gradcheck.frameworks.pullback import Pullback
+from pytest_gradcheck.function.call import AROUND
+from pytest_gradcheck.methods.code_starts import reported
 
 HOOK = "pytest_gradcheck_gradients"
 
-#: Where a gradient is asked for that is then compared, and of which method. The trials of a Function run its
-#: backward too, also where no input needs it.
-_COMPARED = {
-    TorchPullback.pull.__code__: "torch",
-    TorchPullback.vjps.__code__: "torch",
-    ReferencePullback.vjp.__code__: "reference",
-    Problem.call_on_inputs.__code__: "user",
-}
+#: The method that is asked for a gradient in this context, and whether that gradient is differentiated again.
+_ASKED: ContextVar[tuple[str, bool] | None] = ContextVar("_ASKED", default=None)
 
-#: Where the backward pass is a program to be differentiated, and not the last thing that is done.
-_DIFFERENTIATED = {
-    TorchPullback.second_order.__code__: "torch",
-    ReferencePullback.second_order.__code__: "reference",
-}
+
+@contextmanager
+def asked(method: str | None, *, differentiated: bool = False) -> Iterator[None]:
+    """Inside this context what starts is part of a method's gradient, or with None of no gradient.
+
+    ``differentiated`` says that the backward pass is a program to be differentiated, and not the last step.
+    """
+    token = _ASKED.set(None if method is None else (method, differentiated))
+    try:
+        yield
+    finally:
+        _ASKED.reset(token)
 
 
 class Rule(NamedTuple):
@@ -88,30 +90,39 @@ class Watch:
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._rules = tuple(rules)
         self._parts = {part for rule in self._rules for part in rule.parts}
-        self._codes = self._parts | {rule.function for rule in self._rules if rule.function is not None}
+        self.codes = self._parts | {rule.function for rule in self._rules if rule.function is not None}
         # By code the methods for which it ran: to be compared, and to be differentiated.
         self._compared: dict[CodeType, set[str]] = {}
         self._differentiated: dict[CodeType, set[str]] = {}
         self._started: set[CodeType] = set()
 
-    def look(self, frame: FrameType, event: str, arg: object) -> None:
-        """Take what `sys.setprofile` tells."""
-        if event == "call" and frame.f_code in self._codes:
-            self._started.add(frame.f_code)
-            if frame.f_code in self._parts:
-                self._look_up(frame)
-
-    def _look_up(self, frame: FrameType) -> None:
-        """See in whose hands a part of a rule has started."""
-        above, callers = frame.f_back, set()
-        while above is not None:
-            callers.add(above.f_code)
-            above = above.f_back
-        # A function that takes gradients itself has them as its value: they are not what is checked.
-        if FUNCTION_UNDER_TEST in callers:
+    def started(self, code: CodeType) -> None:
+        """Take the report that one of the codes has started."""
+        if WATCH.get() is not self:
+            # In another thread, which checks something else.
             return
-        for known, kept in ((_COMPARED, self._compared), (_DIFFERENTIATED, self._differentiated)):
-            kept.setdefault(frame.f_code, set()).update(known[code] for code in callers & known.keys())
+        self._started.add(code)
+        asked_for = _ASKED.get()
+        if code in self._parts and asked_for is not None:
+            method, differentiated = asked_for
+            kept = self._differentiated if differentiated else self._compared
+            kept.setdefault(code, set()).add(method)
+
+    def followed(self, method: str, pullback: Pullback) -> Pullback:
+        """Take what starts in the passes of a pullback for part of that method's gradient, from now on.
+
+        Trials of a Function run its backward too, also where no input needs it. They go past the pullback.
+        """
+        second_order = pullback.second_order
+
+        def followed_too(cotangent: Vector) -> Pullback:
+            with asked(method, differentiated=True):
+                return self.followed(method, second_order(cotangent))
+
+        vars(pullback).update(
+            vjp=asked(method)(pullback.vjp), vjps=asked(method)(pullback.vjps), second_order=followed_too
+        )
+        return pullback
 
     def found(self, first: Collection[str], second: Collection[str]) -> tuple[HandWritten, ...]:
         """Return the gradients that were run, and how far each was.
@@ -136,18 +147,25 @@ class Watch:
         return ("forward",) if rule.function in self._started else ()
 
 
+#: What watches in this context.
+WATCH: ContextVar[Watch | None] = ContextVar("WATCH", default=None)
+
+
 @contextmanager
 def watched(rules: Sequence[Rule]) -> Iterator[Watch]:
-    """Look which of the rules start in this thread; at nothing while somebody else profiles it."""
+    """Look which of the rules start in this thread; at nothing while something else profiles it."""
     watch = Watch(rules)
-    if not rules or sys.getprofile() is not None:
+    if not rules:
         yield watch
         return
-    sys.setprofile(watch.look)
+    # A function that takes gradients itself has them as its value: they are not what is checked.
+    around, here = AROUND.set(functools.partial(asked, None)), WATCH.set(watch)
     try:
-        yield watch
+        with reported(watch.codes, watch.started):
+            yield watch
     finally:
-        sys.setprofile(None)
+        WATCH.reset(here)
+        AROUND.reset(around)
 
 
 def _rules(found: dict[CodeType, tuple[str, Any]]) -> Iterator[Rule]:

@@ -17,7 +17,7 @@ from pytest_gradcheck import check_gradients
 from pytest_gradcheck.frameworks.torch.lowering import Lowered, lower, tree
 from tests.benchmarks import timing
 from tests.benchmarks.tables import Aim, Ratio, Table, figures
-from tests.lowering.lowering_models import MODELS, Model
+from tests.frameworks.torch.lowering.lowering_models import MODELS, Model
 
 PACKAGES = ("numpy", "torch", "entmax", "torchdiffeq")
 OURS, NARROW, SLOW, FAST = "float64", "float32", "slow", "fast"

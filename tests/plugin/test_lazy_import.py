@@ -36,8 +36,6 @@ def pytest_unconfigure():
 BARELY = str(
     [
         "errors",
-        "methods",
-        "methods.names",
         "plugin",
         "plugin.fixtures",
         "plugin.flags",

@@ -83,7 +83,7 @@ class Batch:
 def _together(problem: Problem, points: Points) -> Points:
     import torch
 
-    from pytest_gradcheck.frameworks.torch.pullback import rules_only
+    from pytest_gradcheck.frameworks.torch.private import rules_only
 
     leaves = problem.many_values_at(points)
 

@@ -16,7 +16,7 @@ from pytest_gradcheck.frameworks.base import Property
 from pytest_gradcheck.frameworks.leaves import EPS64, EPS_BY_DTYPE, dtype_of, to_numpy
 from pytest_gradcheck.frameworks.pullback import LINEAR
 
-__all__ = ["Call", "Run"]
+__all__ = ["FunctionCall", "FunctionRun"]
 
 #: How often a computation is repeated at points moved by roundoff, where two ways seem to differ.
 REPEATS = 4
@@ -52,7 +52,7 @@ def finding(name: str, holds: bool | None, text: str, code: str) -> Property:
 
 
 @dataclass(eq=False)
-class Call:
+class FunctionCall:
     """One application of a Function, which can be repeated by itself.
 
     ``arguments`` are copies; ``wanted`` the positions of those that require a gradient.
@@ -91,7 +91,7 @@ class Call:
         out = self.kind.apply(*filled)
         return list(out) if isinstance(out, tuple | list) else [out]
 
-    def forward(self, points: Sequence[torch.Tensor], arrange: Arrange) -> Run:
+    def forward(self, points: Sequence[torch.Tensor], arrange: Arrange) -> FunctionRun:
         """Call it under autograd with arguments that lie in memory as ``arrange`` puts them."""
         with torch.enable_grad():
             leaves = [arrange(x.detach()).requires_grad_() for x in points]
@@ -103,7 +103,7 @@ class Call:
         if not self.seeds:
             self.outputs = [i for i, o in enumerate(everything) if any(o is kept for kept in outs)]
             self.seeds = [random_like(o, k) for k, o in enumerate(outs)]
-        return Run(leaves, given, before, outs)
+        return FunctionRun(leaves, given, before, outs)
 
     def findings(self) -> list[Property]:
         """Try every way; nothing, where the call does not even repeat itself."""
@@ -140,7 +140,7 @@ class Call:
 
     # -- one property each -----------------------------------------------------------------------------
 
-    def _unchanged(self, run: Run) -> Property:
+    def _unchanged(self, run: FunctionRun) -> Property:
         name, code = "inputs-unchanged", "mutated-input"
         for p, x, (node, value) in zip(self.wanted, run.given, run.before, strict=True):
             if x.grad_fn is node and not identical(x, value):
@@ -155,7 +155,7 @@ class Call:
         return finding(name, False, f"{self.name}.backward writes into its cotangents", code)
 
     def _inputs(
-        self, base: Run, first: Tensors, name: str, arrange: Arrange, prepare: Arrange
+        self, base: FunctionRun, first: Tensors, name: str, arrange: Arrange, prepare: Arrange
     ) -> Property | None:
         points = [prepare(x) for x in self.points]
         if all(_as_before(x, arrange(x)) for x in points):
@@ -178,7 +178,7 @@ class Call:
         return self._same(name, lambda: [*run.values(), *run.pull(self.seeds)], expected, words, points)
 
     def _cotangents(
-        self, base: Run, first: Tensors, name: str, arrange: Arrange, prepare: Arrange
+        self, base: FunctionRun, first: Tensors, name: str, arrange: Arrange, prepare: Arrange
     ) -> Property | None:
         seeds = [prepare(u) for u in self.seeds]
         if all(_as_before(u, arrange(u)) for u in seeds):
@@ -333,7 +333,7 @@ class Call:
 
 
 @dataclass(eq=False)
-class Run:
+class FunctionRun:
     """A call that was made: its leaves, the arguments made of them, and its differentiable outputs."""
 
     leaves: Tensors

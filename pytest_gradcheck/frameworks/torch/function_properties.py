@@ -13,13 +13,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils._pytree import tree_leaves
 
 from pytest_gradcheck.frameworks.base import FunctionAtPoint, Property
 from pytest_gradcheck.frameworks.leaves import to_numpy
 from pytest_gradcheck.frameworks.pullback import NOT_LINEAR, scales
 from pytest_gradcheck.frameworks.torch.function_calls import (
-    Call,
+    FunctionCall,
     alike,
     close,
     finding,
@@ -28,7 +27,8 @@ from pytest_gradcheck.frameworks.torch.function_calls import (
     random_like,
     said,
 )
-from pytest_gradcheck.frameworks.torch.lowering.modes import Mode
+from pytest_gradcheck.frameworks.torch.functions import is_users
+from pytest_gradcheck.frameworks.torch.private import Mode
 from pytest_gradcheck.frameworks.torch.pullback import TorchPullback
 
 __all__ = ["of_run", "of_ways"]
@@ -182,7 +182,7 @@ def _functions(outs: Sequence[Any]) -> list[type[Any]]:
     while pending:
         node = pending.pop()
         kind = getattr(node, "_forward_cls", None)
-        if kind is not None and kind not in kinds and _is_users(kind):
+        if kind is not None and kind not in kinds and is_users(kind):
             kinds.append(kind)
         for following, _ in node.next_functions:
             if following is not None and following not in seen:
@@ -191,15 +191,10 @@ def _functions(outs: Sequence[Any]) -> list[type[Any]]:
     return kinds[:MOST_FUNCTIONS]
 
 
-def _is_users(kind: type[Any]) -> bool:
-    # What torch.library makes of a backward that is registered for a custom operation.
-    return kind.__module__ == "torch._library.autograd" or not kind.__module__.startswith("torch.")
-
-
 @contextlib.contextmanager
-def _recorded(kinds: Sequence[type[Any]]) -> Iterator[dict[type[Any], Call]]:
+def _recorded(kinds: Sequence[type[Any]]) -> Iterator[dict[type[Any], FunctionCall]]:
     """Write down the first call of each Function while the context lasts."""
-    calls: dict[type[Any], Call] = {}
+    calls: dict[type[Any], FunctionCall] = {}
     with contextlib.ExitStack() as stack:
         for kind in kinds:
             stack.enter_context(_watched(kind, calls))
@@ -207,7 +202,7 @@ def _recorded(kinds: Sequence[type[Any]]) -> Iterator[dict[type[Any], Call]]:
 
 
 @contextlib.contextmanager
-def _watched(kind: type[Any], calls: dict[type[Any], Call]) -> Iterator[None]:
+def _watched(kind: type[Any], calls: dict[type[Any], FunctionCall]) -> Iterator[None]:
     right = kind.forward
     own = kind.__dict__.get("forward")
     # A forward beside a setup_context is not given the context.
@@ -218,7 +213,7 @@ def _watched(kind: type[Any], calls: dict[type[Any], Call]) -> Iterator[None]:
             given = arguments[skip:]
             wanted = [i for i, a in enumerate(given) if isinstance(a, torch.Tensor) and a.requires_grad]
             copies = [a.detach().clone() if isinstance(a, torch.Tensor) else a for a in given]
-            calls[kind] = Call(kind, copies, wanted, torch.get_rng_state())
+            calls[kind] = FunctionCall(kind, copies, wanted, torch.get_rng_state())
         return right(*arguments)
 
     kind.forward = staticmethod(forward)
@@ -259,6 +254,14 @@ def _accumulates(pullback: TorchPullback, leaves: Sequence[Any], outs: Sequence[
     return [finding(name, True, "", name)]
 
 
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, tuple | list | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(part)
+    else:
+        yield value
+
+
 class _Pointing(Mode):
     """Inside this context it is seen whether an operation is told of rows by more than its floating tensors.
 
@@ -274,9 +277,7 @@ class _Pointing(Mode):
     ) -> Any:
         """Look at the arguments and run the operation."""
         users = func.namespace not in ("aten", "prim", "prims")
-        self.seen = self.seen or any(
-            self.points(x, by_number=users) for x in tree_leaves((args, kwargs or {}))
-        )
+        self.seen = self.seen or any(self.points(x, by_number=users) for x in _leaves((args, kwargs or {})))
         return func(*args, **(kwargs or {}))
 
     def points(self, x: Any, *, by_number: bool) -> bool:
@@ -286,13 +287,13 @@ class _Pointing(Mode):
         return by_number and isinstance(x, int) and not isinstance(x, bool) and x >= self._rows
 
 
-def _points_at_rows(pullback: TorchPullback, calls: Iterable[Call], rows: int) -> bool:
+def _points_at_rows(pullback: TorchPullback, calls: Iterable[FunctionCall], rows: int) -> bool:
     """Whether the function has arguments beside the floating ones that may speak of rows which are then gone.
 
     A kernel that is told of them reads where nothing is: torch's own segment_reduce ends the process.
     """
     pointing = _Pointing(rows)
-    if any(pointing.points(x, by_number=True) for call in calls for x in tree_leaves(call.arguments)):
+    if any(pointing.points(x, by_number=True) for call in calls for x in _leaves(call.arguments)):
         return True
     leaves = pullback.fresh()
     with torch.enable_grad(), pullback.program.surroundings(leaves), pointing:
@@ -300,7 +301,9 @@ def _points_at_rows(pullback: TorchPullback, calls: Iterable[Call], rows: int) -
     return pointing.seen
 
 
-def _zero_size(problem: FunctionAtPoint, pullback: TorchPullback, calls: Iterable[Call]) -> list[Property]:
+def _zero_size(
+    problem: FunctionAtPoint, pullback: TorchPullback, calls: Iterable[FunctionCall]
+) -> list[Property]:
     """Call the function with no rows, where it takes that: then its backward must take it too."""
     name = "zero-size-inputs"
     leaves = pullback.fresh()

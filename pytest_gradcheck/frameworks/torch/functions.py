@@ -27,7 +27,7 @@ def in_graph(outs: Sequence[Any], leaves: Sequence[Any], *, double: bool) -> tup
             known = ran.setdefault(kind, {"forward"})
             if node in needed:
                 known |= {"backward", "double-backward"} if double else {"backward"}
-    return tuple(_described(kind, ways) for kind, ways in ran.items() if _is_users(kind))
+    return tuple(_described(kind, ways) for kind, ways in ran.items() if is_users(kind))
 
 
 def defined_in(packages: Sequence[str]) -> list[HandWritten]:
@@ -86,7 +86,8 @@ def _is_generated(kind: type[Any]) -> bool:
     return kind.__module__ == "torch._library.autograd"
 
 
-def _is_users(kind: type[Any]) -> bool:
+def is_users(kind: type[Any]) -> bool:
+    """Whether a Function is not torch's own; those made for a custom operation of the user's are not."""
     return _is_generated(kind) or not kind.__module__.startswith("torch.")
 
 

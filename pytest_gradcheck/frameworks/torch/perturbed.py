@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils._pytree import tree_map_only
 
-from pytest_gradcheck.frameworks.torch.lowering.modes import Mode
+from pytest_gradcheck.frameworks.torch.lowering.tree import replace
+from pytest_gradcheck.frameworks.torch.private import Mode, is_zero_tensor, schema_of
 
 __all__ = ["SCALE", "Counted", "Disturbed"]
 
@@ -73,13 +73,12 @@ class Disturbed(Counted):
         """Run the operation and move what it gave."""
         out = super().__torch_dispatch__(func, types, args, kwargs)
         name = func.overloadpacket.__name__
-        if name in EXACT or any(returned.alias_info is not None for returned in func._schema.returns):
+        if name in EXACT or any(returned.alias_info is not None for returned in schema_of(func).returns):
             return out
-        return tree_map_only(torch.Tensor, lambda x: self._move(x, whole_too=name in SATURATING), out)
+        return replace(out, lambda x: self._move(x, whole_too=name in SATURATING))
 
     def _move(self, x: torch.Tensor, *, whole_too: bool) -> torch.Tensor:
-        # Below autograd torch's zeros without memory are not told from others: to read one is to crash.
-        if type(x) is not torch.Tensor or x._is_zerotensor() or x.layout != torch.strided:
+        if type(x) is not torch.Tensor or is_zero_tensor(x) or x.layout != torch.strided:
             return x
         if not (x.is_floating_point() or x.is_complex()):
             return x

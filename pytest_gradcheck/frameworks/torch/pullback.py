@@ -6,8 +6,8 @@ import dataclasses
 import functools
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -20,6 +20,7 @@ from pytest_gradcheck.frameworks.leaves import EPS32, EPS64, to_numpy
 from pytest_gradcheck.frameworks.pullback import Program, Pullback, gradient_layouts, nudged, patience
 from pytest_gradcheck.frameworks.torch import functions
 from pytest_gradcheck.frameworks.torch.perturbed import SCALE, Counted, Disturbed
+from pytest_gradcheck.frameworks.torch.private import rules_only
 
 Precision = Literal["own", "double", "single"]
 
@@ -86,21 +87,22 @@ def prepare(
 
 def prepare_numpy(function: FunctionAtPoint) -> TorchPullback:
     """Run Python or NumPy code on tensors that behave as NumPy arrays, in float64."""
-    from pytest_gradcheck.frameworks.torch.numpy_code import array as numpy_on_torch
-    from pytest_gradcheck.frameworks.torch.numpy_code import refusals
+    # Only now: torch's own NumPy and what stands on it take some 60 ms to import.
+    from pytest_gradcheck.frameworks.torch.numpy_code.dispatch import unwrap, wrap
+    from pytest_gradcheck.frameworks.torch.numpy_code.refusals import refusal
 
     # A NumPy array without dimensions is changed in place by what changes it; a float is not.
     scalars = [not isinstance(value, np.ndarray) for value in function.native_values()]
 
     def run(*leaves: Any) -> Sequence[Any]:
-        wrapped = [numpy_on_torch.wrap(x, scalar=s) for x, s in zip(leaves, scalars, strict=True)]
-        return [numpy_on_torch.unwrap(out) for out in function.call(wrapped, double=True)]
+        wrapped = [wrap(x, scalar=s) for x, s in zip(leaves, scalars, strict=True)]
+        return [unwrap(out) for out in function.call(wrapped, double=True)]
 
     leaves = [torch.from_numpy(np.array(a)).requires_grad_() for a in function.inputs.split(function.point)]
     try:
         return TorchPullback.at(Program(run, function.inputs, function.outputs), leaves, EPS64)
     except Exception as error:
-        raise refusals.refusal(error) or error from None
+        raise refusal(error) or error from None
 
 
 class TorchPullback(Pullback):
@@ -358,22 +360,6 @@ RAISED = (
 def code_of_error(text: str) -> str | None:
     """Return the diagnosis code for what torch says when a backward fails; None for anything else."""
     return next((code for code, pattern in RAISED if re.search(pattern, text)), None)
-
-
-@contextmanager
-def rules_only() -> Iterator[None]:
-    """Let `vmap` refuse an operation that has no rule for it.
-
-    torch would run such an operation in a loop, which saves nothing, and tell the user so on standard error,
-    where no filter of warnings reaches.
-    """
-    functorch: Any = torch._C._functorch
-    before = functorch._is_vmap_fallback_enabled()
-    functorch._set_vmap_fallback_enabled(False)
-    try:
-        yield
-    finally:
-        functorch._set_vmap_fallback_enabled(before)
 
 
 def _leaf_like(array: Any, like: Any) -> Any:

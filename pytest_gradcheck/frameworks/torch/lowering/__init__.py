@@ -5,10 +5,9 @@ as a function on `reference_engine` tensors, to be differentiated there, in floa
 nothing to do with torch's. What autograd would have done, custom backwards included, plays no part in it.
 """
 
-from pytest_gradcheck.frameworks.torch.lowering.errors import LoweringError
 from pytest_gradcheck.frameworks.torch.lowering.lowered import Divergence, Lowered, first_divergence, lower
 from pytest_gradcheck.frameworks.torch.lowering.registry import register, unregister
-from pytest_gradcheck.frameworks.torch.lowering.tape import Site
+from pytest_gradcheck.frameworks.torch.lowering.tape import LoweringError, Site
 from pytest_gradcheck.frameworks.torch.lowering.trace import Trace, trace
 
 __all__ = [

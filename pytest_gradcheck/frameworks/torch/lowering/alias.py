@@ -15,11 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from pytest_gradcheck.frameworks.torch.lowering.errors import LoweringError
-from pytest_gradcheck.frameworks.torch.lowering.tape import Array
+from pytest_gradcheck.frameworks.torch.lowering.tape import Array, LoweringError
 
 
-class Layout(NamedTuple):
+class MemoryLayout(NamedTuple):
     """How a tensor lies in its store; offset and strides are counted in elements."""
 
     shape: tuple[int, ...]
@@ -30,11 +29,11 @@ class Layout(NamedTuple):
     neg: bool
 
 
-def layout_of(tensor: torch.Tensor) -> Layout:
+def layout_of(tensor: torch.Tensor) -> MemoryLayout:
     """The layout of a strided tensor."""
     if tensor.layout is not torch.strided:
         raise LoweringError(f"a tensor of layout {tensor.layout} has no counterpart on the reference engine")
-    return Layout(
+    return MemoryLayout(
         tuple(tensor.shape),
         tensor.stride(),
         int(tensor.storage_offset()),
@@ -45,7 +44,7 @@ def layout_of(tensor: torch.Tensor) -> Layout:
 
 
 @functools.lru_cache(maxsize=4096)  # as for `disjoint`
-def covers(layout: Layout, elements: int) -> bool:
+def covers(layout: MemoryLayout, elements: int) -> bool:
     """Whether every element of a store of so many elements is seen, once, and as it is."""
     if layout.offset or layout.conj or layout.neg or int(np.prod(layout.shape, dtype=np.int64)) != elements:
         return False
@@ -59,12 +58,12 @@ def covers(layout: Layout, elements: int) -> bool:
     return True
 
 
-def flat_layout(elements: int, dtype: torch.dtype) -> Layout:
+def flat_layout(elements: int, dtype: torch.dtype) -> MemoryLayout:
     """The whole store as one axis."""
-    return Layout((elements,), (1,), 0, dtype, False, False)
+    return MemoryLayout((elements,), (1,), 0, dtype, False, False)
 
 
-def positions(layout: Layout) -> Array:
+def positions(layout: MemoryLayout) -> Array:
     """For every entry of a tensor, its place in the store. Shape of the tensor, int64."""
     index = np.full(layout.shape, layout.offset, dtype=np.int64)
     for axis, (length, stride) in enumerate(zip(layout.shape, layout.strides, strict=True)):
@@ -82,7 +81,7 @@ def flatten(value: Any, order: tuple[int, ...]) -> Any:
     return np.reshape(np.transpose(value, order), (-1,))
 
 
-def memory_order(layout: Layout) -> tuple[int, ...]:
+def memory_order(layout: MemoryLayout) -> tuple[int, ...]:
     """The axes from the longest stride to the shortest."""
     return tuple(sorted(range(len(layout.shape)), key=lambda axis: (-layout.strides[axis], axis)))
 
@@ -106,7 +105,7 @@ def scatter(flat: Any, source: Array, value: Any, conj: bool, neg: bool) -> Any:
 
 
 @functools.lru_cache(maxsize=4096)  # every step of a loop over time asks the same
-def disjoint(a: Layout, b: Layout, elements: int) -> bool:
+def disjoint(a: MemoryLayout, b: MemoryLayout, elements: int) -> bool:
     """Whether two tensors in one store of so many elements share none; False where that is costly to tell."""
     if a.dtype != b.dtype or 0 in a.shape or 0 in b.shape:
         return False
@@ -119,11 +118,11 @@ def disjoint(a: Layout, b: Layout, elements: int) -> bool:
     return not seen[positions(b)].any()
 
 
-def _last(layout: Layout) -> int:
+def _last(layout: MemoryLayout) -> int:
     return layout.offset + sum((n - 1) * s for n, s in zip(layout.shape, layout.strides, strict=True))
 
 
-def source_of(layout: Layout, elements: int) -> Array:
+def source_of(layout: MemoryLayout, elements: int) -> Array:
     """The ``source`` of `scatter`."""
     index = positions(layout).reshape(-1)
     source = np.arange(elements, dtype=np.int64)

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pytest_gradcheck.frameworks.torch.lowering.errors import LoweringError
-from pytest_gradcheck.frameworks.torch.lowering.tape import Array
+from pytest_gradcheck.frameworks.torch.lowering.tape import Array, LoweringError
 
 
 def numpy_dtype(dtype: torch.dtype) -> np.dtype[Any]:

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from pytest_gradcheck.frameworks.torch.lowering.convert import to_numpy
-from pytest_gradcheck.frameworks.torch.lowering.tape import Array, Node, Precision, Program, working_dtype
+from pytest_gradcheck.frameworks.torch.lowering.tape import Array, Precision, Replay, TapeNode, working_dtype
 from pytest_gradcheck.frameworks.torch.lowering.trace import Trace, trace
+from pytest_gradcheck.frameworks.torch.lowering.tree import tensors
 from reference_engine import Tensor
 
 
@@ -53,7 +54,7 @@ class Lowered:
         self.escapes = trace.escapes
         self.stop_gradients = trace.stop_gradients
         self.frozen = trace.frozen
-        self._program = Program(trace.tape, precision)
+        self._program = Replay(trace.tape, precision)
         self._dtypes = [working_dtype(dtype, precision) for dtype in trace.tape.input_dtypes]
 
     def __call__(self, *inputs: Any) -> list[Any]:
@@ -141,20 +142,18 @@ def first_divergence(
     recorded: dict[int, list[torch.Tensor | None]] = {}
     start: list[Array] = []
 
-    def observe(node: Node, results: list[torch.Tensor | None]) -> None:
+    def observe(node: TapeNode, results: list[torch.Tensor | None]) -> None:
         recorded[id(node)] = results
 
     def started(*a: Any, **k: Any) -> Any:
         return fn(*a, **k)
 
-    from pytest_gradcheck.frameworks.torch.lowering import tree
-
-    tensors = list(inputs) if inputs is not None else tree.tensors((args, dict(kwargs or {})))
-    start = [to_numpy(tensor) for tensor in tensors]
+    given = list(inputs) if inputs is not None else tensors((args, dict(kwargs or {})))
+    start = [to_numpy(tensor) for tensor in given]
     made = trace(started, args, kwargs, inputs=inputs, observer=observe)
     found: list[Divergence] = []
 
-    def compare(node: Node, results: list[Any]) -> None:
+    def compare(node: TapeNode, results: list[Any]) -> None:
         if found or id(node) not in recorded:
             return
         for i, (tensor, value) in enumerate(zip(recorded[id(node)], results, strict=False)):
@@ -176,5 +175,5 @@ def first_divergence(
                 found.append(Divergence(node.name, node.location, i, difference, scale))
                 return
 
-    Program(made.tape, "own").run(start, compare)
+    Replay(made.tape, "own").run(start, compare)
     return found[0] if found else None

@@ -6,51 +6,26 @@ from typing import Any
 
 import torch
 
+from pytest_gradcheck.frameworks.torch.private import overload_of, schema_of
+
 # Results that depend on the arguments' shape and dtype only.
-BLIND = frozenset(
-    [
-        "empty_like",
-        "zeros_like",
-        "ones_like",
-        "full_like",
-        "rand_like",
-        "randn_like",
-        "randint_like",
-        "new_empty",
-        "new_empty_strided",
-        "new_zeros",
-        "new_ones",
-        "new_full",
-        "empty_strided",
-        "empty_permuted",
-        "sym_size",
-        "sym_stride",
-        "sym_numel",
-        "is_same_size",
-        "is_pinned",
-        "_local_scalar_dense_shape",
-        "_new_zeros_with_same_feature_meta",
-    ]
-)
-EMPTY = frozenset(
-    ["empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"]
-)
+BLIND = frozenset([
+    "empty_like", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like", "randint_like",
+    "new_empty", "new_empty_strided", "new_zeros", "new_ones", "new_full", "empty_strided",
+    "empty_permuted", "sym_size", "sym_stride", "sym_numel", "is_same_size", "is_pinned",
+    "_local_scalar_dense_shape", "_new_zeros_with_same_feature_meta",
+])  # fmt: skip
+EMPTY = frozenset([
+    "empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided",
+])  # fmt: skip
 # In-place operations whose result has nothing to do with what was there before.
-OVERWRITES = frozenset(
-    [
-        "fill_",
-        "zero_",
-        "bernoulli_",
-        "normal_",
-        "uniform_",
-        "random_",
-        "exponential_",
-        "cauchy_",
-        "geometric_",
-        "log_normal_",
-    ]
-)
-ALLOCATION_ONLY = frozenset(("device", "layout", "memory_format", "pin_memory", "non_blocking", "generator"))
+OVERWRITES = frozenset([
+    "fill_", "zero_", "bernoulli_", "normal_", "uniform_", "random_", "exponential_", "cauchy_",
+    "geometric_", "log_normal_",
+])  # fmt: skip
+ALLOCATION_ONLY = frozenset([
+    "device", "layout", "memory_format", "pin_memory", "non_blocking", "generator",
+])  # fmt: skip
 
 
 class Info:
@@ -69,11 +44,11 @@ class Info:
     )
 
     def __init__(self, func: Any) -> None:
-        schema = func._schema
+        schema = schema_of(func)
         namespace, base = schema.name.split("::")
-        self.name = f"{schema.name}.{func._overloadname}"
+        self.name = f"{schema.name}.{overload_of(func)}"
         self.base = base if namespace == "aten" else schema.name
-        self.overload = func._overloadname
+        self.overload = overload_of(func)
         self.written = tuple(
             (i, a.name, a.kwarg_only)
             for i, a in enumerate(schema.arguments)
@@ -100,16 +75,19 @@ def functional_form(func: Any, info: Info, kwargs: dict[str, Any]) -> tuple[Any,
 
 
 def _find_functional(func: Any, is_out: bool) -> Any:
-    namespace, base = func._schema.name.split("::")
+    namespace, base = schema_of(func).name.split("::")
     packet = getattr(getattr(torch.ops, namespace), base if is_out else base.removesuffix("_"), None)
     if packet is None:
         return None
-    written = {a.name for a in func._schema.arguments if a.alias_info is not None and a.alias_info.is_write}
-    wanted = [(a.name, str(a.type)) for a in func._schema.arguments if not (is_out and a.name in written)]
+    written = {
+        a.name for a in schema_of(func).arguments if a.alias_info is not None and a.alias_info.is_write
+    }
+    wanted = [(a.name, str(a.type)) for a in schema_of(func).arguments if not (is_out and a.name in written)]
     for name in packet.overloads():
         candidate = getattr(packet, name)
-        if any(a.alias_info is not None and a.alias_info.is_write for a in candidate._schema.arguments):
+        arguments = schema_of(candidate).arguments
+        if any(a.alias_info is not None and a.alias_info.is_write for a in arguments):
             continue
-        if [(a.name, str(a.type)) for a in candidate._schema.arguments] == wanted:
+        if [(a.name, str(a.type)) for a in arguments] == wanted:
             return candidate
     return None

@@ -10,12 +10,10 @@ import numpy as np
 import torch
 
 from pytest_gradcheck.frameworks.torch.lowering import alias, registry
-from pytest_gradcheck.frameworks.torch.lowering.alias import Layout
+from pytest_gradcheck.frameworks.torch.lowering.alias import MemoryLayout
 from pytest_gradcheck.frameworks.torch.lowering.aten.tools import cast
 from pytest_gradcheck.frameworks.torch.lowering.convert import numpy_dtype, to_numpy
-from pytest_gradcheck.frameworks.torch.lowering.errors import LoweringError
 from pytest_gradcheck.frameworks.torch.lowering.frames import in_a_function, location
-from pytest_gradcheck.frameworks.torch.lowering.modes import Mode
 from pytest_gradcheck.frameworks.torch.lowering.operations import (
     ALLOCATION_ONLY,
     BLIND,
@@ -24,7 +22,19 @@ from pytest_gradcheck.frameworks.torch.lowering.operations import (
     Info,
     functional_form,
 )
-from pytest_gradcheck.frameworks.torch.lowering.tape import Array, Dtype, Node, Site, Slot, Tape, slots_in
+from pytest_gradcheck.frameworks.torch.lowering.tape import (
+    Array,
+    Dtype,
+    Entry,
+    LoweringError,
+    Observer,
+    Site,
+    Slot,
+    Tape,
+    TapeNode,
+    slots_in,
+)
+from pytest_gradcheck.frameworks.torch.private import Mode, memory_of
 
 _infos: dict[Any, Info] = {}
 
@@ -39,9 +49,9 @@ class _Entry:
         self.slot = slot
         self.store = store
         self.dependent = dependent
-        self.lies: Layout | None = None
+        self.lies: MemoryLayout | None = None
 
-    def layout(self) -> Layout:
+    def layout(self) -> MemoryLayout:
         """How the tensor lies in its store; whoever changes that sets ``lies`` to None."""
         if self.lies is None:
             self.lies = alias.layout_of(self.tensor)
@@ -55,13 +65,13 @@ class _Store:
 
     def __init__(self) -> None:
         self.entries: list[_Entry] = []
-        self.content: tuple[int, Layout] | None = None
-        self.pending: list[tuple[int, Layout]] = []  # written over the content since, to parts of it
+        self.content: tuple[int, MemoryLayout] | None = None
+        self.pending: list[tuple[int, MemoryLayout]] = []  # written over the content since, to parts of it
         self.stopped = False  # a tensor in it is detached from others
         self.written = False  # a value that depends on the inputs was written in place
 
 
-class Recorder(Mode):
+class TapeRecorder(Mode):
     """Records what happens inside its ``with`` block on a tape; see `trace`.
 
     Operations that have a rule are recorded as they are; others are decomposed on the fly, running the
@@ -71,7 +81,7 @@ class Recorder(Mode):
 
     def __init__(
         self,
-        observer: Callable[[Node, list[torch.Tensor | None]], None] | None = None,
+        observer: Observer | None = None,
         *,
         hold_stops: bool = False,
     ) -> None:
@@ -106,7 +116,7 @@ class Recorder(Mode):
             raise LoweringError(
                 f"a tensor of layout {tensor.layout} has no counterpart on the reference engine"
             )
-        key = tensor.untyped_storage()._cdata
+        key = memory_of(tensor.untyped_storage())
         store = self._stores.get(key)
         if store is None:
             store = self._stores[key] = _Store()
@@ -159,9 +169,9 @@ class Recorder(Mode):
             return slot
         elements = tensor.untyped_storage().nbytes() // tensor.element_size()
         flat = self._flat(store, layout.dtype, elements)
-        if layout == Layout(layout.shape, _contiguous(layout.shape), 0, layout.dtype, False, False) and (
-            alias.covers(layout, elements)
-        ):
+        if layout == MemoryLayout(
+            layout.shape, _contiguous(layout.shape), 0, layout.dtype, False, False
+        ) and (alias.covers(layout, elements)):
             entry.slot = self._emit("reshape", np.reshape, (Slot(flat), layout.shape))
         else:
             index = Slot(self._constant(alias.positions(layout)))
@@ -171,7 +181,7 @@ class Recorder(Mode):
         return entry.slot
 
     def _capture(self, tensor: torch.Tensor) -> int:
-        unfilled = self._unfilled.get(tensor.untyped_storage()._cdata)
+        unfilled = self._unfilled.get(memory_of(tensor.untyped_storage()))
         if unfilled is not None and tensor.numel():
             raise LoweringError(
                 f"memory from {unfilled[1]} was filled where the recording cannot see it (a compiled "
@@ -181,13 +191,13 @@ class Recorder(Mode):
         return self._constant(to_numpy(tensor))
 
     def _emit(
-        self, name: str, rule: Callable[..., Any], args: tuple[Any, ...], like: Layout | None = None
+        self, name: str, rule: Callable[..., Any], args: tuple[Any, ...], like: MemoryLayout | None = None
     ) -> int:
         """A node of our own with one result."""
         out = self.tape.new_slot()
         dtype = None if like is None else numpy_dtype(like.dtype)
         reads = tuple(slot for arg in args for slot in slots_in(arg))
-        self.tape.nodes.append(Node(f"lowering::{name}", rule, args, {}, (out,), (dtype,), True, reads))
+        self.tape.nodes.append(TapeNode(f"lowering::{name}", rule, args, {}, (out,), (dtype,), True, reads))
         return out
 
     def stop(self, tensor: torch.Tensor) -> None:
@@ -215,7 +225,7 @@ class Recorder(Mode):
         # No tensor shows the whole store: what the tape knows is laid over the bytes that are there.
         sample = known[0].tensor if known else tensor
         whole = torch.empty(0, dtype=sample.dtype, device=sample.device).set_(sample.untyped_storage())
-        key = sample.untyped_storage()._cdata
+        key = memory_of(sample.untyped_storage())
         slot = self._constant(
             np.zeros(whole.shape, numpy_dtype(whole.dtype)) if key in self._unfilled else to_numpy(whole)
         )
@@ -298,7 +308,7 @@ class Recorder(Mode):
                 elif not alias.disjoint(lies, layout, elements):
                     other.slot = None
         entry.slot = slot
-        self._unfilled.pop(tensor.untyped_storage()._cdata, None)
+        self._unfilled.pop(memory_of(tensor.untyped_storage()), None)
 
     # ------------------------------------------------------------------ operations
 
@@ -314,7 +324,7 @@ class Recorder(Mode):
         if info.base in BLIND or not self._any_depends(args, kwargs) or _without_data(kwargs):
             out = func(*args, **kwargs)
             if info.base in EMPTY:
-                self._unfilled[out.untyped_storage()._cdata] = (out, info.name)
+                self._unfilled[memory_of(out.untyped_storage())] = (out, info.name)
             return out
         if not info.gives_tensors:
             if info.base == "_local_scalar_dense" and (args[0].is_floating_point() or args[0].is_complex()):
@@ -358,7 +368,7 @@ class Recorder(Mode):
         return arg
 
     def _record(
-        self, func: Any, info: Info, rule: registry.Entry, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, func: Any, info: Info, rule: Entry, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         # Before running it: arguments may be written to (hidden updates of running statistics).
         hidden = rule.hidden_writes(args) if rule.hidden_writes is not None else ()
@@ -404,7 +414,7 @@ class Recorder(Mode):
                 dtypes.append(None)
         where = location() if self._observer is not None else ""
         single = single and not hidden
-        node = Node(name, function, args, kwargs, tuple(out), tuple(dtypes), single, tuple(reads), where)
+        node = TapeNode(name, function, args, kwargs, tuple(out), tuple(dtypes), single, tuple(reads), where)
         self.tape.nodes.append(node)
         for tensor, slot in zip(results, out, strict=False):
             if slot is not None:
@@ -418,7 +428,7 @@ class Recorder(Mode):
         if self._observer is not None:
             self._observe(node, results)
 
-    def _observe(self, node: Node, results: list[Any]) -> None:
+    def _observe(self, node: TapeNode, results: list[Any]) -> None:
         assert self._observer is not None
         self._observer(node, [t.detach().clone() if isinstance(t, torch.Tensor) else None for t in results])
 
@@ -436,7 +446,7 @@ class Recorder(Mode):
                 entry = self._entry(target)
                 for other in entry.store.entries:
                     other.slot = None
-                self._unfilled.pop(target.untyped_storage()._cdata, None)
+                self._unfilled.pop(memory_of(target.untyped_storage()), None)
             return out
         rule = registry.find(info.base, info.overload)
         if rule is not None and rule.hidden_writes is not None:
@@ -464,7 +474,7 @@ class Recorder(Mode):
         return self._functional_then_copy(func, info, args, kwargs, targets)
 
     def _in_place(
-        self, func: Any, info: Info, rule: registry.Entry, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, func: Any, info: Info, rule: Entry, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         target = args[0]
         reads: list[int] = []
@@ -477,7 +487,9 @@ class Recorder(Mode):
         where = location() if self._observer is not None else ""
         # The target keeps its shape and dtype, whatever the operation would have given.
         template = [rule.function, tuple(target.shape), Dtype(dtype), *template]
-        node = Node(info.name, _into, tuple(template), named, (slot,), (dtype,), True, tuple(reads), where)
+        node = TapeNode(
+            info.name, _into, tuple(template), named, (slot,), (dtype,), True, tuple(reads), where
+        )
         self.tape.nodes.append(node)
         self._shapes[slot] = (target.shape, target.dtype)
         self._write(target, slot)

@@ -3,26 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-import torch
-
-from pytest_gradcheck.frameworks.torch.lowering.tape import Rule
-
-
-class Entry(NamedTuple):
-    """A rule and what the recorder must do for it.
-
-    ``recorded``: the results of the recording are passed to the rule as the keyword ``recorded``, for
-    operations that draw their own noise. ``hidden_writes`` names, among the arguments of a call, the tensors
-    that the operation updates without saying so in its schema; their new values are further results of the
-    rule.
-    """
-
-    function: Rule
-    recorded: bool = False
-    hidden_writes: Callable[[tuple[Any, ...]], tuple[torch.Tensor, ...]] | None = None
-
+from pytest_gradcheck.frameworks.torch.lowering.tape import Entry, NumpyRule
+from pytest_gradcheck.frameworks.torch.private import decompositions, name_of_operation
 
 _rules: dict[str, Entry] = {}
 _found: dict[tuple[str, str], Entry | None] = {}
@@ -43,11 +27,10 @@ def _load() -> None:
     global _loaded
     if not _loaded:
         _loaded = True
-        from pytest_gradcheck.frameworks.torch.lowering import (
-            aten,  # the table is built on this module's Entry
-        )
+        # Half of the import of the lowering, for which a check without the reference engine has no use.
+        from pytest_gradcheck.frameworks.torch.lowering.aten import table
 
-        for name, entry in aten.table().items():
+        for name, entry in table().items():
             _rules.setdefault(name, entry)
 
 
@@ -57,7 +40,7 @@ def names() -> list[str]:
     return sorted(_rules)
 
 
-def register(operation: Any, function: Rule) -> None:
+def register(operation: Any, function: NumpyRule) -> None:
     """Give an operation its reference rule.
 
     Args:
@@ -86,14 +69,8 @@ def unregister(operation: Any) -> None:
 
 
 def _name_of(operation: Any) -> str:
-    operation = getattr(operation, "_opoverload", operation)
-    if isinstance(operation, torch._ops.OpOverload):
-        name = f"{operation._schema.name}.{operation._overloadname}"
-    elif isinstance(operation, torch._ops.OpOverloadPacket):
-        name = operation._qualified_op_name
-    elif isinstance(operation, str) and "::" in operation:
-        name = operation
-    else:
+    name = operation if isinstance(operation, str) else name_of_operation(operation)
+    if name is None or "::" not in name:
         raise TypeError(
             f'operation must be a name such as "mylib::blur" or an operation of torch.ops, got {operation!r}'
         )
@@ -104,12 +81,6 @@ def decomposition(func: Any) -> Callable[..., Any] | None:
     """torch's own definition of an operation in terms of simpler ones, where it has one."""
     global _decompositions
     if _decompositions is None:
-        # Only now: importing torch._decomp takes about half a second, and most functions never need it.
-        try:
-            from torch._decomp import core_aten_decompositions, decomposition_table
-
-            _decompositions = {**decomposition_table, **core_aten_decompositions()}
-        except Exception:
-            # A private module of torch: where a version has moved it, operations without a rule are opaque.
-            _decompositions = {}
+        # Only now: most functions never need it.
+        _decompositions = decompositions()
     return _decompositions.get(func)

@@ -14,10 +14,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pytest_gradcheck.frameworks.torch.lowering.errors import LoweringError
-
 Array = npt.NDArray[Any]
-Rule = Callable[..., Any]
+NumpyRule = Callable[..., Any]
 Precision = Literal["float64", "float32", "own"]
 
 _IN_PRECISION: dict[str, dict[str, np.dtype[Any]]] = {
@@ -25,6 +23,19 @@ _IN_PRECISION: dict[str, dict[str, np.dtype[Any]]] = {
     "float32": {"f": np.dtype(np.float32), "c": np.dtype(np.complex64)},
     "own": {},
 }
+
+
+class LoweringError(Exception):
+    """A torch function cannot be carried over to the reference engine.
+
+    Attributes:
+        operation: qualified name of the operation that stands in the way, such as
+            ``"mylib::blur.default"``, or None when no single operation does.
+    """
+
+    def __init__(self, message: str, operation: str | None = None) -> None:
+        super().__init__(message)
+        self.operation = operation
 
 
 class Slot(NamedTuple):
@@ -37,6 +48,20 @@ class Dtype(NamedTuple):
     """Stands in a node's arguments for a dtype; which one it is depends on the precision of the replay."""
 
     own: np.dtype[Any]
+
+
+class Entry(NamedTuple):
+    """A rule and what the recorder must do for it.
+
+    ``recorded``: the results of the recording are passed to the rule as the keyword ``recorded``, for
+    operations that draw their own noise. ``hidden_writes`` names, among the arguments of a call, the tensors
+    that the operation updates without saying so in its schema; their new values are further results of the
+    rule.
+    """
+
+    function: NumpyRule
+    recorded: bool = False
+    hidden_writes: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None = None
 
 
 class Site(NamedTuple):
@@ -53,7 +78,7 @@ class Site(NamedTuple):
 
 
 @dataclass(slots=True)
-class Node:
+class TapeNode:
     """One operation: ``rule(*args, **kwargs)``, with slots for values, gives the values of ``out``.
 
     ``out`` holds slot numbers, None for a result that is not a tensor. ``single`` tells a rule that returns
@@ -61,7 +86,7 @@ class Node:
     """
 
     name: str
-    rule: Rule
+    rule: NumpyRule
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     out: tuple[int | None, ...]
@@ -69,6 +94,10 @@ class Node:
     single: bool
     reads: tuple[int, ...]
     location: str = ""
+
+
+#: Is called with a node and its results.
+Observer = Callable[[TapeNode, list[Any]], None]
 
 
 @dataclass(slots=True)
@@ -82,7 +111,7 @@ class Tape:
     inputs: list[int] = field(default_factory=list)
     input_dtypes: list[np.dtype[Any]] = field(default_factory=list)
     constants: dict[int, Array] = field(default_factory=dict)
-    nodes: list[Node] = field(default_factory=list)
+    nodes: list[TapeNode] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
     stops: list[int] = field(default_factory=list)
     slots: int = 0
@@ -97,10 +126,10 @@ class Tape:
         wanted = set(self.stops)
         values: dict[int, Array] = {}
 
-        def keep(node: Node, results: list[Any]) -> None:
+        def keep(node: TapeNode, results: list[Any]) -> None:
             values.update((slot, np.asarray(results[0])) for slot in node.out if slot in wanted)
 
-        Program(self, "float64").run(inputs, keep)
+        Replay(self, "float64").run(inputs, keep)
         nodes = [node for node in self.nodes if wanted.isdisjoint(node.out)]
         tape = dataclasses.replace(self, constants={**self.constants, **values}, nodes=nodes, stops=[])
         tape.prune()
@@ -109,7 +138,7 @@ class Tape:
     def prune(self) -> None:
         """Drop every node and constant that no output needs."""
         needed = set(self.outputs)
-        kept: list[Node] = []
+        kept: list[TapeNode] = []
         for node in reversed(self.nodes):
             if any(slot in needed for slot in node.out):
                 needed.update(node.reads)
@@ -145,7 +174,7 @@ def _fill(tree: Any, values: list[Any]) -> Any:
     return tree
 
 
-class Program:
+class Replay:
     """A tape made ready for replay in one precision: dtypes settled, constants cast, slots located."""
 
     def __init__(self, tape: Tape, precision: Precision) -> None:
@@ -156,7 +185,7 @@ class Program:
             self._start[slot] = constant.astype(working_dtype(constant.dtype, precision), copy=False)
         self._steps = [self._step(node) for node in tape.nodes]
 
-    def _step(self, node: Node) -> tuple[Any, ...]:
+    def _step(self, node: TapeNode) -> tuple[Any, ...]:
         args: Any = node.args
         plain: list[tuple[int, int]] = []
         nested: list[int] = []
@@ -174,7 +203,9 @@ class Program:
             named = [name for name, arg in kwargs.items() if slots_in(arg)]
         return node, args, kwargs, plain, nested, named
 
-    def run(self, inputs: Sequence[Any], watch: Callable[[Node, list[Any]], None] | None = None) -> list[Any]:
+    def run(
+        self, inputs: Sequence[Any], watch: Callable[[TapeNode, list[Any]], None] | None = None
+    ) -> list[Any]:
         """Values of the tape's outputs. ``inputs`` are arrays or engine tensors in the working dtype.
 
         ``watch`` is called after every node with the node and its results.
@@ -187,7 +218,7 @@ class Program:
             self._replay(values, watch)
         return [values[slot] for slot in self.tape.outputs]
 
-    def _replay(self, values: list[Any], watch: Callable[[Node, list[Any]], None] | None) -> None:
+    def _replay(self, values: list[Any], watch: Observer | None) -> None:
         narrow = self.precision != "float64"  # in float64 nothing can drift
         for node, args, kwargs, plain, nested, named in self._steps:
             filled = list(args)

@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pytest_gradcheck.frameworks.torch.lowering import tree
-from pytest_gradcheck.frameworks.torch.lowering.errors import LoweringError
-from pytest_gradcheck.frameworks.torch.lowering.tape import Node, Tape
+from pytest_gradcheck.frameworks.torch.lowering.tape import LoweringError, Observer, Tape
+from pytest_gradcheck.frameworks.torch.lowering.tree import replace, tensors
+from pytest_gradcheck.frameworks.torch.private import without_mkldnn
 
 if TYPE_CHECKING:
-    from pytest_gradcheck.frameworks.torch.lowering.record import Recorder
+    from pytest_gradcheck.frameworks.torch.lowering.record import TapeRecorder
 
 
 class Trace:
@@ -45,7 +45,7 @@ class Trace:
         frozen: operations without a rule whose integer results were taken as constants.
     """
 
-    def __init__(self, recorder: Recorder, inputs: list[torch.Tensor], output: Any) -> None:
+    def __init__(self, recorder: TapeRecorder, inputs: list[torch.Tensor], output: Any) -> None:
         self.tape: Tape = recorder.tape
         self.inputs = inputs
         self.output = output
@@ -55,12 +55,12 @@ class Trace:
 
     def outputs(self) -> list[torch.Tensor]:
         """The tensors in the function's result, in the order of the tape's outputs."""
-        return tree.tensors(self.output)
+        return tensors(self.output)
 
     def unflatten(self, values: Sequence[Any]) -> Any:
         """The function's result with its tensors replaced by ``values``, in order."""
         remaining = iter(values)
-        return tree.replace(self.output, lambda _: next(remaining))
+        return replace(self.output, lambda _: next(remaining))
 
 
 def trace(
@@ -71,7 +71,7 @@ def trace(
     inputs: Sequence[torch.Tensor] | None = None,
     grad_enabled: bool | None = None,
     hold_stops: bool = False,
-    observer: Callable[[Node, list[torch.Tensor | None]], None] | None = None,
+    observer: Observer | None = None,
 ) -> Trace:
     """Call ``fn(*args, **kwargs)`` once and record it as pure ATen operations.
 
@@ -108,7 +108,7 @@ def trace(
     """
     keywords = dict(kwargs or {})
     if inputs is None:
-        inputs = tree.tensors((args, keywords))
+        inputs = tensors((args, keywords))
     unique = {id(tensor) for tensor in inputs}
     if len(unique) != len(inputs):
         raise LoweringError("the same tensor is given as an input twice; pass a clone for the second")
@@ -132,26 +132,26 @@ def _run(
     kwargs: dict[str, Any],
     inputs: list[torch.Tensor],
     grad_enabled: bool,
-    observer: Callable[[Node, list[torch.Tensor | None]], None] | None,
+    observer: Observer | None,
     *,
     hold_stops: bool = False,
 ) -> Trace:
     try:
         # They stand on private modules of torch.
-        from pytest_gradcheck.frameworks.torch.lowering.record import Recorder
-        from pytest_gradcheck.frameworks.torch.lowering.watch import Watch
+        from pytest_gradcheck.frameworks.torch.lowering.record import TapeRecorder
+        from pytest_gradcheck.frameworks.torch.lowering.watch import ExitWatch
     except (ImportError, AttributeError) as error:
         raise LoweringError(
             f"torch {torch.__version__} does not have what recording needs ({error}); versions from 2.6 on do"
         ) from error
-    recorder = Recorder(observer, hold_stops=hold_stops)
+    recorder = TapeRecorder(observer, hold_stops=hold_stops)
     try:
         for tensor in inputs:
             recorder.add_input(tensor)
-        with torch.set_grad_enabled(grad_enabled), _plain_kernels(), recorder, Watch(recorder):
+        with torch.set_grad_enabled(grad_enabled), _plain_kernels(), recorder, ExitWatch(recorder):
             output = fn(*args, **kwargs)
         with torch.no_grad():
-            for tensor in tree.tensors(output):
+            for tensor in tensors(output):
                 recorder.add_output(tensor)
         recorder.tape.prune()
         return Trace(recorder, inputs, output)
@@ -167,18 +167,11 @@ def _plain_kernels() -> Iterator[None]:
     in float32 as one of oneDNN's: other operations than those that the gradient on trial belongs to.
     """
     fused = torch.backends.mha.get_fastpath_enabled()
-    # torch.backends.mkldnn.flags() also sets TF32, with a warning where there is no Intel GPU.
-    enabled = getattr(torch._C, "_get_mkldnn_enabled", bool)
-    enable: Callable[[bool], object] = getattr(torch._C, "_set_mkldnn_enabled", bool)
-    mkldnn = enabled()
     try:
         if fused:
             torch.backends.mha.set_fastpath_enabled(False)
-        if mkldnn:
-            enable(False)
-        yield
+        with without_mkldnn():
+            yield
     finally:
         if fused:
             torch.backends.mha.set_fastpath_enabled(True)
-        if mkldnn:
-            enable(True)

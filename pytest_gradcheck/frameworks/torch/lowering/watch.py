@@ -9,21 +9,21 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from pytest_gradcheck.frameworks.torch.lowering.frames import for_torch_itself
-from pytest_gradcheck.frameworks.torch.lowering.record import Recorder
+from pytest_gradcheck.frameworks.torch.lowering.record import TapeRecorder
 from pytest_gradcheck.frameworks.torch.lowering.tape import Site
 
 _LEAVES = frozenset(["item", "tolist", "numpy", "__float__", "__complex__", "__array__", "__dlpack__"])
 _DATA = torch.Tensor.data
 
 
-class Watch(TorchFunctionMode):
+class ExitWatch(TorchFunctionMode):
     """Notes, by the names that users write, where a value leaves the graph or a gradient is stopped.
 
     ATen alone does not tell: ``numpy()`` and ``tolist()`` are no operation, ``no_grad`` is none either, and
     ``detach`` also comes from inside ``autograd.Function.apply``.
     """
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: TapeRecorder) -> None:
         super().__init__()
         self._recorder = recorder
 

@@ -23,7 +23,7 @@ from pytest_gradcheck.frameworks.torch.lowering.aten import (
     shape,
     special,
 )
-from pytest_gradcheck.frameworks.torch.lowering.registry import Entry
+from pytest_gradcheck.frameworks.torch.lowering.tape import Entry
 
 
 def _running_statistics(args: tuple[Any, ...]) -> tuple[torch.Tensor, ...]:

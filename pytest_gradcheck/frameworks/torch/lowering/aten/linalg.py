@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from pytest_gradcheck.frameworks.torch.lowering.aten.reduce import norm
 from pytest_gradcheck.frameworks.torch.lowering.aten.tools import Rules, data, is_complex
 from pytest_gradcheck.frameworks.torch.lowering.tape import Array
 from reference_engine.primitives import Primitive
@@ -306,15 +307,11 @@ def lstsq(a: Any, b: Any, rcond: Any = None, *, driver: Any = None) -> Any:
 
 def cdist(x: Any, y: Any, p: float, compute_mode: Any = None) -> Any:
     """Distances of all rows of ``x`` from all rows of ``y`` in the p-norm."""
-    from pytest_gradcheck.frameworks.torch.lowering.aten.reduce import norm  # a family on the same level
-
     return norm(np.expand_dims(x, -2) - np.expand_dims(y, -3), p, -1)
 
 
 def pdist(x: Any, p: float = 2) -> Any:
     """Distances of all pairs of rows in the p-norm."""
-    from pytest_gradcheck.frameworks.torch.lowering.aten.reduce import norm  # a family on the same level
-
     i, j = np.triu_indices(data(x).shape[0], 1)
     return norm(x[i] - x[j], p, -1)
 

@@ -13,7 +13,7 @@ import scipy.special
 import torch
 
 from pytest_gradcheck.errors import Unavailable
-from pytest_gradcheck.frameworks.torch.numpy_code.array import TorchArray, unwrap, wrap
+from pytest_gradcheck.frameworks.torch.numpy_code.dispatch import TorchArray, unwrap, wrap
 from pytest_gradcheck.frameworks.torch.numpy_code.refusals import refusal
 
 RNG = np.random.default_rng(20240607)
@@ -591,15 +591,15 @@ def test_singular_matrix_raises_the_error_of_numpy() -> None:
 
 
 def test_function_that_detaches_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pytest_gradcheck.frameworks.torch.numpy_code import array
+    from pytest_gradcheck.frameworks.torch.numpy_code import dispatch
 
-    monkeypatch.setitem(array._GAPS, "sinc", lambda x: torch.sinc(x.detach()))
+    monkeypatch.setitem(dispatch.FUNCTIONS, "sinc", lambda x: torch.sinc(x.detach()))
     with pytest.raises(Unavailable, match=r"numpy\.sinc takes the value out of the graph"):
         np.sinc(wrap(torch.tensor(VECTOR, requires_grad=True)))
 
 
 def test_function_that_means_something_else_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pytest_gradcheck.frameworks.torch.numpy_code import array
+    from pytest_gradcheck.frameworks.torch.numpy_code import dispatch
 
     x = wrap(torch.tensor(VECTOR, requires_grad=True))
     for wrong in (
@@ -608,7 +608,7 @@ def test_function_that_means_something_else_is_caught(monkeypatch: pytest.Monkey
         lambda a: a.std(correction=0).reshape(1),
         lambda a: (a, a),
     ):
-        monkeypatch.setitem(array._GAPS, "std", wrong)
+        monkeypatch.setitem(dispatch.FUNCTIONS, "std", wrong)
         with pytest.raises(Unavailable, match=r"numpy\.std gives another result than NumPy"):
             np.std(x)
 

@@ -57,7 +57,7 @@ def cosine_rule(cotangent, result, x):
     return cotangent * np.cos(x)
 
 
-@extend.primitive(name="test_registered.sine", rules=[cosine_rule])
+@extend.primitive(name="test_registered_rules.sine", rules=[cosine_rule])
 def sine(x):
     return np.sin(x)
 

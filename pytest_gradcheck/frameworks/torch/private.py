@@ -1,0 +1,120 @@
+"""What torch offers under private names only, each with a way to do without.
+
+Another release of torch may rename any of it. No other file of this folder uses such a name.
+`tests/frameworks/torch/test_private.py` holds each against the installed release.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from pytest_gradcheck.errors import Unavailable
+
+if TYPE_CHECKING:
+    from torch.utils._python_dispatch import TorchDispatchMode
+else:
+    try:
+        from torch.utils._python_dispatch import TorchDispatchMode
+    except ImportError:
+
+        class TorchDispatchMode:
+            """Stands where torch has no such class."""
+
+            def __init__(self) -> None:
+                raise Unavailable(f"torch {torch.__version__} does not show the operations that run")
+
+
+class Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch left a hook untyped
+    """Sees the ATen operations that run inside of its ``with`` block, and does not concern torch's compiler.
+
+    Otherwise torch wraps the dispatch in a guard against compiling it: a quarter of the recording of a small
+    MLP (0.86 ms against 1.12 ms), and an import of the compiler, which takes more than a second. Functions
+    compiled by the user are seen all the same.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch left it untyped
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()  # type: ignore[no-untyped-call]  # as above
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+
+#: The schema of an ATen operation, and the name of its overload. Without them the recording fails, and the
+#: reference engine is unavailable.
+schema_of: Callable[[Any], Any] = attrgetter("_schema")
+overload_of: Callable[[Any], str] = attrgetter("_overloadname")
+#: What is the same for two storages of one memory; likewise.
+memory_of: Callable[[Any], int] = attrgetter("_cdata")
+
+
+def name_of_operation(operation: Any) -> str | None:
+    """Return ``"mylib::blur"`` or ``"mylib::blur.default"``; None for what is not an operation of torch."""
+    # What torch.library.custom_op returns holds the overload.
+    operation = getattr(operation, "_opoverload", operation)
+    if hasattr(operation, "_schema") and hasattr(operation, "_overloadname"):
+        return f"{operation._schema.name}.{operation._overloadname}"
+    name = getattr(operation, "_qualified_op_name", None)
+    return name if isinstance(name, str) else None
+
+
+def decompositions() -> dict[Any, Callable[..., Any]]:
+    """Return torch's definitions of operations in terms of simpler ones; empty where it has none to show.
+
+    The import takes about half a second.
+    """
+    try:
+        from torch._decomp import core_aten_decompositions, decomposition_table
+    except ImportError:
+        return {}
+    return {**decomposition_table, **core_aten_decompositions()}
+
+
+def is_zero_tensor(x: torch.Tensor) -> bool:
+    """Whether a tensor of zeros has no memory: below autograd, to read one is to crash."""
+    found: Callable[[], bool] = getattr(x, "_is_zerotensor", bool)
+    return found()
+
+
+@contextmanager
+def rules_only() -> Iterator[None]:
+    """Let `vmap` refuse an operation that has no rule for it.
+
+    torch would run such an operation in a loop, which saves nothing, and report it to the user on standard
+    error, where no filter of warnings reaches.
+    """
+    functorch = getattr(torch._C, "_functorch", None)
+    enabled = getattr(functorch, "_is_vmap_fallback_enabled", bool)
+    enable = getattr(functorch, "_set_vmap_fallback_enabled", bool)
+    before = enabled()
+    enable(False)
+    try:
+        yield
+    finally:
+        enable(before)
+
+
+@contextmanager
+def without_mkldnn() -> Iterator[None]:
+    """Keep torch from oneDNN's kernels, which are opaque.
+
+    The public `torch.backends.mkldnn.flags` also sets TF32, with a warning where there is no Intel GPU.
+    """
+    enabled = getattr(torch._C, "_get_mkldnn_enabled", bool)
+    enable: Callable[[bool], object] = getattr(torch._C, "_set_mkldnn_enabled", bool)
+    before = enabled()
+    if before:
+        enable(False)
+    try:
+        yield
+    finally:
+        if before:
+            enable(True)
