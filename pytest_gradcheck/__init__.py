@@ -1,20 +1,18 @@
 """pytest-gradcheck: a pytest plugin that finds wrong gradients.
 
-Everything public is imported when it is first used: pytest loads this package in every project in which
-it is installed, and numpy, hypothesis and torch must cost nothing there.
+Every public name is imported on its first use: pytest loads this package in every project in which it is
+installed, and NumPy, Hypothesis and torch must cost nothing there.
 """
 
 from __future__ import annotations
 
 import importlib
-import weakref
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_gradcheck.core.check import assert_gradients, check_gradients
     from pytest_gradcheck.core.results import CheckResult, GradientMismatch, MethodResult, Verdict
     from pytest_gradcheck.errors import InvalidArgument
-    from pytest_gradcheck.plugin.fixtures import Session
     from pytest_gradcheck.strategies import (
         arrays,
         broadcastable,
@@ -56,7 +54,7 @@ __all__ = [
     "tensors",
 ]
 
-#: Where a public name is, if not among the strategies.
+#: The module of each public name that is not a strategy.
 _HOMES = {
     "CheckResult": "core.results",
     "GradientMismatch": "core.results",
@@ -67,17 +65,12 @@ _HOMES = {
     "check_gradients": "core.check",
 }
 
-#: The pytest sessions that found nothing to do, and want to know when somebody uses this package after all.
-standing_by: weakref.WeakSet[Session] = weakref.WeakSet()
-
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'strategies')}"), name)
     globals()[name] = value
-    for session in tuple(standing_by):
-        session.take_part()
     return value
 
 

@@ -1,6 +1,6 @@
 """``python -m pytest_gradcheck``: reports after the run: shown, converted, merged, compared.
 
-Exit status 0 is fine, 1 a rule that is broken, 2 a wrong use, as everywhere.
+The exit status is 1 if a rule is broken, 2 for a wrong use, else 0.
 """
 
 from __future__ import annotations
@@ -8,45 +8,48 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pytest
-
 from pytest_gradcheck import reports
 from pytest_gradcheck.errors import InvalidArgument
-from pytest_gradcheck.plugin import flags, settings
-from pytest_gradcheck.records import baseline, gate, load, merge
+from pytest_gradcheck.records import baseline, gate, load, merge, thresholds
+from pytest_gradcheck.records.record import count, key
 from pytest_gradcheck.reports import terminal
 from pytest_gradcheck.reports.ranking import headline
+from pytest_gradcheck.reports.targets import check_paths, parse_report
 
 
-class Said(NamedTuple):
-    """What a command has to say: lines to print, and rules that are broken."""
+class Outcome(NamedTuple):
+    """The outcome of a command: lines to print, and the rules that are broken."""
 
     lines: Sequence[str]
     broken: Sequence[gate.Violation] = ()
 
 
+class NotWritten(Exception):  # noqa: N818  named for the state of the file
+    """Raised if a report or the output could not be written."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one of the commands and return the exit status."""
     parser = _parser()
-    wish = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        said: Said = wish.run(wish)
-        _print(said.lines)
-    except (InvalidArgument, pytest.UsageError) as error:
-        print(f"{parser.prog} {wish.command}: error: {error}", file=sys.stderr)
+        outcome: Outcome = options.run(options)
+        _print(outcome.lines)
+    except (InvalidArgument, NotWritten) as error:
+        print(f"{parser.prog} {options.command}: error: {error}", file=sys.stderr)
         return 2
-    for violation in said.broken:
+    for violation in outcome.broken:
         print(f"gradcheck: {violation}", file=sys.stderr)
-    return 1 if said.broken else 0
+    return 1 if outcome.broken else 0
 
 
 def _print(lines: Sequence[str]) -> None:
-    """Print lines in whatever encoding there is, to whoever is still reading."""
+    """Print lines in the encoding of the output, which may be closed by now."""
     encoding = sys.stdout.encoding or "utf-8"
     text = "".join(f"{line}\n" for line in lines).encode(encoding, "backslashreplace").decode(encoding)
     try:
@@ -55,7 +58,7 @@ def _print(lines: Sequence[str]) -> None:
         # The interpreter would try once more when it ends, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
-            raise pytest.UsageError(f"the output could not be written: {error.strerror}") from error
+            raise NotWritten(f"the output could not be written: {error.strerror}") from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -91,32 +94,29 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("new", type=Path, metavar="NEW", help="a report")
     compare.add_argument(
         "--factor",
-        default=f"{flags.FACTOR:g}",
+        default=f"{thresholds.FACTOR:g}",
         help="how many times the margin of a check that passes may grow (default: %(default)s)",
     )
     compare.set_defaults(run=_compare)
     return parser
 
 
-def _show(wish: argparse.Namespace) -> Said:
-    report = load.read(wish.report, "REPORT")
-    if wish.output is None:
-        return Said(terminal.whole_report(report))
-    _write(wish.output, report)
-    return Said([])
+def _show(options: argparse.Namespace) -> Outcome:
+    report = load.read(options.report, "REPORT")
+    if options.output is None:
+        return Outcome(terminal.whole_report(report))
+    _write(options.output, report)
+    return Outcome([])
 
 
-def _merge(wish: argparse.Namespace) -> Said:
-    fail_under = None if wish.fail_under is None else settings.parse_percent(wish.fail_under, "--fail-under")
-    at_most = (
-        None
-        if wish.max_inconclusive is None
-        else settings.parse_count(wish.max_inconclusive, "--max-inconclusive")
-    )
-    covered = {}
-    if wish.cov_fail_under is not None:
-        covered = settings.parse_percent_by_way(wish.cov_fail_under, "--cov-fail-under")
-    merged = merge.merge([load.read(path, "REPORT") for path in wish.reports])
+def _merge(options: argparse.Namespace) -> Outcome:
+    def parsed(text: str | None, parse: Callable[[str, str], Any], flag: str) -> Any:
+        return None if text is None else parse(text, flag)
+
+    fail_under = parsed(options.fail_under, thresholds.parse_percent, "--fail-under")
+    at_most = parsed(options.max_inconclusive, thresholds.parse_count, "--max-inconclusive")
+    covered = parsed(options.cov_fail_under, thresholds.parse_percent_by_way, "--cov-fail-under")
+    merged = merge.merge([load.read(path, "REPORT") for path in options.reports])
     if covered and not merged["coverage"]:
         raise InvalidArgument(
             "--cov-fail-under", "reports without coverage", "write them with --gradcheck-cov=PACKAGE"
@@ -125,33 +125,32 @@ def _merge(wish: argparse.Namespace) -> Said:
     broken = gate.judge(merged["checks"], fail_under=fail_under, max_inconclusive=at_most) if gated else []
     broken += gate.below_coverage(merged["coverage"], covered) if covered else []
     merged["gate"] = [asdict(violation) for violation in broken]
-    _write(wish.output, merged)
+    _write(options.output, merged)
     lines = [headline(merged["summary"]), *terminal.coverage_lines(merged["coverage"], quiet=False)]
-    for what in ("duplicates", "conflicts"):
-        for entry in merged["merged"][what]:
-            lines.append(f"{what.removesuffix('s')}: {entry['nodeid']}: {entry['name']}")
-    return Said(lines, broken)
+    for kind in ("duplicates", "conflicts"):
+        for entry in merged["merged"][kind]:
+            lines.append(f"{kind.removesuffix('s')}: {entry['nodeid']}: {entry['name']}")
+    return Outcome(lines, broken)
 
 
-def _compare(wish: argparse.Namespace) -> Said:
-    factor = settings.parse_factor(wish.factor, "--factor")
-    old = baseline.read(wish.old, "OLD")
-    new = load.read(wish.new, "NEW")
-    broken = gate.against_baseline(new["checks"], old, factor=factor)
+def _compare(options: argparse.Namespace) -> Outcome:
+    factor = thresholds.parse_factor(options.factor, "--factor")
+    old = baseline.read(options.old, "OLD")
+    new = load.read(options.new, "NEW")["checks"]
+    broken = gate.against_baseline(new, old, factor=factor)
     if broken:
-        return Said([], broken)
-    known = sum((check["nodeid"], check["name"]) in old for check in new["checks"])
-    compared = f"{known} check{'' if known == 1 else 's'} compared"
-    return Said([f"nothing is worse: {compared}, {len(new['checks']) - known} new"])
+        return Outcome([], broken)
+    known = sum(key(check) in old for check in new)
+    return Outcome([f"nothing is worse: {count(known, 'check')} compared, {len(new) - known} new"])
 
 
 def _write(text: str, report: Mapping[str, Any]) -> None:
-    target = settings.parse_report(text, "--output", Path.cwd())
-    settings.check_paths([target.path], "--output")
+    target = parse_report(text, "--output", Path.cwd())
+    check_paths([target.path], "--output")
     try:
         reports.write_report(target.format, target.path, report)
     except OSError as error:
-        raise pytest.UsageError(f"--output: {target.path} not written: {error.strerror}") from error
+        raise NotWritten(f"--output: {target.path} not written: {error.strerror}") from error
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class InvalidArgument(ValueError):  # noqa: N818  named as in Hypothesis, whose users meet both side by side
     """A wrong use of the public interface: names the argument, what was got, and what would be right."""
@@ -17,3 +19,12 @@ class Unavailable(Exception):  # noqa: N818  it is a state of a method, not a mi
 
 class NotImplementedByFramework(Unavailable):
     """Raised where a framework has no derivative to give, such as that of a fused kernel's backward."""
+
+
+def suggestion(name: str, known: Iterable[str], what: str) -> str:
+    """Return the remedy for an unknown name: the nearest known one, then all of them after ``what``."""
+    import difflib
+
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"{f'did you mean {near[0]!r}? ' if near else ''}{what}: {', '.join(known)}"

@@ -11,8 +11,10 @@ from typing import Any
 import jsonschema
 from markdown_it import MarkdownIt
 
+from pytest_gradcheck.records.load import schema
+
 TESTS = Path(__file__).parent
-SCHEMA = json.loads((TESTS.parent / "docs" / "report.schema.json").read_text(encoding="utf-8"))
+SCHEMA = schema()
 # The schema of OASIS as schemastore.org publishes it, without its blanks.
 SARIF_SCHEMA = json.loads((TESTS / "reports" / "sarif-2.1.0-rtm.5.json").read_text(encoding="utf-8"))
 _REPORT = jsonschema.Draft202012Validator(SCHEMA)

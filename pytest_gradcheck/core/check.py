@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pytest_gradcheck import usage
 from pytest_gradcheck.core.decide import Decision
 from pytest_gradcheck.core.evidence.compare import Tolerance
 from pytest_gradcheck.core.options import OPTION_NAMES, Options, validate_options
@@ -183,6 +184,8 @@ def _check(
     seed: int | None = None,
     name: str | None = None,
 ) -> tuple[CheckResult, Decision]:
+    if usage.waiting:
+        usage.announce()
     if isinstance(methods, Iterable) and not isinstance(methods, str):
         methods = tuple(methods)
     given = {

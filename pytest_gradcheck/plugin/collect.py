@@ -20,10 +20,8 @@ import pytest
 
 from pytest_gradcheck.core.results import CheckResult
 from pytest_gradcheck.errors import InvalidArgument
-from pytest_gradcheck.plugin.fixtures import Session
 from pytest_gradcheck.plugin.marks import FIXTURES, MARKER, TAG, marks_on, plain
 from pytest_gradcheck.plugin.parameters import (
-    Function,
     check_keywords,
     refuse_coroutines,
     refuse_interactive,
@@ -31,19 +29,16 @@ from pytest_gradcheck.plugin.parameters import (
     strategies_for,
 )
 from pytest_gradcheck.plugin.search import Search
+from pytest_gradcheck.plugin.session import Session
 from pytest_gradcheck.plugin.settings import SEARCH_OPTIONS, Settings
-
-_QUICK_EXAMPLES = 20
-_THOROUGH_FACTOR = 5
 
 
 @dataclass(frozen=True)
 class _Tag:
-    """What a wrapper says of itself: whose test it is, and which function it wraps."""
+    """The mark of a wrapper: which collector has the test, and which function it wraps."""
 
     owner: pytest.Collector
-    session: Session
-    original: Function
+    original: Callable[..., Any]
     marks: list[pytest.Mark]
 
 
@@ -76,11 +71,15 @@ def is_searched(item: pytest.Item) -> bool:
     return is_wrapped(item) or not FIXTURES.isdisjoint(item.fixturenames)
 
 
-def prepare_given(item: pytest.Item, settings: Settings) -> None:
+def prepare_given(item: pytest.Item, session: Session) -> None:
     """Let a test with @given take the time that the checks of the fixtures need."""
+    settings = session.settings
     if is_searched(item) and not is_wrapped(item):
+        from pytest_gradcheck.plugin import hypothesis_settings
+
         assert isinstance(item, pytest.Function)
-        _adjust_settings(item.function, dataclasses.replace(settings, profile="default"), item.config)
+        ours = dataclasses.replace(settings, profile="default")
+        hypothesis_settings.adjust(item.function, ours, item.config, session)
 
 
 def expected_failure(item: pytest.Item) -> str | None:
@@ -111,7 +110,7 @@ def make_items(collector: pytest.Module | pytest.Class, name: str, obj: object, 
         wrapper, unknown = _wrap(collector, name, function, merge_marks(marks), session, bound)
     except InvalidArgument as error:
         raise collector.CollectError(f"{collector.nodeid}::{name}: {error}") from None
-    setattr(wrapper, TAG, _Tag(collector, session, function, marks))
+    setattr(wrapper, TAG, _Tag(collector, function, marks))
     rewrapped = type(obj)(wrapper) if isinstance(obj, (staticmethod, classmethod)) else wrapper
     # pytest looks a test up by name again, on the instance or module, when it is about to run it.
     setattr(collector.obj, name, rewrapped)
@@ -121,7 +120,7 @@ def make_items(collector: pytest.Module | pytest.Class, name: str, obj: object, 
 
 
 def merge_marks(marks: list[pytest.Mark]) -> dict[str, Any]:
-    """Return what the marks say together: for each keyword the closest one, inputs under ``inputs``."""
+    """Return the keywords of all marks: for each the value of the closest one, inputs under ``inputs``."""
     merged: dict[str, Any] = {}
     inputs: dict[str, Any] = {}
     from pytest_gradcheck.core.check import OPTION_NAMES
@@ -147,14 +146,16 @@ def merge_marks(marks: list[pytest.Mark]) -> dict[str, Any]:
 def _wrap(
     collector: pytest.Module | pytest.Class,
     name: str,
-    test: Function,
-    said: dict[str, Any],
+    test: Callable[..., Any],
+    marked: dict[str, Any],
     session: Session,
     bound: bool,
-) -> tuple[Function, list[str]]:
-    """Return the wrapped test, and its parameters of which nobody knows yet who supplies them."""
+) -> tuple[Callable[..., Any], list[str]]:
+    """Return the wrapped test, and its parameters without a known source."""
+    from pytest_gradcheck.plugin import hypothesis_settings
+
     refuse_coroutines(name, _given_inner(test) if getattr(test, "is_hypothesis_test", False) else test)
-    inputs, options = said["inputs"], {k: v for k, v in said.items() if k != "inputs"}
+    inputs, options = marked["inputs"], {k: v for k, v in marked.items() if k != "inputs"}
     if getattr(test, "is_hypothesis_test", False):
         parameters = list(inspect.signature(_given_inner(test)).parameters)
         check_keywords(inputs, options, parameters)
@@ -172,13 +173,13 @@ def _wrap(
         check_keywords(inputs, options, parameters)
         strategies, unknown = strategies_for(collector, test, signature, parameters, inputs)
         test = _wrap_plain(test, signature, strategies, session)
-    _adjust_settings(test, session.settings.told(options), collector.config)
+    hypothesis_settings.adjust(test, session.settings.for_search(options), collector.config, session)
     return test, unknown
 
 
 def _wrap_plain(
-    test: Function, signature: inspect.Signature, strategies: dict[str, Any], session: Session
-) -> Function:
+    test: Callable[..., Any], signature: inspect.Signature, strategies: dict[str, Any], session: Session
+) -> Callable[..., Any]:
     import hypothesis
 
     from pytest_gradcheck.strategies import domain_of
@@ -205,7 +206,7 @@ def _wrap_plain(
     return wrapped
 
 
-def _wrap_given(test: Function, session: Session) -> None:
+def _wrap_given(test: Callable[..., Any], session: Session) -> None:
     """Put the check into a test that carries its own @given, where Hypothesis provides for it."""
     from pytest_gradcheck.strategies import domain_of
 
@@ -232,14 +233,14 @@ def _wrap_given(test: Function, session: Session) -> None:
     test.hypothesis.inner_test = runner  # type: ignore[attr-defined]  # the hook that @given leaves for plugins
 
 
-def _given_inner(test: Function) -> Function:
-    inner: Function = test.hypothesis.inner_test  # type: ignore[attr-defined]  # set by @given
+def _given_inner(test: Callable[..., Any]) -> Callable[..., Any]:
+    inner: Callable[..., Any] = test.hypothesis.inner_test  # type: ignore[attr-defined]  # set by @given
     return getattr(inner, TAG, inner)
 
 
 def _check_example(
     session: Session,
-    test: Function,
+    test: Callable[..., Any],
     arguments: inspect.BoundArguments,
     drawn: set[str],
     domains: dict[str, Any],
@@ -249,11 +250,11 @@ def _check_example(
     # In the order in which the test names them: a gradient by hand takes them by position.
     inputs = {name: value for name, value in arguments.arguments.items() if name in drawn}
     refuse_interactive(inputs)
-    told, wanted = _told(session, test, domains)
+    options, settings = _options(session, test, domains)
     constants = {name: value for name, value in arguments.arguments.items() if name not in drawn}
-    told = {
-        key: _given(value, constants) if key in ("gradient", "vjp") and value is not None else value
-        for key, value in told.items()
+    options = {
+        key: _with_constants(value, constants) if key in ("gradient", "vjp") and value is not None else value
+        for key, value in options.items()
     }
     signals: list[BaseException] = []
     named = _takes_by_name(test, arguments.arguments)
@@ -278,18 +279,18 @@ def _check_example(
         __tracebackhide__ = True
         from pytest_gradcheck.core.check import check_in_test
 
-        thorough = wanted.profile == "thorough"
-        result = check_in_test(body, inputs, brief=brief, thorough=thorough, rules=session.rules, **told)
+        thorough = settings.profile == "thorough"
+        result = check_in_test(body, inputs, brief=brief, thorough=thorough, rules=session.rules, **options)
         if signals:
             # assume() or skip() at any evaluation speaks for the example, also where a method saw an error.
             raise signals[0]
         return result
 
-    assert session.search is not None, "it was made with what it is told"
+    assert session.search is not None, "it was made with the options"
     session.search.look(ask, inputs, session.record)
 
 
-def _takes_by_name(test: Function, names: Iterable[str]) -> bool:
+def _takes_by_name(test: Callable[..., Any], names: Iterable[str]) -> bool:
     """Whether the code of the test itself has these parameters by name.
 
     A signature does not tell: that of a decorator's ``*args`` is the decorated test's.
@@ -301,27 +302,29 @@ def _takes_by_name(test: Function, names: Iterable[str]) -> bool:
     return set(names) <= set(own)
 
 
-def _told(session: Session, test: Function, domains: dict[str, Any]) -> tuple[dict[str, Any], Settings]:
+def _options(
+    session: Session, test: Callable[..., Any], domains: dict[str, Any]
+) -> tuple[dict[str, Any], Settings]:
     """Return the options of the test's checks and the settings of its search: the same for all examples."""
     item = session.item
     assert item is not None, "a marked test runs while its item does"
-    if session.search is not None and test in session.search.told:
-        known: tuple[dict[str, Any], Settings] = session.search.told[test]
+    if session.search is not None and test in session.search.options:
+        known: tuple[dict[str, Any], Settings] = session.search.options[test]
         return known
     options = merge_marks([*_late_marks(item), *marks_on(item)])
     del options["inputs"]
     if isinstance(options.get("domain", {}), Mapping):
         options["domain"] = {**domains, **options.get("domain", {})} or None
     options.setdefault("name", test.__qualname__)
-    ours = session.settings_in_force()
-    wanted = ours.told(options)
+    in_force = session.settings_in_force()
+    settings = in_force.for_search(options)
     if session.search is None:
-        session.search = Search(wanted.max_seconds, session.show)
-    session.search.told[test] = found = ours.options_for_check(options), wanted
-    return found
+        session.search = Search(settings.max_seconds, session.show)
+    session.search.options[test] = new = in_force.options_for_check(options), settings
+    return new
 
 
-def _given(gradient: Callable[..., Any], constants: dict[str, Any]) -> Callable[..., Any]:
+def _with_constants(gradient: Callable[..., Any], constants: dict[str, Any]) -> Callable[..., Any]:
     """Return a gradient by hand that has those constants of the test which it names."""
     if not (inspect.isfunction(gradient) or inspect.ismethod(gradient)):
         # The dtype that a test is parametrized by is not that of a ufunc.
@@ -335,40 +338,6 @@ def _is_signal(error: BaseException) -> bool:
     from hypothesis.errors import UnsatisfiedAssumption
 
     return isinstance(error, (UnsatisfiedAssumption, unittest.SkipTest)) or not isinstance(error, Exception)
-
-
-def _adjust_settings(test: Any, ours: Settings, config: pytest.Config) -> None:
-    """Lift the deadline, allow function-scoped fixtures, and apply our settings, where the test says nothing.
-
-    Many evaluations make one example, so a time limit meant for one call says nothing here; fixtures are
-    constants of the function under test. Hypothesis's explain phase traces every line, which makes a
-    failing test many times slower to tell which lines of the checker ran; it runs when asked for.
-    What the test's own @settings say stays as it is; a value that equals Hypothesis's default cannot be
-    told from one that was not given.
-    """
-    from hypothesis import HealthCheck, Phase, settings
-
-    name = "_hypothesis_internal_use_settings"
-    own: settings = getattr(test, name)
-    default = settings.default
-    assert default is not None, "Hypothesis always has a default profile"
-    changes: dict[str, Any] = {
-        "suppress_health_check": {*own.suppress_health_check, HealthCheck.function_scoped_fixture}
-    }
-    if own.deadline == default.deadline:
-        changes["deadline"] = None
-    if own.phases == default.phases and not config.getoption("hypothesis_explain", False):
-        changes["phases"] = [phase for phase in own.phases if phase is not Phase.explain]
-    if own.max_examples == default.max_examples:
-        if ours.profile == "quick":
-            changes["max_examples"] = min(own.max_examples, _QUICK_EXAMPLES)
-        elif ours.profile == "thorough":
-            changes["max_examples"] = own.max_examples * _THOROUGH_FACTOR
-    if ours.deterministic and config.getoption("hypothesis_seed", None) is None:
-        # Examples of earlier runs are the other thing that a run may depend on.
-        changes |= {"derandomize": True, "database": None}
-    # The decorator refuses to be applied to a test that has settings; Hypothesis's plugin sets this too.
-    setattr(test, name, settings(own, **changes))
 
 
 def _late_marks(item: pytest.Item) -> list[pytest.Mark]:

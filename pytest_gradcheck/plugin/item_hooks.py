@@ -1,8 +1,8 @@
-"""The hooks that pytest calls for every test; they are registered for as long as there is something to do.
+"""The hooks that pytest calls for every test; they are registered while the session is in use.
 
 What pytest asks of a plugin a dozen times for each test costs a project that has no gradients to check more
-than all else that is installed with it. So `plugin` takes these hooks out where collection has found no use
-for them, and `Session.take_part` brings them back on the first use of a fixture or of a name of the package.
+than all else that is installed with it. So `Session.stand_by` takes these hooks out, and `Session.use` brings
+them back.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from pytest_gradcheck.plugin.fixtures import SESSION_KEY, Session
+from pytest_gradcheck.plugin.session import SESSION_KEY, Session
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Know which test is running."""
+    """Remember which test is running."""
     session = item.config.stash[SESSION_KEY]
     session.item = item
     try:
@@ -36,18 +36,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """Let the examples depend on the test alone, and leave the terminal as it was, after Ctrl-C too."""
-    try:
-        with _examples(item):
-            yield
-    finally:
-        item.config.stash[SESSION_KEY].end()
-
-
-def _examples(item: pytest.Item) -> contextlib.AbstractContextManager[None]:
-    """Return a context in which the examples that the item draws to check depend on the item alone."""
     from pytest_gradcheck.plugin import collect, reproducible_draws
 
-    return reproducible_draws.by_seed_alone() if collect.is_searched(item) else contextlib.nullcontext()
+    searched = collect.is_searched(item)
+    try:
+        with reproducible_draws.by_seed_alone() if searched else contextlib.nullcontext():
+            yield
+    finally:
+        item.config.stash[SESSION_KEY].erase()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -55,28 +51,28 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Fail a test that has checked nothing, send the records with its report, and keep its message short."""
-    from pytest_gradcheck.plugin import collect
+    from pytest_gradcheck.plugin import collect, failure_message
     from pytest_gradcheck.records import gradient_coverage
-    from pytest_gradcheck.reports import terminal
+    from pytest_gradcheck.reports import junit
 
     session = item.config.stash[SESSION_KEY]
     marked = collect.is_wrapped(item)
     # Here and not around the call, which had begun already if the test took a fixture in its middle.
     if call.when == "call":
-        session.end()
+        session.erase()
         if call.excinfo is None:
             call.excinfo = _nothing_checked(session, marked=marked)
     report = yield
     path, line, _ = item.location
-    place = {"path": path, "line": None if line is None else line + 1}
-    records = session.recorder.drain(place, session.stopped)
+    location = {"path": path, "line": None if line is None else line + 1}
+    records = session.results.drain(location, session.stopped)
     for function in (function for record in records for function in record["functions"]):
         function["path"] = gradient_coverage.relative(function["path"], item.config.rootpath)
     if session.settings.junit_properties:
         # The XML takes those of the last report of a test, which has its item's: those of all its phases.
-        session.own.take(records)
+        session.of_item.take(records)
         others = [(name, value) for name, value in item.user_properties if not name.startswith("gradcheck.")]
-        item.user_properties[:] = others + terminal.properties(session.own.checks())
+        item.user_properties[:] = others + junit.properties(session.of_item.checks())
     if records or marked:
         # pytest sends attributes that it does not know along, from pytest-xdist's workers too.
         report.gradcheck = {  # type: ignore[attr-defined]  # read in `Records`
@@ -86,17 +82,17 @@ def pytest_runtest_makereport(
         }
     if call.excinfo is not None and report.failed:
         if item.config.getoption("verbose", 0) < 2:
-            terminal.shorten(report, call.excinfo, item.path, marked=marked)
+            failure_message.shorten(report, call.excinfo, item.path, marked=marked)
         else:
-            terminal.expand(report, call.excinfo.value)
+            failure_message.expand(report, call.excinfo.value)
     return report
 
 
 def _nothing_checked(session: Session, *, marked: bool) -> pytest.ExceptionInfo[BaseException] | None:
-    """Return the failure of a test that ended well, where no check in it came to a conclusion."""
+    """Return the failure of a test that ended well, if no check in it reached a conclusion."""
     from pytest_gradcheck.records import gate
 
-    message = gate.nothing_checked(session.recorder.tally, marked=marked, stopped=session.stopped)
+    message = gate.nothing_checked(session.results.tally, marked=marked, stopped=session.stopped)
     if message is None:
         return None
     try:
@@ -106,7 +102,7 @@ def _nothing_checked(session: Session, *, marked: bool) -> pytest.ExceptionInfo[
 
 
 class Records:
-    """Takes what the reports of tests bring, in the process that reports."""
+    """Takes the records that the reports of tests bring, in the process that reports."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -114,7 +110,7 @@ class Records:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the records that a test's report brings."""
         payload = getattr(report, "gradcheck", None)
-        # Under pytest-xdist the checks were made elsewhere.
+        # Under pytest-xdist the checks were made in another process.
         if payload is None and not self._session.in_use:
             return
         aggregate = self._session.aggregate

@@ -1,4 +1,4 @@
-"""Who supplies which argument of a marked test: fixtures, parametrize, strategies or annotations."""
+"""Where each argument of a marked test comes from: fixtures, parametrize, strategies or annotations."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from typing import Any
 
 import pytest
 
-from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.errors import InvalidArgument, suggestion
 from pytest_gradcheck.plugin.marks import listed
-from pytest_gradcheck.plugin.settings import SEARCH_OPTIONS, suggestion, validate_search
-
-Function = Callable[..., Any]
+from pytest_gradcheck.plugin.settings import SEARCH_OPTIONS, validate_search
 
 
 def check_keywords(inputs: dict[str, Any], options: dict[str, Any], parameters: list[str]) -> None:
@@ -42,7 +40,7 @@ def check_keywords(inputs: dict[str, Any], options: dict[str, Any], parameters: 
 
 def strategies_for(
     collector: pytest.Module | pytest.Class,
-    test: Function,
+    test: Callable[..., Any],
     signature: inspect.Signature,
     parameters: list[str],
     inputs: dict[str, Any],
@@ -86,7 +84,7 @@ def strategies_for(
     return strategies, unknown
 
 
-def _type_hints(test: Function) -> dict[str, Any]:
+def _type_hints(test: Callable[..., Any]) -> dict[str, Any]:
     try:
         return typing.get_type_hints(test, include_extras=True)
     except Exception as error:
@@ -97,7 +95,7 @@ def _type_hints(test: Function) -> dict[str, Any]:
         ) from None
 
 
-def _parametrized(collector: pytest.Collector, test: Function) -> set[str]:
+def _parametrized(collector: pytest.Collector, test: Callable[..., Any]) -> set[str]:
     names: set[str] = set()
     own = [mark for mark in listed(getattr(test, "pytestmark", [])) if mark.name == "parametrize"]
     for mark in [*own, *collector.iter_markers("parametrize")]:
@@ -113,7 +111,7 @@ def _is_fixture(collector: pytest.Collector, name: str) -> bool:
     return name == "request" or bool(collector.session._fixturemanager.getfixturedefs(name, collector))
 
 
-def refuse_coroutines(name: str, test: Function) -> None:
+def refuse_coroutines(name: str, test: Callable[..., Any]) -> None:
     """Raise for a function whose result is not what its body returns."""
     inner = inspect.unwrap(test)
     if inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner):

@@ -1,9 +1,23 @@
-"""What Hypothesis draws, made to depend on the seed and the test alone."""
+"""What Hypothesis draws, made to depend on the seed and the test alone.
+
+Since 6.131 one draw in forty is a constant from any module of the project that has been imported by then. So
+the same seed gives other examples if another test ran before, which under pytest-xdist is always.
+
+Hypothesis has no public way to leave those constants out. A backend of one's own would be one, but loses what
+only the built-in one has: no point is tried twice, and a failure needs no second run to be believed. So this
+module replaces two private names of `hypothesis.internal.conjecture.providers` while a test runs:
+``_get_local_constants``, which collects the constants, and ``CONSTANTS_CACHE``, which remembers by constraint
+what may be drawn. If a release has them no more, or other things under these names, nothing is replaced, and
+``tests/plugin/test_deterministic.py`` fails.
+
+The constants that Hypothesis always has stay in: 2**64, 1e-5, the smallest normal numbers.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import importlib
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,31 +26,27 @@ _PROVIDERS = "hypothesis.internal.conjecture.providers"
 
 @contextlib.contextmanager
 def by_seed_alone() -> Iterator[None]:
-    """Let Hypothesis leave out the numbers that it reads from the source of whatever module is loaded.
-
-    Since 6.131 one draw in forty is a constant from any module of the project that has been imported by
-    then. The same seed so gives other examples where another test ran before, which under pytest-xdist is
-    always. Hypothesis has no setting for it. A backend of one's own would be the public way, and loses what
-    only the built-in one has: no point is tried twice, and a failure needs no second run to be believed.
-
-    The constants that Hypothesis always has stay in: 2**64, 1e-5, the smallest normal numbers.
-    """
-    try:
-        providers: Any = importlib.import_module(_PROVIDERS)
-    except ModuleNotFoundError:
-        providers = None
-    # Older versions of Hypothesis have no such constants, so there is nothing to leave out.
-    if not hasattr(providers, "_get_local_constants"):
-        yield
-        return
-    # What may be drawn is remembered by its constraints, the local constants included.
-    own = {
-        "_get_local_constants": providers.Constants,
-        "CONSTANTS_CACHE": providers.LRUCache(providers.CONSTANTS_CACHE.max_size),
-    }
-    before = {name: getattr(providers, name) for name in own}
-    vars(providers).update(own)
+    """Let Hypothesis draw no constants of the modules that happen to be imported."""
+    providers: Any = None
+    replacements: dict[str, Any] = {}
+    # What another release has there instead shows in one of these.
+    with contextlib.suppress(ImportError, AttributeError, TypeError):
+        providers = importlib.import_module(_PROVIDERS)
+        replacements = _replacements(providers)
+    before = {name: getattr(providers, name) for name in replacements}
+    for name, value in replacements.items():
+        setattr(providers, name, value)
     try:
         yield
     finally:
-        vars(providers).update(before)
+        for name, value in before.items():
+            setattr(providers, name, value)
+
+
+def _replacements(providers: Any) -> dict[str, Any]:
+    """Return by name what to put into the module; raises an error if the module is not as expected."""
+    collect, constants, cache = providers._get_local_constants, providers.Constants, providers.CONSTANTS_CACHE
+    if not inspect.isclass(constants) or inspect.signature(collect).parameters:
+        raise TypeError("Hypothesis collects its constants in another way")
+    constants()
+    return {"_get_local_constants": constants, "CONSTANTS_CACHE": type(cache)(cache.max_size)}

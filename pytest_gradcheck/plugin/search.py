@@ -1,18 +1,18 @@
-"""The search of one run of a marked test: how each example is checked, and what Hypothesis is told of it."""
+"""The search of one run of a marked test: how each example is checked, and what Hypothesis learns of it."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pytest_gradcheck.core.results import CheckResult, GradientMismatch, Verdict
 from pytest_gradcheck.methods.names import DIFFERENCE_METHODS
 from pytest_gradcheck.plugin.progress import time_left
+from pytest_gradcheck.records.record import Stopped
 
-#: A difference below this share of the tolerance is nothing to climb on.
+#: Hypothesis does not climb on a difference below this share of the tolerance.
 NOTABLE = 0.1
 
 
@@ -22,27 +22,12 @@ class Ask(Protocol):
     def __call__(self, *, brief: bool) -> CheckResult: ...  # noqa: D102  said above
 
 
-@dataclass(frozen=True)
-class Stopped:
-    """How far a search came in the seconds that it was given, and whether it had found a failure by then."""
-
-    after: int
-    of: int
-    max_seconds: float
-    failed: bool
-
-    def __str__(self) -> str:
-        """``stopped after 41 of 100 examples: max_seconds=5``."""
-        what = "stopped shrinking a failure found" if self.failed else "stopped"
-        return f"{what} after {self.after} of {self.of} examples: max_seconds={self.max_seconds:g}"
-
-
 class Search:
-    """What one run of a test has found, and how much time it has left.
+    """The failures that one run of a test has found, and the time that it has left.
 
-    Until something fails, every example is checked. From then on Hypothesis asks about variants of what
-    failed, hundreds of them: they are checked briefly, none twice, and what stands in the end is looked at
-    to the end. Where that look sees no such failure, the test fails by the first one that was seen in full.
+    Until something fails, every example is checked. From then on Hypothesis tries variants of the failing
+    one, hundreds of them: they are checked briefly, none twice, and the last one is checked in full. If that
+    check sees no such failure, the test fails with the first one that was seen in full.
     """
 
     def __init__(
@@ -50,10 +35,10 @@ class Search:
         max_seconds: float | None,
         show: Callable[[Callable[[], str]], None] = lambda text: None,
     ) -> None:
-        """Begin to search; ``show`` is told after each example how to say how far the search is."""
+        """Begin to search; ``show`` is called after each example with a function that says how far it is."""
         self.stopped: Stopped | None = None
         #: By function the options of its checks, and the settings: they are read once.
-        self.told: dict[Any, Any] = {}
+        self.options: dict[Any, Any] = {}
         self._show = show
         self._max_seconds = max_seconds
         self._start = time.monotonic()
@@ -62,12 +47,11 @@ class Search:
         self._first: dict[type[GradientMismatch], CheckResult] = {}
         self._failed: dict[bytes, CheckResult] = {}
         self._passed: set[bytes] = set()
-        self._lowered: tuple[Any, int] | None = None
 
     def look(self, ask: Ask, inputs: dict[str, Any], record: Callable[[CheckResult], None]) -> None:
         """Check one example, unless its outcome is known or the time is over.
 
-        ``record`` takes each result that was looked at in full. Raises `GradientMismatch` for a failure.
+        ``record`` takes each result of a check in full. Raises `GradientMismatch` for a failure.
         """
         __tracebackhide__ = True
         from hypothesis.control import current_build_context
@@ -81,7 +65,7 @@ class Search:
             result = ask(brief=False)
             self._examples += 1
             record(result)
-            tell(result)
+            report_to_hypothesis(result)
             self._show(self._how_far)
         else:
             known = self._look_again(ask, inputs)
@@ -92,12 +76,6 @@ class Search:
         if result.verdict is Verdict.FAIL:
             self._remember(inputs, result)
             raise mismatch(result)
-
-    def end(self) -> None:
-        """Put back what was changed for the time of the run."""
-        if self._lowered is not None:
-            settings, before = self._lowered
-            settings._max_examples = before
 
     def _how_far(self) -> str:
         """``example 41 of 100, 12 s left``."""
@@ -111,10 +89,10 @@ class Search:
         return f"example {self._examples} of {of}, {left}"
 
     def _look_again(self, ask: Ask, inputs: dict[str, Any]) -> CheckResult | None:
-        """Return what is found at a variant of a failing point, or None where it does not matter."""
+        """Return the result at a variant of a failing point, or None if it does not matter."""
         key = _point(inputs)
         if key is None:
-            # Who does not know a point again cannot promise to say the same of it twice.
+            # A point that cannot be recognised again must not get two different answers.
             return ask(brief=False)
         if key in self._failed:
             return self._failed[key]
@@ -126,7 +104,7 @@ class Search:
         return result
 
     def _last_look(self, ask: Ask, inputs: dict[str, Any]) -> CheckResult:
-        """Look to the end at an ``@example``, or at what stands at the end of the search."""
+        """Check in full an ``@example``, or the example that the search ends with."""
         result = ask(brief=False)
         before = self._failed.get(_point(inputs) or b"") if self._failed else None
         if before is None or kind(before) is kind(result):
@@ -141,7 +119,7 @@ class Search:
 
     def _is_over(self) -> bool:
         if self._max_seconds is None or not self._examples:
-            # The first example is always checked: a search that looked at nothing is none.
+            # The first example is always checked.
             return False
         if time.monotonic() - self._start <= self._max_seconds:
             return False
@@ -152,18 +130,13 @@ class Search:
         if self.stopped is None:
             failed = bool(self._first)
             self.stopped = Stopped(self._examples, current.max_examples, self._max_seconds, failed)
-            # What is left of the examples would be drawn for nothing. Hypothesis looks at the number after
-            # each one, and has no other way to be told; where it keeps it elsewhere, they are drawn.
-            if not failed and hasattr(current, "_max_examples"):
-                self._lowered = current, current._max_examples
-                current._max_examples = max(self._examples, 1)
         return True
 
 
-def tell(result: CheckResult) -> None:
-    """Tell Hypothesis of one example what ``--hypothesis-show-statistics`` is to count, and where to climb.
+def report_to_hypothesis(result: CheckResult) -> None:
+    """Give Hypothesis the events that ``--hypothesis-show-statistics`` counts, and a target to climb on.
 
-    Climbing goes towards the largest difference in units of the tolerance.
+    The target is the largest difference in units of the tolerance.
     """
     from hypothesis import event, target
     from hypothesis.errors import InvalidArgument
@@ -183,11 +156,11 @@ def tell(result: CheckResult) -> None:
 
 
 def _height(result: CheckResult) -> float | None:
-    """Return the decimal logarithm of the margin, or None where climbing on it would lead nowhere.
+    """Return the decimal logarithm of the margin, or None if climbing on it would lead nowhere.
 
     Methods that differ by no more than their error bars differ by rounding, and what differs from two exact
     methods that agree is the error of a difference. On either Hypothesis would climb for half of its
-    examples, and meet nothing new in them. At a kink the margin says which slopes there are.
+    examples, and meet nothing new in them. At a kink the margin depends on the slopes there.
     """
     worst = result.worst
     if result.verdict is not Verdict.PASS or worst is None or "kink" in result.labels:
@@ -206,8 +179,8 @@ def _height(result: CheckResult) -> float | None:
 def mismatch(result: CheckResult) -> GradientMismatch:
     """Return the exception for a failure, of a class for its kind.
 
-    Hypothesis tells failures apart by the exception's class and the line that raised it, and takes care that
-    an example that shrinks keeps its own.
+    Hypothesis tells failures apart by the exception's class and the line that raised it, and keeps both while
+    it shrinks an example.
     """
     return kind(result)(result)
 
@@ -215,14 +188,14 @@ def mismatch(result: CheckResult) -> GradientMismatch:
 def kind(result: CheckResult) -> type[GradientMismatch]:
     """Return the class of failures like this one: the same culprit and order, and wrong in the same way.
 
-    What kind of numbers are wrong (a sign, a factor) is no part of it: it changes as a point gets simpler.
+    The kind of wrong numbers (a sign, a factor) is not part of it: it changes as a point gets simpler.
     """
-    # What two differences make of each other, beside a kink, does not count.
+    # Two differences that disagree next to a kink do not count.
     apart = any(p.agree is False and not {p.a, p.b} <= DIFFERENCE_METHODS for p in result.pairs)
     key = (result.verdict, result.culprit, result.order, "values" if apart else result.diagnosis.code)
     if key not in _KINDS:
-        said = {"__module__": GradientMismatch.__module__, "__doc__": GradientMismatch.__doc__}
-        _KINDS[key] = type(GradientMismatch.__name__, (GradientMismatch,), said)
+        shown = {"__module__": GradientMismatch.__module__, "__doc__": GradientMismatch.__doc__}
+        _KINDS[key] = type(GradientMismatch.__name__, (GradientMismatch,), shown)
     return _KINDS[key]
 
 

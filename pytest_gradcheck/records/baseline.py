@@ -1,4 +1,4 @@
-"""A baseline: what every check came to when somebody last looked, as a file that is kept with the code.
+"""A baseline: the verdict and margin of every check at an earlier time, as a file that is kept with the code.
 
 It holds one line per check, in the order of their names, so that a change of it can be read in a review.
 """
@@ -12,22 +12,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_gradcheck import reports
-from pytest_gradcheck.records import load
-from pytest_gradcheck.records.aggregate import margin, plain_data
+from pytest_gradcheck.records import files, load
 from pytest_gradcheck.records.load import BASELINE, BASELINE_VERSION
-
-#: A check: the test and the name of the function.
-Key = tuple[str, str]
+from pytest_gradcheck.records.record import Key, key, margin, plain_data
 
 
 def read(path: Path, argument: str) -> dict[Key, dict[str, Any]]:
-    """Return the entries of a baseline, or of a JSON report, which says the same and more.
+    """Return the entries of a baseline, or of a JSON report, which has the same and more.
 
     Raises `InvalidArgument`, with the name of the argument, for a file that is neither.
     """
     data = load.read(path, argument, baseline=True)
-    return {(check["nodeid"], check["name"]): _entry(check) for check in data["checks"]}
+    return {key(check): _entry(check) for check in data["checks"]}
 
 
 def updated(
@@ -35,28 +31,27 @@ def updated(
 ) -> dict[Key, dict[str, Any]]:
     """Return the entries after a run: those of its checks are new, all others stay unless dropped."""
     gone = set(drop)
-    new = {key: dict(entry) for key, entry in old.items() if key not in gone}
-    new.update({(check["nodeid"], check["name"]): _entry(check) for check in checks})
-    return new
+    kept = {known: dict(entry) for known, entry in old.items() if known not in gone}
+    return kept | {key(check): _entry(check) for check in checks}
 
 
 def update(path: Path, checks: Iterable[Mapping[str, Any]], drop: Iterable[Key] = ()) -> int:
-    """Put what the checks of a run came to into a baseline, and return how many entries it has then.
+    """Update a baseline from the checks of a run, and return how many entries it has then.
 
     What other runs have written since this one began stays, and of several that end at the same time each
-    waits for the one before. Raises `OSError` where the file cannot be written, and `InvalidArgument` where
-    it has become something else.
+    waits for the one before. Raises `OSError` if the file cannot be written, and `InvalidArgument` if it
+    has become something else.
     """
     with _alone_in(Path(os.path.realpath(path)).parent):
         old = read(path, "--gradcheck-baseline") if path.exists() else {}
         entries = updated(old, checks, drop)
-        reports.write_atomically(path, render(entries))
+        files.write_atomically(path, render(entries))
     return len(entries)
 
 
 @contextlib.contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """Keep others that ask for the same out of a folder, as far as the system knows of that.
+    """Hold the lock of a folder, where the system has one.
 
     The lock is on the folder, because the file is replaced, and ends with the process, however that ends.
     """
@@ -88,7 +83,7 @@ def render(entries: Mapping[Key, Mapping[str, Any]]) -> str:
 
 
 def within(nodeid: str, arguments: Sequence[str], root: Path, start: Path) -> bool:
-    """Whether the paths that pytest was given take in a test.
+    """Whether the paths on pytest's command line include a test.
 
     ``arguments`` are relative to ``start``, where pytest was called, nodeids to ``root``, its rootdir.
     """
@@ -103,6 +98,6 @@ def within(nodeid: str, arguments: Sequence[str], root: Path, start: Path) -> bo
 
 
 def _entry(check: Mapping[str, Any]) -> dict[str, Any]:
-    found = float(check["margin"]) if "margin" in check else margin(check)
+    value = float(check["margin"]) if "margin" in check else margin(check)
     # Three digits: what is beyond them changes with every input that is drawn.
-    return {"verdict": str(check["verdict"]), "margin": float(f"{found:.3g}")}
+    return {"verdict": str(check["verdict"]), "margin": float(f"{value:.3g}")}

@@ -1,4 +1,4 @@
-"""What a session's checks mean for its exit status: pure functions of plain records."""
+"""The rules that the checks of a session may break: pure functions of plain records."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-import pytest
+from pytest_gradcheck.records.buffer import Tally
+from pytest_gradcheck.records.gradient_coverage import not_run
+from pytest_gradcheck.records.record import Key, Stopped, backward_place, count, key, margin, title
+from pytest_gradcheck.records.thresholds import FACTOR, Thresholds
 
-from pytest_gradcheck.plugin.flags import FACTOR
-from pytest_gradcheck.plugin.search import Stopped
-from pytest_gradcheck.records.aggregate import Tally, backward_place, called, margin
-from pytest_gradcheck.records.baseline import Key
-from pytest_gradcheck.records.gradient_coverage import bare
-
-#: Margins up to this are taken for it: a result of which a hundredth of the tolerance is used is as good as
-#: one that uses a millionth.
+#: Smaller margins count as this one: a result that uses a hundredth of the tolerance is as good as one that
+#: uses a millionth.
 NEAR = 0.01
 
 
@@ -31,18 +28,6 @@ class Violation:
 
     def __str__(self) -> str:
         return f"{self.rule}: {self.found}; {self.remedy}"
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """What the checks whose test matches a pattern must come to; None asks for nothing.
-
-    The pattern is that of `fnmatch`, for the whole nodeid; ``*`` takes any characters.
-    """
-
-    fail_under: Fraction | None = None
-    max_inconclusive: int | None = None
-    pattern: str | None = None
 
 
 def judge(
@@ -67,7 +52,7 @@ def judge(
         violations.append(
             Violation(
                 "fail",
-                f"{_count(len(failed), 'check')} failed, in {_first_of(names, 'test')}",
+                f"{count(len(failed), 'check')} failed, in {_first_of(names, 'test')}",
                 "correct the gradient, or mark the test xfail if the failure is expected",
             )
         )
@@ -79,7 +64,7 @@ def judge(
 def below_coverage(coverage: Mapping[str, Any], thresholds: Mapping[str, Fraction]) -> list[Violation]:
     """Return whether too few of the hand-written gradients were run by checks that passed.
 
-    ``thresholds`` are percentages by one of the `coverage.WAYS` in which a gradient is run.
+    ``thresholds`` are percentages by one of the `gradient_coverage.WAYS` in which a gradient is run.
     """
     total, packages = coverage["total"], ", ".join(coverage["packages"])
     if not total:
@@ -89,7 +74,7 @@ def below_coverage(coverage: Mapping[str, Any], thresholds: Mapping[str, Fractio
         return [Violation("cov-fail-under", found, remedy)]
     violations = []
     for way, threshold in thresholds.items():
-        missing = [f"{g['name']} ({backward_place(g)})" for g in bare(coverage, way)]
+        missing = [f"{g['name']} ({backward_place(g)})" for g in not_run(coverage, way)]
         ran = total - len(missing)
         if ran * 100 >= threshold * total:
             continue
@@ -98,7 +83,7 @@ def below_coverage(coverage: Mapping[str, Any], thresholds: Mapping[str, Fractio
         violations.append(
             Violation(
                 "cov-fail-under",
-                f"{ran} of {_count(total, 'hand-written gradient')} of {packages} {run} by a check that "
+                f"{ran} of {count(total, 'hand-written gradient')} of {packages} {run} by a check that "
                 f"passed, {_percent(Fraction(100 * ran, total))}; not {_first_of(missing, 'one')}",
                 f"{_percent(threshold)} takes {needed} of {total}",
             )
@@ -129,7 +114,7 @@ def _below(counted: Sequence[Mapping[str, Any]], rule: Thresholds) -> list[Viola
             violations.append(
                 Violation(
                     "fail-under",
-                    f"{passed} of {_count(len(counted), 'check')}{of} passed, "
+                    f"{passed} of {count(len(counted), 'check')}{of} passed, "
                     f"{_percent(Fraction(passed * 100, len(counted)))}",
                     f"{_percent(rule.fail_under)} takes {needed} of {len(counted)}",
                 )
@@ -138,7 +123,7 @@ def _below(counted: Sequence[Mapping[str, Any]], rule: Thresholds) -> list[Viola
         violations.append(
             Violation(
                 "max-inconclusive",
-                f"{_count(inconclusive, 'check')}{of} inconclusive",
+                f"{count(inconclusive, 'check')}{of} inconclusive",
                 f"at most {rule.max_inconclusive} may be",
             )
         )
@@ -156,19 +141,19 @@ def against_baseline(
 
     Worse is a check that passed and does not now, one that still passes with a margin more than ``factor``
     times as large, and one that was not made, if its test was looked for at all. A failure that is
-    expected now is on record already. Margins below `NEAR` are nobody's concern.
+    expected now is on record already. Margins below `NEAR` are ignored.
     """
-    now = {(check["nodeid"], check["name"]): check for check in checks}
-    before = {key: entry for key, entry in baseline.items() if entry["verdict"] == "pass"}
+    now = {key(check): check for check in checks}
+    before = {name: entry for name, entry in baseline.items() if entry["verdict"] == "pass"}
     verdicts, margins = [], []
-    for key in sorted(before.keys() & now.keys()):
-        check = now[key]
+    for name in sorted(before.keys() & now.keys()):
+        check, old = now[name], float(before[name]["margin"])
         if check["verdict"] != "pass":
             if not check["xfail"]:
-                verdicts.append(f"{called(*key)} ({check['verdict']})")
-        elif margin(check) > factor * max(float(before[key]["margin"]), NEAR):
-            margins.append(f"{called(*key)} ({float(before[key]['margin']):.3g} to {margin(check):.3g})")
-    gone = [called(*key) for key in sorted(baseline.keys() - now.keys()) if looked_for(key[0])]
+                verdicts.append(f"{title(*name)} ({check['verdict']})")
+        elif margin(check) > factor * max(old, NEAR):
+            margins.append(f"{title(*name)} ({old:.3g} to {margin(check):.3g})")
+    gone = [title(*name) for name in sorted(baseline.keys() - now.keys()) if looked_for(name[0])]
     rules = (
         ("baseline-verdict", verdicts, "passed before and not now", "correct it"),
         ("baseline-margin", margins, f"nearer to failing by a factor of {factor:g}", "find out why"),
@@ -182,7 +167,7 @@ def against_baseline(
     return [
         Violation(
             rule,
-            f"{_count(len(names), 'check')} {what}: {_first_of(names, 'check')}",
+            f"{count(len(names), 'check')} {what}: {_first_of(names, 'check')}",
             remedy
             if rule == "baseline-vanished"
             else f"{remedy}, or accept it with --gradcheck-update-baseline",
@@ -195,26 +180,18 @@ def against_baseline(
 def nothing_checked(tally: Tally, *, marked: bool, stopped: Stopped | None = None) -> str | None:
     """Return why a test that raised nothing must fail all the same, or None.
 
-    A test in which no check reached a conclusion would otherwise be green for the reason that
-    nothing could be seen.
+    A test in which no check reached a conclusion would otherwise pass because nothing could be checked.
     """
     if tally.conclusive:
         return None
     if tally.inconclusive:
-        found = f"none of {_count(tally.inconclusive, 'check')} reached a conclusion"
+        found = f"none of {count(tally.inconclusive, 'check')} reached a conclusion"
     elif marked:
         found = "the test is marked gradcheck, but not one example of it was checked"
     else:
         return None
     reasons = [*list(tally.reasons.values())[:10], *([] if stopped is None else [str(stopped)])]
     return "\n".join([f"nothing-checked: {found}", *(f"  {reason}" for reason in reasons)])
-
-
-def exit_status(current: int, *, broken: bool) -> int:
-    """Return the session's exit status; one that tells of trouble already stays as it is."""
-    if broken and current in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-        return pytest.ExitCode.TESTS_FAILED
-    return current
 
 
 def _first_of(names: Sequence[str], thing: str) -> str:
@@ -227,7 +204,3 @@ def _percent(value: Fraction) -> str:
     hundredths = int(value * 100)
     text = f"{hundredths // 100}.{hundredths % 100:02d}".rstrip("0").rstrip(".")
     return f"{text} %"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -18,22 +18,22 @@ Gradient = dict[str, Any]
 def inventory(packages: Sequence[str], root: Path, rules: Iterable[Any] = ()) -> list[Gradient]:
     """Return every hand-written gradient of the packages, as plain data, in the order of their names.
 
-    ``rules`` are those that the project registers in a way of its own (`methods.registered.Rule`).
+    ``rules`` are those that the project registers in a way of its own (`methods.registered_gradients.Rule`).
 
-    Modules that are imported say themselves what they have. Of the others, and where torch was not imported,
-    the source is read: a class with a ``forward`` and a ``backward`` whose base is called Function.
+    Imported modules are asked for their classes. Of the others, and where torch was not imported, the source
+    is read: a class with a ``forward`` and a ``backward`` whose base is called Function.
     Paths are relative to ``root`` where they lie in it.
     """
-    found: dict[str, Gradient] = {}
+    gradients: dict[str, Gradient] = {}
     if "torch" in sys.modules:
         from pytest_gradcheck.frameworks.torch import functions
 
         for one in functions.defined_in(packages):
             gradient = one.to_dict()
             del gradient["ran"]
-            found[one.name] = {**gradient, "path": relative(gradient["path"], root), "imported": True}
+            gradients[one.name] = {**gradient, "path": relative(gradient["path"], root), "imported": True}
     for rule in rules:
-        found[rule.name] = {
+        gradients[rule.name] = {
             "name": rule.name,
             "path": relative(rule.path, root),
             "line": rule.line,
@@ -43,8 +43,8 @@ def inventory(packages: Sequence[str], root: Path, rules: Iterable[Any] = ()) ->
     for module, path in _sources(packages):
         if module not in sys.modules:
             for gradient in _in_source(module, path):
-                found.setdefault(gradient["name"], {**gradient, "path": relative(str(path), root)})
-    return [found[name] for name in sorted(found)]
+                gradients.setdefault(gradient["name"], {**gradient, "path": relative(str(path), root)})
+    return [gradients[name] for name in sorted(gradients)]
 
 
 def missing(package: str) -> bool:
@@ -91,15 +91,15 @@ def build(packages: Sequence[str], gradients: Iterable[Gradient], checks: Iterab
 
 def merge(reports: Sequence[Mapping[str, Any]], checks: Iterable[Mapping[str, Any]]) -> Any:
     """Return the coverage of several reports, whose checks are merged already; empty where none has any."""
-    said = [report["coverage"] for report in reports if report.get("coverage")]
-    if not said:
+    parts = [report["coverage"] for report in reports if report.get("coverage")]
+    if not parts:
         return {}
-    packages = sorted({package for one in said for package in one["packages"]})
-    return build(packages, [gradient for one in said for gradient in one["gradients"]], checks)
+    packages = sorted({package for part in parts for package in part["packages"]})
+    return build(packages, [gradient for part in parts for gradient in part["gradients"]], checks)
 
 
-def bare(coverage: Mapping[str, Any], way: str) -> list[Gradient]:
-    """Return the gradients that no check that passed has run in one of the `WAYS`."""
+def not_run(coverage: Mapping[str, Any], way: str) -> list[Gradient]:
+    """Return the gradients that no passing check has run in one of the `WAYS`."""
     return [gradient for gradient in coverage["gradients"] if way not in gradient["ran"]]
 
 

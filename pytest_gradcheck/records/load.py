@@ -1,92 +1,44 @@
-"""Files that were written before, read again: reports and baselines, which may be cut, edited or newer."""
+"""Read reports and baselines from files, which may be cut, edited or newer."""
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pytest_gradcheck.core.results import Verdict
 from pytest_gradcheck.errors import InvalidArgument
-from pytest_gradcheck.methods.names import METHOD_NAMES
-from pytest_gradcheck.records.aggregate import plain_data
-from pytest_gradcheck.reports import json_report
+from pytest_gradcheck.records import report
+from pytest_gradcheck.records.record import plain_data
 
 BASELINE = "pytest-gradcheck-baseline"
 BASELINE_VERSION = 1
 
-# What a value must be: of a type; one of a set; a list whose entries are of a shape; an object with the keys,
-# of which those with a question mark may lack, and the star is all others; in a tuple, one of several.
-_COUNT = int
-_NUMBER = (float, frozenset({"nan", "inf", "-inf"}))
-_TEXT_OR_NONE = (str, None)
-_METHOD = frozenset(METHOD_NAMES)
-_VERDICT = frozenset(map(str, Verdict))
-_RAN = [frozenset({"forward", "backward", "double-backward"})]
-_KEYS = [{"nodeid": str, "name": str}]
-_HAND_WRITTEN = {
-    "name": str,
-    "path": _TEXT_OR_NONE,
-    "line": (_COUNT, None),
-    "backward_line": (_COUNT, None),
-    "ran": _RAN,
+#: Properties that every report has and that no format needs: a report without them is read.
+_NOT_NEEDED = {
+    "coverage", "implementation", "inputs", "labels", "mode", "not_checked", "order", "pairs", "platform",
+    "properties", "reproduce", "seed", "sensitivity", "xfail",
+}  # fmt: skip
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "array": (list,),
+    "boolean": (bool,),
+    "integer": (int,),
+    "null": (type(None),),
+    "number": (int, float),
+    "object": (dict,),
+    "string": (str,),
 }
-_CHECK = {
-    "nodeid": str,
-    "name": str,
-    "verdict": _VERDICT,
-    "culprit": (_METHOD, None),
-    "examples": _COUNT,
-    "inconclusive_examples": _COUNT,
-    "diagnosis": {"code": str, "text": str},
-    "worst": (
-        {
-            "input": str,
-            "index": [int],
-            "output": str,
-            "output_index": [int],
-            "values": {"*": _NUMBER},
-            "uncertainties": {"*": _NUMBER},
-            "difference": _NUMBER,
-            "tolerance": _NUMBER,
-            "margin": _NUMBER,
-        },
-        None,
-    ),
-    "methods": {
-        "*": {
-            "status": str,
-            "reason": _TEXT_OR_NONE,
-            "evaluations": _COUNT,
-            "calls?": _COUNT,
-            "seconds": float,
-        }
-    },
-    "location?": ({"path": str, "line": (_COUNT, None)}, None),
-    "message?": str,
-    "reproduce?": str,
-    "inputs?": {"*": str},
-    "xfail?": _TEXT_OR_NONE,
-    "stopped?": ({"after": _COUNT, "of": _COUNT, "max_seconds": float, "failed": bool}, None),
-    "functions?": [_HAND_WRITTEN],
-    "figures?": {},
-}
-_REPORT = {
-    "checks": [_CHECK],
-    "environment": {"python": str, "packages": {"*": str}, "*": str},
-    "summary": dict.fromkeys(("checks", "pass", "fail", "inconclusive", "not_checked"), _COUNT),
-    "gate?": [{"rule": str, "found": str, "remedy": str}],
-    "unchecked?": [str],
-    "merged?": {"duplicates": _KEYS, "conflicts": _KEYS},
-    "coverage?": {
-        "packages": [str],
-        "covered": _COUNT,
-        "total": _COUNT,
-        "gradients": [{**_HAND_WRITTEN, "imported": bool, "tests": [str]}],
-    },
-}
-_BASELINE = {"checks": [{"nodeid": str, "name": str, "verdict": _VERDICT, "margin": _NUMBER}]}
+
+
+@functools.cache
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of a report."""
+    text = (resources.files("pytest_gradcheck.records") / "report.schema.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
 
 
 def read(path: Path, argument: str, *, baseline: bool = False) -> dict[str, Any]:
@@ -97,19 +49,18 @@ def read(path: Path, argument: str, *, baseline: bool = False) -> dict[str, Any]
     """
     data = _object(path, argument)
     kind, version = data.get("format"), data.get("version")
-    said = f"{path}, of format {kind!r:.40} and version {version!r:.40}"
-    known = [json_report.FORMAT, *([BASELINE] if baseline else [])]
+    got = f"{path}, of format {kind!r:.40} and version {version!r:.40}"
+    known = [report.FORMAT, *([BASELINE] if baseline else [])]
     if kind not in known:
         kinds = " or ".join(map(repr, known))
-        raise InvalidArgument(argument, said, f"give a file of format {kinds}")
-    newest = BASELINE_VERSION if kind == BASELINE else json_report.VERSION
+        raise InvalidArgument(argument, got, f"give a file of format {kinds}")
+    newest = BASELINE_VERSION if kind == BASELINE else report.VERSION
     if version != newest:
         newer = isinstance(version, int) and version > newest
         remedy = "read it with the pytest-gradcheck that wrote it"
-        raise InvalidArgument(argument, said, remedy if newer else f"give one of version {newest}")
-    # Nothing and an empty object say the same of what a report has on request.
-    there = {key: value for key, value in data.items() if value != {}}
-    problem = next(_problems(there, _BASELINE if kind == BASELINE else _REPORT, ""), None)
+        raise InvalidArgument(argument, got, remedy if newer else f"give one of version {newest}")
+    shape = schema()["$defs"]["baseline"] if kind == BASELINE else schema()
+    problem = next(_problems(data, shape, ""), None)
     if problem is not None:
         raise InvalidArgument(argument, f"{path}, {problem}", "write it anew; it is cut or edited")
     if kind != BASELINE:
@@ -134,40 +85,48 @@ def _object(path: Path, argument: str) -> dict[str, Any]:
     return data
 
 
-def _problems(value: Any, shape: Any, at: str) -> Iterator[str]:
-    """Return in words where a value is not of a shape."""
-    if isinstance(shape, tuple):
-        found = [list(_problems(value, one, at)) for one in shape]
+def _problems(value: Any, shape: dict[str, Any], at: str) -> Iterator[str]:
+    """Yield in words where a value does not hold to a schema, of which this knows what ours uses."""
+    if not shape:
+        return
+    if "$ref" in shape:
+        yield from _problems(value, schema()["$defs"][shape["$ref"].rpartition("/")[2]], at)
+    for part in shape.get("allOf", ()):
+        yield from _problems(value, part, at)
+    if "anyOf" in shape:
+        found = [list(_problems(value, part, at)) for part in shape["anyOf"]]
         if all(found):
-            # Of an object that lacks something, not that it is no null either.
+            # For an object that lacks something, not that it is not null either.
             yield next((f[0] for f in found if not f[0].startswith(f"in which {at} is ")), found[0][0])
-    elif isinstance(shape, list) and isinstance(value, list):
-        for k, one in enumerate(value):
-            yield from _problems(one, shape[0], f"{at}[{k}]")
-    elif isinstance(shape, dict) and isinstance(value, dict):
-        yield from _problems_of_object(value, shape, at)
-    elif not _is_one(value, shape):
+    if not _fits(value, shape):
         yield f"in which {at} is {value!s:.40}"
+    elif isinstance(value, list):
+        for k, item in enumerate(value):
+            yield from _problems(item, shape.get("items", {}), f"{at}[{k}]")
+    elif isinstance(value, dict):
+        yield from _problems_of_object(value, shape, at)
 
 
 def _problems_of_object(value: dict[str, Any], shape: dict[str, Any], at: str) -> Iterator[str]:
-    names = {key.removesuffix("?"): key for key in shape if key != "*"}
-    for name, key in names.items():
+    required, properties = shape.get("required", ()), shape.get("properties", {})
+    for name in dict.fromkeys([*required, *properties, *value]):
         if name in value:
-            yield from _problems(value[name], shape[key], f"{at}.{name}" if at else name)
-        elif name == key:
+            part = properties.get(name, shape.get("additionalProperties", {}))
+            yield from _problems(value[name], part, f"{at}.{name}" if at else name)
+        elif name in required and name not in _NOT_NEEDED:
             yield f"which lacks {name!r}{f' in {at}' if at else ''}"
-    for name in value.keys() - names.keys() if "*" in shape else ():
-        yield from _problems(value[name], shape["*"], f"{at}.{name}")
 
 
-def _is_one(value: Any, shape: Any) -> bool:
-    if isinstance(shape, frozenset):
-        return isinstance(value, str) and value in shape
-    if shape is None or shape is bool:
-        return value is None if shape is None else isinstance(value, bool)
-    if shape is int:
-        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    if shape is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    return shape is str and isinstance(value, str)
+def _fits(value: Any, shape: dict[str, Any]) -> bool:
+    """Whether a value itself, without its parts, holds to a schema."""
+    if "type" in shape:
+        types = [shape["type"]] if isinstance(shape["type"], str) else shape["type"]
+        if not any(isinstance(value, _TYPES[name]) for name in types):
+            return False
+        if isinstance(value, bool) and "boolean" not in types:
+            return False
+    if isinstance(value, dict) and len(value) > shape.get("maxProperties", len(value)):
+        return False
+    if isinstance(value, (int, float)) and value < shape.get("minimum", value):
+        return False
+    return "enum" not in shape or value in shape["enum"]

@@ -1,4 +1,4 @@
-"""Reports of several runs made into one: shards of a test suite, machines, repeated runs."""
+"""Merge the reports of several runs: shards of a test suite, machines, repeated runs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pytest_gradcheck.records import gradient_coverage
-from pytest_gradcheck.records.aggregate import Record, merge_records
-from pytest_gradcheck.records.baseline import Key
-from pytest_gradcheck.reports import json_report
+from pytest_gradcheck.records.record import Key, Record, key, merge_records
+from pytest_gradcheck.records.report import build
 
 #: Between the values of an environment in which the runs differ.
 _EITHER = " / "
@@ -24,30 +23,30 @@ def merge(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     duplicates: set[Key] = set()
     conflicts: set[Key] = set()
     for report in reports:
-        said = report.get("merged", {})
-        duplicates |= _keys(said.get("duplicates", ()))
-        conflicts |= _keys(said.get("conflicts", ()))
+        merged = report.get("merged", {})
+        duplicates |= set(map(key, merged.get("duplicates", ())))
+        conflicts |= set(map(key, merged.get("conflicts", ())))
         for check in report["checks"]:
-            key = (check["nodeid"], check["name"])
-            known = records.get(key)
+            name = key(check)
+            known = records.get(name)
             if known is None:
-                records[key] = dict(check)
+                records[name] = dict(check)
                 continue
-            duplicates.add(key)
+            duplicates.add(name)
             if (known["verdict"] == "fail") is not (check["verdict"] == "fail"):
-                conflicts.add(key)
-            records[key] = merge_records(known, dict(check))
+                conflicts.add(name)
+            records[name] = merge_records(known, dict(check))
     tests = {nodeid for nodeid, _ in records}
     unchecked = {nodeid for report in reports for nodeid in report.get("unchecked", ())} - tests
-    checks = [records[key] for key in sorted(records)]
+    checks = [records[name] for name in sorted(records)]
     environment = _environment([report["environment"] for report in reports])
-    covered = gradient_coverage.merge(reports, checks)
-    data = json_report.assemble(environment, checks, sorted(unchecked), (), covered)
+    coverage = gradient_coverage.merge(reports, checks)
+    data = build(checks, sorted(unchecked), (), coverage, environment)
     return {**data, "merged": {"duplicates": _listed(duplicates), "conflicts": _listed(conflicts)}}
 
 
 def _environment(environments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return what the runs have in common, and where they differ all that was met."""
+    """Return the values of the environments, and all of them where they differ."""
     names = dict.fromkeys(name for e in environments for name in e if name != "packages")
     packages = sorted({name for e in environments for name in e["packages"]})
     return {
@@ -57,12 +56,8 @@ def _environment(environments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _either(values: Iterable[Any]) -> str:
-    met = {part for value in values if value is not None for part in str(value).split(_EITHER)}
-    return _EITHER.join(sorted(met))
-
-
-def _keys(entries: Iterable[Mapping[str, str]]) -> set[Key]:
-    return {(entry["nodeid"], entry["name"]) for entry in entries}
+    parts = {part for value in values if value is not None for part in str(value).split(_EITHER)}
+    return _EITHER.join(sorted(parts))
 
 
 def _listed(keys: Iterable[Key]) -> list[dict[str, str]]:

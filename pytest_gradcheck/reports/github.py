@@ -1,4 +1,4 @@
-"""Workflow commands by which GitHub shows what failed beside the code of a pull request.
+"""Workflow commands by which GitHub shows what failed next to the code of a pull request.
 
 The syntax is that of GitHub's documentation of ``::error``: properties, two colons, a message, with the
 characters that mean something in them percent-encoded.
@@ -21,7 +21,7 @@ MOST = 10
 
 
 def wanted(plugins: Any, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether this is a run of GitHub's in which nobody else annotates."""
+    """Whether this is a run of GitHub's that no other plugin annotates."""
     return environ.get("GITHUB_ACTIONS") == "true" and not plugins.hasplugin(ANNOTATOR)
 
 
@@ -51,8 +51,8 @@ def commands(
 
 
 def _command(properties: Mapping[str, Any], message: str) -> str:
-    said = ",".join(f"{name}={_escaped(str(v), ':,')}" for name, v in properties.items() if v is not None)
-    return f"::error {said}::{_escaped(message, '')}"
+    text = ",".join(f"{name}={_escaped(str(v), ':,')}" for name, v in properties.items() if v is not None)
+    return f"::error {text}::{_escaped(message, '')}"
 
 
 def _escaped(text: str, more: str) -> str:

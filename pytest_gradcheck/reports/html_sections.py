@@ -1,4 +1,4 @@
-"""Sections for the report of pytest-html, beside what it shows of each test: HTML, escaped.
+"""Sections for the report of pytest-html, next to what it shows of each test: HTML, escaped.
 
 pytest-html puts them into the page as they are.
 """
@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from pytest_gradcheck.plugin.search import Stopped
-from pytest_gradcheck.records.aggregate import Record, margin, seconds
+from pytest_gradcheck.records.record import Record, Stopped, margin, seconds
 from pytest_gradcheck.reports.ranking import headline, standing, worst_first
 from pytest_gradcheck.reports.terminal import coverage_lines
 
@@ -27,7 +26,7 @@ def of_test(records: Sequence[Record], shown: str) -> list[str]:
 
 
 def of_session(summary: Mapping[str, int], coverage: Mapping[str, Any], broken: Iterable[str]) -> list[str]:
-    """Return paragraphs for the head of the page: what all checks came to, and which rules were broken."""
+    """Return paragraphs for the head of the page: the summary of all checks, and the broken rules."""
     lines = [headline(summary), *coverage_lines(coverage, quiet=False), *broken]
     return [f"<p>gradcheck: {escape(line.strip())}</p>" for line in lines]
 

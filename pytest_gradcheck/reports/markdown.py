@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pytest_gradcheck.records.aggregate import Record, backward_place, margin, seconds
+from pytest_gradcheck.records.record import Record, backward_place, margin, seconds
 from pytest_gradcheck.reports.ranking import headline, standing, worst_first
 
 #: GitHub refuses a step summary of more than 1 MiB, and shows none of it then.

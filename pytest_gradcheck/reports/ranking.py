@@ -1,11 +1,11 @@
-"""In what order a person wants to see the checks of a report, and what they come to in one line."""
+"""The order in which people want to see the checks of a report, and its summary in one line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pytest_gradcheck.records.aggregate import Record, margin
+from pytest_gradcheck.records.record import Record, count, margin
 
 _ORDER = {"fail": 0, "inconclusive": 2, "pass": 3}
 
@@ -29,8 +29,7 @@ def worst_first(checks: Iterable[Record]) -> list[Record]:
 def headline(summary: Mapping[str, int]) -> str:
     """Return the summary as a sentence: ``40 checks: 37 pass, 2 fail, 1 inconclusive``."""
     counts = ", ".join(f"{summary[v]} {v}" for v in ("pass", "fail", "inconclusive") if summary[v])
-    number = summary["checks"]
-    text = f"{number} check{'' if number == 1 else 's'}{': ' + counts if counts else ''}"
+    text = f"{count(summary['checks'], 'check')}{': ' + counts if counts else ''}"
     if summary["not_checked"]:
         text += f"; marked tests in which nothing was checked: {summary['not_checked']}"
     return text

@@ -1,7 +1,7 @@
 """The report as SARIF 2.1.0 (OASIS), the format of code scanning services.
 
-What failed and what is undecided is a result, with the place of its test. A check that passed is none:
-services show every result as something to mend; ``run.properties.verdicts`` has the verdict of every check.
+A check that failed or is inconclusive is a result, with the place of its test. One that passed is not:
+services show every result as something to fix; ``run.properties.verdicts`` has the verdict of every check.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_gradcheck.records.aggregate import Record, margin, plain_data
+from pytest_gradcheck.records.record import Record, margin, plain_data
 from pytest_gradcheck.reports.ranking import standing, worst_first
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pytest_gradcheck import check_gradients
 from pytest_gradcheck.core.check import check_in_test
 from pytest_gradcheck.core.report.figures import WINDOW
-from pytest_gradcheck.records.aggregate import plain_data
+from pytest_gradcheck.records.record import plain_data
 from pytest_gradcheck.testing import corrupt
 
 

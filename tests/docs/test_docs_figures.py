@@ -139,20 +139,20 @@ KNOWN = [
         "docs/reference/pytest.md",
         "10 if not said",
         SETTING,
-        ("pytest_gradcheck/plugin/flags.py", "FACTOR = 10.0"),
+        ("pytest_gradcheck/records/thresholds.py", "FACTOR = 10.0"),
     ),
     Known(
         "docs/reference/pytest.md",
         "at most 20 |",
         SETTING,
-        ("pytest_gradcheck/plugin/collect.py", "_QUICK_EXAMPLES = 20"),
+        ("pytest_gradcheck/plugin/hypothesis_settings.py", "QUICK_EXAMPLES = 20"),
     ),
     Known("docs/reference/pytest.md", "100 unless told otherwise", "Hypothesis's own"),
     Known(
         "docs/reference/pytest.md",
         "5 times as many",
         SETTING,
-        ("pytest_gradcheck/plugin/collect.py", "_THOROUGH_FACTOR = 5"),
+        ("pytest_gradcheck/plugin/hypothesis_settings.py", "THOROUGH_FACTOR = 5"),
     ),
     Known(
         "docs/reference/pytest.md",

@@ -10,13 +10,14 @@ import pytest
 from pages import noted
 from processes import ROOT, run_pytest
 
+from pytest_gradcheck.records.load import schema
+
 WRONG = "docs/examples/test_wrong_backward.py::test_gelu"
 
 
 def read(path):
     report = json.loads(path.read_text(encoding="utf-8"))
-    schema = json.loads((ROOT / "docs/report.schema.json").read_text(encoding="utf-8"))
-    jsonschema.Draft202012Validator(schema).validate(report)
+    jsonschema.Draft202012Validator(schema()).validate(report)
     return report
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text(encoding="utf-8"))
+from pytest_gradcheck.records.load import schema
+
+SCHEMA = schema()
 
 # Three more processes each: with workers in the sweep.
 WORKERS = [0, pytest.param(2, marks=pytest.mark.sweep)]

@@ -23,7 +23,7 @@ from test_engine_rules import ROWS as TABLE_ROWS
 
 import reference_engine as engine
 from pytest_gradcheck.core.results import CheckResult, Status, Verdict
-from pytest_gradcheck.plugin.fixtures import SESSION_KEY
+from pytest_gradcheck.plugin.session import SESSION_KEY
 from reference_engine.containers import flatten
 from reference_engine.rules.special import SPECIAL
 
@@ -89,7 +89,7 @@ class Findings:
 @pytest.fixture
 def findings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     found = Findings()
-    recorder = request.config.stash[SESSION_KEY].recorder
+    recorder = request.config.stash[SESSION_KEY].results
     add = recorder.add
 
     def look(nodeid: str, result: CheckResult) -> None:

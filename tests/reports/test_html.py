@@ -21,14 +21,17 @@ from sample_results import PIECES, result
 
 from pytest_gradcheck.core.check import check_in_test
 from pytest_gradcheck.core.results import CheckResult, Diagnosis
-from pytest_gradcheck.records.aggregate import Aggregate, Recorder, plain_data
-from pytest_gradcheck.reports import html_report, json_report
+from pytest_gradcheck.records.aggregate import Aggregate
+from pytest_gradcheck.records.buffer import ResultBuffer
+from pytest_gradcheck.records.record import plain_data
+from pytest_gradcheck.records.report import build
+from pytest_gradcheck.reports import html_report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
 
 
 def report(*named: tuple[str, CheckResult], xfail: str = "", figures: Any = None) -> dict[str, Any]:
-    recorder, aggregate = Recorder(), Aggregate()
+    recorder, aggregate = ResultBuffer(), Aggregate()
     for nodeid, one in named:
         recorder.add(nodeid, one)
     aggregate.take(recorder.drain({"path": "t.py", "line": 3}))
@@ -38,7 +41,7 @@ def report(*named: tuple[str, CheckResult], xfail: str = "", figures: Any = None
         check["figures"] = figures or {}
     gate = [{"rule": "fail", "found": "1 check failed", "remedy": "correct the gradient"}]
     environment = {"python": "3.11", "packages": {"numpy": "2"}}
-    return json_report.assemble(environment, aggregate.checks(), ["t.py::test_skipped"], gate)
+    return build(aggregate.checks(), ["t.py::test_skipped"], gate, environment=environment)
 
 
 class Page(HTMLParser):

@@ -14,8 +14,10 @@ from markdown_it import MarkdownIt
 from sample_results import result
 
 from pytest_gradcheck.core.results import Diagnosis
-from pytest_gradcheck.records.aggregate import Aggregate, Recorder
-from pytest_gradcheck.reports import json_report, markdown, write_report
+from pytest_gradcheck.records.aggregate import Aggregate
+from pytest_gradcheck.records.buffer import ResultBuffer
+from pytest_gradcheck.records.report import build
+from pytest_gradcheck.reports import markdown, write_report
 from pytest_gradcheck.reports.ranking import worst_first
 
 TAGS = {
@@ -55,11 +57,11 @@ class Page(HTMLParser):
 
 
 def report(*named: tuple[str, Any], gate: tuple[dict[str, str], ...] = ()) -> dict[str, Any]:
-    recorder, aggregate = Recorder(), Aggregate()
+    recorder, aggregate = ResultBuffer(), Aggregate()
     for nodeid, one in named:
         recorder.add(nodeid, one)
     aggregate.take(recorder.drain({"path": "t.py", "line": 3}))
-    return json_report.build(aggregate.checks(), aggregate.unchecked(), gate)
+    return build(aggregate.checks(), aggregate.unchecked(), gate)
 
 
 def flat(text: str) -> str:

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from sample_results import report, result
 
 from pytest_gradcheck.core.results import Diagnosis
-from pytest_gradcheck.records.aggregate import Aggregate, Recorder
-from pytest_gradcheck.reports import json_report, sarif
+from pytest_gradcheck.records.aggregate import Aggregate
+from pytest_gradcheck.records.buffer import ResultBuffer
+from pytest_gradcheck.records.report import build
+from pytest_gradcheck.reports import sarif
 
 # The schema of OASIS as schemastore.org publishes it, without its blanks.
 SCHEMA = json.loads((Path(__file__).parent / "sarif-2.1.0-rtm.5.json").read_text(encoding="utf-8"))
@@ -22,13 +24,13 @@ VALIDATOR = jsonschema.Draft4Validator(SCHEMA)
 
 
 def log(*named: tuple[str, Any], line: int | None = 7, xfail: str | None = None) -> dict[str, Any]:
-    recorder, aggregate = Recorder(), Aggregate()
+    recorder, aggregate = ResultBuffer(), Aggregate()
     for nodeid, one in named:
         recorder.add(nodeid, one)
         aggregate.take(recorder.drain({"path": nodeid.partition("::")[0], "line": line}))
         if xfail is not None:
             aggregate.expect_failure(nodeid, xfail)
-    text = sarif.render(json_report.build(aggregate.checks(), aggregate.unchecked()))
+    text = sarif.render(build(aggregate.checks(), aggregate.unchecked()))
     found: dict[str, Any] = json.loads(text.encode("utf-8"))
     VALIDATOR.validate(found)
     return found

@@ -1,4 +1,4 @@
-"""Report files: the type that a path asks for, and writing whole or not at all."""
+"""Report files: the type that a path asks for, and every format written whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import stat
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +15,10 @@ import pytest
 from sample_results import report, result
 
 from pytest_gradcheck import reports
-from pytest_gradcheck.plugin.settings import check_paths, parse_report
-from pytest_gradcheck.reports import FORMATS, append, write_atomically, write_report
+from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.records.files import write_atomically
+from pytest_gradcheck.reports import FORMATS, write_report
+from pytest_gradcheck.reports.targets import check_paths, parse_report
 
 BASE = Path(__file__).parent
 
@@ -42,68 +43,6 @@ def test_type_and_path(text: str, path: str) -> None:
 
 def test_a_relative_path_starts_at_the_base() -> None:
     assert parse_report("json:../x", "--gradcheck-report", BASE).path == BASE.parent / "x"
-
-
-def test_the_file_is_replaced_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "report.json"
-    path.write_text("old")
-    seen = []
-    replace = os.replace
-
-    def spy(source: Path, target: Path) -> None:
-        seen.append((Path(source).parent, Path(source).read_text(), Path(target).read_text()))
-        replace(source, target)
-
-    monkeypatch.setattr(os, "replace", spy)
-    write_atomically(path, "new\n")
-    assert seen == [(tmp_path, "new\n", "old")], "complete, beside the old one, before it takes its place"
-    assert path.read_bytes() == b"new\n"
-    assert os.listdir(tmp_path) == ["report.json"]
-
-
-def test_a_failure_leaves_the_old_file_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "report.json"
-    path.write_text("old")
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_atomically(path, "new")
-    assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["report.json"]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="permissions and links are POSIX's here")
-def test_links_and_permissions_are_as_with_a_plain_open(tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    link = tmp_path / "report.json"
-    link.symlink_to(tmp_path / "real" / "target.json")
-    write_atomically(link, "new")
-    assert link.is_symlink()
-    assert (tmp_path / "real" / "target.json").read_text() == "new"
-    plain = tmp_path / "plain"
-    plain.touch()
-    assert stat.S_IMODE(link.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
-    link.chmod(0o640)
-    write_atomically(link, "newer")
-    assert stat.S_IMODE(link.stat().st_mode) == 0o640
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a path that is no regular file")
-def test_what_is_no_regular_file_is_written_to_and_not_replaced(tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    end = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        write_atomically(pipe, "through")
-        assert os.read(end, 100) == b"through"
-    finally:
-        os.close(end)
-    assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
 # ---------------------------------------------------------------------------- in every format
@@ -183,16 +122,6 @@ def test_writers_of_one_path_leave_one_report_whole_or_all(tmp_path: Path, name:
     assert os.listdir(tmp_path) == ["report"]
 
 
-def test_who_has_the_file_open_to_append_to_it_loses_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "summary"
-    with open(path, "a", encoding="utf-8") as other:
-        other.write("# Mine")
-        other.flush()
-        append(path, "## Gradient checks\n")
-        other.write("# Mine again\n")
-    assert path.read_text(encoding="utf-8") == "# Mine\n## Gradient checks\n# Mine again\n"
-
-
 def test_a_name_may_be_as_long_as_a_name_may_be(tmp_path: Path) -> None:
     path = tmp_path / ("n" * 250 + ".json")
     check_paths([path])
@@ -202,7 +131,7 @@ def test_a_name_may_be_as_long_as_a_name_may_be(tmp_path: Path) -> None:
 
 def test_a_name_that_is_too_long_is_told_before(tmp_path: Path) -> None:
     path = tmp_path / ("n" * 300 + ".json")
-    with pytest.raises(pytest.UsageError, match=r"which cannot be looked at \(.*too long\); choose another"):
+    with pytest.raises(InvalidArgument, match=r"which cannot be looked at \(.*too long\); choose another"):
         check_paths([path])
 
 

@@ -16,8 +16,9 @@ from pytest_gradcheck.core.results import (
     Verdict,
     Worst,
 )
-from pytest_gradcheck.records.aggregate import Aggregate, Recorder
-from pytest_gradcheck.reports import json_report
+from pytest_gradcheck.records.aggregate import Aggregate
+from pytest_gradcheck.records.buffer import ResultBuffer
+from pytest_gradcheck.records.report import build
 
 #: What means something to one format or another.
 PIECES = (
@@ -62,7 +63,7 @@ def report(
 
     ``xfail`` are nodeids and the reasons for which their failures are expected.
     """
-    recorder, aggregate = Recorder(), Aggregate()
+    recorder, aggregate = ResultBuffer(), Aggregate()
     for nodeid, one in named:
         recorder.add(nodeid, one)
     aggregate.take(recorder.drain({"path": "t.py", "line": 3}))
@@ -70,4 +71,4 @@ def report(
         aggregate.mark(nodeid)
     for nodeid, reason in xfail:
         aggregate.expect_failure(nodeid, reason or "no reason given")
-    return json_report.build(aggregate.checks(), aggregate.unchecked(), **parts)
+    return build(aggregate.checks(), aggregate.unchecked(), **parts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -12,19 +11,22 @@ import pytest
 from sample_results import PLACE, result
 
 from pytest_gradcheck.core.results import Pair, Worst
-from pytest_gradcheck.records.aggregate import Aggregate, Recorder
+from pytest_gradcheck.records.aggregate import Aggregate
+from pytest_gradcheck.records.buffer import ResultBuffer
+from pytest_gradcheck.records.load import schema
+from pytest_gradcheck.records.report import build
 from pytest_gradcheck.reports import json_report
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text(encoding="utf-8"))
+SCHEMA = schema()
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
 def report(*results: Any, nodeid: str = "t.py::test_a") -> dict[str, Any]:
-    recorder, aggregate = Recorder(), Aggregate()
+    recorder, aggregate = ResultBuffer(), Aggregate()
     for one in results:
         recorder.add(nodeid, one)
     aggregate.take(recorder.drain())
-    return json_report.build(aggregate.checks(), aggregate.unchecked())
+    return build(aggregate.checks(), aggregate.unchecked())
 
 
 def strict(text: str) -> Any:

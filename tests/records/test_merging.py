@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,15 @@ from sample_results import PLACE, result
 
 from pytest_gradcheck.core.results import HandWritten, MethodResult, Status, Worst
 from pytest_gradcheck.errors import InvalidArgument
-from pytest_gradcheck.plugin.search import Stopped
 from pytest_gradcheck.records import gradient_coverage
-from pytest_gradcheck.records.aggregate import Aggregate, Recorder
-from pytest_gradcheck.records.load import read
+from pytest_gradcheck.records.aggregate import Aggregate
+from pytest_gradcheck.records.buffer import ResultBuffer
+from pytest_gradcheck.records.load import read, schema
 from pytest_gradcheck.records.merge import merge
-from pytest_gradcheck.reports import json_report
+from pytest_gradcheck.records.record import Stopped
+from pytest_gradcheck.records.report import build
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text(encoding="utf-8"))
+SCHEMA = schema()
 CHECK = jsonschema.Draft202012Validator({"$ref": "#/$defs/check", "$defs": SCHEMA["$defs"]})
 VERDICTS = ("pass", "fail", "inconclusive")
 
@@ -34,7 +34,7 @@ def report(
     xfail: tuple[str, ...] = (),
     stopped: Stopped | None = None,
 ) -> dict[str, Any]:
-    recorder, aggregate = Recorder(), Aggregate()
+    recorder, aggregate = ResultBuffer(), Aggregate()
     for nodeid, one in named:
         recorder.add(nodeid, one)
     aggregate.take(recorder.drain(None, stopped))
@@ -43,7 +43,7 @@ def report(
     for nodeid in xfail:
         aggregate.expect_failure(nodeid, f"known in {python}")
     environment = {"python": python, "packages": {"numpy": python}}
-    return json_report.assemble(environment, aggregate.checks(), aggregate.unchecked(), ())
+    return build(aggregate.checks(), aggregate.unchecked(), environment=environment)
 
 
 @st.composite

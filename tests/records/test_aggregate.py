@@ -13,12 +13,13 @@ import pytest
 from sample_results import result
 
 from pytest_gradcheck.core.results import HandWritten
-from pytest_gradcheck.plugin.search import Stopped
-from pytest_gradcheck.records.aggregate import Aggregate, Recorder, margin, merge_records, plain_data
+from pytest_gradcheck.records.aggregate import Aggregate
+from pytest_gradcheck.records.buffer import ResultBuffer
+from pytest_gradcheck.records.record import Stopped, margin, merge_records, plain_data
 
 
 def record(*results: Any, nodeid: str = "t.py::a") -> dict[str, Any]:
-    recorder = Recorder()
+    recorder = ResultBuffer()
     for one in results:
         recorder.add(nodeid, one)
     (only,) = recorder.drain()
@@ -53,7 +54,7 @@ def test_gradients_written_by_hand_are_those_of_examples_that_passed() -> None:
 @pytest.mark.parametrize("order", [1, -1])
 def test_of_searches_that_were_stopped_the_one_that_came_farthest_is_kept(order: int) -> None:
     def stopped(after: int) -> dict[str, Any]:
-        recorder = Recorder()
+        recorder = ResultBuffer()
         recorder.add("t.py::a", result())
         (only,) = recorder.drain(None, Stopped(after, 100, 5.0, False))
         return only
@@ -85,7 +86,7 @@ def test_the_last_failure_is_kept_and_the_tightest_pass() -> None:
 
 
 def test_drained_results_do_not_come_again() -> None:
-    recorder = Recorder()
+    recorder = ResultBuffer()
     recorder.add("t.py::a", result())
     assert len(recorder.drain()) == 1
     assert recorder.drain() == []
@@ -98,7 +99,7 @@ def test_a_test_that_is_interrupted_while_it_is_drawn_loses_nothing_and_is_not_d
         drawn.append(1)
         raise KeyboardInterrupt
 
-    recorder = Recorder(figures=True)
+    recorder = ResultBuffer(figures=True)
     recorder.add("t.py::a", result(name="f", figures=interrupted))
     recorder.add("t.py::a", result(name="g"))
     with pytest.raises(KeyboardInterrupt):
@@ -108,7 +109,7 @@ def test_a_test_that_is_interrupted_while_it_is_drawn_loses_nothing_and_is_not_d
 
 
 def test_checks_of_several_names_and_threads_are_kept_apart() -> None:
-    recorder = Recorder()
+    recorder = ResultBuffer()
 
     def work(name: str) -> None:
         for _ in range(200):

@@ -1,0 +1,104 @@
+"""What pytest shows of a test that a wrong gradient has failed: the message, and no traceback."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from pytest_gradcheck.core.results import CheckResult, GradientMismatch
+from pytest_gradcheck.errors import InvalidArgument
+
+#: Longer messages are not read.
+MAX_LINES = 25
+
+
+class _Shown(Exception):  # noqa: N818  never raised: it carries a text into pytest's own report
+    """The text that stands for an exception."""
+
+
+def shorten(
+    report: pytest.TestReport, excinfo: pytest.ExceptionInfo[BaseException], path: Path, *, marked: bool
+) -> None:
+    """Let the report of a test that a wrong gradient failed show the message and nothing else.
+
+    The traceback leads through Hypothesis and the checker, and the fault is in neither.
+    """
+    message = failure_message(excinfo.value, marked=marked)
+    if message is None:
+        return
+    if not marked:
+        calls = [entry for entry in excinfo.traceback if entry.path == path]
+        if calls:
+            message = "\n".join(
+                _cut([*message.splitlines(), f"  called at: {path.name}:{calls[-1].lineno + 1}"])
+            )
+    shown = pytest.ExceptionInfo.from_exception(_Shown(message).with_traceback(excinfo.tb))
+    text = shown.getrepr(style="value", chain=False)
+    if text.reprcrash is not None:
+        # pytest's short summary shows this, in CI in full: once is enough.
+        text.reprcrash.message = message.partition("\n")[0]
+    report.longrepr = text
+
+
+def expand(report: pytest.TestReport, error: BaseException) -> None:
+    """Add every detail of the failed checks to a report that shows all else already."""
+    from pytest_gradcheck.core.message import render
+
+    texts = [render(leaf.result, full=True) for leaf in _leaves(error) if isinstance(leaf, GradientMismatch)]
+    if texts:
+        report.sections.append(("gradcheck", "\n".join(texts)))
+
+
+def failure_message(error: BaseException, *, marked: bool) -> str | None:
+    """Return the message of a test that failed by a wrong gradient or use, or None for any other error.
+
+    For a marked test the falsifying input is shown as the line that makes Hypothesis try it again.
+    """
+    leaves = _leaves(error)
+    if marked and isinstance(error, InvalidArgument):
+        return str(error)
+    if marked and leaves == [error] and type(error).__module__.startswith("hypothesis."):
+        # Hypothesis speaks of the test as a whole; the line that called it is the checker's, not the test's.
+        return f"{type(error).__name__}: {error}"
+    if not any(isinstance(leaf, GradientMismatch) for leaf in leaves):
+        return None
+    lines = [] if leaves == [error] else [str(error.args[0]) if error.args else type(error).__name__]
+    tails: list[str] = []
+    # Of several failures those with a culprit come first: the others are mostly the same mistake.
+    for leaf in sorted(leaves, key=_without_culprit):
+        if isinstance(leaf, GradientMismatch):
+            lines += _mismatch(leaf.result, marked)
+            continue
+        first = next(iter(str(leaf).splitlines()), "")
+        tails.append(f"also: {type(leaf).__name__}: {first} (-vv shows its traceback)")
+    return "\n".join(_cut(lines, MAX_LINES - min(len(tails), 3)) + tails[:3])
+
+
+def _without_culprit(error: BaseException) -> bool:
+    return isinstance(error, GradientMismatch) and error.result.culprit is None
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for part in error.exceptions for leaf in _leaves(part)]
+    return [error]
+
+
+def _mismatch(result: CheckResult, marked: bool) -> list[str]:
+    if not (marked and result.inputs):
+        return str(result).splitlines()
+    from pytest_gradcheck.core.message import pasteable
+
+    example = ", ".join(f"{name}={pasteable(source)}" for name, source in result.inputs.items())
+    # The line to paste has the input to the last bit, and the rest of the text need not repeat it.
+    text = str(dataclasses.replace(result, inputs={}, reproduce=""))
+    return [*_cut(text.splitlines(), MAX_LINES - 1), f"  try again: @example({example})"]
+
+
+def _cut(lines: list[str], limit: int = MAX_LINES) -> list[str]:
+    if len(lines) <= limit:
+        return lines
+    # The last line is the one to paste.
+    return [*lines[: limit - 2], f"  ... {len(lines) - limit + 1} more lines; -vv shows them", lines[-1]]

@@ -1,0 +1,63 @@
+"""The Hypothesis settings of a test whose examples are checked: where the test sets nothing, ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+
+from pytest_gradcheck.plugin.session import Session
+from pytest_gradcheck.plugin.settings import Settings
+
+QUICK_EXAMPLES = 20
+THOROUGH_FACTOR = 5
+
+#: Where Hypothesis keeps the settings of a test. Its decorator refuses a test that has settings already, so
+#: Hypothesis's own pytest plugin sets this attribute too.
+_ATTRIBUTE = "_hypothesis_internal_use_settings"
+
+
+def adjust(test: Any, ours: Settings, config: pytest.Config, session: Session) -> None:
+    """Lift the deadline, allow function-scoped fixtures, and apply our settings, where the test sets nothing.
+
+    Many evaluations make one example, so a time limit for one call means nothing here; fixtures are constants
+    of the function under test. Hypothesis's explain phase traces every line, which makes a failing test many
+    times slower to report which lines of the checker ran; it runs on request. The test's own @settings stay
+    as they are; a value that equals Hypothesis's default cannot be told from one that was not given.
+    """
+    own: settings = getattr(test, _ATTRIBUTE)
+    default = settings.default
+    assert default is not None, "Hypothesis always has a default profile"
+    changes: dict[str, Any] = {
+        "suppress_health_check": {*own.suppress_health_check, HealthCheck.function_scoped_fixture}
+    }
+    if own.deadline == default.deadline:
+        changes["deadline"] = None
+    if own.phases == default.phases and not config.getoption("hypothesis_explain", False):
+        changes["phases"] = [phase for phase in own.phases if phase is not Phase.explain]
+    if own.max_examples == default.max_examples:
+        if ours.profile == "quick":
+            changes["max_examples"] = min(own.max_examples, QUICK_EXAMPLES)
+        elif ours.profile == "thorough":
+            changes["max_examples"] = own.max_examples * THOROUGH_FACTOR
+    if ours.deterministic and config.getoption("hypothesis_seed", None) is None:
+        # Examples of earlier runs are the other thing that a run may depend on.
+        changes |= {"derandomize": True, "database": None}
+    setattr(test, _ATTRIBUTE, _ending_with(session)(own, **changes))
+
+
+def _ending_with(session: Session) -> type[settings]:
+    """Return a class of settings by which Hypothesis stops when the session's search does.
+
+    Hypothesis compares ``max_examples`` with the number of examples after each one. A release that read it
+    only once would draw the rest, about 2 ms each, which are not checked and pass.
+    """
+
+    class EndingSettings(settings):
+        # Not a property: Hypothesis before 6.131 assigns to the attribute.
+        def __getattribute__(self, name: str) -> Any:
+            value = super().__getattribute__(name)
+            return session.at_most(value) if name == "max_examples" else value
+
+    return EndingSettings

@@ -1,0 +1,160 @@
+"""The results of the running tests of one process, until they leave it as records."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_gradcheck.core.results import CheckResult, Verdict
+from pytest_gradcheck.records.record import (
+    Key,
+    Record,
+    Stopped,
+    merge_functions,
+    plain_data,
+    replaces,
+    weight,
+)
+
+NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
+
+
+@dataclass
+class Tally:
+    """The checks of the running test so far."""
+
+    conclusive: int = 0
+    inconclusive: int = 0
+    #: The first of those that differ by nothing but their numbers, which change from example to example.
+    reasons: dict[str, str] = field(default_factory=dict)
+
+
+class ResultBuffer:
+    """Takes every result when it arises and hands out records of what is new since the last time.
+
+    With ``figures`` each record has those of the example that stands for it.
+    """
+
+    def __init__(self, *, figures: bool = False) -> None:
+        self._figures = figures
+        self.tally = Tally()
+        self._pending: dict[Key, _Group] = {}
+        # Tests may check from threads of their own.
+        self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        """Start counting for a test."""
+        self.tally = Tally()
+
+    def add(self, nodeid: str, result: CheckResult) -> None:
+        """Take one result of the test."""
+        with self._lock:
+            key = (nodeid, result.name)
+            if key not in self._pending:
+                self._pending[key] = _Group(result)
+            self._pending[key].add(result)
+            if result.verdict == Verdict.INCONCLUSIVE:
+                self.tally.inconclusive += 1
+                for reason in _reasons(result):
+                    self.tally.reasons.setdefault(NUMBER.sub("#", reason), reason)
+            else:
+                self.tally.conclusive += 1
+
+    def drain(
+        self,
+        location: Mapping[str, Any] | None = None,
+        stopped: Stopped | None = None,
+        *,
+        interrupted: bool = False,
+    ) -> list[Record]:
+        """Return a record for every check that had examples since the last call.
+
+        ``location`` is the place of the test: ``{"path": from the rootdir, "line": from 1, or None}``,
+        ``stopped`` says how far its search came. Of a test that was ``interrupted`` nothing is drawn: its
+        function may be the one that takes too long.
+        """
+        with self._lock:
+            pending, self._pending = self._pending, {}
+        drawn = self._figures and not interrupted
+        try:
+            records = [group.record(nodeid, location, drawn) for (nodeid, _), group in pending.items()]
+        except BaseException:
+            # Interrupted while it is drawn: its results are known all the same.
+            with self._lock:
+                self._pending = {**pending, **self._pending}
+            raise
+        if stopped is not None:
+            records = [{**record, "stopped": dataclasses.asdict(stopped)} for record in records]
+        return records
+
+
+@dataclass
+class _Group:
+    """The results of one check over its examples; ``kept`` stands for them."""
+
+    kept: CheckResult
+    examples: int = 0
+    inconclusive: int = 0
+    effort: dict[str, list[float]] = field(default_factory=dict)
+    functions: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, result: CheckResult) -> None:
+        self.examples += 1
+        self.inconclusive += result.verdict == Verdict.INCONCLUSIVE
+        for name, method in result.methods.items():
+            effort = self.effort.setdefault(name, [0, 0, 0.0])
+            effort[0] += method.evaluations
+            effort[1] += method.calls
+            effort[2] += method.seconds
+        if result.verdict == Verdict.PASS:
+            self.functions = merge_functions([*self.functions, *(f.to_dict() for f in result.functions)])
+        if replaces(_weight(result), _weight(self.kept)):
+            self.kept = result
+
+    def record(self, nodeid: str, location: Mapping[str, Any] | None, figures: bool) -> Record:
+        record = {
+            "nodeid": nodeid,
+            "location": location,
+            **self.kept.to_dict(),
+            "message": str(self.kept),
+            "functions": self.functions,
+            "examples": self.examples,
+            "inconclusive_examples": self.inconclusive,
+            "stopped": None,
+            "xfail": None,
+            "figures": _figures(self.kept) if figures else {},
+        }
+        for name, (evaluations, calls, seconds) in self.effort.items():
+            if name in record["methods"]:
+                effort = {"evaluations": int(evaluations), "calls": int(calls), "seconds": round(seconds, 6)}
+                record["methods"][name].update(effort)
+        plain: Record = plain_data(record)
+        return plain
+
+
+def _weight(result: CheckResult) -> tuple[int, float]:
+    return weight(result.verdict, 0.0 if result.worst is None else result.worst.margin)
+
+
+def _figures(result: CheckResult) -> Mapping[str, Any]:
+    """Return the figures of a check, or nothing if the function cannot be called once more."""
+    try:
+        return result.figures()
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:
+        # pytest's skip() is no Exception, and may stand in the function under test.
+        return {}
+
+
+def _reasons(result: CheckResult) -> list[str]:
+    text = result.diagnosis.text
+    reasons = [(name, method.reason) for name, method in result.methods.items()]
+    return [
+        f"{result.diagnosis.code}: {text}",
+        *(f"{name}: {reason}" for name, reason in reasons if reason and reason not in text),
+    ]

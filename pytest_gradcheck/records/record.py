@@ -1,0 +1,156 @@
+"""A record: the results of one check in one test, over all its examples, as plain data.
+
+It is one entry of ``checks`` in the JSON report. Records travel on pytest's own test reports, which reach the
+controlling process the same way with and without pytest-xdist.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_gradcheck.core.results import json_number
+
+Record = dict[str, Any]
+
+#: A check: the test and the name of the function.
+Key = tuple[str, str]
+
+# Which verdict stands for a group: one failure is a failure, and one conclusion is a conclusion.
+_RANK = {"fail": 2, "pass": 1, "inconclusive": 0}
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """How far a search came in its time limit, in seconds, and whether it had found a failure by then."""
+
+    after: int
+    of: int
+    max_seconds: float
+    failed: bool
+
+    def __str__(self) -> str:
+        """``stopped after 41 of 100 examples: max_seconds=5``."""
+        what = "stopped shrinking a failure found" if self.failed else "stopped"
+        return f"{what} after {self.after} of {self.of} examples: max_seconds={self.max_seconds:g}"
+
+
+def key(check: Mapping[str, Any]) -> Key:
+    """Return the name of a check."""
+    return check["nodeid"], check["name"]
+
+
+def title(nodeid: str, name: str) -> str:
+    """Return the name of a check for people: the test, and the function if it has another name."""
+    test = nodeid.partition("[")[0].rpartition("::")[2]
+    return nodeid if test == name.rpartition(".")[2] else f"{nodeid}: {name}"
+
+
+def count(number: int, thing: str) -> str:
+    """Return ``1 check`` or ``2 checks``."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def margin(record: Mapping[str, Any]) -> float:
+    """Return the difference over the tolerance at the worst entry; 0 without one."""
+    worst = record.get("worst")
+    return comparable(0.0 if worst is None else worst["margin"])
+
+
+def comparable(margin: float | str) -> float:
+    """Return a margin for comparisons; NaN counts as larger than all."""
+    value = float(margin)
+    return math.inf if math.isnan(value) else value
+
+
+def seconds(record: Mapping[str, Any]) -> float:
+    """Return the time of all methods of a check together."""
+    return float(sum(method["seconds"] for method in record["methods"].values()))
+
+
+def backward_place(gradient: Mapping[str, Any]) -> str:
+    """Return ``path:line`` of the backward of a gradient written by hand."""
+    line = gradient["backward_line"] or gradient["line"]
+    return f"{gradient['path']}:{line}" if gradient["path"] and line else str(gradient["path"] or "?")
+
+
+def plain_data(value: Any) -> Any:
+    """Return the value as JSON can hold it; numbers that it cannot are strings.
+
+    Subclasses of the basic types, such as NumPy's float64, become the basic type: execnet, by which
+    pytest-xdist sends reports, takes no others.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        # A lone surrogate is valid in a Python string and in no encoding.
+        return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, Mapping):
+        return {plain_data(str(k)): plain_data(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain_data(v) for v in value]
+    if getattr(getattr(value, "dtype", None), "kind", "") == "b":
+        return bool(value)
+    if hasattr(value, "__index__"):
+        return int(value)
+    return json_number(value) if hasattr(value, "__float__") else plain_data(str(value))
+
+
+def weight(verdict: str, margin: float | str) -> tuple[int, float]:
+    """Return what decides which of several results of one check stands for all."""
+    # Among failures the order alone decides: Hypothesis replays the smallest one last.
+    return _RANK[verdict], 0.0 if verdict == "fail" else comparable(margin)
+
+
+def replaces(new: tuple[int, float], old: tuple[int, float]) -> bool:
+    """Whether a result of weight ``new`` replaces an earlier one as the one to show."""
+    return new > old or (new == old and new[0] == _RANK["fail"])
+
+
+def merge_records(old: Record, new: Record) -> Record:
+    """Return one record for the examples of both; ``new`` is the later one."""
+    kept, other = (new, old) if replaces(_weight(new), _weight(old)) else (old, new)
+    return {
+        **kept,
+        "methods": _merge_methods(kept["methods"], other["methods"]),
+        "examples": old["examples"] + new["examples"],
+        "inconclusive_examples": old["inconclusive_examples"] + new["inconclusive_examples"],
+        "stopped": max(
+            (r["stopped"] for r in (old, new) if r.get("stopped") is not None),
+            key=lambda stopped: (stopped["after"], stopped["of"], stopped["max_seconds"], stopped["failed"]),
+            default=None,
+        ),
+        "functions": merge_functions([*old.get("functions", ()), *new.get("functions", ())]),
+    }
+
+
+def merge_functions(functions: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return each gradient written by hand once, with all the ways in which it was run, by name."""
+    merged: dict[str, dict[str, Any]] = {}
+    for function in functions:
+        own = merged.setdefault(function["name"], dict(function))
+        own["ran"] = sorted({*own["ran"], *function["ran"]})
+    return [merged[name] for name in sorted(merged)]
+
+
+def _merge_methods(kept: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    methods: dict[str, dict[str, Any]] = {}
+    for name in [*kept, *(name for name in other if name not in kept)]:
+        costs = [m[name] for m in (kept, other) if name in m]
+        methods[name] = {
+            **costs[0],
+            "evaluations": sum(cost["evaluations"] for cost in costs),
+            # The first reports had none.
+            "calls": sum(cost.get("calls", 0) for cost in costs),
+            # Whole microseconds, so that it does not matter which were added first.
+            "seconds": round(sum(cost["seconds"] for cost in costs), 6),
+        }
+    return methods
+
+
+def _weight(record: Mapping[str, Any]) -> tuple[int, float]:
+    rank, size = weight(record["verdict"], margin(record))
+    # A failure that is expected in one run does not excuse one that is not in another.
+    return rank, -1.0 if record["xfail"] else size

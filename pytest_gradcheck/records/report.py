@@ -1,0 +1,61 @@
+"""The report: the data that every format is made from. ``report.schema.json`` describes it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pytest_gradcheck.records.aggregate import summarise
+from pytest_gradcheck.records.record import plain_data
+
+FORMAT = "pytest-gradcheck"
+VERSION = 1
+
+# The packages whose versions can change a verdict.
+_PACKAGES = ("pytest-gradcheck", "pytest", "hypothesis", "numpy", "torch", "pytest-xdist")
+
+
+def build(
+    checks: Sequence[Mapping[str, Any]],
+    unchecked: Sequence[str] = (),
+    gate: Sequence[Mapping[str, str]] = (),
+    coverage: Mapping[str, Any] | None = None,
+    environment: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return a report as plain data.
+
+    ``unchecked`` are the marked tests in which no check was made, ``gate`` is every rule that was broken,
+    ``coverage`` what was run of the packages' hand-written gradients, ``environment`` what the checks ran
+    on, by default this process.
+    """
+    data: dict[str, Any] = plain_data(
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            "environment": this_environment() if environment is None else environment,
+            "summary": summarise(checks, len(unchecked)),
+            "gate": gate,
+            "checks": checks,
+            "unchecked": unchecked,
+            "coverage": coverage or {},
+        }
+    )
+    return data
+
+
+def this_environment() -> dict[str, Any]:
+    """Return the versions of Python and of the packages, without importing any of them."""
+    packages = {}
+    for name in _PACKAGES:
+        try:
+            packages[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "platform": platform.platform(),
+        "packages": packages,
+    }

@@ -1,0 +1,102 @@
+"""What the checks of a session must come to: thresholds, and how they are written in flags and keys.
+
+Every parser takes the text and the name of the option, and raises `InvalidArgument` for a wrong text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_gradcheck.errors import InvalidArgument, suggestion
+from pytest_gradcheck.records.gradient_coverage import WAYS
+
+if TYPE_CHECKING:
+    # At run time only where a threshold is given: the help of the flags is made here in every project.
+    from fractions import Fraction
+
+#: How many times nearer to failing a check may come before a baseline objects. Other inputs are drawn in
+#: every run, and with them the margin changes by a few times.
+FACTOR = 10.0
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Thresholds for the checks whose test matches a pattern; None sets none.
+
+    The pattern is that of `fnmatch`, for the whole nodeid; ``*`` takes any characters.
+    """
+
+    fail_under: Fraction | None = None
+    max_inconclusive: int | None = None
+    pattern: str | None = None
+
+
+def parse_percent(text: str, where: str) -> Fraction:
+    """Return a percentage from 0 to 100, exactly as it is written."""
+    from fractions import Fraction
+
+    try:
+        value = Fraction(text.strip().removesuffix("%"))
+    except (ValueError, ZeroDivisionError):
+        value = Fraction(-1)
+    if not 0 <= value <= 100:
+        raise InvalidArgument(where, repr(text), "give a percentage from 0 to 100")
+    return value
+
+
+def parse_percent_by_way(text: str, where: str) -> dict[str, Fraction]:
+    """Return percentages by the way in which a gradient is run: ``100,double-backward:50``."""
+    percents: dict[str, Fraction] = {}
+    for part in text.split(","):
+        way, colon, percent = part.rpartition(":")
+        way = way.strip() if colon else "backward"
+        if way not in WAYS:
+            remedy = suggestion(way, WAYS, "the ways are")
+            raise InvalidArgument(where, f"{text!r}, with {way!r} as a way", remedy)
+        if way in percents:
+            raise InvalidArgument(where, f"{text!r}, with {way} twice", "give each way once")
+        percents[way] = parse_percent(percent, where)
+    return percents
+
+
+def parse_count(text: str, where: str) -> int:
+    """Return a whole number, 0 or more."""
+    if not re.fullmatch(r"\d+", text.strip(), re.ASCII):
+        raise InvalidArgument(where, repr(text), "give a whole number, 0 or more")
+    return int(text)
+
+
+def parse_factor(text: str, where: str) -> float:
+    """Return a number of at least 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 1 <= value < float("inf"):
+        raise InvalidArgument(where, repr(text), "give a number of at least 1")
+    return value
+
+
+def parse_thresholds(line: str, where: str) -> Thresholds:
+    """Return the thresholds that a line ``PATTERN fail-under=PERCENT max-inconclusive=COUNT`` sets."""
+    pattern, *rules = line.split()
+    texts: dict[str, str] = {}
+    for rule in rules:
+        name, equals, text = rule.partition("=")
+        if not equals or name not in ("fail-under", "max-inconclusive") or name in texts:
+            raise InvalidArgument(
+                where,
+                f"{rule!r} in {line!r}",
+                "write PATTERN and one or both of fail-under=PERCENT and max-inconclusive=COUNT",
+            )
+        texts[name] = text
+    if not texts:
+        raise InvalidArgument(where, f"{line!r}, which asks for nothing", "add fail-under=PERCENT")
+    percent, count = texts.get("fail-under"), texts.get("max-inconclusive")
+    return Thresholds(
+        None if percent is None else parse_percent(percent, f"{where}: fail-under"),
+        None if count is None else parse_count(count, f"{where}: max-inconclusive"),
+        pattern,
+    )
