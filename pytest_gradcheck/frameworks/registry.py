@@ -43,13 +43,22 @@ def imported() -> list[Framework]:
 def owner(value: Any) -> Framework | None:
     """Return the framework whose array or number a value is, None for a value of no framework."""
     kind = type(value)
-    if kind not in _owners:
-        found = next((framework for framework in imported() if framework.owns(value)), None)
-        if found is None:
-            # Another framework may be imported later, so the answer is not kept.
-            return None
+    if kind in _owners:
+        return _owners[kind]
+    found = next((framework for framework in imported() if framework.owns(value)), None)
+    # A class that is made inside of a function is not kept alive.
+    if "<locals>" not in kind.__qualname__:
         _owners[kind] = found
-    return _owners[kind]
+    return found
 
 
-_owners: dict[type, Framework] = {}
+_owners: dict[type, Framework | None] = {}
+
+
+def parts_of(value: Any) -> tuple[Framework, dict[str, Any]] | None:
+    """Return the arrays that a module holds, by name, and its framework; None for what is no module."""
+    for framework in imported():
+        parts = framework.parts_of(value)
+        if parts is not None:
+            return framework, parts
+    return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import types
 import typing
 from collections.abc import Callable
@@ -13,8 +12,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.frameworks.registry import imported
 from pytest_gradcheck.strategies.dtypes import COMPONENTS
-from pytest_gradcheck.strategies.points import arrays, scalars, tensors
+from pytest_gradcheck.strategies.points import arrays, points, scalars
 from pytest_gradcheck.strategies.sizes import symbolic
 
 _MAX_SIDE = 4
@@ -58,9 +58,9 @@ def from_annotation(annotation: Any, name: str) -> st.SearchStrategy[Any]:
         return _from_jaxtyping(annotation, name)
     if isinstance(annotation, type) and issubclass(annotation, np.floating | np.complexfloating):
         return arrays((), annotation).map(lambda array: array[()])
-    torch = sys.modules.get("torch")
-    if torch is not None and annotation is torch.Tensor:
-        return tensors()
+    for framework in imported():
+        if framework.is_array_type(annotation):
+            return points(framework.name)
     if origin in (tuple, list):
         return _from_sequence(origin, args, name)
     fields = _fields(annotation)
@@ -77,7 +77,6 @@ def from_annotation(annotation: Any, name: str) -> st.SearchStrategy[Any]:
 _PLAIN: dict[Any, Callable[[], st.SearchStrategy[Any]]] = {
     float: scalars,
     complex: lambda: st.builds(complex, scalars(), scalars()),
-    np.ndarray: arrays,
     int: lambda: st.integers(0, 5),
     bool: st.booleans,
     None: st.none,
@@ -154,11 +153,9 @@ def _from_jaxtyping(annotation: Any, name: str) -> st.SearchStrategy[Any]:
             f"the annotation {_shown(annotation)}",
             "gradients need a floating dtype, such as Float or Float32",
         )
-    if annotation.array_type is np.ndarray:
-        return arrays(shape, found[0])
-    torch = sys.modules.get("torch")
-    if torch is not None and annotation.array_type is torch.Tensor:
-        return tensors(shape, found[0])
+    for framework in imported():
+        if framework.is_array_type(annotation.array_type):
+            return points(framework.name, shape, found[0])
     raise InvalidArgument(
         name, f"the annotation {_shown(annotation)}", "make it an np.ndarray or a torch.Tensor"
     )
