@@ -77,7 +77,9 @@ class FunctionAtPoint(Protocol):
 
     ``inputs`` and ``outputs`` are how the differentiable leaves lie in flat vectors, ``point`` the flat
     inputs, shape ``(inputs.size,)``; ``value`` is the function's value there in the working precision,
-    ``primal`` in its own. ``double`` says whether it is evaluated in float64.
+    ``primal`` in its own. ``double`` says whether it is evaluated in float64; ``eps`` is the unit roundoff of
+    `evaluate`, ``trial_eps`` that of the coarsest dtype among inputs and outputs. ``leaves`` are the user's
+    own differentiable leaves, which are not to be changed.
     """
 
     inputs: Layout
@@ -88,14 +90,8 @@ class FunctionAtPoint(Protocol):
     double: bool
     eps: float
     seed: int
-
-    @property
-    def leaves(self) -> Sequence[Any]:
-        """The user's own differentiable leaves, which are not to be changed."""
-
-    @property
-    def trial_eps(self) -> float:
-        """Unit roundoff of the coarsest dtype among the inputs and outputs."""
+    trial_eps: float
+    leaves: list[Any]
 
     @property
     def has_modules(self) -> bool:
@@ -160,6 +156,8 @@ class Framework(abc.ABC):
     #: Whether its functions take arrays of different precision together. Constants then keep theirs while
     #: the inputs are widened.
     mixes_precisions: ClassVar[bool] = False
+    #: Whether `values_at_many` does anything.
+    evaluates_many: ClassVar[bool] = False
     #: The module whose names `pytest_gradcheck.lowering` offers, None for a framework without a lowering.
     lowering: ClassVar[str | None] = None
     #: The names of the floating dtypes that strategies draw; empty if they draw none of its arrays.
@@ -266,7 +264,7 @@ class Framework(abc.ABC):
     # -- calls -----------------------------------------------------------------------------------------
 
     def evaluating(self, *, recording: bool = False) -> AbstractContextManager[Any]:
-        """Return the context in which functions are called for their values.
+        """Return the context in which functions are called for their values, if the framework differentiates.
 
         With ``recording`` it is one in which a function can differentiate inside.
         """
@@ -284,13 +282,13 @@ class Framework(abc.ABC):
         """Whether an error says that a function of this framework was given arrays of another."""
         return False
 
-    def values_at_many(self, function: FunctionAtPoint, points: Matrix) -> Matrix | None:
-        """Return the function's values at its point and then at many, all from one call; None for never.
+    def values_at_many(self, function: FunctionAtPoint, points: Matrix) -> Matrix:
+        """Return the function's values at its point and then at many, all from one call.
 
         ``points`` has the shape ``(k, inputs.size)``, the values have ``(k + 1, outputs.size)``. An exception
-        means that this function must be called once per point.
+        means that this function must be called once per point. Needed with `evaluates_many`.
         """
-        return None
+        raise Unavailable(f"{self.name} evaluates one point per call")
 
     def corrupted_call(
         self,
@@ -305,7 +303,7 @@ class Framework(abc.ABC):
         """
         return NotImplemented
 
-    # -- random numbers --------------------------------------------------------------------------------
+    # -- random numbers: those of Python and NumPy are kept for all frameworks ---------------------------
 
     def random_state(self) -> Any:
         """Return the state of the framework's global random numbers."""

@@ -15,12 +15,12 @@ Rebuild = Callable[[Iterator[Any], Hold], Any]
 
 
 def itself(framework: Framework, module: Any, parts: dict[str, Any]) -> Any:
-    """Leave a module as it is; see `Tree.rebuild`."""
+    """Leave a module as it is; a `Hold`."""
     return module
 
 
 def as_dict(framework: Framework, module: Any, parts: dict[str, Any]) -> Any:
-    """Put a dict of its arrays in the place of a module; see `Tree.rebuild`."""
+    """Put a dict of its arrays in the place of a module; a `Hold`."""
     return parts
 
 
@@ -39,14 +39,9 @@ class Tree:
         self.leaves: list[Any] = []
         self.owners: list[Framework | None] = []
         self.in_module: list[bool] = []
-        self._rebuild = self._take(value, root)
-
-    def rebuild(self, leaves: Iterator[Any], hold: Hold = itself) -> Any:
-        """Put other leaves in the same places, as many as there are of an iterator.
-
-        ``hold`` says what stands in the place of a module, which is not copied.
-        """
-        return self._rebuild(leaves, hold)
+        #: Puts other leaves, as many as there are of an iterator, in the same places. A `Hold` says what
+        #: stands in the place of a module, which is not copied.
+        self.rebuild: Rebuild = self._take(value, root)
 
     def _take(self, value: Any, name: str) -> Rebuild:
         framework = owner(value)

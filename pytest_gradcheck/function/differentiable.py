@@ -16,7 +16,7 @@ def inputs_to_differentiate(call: Call, wrt: Any) -> tuple[list[int], list[NotCh
     ``wrt`` are names or positions of arguments as in `check_gradients`, None for all that are floating.
     Raises `InvalidArgument` where none is left.
     """
-    wanted = _wanted(call, wrt)
+    wanted = None if wrt is None else _wanted(call, wrt)
     reasons = call.framework.why_constants(call.leaves, call.in_module)
     positions, constants = [], []
     for i, (name, reason) in enumerate(zip(call.names, reasons, strict=True)):
@@ -36,9 +36,7 @@ def inputs_to_differentiate(call: Call, wrt: Any) -> tuple[list[int], list[NotCh
     return positions, constants
 
 
-def _wanted(call: Call, wrt: Any) -> list[str] | None:
-    if wrt is None:
-        return None
+def _wanted(call: Call, wrt: Any) -> list[str]:
     keys = list(call.arguments)
     wanted = []
     for item in wrt if isinstance(wrt, list | tuple | set | frozenset) else [wrt]:

@@ -15,9 +15,6 @@ from pytest_gradcheck.frameworks.flat import Matrix, is_rounding
 if TYPE_CHECKING:
     from pytest_gradcheck.function.problem import Problem
 
-#: So few points cost less one by one: a call with an axis more takes five times as long, and is compared.
-FEW = 8
-
 #: Points of the first batch at which the function is called by itself too: the first one, and others.
 SAMPLED = 3
 
@@ -28,9 +25,9 @@ class Batch:
     It does not hold the problem, which holds it: a cycle keeps the inputs' memory until it is collected.
     """
 
-    def __init__(self, problem: Problem):
-        self.refused = None if problem.repeats else "the function does not repeat itself"
-        self._rng = np.random.default_rng(problem.seed)
+    def __init__(self, seed: int):
+        self.refused: str | None = None
+        self._rng = np.random.default_rng(seed)
         self._tried = False
 
     def __call__(self, problem: Problem, points: Matrix) -> tuple[Matrix, int] | None:
@@ -39,16 +36,13 @@ class Batch:
         The last call is always a single one: whatever the function keeps of a call (a module its activations)
         it keeps of that.
         """
-        if self.refused is not None or len(points) < FEW:
+        if self.refused is not None:
             return None
         try:
             # The point itself goes first, to see by how much a value moves that is computed in this way.
             together = problem.framework.values_at_many(problem, points)
         except Exception as error:
             self.refused = f"{type(error).__name__}: {error}"
-            return None
-        if together is None:
-            self.refused = f"{problem.framework.name} evaluates one point per call"
             return None
         here, values = together[0], together[1:]
         sample = self._sample(points)

@@ -18,9 +18,7 @@ from pytest_gradcheck.frameworks.leaves import (
     EPS_BY_DTYPE,
     TINY64,
     TINY_BY_DTYPE,
-    dtype_of,
     like,
-    to_numpy,
 )
 from pytest_gradcheck.frameworks.registry import imported
 from pytest_gradcheck.function.call import Call
@@ -29,6 +27,9 @@ from pytest_gradcheck.function.domain import bounds
 from pytest_gradcheck.function.many_points import Batch
 from pytest_gradcheck.function.random_states import RandomStates
 from pytest_gradcheck.function.signatures import called_wrongly, name_of, signature_text
+
+#: So few points cost less one by one: a call with an axis more takes five times as long, and is compared.
+FEW = 8
 
 
 class Problem:
@@ -70,11 +71,14 @@ class Problem:
             )
         self.point = self.inputs.join([framework.to_numpy(v) for v in leaves])
         self.seed = zlib.crc32(self.point.tobytes()) if seed is None else seed
-        self.lower, self.upper = bounds(domain, self._asked, self.inputs, self.point)
+        #: What no evaluation may leave, shapes ``(inputs.size,)``.
+        self.lower, self.upper = np.full((2, self.inputs.size), [[-np.inf], [np.inf]])
+        if domain is not None:
+            self.lower, self.upper = bounds(domain, self._asked, self.inputs, self.point)
         self._random = RandomStates(self.seed)
         self._differentiates_inside = False
         self._start()
-        self._batch = Batch(self)
+        self._batch = Batch(self.seed) if framework.evaluates_many and self._repeats() else None
 
     # -- the call ------------------------------------------------------------------------------------
 
@@ -84,7 +88,7 @@ class Problem:
         Returns the differentiable output leaves, raw. ``double`` says whether the constants beside
         them (buffers, inputs that are not differentiated) are given in float64 too.
         """
-        return [out for out, keep in zip(self._call(values, double).leaves, self._kept, strict=True) if keep]
+        return [out for out, kept in zip(self._call(values, double).leaves, self._kept, strict=True) if kept]
 
     def native_values(self) -> list[Any]:
         """Return copies of the user's own differentiable leaves: same dtype, device, strides, values."""
@@ -114,8 +118,7 @@ class Problem:
         """
         try:
             with np.errstate(all="ignore"):
-                outs = self._plain_call(self.values_at(vector), double=self.double)
-            return self.outputs.join([to_numpy(o) for o in outs])
+                return self._flat(self._evaluated(self.values_at(vector), self.double))
         except Exception:
             return np.full(self.outputs.size, np.nan)
 
@@ -124,9 +127,10 @@ class Problem:
 
         Beside them the number of calls that it took: where many points may share one, it is far smaller.
         """
-        together = self._batch(self, points)
-        if together is not None:
-            return together
+        if self._batch is not None and len(points) >= FEW:
+            together = self._batch(self, points)
+            if together is not None:
+                return together
         return np.stack([self.evaluate(point) for point in points]), len(points)
 
     def rounded(self, points: Matrix) -> Matrix:
@@ -182,28 +186,10 @@ class Problem:
         return None if found is None else [found[i] for i in self._positions]
 
     @property
-    def trial_eps(self) -> float:
-        """Unit roundoff of the coarsest dtype among the differentiable inputs and the outputs."""
-        return max(EPS_BY_DTYPE.get(leaf.dtype, EPS64) for leaf in self.inputs.leaves + self.outputs.leaves)
-
-    @property
-    def trial_tiny(self) -> float:
-        """Smallest normal number of the narrowest dtype among them."""
-        return max(TINY_BY_DTYPE.get(leaf.dtype, TINY64) for leaf in self.inputs.leaves + self.outputs.leaves)
-
-    @property
     def is_erratic(self) -> bool:
         """Whether two calls at the point differ by more than any rounding would make them."""
         size = np.abs(self.value).max(initial=0.0)
         return bool((self.jitter > np.sqrt(self.eps) * size).any())
-
-    @property
-    def repeats(self) -> bool:
-        """Whether a call gives the same with others before it, and draws no random numbers.
-
-        What differentiates inside needs a graph, and has it in a single call alone.
-        """
-        return not (self._random.moved or self._differentiates_inside or self.jitter.any())
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -219,44 +205,50 @@ class Problem:
 
     def _start(self) -> None:
         """Evaluate at the point: structure of the outputs, precision, repeatability."""
-        tree = self._first_call()
-        reasons = [why_no_output(*pair) for pair in zip(tree.leaves, tree.owners, strict=True)]
-        self._kept = [reason is None for reason in reasons]
-        kept = []
-        for name, leaf, owner, reason in zip(tree.names, tree.leaves, tree.owners, reasons, strict=True):
-            if reason is None and owner is not None:
-                kept.append((name, owner.shape_of(leaf), owner.dtype_of(leaf), owner.to_numpy(leaf)))
-            elif reason is not None and leaf is not None:
-                self.not_checked.append(NotChecked(name, reason))
-        if not kept:
-            got = ", ".join(reason or "" for reason in reasons) or "an empty container"
+        self.output_tree = tree = self._first_call()
+        names, shapes, dtypes = [], [], []
+        self._kept: list[bool] = []
+        reasons: list[str] = []
+        for name, leaf, owner in zip(tree.names, tree.leaves, tree.owners, strict=True):
+            reason = why_no_output(leaf, owner)
+            self._kept.append(reason is None)
+            if owner is not None and reason is None:
+                names.append(name)
+                shapes.append(owner.shape_of(leaf))
+                dtypes.append(owner.dtype_of(leaf))
+            else:
+                reasons.append(str(reason))
+                if leaf is not None:
+                    self.not_checked.append(NotChecked(name, str(reason)))
+        if not names:
             raise InvalidArgument(
                 "fn",
-                f"a result that cannot be differentiated: {got}",
+                f"a result that cannot be differentiated: {', '.join(reasons) or 'an empty container'}",
                 "a function under check returns a float or a floating array",
             )
-        self.output_tree = tree
-        names, shapes, dtypes, arrays = zip(*kept, strict=True)
         self.outputs = Layout(names, shapes, dtypes)
-        self.primal = self.outputs.join(arrays)
+        self.primal = self._flat(tree)
         self.double = True
-        native = all(EPS_BY_DTYPE.get(leaf.dtype, EPS64) == EPS64 for leaf in self.inputs.leaves) and not any(
-            owner is not None
-            and not owner.mixes_precisions
-            and EPS_BY_DTYPE.get(owner.dtype_of(v), EPS64) > EPS64
-            for v, owner in zip(self._asked.leaves, self._asked.owners, strict=True)
-        )
-        if not native:
+        #: Unit roundoff of the coarsest dtype among the differentiable inputs and the outputs.
+        self.trial_eps = EPS64
+        #: Smallest normal number of the narrowest dtype among them.
+        self.trial_tiny = TINY64
+        for flat in (*self.inputs.leaves, *self.outputs.leaves):
+            self.trial_eps = max(self.trial_eps, EPS_BY_DTYPE.get(flat.dtype, EPS64))
+            self.trial_tiny = max(self.trial_tiny, TINY_BY_DTYPE.get(flat.dtype, TINY64))
+        wide = self._given_in_double()
+        if not wide:
             self.double = self._runs_in_double()
-        outs = self._plain_call(self.values_at(self.point), double=self.double)
+        tree = self._evaluated(self.values_at(self.point), self.double)
         #: Unit roundoff of `evaluate`: of the coarsest output, for a function that narrows its result.
-        self.eps = max(EPS_BY_DTYPE.get(dtype_of(out), EPS64) for out in outs)
-        if not self.double:
-            self.eps = max(self.eps, self.trial_eps)
+        self.eps = EPS64 if self.double else self.trial_eps
+        for leaf, owner, kept in zip(tree.leaves, tree.owners, self._kept, strict=True):
+            if kept and owner is not None:
+                self.eps = max(self.eps, EPS_BY_DTYPE.get(owner.dtype_of(leaf), EPS64))
         #: The function's value in the working precision, from a second call: what differences start at.
-        self.value = self.outputs.join([to_numpy(out) for out in outs])
+        self.value = self._flat(tree)
         # A first call in the same precision that gave the same is what a third one would be compared for.
-        repeated = native and np.array_equal(self.value, self.primal, equal_nan=True)
+        repeated = wide and np.array_equal(self.value, self.primal, equal_nan=True)
         #: How much the value moves when nothing moves; zero for a deterministic function.
         self.jitter = np.zeros(self.outputs.size)
         if not repeated:
@@ -267,8 +259,7 @@ class Problem:
     def _first_call(self) -> Tree:
         values = self.native_values()
         try:
-            with self.framework.evaluating():
-                return self._call(values, double=False)
+            return self._evaluated(values, double=False)
         except Exception as error:
             self._explain(error)
             if not self.framework.may_differentiate_inside(error):
@@ -276,13 +267,21 @@ class Problem:
             # A function that differentiates inside (forces from an energy) needs inputs that require
             # a gradient; where none is recorded its own gradient has nothing to work on.
             self._differentiates_inside = True
-            with self.framework.evaluating(recording=True):
-                try:
-                    return self._call(self.framework.recorded(values), double=False)
-                except type(error) as again:
-                    if str(again) != str(error):
-                        raise
+            try:
+                return self._evaluated(values, double=False)
+            except type(error) as again:
+                if str(again) != str(error):
+                    raise
             raise
+
+    def _given_in_double(self) -> bool:
+        """Whether all inputs, and the constants that are widened with them, are float64 as they are given."""
+        for i, (leaf, owner) in enumerate(zip(self._asked.leaves, self._asked.owners, strict=True)):
+            if i in self._differentiated or (owner is not None and not owner.mixes_precisions):
+                assert owner is not None
+                if EPS_BY_DTYPE.get(owner.dtype_of(leaf), EPS64) > EPS64:
+                    return False
+        return True
 
     def _blame_layout(self, error: Exception) -> None:
         """Note on an exception that the layout of the inputs in memory is what raises it, if it is."""
@@ -328,20 +327,39 @@ class Problem:
     def _runs_in_double(self) -> bool:
         self.double = True
         try:
-            outs = self._plain_call(self.values_at(self.point), double=True)
+            tree = self._evaluated(self.values_at(self.point), double=True)
+            shapes = [
+                np.shape(leaf) if owner is None else owner.shape_of(leaf)
+                for leaf, owner, kept in zip(tree.leaves, tree.owners, self._kept, strict=True)
+                if kept
+            ]
             # With other random numbers it is another function.
             return self._random.stand_as_after_the_first_call() and all(
-                tuple(np.shape(to_numpy(o))) == leaf.shape
-                for o, leaf in zip(outs, self.outputs.leaves, strict=True)
+                shape == leaf.shape for shape, leaf in zip(shapes, self.outputs.leaves, strict=True)
             )
         except Exception:
             return False
 
-    def _plain_call(self, values: Sequence[Any], *, double: bool) -> list[Any]:
+    def _evaluated(self, values: Sequence[Any], double: bool) -> Tree:
+        """Call the function for its values alone."""
+        if not self.framework.differentiates:
+            return self._call(values, double)
         if self._differentiates_inside:
             values = self.framework.recorded(values)
         with self.framework.evaluating(recording=self._differentiates_inside):
-            return self.call(values, double=double)
+            return self._call(values, double)
+
+    def _flat(self, tree: Tree) -> Vector:
+        """Return the differentiable leaves of a result as a flat vector."""
+        arrays = []
+        for leaf, owner, kept in zip(tree.leaves, tree.owners, self._kept, strict=True):
+            if kept:
+                arrays.append(leaf if owner is None else owner.to_numpy(leaf))
+        return self.outputs.join(arrays)
+
+    def _repeats(self) -> bool:
+        """Whether calls may share their work: what differentiates inside has its graph in a call alone."""
+        return not (self._random.moved or self._differentiates_inside or self.jitter.any())
 
     def _call(self, values: Sequence[Any], double: bool) -> Tree:
         filled = self._filled(values, double)

@@ -7,6 +7,8 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from pytest_gradcheck.frameworks.registry import imported
 
 
@@ -49,19 +51,21 @@ class RandomStates:
 
     def _seed(self) -> None:
         random.seed(self.seed)
+        np.random.seed(self.seed % 2**32)
         for framework in imported():
             framework.seed(self.seed)
 
 
 @contextlib.contextmanager
 def kept_random_states() -> Iterator[None]:
-    """Leave the global random states of Python and of all frameworks as they were found."""
-    python = random.getstate()
+    """Leave the global random states of Python, NumPy and other frameworks as they were found."""
+    python, numpy = random.getstate(), np.random.get_state()
     others = [(framework, framework.random_state()) for framework in imported()]
     try:
         yield
     finally:
         random.setstate(python)
+        np.random.set_state(numpy)
         for framework, state in others:
             framework.set_random_state(state)
 
@@ -69,6 +73,7 @@ def kept_random_states() -> Iterator[None]:
 def _next_draws() -> tuple[Any, ...]:
     """Draw from each generator: one that stands elsewhere draws something else, but once in 2^53 times.
 
-    To read Python's state takes 20 times as long.
+    To read Python's and NumPy's states takes 20 times as long.
     """
-    return random.getrandbits(64), *[framework.next_draw() for framework in imported()]
+    others = [framework.next_draw() for framework in imported()]
+    return random.getrandbits(64), np.random.random_sample(), others

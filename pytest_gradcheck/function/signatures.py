@@ -20,12 +20,13 @@ def parameter_names(fn: Any, count: int) -> list[str]:
     """Return the names by which the first positional arguments of a callable are known."""
     names: list[str] = []
     try:
-        known = (framework.signature_of(fn) for framework in imported())
-        signature = next((found for found in known if found is not None), None) or inspect.signature(fn)
-        parameters = signature.parameters.values()
+        signature = None
+        for framework in imported():
+            signature = signature or framework.signature_of(fn)
+        parameters = list((signature or inspect.signature(fn)).parameters.values())
     except (TypeError, ValueError):
         # Builtins and ufuncs have no signature.
-        parameters = ()  # type: ignore[assignment]  # an empty stand-in for the mapping's view
+        parameters = []
     for p in parameters:
         if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
             names.append(p.name)

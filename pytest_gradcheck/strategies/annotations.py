@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from pytest_gradcheck.errors import InvalidArgument
-from pytest_gradcheck.frameworks.registry import imported
+from pytest_gradcheck.frameworks.registry import imported, named
 from pytest_gradcheck.strategies.dtypes import COMPONENTS
 from pytest_gradcheck.strategies.points import arrays, points, scalars
 from pytest_gradcheck.strategies.sizes import symbolic
@@ -58,9 +58,9 @@ def from_annotation(annotation: Any, name: str) -> st.SearchStrategy[Any]:
         return _from_jaxtyping(annotation, name)
     if isinstance(annotation, type) and issubclass(annotation, np.floating | np.complexfloating):
         return arrays((), annotation).map(lambda array: array[()])
-    for framework in imported():
-        if framework.is_array_type(annotation):
-            return points(framework.name)
+    library = _library_of(annotation)
+    if library is not None:
+        return points(library)
     if origin in (tuple, list):
         return _from_sequence(origin, args, name)
     fields = _fields(annotation)
@@ -82,6 +82,12 @@ _PLAIN: dict[Any, Callable[[], st.SearchStrategy[Any]]] = {
     None: st.none,
     type(None): st.none,
 }
+
+
+def _library_of(annotation: Any) -> str | None:
+    """Return the library whose arrays an annotation stands for, None for any other annotation."""
+    frameworks = (named("numpy"), *imported())
+    return next((f.name for f in frameworks if f.drawn_dtypes and f.is_array_type(annotation)), None)
 
 
 def _numpy_dtype(args: tuple[Any, ...], annotation: Any, name: str) -> Any:
@@ -153,9 +159,9 @@ def _from_jaxtyping(annotation: Any, name: str) -> st.SearchStrategy[Any]:
             f"the annotation {_shown(annotation)}",
             "gradients need a floating dtype, such as Float or Float32",
         )
-    for framework in imported():
-        if framework.is_array_type(annotation.array_type):
-            return points(framework.name, shape, found[0])
+    library = _library_of(annotation.array_type)
+    if library is not None:
+        return points(library, shape, found[0])
     raise InvalidArgument(
         name, f"the annotation {_shown(annotation)}", "make it an np.ndarray or a torch.Tensor"
     )

@@ -42,7 +42,7 @@ class NumpyFramework(Framework):
         """Return an array, a NumPy scalar or a Python number; see `Framework.like`."""
         if isinstance(original, np.ndarray):
             kept = array if double else array.astype(original.dtype)
-            return layouts.laid_out_like(kept, original, copy=False)
+            return kept if original.flags.c_contiguous else layouts.laid_out_like(kept, original)
         scalar = array[()]
         if isinstance(original, np.generic):
             return scalar if double else original.dtype.type(scalar)
@@ -50,7 +50,9 @@ class NumpyFramework(Framework):
 
     def copy(self, leaf: Any, *, double: bool) -> Any:
         """Return a copy of the same dtype; see `Framework.copy` and `mixes_precisions`."""
-        return layouts.laid_out_like(leaf, leaf, copy=True) if isinstance(leaf, np.ndarray) else leaf
+        if not isinstance(leaf, np.ndarray):
+            return leaf
+        return leaf.copy() if leaf.flags.c_contiguous else layouts.laid_out_like(leaf, leaf)
 
     def shape_of(self, leaf: Any) -> tuple[int, ...]:
         """Return ``()`` for a number; see `Framework.shape_of`."""
@@ -91,24 +93,6 @@ class NumpyFramework(Framework):
     def source_of(self, value: Any, inner: Callable[[Any], str]) -> str | None:
         """Return the source of a number or an array; see `Framework.source_of`."""
         return source.of_leaf(value)
-
-    # -- random numbers --------------------------------------------------------------------------------
-
-    def random_state(self) -> Any:
-        """Return that of ``np.random``; see `Framework.random_state`."""
-        return np.random.get_state()
-
-    def set_random_state(self, state: Any) -> None:
-        """Set that of ``np.random``; see `Framework.set_random_state`."""
-        np.random.set_state(state)
-
-    def seed(self, seed: int) -> None:
-        """Seed ``np.random``; see `Framework.seed`."""
-        np.random.seed(seed % 2**32)
-
-    def next_draw(self) -> Any:
-        """Draw a number, for which the state would take 20 times as long; see `Framework.next_draw`."""
-        return np.random.random_sample()
 
     # -- strategies ------------------------------------------------------------------------------------
 

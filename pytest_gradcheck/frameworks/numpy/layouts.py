@@ -27,20 +27,16 @@ def laid_out(array: NDArray[Any], layout: str) -> NDArray[Any]:
     return array
 
 
-def laid_out_like(
-    array: np.ndarray[Any, Any], original: np.ndarray[Any, Any], *, copy: bool
-) -> np.ndarray[Any, Any]:
-    """Return an array with the entries' order in memory of the original's, also backwards and with gaps.
+def laid_out_like(array: NDArray[Any], original: NDArray[Any]) -> NDArray[Any]:
+    """Return a copy with the entries' order in memory of the original's, also backwards and with gaps.
 
     Where entries of the original share memory the result is contiguous: its entries can differ.
     """
-    if original.flags.c_contiguous or original.size < 2:
-        return array.copy() if copy else array
-    if original.flags.f_contiguous:
-        return np.array(array, order="F", copy=copy or None)
+    if original.flags.f_contiguous or original.size < 2:
+        return np.array(array, order="F" if original.size > 1 else "C")
     steps = [stride // original.itemsize for stride in original.strides]
     if any(stride % original.itemsize for stride in original.strides) or overlaps(original.shape, steps):
-        return np.array(array, order="C", copy=copy or None)
+        return np.array(array, order="C")
     reach = [(size - 1) * step for size, step in zip(original.shape, steps, strict=True)]
     start = -sum(r for r in reach if r < 0)
     memory = np.zeros(1 + sum(map(abs, reach)), array.dtype)

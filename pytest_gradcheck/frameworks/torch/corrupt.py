@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from pytest_gradcheck.frameworks.containers import Tree
+from pytest_gradcheck.frameworks.containers import Tree, itself
 from pytest_gradcheck.frameworks.torch.leaves import is_floating
 from pytest_gradcheck.frameworks.torch.numpy_code.array import TorchArray, unwrap, wrap
 
@@ -32,7 +32,7 @@ def call(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], 
 
 def _each_leaf(value: Any, change: Callable[[Any], Any]) -> Any:
     tree = Tree(value, "value")
-    return tree.rebuild(map(change, tree.leaves))
+    return tree.rebuild(map(change, tree.leaves), itself)
 
 
 def _bare(leaf: Any) -> Any:
@@ -52,7 +52,7 @@ def _run(fn: Callable[..., Any], tree: Tree, fault: Fault) -> Any:
         leaves = list(tree.leaves)
         for i, tensor in zip(positions, tensors, strict=True):
             leaves[i] = tensor
-        args, kwargs = tree.rebuild(iter(leaves))
+        args, kwargs = tree.rebuild(iter(leaves), itself)
         structure[:] = [Tree(fn(*args, **kwargs), "output")]
         return structure[0].leaves
 
@@ -89,4 +89,4 @@ def _run(fn: Callable[..., Any], tree: Tree, fault: Fault) -> Any:
                 return tuple(fault(full))
 
     outs = Corrupted.apply(*[tree.leaves[i] for i in positions])  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    return structure[0].rebuild(iter(outs))
+    return structure[0].rebuild(iter(outs), itself)

@@ -70,6 +70,7 @@ class TorchFramework(Framework):
     differentiates = True
     stands_in = True
     stops_gradients = True
+    evaluates_many = True
     lowering = "pytest_gradcheck.frameworks.torch.lowering"
     drawn_dtypes = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128")
     # torch has no negative strides; its expanded tensors can be written to, other than NumPy's.
@@ -131,7 +132,7 @@ class TorchFramework(Framework):
 
     def parts_of(self, value: Any) -> dict[str, Any] | None:
         """Return the parameters and buffers of a module; see `Framework.parts_of`."""
-        return modules.parts_of(value)
+        return modules.parts_of(value) if isinstance(value, torch.nn.Module) else None
 
     def holding(self, module: Any, parts: Mapping[str, Any]) -> AbstractContextManager[Any]:
         """Let a module hold other tensors; see `Framework.holding`."""
@@ -143,7 +144,9 @@ class TorchFramework(Framework):
 
     def signature_of(self, fn: Callable[..., Any]) -> inspect.Signature | None:
         """Return that of ``forward``; see `Framework.signature_of`."""
-        return modules.signature_of(fn)
+        if isinstance(fn, torch.nn.Module) or getattr(fn, "__name__", None) == "apply":
+            return modules.signature_of(fn)
+        return None
 
     # -- calls ---------------------------------------------------------------------------------------
 

@@ -16,7 +16,6 @@ import torch
 from torch.utils._pytree import tree_leaves
 
 from pytest_gradcheck.frameworks.base import FunctionAtPoint, Property
-from pytest_gradcheck.frameworks.leaves import to_numpy
 from pytest_gradcheck.frameworks.pullback import NOT_LINEAR, scales
 from pytest_gradcheck.frameworks.torch.function_calls import (
     Call,
@@ -28,6 +27,7 @@ from pytest_gradcheck.frameworks.torch.function_calls import (
     random_like,
     said,
 )
+from pytest_gradcheck.frameworks.torch.leaves import to_numpy
 from pytest_gradcheck.frameworks.torch.lowering.modes import Mode
 from pytest_gradcheck.frameworks.torch.pullback import TorchPullback
 

@@ -15,11 +15,9 @@ from torch.nn.utils.stateless import _reparametrize_module
 MADE = "_gradcheck_made"
 
 
-def parts_of(value: Any) -> dict[str, Any] | None:
+def parts_of(module: torch.nn.Module) -> dict[str, Any]:
     """Return the parameters and buffers of a module; see `Framework.parts_of`."""
-    if not isinstance(value, torch.nn.Module):
-        return None
-    return {**dict(value.named_parameters()), **dict(value.named_buffers())}
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
 def holding(module: torch.nn.Module, parts: Mapping[str, Any]) -> AbstractContextManager[Any]:
@@ -33,7 +31,7 @@ def signature_of(fn: Any) -> inspect.Signature | None:
     if isinstance(fn, torch.nn.Module):
         return inspect.signature(fn.forward)
     owner = getattr(fn, "__self__", None)
-    if not isinstance(owner, type) or fn.__name__ != "apply" or not hasattr(owner, "forward"):
+    if not isinstance(owner, type) or not hasattr(owner, "forward"):
         return None
     # Function.apply takes anything; its forward knows the names.
     signature = inspect.signature(owner.forward)
