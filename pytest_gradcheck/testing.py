@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pytest_gradcheck.errors import InvalidArgument
-from pytest_gradcheck.function.containers import Tree, is_tensor
+from pytest_gradcheck.frameworks.registry import imported
 
 __all__ = ["FAULTS", "corrupt"]
 
@@ -43,86 +43,13 @@ def corrupt(fn: Callable[..., Any], fault: str | Fault) -> Callable[..., Any]:
 
     @functools.wraps(fn)
     def corrupted(*args: Any, **kwargs: Any) -> Any:
-        tree = Tree((args, kwargs), "inputs")
-        if any(is_tensor(leaf) for leaf in tree.leaves):
-            return _run(fn, tree, chosen)
-        from pytest_gradcheck.frameworks.torch.numpy_code import dispatch as numpy_on_torch
-
-        if not any(isinstance(leaf, numpy_on_torch.TorchArray) for leaf in tree.leaves):
-            return fn(*args, **kwargs)
-
-        def on_tensors(*tensor_args: Any, **tensor_kwargs: Any) -> Any:
-            inner = Tree((tensor_args, tensor_kwargs), "inputs")
-            wrapped = [numpy_on_torch.wrap(v) if is_tensor(v) else v for v in inner.leaves]
-            (back_args, back_kwargs), _ = inner.rebuild(wrapped)
-            out = Tree(fn(*back_args, **back_kwargs), "output")
-            return out.map([_bare(v) for v in out.leaves])
-
-        bare = [_bare(leaf) for leaf in tree.leaves]
-        (bare_args, bare_kwargs), _ = tree.rebuild(bare)
-        result = Tree(_run(on_tensors, Tree((bare_args, bare_kwargs), "inputs"), chosen), "output")
-        return result.map([numpy_on_torch.wrap(v) if is_tensor(v) else v for v in result.leaves])
+        for framework in imported():
+            value = framework.corrupted_call(fn, args, kwargs, chosen)
+            if value is not NotImplemented:
+                return value
+        return fn(*args, **kwargs)
 
     return corrupted
-
-
-def _bare(leaf: Any) -> Any:
-    from pytest_gradcheck.frameworks.torch.numpy_code import dispatch as numpy_on_torch
-
-    return numpy_on_torch.unwrap(leaf) if isinstance(leaf, numpy_on_torch.TorchArray) else leaf
-
-
-def _run(fn: Callable[..., Any], tree: Tree, fault: Fault) -> Any:
-    """Run a torch function with its backward replaced by the right one and a fault after it."""
-    import torch
-
-    positions = [
-        i for i, v in enumerate(tree.leaves) if is_tensor(v) and (v.is_floating_point() or v.is_complex())
-    ]
-    structure: list[Tree] = []
-
-    def call(tensors: Sequence[Any]) -> list[Any]:
-        leaves = list(tree.leaves)
-        for i, tensor in zip(positions, tensors, strict=True):
-            leaves[i] = tensor
-        (args, kwargs), _ = tree.rebuild(leaves)
-        structure[:] = [Tree(fn(*args, **kwargs), "output")]
-        return structure[0].leaves
-
-    class Corrupted(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, *tensors: Any) -> Any:
-            ctx.save_for_backward(*tensors)
-            return tuple(call(tensors))
-
-        @staticmethod
-        def backward(ctx: Any, *cotangents: Any) -> Any:
-            again = torch.is_grad_enabled()
-            with torch.enable_grad():
-                inputs = ctx.saved_tensors
-                if not again:
-                    inputs = [x.detach().requires_grad_() for x in inputs]
-                pairs = [
-                    (out, cotangent)
-                    for out, cotangent in zip(call(inputs), cotangents, strict=True)
-                    if is_tensor(out) and out.requires_grad
-                ]
-                right = torch.autograd.grad(
-                    [out for out, _ in pairs],
-                    inputs,
-                    [cotangent for _, cotangent in pairs],
-                    create_graph=again,
-                    allow_unused=True,
-                )
-                # A zero tensor of torch's without memory, as of sgn, cannot be added to in .grad.
-                full = [
-                    torch.zeros_like(x) if g is None or g._is_zerotensor() else g
-                    for x, g in zip(inputs, right, strict=True)
-                ]
-                return tuple(fault(full))
-
-    outs = Corrupted.apply(*[tree.leaves[i] for i in positions])  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    return structure[0].map(list(outs))
 
 
 # -- faults: from the right gradients to wrong ones -------------------------------------------------
@@ -136,15 +63,13 @@ def _at_largest(change: Callable[[Any], Any]) -> Fault:
     """Change the one entry, of all inputs, that is largest in magnitude."""
 
     def fault(gradients: Gradients) -> Gradients:
-        import torch
-
         sizes = [float(g.detach().abs().max()) if g.numel() else -1.0 for g in gradients]
         k = sizes.index(max(sizes))
         target = gradients[k]
         flat = target.reshape(-1)
-        hit = torch.zeros_like(flat, dtype=torch.bool)
+        hit = flat.new_zeros(flat.shape).bool()
         hit[int(flat.detach().abs().argmax())] = True
-        changed = torch.where(hit, change(flat), flat).reshape(target.shape)
+        changed = change(flat).where(hit, flat).reshape(target.shape)
         return [*gradients[:k], changed, *gradients[k + 1 :]]
 
     return fault

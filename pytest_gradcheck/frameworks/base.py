@@ -7,8 +7,9 @@ NumPy, torch and JAX are frameworks. The rest of the package knows them by this 
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -76,7 +77,9 @@ class FunctionAtPoint(Protocol):
 
     ``inputs`` and ``outputs`` are how the differentiable leaves lie in flat vectors, ``point`` the flat
     inputs, shape ``(inputs.size,)``; ``value`` is the function's value there in the working precision,
-    ``primal`` in its own. ``double`` says whether it is evaluated in float64.
+    ``primal`` in its own. ``double`` says whether it is evaluated in float64; ``eps`` is the unit roundoff of
+    `evaluate`, ``trial_eps`` that of the coarsest dtype among inputs and outputs. ``leaves`` are the user's
+    own differentiable leaves, which are not to be changed.
     """
 
     inputs: Layout
@@ -87,10 +90,8 @@ class FunctionAtPoint(Protocol):
     double: bool
     eps: float
     seed: int
-
-    @property
-    def trial_eps(self) -> float:
-        """Unit roundoff of the coarsest dtype among the inputs and outputs."""
+    trial_eps: float
+    leaves: list[Any]
 
     @property
     def has_modules(self) -> bool:
@@ -107,9 +108,6 @@ class FunctionAtPoint(Protocol):
 
     def values_at(self, vector: Vector) -> list[Any]:
         """Return the leaves that stand for a flat vector, in the working precision."""
-
-    def many_values_at(self, points: Matrix) -> list[Any]:
-        """Return leaves with one axis more, along which lie the point and then the points."""
 
     def substituted(self, values: Sequence[Any], *, double: bool) -> AbstractContextManager[None]:
         """Let the modules among the inputs hold these values."""
@@ -129,12 +127,25 @@ class Lowering:
     parting: Callable[[], str] = str
 
 
+def kind_of(value: Any) -> str:
+    """Return what a value is, in words: ``a float``, ``an int``, ``None``."""
+    name = type(value).__name__
+    if value is None:
+        return "None"
+    return f"a {name}" if name[0].lower() not in "aeiou" else f"an {name}"
+
+
 class Framework(abc.ABC):
-    """One framework. Abstract methods are what every framework has; the others have a default."""
+    """One framework. Abstract methods are what every framework has; the others have a default.
+
+    A *leaf* is one array or number. The methods on leaves are given those that the framework owns.
+    """
 
     #: The name of the library's top-level module, of the entry point, and of the method that differentiates
     #: its functions.
     name: ClassVar[str]
+    #: What its arrays are called, as in "draw tensors(...)".
+    plural: ClassVar[str] = "arrays"
     #: Whether the framework has a gradient of its own for its functions. That gradient is then on trial.
     differentiates: ClassVar[bool] = False
     #: Whether it differentiates functions of NumPy arrays and Python numbers too, as one more run of the
@@ -142,12 +153,205 @@ class Framework(abc.ABC):
     stands_in: ClassVar[bool] = False
     #: Whether its functions can stop gradients on purpose (``stop_gradients="intended"``).
     stops_gradients: ClassVar[bool] = False
+    #: Whether its functions take arrays of different precision together. Constants then keep theirs while
+    #: the inputs are widened.
+    mixes_precisions: ClassVar[bool] = False
+    #: Whether `values_at_many` does anything.
+    evaluates_many: ClassVar[bool] = False
+    #: The module whose names `pytest_gradcheck.lowering` offers, None for a framework without a lowering.
+    lowering: ClassVar[str | None] = None
+    #: The names of the floating dtypes that strategies draw; empty if they draw none of its arrays.
+    drawn_dtypes: ClassVar[tuple[str, ...]] = ()
+    #: What the layouts that strategies draw are called here: ``""``, the default one, ``"fortran"``,
+    #: ``"strided"`` and ``"backwards"``.
+    drawn_layouts: ClassVar[Mapping[str, str]] = {"": "contiguous"}
 
     # -- leaves --------------------------------------------------------------------------------------
 
     @abc.abstractmethod
     def owns(self, value: Any) -> bool:
-        """Whether a value is an array of this framework."""
+        """Whether a value is an array of this framework. All values of one type have the same answer."""
+
+    @abc.abstractmethod
+    def dtype_of(self, leaf: Any) -> str:
+        """Return the name of a leaf's dtype, as NumPy calls it: ``float32``, ``bfloat16``, ``complex64``."""
+
+    @abc.abstractmethod
+    def to_numpy(self, leaf: Any) -> Array:
+        """Return a leaf as a NumPy array; floating dtypes that NumPy lacks become float64."""
+
+    @abc.abstractmethod
+    def like(self, array: Array, original: Any, *, double: bool) -> Any:
+        """Return an array as a leaf of the kind, device and layout of the original, and of its shape.
+
+        It has the original's dtype, or with ``double`` the array's own, float64 or complex128.
+        """
+
+    @abc.abstractmethod
+    def copy(self, leaf: Any, *, double: bool) -> Any:
+        """Return a copy that shares no memory, with the same strides; floating ones wide with ``double``."""
+
+    def shape_of(self, leaf: Any) -> tuple[int, ...]:
+        """Return the shape of a leaf."""
+        return tuple(leaf.shape)
+
+    def rounded(self, array: Array, original: Any) -> Array:
+        """Return an array, of any shape, rounded to the original's dtype, as float64 or complex128."""
+        return self.to_numpy(self.like(array, original, double=False))
+
+    def strides_if_scattered(self, leaf: Any) -> tuple[int, ...] | None:
+        """Return the strides, in entries, of a leaf that is not C-contiguous; None for one that is."""
+        return None
+
+    def contiguous_copy(self, leaf: Any) -> Any:
+        """Return a copy of a leaf that is C-contiguous."""
+        return self.copy(leaf, double=False)
+
+    def why_constants(self, inputs: Sequence[Any], in_module: Sequence[bool]) -> list[str | None]:
+        """Return why each leaf of a call cannot be differentiated by, None for those that can.
+
+        ``inputs`` are all leaves that one of the framework's functions is called with, its own or not;
+        ``in_module`` says which of them belong to a module.
+        """
+        return [
+            self._not_floating(leaf, "is not differentiable")
+            if self.owns(leaf)
+            else f"{kind_of(leaf)} beside {self.plural}"
+            for leaf in inputs
+        ]
+
+    def why_no_derivative(self, leaf: Any) -> str | None:
+        """Return why a leaf of a function's result has no derivative, None for one that has."""
+        return self._not_floating(leaf, "has no derivative")
+
+    def _not_floating(self, leaf: Any, what: str) -> str | None:
+        name = self.dtype_of(leaf)
+        return None if name.startswith(("float", "bfloat", "complex")) else f"dtype {name} {what}"
+
+    def fingerprint(self, leaf: Any) -> bytes | None:
+        """Return bytes that differ for any two leaves that a check could tell apart; None if there are none.
+
+        Those of the default are the type, the dtype, the shape and the numbers.
+        """
+        array = self.to_numpy(leaf)
+        return f"{type(leaf)} {self.dtype_of(leaf)} {array.shape} ".encode() + array.tobytes()
+
+    def source_of(self, value: Any, inner: Callable[[Any], str]) -> str | None:
+        """Return Python source that gives a leaf or a module back, None for none.
+
+        ``inner`` gives the source of what the value was made of.
+        """
+        return None
+
+    # -- modules: objects that hold arrays -------------------------------------------------------------
+
+    def parts_of(self, value: Any) -> dict[str, Any] | None:
+        """Return the arrays that an object of this framework holds, by name; None for no such object."""
+        return None
+
+    def holding(self, module: Any, parts: Mapping[str, Any]) -> AbstractContextManager[Any]:
+        """Let a module hold other arrays in the places of its own."""
+        raise Unavailable(f"{self.name} has no modules")
+
+    def describe(self, module: Any) -> str:
+        """Return a text that differs for any two modules that are put together differently."""
+        return repr(module)
+
+    def signature_of(self, fn: Callable[..., Any]) -> inspect.Signature | None:
+        """Return the signature with the inputs' names, for a callable of the framework that hides it."""
+        return None
+
+    # -- calls -----------------------------------------------------------------------------------------
+
+    def evaluating(self, *, recording: bool = False) -> AbstractContextManager[Any]:
+        """Return the context in which functions are called for their values, if the framework differentiates.
+
+        With ``recording`` it is one in which a function can differentiate inside.
+        """
+        return nullcontext()
+
+    def may_differentiate_inside(self, error: Exception) -> bool:
+        """Whether a function that raises this when it is called for its values may differentiate inside."""
+        return False
+
+    def recorded(self, inputs: Sequence[Any]) -> list[Any]:
+        """Return the same leaves, so made that a function can differentiate by them inside."""
+        return list(inputs)
+
+    def is_missed(self, message: str) -> bool:
+        """Whether an error says that a function of this framework was given arrays of another."""
+        return False
+
+    def values_at_many(self, function: FunctionAtPoint, points: Matrix) -> Matrix:
+        """Return the function's values at its point and then at many, all from one call.
+
+        ``points`` has the shape ``(k, inputs.size)``, the values have ``(k + 1, outputs.size)``. An exception
+        means that this function must be called once per point. Needed with `evaluates_many`.
+        """
+        raise Unavailable(f"{self.name} evaluates one point per call")
+
+    def corrupted_call(
+        self,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        fault: Callable[[Sequence[Any]], Sequence[Any]],
+    ) -> Any:
+        """Call a function, with a fault applied to its gradients; see `testing.corrupt`.
+
+        Returns ``NotImplemented`` if this framework is not going to differentiate the call.
+        """
+        return NotImplemented
+
+    # -- random numbers: those of Python and NumPy are kept for all frameworks ---------------------------
+
+    def random_state(self) -> Any:
+        """Return the state of the framework's global random numbers."""
+        return None
+
+    def set_random_state(self, state: Any) -> None:  # noqa: B027  a framework may have no such numbers
+        """Bring the global random numbers to a state of `random_state`."""
+
+    def seed(self, seed: int) -> None:  # noqa: B027  the same
+        """Seed the global random numbers."""
+
+    def next_draw(self) -> Any:
+        """Return something that depends on where the global random numbers stand; it may advance them."""
+        return None
+
+    # -- strategies ------------------------------------------------------------------------------------
+
+    def is_array_type(self, annotation: Any) -> bool:
+        """Whether an annotation stands for the framework's arrays."""
+        return False
+
+    def from_drawn(self, array: Array, dtype: str, layout: str, **options: Any) -> Any:
+        """Return a drawn array, in a dtype of `drawn_dtypes` and a layout of `drawn_layouts`, as a leaf.
+
+        The array is contiguous, and its dtype holds all numbers of ``dtype``. ``options`` are those of the
+        framework's own strategy. Needed where `drawn_dtypes` has any.
+        """
+        raise Unavailable(f"{self.name} {self.plural} cannot be drawn")
+
+    def is_module_class(self, value: Any) -> bool:
+        """Whether a value is a class of modules."""
+        return False
+
+    def drawn_module(
+        self,
+        module: type[Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        seed: int,
+        numbers: Callable[[tuple[int, ...], str], Array] | None,
+    ) -> Any:
+        """Return ``module(*args, **kwargs)`` in float64, initialised with a seed.
+
+        ``numbers``, if any, gives each parameter its numbers, from its shape and the name of its dtype.
+        Needed where `is_module_class` is ever true.
+        """
+        raise Unavailable(f"{self.name} has no modules")
 
     # -- derivatives ---------------------------------------------------------------------------------
 

@@ -23,8 +23,9 @@ def _entry_points() -> dict[str, importlib.metadata.EntryPoint]:
     return {name: found[name] for name in sorted(found, key=lambda name: (name != "numpy", name))}
 
 
+@functools.cache
 def names() -> tuple[str, ...]:
-    """Return the names of the installed frameworks; none of them is loaded for that."""
+    """Return the names of the installed frameworks, NumPy first; none of them is loaded for that."""
     return tuple(_entry_points())
 
 
@@ -36,20 +37,29 @@ def named(name: str) -> Framework:
 
 
 def imported() -> list[Framework]:
-    """Return the frameworks whose library has been imported."""
-    return [named(name) for name in _entry_points() if sys.modules.get(name) is not None]
+    """Return the frameworks besides NumPy whose library has been imported."""
+    return list(map(named, filter(sys.modules.get, names()[1:])))
 
 
 def owner(value: Any) -> Framework | None:
     """Return the framework whose array or number a value is, None for a value of no framework."""
     kind = type(value)
-    if kind not in _owners:
-        found = next((framework for framework in imported() if framework.owns(value)), None)
-        if found is None:
-            # Another framework may be imported later, so the answer is not kept.
-            return None
+    if kind in _owners:
+        return _owners[kind]
+    found = next((f for f in (named("numpy"), *imported()) if f.owns(value)), None)
+    # A class that is made inside of a function is not kept alive.
+    if "<locals>" not in kind.__qualname__:
         _owners[kind] = found
-    return _owners[kind]
+    return found
 
 
-_owners: dict[type, Framework] = {}
+_owners: dict[type, Framework | None] = {}
+
+
+def parts_of(value: Any) -> tuple[Framework, dict[str, Any]] | None:
+    """Return the arrays that a module holds, by name, and its framework; None for what is no module."""
+    for framework in imported():
+        parts = framework.parts_of(value)
+        if parts is not None:
+            return framework, parts
+    return None

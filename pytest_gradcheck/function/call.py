@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import enum
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any
 
-import numpy as np
-
 from pytest_gradcheck.errors import InvalidArgument
-from pytest_gradcheck.frameworks.base import Framework
-from pytest_gradcheck.frameworks.leaves import kind_of
-from pytest_gradcheck.frameworks.registry import named, owner
-from pytest_gradcheck.function.containers import Substitution, Tree, is_module, is_tensor
+from pytest_gradcheck.frameworks.base import Framework, kind_of
+from pytest_gradcheck.frameworks.containers import Hold, Tree, as_dict, itself
+from pytest_gradcheck.frameworks.registry import named, parts_of
 from pytest_gradcheck.function.signatures import call_by_name, parameter_names, takes_keywords
 
 #: Makes a context in which every call of a function under test runs, where something needs to know of it.
@@ -24,20 +20,13 @@ AROUND: ContextVar[Callable[[], contextlib.AbstractContextManager[None]] | None]
 )
 
 
-class Dialect(enum.StrEnum):
-    """What kind of values the function is called with; decided by the inputs, never guessed."""
-
-    PYTHON = "python"
-    NUMPY = "numpy"
-    TORCH = "torch"
-
-
 class Call:
     """The function and the inputs that it was given with, taken apart into leaves in a fixed order.
 
-    ``leaves`` are all of them, ``names`` what leads to each, and ``in_module`` whether it is a parameter or a
-    buffer of a module; those of a module that is the function itself come last. ``arguments`` are the inputs
-    by argument name, as they were given; ``how`` they were given is ``"dict"``, ``"tuple"`` or ``"one"``.
+    ``leaves`` are all of them, ``names`` what leads to each, ``owners`` their frameworks, and ``in_module``
+    whether they are parameters or buffers of a module; those of a module that is the function itself come
+    last. ``framework`` is the one whose arrays the function is called with. ``arguments`` are the inputs by
+    argument name, as they were given; ``how`` they were given is ``"dict"``, ``"tuple"`` or ``"one"``.
     """
 
     def __init__(self, fn: Callable[..., Any], inputs: Any):
@@ -60,39 +49,33 @@ class Call:
         else:
             self.how, self._run = "one", lambda named: fn(*named.values())
             arguments = {parameter_names(fn, 1)[0]: inputs}
-        if not arguments and not is_module(fn):
+        is_module = parts_of(fn) is not None
+        if not arguments and not is_module:
             raise InvalidArgument("inputs", "none", "give one array, a tuple or a dict of inputs")
         self.arguments = dict(arguments)
         self._trees = {key: Tree(value, key) for key, value in arguments.items()}
-        if is_module(fn):
+        if is_module:
             self._trees[""] = Tree(fn, "")
-        self.names = [name for tree in self._trees.values() for name in tree.names]
-        self.leaves = [leaf for tree in self._trees.values() for leaf in tree.leaves]
-        self.in_module = [flag for tree in self._trees.values() for flag in tree.in_module]
-
-    @property
-    def dialect(self) -> Dialect:
-        """The kind of values that the function is called with."""
-        if any(is_tensor(v) for v in self.leaves):
-            return Dialect.TORCH
-        if any(isinstance(v, np.ndarray | np.generic) for v in self.leaves):
-            return Dialect.NUMPY
-        return Dialect.PYTHON
-
-    @property
-    def framework(self) -> Framework:
-        """The framework whose arrays the function is called with."""
-        found = [owner(v) for v in self.leaves]
-        return next((f for f in found if f is not None and f.name != "numpy"), None) or named("numpy")
+        trees = self._trees.values()
+        self.names = [name for tree in trees for name in tree.names]
+        self.leaves = [leaf for tree in trees for leaf in tree.leaves]
+        self.owners = [owner for tree in trees for owner in tree.owners]
+        self.in_module = [flag for tree in trees for flag in tree.in_module]
+        self.framework = named("numpy")
+        for owner in self.owners:
+            # NumPy arrays next to those of another framework are constants.
+            if owner is not None and self.framework.name == "numpy":
+                self.framework = owner
 
     def run(self, leaves: Sequence[Any]) -> Any:
         """Call the function with these leaves in the places of its own, and return what it returns."""
-        arguments, substitutions = self._assemble(leaves)
         around = AROUND.get()
-        if around is None and not substitutions:
-            return self._run(arguments)
-        with (around or contextlib.nullcontext)(), _substituted(substitutions):
-            return self._run(arguments)
+        if around is None and True not in self.in_module:
+            return self._run(self._arguments(leaves))
+        with contextlib.ExitStack() as stack:
+            if around is not None:
+                stack.enter_context(around())
+            return self._run(self._arguments(leaves, functools.partial(_held, stack)))
 
     def run_another(
         self, argument: str, function: Callable[..., Any], leaves: Sequence[Any], more: dict[str, Any]
@@ -101,22 +84,22 @@ class Call:
 
         Inputs in a tuple go by position, others by name where the function has it.
         """
-        arguments, _ = self._assemble(leaves)
+        arguments = self._arguments(leaves)
         if self.how == "dict":
             return call_by_name(argument, function, (), arguments | more)
         return call_by_name(argument, function, tuple(arguments.values()), more)
 
-    def substituted(self, leaves: Sequence[Any]) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def substituted(self, leaves: Sequence[Any]) -> Iterator[None]:
         """Let the modules among the inputs hold these leaves, as they do in `run`."""
-        return _substituted(self._assemble(leaves)[1])
+        with contextlib.ExitStack() as stack:
+            self._arguments(leaves, functools.partial(_held, stack))
+            yield
 
     def structure(self, parts: Sequence[Any]) -> Any:
         """Put one value per leaf into the structure of the inputs; one input alone stands for itself."""
-        by_key, start = {}, 0
-        for key, tree in self._trees.items():
-            stop = start + len(tree.leaves)
-            by_key[key] = tree.map(parts[start:stop])
-            start = stop
+        rest = iter(parts)
+        by_key = {key: tree.rebuild(rest, as_dict) for key, tree in self._trees.items()}
         if self.how == "dict" or "" in by_key:
             return by_key | by_key.pop("", {})
         values = tuple(by_key.values())
@@ -145,27 +128,13 @@ class Call:
             found += [by_name.get(name) for name in tree.names]
         return found
 
-    def _assemble(self, leaves: Sequence[Any]) -> tuple[dict[str, Any], list[Substitution]]:
-        arguments: dict[str, Any] = {}
-        substitutions: list[Substitution] = []
-        start = 0
-        for key, tree in self._trees.items():
-            stop = start + len(tree.leaves)
-            arguments[key], swaps = tree.rebuild(leaves[start:stop])
-            substitutions += swaps
-            start = stop
+    def _arguments(self, leaves: Sequence[Any], hold: Hold = itself) -> dict[str, Any]:
+        rest = iter(leaves)
+        arguments = {key: tree.rebuild(rest, hold) for key, tree in self._trees.items()}
         arguments.pop("", None)
-        return arguments, substitutions
+        return arguments
 
 
-@contextlib.contextmanager
-def _substituted(substitutions: Sequence[Substitution]) -> Iterator[None]:
-    if not substitutions:
-        yield
-        return
-    from torch.nn.utils.stateless import _reparametrize_module
-
-    with contextlib.ExitStack() as stack:
-        for swap in substitutions:
-            stack.enter_context(_reparametrize_module(swap.module, swap.tensors))
-        yield
+def _held(stack: contextlib.ExitStack, framework: Framework, module: Any, parts: dict[str, Any]) -> Any:
+    stack.enter_context(framework.holding(module, parts))
+    return module

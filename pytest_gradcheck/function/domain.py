@@ -47,8 +47,6 @@ def bounds(domain: Any, call: Call, inputs: Layout, point: Vector) -> tuple[Vect
 
 
 def _by_name(domain: Any, call: Call) -> list[tuple[str, Any]]:
-    if domain is None:
-        return []
     if isinstance(domain, dict):
         return [(key, pair) for key, pair in domain.items() if pair is not None]
     keys = list(call.arguments)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-import numpy as np
+from pytest_gradcheck.frameworks.containers import Tree
+from pytest_gradcheck.frameworks.registry import parts_of
 
-from pytest_gradcheck.function.containers import Tree, is_module, is_tensor
-
-_PLAIN = (bool, int, float, complex, str, bytes, type(None))
+#: Types whose representation is exact.
+_PLAIN = (bool, int, str, bytes, type(None))
 
 
 def fingerprint(inputs: dict[str, Any]) -> bytes | None:
@@ -17,10 +17,14 @@ def fingerprint(inputs: dict[str, Any]) -> bytes | None:
     parts: list[bytes] = []
     for key, value in inputs.items():
         tree = Tree(value, key)
-        # How a module is put together is in its representation, and what it holds in its leaves.
-        parts.append(f"{type(value)} {f'{value!r} {value.training}' if is_module(value) else ''}".encode())
-        for name, leaf in zip(tree.names, tree.leaves, strict=True):
-            taken = _leaf(leaf)
+        # How a module is put together is in its description, and what it holds in its leaves.
+        module = parts_of(value)
+        parts.append(f"{type(value)} {module[0].describe(value) if module is not None else ''}".encode())
+        for name, leaf, owner in zip(tree.names, tree.leaves, tree.owners, strict=True):
+            if owner is not None:
+                taken = owner.fingerprint(leaf)
+            else:
+                taken = f"{type(leaf)} {leaf!r}".encode() if isinstance(leaf, _PLAIN) else None
             if taken is None:
                 return None
             parts += [name.encode(), taken]
@@ -29,27 +33,3 @@ def fingerprint(inputs: dict[str, Any]) -> bytes | None:
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
     return digest.digest()
-
-
-def _leaf(leaf: Any) -> bytes | None:
-    if isinstance(leaf, np.ndarray | np.generic):
-        array = np.asarray(leaf)
-        if array.dtype.hasobject:
-            return None
-        return f"{type(leaf)} {array.dtype} {array.shape} {array.strides} ".encode() + array.tobytes()
-    if is_tensor(leaf):
-        return _tensor(leaf)
-    # Python's own representation of a float is exact; -0.0 and 0.0 differ in it.
-    return f"{type(leaf)} {leaf!r}".encode() if isinstance(leaf, _PLAIN) else None
-
-
-def _tensor(tensor: Any) -> bytes | None:
-    import torch
-
-    if tensor.layout is not torch.strided:
-        return None
-    about = (tensor.dtype, tensor.device, tuple(tensor.shape), tensor.stride(), tensor.requires_grad)
-    plain = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
-    flags = (tensor.is_conj(), tensor.is_neg())
-    data: bytes = plain.view(torch.uint8).numpy().tobytes()
-    return f"{about} {flags} ".encode() + data

@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from pytest_gradcheck.core.results import NotChecked
 from pytest_gradcheck.errors import InvalidArgument
-from pytest_gradcheck.frameworks.flat import Layout, Vector
+from pytest_gradcheck.frameworks.base import NotChecked
+from pytest_gradcheck.frameworks.containers import Tree, as_dict
+from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector
 from pytest_gradcheck.frameworks.leaves import (
     EPS64,
     EPS_BY_DTYPE,
     TINY64,
     TINY_BY_DTYPE,
-    contiguous_copy,
-    copy_leaf,
-    dtype_of,
-    in_dtype_of,
-    is_contiguous,
     like,
-    strides_of,
-    to_numpy,
 )
-from pytest_gradcheck.frameworks.torch.batched import Batch, Points
-from pytest_gradcheck.function.call import Call, Dialect
-from pytest_gradcheck.function.containers import Tree, is_tensor
+from pytest_gradcheck.frameworks.registry import imported
+from pytest_gradcheck.function.call import Call
 from pytest_gradcheck.function.differentiable import inputs_to_differentiate, why_no_output
 from pytest_gradcheck.function.domain import bounds
+from pytest_gradcheck.function.many_points import Batch
 from pytest_gradcheck.function.random_states import RandomStates
 from pytest_gradcheck.function.signatures import called_wrongly, name_of, signature_text
+
+#: So few points cost less one by one: a call with an axis more takes five times as long, and is compared.
+FEW = 8
 
 
 class Problem:
@@ -57,15 +53,15 @@ class Problem:
         self.fn = fn
         self._asked = Call(fn, inputs)
         self.name = name or name_of(fn)
-        self.dialect = self._asked.dialect
-        self.framework = self._asked.framework
+        self.framework = framework = self._asked.framework
         self._positions, self.not_checked = inputs_to_differentiate(self._asked, wrt)
         self._differentiated = frozenset(self._positions)
-        self._leaves = leaves = [self._asked.leaves[i] for i in self._positions]
+        #: The user's own differentiable leaves, all of them the framework's; they are not to be changed.
+        self.leaves = leaves = [self._asked.leaves[i] for i in self._positions]
         self.inputs = Layout(
             [self._asked.names[i] for i in self._positions],
-            [tuple(np.shape(v)) if not is_tensor(v) else tuple(v.shape) for v in leaves],
-            [dtype_of(v) for v in leaves],
+            [framework.shape_of(v) for v in leaves],
+            [framework.dtype_of(v) for v in leaves],
         )
         if self.inputs.size == 0:
             raise InvalidArgument(
@@ -73,13 +69,16 @@ class Problem:
                 f"only empty arrays ({', '.join(leaf.name for leaf in self.inputs.leaves)})",
                 "draw at least one number to differentiate by",
             )
-        self.point = self.inputs.join([to_numpy(v) for v in leaves])
+        self.point = self.inputs.join([framework.to_numpy(v) for v in leaves])
         self.seed = zlib.crc32(self.point.tobytes()) if seed is None else seed
-        self.lower, self.upper = bounds(domain, self._asked, self.inputs, self.point)
+        #: What no evaluation may leave, shapes ``(inputs.size,)``.
+        self.lower, self.upper = np.full((2, self.inputs.size), [[-np.inf], [np.inf]])
+        if domain is not None:
+            self.lower, self.upper = bounds(domain, self._asked, self.inputs, self.point)
         self._random = RandomStates(self.seed)
-        self._grad_mode = False
+        self._differentiates_inside = False
         self._start()
-        self._batch = Batch(self)
+        self._batch = Batch(self.seed) if framework.evaluates_many and self._repeats() else None
 
     # -- the call ------------------------------------------------------------------------------------
 
@@ -89,30 +88,18 @@ class Problem:
         Returns the differentiable output leaves, raw. ``double`` says whether the constants beside
         them (buffers, inputs that are not differentiated) are given in float64 too.
         """
-        return [out for out, keep in zip(self._call(values, double)[1], self._kept, strict=True) if keep]
+        return [out for out, kept in zip(self._call(values, double).leaves, self._kept, strict=True) if kept]
 
     def native_values(self) -> list[Any]:
         """Return copies of the user's own differentiable leaves: same dtype, device, strides, values."""
-        return [copy_leaf(leaf, double=False) for leaf in self._leaves]
+        return [self.framework.copy(leaf, double=False) for leaf in self.leaves]
 
     def values_at(self, vector: Vector) -> list[Any]:
         """Return the leaves that stand for a flat vector, in the precision in which `evaluate` works."""
         return [
-            like(array, leaf, double=self.double)
-            for array, leaf in zip(self.inputs.split(vector), self._leaves, strict=True)
+            self.framework.like(array, leaf, double=self.double)
+            for array, leaf in zip(self.inputs.split(vector), self.leaves, strict=True)
         ]
-
-    def many_values_at(self, points: Points) -> list[Any]:
-        """Return tensors with one axis more, along which lie the point and then ``points``.
-
-        These have the shape ``(points, inputs.size)``.
-        """
-        from_numpy = sys.modules["torch"].from_numpy
-        leaves = []
-        for array, leaf in zip(self.inputs.split_many(self.point[None], points), self._leaves, strict=True):
-            dtype = None if self.double else leaf.dtype
-            leaves.append(from_numpy(array).to(device=leaf.device, dtype=dtype))
-        return leaves
 
     def substituted(self, values: Sequence[Any], *, double: bool) -> contextlib.AbstractContextManager[None]:
         """Let the modules among the inputs hold these values, as they do while `call` runs."""
@@ -131,30 +118,30 @@ class Problem:
         """
         try:
             with np.errstate(all="ignore"):
-                outs = self._plain_call(self.values_at(vector), double=self.double)
-            return self.outputs.join([to_numpy(o) for o in outs])
+                return self._flat(self._evaluated(self.values_at(vector), self.double))
         except Exception:
             return np.full(self.outputs.size, np.nan)
 
-    def evaluate_many(self, points: Points) -> tuple[Points, int]:
+    def evaluate_many(self, points: Matrix) -> tuple[Matrix, int]:
         """Return the function's values at many points, shape ``(points, outputs.size)``, as `evaluate` does.
 
         Beside them the number of calls that it took: where many points may share one, it is far smaller.
         """
-        together = self._batch(self, points)
-        if together is not None:
-            return together
+        if self._batch is not None and len(points) >= FEW:
+            together = self._batch(self, points)
+            if together is not None:
+                return together
         return np.stack([self.evaluate(point) for point in points]), len(points)
 
-    def rounded(self, points: Points) -> Points:
+    def rounded(self, points: Matrix) -> Matrix:
         """Return the points at which `evaluate` really evaluates, shape ``(…, n)``: in working precision."""
         if self.double:
             return points
         out = np.empty_like(points)
-        for leaf, own in zip(self.inputs.leaves, self._leaves, strict=True):
+        for leaf, own in zip(self.inputs.leaves, self.leaves, strict=True):
             part = np.ascontiguousarray(points[..., leaf.start : leaf.stop])
             wide = part.view(np.complex128) if leaf.is_complex else part
-            out[..., leaf.start : leaf.stop] = in_dtype_of(own, wide).view(np.float64)
+            out[..., leaf.start : leaf.stop] = self.framework.rounded(wide, own).view(np.float64)
         return out
 
     def structure(self, arrays: Sequence[Any]) -> Any:
@@ -175,10 +162,10 @@ class Problem:
         They stand for the point, or for another flat vector. Inputs in a tuple go by position, others by name
         where the function has it.
         """
-        filled = [copy_leaf(v, double=False) for v in self._asked.leaves]
+        filled = [self._copy(i, double=False) for i in range(len(self._asked.leaves))]
         if vector is not None:
             for array, i in zip(self.inputs.split(vector), self._positions, strict=True):
-                filled[i] = like(array, self._asked.leaves[i], double=False)
+                filled[i] = self.framework.like(array, self._asked.leaves[i], double=False)
         return self._asked.run_another(argument, function, filled, more)
 
     def output_cotangent(self, vector: Vector) -> Any:
@@ -187,11 +174,11 @@ class Problem:
         Outputs that have no derivative get None.
         """
         parts = iter(self.outputs.split(vector))
-        filled = [
+        filled = (
             like(next(parts), leaf, double=False) if keep else None
             for leaf, keep in zip(self.output_tree.leaves, self._kept, strict=True)
-        ]
-        return self.output_tree.map(filled)
+        )
+        return self.output_tree.rebuild(filled, as_dict)
 
     def match_inputs(self, answer: Any) -> list[Any] | None:
         """Find in a hand-written gradient the part for each differentiable leaf; None if it does not fit."""
@@ -199,30 +186,10 @@ class Problem:
         return None if found is None else [found[i] for i in self._positions]
 
     @property
-    def trial_eps(self) -> float:
-        """Unit roundoff of the coarsest dtype among the differentiable inputs and the outputs."""
-        return max(EPS_BY_DTYPE.get(leaf.dtype, EPS64) for leaf in self.inputs.leaves + self.outputs.leaves)
-
-    @property
-    def trial_tiny(self) -> float:
-        """Smallest normal number of the narrowest dtype among them."""
-        return max(TINY_BY_DTYPE.get(leaf.dtype, TINY64) for leaf in self.inputs.leaves + self.outputs.leaves)
-
-    @property
     def is_erratic(self) -> bool:
         """Whether two calls at the point differ by more than any rounding would make them."""
         size = np.abs(self.value).max(initial=0.0)
         return bool((self.jitter > np.sqrt(self.eps) * size).any())
-
-    @property
-    def batchable(self) -> bool:
-        """Whether it is a torch function that may be tried with an axis more: it draws no random numbers.
-
-        What differentiates inside needs a graph, and has it in a single call alone.
-        """
-        return self.dialect is Dialect.TORCH and not (
-            self._random.moved or self._grad_mode or self.jitter.any()
-        )
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -238,46 +205,50 @@ class Problem:
 
     def _start(self) -> None:
         """Evaluate at the point: structure of the outputs, precision, repeatability."""
+        self.output_tree = tree = self._first_call()
+        names, shapes, dtypes = [], [], []
         self._kept: list[bool] = []
-        tree, leaves = self._first_call()
-        kept_names, kept = [], []
-        for name, leaf in zip(tree.names, leaves, strict=True):
-            reason = why_no_output(leaf)
+        reasons: list[str] = []
+        for name, leaf, owner in zip(tree.names, tree.leaves, tree.owners, strict=True):
+            reason = why_no_output(leaf, owner)
             self._kept.append(reason is None)
-            if reason is None:
-                kept_names.append(name)
-                kept.append(leaf)
-            elif leaf is not None:
-                self.not_checked.append(NotChecked(name, reason))
-        if not kept:
-            got = ", ".join(why_no_output(leaf) or "" for leaf in leaves) or "an empty container"
+            if owner is not None and reason is None:
+                names.append(name)
+                shapes.append(owner.shape_of(leaf))
+                dtypes.append(owner.dtype_of(leaf))
+            else:
+                reasons.append(str(reason))
+                if leaf is not None:
+                    self.not_checked.append(NotChecked(name, str(reason)))
+        if not names:
             raise InvalidArgument(
                 "fn",
-                f"a result that cannot be differentiated: {got}",
+                f"a result that cannot be differentiated: {', '.join(reasons) or 'an empty container'}",
                 "a function under check returns a float or a floating array",
             )
-        self.output_tree = tree
-        self.outputs = Layout(
-            kept_names,
-            [tuple(v.shape) if is_tensor(v) else tuple(np.shape(v)) for v in kept],
-            [dtype_of(v) for v in kept],
-        )
-        self.primal = self.outputs.join([to_numpy(v) for v in kept])
+        self.outputs = Layout(names, shapes, dtypes)
+        self.primal = self._flat(tree)
         self.double = True
-        native = all(EPS_BY_DTYPE.get(leaf.dtype, EPS64) == EPS64 for leaf in self.inputs.leaves) and not any(
-            self._coarse_constant(v) for v in self._asked.leaves
-        )
-        if not native:
+        #: Unit roundoff of the coarsest dtype among the differentiable inputs and the outputs.
+        self.trial_eps = EPS64
+        #: Smallest normal number of the narrowest dtype among them.
+        self.trial_tiny = TINY64
+        for flat in (*self.inputs.leaves, *self.outputs.leaves):
+            self.trial_eps = max(self.trial_eps, EPS_BY_DTYPE.get(flat.dtype, EPS64))
+            self.trial_tiny = max(self.trial_tiny, TINY_BY_DTYPE.get(flat.dtype, TINY64))
+        wide = self._given_in_double()
+        if not wide:
             self.double = self._runs_in_double()
-        outs = self._plain_call(self.values_at(self.point), double=self.double)
+        tree = self._evaluated(self.values_at(self.point), self.double)
         #: Unit roundoff of `evaluate`: of the coarsest output, for a function that narrows its result.
-        self.eps = max(EPS_BY_DTYPE.get(dtype_of(out), EPS64) for out in outs)
-        if not self.double:
-            self.eps = max(self.eps, self.trial_eps)
+        self.eps = EPS64 if self.double else self.trial_eps
+        for leaf, owner, kept in zip(tree.leaves, tree.owners, self._kept, strict=True):
+            if kept and owner is not None:
+                self.eps = max(self.eps, EPS_BY_DTYPE.get(owner.dtype_of(leaf), EPS64))
         #: The function's value in the working precision, from a second call: what differences start at.
-        self.value = self.outputs.join([to_numpy(out) for out in outs])
+        self.value = self._flat(tree)
         # A first call in the same precision that gave the same is what a third one would be compared for.
-        repeated = native and np.array_equal(self.value, self.primal, equal_nan=True)
+        repeated = wide and np.array_equal(self.value, self.primal, equal_nan=True)
         #: How much the value moves when nothing moves; zero for a deterministic function.
         self.jitter = np.zeros(self.outputs.size)
         if not repeated:
@@ -285,39 +256,50 @@ class Problem:
                 spread = np.abs(self.evaluate(self.point) - self.value)
             self.jitter = np.where(np.isfinite(spread), spread, 0.0)
 
-    def _first_call(self) -> tuple[Tree, list[Any]]:
+    def _first_call(self) -> Tree:
         values = self.native_values()
         try:
-            with self._no_grad():
-                return self._call(values, double=False)
+            return self._evaluated(values, double=False)
         except Exception as error:
             self._explain(error)
-            if self.dialect is not Dialect.TORCH or not isinstance(error, RuntimeError):
+            if not self.framework.may_differentiate_inside(error):
                 raise
             # A function that differentiates inside (forces from an energy) needs inputs that require
-            # a gradient; under no_grad its own autograd.grad has nothing to work on.
-            self._grad_mode = True
-            with self._no_grad():
-                try:
-                    return self._call(self._requiring_grad(values), double=False)
-                except RuntimeError as again:
-                    if str(again) != str(error):
-                        raise
+            # a gradient; where none is recorded its own gradient has nothing to work on.
+            self._differentiates_inside = True
+            try:
+                return self._evaluated(values, double=False)
+            except type(error) as again:
+                if str(again) != str(error):
+                    raise
             raise
+
+    def _given_in_double(self) -> bool:
+        """Whether all inputs, and the constants that are widened with them, are float64 as they are given."""
+        for i, (leaf, owner) in enumerate(zip(self._asked.leaves, self._asked.owners, strict=True)):
+            if i in self._differentiated or (owner is not None and not owner.mixes_precisions):
+                assert owner is not None
+                if EPS_BY_DTYPE.get(owner.dtype_of(leaf), EPS64) > EPS64:
+                    return False
+        return True
 
     def _blame_layout(self, error: Exception) -> None:
         """Note on an exception that the layout of the inputs in memory is what raises it, if it is."""
-        named = zip(self._asked.names, self._asked.leaves, strict=True)
-        scattered = {n: v for n, v in named if not is_contiguous(v)}
-        if not scattered:
+        asked, scattered = self._asked, {}
+        contiguous = list(asked.leaves)
+        for i, (name, leaf, owner) in enumerate(zip(asked.names, asked.leaves, asked.owners, strict=True)):
+            if owner is not None:
+                contiguous[i] = owner.contiguous_copy(leaf)
+                scattered[name] = owner.strides_if_scattered(leaf)
+        where = ", ".join(f"{name} (strides {strides})" for name, strides in scattered.items() if strides)
+        if not where:
             return
         self._random.rewind()
         try:
-            with self._no_grad():
-                self._asked.run([contiguous_copy(v) for v in self._asked.leaves])
+            with self.framework.evaluating():
+                asked.run(contiguous)
         except Exception:
             return
-        where = ", ".join(f"{n} (strides {strides_of(v)})" for n, v in scattered.items())
         error.add_note(
             f"gradcheck: it runs on contiguous copies of {where}; use reshape where it takes a view, or draw "
             'them with layout="contiguous"'
@@ -325,12 +307,14 @@ class Problem:
 
     def _explain(self, error: Exception) -> None:
         text = str(error)
-        if self.dialect is not Dialect.TORCH and "must be Tensor" in text:
-            given = "NumPy arrays" if self.dialect is Dialect.NUMPY else "Python floats"
+        missed = (f for f in imported() if f is not self.framework and f.is_missed(text))
+        if (missing := next(missed, None)) is not None:
+            arrays = any(isinstance(v, np.ndarray | np.generic) for v in self._asked.leaves)
             raise InvalidArgument(
                 "inputs",
-                f"{given} for a function that calls torch ({text.splitlines()[0]})",
-                "draw tensors(...) instead, or pass torch tensors",
+                f"{'NumPy arrays' if arrays else 'Python floats'} for a function that calls {missing.name} "
+                f"({text.splitlines()[0]})",
+                f"draw {missing.plural}(...) instead, or pass {missing.name} {missing.plural}",
             ) from error
         if isinstance(error, TypeError) and "argument" in text and called_wrongly(self.fn, error):
             raise InvalidArgument(
@@ -343,47 +327,58 @@ class Problem:
     def _runs_in_double(self) -> bool:
         self.double = True
         try:
-            outs = self._plain_call(self.values_at(self.point), double=True)
+            tree = self._evaluated(self.values_at(self.point), double=True)
+            shapes = [
+                np.shape(leaf) if owner is None else owner.shape_of(leaf)
+                for leaf, owner, kept in zip(tree.leaves, tree.owners, self._kept, strict=True)
+                if kept
+            ]
             # With other random numbers it is another function.
             return self._random.stand_as_after_the_first_call() and all(
-                tuple(np.shape(to_numpy(o))) == leaf.shape
-                for o, leaf in zip(outs, self.outputs.leaves, strict=True)
+                shape == leaf.shape for shape, leaf in zip(shapes, self.outputs.leaves, strict=True)
             )
         except Exception:
             return False
 
-    def _coarse_constant(self, value: Any) -> bool:
-        return is_tensor(value) and EPS_BY_DTYPE.get(dtype_of(value), EPS64) > EPS64
+    def _evaluated(self, values: Sequence[Any], double: bool) -> Tree:
+        """Call the function for its values alone."""
+        if not self.framework.differentiates:
+            return self._call(values, double)
+        if self._differentiates_inside:
+            values = self.framework.recorded(values)
+        with self.framework.evaluating(recording=self._differentiates_inside):
+            return self._call(values, double)
 
-    def _plain_call(self, values: Sequence[Any], *, double: bool) -> list[Any]:
-        with self._no_grad():
-            return self.call(self._requiring_grad(values) if self._grad_mode else values, double=double)
+    def _flat(self, tree: Tree) -> Vector:
+        """Return the differentiable leaves of a result as a flat vector."""
+        arrays = []
+        for leaf, owner, kept in zip(tree.leaves, tree.owners, self._kept, strict=True):
+            if kept:
+                arrays.append(leaf if owner is None else owner.to_numpy(leaf))
+        return self.outputs.join(arrays)
 
-    def _requiring_grad(self, values: Sequence[Any]) -> list[Any]:
-        return [v.detach().requires_grad_() for v in values]
+    def _repeats(self) -> bool:
+        """Whether calls may share their work: what differentiates inside has its graph in a call alone."""
+        return not (self._random.moved or self._differentiates_inside or self.jitter.any())
 
-    def _no_grad(self) -> contextlib.AbstractContextManager[Any]:
-        if self.dialect is not Dialect.TORCH:
-            return contextlib.nullcontext()
-        import torch
-
-        return torch.enable_grad() if self._grad_mode else torch.no_grad()
-
-    def _call(self, values: Sequence[Any], double: bool) -> tuple[Tree, list[Any]]:
+    def _call(self, values: Sequence[Any], double: bool) -> Tree:
         filled = self._filled(values, double)
         self._random.rewind()
         out = self._asked.run(filled)
         self._random.look()
-        tree = Tree(out, "output")
-        return tree, tree.leaves
+        return Tree(out, "output")
 
     def _filled(self, values: Sequence[Any], double: bool) -> list[Any]:
         if len(values) == len(self._asked.leaves):
             return list(values)
         filled = [
-            None if i in self._differentiated else copy_leaf(v, double)
-            for i, v in enumerate(self._asked.leaves)
+            None if i in self._differentiated else self._copy(i, double)
+            for i in range(len(self._asked.leaves))
         ]
         for i, value in zip(self._positions, values, strict=True):
             filled[i] = value
         return filled
+
+    def _copy(self, i: int, double: bool) -> Any:
+        owner, leaf = self._asked.owners[i], self._asked.leaves[i]
+        return leaf if owner is None else owner.copy(leaf, double=double)

@@ -1,21 +1,22 @@
-"""The global random states of Python, NumPy and torch: the same for every call, and as before afterwards."""
+"""The global random states of Python and of all frameworks: the same for every call, as before afterwards."""
 
 from __future__ import annotations
 
 import contextlib
 import random
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from pytest_gradcheck.frameworks.registry import imported
+
 
 class RandomStates:
     """Makes every call of a function that draws random numbers draw the same ones.
 
-    Seeding the three generators costs 30 µs, many times a small function, so it is done only after
-    the first call was seen to move one of them.
+    Seeding the generators costs 30 µs, many times a small function, so it is done only after the first
+    call was seen to move one of them.
     """
 
     def __init__(self, seed: int):
@@ -44,51 +45,35 @@ class RandomStates:
     def stand_as_after_the_first_call(self) -> bool:
         """Whether the call that was just made drew what the first one drew.
 
-        torch's uniform numbers take two steps of the generator in float64 and one in float32.
+        A framework's uniform numbers may take two steps of its generator in float64 and one in float32.
         """
         return not self._moved or self._after == _next_draws()
 
     def _seed(self) -> None:
         random.seed(self.seed)
         np.random.seed(self.seed % 2**32)
-        torch = sys.modules.get("torch")
-        if torch is None:
-            return
-        if torch.accelerator.is_available():
-            torch.manual_seed(self.seed)
-        else:
-            # For every kind of device that is not there `torch.manual_seed` formats the stack of its caller,
-            # in case the device comes up later: that takes a millisecond.
-            torch.default_generator.manual_seed(self.seed)
+        for framework in imported():
+            framework.seed(self.seed)
 
 
 @contextlib.contextmanager
 def kept_random_states() -> Iterator[None]:
-    """Leave Python's, NumPy's and torch's global random states as they were found."""
-    before = _random_states()
+    """Leave the global random states of Python, NumPy and other frameworks as they were found."""
+    python, numpy = random.getstate(), np.random.get_state()
+    others = [(framework, framework.random_state()) for framework in imported()]
     try:
         yield
     finally:
-        _set_random_states(before)
-
-
-def _random_states() -> tuple[Any, ...]:
-    torch = sys.modules.get("torch")
-    return random.getstate(), np.random.get_state(), None if torch is None else torch.get_rng_state()
-
-
-def _set_random_states(states: tuple[Any, ...]) -> None:
-    random.setstate(states[0])
-    np.random.set_state(states[1])
-    if states[2] is not None:
-        sys.modules["torch"].set_rng_state(states[2])
+        random.setstate(python)
+        np.random.set_state(numpy)
+        for framework, state in others:
+            framework.set_random_state(state)
 
 
 def _next_draws() -> tuple[Any, ...]:
-    """Draw from each generator: who stands elsewhere draws something else, but once in 2^53 times.
+    """Draw from each generator: one that stands elsewhere draws something else, but once in 2^53 times.
 
     To read Python's and NumPy's states takes 20 times as long.
     """
-    torch = sys.modules.get("torch")
-    state = None if torch is None else torch.get_rng_state().numpy().tobytes()
-    return random.getrandbits(64), np.random.random_sample(), state
+    others = [framework.next_draw() for framework in imported()]
+    return random.getrandbits(64), np.random.random_sample(), others

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytest_gradcheck.errors import InvalidArgument
-from pytest_gradcheck.function.containers import is_module
+from pytest_gradcheck.frameworks.registry import imported
 
 
 def lies_under(name: str, key: str) -> bool:
@@ -18,24 +18,20 @@ def lies_under(name: str, key: str) -> bool:
 
 def parameter_names(fn: Any, count: int) -> list[str]:
     """Return the names by which the first positional arguments of a callable are known."""
-    target = fn.forward if is_module(fn) else fn
-    owner = getattr(fn, "__self__", None)
-    if isinstance(owner, type) and fn.__name__ == "apply" and hasattr(owner, "forward"):
-        # torch.autograd.Function.apply takes anything; its forward knows the names.
-        target = owner.forward
     names: list[str] = []
     try:
-        parameters = inspect.signature(target).parameters.values()
+        signature = None
+        for framework in imported():
+            signature = signature or framework.signature_of(fn)
+        parameters = list((signature or inspect.signature(fn)).parameters.values())
     except (TypeError, ValueError):
         # Builtins and ufuncs have no signature.
-        parameters = ()  # type: ignore[assignment]  # an empty stand-in for the mapping's view
+        parameters = []
     for p in parameters:
         if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
             names.append(p.name)
         elif p.kind is p.VAR_POSITIONAL:
             names += [f"{p.name}[{i}]" for i in range(count - len(names))]
-    if target is not fn and names[:1] == ["ctx"]:
-        del names[0]
     names = names[:count]
     if len(names) < count:
         names += ["x"] if count == 1 else [f"x{i}" for i in range(len(names), count)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import types
 import typing
 from collections.abc import Callable
@@ -13,8 +12,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.frameworks.registry import imported, named
 from pytest_gradcheck.strategies.dtypes import COMPONENTS
-from pytest_gradcheck.strategies.points import arrays, scalars, tensors
+from pytest_gradcheck.strategies.points import arrays, points, scalars
 from pytest_gradcheck.strategies.sizes import symbolic
 
 _MAX_SIDE = 4
@@ -58,9 +58,9 @@ def from_annotation(annotation: Any, name: str) -> st.SearchStrategy[Any]:
         return _from_jaxtyping(annotation, name)
     if isinstance(annotation, type) and issubclass(annotation, np.floating | np.complexfloating):
         return arrays((), annotation).map(lambda array: array[()])
-    torch = sys.modules.get("torch")
-    if torch is not None and annotation is torch.Tensor:
-        return tensors()
+    library = _library_of(annotation)
+    if library is not None:
+        return points(library)
     if origin in (tuple, list):
         return _from_sequence(origin, args, name)
     fields = _fields(annotation)
@@ -77,12 +77,17 @@ def from_annotation(annotation: Any, name: str) -> st.SearchStrategy[Any]:
 _PLAIN: dict[Any, Callable[[], st.SearchStrategy[Any]]] = {
     float: scalars,
     complex: lambda: st.builds(complex, scalars(), scalars()),
-    np.ndarray: arrays,
     int: lambda: st.integers(0, 5),
     bool: st.booleans,
     None: st.none,
     type(None): st.none,
 }
+
+
+def _library_of(annotation: Any) -> str | None:
+    """Return the library whose arrays an annotation stands for, None for any other annotation."""
+    frameworks = (named("numpy"), *imported())
+    return next((f.name for f in frameworks if f.drawn_dtypes and f.is_array_type(annotation)), None)
 
 
 def _numpy_dtype(args: tuple[Any, ...], annotation: Any, name: str) -> Any:
@@ -154,11 +159,9 @@ def _from_jaxtyping(annotation: Any, name: str) -> st.SearchStrategy[Any]:
             f"the annotation {_shown(annotation)}",
             "gradients need a floating dtype, such as Float or Float32",
         )
-    if annotation.array_type is np.ndarray:
-        return arrays(shape, found[0])
-    torch = sys.modules.get("torch")
-    if torch is not None and annotation.array_type is torch.Tensor:
-        return tensors(shape, found[0])
+    library = _library_of(annotation.array_type)
+    if library is not None:
+        return points(library, shape, found[0])
     raise InvalidArgument(
         name, f"the annotation {_shown(annotation)}", "make it an np.ndarray or a torch.Tensor"
     )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.frameworks.registry import names
 
 #: Real dtype of each component, by dtype name. All of their values are exact in float64.
 COMPONENTS = {
@@ -18,21 +19,19 @@ COMPONENTS = {
     "complex64": "float32",
     "complex128": "float64",
 }
-NUMPY_NAMES = tuple(name for name in COMPONENTS if name != "bfloat16")
-TORCH_NAMES = tuple(COMPONENTS)
 
 _BFLOAT16_MAX = (2.0 - 2.0**-7) * 2.0**127
 
 
 def dtype_name(dtype: Any, allowed: tuple[str, ...]) -> str:
-    """Return the name of a dtype given as a name, a type, a ``numpy.dtype`` or a ``torch.dtype``.
+    """Return the name of a dtype given as a name, a type, a ``numpy.dtype`` or that of another library.
 
     Raises `InvalidArgument` for anything that is not one of the allowed floating dtypes.
     """
     choices = f"use one of {', '.join(allowed)}"
-    text = str(dtype)
-    if text.startswith("torch."):
-        name = text.removeprefix("torch.")
+    library, _, of_library = str(dtype).rpartition(".")
+    if library and library.partition(".")[0] in names():
+        name = of_library
     elif dtype is None:
         # numpy.dtype(None) is float64, which would hide that something else was meant.
         raise InvalidArgument("dtype", "None", choices)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
 from pytest_gradcheck.errors import InvalidArgument
-from pytest_gradcheck.strategies.points import Bounded, Point, require_torch
+from pytest_gradcheck.frameworks.base import Framework
+from pytest_gradcheck.frameworks.registry import imported
+from pytest_gradcheck.strategies.points import Bounded, Point, must_be_installed
 from pytest_gradcheck.strategies.values import draw_kind
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from hypothesis.internal.conjecture.data import ConjectureData
 
@@ -33,39 +35,33 @@ def modules(
 
     Raises `pytest_gradcheck.InvalidArgument` for what is no class of modules.
     """
-    require_torch("modules")
-    torch = sys.modules.get("torch")
-    if torch is None or not isinstance(module, type) or not issubclass(module, torch.nn.Module):
+    must_be_installed("modules", "torch")
+    framework = next((f for f in imported() if f.is_module_class(module)), None)
+    if framework is None:
         raise InvalidArgument("module", repr(module), "give a class of modules, such as torch.nn.Linear")
-    return _ModuleStrategy(module, args, kwargs)
+    return _ModuleStrategy(framework, module, args, kwargs)
 
 
-class _ModuleStrategy(Bounded["torch.nn.Module"]):
-    def __init__(self, module: type[torch.nn.Module], args: tuple[Any, ...], kwargs: dict[str, Any]):
+class _ModuleStrategy(Bounded[Any]):
+    def __init__(
+        self, framework: Framework, module: type[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ):
         given = [*map(repr, args), *(f"{key}={value!r}" for key, value in kwargs.items())]
         super().__init__(f"modules({', '.join([module.__name__, *given])})", None)
-        self._module, self._args, self._kwargs = module, args, kwargs
+        self._framework, self._module, self._args, self._kwargs = framework, module, args, kwargs
 
-    def do_draw(self, data: ConjectureData) -> torch.nn.Module:
-        import torch
-
-        args = [_drawn(data, value) for value in self._args]
+    def do_draw(self, data: ConjectureData) -> Any:
+        args = tuple(_drawn(data, value) for value in self._args)
         kwargs = {key: _drawn(data, value) for key, value in self._kwargs.items()}
         by_itself = draw_kind(data, ("drawn", "initial")) == "initial"
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int.from_bytes(data.draw_bytes(2, 2), "big"))
-            module = self._module(*args, **kwargs)
-        if "dtype" not in kwargs:
-            module = module.to(torch.float64)
-        # So that the module can be written as source: it cannot be asked how it was made.
-        vars(module)["_gradcheck_made"] = args, kwargs
-        if not by_itself:
-            for parameter in module.parameters():
-                name = str(parameter.dtype).removeprefix("torch.")
-                point = Point(tuple(parameter.shape), (name,), -_LIMIT, _LIMIT, None, False, _SPECIAL)
-                with torch.no_grad():
-                    parameter.copy_(torch.from_numpy(point.draw(data)[0]))
-        return module
+
+        def numbers(shape: tuple[int, ...], dtype: str) -> np.ndarray[Any, Any]:
+            return Point(shape, (dtype,), -_LIMIT, _LIMIT, None, False, _SPECIAL).draw(data)[0]
+
+        seed = int.from_bytes(data.draw_bytes(2, 2), "big")
+        return self._framework.drawn_module(
+            self._module, args, kwargs, seed=seed, numbers=None if by_itself else numbers
+        )
 
 
 def _drawn(data: ConjectureData, value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Strategies for one input: a float, an array, a tensor."""
+"""Strategies for one input: a float, or an array of any framework."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pytest_gradcheck.errors import InvalidArgument
-from pytest_gradcheck.strategies.dtypes import COMPONENTS, NUMPY_NAMES, TORCH_NAMES
-from pytest_gradcheck.strategies.layouts import NUMPY_LAYOUTS, TORCH_LAYOUTS, laid_out, tensor_laid_out
+from pytest_gradcheck.frameworks import registry
+from pytest_gradcheck.frameworks.base import Framework
+from pytest_gradcheck.strategies.dtypes import COMPONENTS
 from pytest_gradcheck.strategies.sizes import Shape, ShapeLike, checked_shape, drawn_shape
 from pytest_gradcheck.strategies.tables import Range, distinct
 from pytest_gradcheck.strategies.validation import (
@@ -80,12 +81,17 @@ def arrays(
 
     Raises `pytest_gradcheck.InvalidArgument` for arguments that do not fit together.
     """
-    names = checked_dtypes(dtype, NUMPY_NAMES)
-    call = call_text(
-        "arrays", shape, names, min_value, max_value, elements, unique, special=special, layout=layout
+    return points(
+        "numpy",
+        shape,
+        dtype,
+        min_value=min_value,
+        max_value=max_value,
+        elements=elements,
+        unique=unique,
+        special=special,
+        layout=layout,
     )
-    point = Point(shape, names, min_value, max_value, elements, unique, special)
-    return _ArrayStrategy(call, point, checked_layout(layout, NUMPY_LAYOUTS))
 
 
 def tensors(
@@ -109,15 +115,49 @@ def tensors(
     without are constants of the check. Everything else is as in `arrays`. torch is imported when the first
     tensor is drawn.
     """
-    require_torch("tensors")
-    names = checked_dtypes(dtype, TORCH_NAMES)
-    more = {"special": special, "layout": layout, "device": device, "requires_grad": requires_grad}
-    call = call_text("tensors", shape, names, min_value, max_value, elements, unique, **more)
+    must_be_installed("tensors", "torch")
     checked_flag("requires_grad", requires_grad)
     if device is not None and not isinstance(device, str) and type(device).__name__ != "device":
         raise InvalidArgument("device", repr(device), 'give a torch device or its name, such as "cuda"')
+    return points(
+        "torch",
+        shape,
+        dtype,
+        min_value=min_value,
+        max_value=max_value,
+        elements=elements,
+        unique=unique,
+        special=special,
+        layout=layout,
+        device=device,
+        requires_grad=requires_grad,
+    )
+
+
+def points(
+    library: str,
+    shape: ShapeLike = None,
+    dtype: Any = "float64",
+    *,
+    min_value: float | None = None,
+    max_value: float | None = None,
+    elements: st.SearchStrategy[Any] | None = None,
+    unique: bool = False,
+    special: bool | Iterable[str] = True,
+    layout: str | None = None,
+    **options: Any,
+) -> st.SearchStrategy[Any]:
+    """Return a strategy for arrays of an installed framework; see `arrays`.
+
+    ``options`` are passed to `Framework.from_drawn`.
+    """
+    framework = registry.named(library)
+    names = checked_dtypes(dtype, framework.drawn_dtypes)
+    more = {"special": special, "layout": layout, **options}
+    call = call_text(framework.plural, shape, names, min_value, max_value, elements, unique, **more)
     point = Point(shape, names, min_value, max_value, elements, unique, special)
-    return _TensorStrategy(call, point, checked_layout(layout, TORCH_LAYOUTS), device, requires_grad)
+    named = checked_layout(layout, tuple(framework.drawn_layouts.values()))
+    return _PointStrategy(call, point, framework, named, options)
 
 
 def scalars(
@@ -141,11 +181,13 @@ def domain_of(strategy: st.SearchStrategy[Any]) -> tuple[float, float] | None:
     return strategy.domain if isinstance(strategy, Bounded) else None
 
 
-def require_torch(argument: str) -> None:
-    """Raise `InvalidArgument` where torch is not installed; does not import it."""
-    if importlib.util.find_spec("torch") is None:
+def must_be_installed(argument: str, library: str) -> None:
+    """Raise `InvalidArgument` where a library is not installed; does not import it."""
+    if importlib.util.find_spec(library) is None:
         raise InvalidArgument(
-            argument, "an environment without torch", "install it: pip install 'pytest-gradcheck[torch]'"
+            argument,
+            f"an environment without {library}",
+            f"install it: pip install 'pytest-gradcheck[{library}]'",
         )
 
 
@@ -233,30 +275,17 @@ def _check_room(kind: _Kind, count: int) -> None:
         )
 
 
-class _ArrayStrategy(Bounded["NDArray[Any]"]):
-    def __init__(self, call: str, point: Point, layout: str | None):
+class _PointStrategy(Bounded[Any]):
+    def __init__(
+        self, call: str, point: Point, framework: Framework, layout: str | None, options: dict[str, Any]
+    ):
         super().__init__(call, point.domain)
-        self._point, self._layout = point, layout
+        self._point, self._framework, self._layout, self._options = point, framework, layout, options
 
-    def do_draw(self, data: ConjectureData) -> NDArray[Any]:
-        array, _, layout = self._point.draw(data)
-        return laid_out(array, self._layout or _NUMPY_LAYOUT[layout])
-
-
-class _TensorStrategy(Bounded["torch.Tensor"]):
-    def __init__(self, call: str, point: Point, layout: str | None, device: Any, requires_grad: bool):
-        super().__init__(call, point.domain)
-        self._point, self._layout = point, layout
-        self._device, self._requires_grad = device, requires_grad
-
-    def do_draw(self, data: ConjectureData) -> torch.Tensor:
-        import torch
-
-        array, dtype, layout = self._point.draw(data)
-        # The dtype alone would be taken for a device's default; bfloat16 is held in float32 until here.
-        tensor = torch.from_numpy(array).to(device=self._device, dtype=getattr(torch, dtype))
-        tensor = tensor_laid_out(tensor, self._layout or _TORCH_LAYOUT[layout])
-        return tensor.requires_grad_() if self._requires_grad else tensor
+    def do_draw(self, data: ConjectureData) -> Any:
+        array, dtype, drawn = self._point.draw(data)
+        layout = self._layout or self._framework.drawn_layouts.get(drawn, "contiguous")
+        return self._framework.from_drawn(array, dtype, layout, **self._options)
 
 
 class _ScalarStrategy(Bounded[float]):
@@ -266,13 +295,3 @@ class _ScalarStrategy(Bounded[float]):
 
     def do_draw(self, data: ConjectureData) -> float:
         return float(self._point.draw(data)[0])
-
-
-#: What a drawn layout is in each library: "backwards" is what the one has and the other has not.
-_NUMPY_LAYOUT = {
-    "": "contiguous",
-    "fortran": "fortran",
-    "strided": "strided",
-    "backwards": "reversed",
-}
-_TORCH_LAYOUT = {**_NUMPY_LAYOUT, "backwards": "expanded"}

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pytest_gradcheck.errors import InvalidArgument
-from pytest_gradcheck.strategies.dtypes import COMPONENTS, NUMPY_NAMES, TORCH_NAMES, rounded
-from pytest_gradcheck.strategies.points import Bounded, require_torch
+from pytest_gradcheck.frameworks import registry
+from pytest_gradcheck.frameworks.base import Framework
+from pytest_gradcheck.strategies.dtypes import COMPONENTS, rounded
+from pytest_gradcheck.strategies.points import Bounded, must_be_installed
 from pytest_gradcheck.strategies.sizes import Shape, ShapeLike, checked_shape, drawn_shape
 from pytest_gradcheck.strategies.tables import Range
 from pytest_gradcheck.strategies.validation import Bounds, call_with, checked_dtypes, checked_number
@@ -30,7 +32,6 @@ from pytest_gradcheck.strategies.values import (
 if TYPE_CHECKING:
     from hypothesis.internal.conjecture.data import ConjectureData
 
-_LIBRARIES = ("numpy", "torch")
 _SPECIAL = frozenset(SPECIAL)
 
 #: Gaps between entries without ties, coarsest first; the range without bounds has 21 to 20,001 such places.
@@ -248,7 +249,7 @@ def indices(
     full = checked_shape(shape)
     if not isinstance(into, st.SearchStrategy):
         _checked_into(into)
-    _check_library(library)
+    _checked_library(library)
 
     def build(data: ConjectureData) -> NDArray[np.int64]:
         drawn = _drawn(data, full)
@@ -289,32 +290,28 @@ class _Structured(Bounded[Any]):
         super().__init__(call, domain)
         self._build = build
         self._dtype = "int64" if dtype == "int64" else _dtype(dtype, library)
-        self._library = library
+        self._framework = _checked_library(library)
 
     def do_draw(self, data: ConjectureData) -> Any:
-        array = self._build(data)
-        if self._library == "numpy":
-            return array.astype(self._dtype)
-        import torch
-
-        return torch.from_numpy(array).to(getattr(torch, self._dtype))
+        return self._framework.from_drawn(self._build(data), self._dtype, "contiguous")
 
 
 def _kind(dtype: Any, library: str) -> dict[str, Any]:
     return {"dtype": (_dtype(dtype, library), "float64"), "library": (library, "numpy")}
 
 
-def _check_library(library: Any) -> None:
-    if library not in _LIBRARIES:
-        raise InvalidArgument("library", repr(library), f"use one of {', '.join(_LIBRARIES)}")
-    if library == "torch":
-        require_torch("library")
+def _checked_library(library: Any) -> Framework:
+    if library in registry.names():
+        must_be_installed("library", library)
+        framework = registry.named(library)
+        if framework.drawn_dtypes:
+            return framework
+    raise InvalidArgument("library", repr(library), f"use one of {', '.join(registry.names())}")
 
 
 def _dtype(dtype: Any, library: Any) -> str:
     """Return the name of a real dtype of a library."""
-    _check_library(library)
-    allowed = TORCH_NAMES if library == "torch" else NUMPY_NAMES
+    allowed = _checked_library(library).drawn_dtypes
     return checked_dtypes((dtype,), tuple(name for name in allowed if not name.startswith("complex")))[0]
 
 

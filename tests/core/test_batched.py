@@ -20,8 +20,8 @@ from pytest_gradcheck.core.evidence.looks import clear_case, fill
 from pytest_gradcheck.core.options import Options
 from pytest_gradcheck.core.orders import FirstOrder
 from pytest_gradcheck.frameworks.leaves import EPS64
-from pytest_gradcheck.frameworks.torch import batched
 from pytest_gradcheck.frameworks.torch.pullback import prepare
+from pytest_gradcheck.function import problem as problem_file
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.methods import reference
 from pytest_gradcheck.methods.base import Estimate
@@ -134,8 +134,8 @@ def test_differences_are_the_same_within_their_bars(names, numbers):
     assume(fn(x).abs().max() > 1e-6)
     with pytest.MonkeyPatch.context() as patch:
         found = []
-        for few in (batched.FEW, 10**9):
-            patch.setattr(batched, "FEW", few)
+        for few in (problem_file.FEW, 10**9):
+            patch.setattr(problem_file, "FEW", few)
             jacobian = Jacobian(function_at(fn, x), {}, ("central", "forward"))
             with np.errstate(all="ignore"):
                 found.append([jacobian.columns(range(5), None, thorough=t) for t in (False, True)])

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from pytest_gradcheck.frameworks.base import Property
-from pytest_gradcheck.frameworks.leaves import EPS64, EPS_BY_DTYPE, dtype_of, to_numpy
+from pytest_gradcheck.frameworks.leaves import EPS64, EPS_BY_DTYPE
 from pytest_gradcheck.frameworks.pullback import LINEAR
+from pytest_gradcheck.frameworks.torch.leaves import dtype_of, to_numpy
 
 __all__ = ["FunctionCall", "FunctionRun"]
 

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 
 from pytest_gradcheck.frameworks.base import FunctionAtPoint, Property
-from pytest_gradcheck.frameworks.leaves import to_numpy
 from pytest_gradcheck.frameworks.pullback import NOT_LINEAR, scales
 from pytest_gradcheck.frameworks.torch.function_calls import (
     FunctionCall,
@@ -28,6 +27,7 @@ from pytest_gradcheck.frameworks.torch.function_calls import (
     said,
 )
 from pytest_gradcheck.frameworks.torch.functions import is_users
+from pytest_gradcheck.frameworks.torch.leaves import to_numpy
 from pytest_gradcheck.frameworks.torch.private import Mode
 from pytest_gradcheck.frameworks.torch.pullback import TorchPullback
 

@@ -6,7 +6,8 @@ Another release of torch may rename any of it. No other file of this folder uses
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -118,3 +119,59 @@ def without_mkldnn() -> Iterator[None]:
     finally:
         if before:
             enable(True)
+
+
+# -- many points in one call ------------------------------------------------------------------------
+
+try:
+    from torch._functorch.utils import enable_single_level_autograd_function as _single_level
+    from torch._functorch.vmap import lazy_load_decompositions  # type: ignore[attr-defined]  # torch declares no more than torch.func.vmap
+
+    _functorch: Any = torch._C._functorch
+    _functorch._vmap_increment_nesting, _functorch._vmap_decrement_nesting  # noqa: B018  raises what is missing
+    _functorch._add_batch_dim, _functorch._remove_batch_dim  # noqa: B018  the same
+    HAS_LEVELS = True
+except (ImportError, AttributeError):
+    HAS_LEVELS = False
+
+HAS_GUARD = HAS_LEVELS and hasattr(torch._C, "_are_functorch_transforms_active")
+
+
+def mapped(call: Callable[[list[Any]], Sequence[Any]], leaves: Sequence[Any], count: int) -> list[Any]:
+    """Call on tensors with one axis more, of ``count`` entries, that the call does not see.
+
+    As `torch.func.vmap` does inside. To take the arguments and results apart, which are no containers here,
+    takes that ten times as long as a small function runs, and leaves cycles to the garbage collector.
+    """
+    if not HAS_LEVELS:
+        vmapped = torch.func.vmap(lambda *values: tuple(map(torch.as_tensor, call(list(values)))))
+        return list(vmapped(*leaves))
+    lazy_load_decompositions()
+    level = _functorch._vmap_increment_nesting(count, "error")
+    try:
+        outs = call([_functorch._add_batch_dim(leaf, 0, level) for leaf in leaves])
+        return [_functorch._remove_batch_dim(torch.as_tensor(out), level, count, 0) for out in outs]
+    finally:
+        _functorch._vmap_decrement_nesting()
+
+
+@contextmanager
+def plain_functions() -> Iterator[None]:
+    """Let every `autograd.Function` run its forward under `mapped`, as under ``no_grad`` it does without.
+
+    torch refuses one without ``setup_context``, because its backward could not be called; none is here.
+    """
+    if not HAS_GUARD:
+        yield
+        return
+    right, here = torch._C._are_functorch_transforms_active, threading.get_ident()
+
+    def transforms_active() -> bool:
+        return threading.get_ident() != here and bool(right())
+
+    torch._C._are_functorch_transforms_active = transforms_active
+    try:
+        with _single_level():
+            yield
+    finally:
+        torch._C._are_functorch_transforms_active = right

@@ -16,9 +16,10 @@ import torch
 from pytest_gradcheck.errors import NotImplementedByFramework
 from pytest_gradcheck.frameworks.base import FunctionAtPoint, HandWritten
 from pytest_gradcheck.frameworks.flat import Matrix, Vector, is_rounding
-from pytest_gradcheck.frameworks.leaves import EPS32, EPS64, to_numpy
+from pytest_gradcheck.frameworks.leaves import EPS32, EPS64
 from pytest_gradcheck.frameworks.pullback import Program, Pullback, gradient_layouts, nudged, patience
 from pytest_gradcheck.frameworks.torch import functions
+from pytest_gradcheck.frameworks.torch.leaves import to_numpy
 from pytest_gradcheck.frameworks.torch.perturbed import SCALE, Counted, Disturbed
 from pytest_gradcheck.frameworks.torch.private import rules_only
 

@@ -1,0 +1,93 @@
+"""Nested containers taken apart into named leaves and put together again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pytest_gradcheck.frameworks.base import Framework
+from pytest_gradcheck.frameworks.registry import owner, parts_of
+
+#: What to put in the place of a module, given the arrays that it is to hold by name.
+Hold = Callable[[Framework, Any, dict[str, Any]], Any]
+Rebuild = Callable[[Iterator[Any], Hold], Any]
+
+
+def itself(framework: Framework, module: Any, parts: dict[str, Any]) -> Any:
+    """Leave a module as it is; a `Hold`."""
+    return module
+
+
+def as_dict(framework: Framework, module: Any, parts: dict[str, Any]) -> Any:
+    """Put a dict of its arrays in the place of a module; a `Hold`."""
+    return parts
+
+
+class Tree:
+    """One nested object as leaves in a fixed order.
+
+    ``names[i]`` is the Python expression that leads from ``root`` to ``leaves[i]``, as a person would
+    write it: ``x``, ``x[0]``, ``params['w']``, ``state.velocity``, ``layer.weight``. ``owners[i]`` is the
+    leaf's framework, None for a leaf that is no array.
+    Containers are tuples, named tuples, lists, dicts, dataclass instances and modules of a framework
+    (whose parameters and buffers are their leaves); everything else is a leaf.
+    """
+
+    def __init__(self, value: Any, root: str):
+        self.names: list[str] = []
+        self.leaves: list[Any] = []
+        self.owners: list[Framework | None] = []
+        self.in_module: list[bool] = []
+        #: Puts other leaves, as many as there are of an iterator, in the same places. A `Hold` says what
+        #: stands in the place of a module, which is not copied.
+        self.rebuild: Rebuild = self._take(value, root)
+
+    def _take(self, value: Any, name: str) -> Rebuild:
+        framework = owner(value)
+        if framework is not None:
+            return self._take_leaf(value, name, framework)
+        if isinstance(value, tuple):
+            parts = [self._take(v, f"{name}[{i}]") for i, v in enumerate(value)]
+            if hasattr(value, "_fields"):
+                kind: Any = type(value)
+                return lambda leaves, hold: kind(*(part(leaves, hold) for part in parts))
+            return lambda leaves, hold: tuple([part(leaves, hold) for part in parts])
+        if type(value) is list:
+            parts = [self._take(v, f"{name}[{i}]") for i, v in enumerate(value)]
+            return lambda leaves, hold: [part(leaves, hold) for part in parts]
+        if isinstance(value, dict):
+            items = [(k, self._take(v, f"{name}[{k!r}]")) for k, v in value.items()]
+            return lambda leaves, hold: {k: part(leaves, hold) for k, part in items}
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            fields = [
+                (f.name, self._take(getattr(value, f.name), f"{name}.{f.name}"))
+                for f in dataclasses.fields(value)
+                if f.init
+            ]
+            return lambda leaves, hold: dataclasses.replace(
+                value, **{k: part(leaves, hold) for k, part in fields}
+            )
+        return self._take_module(value, name) or self._take_leaf(value, name, None)
+
+    def _take_leaf(self, value: Any, name: str, framework: Framework | None) -> Rebuild:
+        self.names.append(name)
+        self.leaves.append(value)
+        self.owners.append(framework)
+        self.in_module.append(False)
+        return _next
+
+    def _take_module(self, module: Any, name: str) -> Rebuild | None:
+        found = parts_of(module)
+        if found is None:
+            return None
+        framework, parts = found
+        self.names += [f"{name}.{key}" if name else key for key in parts]
+        self.leaves += parts.values()
+        self.owners += [framework] * len(parts)
+        self.in_module += [True] * len(parts)
+        return lambda leaves, hold: hold(framework, module, {key: next(leaves) for key in parts})
+
+
+def _next(leaves: Iterator[Any], hold: Hold) -> Any:
+    return next(leaves)

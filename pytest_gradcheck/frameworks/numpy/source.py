@@ -1,0 +1,116 @@
+"""NumPy arrays and scalars, and Python's numbers, as Python source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pytest_gradcheck.frameworks.source import ZEROS, ArraySource, of_complex, of_float, of_shape
+
+Array = np.ndarray[Any, Any]
+
+
+def of_leaf(value: Any) -> str | None:
+    """Return source that gives a number or an array back to the last bit, None for subclasses of them."""
+    if type(value) is np.ndarray:
+        return _in_layout(value)
+    if isinstance(value, np.generic):
+        return _scalar(value)
+    if type(value) is float:
+        return of_float(value)
+    return of_complex(value) if type(value) is complex else None
+
+
+def _scalar(value: np.generic) -> str | None:
+    dtype, array = value.dtype, np.asarray(value).reshape(1)
+    if dtype.kind in "biu":
+        return f"np.{dtype.name.replace('bool', 'bool_')}({value.item()!r})"
+    if dtype.kind not in "fc" or not dtype.isnative:
+        return None
+    text = f"np.{dtype.name}({_Source(array).texts([0])[0]})"
+    return text if _gives(text, np.asarray(value), type(value)) else f"{_source(np.asarray(value))}[()]"
+
+
+def _in_layout(array: Array) -> str | None:
+    """Return source for an array, in its own layout where there is a short way to write that."""
+    source = _source(array)
+    if source is None or array.flags.c_contiguous or array.size < 2:
+        return source
+    if array.flags.f_contiguous:
+        return f"np.asfortranarray({source})"
+    if array[..., ::-1].flags.c_contiguous:
+        return f"{_source(array[..., ::-1])}[{'::-1' if array.ndim == 1 else '..., ::-1'}]"
+    wide = np.repeat(array, 2, -1)[..., ::2]
+    return f"np.repeat({source}, 2, -1)[..., ::2]" if wide.strides == array.strides else source
+
+
+def _source(array: Array) -> str | None:
+    return _Source(array).shortest() if array.dtype.kind in "biufcSU" else None
+
+
+class _Source(ArraySource):
+    def __init__(self, array: Array):
+        super().__init__(np.ascontiguousarray(array).reshape(-1), array.shape)
+        self._array = array
+        dtype = array.dtype
+        self._dtype = f"np.{dtype.name}" if dtype.isnative and dtype.kind in "iufc" else repr(dtype.str)
+        self._dtype = "bool" if dtype.kind == "b" else self._dtype
+        #: Whether NumPy makes this dtype of numbers that are floating anyway.
+        self._default = self._dtype in ("np.float64", "np.complex128")
+
+    def texts(self, where: Any) -> list[str]:
+        flat = self.raw[where]
+        if flat.dtype.kind == "f":
+            # The shortest digits that tell a number from its neighbours in the array's own dtype.
+            return [str(v) if np.isfinite(v) else _not_finite(v) for v in flat]
+        return [of_complex(v) if flat.dtype.kind == "c" else repr(v) for v in map(_item, flat)]
+
+    def listed(self, text: str) -> Sequence[str]:
+        written = f"np.array({text}, dtype={self._dtype})"
+        # NumPy infers the dtype of other entries too, on most machines.
+        return (
+            (f"np.array({text})", written) if self._default or self.raw.dtype.kind in "biSU" else (written,)
+        )
+
+    def filled(self, text: str) -> str:
+        if text in ZEROS:
+            dtype = "" if self._dtype == "np.float64" else f", dtype={self._dtype}"
+            return f"np.zeros({of_shape(self.shape)}{dtype})"
+        dtype = "" if self._default or self._dtype == "bool" else f", dtype={self._dtype}"
+        return f"np.full({of_shape(self.shape)}, {text}{dtype})"
+
+    def patched(self, text: str, places: list[int], texts: str) -> str:
+        return f"(lambda a: (a.put({places}, [{texts}]), a)[1])({self.filled(text)})"
+
+    def packed(self, data: str, reshape: str) -> str:
+        return f"np.frombuffer({data}, dtype={self.raw.dtype.str!r}){reshape}.copy()"
+
+    def is_given_by(self, source: str) -> bool:
+        return _gives(source, self._array, np.ndarray)
+
+
+def _not_finite(value: Any) -> str:
+    return f"{'-' if np.signbit(value) else ''}np.{'nan' if np.isnan(value) else 'inf'}"
+
+
+def _item(value: np.generic) -> Any:
+    return complex(value) if isinstance(value, np.complexfloating) else value.item()
+
+
+def _gives(source: str, array: Array, kind: type) -> bool:
+    """Whether a source evaluates to a value of a type, with the dtype, shape and bits of an array."""
+    value = eval(source, {"np": np})
+    found = np.asarray(value)
+    same = type(value) is kind and found.dtype == array.dtype and found.shape == array.shape
+    return same and _significant(found) == _significant(array)
+
+
+def _significant(array: Array) -> bytes:
+    """Return the bytes of an array, less the ones that pad the 80 bits of a long double."""
+    data = np.ascontiguousarray(array)
+    if data.dtype.kind not in "fc" or np.finfo(data.dtype).nmant != 63:
+        return data.tobytes()
+    parts = data.reshape(-1).view(np.longdouble).view(np.uint8).reshape(-1, np.dtype(np.longdouble).itemsize)
+    return parts[:, :10].tobytes()
