@@ -27,6 +27,7 @@ ORDER = (
     "methods",
     "function",
     "frameworks",
+    "usage",
     "errors",
 )
 
