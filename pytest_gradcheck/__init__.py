@@ -56,13 +56,9 @@ __all__ = [
 
 #: The module of each public name that is not a strategy.
 _HOMES = {
-    "CheckResult": "core.results",
-    "GradientMismatch": "core.results",
+    **dict.fromkeys(("CheckResult", "GradientMismatch", "MethodResult", "Verdict"), "core.results"),
+    **dict.fromkeys(("assert_gradients", "check_gradients"), "core.check"),
     "InvalidArgument": "errors",
-    "MethodResult": "core.results",
-    "Verdict": "core.results",
-    "assert_gradients": "core.check",
-    "check_gradients": "core.check",
 }
 
 

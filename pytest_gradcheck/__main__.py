@@ -118,9 +118,8 @@ def _merge(options: argparse.Namespace) -> Outcome:
     covered = parsed(options.cov_fail_under, thresholds.parse_percent_by_way, "--cov-fail-under")
     merged = merge.merge([load.read(path, "REPORT") for path in options.reports])
     if covered and not merged["coverage"]:
-        raise InvalidArgument(
-            "--cov-fail-under", "reports without coverage", "write them with --gradcheck-cov=PACKAGE"
-        )
+        remedy = "write them with --gradcheck-cov=PACKAGE"
+        raise InvalidArgument("--cov-fail-under", "reports without coverage", remedy)
     gated = fail_under is not None or at_most is not None
     broken = gate.judge(merged["checks"], fail_under=fail_under, max_inconclusive=at_most) if gated else []
     broken += gate.below_coverage(merged["coverage"], covered) if covered else []

@@ -73,12 +73,11 @@ def is_searched(item: pytest.Item) -> bool:
 
 def prepare_given(item: pytest.Item, session: Session) -> None:
     """Let a test with @given take the time that the checks of the fixtures need."""
-    settings = session.settings
+    ours = dataclasses.replace(session.settings, profile="default")
     if is_searched(item) and not is_wrapped(item):
         from pytest_gradcheck.plugin import hypothesis_settings
 
         assert isinstance(item, pytest.Function)
-        ours = dataclasses.replace(settings, profile="default")
         hypothesis_settings.adjust(item.function, ours, item.config, session)
 
 
@@ -88,9 +87,8 @@ def expected_failure(item: pytest.Item) -> str | None:
     The check raises straight into Hypothesis, which lets a failure pass for ``@example(...).xfail()``.
     """
     examples = getattr(getattr(item, "obj", None), "hypothesis_explicit_examples", ())
-    if any(getattr(example, "raises", None) is not None for example in examples):
-        return "an @example(...).xfail() of the test"
-    return None
+    expected = any(getattr(example, "raises", None) is not None for example in examples)
+    return "an @example(...).xfail() of the test" if expected else None
 
 
 def make_items(collector: pytest.Module | pytest.Class, name: str, obj: object, session: Session) -> Any:
@@ -127,9 +125,8 @@ def merge_marks(marks: list[pytest.Mark]) -> dict[str, Any]:
 
     for mark in marks:
         if mark.args:
-            raise InvalidArgument(
-                MARKER, f"the positional argument {mark.args[0]!r}", "give strategies and options by keyword"
-            )
+            got = f"the positional argument {mark.args[0]!r}"
+            raise InvalidArgument(MARKER, got, "give strategies and options by keyword")
         for key, value in mark.kwargs.items():
             if key == "inputs":
                 if not isinstance(value, Mapping) or not all(isinstance(k, str) for k in value):
@@ -154,25 +151,22 @@ def _wrap(
     """Return the wrapped test, and its parameters without a known source."""
     from pytest_gradcheck.plugin import hypothesis_settings
 
-    refuse_coroutines(name, _given_inner(test) if getattr(test, "is_hypothesis_test", False) else test)
+    given = getattr(test, "is_hypothesis_test", False)
+    inner = _given_inner(test) if given else test
+    refuse_coroutines(name, inner)
     inputs, options = marked["inputs"], {k: v for k, v in marked.items() if k != "inputs"}
-    if getattr(test, "is_hypothesis_test", False):
-        parameters = list(inspect.signature(_given_inner(test)).parameters)
-        check_keywords(inputs, options, parameters)
-        if inputs:
-            raise InvalidArgument(
-                next(iter(inputs)),
-                "a strategy beside the test's own @given",
-                "put it there, or remove @given",
-            )
-        _wrap_given(test, session)
-        unknown: list[str] = []
-    else:
-        signature = inspect.signature(test)
-        parameters = list(signature.parameters)[bound:]
-        check_keywords(inputs, options, parameters)
+    signature = inspect.signature(inner)
+    parameters = list(signature.parameters)[bound and not given :]
+    check_keywords(inputs, options, parameters)
+    unknown: list[str] = []
+    if not given:
         strategies, unknown = strategies_for(collector, test, signature, parameters, inputs)
         test = _wrap_plain(test, signature, strategies, session)
+    elif inputs:
+        got = "a strategy beside the test's own @given"
+        raise InvalidArgument(next(iter(inputs)), got, "put it there, or remove @given")
+    else:
+        _wrap_given(test, session)
     hypothesis_settings.adjust(test, session.settings.for_search(options), collector.config, session)
     return test, unknown
 
@@ -252,10 +246,8 @@ def _check_example(
     refuse_interactive(inputs)
     options, settings = _options(session, test, domains)
     constants = {name: value for name, value in arguments.arguments.items() if name not in drawn}
-    options = {
-        key: _with_constants(value, constants) if key in ("gradient", "vjp") and value is not None else value
-        for key, value in options.items()
-    }
+    by_hand = {key: options[key] for key in ("gradient", "vjp") if options.get(key) is not None}
+    options = options | {key: _with_constants(value, constants) for key, value in by_hand.items()}
     signals: list[BaseException] = []
     named = _takes_by_name(test, arguments.arguments)
 

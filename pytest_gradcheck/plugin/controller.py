@@ -216,10 +216,8 @@ class Controller:
             terminalreporter.write_sep("=", "gradcheck")
         lines = [] if quiet else [*self._notes, *self._written]
         if checks:
-            summary = self._session.aggregate.summary()
-            lines = terminal.summary_lines(checks, summary, [*self._notes, *self._written], quiet=quiet)
-        lines = [*lines, *terminal.coverage_lines(self._coverage, quiet=quiet)]
-        for line in lines:
+            lines = terminal.summary_lines(checks, self._session.aggregate.summary(), lines, quiet=quiet)
+        for line in [*lines, *terminal.coverage_lines(self._coverage, quiet=quiet)]:
             terminalreporter.write_line(line)
         for line in [*map(str, self._violations), *self._unwritten]:
             terminalreporter.write_line(f"gradcheck: {line}", red=True)

@@ -38,9 +38,8 @@ class Checker:
         __tracebackhide__ = True
         session = self._session
         if self._order is not None and options.setdefault("order", self._order) != self._order:
-            raise InvalidArgument(
-                "order", repr(options["order"]), f"{self._fixture} checks order {self._order}; use gradcheck"
-            )
+            remedy = f"{self._fixture} checks order {self._order}; use gradcheck"
+            raise InvalidArgument("order", repr(options["order"]), remedy)
         if session.item is None:
             raise RuntimeError(
                 f"{self._fixture} was called while no test is running; use check_gradients there"

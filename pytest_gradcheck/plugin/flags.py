@@ -23,20 +23,13 @@ class Option(NamedTuple):
     """An option: the type of its ini key, the help of key and flag, and the name of the flag's value.
 
     A flag of type ``bool`` takes no value; one of type ``linelist`` or ``args`` may be repeated. An option
-    without help for a flag has none.
+    without help for the flag has no flag.
     """
 
     type: _Type
     key_help: str
     flag_help: str = ""
     metavar: str | None = None
-
-    def attributes(self) -> dict[str, Any]:
-        """Return the arguments of `argparse.ArgumentParser.add_argument` for the flag."""
-        if self.type == "bool":
-            return {"action": "store_true", "default": None, "help": self.flag_help}
-        action = "store" if self.type == "string" else "append"
-        return {"action": action, "metavar": self.metavar, "help": self.flag_help}
 
 
 #: By name: the ini key is ``gradcheck_NAME``, the flag ``--gradcheck-NAME``, with hyphens.
@@ -147,8 +140,11 @@ def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("gradcheck", "checking gradients")
     for name, option in OPTIONS.items():
         parser.addini(key(name), option.key_help, type=option.type, default=_UNSET[option.type])
-        if option.flag_help:
-            group.addoption(flag(name), **option.attributes())
+        if option.flag_help and option.type == "bool":
+            group.addoption(flag(name), action="store_true", default=None, help=option.flag_help)
+        elif option.flag_help:
+            action = "store" if option.type == "string" else "append"
+            group.addoption(flag(name), action=action, metavar=option.metavar, help=option.flag_help)
 
 
 def given(config: pytest.Config) -> bool:

@@ -55,7 +55,7 @@ def _ending_with(session: Session) -> type[settings]:
     """
 
     class EndingSettings(settings):
-        # Not a property: Hypothesis before 6.131 assigns to the attribute.
+        # Not a property: older releases of Hypothesis assign to the attribute.
         def __getattribute__(self, name: str) -> Any:
             value = super().__getattribute__(name)
             return session.at_most(value) if name == "max_examples" else value

@@ -33,9 +33,8 @@ def check_keywords(inputs: dict[str, Any], options: dict[str, Any], parameters: 
                 got, known = repr(value), [*parameters, *OPTION_NAMES, *SEARCH_OPTIONS, "inputs"]
             raise InvalidArgument(name, got, suggestion(name, known, "the marker takes here"))
         if not isinstance(value, SearchStrategy):
-            raise InvalidArgument(
-                name, repr(value), f"give a strategy, such as hypothesis.strategies.just({value!r})"
-            )
+            remedy = f"give a strategy, such as hypothesis.strategies.just({value!r})"
+            raise InvalidArgument(name, repr(value), remedy)
 
 
 def strategies_for(
@@ -76,11 +75,10 @@ def strategies_for(
         # A hook may supply them, and then they are constants: nothing is left to differentiate by.
         raise _unsupplied(unknown[0])
     if not strategies:
-        raise InvalidArgument(
-            "gradcheck",
-            "a test without inputs",
-            "give it a parameter with a strategy or an annotation, or use the fixture instead of the marker",
+        remedy = (
+            "give it a parameter with a strategy or an annotation, or use the fixture instead of the marker"
         )
+        raise InvalidArgument("gradcheck", "a test without inputs", remedy)
     return strategies, unknown
 
 
@@ -88,11 +86,8 @@ def _type_hints(test: Callable[..., Any]) -> dict[str, Any]:
     try:
         return typing.get_type_hints(test, include_extras=True)
     except Exception as error:
-        raise InvalidArgument(
-            "annotations",
-            f"{type(error).__name__}: {error}",
-            "import the names at run time too, or give strategies to the marker",
-        ) from None
+        remedy = "import the names at run time too, or give strategies to the marker"
+        raise InvalidArgument("annotations", f"{type(error).__name__}: {error}", remedy) from None
 
 
 def _parametrized(collector: pytest.Collector, test: Callable[..., Any]) -> set[str]:
@@ -124,13 +119,10 @@ def refuse_interactive(drawn: dict[str, Any]) -> None:
     """Raise for arguments by which the body itself would draw."""
     from hypothesis.strategies import DataObject
 
+    remedy = "the body runs many times for one example and would draw anew each time; use @given(x=...)"
     for name, value in drawn.items():
         if isinstance(value, DataObject):
-            raise InvalidArgument(
-                name,
-                "st.data()",
-                "the body runs many times for one example and would draw anew each time; use @given(x=...)",
-            )
+            raise InvalidArgument(name, "st.data()", remedy)
 
 
 def refuse_unsupplied(collector: pytest.Collector, name: str, items: Any, unknown: list[str]) -> None:
@@ -143,8 +135,5 @@ def refuse_unsupplied(collector: pytest.Collector, name: str, items: Any, unknow
 
 
 def _unsupplied(parameter: str) -> InvalidArgument:
-    return InvalidArgument(
-        parameter,
-        "no strategy, annotation, fixture or parametrize",
-        f"write gradcheck({parameter}=arrays(...)), or annotate it",
-    )
+    remedy = f"write gradcheck({parameter}=arrays(...)), or annotate it"
+    return InvalidArgument(parameter, "no strategy, annotation, fixture or parametrize", remedy)

@@ -1,4 +1,4 @@
-"""How far a long search is: a text behind what pytest has written, which is gone before pytest goes on."""
+"""How far a long search is: a text behind pytest's own, which is erased before pytest goes on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-#: Seconds of a search in which nobody needs to be told of it, and between two texts.
+#: Seconds of a search before the first text, and between two texts.
 DELAY = 1.0
 INTERVAL = 0.2
 
@@ -18,7 +18,7 @@ _SAVE, _RESTORE, _ERASE = "\x1b7", "\x1b8", "\x1b[K"
 
 
 class Progress:
-    """Says how far the running search is, where somebody looks."""
+    """Shows how far the running search is."""
 
     def __init__(self, reporter: pytest.TerminalReporter, capture: Any) -> None:
         self._reporter = reporter
@@ -69,7 +69,7 @@ def of(config: pytest.Config) -> Progress | None:
         return None
     logs = config.getini("log_cli") or config.getoption("log_cli_level", None) is not None
     live = logs or config.getoption("capture") not in ("fd", "sys")
-    # Windows's terminals take these sequences since late, and nobody can ask whether one does.
+    # Only the newer terminals of Windows take these sequences, and there is no way to ask one.
     dumb = os.environ.get("TERM", "dumb") == "dumb" or os.name == "nt"
     # An attribute until pytest 8.4, and one that can be called since.
     if live or dumb or not reporter.isatty or config.get_verbosity() < 0:

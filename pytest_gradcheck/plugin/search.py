@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -19,7 +20,7 @@ NOTABLE = 0.1
 class Ask(Protocol):
     """Check the example at hand, briefly or to the end."""
 
-    def __call__(self, *, brief: bool) -> CheckResult: ...  # noqa: D102  said above
+    def __call__(self, *, brief: bool) -> CheckResult: ...  # noqa: D102  the class has it
 
 
 class Search:
@@ -193,13 +194,13 @@ def kind(result: CheckResult) -> type[GradientMismatch]:
     # Two differences that disagree next to a kink do not count.
     apart = any(p.agree is False and not {p.a, p.b} <= DIFFERENCE_METHODS for p in result.pairs)
     key = (result.verdict, result.culprit, result.order, "values" if apart else result.diagnosis.code)
-    if key not in _KINDS:
-        shown = {"__module__": GradientMismatch.__module__, "__doc__": GradientMismatch.__doc__}
-        _KINDS[key] = type(GradientMismatch.__name__, (GradientMismatch,), shown)
-    return _KINDS[key]
+    return _class_of(key)
 
 
-_KINDS: dict[tuple[Any, ...], type[GradientMismatch]] = {}
+@functools.cache
+def _class_of(key: tuple[Any, ...]) -> type[GradientMismatch]:
+    shown = {"__module__": GradientMismatch.__module__, "__doc__": GradientMismatch.__doc__}
+    return type(GradientMismatch.__name__, (GradientMismatch,), shown)
 
 
 def _point(inputs: dict[str, Any]) -> bytes | None:

@@ -79,16 +79,14 @@ class Session:
     @functools.cached_property
     def aggregate(self) -> Aggregate:
         """Everything that this process is to report on."""
+        from pytest_gradcheck.records.aggregate import Aggregate
+
         self.use()
-        return self._new_aggregate()
+        return Aggregate()
 
     @functools.cached_property
     def of_item(self) -> Aggregate:
         """The records of the running test, of all its phases so far."""
-        return self._new_aggregate()
-
-    @staticmethod
-    def _new_aggregate() -> Aggregate:
         from pytest_gradcheck.records.aggregate import Aggregate
 
         return Aggregate()
@@ -144,11 +142,8 @@ class Session:
 
         settings = request.getfixturevalue("gradcheck_settings")
         if not isinstance(settings, Settings):
-            raise InvalidArgument(
-                "gradcheck_settings",
-                f"{settings!r} from the fixture that overrides it",
-                "return gradcheck_settings.replace(...)",
-            )
+            got = f"{settings!r} from the fixture that overrides it"
+            raise InvalidArgument("gradcheck_settings", got, "return gradcheck_settings.replace(...)")
         return settings
 
 

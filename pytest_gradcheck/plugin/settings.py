@@ -121,23 +121,18 @@ def usage_errors() -> Iterator[None]:
 @usage_errors()
 def read_settings(config: pytest.Config) -> Settings:
     """Return the settings of a session; a wrong value is a usage error that names its flag or key."""
-    found = {name: _read(config, name) for name in flags.OPTIONS}
-    values = {
-        name: parse(found[name].value, found[name].where)
-        for name, parse in _PARSERS.items()
-        if found[name].is_set
-    }
+    options = {name: _read(config, name) for name in flags.OPTIONS}
+    given = {name: options[name] for name in _PARSERS if options[name].is_set}
+    parts = options["thresholds"]
     return Settings(
-        **values,
-        deterministic=bool(found["deterministic"].value),
-        junit_properties=bool(found["junit_properties"].value),
-        reports=_reports(found["report"]),
-        thresholds=tuple(
-            parse_thresholds(line, found["thresholds"].where) for line in found["thresholds"].value
-        ),
-        baseline=_baseline(found),
-        cov=_packages(found["cov"], "cov_fail_under" in values),
-        from_flags=frozenset(name for name in values if found[name].by_flag),
+        **{name: _PARSERS[name](option.value, option.where) for name, option in given.items()},
+        deterministic=bool(options["deterministic"].value),
+        junit_properties=bool(options["junit_properties"].value),
+        reports=_reports(options["report"]),
+        thresholds=tuple(parse_thresholds(line, parts.where) for line in parts.value),
+        baseline=_baseline(options),
+        cov=_packages(options["cov"], "cov_fail_under" in given),
+        from_flags=frozenset(name for name, option in given.items() if option.by_flag),
     )
 
 
@@ -211,9 +206,9 @@ def is_budget(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
 
 
-def _baseline(found: Mapping[str, _Value]) -> Baseline | None:
-    option = found["baseline"]
-    actions = {name: bool(found[f"{name}_baseline"].value) for name in ("update", "prune")}
+def _baseline(options: Mapping[str, _Value]) -> Baseline | None:
+    option = options["baseline"]
+    actions = {name: bool(options[f"{name}_baseline"].value) for name in ("update", "prune")}
     if not option.is_set:
         for name, wanted in actions.items():
             if wanted:

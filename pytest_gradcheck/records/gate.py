@@ -46,18 +46,13 @@ def judge(
     """
     counted = [check for check in checks if not check["xfail"]]
     violations = []
-    failed = [check for check in counted if check["verdict"] == "fail"]
+    failed = [check["nodeid"] for check in counted if check["verdict"] == "fail"]
     if failed:
-        names = sorted({check["nodeid"] for check in failed})
-        violations.append(
-            Violation(
-                "fail",
-                f"{count(len(failed), 'check')} failed, in {_first_of(names, 'test')}",
-                "correct the gradient, or mark the test xfail if the failure is expected",
-            )
-        )
-    for rule in (Thresholds(fail_under, max_inconclusive), *parts):
-        violations += _below(counted, rule)
+        found = f"{count(len(failed), 'check')} failed, in {_first_of(sorted(set(failed)), 'test')}"
+        remedy = "correct the gradient, or mark the test xfail if the failure is expected"
+        violations.append(Violation("fail", found, remedy))
+    for thresholds in (Thresholds(fail_under, max_inconclusive), *parts):
+        violations += _below(counted, thresholds)
     return violations
 
 
@@ -78,54 +73,35 @@ def below_coverage(coverage: Mapping[str, Any], thresholds: Mapping[str, Fractio
         ran = total - len(missing)
         if ran * 100 >= threshold * total:
             continue
-        needed = -int(-(threshold * total) // 100)
         run = "run" if way == "backward" else f"run {way}"
-        violations.append(
-            Violation(
-                "cov-fail-under",
-                f"{ran} of {count(total, 'hand-written gradient')} of {packages} {run} by a check that "
-                f"passed, {_percent(Fraction(100 * ran, total))}; not {_first_of(missing, 'one')}",
-                f"{_percent(threshold)} takes {needed} of {total}",
-            )
+        found = (
+            f"{ran} of {count(total, 'hand-written gradient')} of {packages} {run} by a check that passed, "
+            f"{_percent(Fraction(100 * ran, total))}; not {_first_of(missing, 'one')}"
         )
+        violations.append(Violation("cov-fail-under", found, _takes(threshold, total)))
     return violations
 
 
-def _below(counted: Sequence[Mapping[str, Any]], rule: Thresholds) -> list[Violation]:
-    """Return which of the thresholds some checks do not reach."""
-    of = ""
-    if rule.pattern is not None:
-        counted = [check for check in counted if fnmatch.fnmatchcase(check["nodeid"], rule.pattern)]
-        of = f" of {rule.pattern}"
-    verdicts = [check["verdict"] for check in counted]
-    passed, inconclusive = verdicts.count("pass"), verdicts.count("inconclusive")
+def _below(checks: Sequence[Mapping[str, Any]], thresholds: Thresholds) -> list[Violation]:
+    """Return which of some thresholds the checks do not reach."""
+    of, pattern, at_least = "", thresholds.pattern, thresholds.fail_under
+    if pattern is not None:
+        checks = [check for check in checks if fnmatch.fnmatchcase(check["nodeid"], pattern)]
+        of = f" of {pattern}"
+    verdicts = [check["verdict"] for check in checks]
+    passed, inconclusive, total = verdicts.count("pass"), verdicts.count("inconclusive"), len(verdicts)
     violations = []
-    if rule.fail_under is not None:
-        if not counted:
-            violations.append(
-                Violation(
-                    "fail-under",
-                    f"no check{of} was made",
-                    f"make at least one, or leave out the threshold of {_percent(rule.fail_under)}",
-                )
-            )
-        elif passed * 100 < rule.fail_under * len(counted):
-            needed = -int(-(rule.fail_under * len(counted)) // 100)
-            violations.append(
-                Violation(
-                    "fail-under",
-                    f"{passed} of {count(len(counted), 'check')}{of} passed, "
-                    f"{_percent(Fraction(passed * 100, len(counted)))}",
-                    f"{_percent(rule.fail_under)} takes {needed} of {len(counted)}",
-                )
-            )
-    if rule.max_inconclusive is not None and inconclusive > rule.max_inconclusive:
+    if at_least is not None and not total:
+        remedy = f"make at least one, or leave out the threshold of {_percent(at_least)}"
+        violations.append(Violation("fail-under", f"no check{of} was made", remedy))
+    elif at_least is not None and passed * 100 < at_least * total:
+        share = _percent(Fraction(passed * 100, total))
+        found = f"{passed} of {count(total, 'check')}{of} passed, {share}"
+        violations.append(Violation("fail-under", found, _takes(at_least, total)))
+    if thresholds.max_inconclusive is not None and inconclusive > thresholds.max_inconclusive:
+        found = f"{count(inconclusive, 'check')}{of} inconclusive"
         violations.append(
-            Violation(
-                "max-inconclusive",
-                f"{count(inconclusive, 'check')}{of} inconclusive",
-                f"at most {rule.max_inconclusive} may be",
-            )
+            Violation("max-inconclusive", found, f"at most {thresholds.max_inconclusive} may be")
         )
     return violations
 
@@ -154,24 +130,20 @@ def against_baseline(
         elif margin(check) > factor * max(old, NEAR):
             margins.append(f"{title(*name)} ({old:.3g} to {margin(check):.3g})")
     gone = [title(*name) for name in sorted(baseline.keys() - now.keys()) if looked_for(name[0])]
+    accept = "or accept it with --gradcheck-update-baseline"
+    drop = "bring it back, or drop it with --gradcheck-prune-baseline"
     rules = (
-        ("baseline-verdict", verdicts, "passed before and not now", "correct it"),
-        ("baseline-margin", margins, f"nearer to failing by a factor of {factor:g}", "find out why"),
+        ("baseline-verdict", verdicts, "passed before and not now", f"correct it, {accept}"),
         (
-            "baseline-vanished",
-            gone,
-            "no longer made",
-            "bring it back, or drop it with --gradcheck-prune-baseline",
+            "baseline-margin",
+            margins,
+            f"nearer to failing by a factor of {factor:g}",
+            f"find out why, {accept}",
         ),
+        ("baseline-vanished", gone, "no longer made", drop),
     )
     return [
-        Violation(
-            rule,
-            f"{count(len(names), 'check')} {what}: {_first_of(names, 'check')}",
-            remedy
-            if rule == "baseline-vanished"
-            else f"{remedy}, or accept it with --gradcheck-update-baseline",
-        )
+        Violation(rule, f"{count(len(names), 'check')} {what}: {_first_of(names, 'check')}", remedy)
         for rule, names, what, remedy in rules
         if names
     ]
@@ -195,8 +167,11 @@ def nothing_checked(tally: Tally, *, marked: bool, stopped: Stopped | None = Non
 
 
 def _first_of(names: Sequence[str], thing: str) -> str:
-    more = len(names) - 1
-    return names[0] + (f" and {more} other {thing}{'' if more == 1 else 's'}" if more else "")
+    return names[0] + (f" and {count(len(names) - 1, f'other {thing}')}" if names[1:] else "")
+
+
+def _takes(threshold: Fraction, total: int) -> str:
+    return f"{_percent(threshold)} takes {-int(-(threshold * total) // 100)} of {total}"
 
 
 def _percent(value: Fraction) -> str:

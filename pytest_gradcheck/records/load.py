@@ -75,9 +75,8 @@ def _object(path: Path, argument: str) -> dict[str, Any]:
     try:
         data = plain_data(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
-        raise InvalidArgument(
-            argument, f"{path} ({error.strerror})", "give a file that can be read"
-        ) from error
+        remedy = "give a file that can be read"
+        raise InvalidArgument(argument, f"{path} ({error.strerror})", remedy) from error
     except (ValueError, RecursionError) as error:
         raise InvalidArgument(argument, f"{path}, which is not JSON: {error}", "give a report") from error
     if not isinstance(data, dict):
@@ -94,10 +93,12 @@ def _problems(value: Any, shape: dict[str, Any], at: str) -> Iterator[str]:
     for part in shape.get("allOf", ()):
         yield from _problems(value, part, at)
     if "anyOf" in shape:
-        found = [list(_problems(value, part, at)) for part in shape["anyOf"]]
-        if all(found):
+        first = [next(_problems(value, part, at), "") for part in shape["anyOf"]]
+        if all(first):
             # For an object that lacks something, not that it is not null either.
-            yield next((f[0] for f in found if not f[0].startswith(f"in which {at} is ")), found[0][0])
+            yield next(
+                (problem for problem in first if not problem.startswith(f"in which {at} is ")), first[0]
+            )
     if not _fits(value, shape):
         yield f"in which {at} is {value!s:.40}"
     elif isinstance(value, list):

@@ -86,11 +86,8 @@ def parse_thresholds(line: str, where: str) -> Thresholds:
     for rule in rules:
         name, equals, text = rule.partition("=")
         if not equals or name not in ("fail-under", "max-inconclusive") or name in texts:
-            raise InvalidArgument(
-                where,
-                f"{rule!r} in {line!r}",
-                "write PATTERN and one or both of fail-under=PERCENT and max-inconclusive=COUNT",
-            )
+            remedy = "write PATTERN and one or both of fail-under=PERCENT and max-inconclusive=COUNT"
+            raise InvalidArgument(where, f"{rule!r} in {line!r}", remedy)
         texts[name] = text
     if not texts:
         raise InvalidArgument(where, f"{line!r}, which asks for nothing", "add fail-under=PERCENT")

@@ -1,7 +1,4 @@
-"""The formats of a report: each is one module with ``render(report) -> str``, from plain data alone.
-
-To add a format, write its module and name it here; `--gradcheck-report` then knows it.
-"""
+"""The formats of a report: each is one module with ``render(report) -> str``, and one line here."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from typing import Any, NamedTuple
 class Format(NamedTuple):
     """A format's module, imported when a report is written, and the endings that choose it.
 
-    One that ``appends`` keeps what the file holds already; one with ``figures`` shows those of each check.
+    One that ``appends`` keeps what the file holds already; one with ``figures`` needs those of each check.
     """
 
     module: str
@@ -35,15 +32,12 @@ FORMATS: Mapping[str, Format] = {
 def format_for_ending(path: str) -> str | None:
     """Return the name of the format that a path's ending stands for, or None."""
     known = [(ending, name) for name, form in FORMATS.items() for ending in form.endings]
-    found = [(len(ending), name) for ending, name in known if path.lower().endswith(ending)]
-    return max(found)[1] if found else None
+    fitting = [(len(ending), name) for ending, name in known if path.lower().endswith(ending)]
+    return max(fitting)[1] if fitting else None
 
 
 def write_report(name: str, path: Path, report: Mapping[str, Any]) -> None:
-    """Render the report and put it at the path, whole or not at all; OSError tells why not.
-
-    A format that appends puts it behind what is there.
-    """
+    """Write a report to the path, or append it there, whole or not at all; raises `OSError` if it cannot."""
     from pytest_gradcheck.records import files
 
     write = files.append if FORMATS[name].appends else files.write_atomically

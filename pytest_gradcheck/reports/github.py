@@ -41,11 +41,8 @@ def commands(
         path = root / where["path"]
         if workspace is not None and path.is_relative_to(workspace):
             path = path.relative_to(workspace)
-        properties = {
-            "file": path.as_posix(),
-            "line": where["line"],
-            "title": f"gradcheck: {check['nodeid']}",
-        }
+        title = f"gradcheck: {check['nodeid']}"
+        properties = {"file": path.as_posix(), "line": where["line"], "title": title}
         lines.append(_command(properties, check.get("message") or check["diagnosis"]["text"]))
     return lines
 

@@ -66,9 +66,7 @@ def coverage_lines(coverage: Mapping[str, Any], *, quiet: bool) -> list[str]:
 def whole_report(report: Mapping[str, Any]) -> list[str]:
     """Return a report as text: its summary, and the message of every check that did not pass."""
     lines = [headline(report["summary"])]
-    lines += [
-        f"gradcheck: {rule['rule']}: {rule['found']}; {rule['remedy']}" for rule in report.get("gate", ())
-    ]
+    lines += [f"gradcheck: {r['rule']}: {r['found']}; {r['remedy']}" for r in report.get("gate", ())]
     lines += coverage_lines(report.get("coverage") or {}, quiet=False)
     for check in worst_first(report["checks"]):
         if check["verdict"] == "pass":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import hypothesis
 import hypothesis.internal.conjecture.providers as providers
 import pytest
 
@@ -123,6 +124,17 @@ def test_other_tests_keep_the_constants(project: Any, constants_of_another_modul
     project.run().assert_outcomes(passed=1, failed=1)
 
 
+def test_the_installed_hypothesis_has_what_is_replaced() -> None:
+    """The names are private: this fails first if a release has renamed them."""
+    with reproducible_draws.by_seed_alone():
+        drawn_from = providers._get_local_constants()
+    assert isinstance(drawn_from, providers.Constants)
+    assert len(drawn_from) == 0, (
+        f"Hypothesis {hypothesis.__version__} collects the constants of local modules in another way than "
+        f"{reproducible_draws.__name__} knows, and examples depend on which modules are loaded"
+    )
+
+
 @pytest.mark.parametrize("module", ["hypothesis.no_such_module", "hypothesis"])
 def test_versions_without_constants_are_left_as_they_are(
     module: str, monkeypatch: pytest.MonkeyPatch
@@ -131,3 +143,28 @@ def test_versions_without_constants_are_left_as_they_are(
     before = providers._get_local_constants
     with reproducible_draws.by_seed_alone():
         assert providers._get_local_constants is before
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("_get_local_constants", None),
+        ("_get_local_constants", 3),
+        ("_get_local_constants", lambda modules: modules),
+        ("Constants", None),
+        ("Constants", 3),
+        ("Constants", type("Constants", (), {"__init__": lambda self, more: None})),
+        ("CONSTANTS_CACHE", None),
+        ("CONSTANTS_CACHE", {}),
+    ],
+)
+def test_nothing_is_replaced_in_another_release(
+    name: str, other: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if other is None:
+        monkeypatch.delattr(providers, name)
+    else:
+        monkeypatch.setattr(providers, name, other)
+    before = dict(vars(providers))
+    with reproducible_draws.by_seed_alone():
+        assert vars(providers) == before

@@ -128,6 +128,22 @@ def test_an_unused_plugin_has_no_part_in_any_test(pytester: pytest.Pytester, wor
     assert (pytester.path / f"{process}.txt").read_text(encoding="utf-8").split() == []
 
 
+@pytest.mark.parametrize(
+    ("body", "called"),
+    [
+        ("assert all(getattr(pytest_gradcheck, name) for name in pytest_gradcheck.__all__)", False),
+        ("assert pytest_gradcheck.check_gradients(abs, 1.0, methods=['central', 'reference'])", True),
+    ],
+    ids=["names", "check"],
+)
+def test_it_takes_part_from_the_first_check_on(pytester: pytest.Pytester, body: str, called: bool) -> None:
+    """To read a name of the package makes none."""
+    pytester.makeconftest(WATCHING)
+    pytester.makepyfile(test_it=f"import pytest_gradcheck\ndef test_a(): {body}\ndef test_b(): pass")
+    pytester.runpytest_subprocess(*ALONE).assert_outcomes(passed=2)
+    assert bool((pytester.path / "main.txt").read_text(encoding="utf-8").split()) is called
+
+
 def test_a_used_one_has_a_part_in_each(pytester: pytest.Pytester) -> None:
     """What the test above sees of an unused one, it sees."""
     pytester.makeconftest(WATCHING)
