@@ -1,7 +1,8 @@
 """What a framework offers: arrays of a kind of its own, functions of them, and their derivatives.
 
-NumPy, torch and JAX are frameworks. The rest of the package knows them by this protocol alone, through
-`registry`. What a framework does not offer keeps the default below and is not used.
+The rest of the package knows frameworks by this protocol alone, through `registry`. What a framework does not
+offer keeps the default below and is not used. To add one, derive from `Framework` and name the class in an
+entry point of the group ``pytest_gradcheck.frameworks``, called like the top-level module of the library.
 """
 
 from __future__ import annotations

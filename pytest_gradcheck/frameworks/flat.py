@@ -22,8 +22,8 @@ class Leaf:
     """One array of the inputs or outputs: where it lies in the flat vector.
 
     ``dtype`` is the name of the dtype that the user gave. A complex entry takes two coordinates, its
-    real and its imaginary part, so that every derivative is one of real numbers; this is torch's
-    convention for gradients of complex tensors (dL/dRe + i·dL/dIm) written out.
+    real and its imaginary part, so that every derivative is one of real numbers: dL/dRe + i·dL/dIm, written
+    out.
     """
 
     name: str

@@ -310,10 +310,12 @@ class Problem:
         missed = (f for f in imported() if f is not self.framework and f.is_missed(text))
         if (missing := next(missed, None)) is not None:
             arrays = any(isinstance(v, np.ndarray | np.generic) for v in self._asked.leaves)
+            given = "NumPy arrays" if arrays else "Python floats"
+            if self.framework.name != "numpy":
+                given = f"{self.framework.name} {self.framework.plural}"
             raise InvalidArgument(
                 "inputs",
-                f"{'NumPy arrays' if arrays else 'Python floats'} for a function that calls {missing.name} "
-                f"({text.splitlines()[0]})",
+                f"{given} for a function that calls {missing.name} ({text.splitlines()[0]})",
                 f"draw {missing.plural}(...) instead, or pass {missing.name} {missing.plural}",
             ) from error
         if isinstance(error, TypeError) and "argument" in text and called_wrongly(self.fn, error):

@@ -67,7 +67,7 @@ def call_by_name(
     """
     signature = _signature(fn)
     if signature is None:
-        # Builtins of torch take keywords, and do not say which.
+        # Builtins of a framework may take keywords, and do not say which.
         try:
             return fn(*first, **named)
         except TypeError:

@@ -104,13 +104,4 @@ def _gives(source: str, array: Array, kind: type) -> bool:
     value = eval(source, {"np": np})
     found = np.asarray(value)
     same = type(value) is kind and found.dtype == array.dtype and found.shape == array.shape
-    return same and _significant(found) == _significant(array)
-
-
-def _significant(array: Array) -> bytes:
-    """Return the bytes of an array, less the ones that pad the 80 bits of a long double."""
-    data = np.ascontiguousarray(array)
-    if data.dtype.kind not in "fc" or np.finfo(data.dtype).nmant != 63:
-        return data.tobytes()
-    parts = data.reshape(-1).view(np.longdouble).view(np.uint8).reshape(-1, np.dtype(np.longdouble).itemsize)
-    return parts[:, :10].tobytes()
+    return same and found.tobytes() == array.tobytes()

@@ -5,13 +5,13 @@ This file itself does not import torch: strategies ask for the dtypes of tensors
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from pytest_gradcheck.frameworks.base import Framework, FunctionAtPoint, HandWritten, Lowering, Property
+from pytest_gradcheck.frameworks.lazy import LazyModule
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,21 +33,9 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 else:
-
-    class _Lazy:
-        """A module that is imported when something of it is first used."""
-
-        def __init__(self, name):
-            self._name = name
-
-        def __getattr__(self, name):
-            value = getattr(importlib.import_module(self._name), name)
-            setattr(self, name, value)
-            return value
-
-    torch = _Lazy("torch")
+    torch = LazyModule("torch")
     batched, corrupt, function_properties, functions, leaves, lowered, modules, pullback, source = (
-        _Lazy(f"{__package__}.{name}")
+        LazyModule(f"{__package__}.{name}")
         for name in (
             "batched",
             "corrupt",

@@ -33,10 +33,10 @@ def signature_of(fn: Any) -> inspect.Signature | None:
     owner = getattr(fn, "__self__", None)
     if not isinstance(owner, type) or not hasattr(owner, "forward"):
         return None
-    # Function.apply takes anything; its forward knows the names.
+    # Function.apply takes anything; its forward knows the names, unless it takes anything itself.
     signature = inspect.signature(owner.forward)
-    parameters = list(signature.parameters.values())
-    return signature.replace(parameters=parameters[parameters[:1] != [] and parameters[0].name == "ctx" :])
+    named = [p for p in signature.parameters.values() if p.name != "ctx" and p.kind is not p.VAR_POSITIONAL]
+    return signature.replace(parameters=named)
 
 
 def drawn(
