@@ -27,8 +27,8 @@ from pytest_gradcheck.frameworks.torch.function_calls import (
     random_like,
     said,
 )
-from pytest_gradcheck.frameworks.torch.functions import is_users
-from pytest_gradcheck.frameworks.torch.private import Mode
+from pytest_gradcheck.frameworks.torch.functions import is_users, nodes_of
+from pytest_gradcheck.frameworks.torch.private import Mode, function_of
 from pytest_gradcheck.frameworks.torch.pullback import TorchPullback
 
 __all__ = ["of_run", "of_ways"]
@@ -177,18 +177,8 @@ def _linear(pullback: TorchPullback) -> Property:
 
 def _functions(outs: Sequence[Any]) -> list[type[Any]]:
     """Return the Functions in a graph that are not torch's own, in the order of the walk from its outputs."""
-    pending = [out.grad_fn for out in outs if out.grad_fn is not None]
-    seen, kinds = set(pending), []
-    while pending:
-        node = pending.pop()
-        kind = getattr(node, "_forward_cls", None)
-        if kind is not None and kind not in kinds and is_users(kind):
-            kinds.append(kind)
-        for following, _ in node.next_functions:
-            if following is not None and following not in seen:
-                seen.add(following)
-                pending.append(following)
-    return kinds[:MOST_FUNCTIONS]
+    kinds = dict.fromkeys(function_of(node) for node in nodes_of(outs))
+    return [kind for kind in kinds if kind is not None and is_users(kind)][:MOST_FUNCTIONS]
 
 
 @contextlib.contextmanager
