@@ -47,9 +47,9 @@ HOLDS = {
 }
 
 
-def finding(name: str, holds: bool | None, text: str, code: str) -> Property:
-    """Return a property as a trial has seen it; what holds is said in the words of `HOLDS`."""
-    return Property(name, holds, text or HOLDS[name], code)
+def finding(name: str, holds: bool | None, text: str = "", code: str = "") -> Property:
+    """Return a property as a trial has seen it, in the words of `HOLDS` and under its own name by default."""
+    return Property(name, holds, text or HOLDS[name], code or name)
 
 
 @dataclass(eq=False)
@@ -170,12 +170,12 @@ class FunctionCall:
                 expected = [*plain.values(), *plain.pull(self.seeds)]
         except Exception:
             # The rows of a matrix are all the same where it is expanded: no function need take that.
-            return finding(name, None, f"{self.name} does not take the values that were tried", name)
+            return finding(name, None, f"{self.name} does not take the values that were tried")
         try:
             run = self.forward(points, arrange)
         except Exception as error:
             # Nobody gets a wrong number from a function that refuses its arguments.
-            return finding(name, None, f"{self.name} refuses {words}: {said(error)}", name)
+            return finding(name, None, f"{self.name} refuses {words}: {said(error)}")
         return self._same(name, lambda: [*run.values(), *run.pull(self.seeds)], expected, words, points)
 
     def _cotangents(
@@ -221,7 +221,7 @@ class FunctionCall:
             found = [call.forward(call.points, _contiguous).pull(self.seeds)[0] for call in each]
         except Exception as error:
             # As with inputs that it does not take: nobody gets a wrong number.
-            return finding(name, None, f"{self.name} refuses {words}: {said(error)}", name)
+            return finding(name, None, f"{self.name} refuses {words}: {said(error)}")
         return self._same(name, lambda: found, whole, words, self.points)
 
     def _once_differentiable(self) -> Property | None:
@@ -269,18 +269,18 @@ class FunctionCall:
                 outs = self.apply(duals)
                 moved = [forward.unpack_dual(outs[i]).tangent for i in self.outputs]
         except Exception as error:
-            return finding(name, False, f"{self.name}.jvp raises {said(error)}", name)
+            return finding(name, False, f"{self.name}.jvp raises {said(error)}")
         ahead = [(u, t) for u, t in zip(self.seeds, moved, strict=True) if t is not None]
         back = list(zip(gradient, tangents, strict=True))
         gap = abs(_inner(ahead) - _inner(back))
         size = sum(float((a.abs() * b.abs()).sum()) for a, b in [*ahead, *back])
         if gap <= _allowed(self.eps) * size or np.isnan(gap):
-            return finding(name, True, "", name)
+            return finding(name, True)
         text = (
             f"{self.name}.jvp is not what its backward says: u · Jv is {_inner(ahead):.6g} by the one and "
             f"{_inner(back):.6g} by the other"
         )
-        return finding(name, False, text, name)
+        return finding(name, False, text)
 
     def _same(
         self,
@@ -295,10 +295,10 @@ class FunctionCall:
         try:
             got = run()
         except Exception as error:
-            return finding(name, False, f"{self.name} with {words} raises {said(error)}", name)
+            return finding(name, False, f"{self.name} with {words} raises {said(error)}")
         text = f"{self.name} gives other numbers with {words}"
         if len(got) != len(expected):
-            return finding(name, False, text, name)
+            return finding(name, False, text)
         apart = [
             k for k, pair in enumerate(zip(got, expected, strict=True)) if not alike(*pair, eps=self.eps)
         ]
@@ -307,15 +307,15 @@ class FunctionCall:
             noise = self._noise(points, self.seeds if seeds is None else seeds, expected)
             apart = [k for k in apart if not within(got[k], expected[k], 64 * noise[k])]
         if not apart:
-            return finding(name, True, "", name)
+            return finding(name, True)
         if points is not None and all(
             noise[k] > _allowed(self.eps) * _largest(expected[k]) or not bool(expected[k].isfinite().all())
             for k in apart
         ):
             # The deviation of equal numbers is rounding or zero, and what is divided by it anything or nan.
             text = f"at the values that were tried rounding decides what {self.name} gives"
-            return finding(name, None, f"not tried: {text}", name)
-        return finding(name, False, text, name)
+            return finding(name, None, f"not tried: {text}")
+        return finding(name, False, text)
 
     def _noise(self, points: Tensors, seeds: Tensors, expected: Tensors) -> list[float]:
         """Return how far roundoff in the arguments moves each of the results: those that cancel are noise."""

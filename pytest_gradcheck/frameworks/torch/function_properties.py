@@ -26,9 +26,9 @@ from pytest_gradcheck.frameworks.torch.function_calls import (
     random_like,
     said,
 )
-from pytest_gradcheck.frameworks.torch.functions import is_users
+from pytest_gradcheck.frameworks.torch.functions import is_users, nodes_of
 from pytest_gradcheck.frameworks.torch.leaves import to_numpy
-from pytest_gradcheck.frameworks.torch.private import Mode
+from pytest_gradcheck.frameworks.torch.private import Mode, function_of
 from pytest_gradcheck.frameworks.torch.pullback import TorchPullback
 
 __all__ = ["of_run", "of_ways"]
@@ -177,18 +177,8 @@ def _linear(pullback: TorchPullback) -> Property:
 
 def _functions(outs: Sequence[Any]) -> list[type[Any]]:
     """Return the Functions in a graph that are not torch's own, in the order of the walk from its outputs."""
-    pending = [out.grad_fn for out in outs if out.grad_fn is not None]
-    seen, kinds = set(pending), []
-    while pending:
-        node = pending.pop()
-        kind = getattr(node, "_forward_cls", None)
-        if kind is not None and kind not in kinds and is_users(kind):
-            kinds.append(kind)
-        for following, _ in node.next_functions:
-            if following is not None and following not in seen:
-                seen.add(following)
-                pending.append(following)
-    return kinds[:MOST_FUNCTIONS]
+    kinds = dict.fromkeys(function_of(node) for node in nodes_of(outs))
+    return [kind for kind in kinds if kind is not None and is_users(kind)][:MOST_FUNCTIONS]
 
 
 @contextlib.contextmanager
@@ -244,14 +234,14 @@ def _accumulates(pullback: TorchPullback, leaves: Sequence[Any], outs: Sequence[
             copies = [seed.clone() for seed in seeds]
             torch.autograd.backward(live, copies, retain_graph=True, inputs=list(leaves))
     except Exception as error:
-        return [finding(name, False, f"accumulating the gradient in .grad raises {said(error)}", name)]
+        return [finding(name, False, f"accumulating the gradient in .grad raises {said(error)}")]
     for leaf, x, g in zip(pullback.program.inputs.leaves, leaves, once, strict=True):
         twice = torch.zeros_like(x) if g is None else 2 * g
         got = torch.zeros_like(x) if x.grad is None else x.grad
         if not alike(got, twice, pullback.eps):
             text = f"two backward passes do not add up to twice the gradient in .grad of {leaf.name}"
-            return [finding(name, False, text, name)]
-    return [finding(name, True, "", name)]
+            return [finding(name, False, text)]
+    return [finding(name, True)]
 
 
 def _leaves(value: Any) -> Iterator[Any]:
@@ -314,15 +304,15 @@ def _zero_size(
     try:
         if _points_at_rows(pullback, calls, count):
             text = "whole numbers among the arguments may be indices of rows, or their number"
-            return [finding(name, None, f"not tried: {text}", name)]
+            return [finding(name, None, f"not tried: {text}")]
     except Exception as error:
-        return [finding(name, None, f"not tried: {said(error)}", name)]
+        return [finding(name, None, f"not tried: {said(error)}")]
     empty = [x.detach()[:0].clone().requires_grad_() if x.ndim and len(x) == count else x for x in leaves]
     try:
         with torch.enable_grad(), pullback.program.surroundings(empty):
             outs = [out for out in problem.call(empty, double=False) if isinstance(out, torch.Tensor)]
     except Exception as error:
-        return [finding(name, None, f"the function does not take them: {said(error)}", name)]
+        return [finding(name, None, f"the function does not take them: {said(error)}")]
     live = [out for out in outs if out.requires_grad]
     if not live:
         return []
@@ -331,8 +321,8 @@ def _zero_size(
             torch.autograd.grad(live, empty, [torch.ones_like(out) for out in live], allow_unused=True)
     except Exception as error:
         text = f"the function takes inputs without rows, and its backward raises {said(error)}"
-        return [finding(name, False, text, name)]
-    return [finding(name, True, "", name)]
+        return [finding(name, False, text)]
+    return [finding(name, True)]
 
 
 def _merged(findings: Sequence[Property]) -> list[Property]:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from pytest_gradcheck.frameworks.base import HandWritten
+from pytest_gradcheck.frameworks.torch.private import function_of, is_registered, registered
 
 
 def in_graph(outs: Sequence[Any], leaves: Sequence[Any], *, double: bool) -> tuple[HandWritten, ...]:
@@ -16,13 +17,13 @@ def in_graph(outs: Sequence[Any], leaves: Sequence[Any], *, double: bool) -> tup
 
     ``backward`` was run if autograd needs it on the way to an input; with ``double`` the backward of it too.
     """
-    nodes = _nodes(outs)
-    if not any(hasattr(node, "_forward_cls") for node in nodes):
+    nodes = nodes_of(outs)
+    if not any(map(function_of, nodes)):
         return ()
     needed = _leading_to(leaves, nodes)
     ran: dict[type[Any], set[str]] = {}
     for node in nodes:
-        kind = getattr(node, "_forward_cls", None)
+        kind = function_of(node)
         if kind is not None and _backward_of(kind) is not None:
             known = ran.setdefault(kind, {"forward"})
             if node in needed:
@@ -39,14 +40,15 @@ def defined_in(packages: Sequence[str]) -> list[HandWritten]:
     found: dict[str, HandWritten] = {}
     for kind in _subclasses(torch.autograd.Function):
         backward = _backward_of(kind)
-        module = str(getattr(backward if _is_generated(kind) else kind, "__module__", ""))
+        module = str(getattr(backward if is_registered(kind) else kind, "__module__", ""))
         if backward is not None and any(module == p or module.startswith(f"{p}.") for p in packages):
             one = _described(kind, ())
             found.setdefault(one.name, one)
     return [found[name] for name in sorted(found)]
 
 
-def _nodes(outs: Iterable[Any]) -> list[Any]:
+def nodes_of(outs: Iterable[Any]) -> list[Any]:
+    """Return the nodes of a graph, in the order in which a walk from its outputs meets them."""
     pending = [out.grad_fn for out in outs if out.grad_fn is not None]
     seen = dict.fromkeys(pending)
     while pending:
@@ -81,21 +83,15 @@ def _subclasses(kind: type[Any]) -> Iterator[type[Any]]:
         yield from _subclasses(sub)
 
 
-def _is_generated(kind: type[Any]) -> bool:
-    """Whether torch.library made it of a backward that is registered for a custom operation."""
-    return kind.__module__ == "torch._library.autograd"
-
-
 def is_users(kind: type[Any]) -> bool:
     """Whether a Function is not torch's own; those made for a custom operation of the user's are not."""
-    return _is_generated(kind) or not kind.__module__.startswith("torch.")
+    return is_registered(kind) or not kind.__module__.startswith("torch.")
 
 
 def _backward_of(kind: type[Any]) -> Callable[..., Any] | None:
     """Return what its author wrote, None where that is nothing."""
-    if _is_generated(kind):
-        found: Callable[..., Any] | None = getattr(_closure(kind.backward).get("info"), "_backward_fn", None)
-        return found
+    if is_registered(kind):
+        return registered(kind)[0]
     for name in ("backward", "vjp"):
         own = getattr(kind, name, None)
         if own is not None and own is not getattr(torch.autograd.Function, name):
@@ -103,25 +99,17 @@ def _backward_of(kind: type[Any]) -> Callable[..., Any] | None:
     return None
 
 
-def _closure(function: Any) -> dict[str, Any]:
-    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    return {name: cell.cell_contents for name, cell in cells}
-
-
 def _described(kind: type[Any], ran: Iterable[str]) -> HandWritten:
     name = f"{kind.__module__}.{kind.__qualname__}"
     backward = inspect.unwrap(_backward_of(kind) or kind.backward)
     code = getattr(backward, "__code__", None)
-    if _is_generated(kind):
-        op = _closure(kind.backward).get("op")
-        name = str(getattr(op, "_name", name)).removesuffix(".default")
-        line = code.co_firstlineno if code is not None else None
+    begins = None if code is None else code.co_firstlineno
+    line = begins
+    if is_registered(kind):
+        name = (registered(kind)[1] or name).removesuffix(".default")
     else:
         line = _line_of(kind, backward)
-    path = code.co_filename if code is not None else None
-    return HandWritten(
-        name, path, line, code.co_firstlineno if code is not None else None, tuple(sorted(ran))
-    )
+    return HandWritten(name, None if code is None else code.co_filename, line, begins, tuple(sorted(ran)))
 
 
 def _line_of(kind: type[Any], backward: Any) -> int | None:

@@ -67,6 +67,24 @@ def name_of_operation(operation: Any) -> str | None:
     return name if isinstance(name, str) else None
 
 
+def function_of(node: Any) -> type[Any] | None:
+    """Return the `autograd.Function` that a node of a graph belongs to, None for an operation of torch."""
+    return getattr(node, "_forward_cls", None)
+
+
+def is_registered(kind: type[Any]) -> bool:
+    """Whether torch.library made a Function of a backward that is registered for a custom operation."""
+    return kind.__module__ == "torch._library.autograd"
+
+
+def registered(kind: type[Any]) -> tuple[Callable[..., Any] | None, str | None]:
+    """Return such a Function's backward, as its author wrote it, and the name of its operation."""
+    function = kind.backward
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    held = {name: cell.cell_contents for name, cell in cells}
+    return getattr(held.get("info"), "_backward_fn", None), getattr(held.get("op"), "_name", None)
+
+
 def decompositions() -> dict[Any, Callable[..., Any]]:
     """Return torch's definitions of operations in terms of simpler ones; empty where it has none to show.
 

@@ -40,6 +40,40 @@ def test_names_of_operations() -> None:
     assert private.name_of_operation(torch.add) is None
 
 
+def test_functions_in_a_graph() -> None:
+    class Square(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return x * x
+
+        @staticmethod
+        def backward(ctx: Any, grad: Any) -> Any:
+            return grad
+
+    x = X.clone().requires_grad_()
+    assert private.function_of(Square.apply(x).grad_fn) is Square
+    assert private.function_of((x * x).grad_fn) is None
+    assert not private.is_registered(Square)
+
+
+def test_the_backward_of_a_custom_operation() -> None:
+    @torch.library.custom_op("gradcheck_private::twice", mutates_args=())
+    def twice(x: torch.Tensor) -> torch.Tensor:
+        return 2 * x
+
+    def backward(ctx: Any, grad: Any) -> Any:
+        return 2 * grad
+
+    twice.register_autograd(backward)
+    kind = private.function_of(twice(X.clone().requires_grad_()).grad_fn)
+    assert kind is not None
+    assert private.is_registered(kind)
+    found, name = private.registered(kind)
+    assert found is backward
+    assert str(name).removesuffix(".default") == "gradcheck_private::twice"
+    assert private.name_of_operation(twice) == "gradcheck_private::twice.default"
+
+
 def test_there_are_decompositions() -> None:
     assert torch.ops.aten.addcmul.default in private.decompositions()
 

@@ -64,6 +64,8 @@ class TorchArray(Entries):
     # -- NumPy's protocols -------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "__call__" and not kwargs:
+            return _called(ufunc.__name__, inputs)
         return _ufunc(ufunc.__name__, method, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -221,8 +223,6 @@ _REDUCTIONS = {
 
 
 def _ufunc(name: str, method: str, inputs: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    if method == "__call__" and not kwargs:
-        return _called(name, inputs)
     kwargs = {k: v for k, v in kwargs.items() if v is not None and k not in ("casting", "order", "subok")}
     out = kwargs.pop("out", None)
     if out is not None:

@@ -25,93 +25,45 @@ def _power(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return torch.where(split, by_logarithm, torch.pow(x, torch.where(split, 1.0, y)))
 
 
+#: Ufuncs that torch has under the same name.
+_TORCH = (
+    "add arccos arccosh arcsin arcsinh arctan arctan2 arctanh ceil copysign cos cosh deg2rad divide exp exp2 "
+    "expm1 floor fmax fmin fmod hypot log log10 log1p log2 logaddexp logaddexp2 maximum minimum multiply "
+    "negative rad2deg reciprocal remainder sin sinh sqrt square subtract tan tanh trunc"
+)
+
+#: Those of scipy.special, which are ufuncs too, that torch.special has under the same name.
+_SPECIAL = (
+    "digamma entr erf erfc erfcx erfinv expit gammaln i0 i0e i1 i1e log_ndtr logit ndtr ndtri psi xlog1py "
+    "xlogy"
+)
+
 UFUNCS: dict[str, Callable[..., Any]] = {
+    **{name: getattr(torch, name) for name in _TORCH.split()},
+    **{name: getattr(torch.special, name) for name in _SPECIAL.split()},
     "absolute": torch.abs,
-    "add": torch.add,
-    "arccos": torch.arccos,
-    "arccosh": torch.arccosh,
-    "arcsin": torch.arcsin,
-    "arcsinh": torch.arcsinh,
-    "arctan": torch.arctan,
-    "arctan2": torch.arctan2,
-    "arctanh": torch.arctanh,
     "cbrt": _cbrt,
-    "ceil": torch.ceil,
     "conjugate": lambda x: torch.conj(x).resolve_conj(),
-    "copysign": torch.copysign,
-    "cos": torch.cos,
-    "cosh": torch.cosh,
-    "deg2rad": torch.deg2rad,
     "degrees": torch.rad2deg,
-    "divide": torch.divide,
     "equal": torch.eq,
-    "exp": torch.exp,
-    "exp2": torch.exp2,
-    "expm1": torch.expm1,
     "fabs": torch.abs,
     "float_power": _power,
-    "floor": torch.floor,
     "floor_divide": lambda x, y: torch.floor(x / y),
-    "fmax": torch.fmax,
-    "fmin": torch.fmin,
-    "fmod": torch.fmod,
     "greater": torch.gt,
     "greater_equal": torch.ge,
     "heaviside": _heaviside,
-    "hypot": torch.hypot,
     # torch.ldexp computes 2 to a negative whole number as 0 in its backward.
     "ldexp": lambda x, exponent: x * torch.exp2(exponent.to(torch.float64)),
     "less": torch.lt,
     "less_equal": torch.le,
-    "log": torch.log,
-    "log10": torch.log10,
-    "log1p": torch.log1p,
-    "log2": torch.log2,
-    "logaddexp": torch.logaddexp,
-    "logaddexp2": torch.logaddexp2,
     "matvec": lambda x, y: (x @ y[..., None])[..., 0],
-    "maximum": torch.maximum,
-    "minimum": torch.minimum,
     "modf": lambda x: (torch.frac(x), torch.trunc(x)),
-    "multiply": torch.multiply,
-    "negative": torch.negative,
     "not_equal": torch.ne,
     "power": _power,
     "radians": torch.deg2rad,
-    "rad2deg": torch.rad2deg,
-    "reciprocal": torch.reciprocal,
-    "remainder": torch.remainder,
     "rint": torch.round,
     "sign": lambda x: torch.sgn(x) if x.is_complex() else torch.sign(x),
-    "sin": torch.sin,
-    "sinh": torch.sinh,
-    "sqrt": torch.sqrt,
-    "square": torch.square,
-    "subtract": torch.subtract,
-    "tan": torch.tan,
-    "tanh": torch.tanh,
-    "trunc": torch.trunc,
     "vecdot": lambda x, y: (torch.conj(x) * y).sum(-1),
     "vecmat": lambda x, y: (torch.conj(x)[..., None, :] @ y)[..., 0, :],
-    # Those of scipy.special, which are ufuncs too.
-    "digamma": torch.special.digamma,
-    "entr": torch.special.entr,
-    "erf": torch.special.erf,
-    "erfc": torch.special.erfc,
-    "erfcx": torch.special.erfcx,
-    "erfinv": torch.special.erfinv,
-    "expit": torch.special.expit,
-    "gammaln": torch.special.gammaln,
-    "i0": torch.special.i0,
-    "i0e": torch.special.i0e,
-    "i1": torch.special.i1,
-    "i1e": torch.special.i1e,
     "log_expit": torch.nn.functional.logsigmoid,
-    "log_ndtr": torch.special.log_ndtr,
-    "logit": torch.special.logit,
-    "ndtr": torch.special.ndtr,
-    "ndtri": torch.special.ndtri,
-    "psi": torch.special.psi,
-    "xlog1py": torch.special.xlog1py,
-    "xlogy": torch.special.xlogy,
 }

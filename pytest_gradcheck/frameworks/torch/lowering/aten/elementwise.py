@@ -61,15 +61,12 @@ def elu(x: Any, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> A
 
 def divide(x: Any, y: Any, *, rounding_mode: str | None = None) -> Any:
     """x / y, rounded towards zero or down where asked."""
+    if rounding_mode == "floor":
+        return np.floor_divide(x, y)
+    quotient = np.true_divide(x, y)
     if rounding_mode is None:
-        return np.true_divide(x, y)
-    if not (is_float(x) or is_float(y)):
-        return (
-            np.floor_divide(x, y)
-            if rounding_mode == "floor"
-            else np.trunc(np.true_divide(x, y)).astype(np.int64)
-        )
-    return np.floor_divide(x, y) if rounding_mode == "floor" else np.trunc(np.true_divide(x, y))
+        return quotient
+    return np.trunc(quotient) if is_float(x) or is_float(y) else np.trunc(quotient).astype(np.int64)
 
 
 def clamp(x: Any, min: Any = None, max: Any = None) -> Any:  # ATen's argument names
@@ -93,11 +90,6 @@ def sgn(x: Any) -> Any:
     return np.where(zero, 0, x / np.abs(np.where(zero, 1, x)))
 
 
-def absolute(x: Any) -> Any:
-    """|x|."""
-    return np.abs(x)
-
-
 def power(x: Any, y: Any) -> Any:
     """x ** y."""
     if isinstance(y, (int, float)) and not is_complex(x):
@@ -111,11 +103,6 @@ def power(x: Any, y: Any) -> Any:
 def inside(x: Any, low: float, high: float) -> Any:
     """x between two bounds; the derivative at a bound is 0, as in torch's hard activations."""
     return np.where(x <= low, like(x, low), np.where(x >= high, like(x, high), x))
-
-
-def prelu(x: Any, weight: Any) -> Any:
-    """x for x > 0, weight · x below."""
-    return np.where(x > 0, x, weight * x)
 
 
 def glu(x: Any, dim: int = -1) -> Any:
@@ -138,72 +125,36 @@ ARITHMETIC: Rules = {
     "rsub": lambda x, y, alpha=1: y - x * alpha,
     "mul": lambda x, y: x * y,
     "div": divide,
-    "true_divide": np.true_divide,
-    "floor_divide": np.floor_divide,
-    "remainder": np.remainder,
-    "fmod": np.fmod,
     "pow": power,
     "float_power": lambda x, y: np.power(floating(x), floating(y)),
     "neg": lambda x: -x,
-    "positive": lambda x: x,
     "reciprocal": lambda x: 1 / x,
     "square": lambda x: x * x,
-    "abs": absolute,
+    "abs": np.abs,
     "lerp": lambda x, end, weight: x + weight * (end - x),
     "addcmul": lambda x, a, b, *, value=1: x + value * a * b,
     "addcdiv": lambda x, a, b, *, value=1: x + value * a / b,
-    "maximum": np.maximum,
-    "minimum": np.minimum,
-    "fmax": np.fmax,
-    "fmin": np.fmin,
     "clamp": clamp,
     "clamp_min": lambda x, low: clamp(x, low),
     "clamp_max": lambda x, high: clamp(x, None, high),
-    "copysign": np.copysign,
-    "heaviside": np.heaviside,
-    "hypot": np.hypot,
-    "gcd": np.gcd,
-    "lcm": np.lcm,
     "nextafter": lambda x, y: x + (np.nextafter(data(x), data(y)) - data(x)),
 }
 
 # ---------------------------------------------------------------------- functions of one number
 
 FUNCTIONS: Rules = {
-    "exp": np.exp,
-    "exp2": np.exp2,
-    "expm1": np.expm1,
-    "log": np.log,
-    "log2": np.log2,
-    "log10": np.log10,
-    "log1p": np.log1p,
     "sqrt": root,
     "rsqrt": lambda x: 1 / np.sqrt(x),
-    "sin": np.sin,
-    "cos": np.cos,
-    "tan": np.tan,
     "asin": np.arcsin,
     "acos": np.arccos,
     "atan": np.arctan,
     "atan2": np.arctan2,
-    "sinh": np.sinh,
-    "cosh": np.cosh,
-    "tanh": np.tanh,
     "asinh": np.arcsinh,
     "acosh": np.arccosh,
     "atanh": np.arctanh,
-    "sinc": np.sinc,
-    "deg2rad": np.deg2rad,
-    "rad2deg": np.rad2deg,
-    "logaddexp": np.logaddexp,
-    "logaddexp2": np.logaddexp2,
     "xlogy": lambda x, y: times_where(x, y, np.log),
     "special_xlog1py": lambda x, y: times_where(x, y, np.log1p),
-    "sign": np.sign,
     "sgn": sgn,
-    "floor": np.floor,
-    "ceil": np.ceil,
-    "trunc": np.trunc,
     "round": lambda x, *, decimals=0: np.round(x, decimals),
     "frexp": frexp,
     "frac": lambda x: x - np.trunc(x),
@@ -213,7 +164,6 @@ FUNCTIONS: Rules = {
     "logit": lambda x, eps=None: special.logit(x if eps is None else clamp(x, eps, 1 - eps)),
     "polar": lambda r, angle: r * np.cos(angle) + 1j * (r * np.sin(angle)),
     "complex": lambda re, im: re + 1j * im,
-    "angle": np.angle,
     "_conj": np.conjugate,
     "_conj_physical": np.conjugate,
     "conj_physical": np.conjugate,
@@ -229,19 +179,6 @@ COMPARISONS: Rules = {
     "le": np.less_equal,
     "gt": np.greater,
     "ge": np.greater_equal,
-    "isnan": np.isnan,
-    "isinf": np.isinf,
-    "isfinite": np.isfinite,
-    "isposinf": np.isposinf,
-    "isneginf": np.isneginf,
-    "signbit": np.signbit,
-    "logical_and": np.logical_and,
-    "logical_or": np.logical_or,
-    "logical_xor": np.logical_xor,
-    "logical_not": np.logical_not,
-    "bitwise_and": np.bitwise_and,
-    "bitwise_or": np.bitwise_or,
-    "bitwise_xor": np.bitwise_xor,
     "bitwise_not": np.invert,
     "bitwise_left_shift": np.left_shift,
     "bitwise_right_shift": np.right_shift,
@@ -262,7 +199,7 @@ ACTIVATIONS: Rules = {
     "mish": lambda x: x * np.tanh(np.logaddexp(0.0, x)),
     "elu": elu,
     "leaky_relu": lambda x, slope=0.01: np.where(x > 0, x, x * slope),
-    "_prelu_kernel": prelu,
+    "_prelu_kernel": lambda x, weight: np.where(x > 0, x, weight * x),
     "threshold": lambda x, threshold, value: np.where(x <= threshold, like(x, value), x),
     "hardtanh": lambda x, low=-1.0, high=1.0: inside(x, low, high),
     "hardsigmoid": lambda x: inside(x + 3, 0.0, 6.0) / 6,
@@ -277,13 +214,10 @@ ACTIVATIONS: Rules = {
 # ---------------------------------------------------------------------- copies and conversions
 
 CONVERSIONS: Rules = {
-    "clone": lambda x: x,
-    "alias": lambda x: x,
-    "detach": lambda x: x,
-    "lift": lambda x: x,
-    "lift_fresh": lambda x: x,
-    "lift_fresh_copy": lambda x: x,
-    "contiguous": lambda x: x,
+    **dict.fromkeys(
+        ["positive", "clone", "alias", "detach", "lift", "lift_fresh", "lift_fresh_copy", "contiguous"],
+        lambda x: x,
+    ),
     "_to_copy": lambda x, *, dtype=None: x if dtype is None else cast(x, dtype),
     "copy": lambda x, source: cast(np.broadcast_to(source, x.shape), x.dtype),
     "fill": lambda x, value: np.broadcast_to(
@@ -295,4 +229,19 @@ CONVERSIONS: Rules = {
     "view_as_complex": lambda x: x[..., 0] + 1j * x[..., 1],
 }
 
-RULES: Rules = {**ARITHMETIC, **FUNCTIONS, **COMPARISONS, **ACTIVATIONS, **CONVERSIONS}
+#: Operations that NumPy has under the same name.
+NAMESAKES = (
+    "true_divide floor_divide remainder fmod maximum minimum fmax fmin copysign heaviside hypot gcd lcm exp "
+    "exp2 expm1 log log2 log10 log1p sin cos tan sinh cosh tanh sinc deg2rad rad2deg logaddexp logaddexp2 "
+    "sign floor ceil trunc angle isnan isinf isfinite isposinf isneginf signbit logical_and logical_or "
+    "logical_xor logical_not bitwise_and bitwise_or bitwise_xor"
+)
+
+RULES: Rules = {
+    **{name: getattr(np, name) for name in NAMESAKES.split()},
+    **ARITHMETIC,
+    **FUNCTIONS,
+    **COMPARISONS,
+    **ACTIVATIONS,
+    **CONVERSIONS,
+}

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pytest_gradcheck.frameworks.torch.lowering.aten.shape import cut
 from pytest_gradcheck.frameworks.torch.lowering.aten.tools import Rules, before, cast, data
 from pytest_gradcheck.frameworks.torch.lowering.tape import Array
 from reference_engine.primitives import Primitive
@@ -254,12 +255,6 @@ def _replaced(places: Any) -> Any:
     )
 
 
-def _sliced(numbers: Array, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
-    return before(
-        numbers, dim, slice(start, None if end is not None and end >= numbers.shape[dim] else end, step)
-    )
-
-
 # ---------------------------------------------------------------------- read
 
 READ: Rules = {
@@ -295,7 +290,7 @@ WRITE: Rules = {
     ),
     "as_strided_scatter": as_strided_scatter,
     "select_scatter": _replaced(lambda n, dim, index: before(n, dim, index)),
-    "slice_scatter": _replaced(_sliced),
+    "slice_scatter": _replaced(cut),
     "diagonal_scatter": _replaced(lambda n, offset=0, dim1=0, dim2=1: np.diagonal(n, offset, dim1, dim2)),
 }
 

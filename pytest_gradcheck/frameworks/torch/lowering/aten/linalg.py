@@ -73,17 +73,6 @@ def solve_ex(a: Any, b: Any, *, left: bool = True, check_errors: bool = False) -
     return (np.squeeze(x, axis=-1) if vector else x), None, None, _info(a)
 
 
-def determinant(a: Any) -> Any:
-    """``_linalg_det``: the determinant first."""
-    return np.linalg.det(a), None, None
-
-
-def slogdet(a: Any) -> Any:
-    """``_linalg_slogdet``: sign and logarithm first."""
-    sign, log = np.linalg.slogdet(a)
-    return sign, log, None, None
-
-
 def eigh_input(a: Any, uplo: str) -> Any:
     """The Hermitian matrix that one triangle stands for."""
     lower = np.tril(a, -1) if uplo == "L" else _h(np.triu(a, 1))
@@ -115,11 +104,6 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     return tuple(np.linalg.qr(a, mode="complete" if mode == "complete" else "reduced"))
 
 
-def inverse_ex(a: Any, *, check_errors: bool = False) -> Any:
-    """``linalg_inv_ex``: the inverse first."""
-    return np.linalg.inv(a), _info(a)
-
-
 def cholesky_solve(b: Any, factor: Any, upper: bool = False) -> Any:
     """X with A X = B, given the factor of A."""
     factor = triangular(factor, upper, False)
@@ -131,11 +115,6 @@ def cholesky_inverse(factor: Any, upper: bool = False) -> Any:
     """The inverse of A, given the factor of A."""
     factor = triangular(factor, upper, False)
     return np.linalg.inv(_h(factor) @ factor if upper else factor @ _h(factor))
-
-
-def dot(x: Any, y: Any) -> Any:
-    """Sum of products, nothing conjugated."""
-    return np.sum(x * y)
 
 
 def lu_factor(a: Any, *, pivot: bool = True, check_errors: bool = False) -> Any:
@@ -319,17 +298,15 @@ def pdist(x: Any, p: float = 2) -> Any:
 # ---------------------------------------------------------------------- products
 
 PRODUCTS: Rules = {
-    "mm": lambda a, b: a @ b,
-    "bmm": lambda a, b: a @ b,
-    "mv": lambda a, b: a @ b,
-    "matmul": lambda a, b: a @ b,
-    "dot": dot,
+    **dict.fromkeys(["mm", "bmm", "mv", "matmul"], lambda a, b: a @ b),
+    "dot": lambda x, y: np.sum(x * y),
     "vdot": lambda x, y: np.sum(np.conjugate(x) * y),
     "outer": lambda x, y: np.expand_dims(x, 1) * y,
-    "addmm": lambda x, a, b, *, beta=1, alpha=1: plus_product(x, a @ b, beta, alpha),
-    "baddbmm": lambda x, a, b, *, beta=1, alpha=1: plus_product(x, a @ b, beta, alpha),
     "addbmm": lambda x, a, b, *, beta=1, alpha=1: plus_product(x, np.sum(a @ b, axis=0), beta, alpha),
-    "addmv": lambda x, a, b, *, beta=1, alpha=1: plus_product(x, a @ b, beta, alpha),
+    **dict.fromkeys(
+        ["addmm", "baddbmm", "addmv"],
+        lambda x, a, b, *, beta=1, alpha=1: plus_product(x, a @ b, beta, alpha),
+    ),
     "addr": lambda x, a, b, *, beta=1, alpha=1: plus_product(x, np.expand_dims(a, 1) * b, beta, alpha),
     "_cdist_forward": cdist,
     "_euclidean_dist": lambda x, y: cdist(x, y, 2.0),
@@ -343,7 +320,7 @@ SOLUTIONS: Rules = {
     "cholesky": cholesky,
     "cholesky_solve": cholesky_solve,
     "cholesky_inverse": cholesky_inverse,
-    "linalg_inv_ex": inverse_ex,
+    "linalg_inv_ex": lambda a, *, check_errors=False: (np.linalg.inv(a), _info(a)),
     "_linalg_solve_ex": solve_ex,
     "linalg_solve_triangular": solve_triangular,
     "triangular_solve": lambda b, a, upper=True, transpose=False, unitriangular=False: (
@@ -352,8 +329,9 @@ SOLUTIONS: Rules = {
         else _solve(triangular(a, upper, unitriangular), b),
         a,
     ),
-    "_linalg_det": determinant,
-    "_linalg_slogdet": slogdet,
+    # What stands beside the result is for torch's backward only.
+    "_linalg_det": lambda a: (np.linalg.det(a), None, None),
+    "_linalg_slogdet": lambda a: (*np.linalg.slogdet(a), None, None),
     "_linalg_eigh": eigh,
     "linalg_eig": lambda a: tuple(map(_complex, np.linalg.eig(a))),
     "linalg_eigvals": lambda a: _complex(np.linalg.eigvals(a)),

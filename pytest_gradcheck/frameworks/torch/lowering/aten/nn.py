@@ -504,14 +504,11 @@ def trilinear(
     a: Any, b: Any, c: Any, expand1: Any, expand2: Any, expand3: Any, sumdim: Any, unroll_dim: int = 1
 ) -> Any:
     """``_trilinear``: a product of three, broadcast and summed."""
-    for dims, which in ((expand1, 0), (expand2, 1), (expand3, 2)):
-        for d in sorted(dims):
-            if which == 0:
-                a = np.expand_dims(a, d)
-            elif which == 1:
-                b = np.expand_dims(b, d)
-            else:
-                c = np.expand_dims(c, d)
+    a, b, c = (
+        np.expand_dims(a, tuple(expand1)),
+        np.expand_dims(b, tuple(expand2)),
+        np.expand_dims(c, tuple(expand3)),
+    )
     return np.sum(a * b * c, axis=tuple(sumdim)) if sumdim else a * b * c
 
 

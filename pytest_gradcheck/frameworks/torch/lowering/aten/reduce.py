@@ -20,22 +20,17 @@ from pytest_gradcheck.frameworks.torch.lowering.aten.tools import (
 from pytest_gradcheck.frameworks.torch.lowering.tape import Array
 
 
-def total(x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
-    """Sum; of integers and booleans as int64."""
-    x = x if dtype is None else cast(x, dtype)
-    return np.sum(x, axis=axes(x, dim), keepdims=keepdim)
+def reduction(function: Any) -> Any:
+    """``op(x, dim, keepdim, dtype)`` from NumPy's function with ``axis`` and ``keepdims``."""
+
+    def rule(x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+        x = x if dtype is None else cast(x, dtype)
+        return function(x, axis=axes(x, dim), keepdims=keepdim)
+
+    return rule
 
 
-def mean(x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
-    """Mean."""
-    x = x if dtype is None else cast(x, dtype)
-    return np.mean(x, axis=axes(x, dim), keepdims=keepdim)
-
-
-def product(x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
-    """Product."""
-    x = x if dtype is None else cast(x, dtype)
-    return np.prod(x, axis=axes(x, dim), keepdims=keepdim)
+total, mean, product = reduction(np.sum), reduction(np.mean), reduction(np.prod)
 
 
 def pick(x: Any, index: Any, dim: int, keepdim: bool) -> Any:
@@ -119,27 +114,25 @@ def _var_any(x: Any, *args: Any, unbiased: Any = None, **kwargs: Any) -> Any:
     return variance(x, *args, **kwargs)
 
 
+def _mean_beside(x: Any, dim: Any = None, *args: Any, keepdim: bool = False, **kwargs: Any) -> Any:
+    return mean(x, None if isinstance(dim, bool) else dim, keepdim)
+
+
 def norm(x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Vector norm. At zero the derivative of the 2-norm comes out as zero, a subgradient."""
     x = x if dtype is None else cast(x, dtype)
     axis = axes(x, dim)
     size = np.abs(x)
-    if ord == math.inf:
-        return np.max(size, axis=axis, keepdims=keepdim)
-    if ord == -math.inf:
-        return np.min(size, axis=axis, keepdims=keepdim)
+    along: dict[str, Any] = {"axis": axis, "keepdims": keepdim}
+    if ord in (math.inf, -math.inf):
+        return (np.max if ord > 0 else np.min)(size, **along)
     if ord == 0:
-        return np.sum((size != 0).astype(size.dtype), axis=axis, keepdims=keepdim)
+        return np.sum((size != 0).astype(size.dtype), **along)
     if ord == 1:
-        return np.sum(size, axis=axis, keepdims=keepdim)
+        return np.sum(size, **along)
     if ord == 2:
-        squares = np.sum(
-            np.real(x) ** 2 + np.imag(x) ** 2 if is_complex(x) else x * x, axis=axis, keepdims=keepdim
-        )
-        return root(squares)
-    powers = np.sum(
-        np.where(size == 0, 0.0, np.where(size == 0, 1.0, size) ** ord), axis=axis, keepdims=keepdim
-    )
+        return root(np.sum(np.real(x) ** 2 + np.imag(x) ** 2 if is_complex(x) else x * x, **along))
+    powers = np.sum(np.where(size == 0, 0.0, np.where(size == 0, 1.0, size) ** ord), **along)
     zero = powers == 0
     return np.where(zero, 0.0, np.where(zero, 1.0, powers) ** (1 / ord))
 
@@ -278,21 +271,10 @@ SUMS: Rules = {
     "prod": product,
     "var": _var_any,
     "std": lambda x, *args, **kwargs: root(_var_any(x, *args, **kwargs)),
-    "var_mean": lambda x, *args, **kwargs: (
-        _var_any(x, *args, **kwargs),
-        np.mean(
-            x,
-            axis=axes(x, args[0] if args and not isinstance(args[0], bool) else None),
-            keepdims=kwargs.get("keepdim", False),
-        ),
-    ),
+    "var_mean": lambda x, *args, **kwargs: (_var_any(x, *args, **kwargs), _mean_beside(x, *args, **kwargs)),
     "std_mean": lambda x, *args, **kwargs: (
         root(_var_any(x, *args, **kwargs)),
-        np.mean(
-            x,
-            axis=axes(x, args[0] if args and not isinstance(args[0], bool) else None),
-            keepdims=kwargs.get("keepdim", False),
-        ),
+        _mean_beside(x, *args, **kwargs),
     ),
     "linalg_vector_norm": norm,
     "norm.Scalar": lambda x, p=2: norm(x, p),
