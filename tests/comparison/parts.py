@@ -329,7 +329,8 @@ def _tests(recorder: Recorder) -> Cases:
 
     def case(name: str) -> None:
         before = len(recorder.entries)
-        status = pytest.main([*_FLAGS, str(_found(name))], plugins=[_ByTest(recorder)])
+        # The package is imported already, so pytest could not rewrite its assertions, and would warn of it.
+        status = pytest.main([*_FLAGS, "--assert=plain", str(_found(name))], plugins=[_ByTest(recorder)])
         if status != 0 or len(recorder.entries) == before:
             checks = len(recorder.entries) - before
             print(f"{name}: pytest ended with {status!r} after {checks} checks", file=sys.stderr)

@@ -24,8 +24,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 # Before NumPy and torch start their threads, which would add up in another order, and as CPU time.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -53,12 +55,17 @@ def record(out: Path, chosen: Sequence[str], *, repeat: int, few: bool) -> int:
         else:
             recorded.update(found)
             recorder.save(out, recorded)
-            size, cpu = len(found[name]["checks"]), found[name]["cpu"]
-            seconds = time.monotonic() - start
-            print(f"{name}: {size} checks, {cpu:.1f} s of CPU, {seconds:.0f} s in all", file=sys.stderr)
+            print(f"{_in_short(name, found[name])}, {time.monotonic() - start:.0f} s in all", file=sys.stderr)
     if failed:
         print(f"not recorded: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _in_short(name: str, found: Mapping[str, Any]) -> str:
+    """A line on a part: its checks by verdict or exception, and its time."""
+    counts = Counter(entry["error"] or entry["verdict"] for entry in found["checks"].values())
+    kinds = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+    return f"{name}: {len(found['checks'])} checks ({kinds}), {found['cpu']:.1f} s of CPU"
 
 
 def _apart(name: str, path: Path, *, repeat: int, few: bool) -> int:
