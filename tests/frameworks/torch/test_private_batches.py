@@ -29,7 +29,9 @@ def test_the_installed_torch_has_all_of_it():
     assert private.HAS_GUARD
 
 
-@pytest.mark.parametrize("fn", [torch.sin, lambda x: (x.sum(), x * x[0]), lambda x: 2.0], ids=str)
+@pytest.mark.parametrize(
+    "fn", [torch.sin, lambda x: (x.sum(), x * x[0]), lambda x: 2.0], ids=["sin", "two", "number"]
+)
 def test_the_public_way_gives_the_same_values(fn, monkeypatch):
     def call(values):
         out = fn(*values)
