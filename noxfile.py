@@ -1,4 +1,4 @@
-"""The steps of CI one by one, for a developer: ``nox -s lint types tests docs``."""
+"""The steps of CI one by one, for a developer: ``nox -s lint types tests kernels docs``."""
 
 import nox
 
@@ -31,6 +31,13 @@ def tests(session: nox.Session) -> None:
     """Run the test suite."""
     install(session, "test")
     session.run("pytest", "-n", "2", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session
+def kernels(session: nox.Session) -> None:
+    """Run the numerically sensitive tests under other kernels."""
+    install(session, "test")
+    session.run("python", "-m", "tests.kernels", "-n", "2", *session.posargs)
 
 
 @nox.session

@@ -32,6 +32,8 @@ def test_the_message_is_the_one_that_is_printed(printed):
         ("culprit:   torch", "culprit:   reference"),
         ("1.06389978", "1.06399978"),
         ("± 1e-11", "± 1e-07"),
+        ("difference 0.0191", "difference 0.0193"),
+        ("allowed 1.08e-06", "allowed 1.1e-06"),
         ("torch.tensor([1.0,", "torch.tensor([2.0,"),
         ("  worst at:", "\n  worst at:"),
     ],

@@ -208,7 +208,8 @@ def test_the_night_finds_and_the_desk_has_its_database(reader):
     ops.write_text(
         ops.read_text(encoding="utf-8").replace("grad_output * 2 * x", "grad_output * x"), encoding="utf-8"
     )
-    line = line.replace("--gradcheck-max-seconds=600", "--gradcheck-max-seconds=0.5")
+    # The search ends with the first failure. On a busy machine half a second may leave it one example.
+    line = line.replace("--gradcheck-max-seconds=600", "--gradcheck-max-seconds=60")
     status, _ = run(f"{line} tests/test_square.py", reader)
     assert status == 1
     assert list((reader.path / ".hypothesis/examples").iterdir())

@@ -387,6 +387,8 @@ def test_a_large_gradient_that_is_clearly_wrong_takes_few_evaluations(fault):
     result = check_gradients(corrupt(lambda x: x * torch.tanh(x), fault), x)
 
     assert (result.verdict, result.culprit) == ("fail", "torch")
-    # Six for each of two tangents and four columns, twice, and some columns with 32; the long road takes
-    # twice as many, and measures rounding.
-    assert result.methods["central"].evaluations + result.methods["forward"].evaluations < 170
+    # Six for each of two tangents, of four columns, and of these again; 32 for the worst column, and before
+    # that for the worst, the first and the last, which may be two or three: rounding decides which is the
+    # worst of columns that are all wrong by the same factor. The long road takes 436, or 196 for one entry.
+    taken = result.methods["central"].evaluations + result.methods["forward"].evaluations
+    assert taken <= 6 * (2 + 4 + 4) + 32 * (3 + 1)

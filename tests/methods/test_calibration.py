@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from chance import most
 
 from docs import calibration
 from docs.calibration import CASES, Answer, Case, answers, drawn, figures
@@ -35,7 +36,11 @@ def test_there_are_hundreds_of_functions_and_points() -> None:
 def test_bars_hold_the_error_and_are_not_far_wider(sets: Sets, points: str, method: str) -> None:
     found = of(sets[points], "long", method)
     count, beyond, median, _ = figures(found)
-    assert beyond < 0.01 * count, [a for a in found if a.error > a.bar]
+    # One error in a hundred may exceed its bar. Which errors do depends on the last digits of the values, and
+    # so on the kernels of NumPy and its BLAS: the count is a sample, held to the 95 % bound of that share. At
+    # 23,616 points of other seeds 0.4 % of the central and 0.6 % of the forward errors exceeded their bar. At
+    # these shares one sample in a thousand fails here.
+    assert beyond <= most(count, 0.01), [a for a in found if a.error > a.bar]
     assert median <= 10
     # What is beyond is so by a little: no bar is a guess.
     assert max(a.error / a.bar for a in found) < 3
@@ -48,8 +53,7 @@ def test_bars_hold_the_error_at_other_points_too(seed: int) -> None:
     for method in ("central", "forward"):
         found = of(every, "long", method)
         count, beyond, median, _ = figures(found)
-        # Of 576 answers with one in a hundred beyond its bar, more than ten are so once in twenty times.
-        assert beyond <= 10, [a for a in found if a.error > a.bar]
+        assert beyond <= most(count, 0.01), [a for a in found if a.error > a.bar]
         assert count == 576
         assert median <= 10
 
@@ -67,10 +71,12 @@ def test_a_difference_of_large_numbers_is_not_flat_where_they_swallow_the_step()
     assert all(a.error < 2 * a.bar for a in found), found
 
 
-def test_bars_that_are_too_small_are_seen(sets: Sets) -> None:
-    shrunk = [a._replace(bar=a.bar / 30) for a in sets["drawn"] if a.ladder == "long"]
-    count, beyond, _, _ = figures(shrunk)
-    assert beyond > 0.01 * count
+@pytest.mark.parametrize("points", ["drawn", "fitted"])
+@pytest.mark.parametrize("method", ["central", "forward"])
+def test_bars_that_are_too_small_are_seen(sets: Sets, points: str, method: str) -> None:
+    halved = [a._replace(bar=a.bar / 2) for a in of(sets[points], "long", method)]
+    count, beyond, _, _ = figures(halved)
+    assert beyond > most(count, 0.01)
 
 
 @pytest.mark.parametrize("level", [1e-14, 1e-12, 1e-9])
@@ -92,8 +98,14 @@ def test_the_page_says_what_is_measured(sets: Sets) -> None:
     rows = re.findall(r"\| (\w+) \| `(\w+)` \| (\d+) \| (\d+) \([\d.]+ %\) \| ([\d.]+) \|", text)
     assert len(rows) == 8
     for k, (ladder, method, count, beyond, median) in enumerate(rows):
-        measured = figures(of(sets["drawn" if k < 4 else "fitted"], ladder, method))
-        # The last digit of a sine, and with it the error, depends on the processor.
+        every = of(sets["drawn" if k < 4 else "fitted"], ladder, method)
+        measured = figures(every)
         assert int(count) == measured[0]
-        assert abs(int(beyond) - measured[1]) <= 4
-        assert float(median) == pytest.approx(measured[2], rel=0.3)
+        # The errors depend on the last digits of the values, and so on the kernels: the page and this run are
+        # two samples. If both have the same share of errors beyond the bar, each has half of all of these; if
+        # both have the same median, half of the answers here lie above the page's. Each half may vary within
+        # its two-sided 95 % bounds.
+        both = int(beyond), measured[1]
+        assert max(both) <= most(sum(both), 0.5, 0.975), both
+        above = sum(a.ratio > float(median) for a in every)
+        assert max(above, len(every) - above) <= most(len(every), 0.5, 0.975), (median, measured[2])

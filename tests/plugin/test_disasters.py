@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import signal
 import subprocess
 import sys
@@ -71,17 +70,23 @@ DISASTERS = {
     "pytest.exit": ("pytest.exit('enough', returncode=7)", (), 7, 3),
 }
 
+# A shell that starts this run in the background makes it ignore Ctrl-C, and so its children. The child takes
+# that back itself: `preexec_fn` would fork this process, and JAX warns of that once a test has imported it.
+HEEDS_CTRL_C = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
 
 def run(project: Any, *flags: str, workers: int) -> tuple[int, str]:
     """Run it as a group of processes of its own, as a terminal starts them, all of which Ctrl-C reaches."""
     spread = ("-n", str(workers)) if workers else ("-p", "no:xdist")
-    command = [sys.executable, "-m", "pytest", *FAST, *spread, *flags]
+    command = [sys.executable, "-c", HEEDS_CTRL_C, "-m", "pytest", *FAST, *spread, *flags]
     done = subprocess.run(
         command,
         cwd=project.path,
         start_new_session=True,
-        # A shell that has put this run into the background lets it ignore Ctrl-C, and so its children.
-        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         capture_output=True,
         text=True,
         timeout=300,

@@ -56,6 +56,7 @@ from engine_calls import (
     squared,
     together,
 )
+from engine_sampling import in_order
 from engine_special import KNOWN, ufunc
 
 import reference_engine as engine
@@ -251,8 +252,8 @@ put("linalg.qr", BESIDE, function=lambda f, x: tuple(f(x)), shapes=TALL_AND_WIDE
 put("linalg.qr", BESIDE, keywords=choice(mode=("r",)), shapes=TALL_AND_WIDE, dtypes=ALL)
 put("linalg.eigh", SPREAD, function=lambda f, x, **k: (lambda w, v: (w, squared(v)))(*f(hermitian(x), **k)), keywords=some(UPLO=("L", "U")), shapes=SQUARE, dtypes=ALL)
 put("linalg.eigvalsh", SPREAD, function=lambda f, x, **k: f(hermitian(x), **k), keywords=some(UPLO=("L", "U")), shapes=SQUARE, dtypes=ALL)
-put("linalg.eig", SPREAD, function=lambda f, x: (lambda w, v: (w, squared(v)))(*f(x)), shapes=SQUARE, dtypes=ALL)
-put("linalg.eigvals", SPREAD, shapes=SQUARE, dtypes=ALL)
+put("linalg.eig", SPREAD, function=lambda f, x: (lambda w, v: (w, squared(v)))(*in_order(*f(x))), shapes=SQUARE, dtypes=ALL)
+put("linalg.eigvals", SPREAD, function=lambda f, x: in_order(f(x)), shapes=SQUARE, dtypes=ALL)
 put("linalg.svd", SPREAD, function=lambda f, x: (lambda u, s, v: (squared(u), s, squared(v), np.einsum("...ij,...j,...jk->...ik", u, s**3, v)))(*f(x, full_matrices=False)), shapes=TALL_AND_WIDE, dtypes=ALL)
 put("linalg.svd", SPREAD, function=lambda f, x: (lambda u, s, v: (squared(u[..., : s.shape[-1]]), s, squared(v[..., : s.shape[-1], :])))(*f(x)), shapes=TALL_AND_WIDE, dtypes=ALL)
 put("linalg.svd", SPREAD, keywords=choice(compute_uv=(False,)), shapes=TALL_AND_WIDE, dtypes=ALL)

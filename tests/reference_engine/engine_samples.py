@@ -9,7 +9,19 @@ from typing import Any
 import engine_samples_numpy
 import numpy as np
 import scipy.special as sp
-from engine_sampling import SAMPLES, Sample, add, cplx, inner, name_of, positive, real
+from engine_sampling import (
+    SAMPLES,
+    Sample,
+    add,
+    cplx,
+    eigenpairs,
+    in_order,
+    inner,
+    name_of,
+    positive,
+    real,
+    singular,
+)
 from numpy.lib.stride_tricks import sliding_window_view
 
 import reference_engine as engine
@@ -320,17 +332,17 @@ add(
 )
 add(np.linalg.qr, *[(lambda x: tuple(np.linalg.qr(x)), x) for x in (real(3, 3), real(4, 2), real(2, 4), np.stack([real(3, 2), real(3, 2, seed="b")]), cplx(3, 3), cplx(4, 2))],
     (lambda x: np.linalg.qr(x, mode="r"), real(3, 2)))  # fmt: skip
-add(np.linalg.eigh, (lambda x: tuple(np.linalg.eigh(gram(x))), square),
+add(np.linalg.eigh, (lambda x: eigenpairs(np.linalg.eigh(gram(x))), square),
     (lambda x: np.absolute(np.linalg.eigh(gram(x))[1]) ** 2, hermitian), (lambda x: np.linalg.eigh(gram(x), UPLO="U")[0], hermitian))  # fmt: skip
 add(np.linalg.eigvalsh, (lambda x: np.linalg.eigvalsh(gram(x)), hermitian))
 distinct = np.diag([1.0, 2.5, 4.0]) + 0.2 * real(3, 3)
-add(np.linalg.eig, (lambda x: np.linalg.eig(x)[0], distinct), (lambda x: np.absolute(np.linalg.eig(x)[1]) ** 2, distinct),
-    (lambda x: np.linalg.eig(x)[0], distinct + 0.3j * real(3, 3, seed="i")), (lambda x: np.absolute(np.linalg.eig(x)[1]) ** 2, distinct + 0.3j * real(3, 3, seed="i")))  # fmt: skip
-add(np.linalg.eigvals, (np.linalg.eigvals, distinct))
-add(np.linalg.svd, *[(lambda x: tuple(np.linalg.svd(x, full_matrices=False)), x) for x in (real(3, 3), real(4, 2), real(2, 4), real(2, 3, 2))],
+add(np.linalg.eig, (lambda x: in_order(np.linalg.eig(x)[0]), distinct), (lambda x: np.absolute(in_order(*np.linalg.eig(x))[1]) ** 2, distinct),
+    (lambda x: in_order(np.linalg.eig(x)[0]), distinct + 0.3j * real(3, 3, seed="i")), (lambda x: np.absolute(in_order(*np.linalg.eig(x))[1]) ** 2, distinct + 0.3j * real(3, 3, seed="i")))  # fmt: skip
+add(np.linalg.eigvals, (lambda x: in_order(np.linalg.eigvals(x)), distinct))
+add(np.linalg.svd, *[(lambda x: singular(np.linalg.svd(x, full_matrices=False)), x) for x in (real(3, 3), real(4, 2), real(2, 4), real(2, 3, 2))],
     *[(lambda x: np.einsum("...ij,...j,...jk->...ik", *(lambda r: (r[0], r[1] ** 3, r[2]))(np.linalg.svd(x, full_matrices=False))), x)
       for x in (cplx(3, 3), cplx(4, 2), cplx(2, 4))],
-    (lambda x: (lambda u, s, v: (u[..., :2], s, v[..., :2, :]))(*np.linalg.svd(x)), real(2, 3)), (lambda x: np.linalg.svd(x)[1], cplx(3, 2)),
+    (lambda x: singular(np.linalg.svd(x)), real(2, 3)), (lambda x: np.linalg.svd(x)[1], cplx(3, 2)),
     (lambda x: np.linalg.svd(x, compute_uv=False), real(2, 3)))  # fmt: skip
 add(np.linalg.svdvals, (real(2, 3),), (cplx(3, 2),))
 add(np.linalg.pinv, (real(4, 2),), (cplx(2, 4),), (real(2, 3, 2),))

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from engine_sampling import Sample, cplx, inner, positive, real
+from engine_sampling import Sample, cplx, eigenpairs, in_order, inner, onto, positive, real, singular
 
 from reference_engine.scipy import linalg, special
 
@@ -154,13 +154,13 @@ la(
 )
 
 # ------------------------------------------------------------------ eigenproblems
-la("eigh", (lambda f, a: tuple(f(gram(a))), square), (lambda f, a: squared(f(gram(a), lower=False)[1]), unsymmetric), (lambda f, a: f(gram(a), eigvals_only=True), unsymmetric),
-    (lambda f, a: tuple(f(gram(a), driver="evd")), square), (lambda f, a: tuple(f(gram(a))), pile),
-    *[(lambda f, a, b, t=t: tuple(f(hermitian(a), gram(b), type=t)), square, real(3, 3, seed="b")) for t in (1, 2, 3)],
+la("eigh", (lambda f, a: eigenpairs(f(gram(a))), square), (lambda f, a: squared(f(gram(a), lower=False)[1]), unsymmetric), (lambda f, a: f(gram(a), eigvals_only=True), unsymmetric),
+    (lambda f, a: eigenpairs(f(gram(a), driver="evd")), square), (lambda f, a: eigenpairs(f(gram(a))), pile),
+    *[(lambda f, a, b, t=t: eigenpairs(f(hermitian(a), gram(b), type=t)), square, real(3, 3, seed="b")) for t in (1, 2, 3)],
     *[(lambda f, a, b, t=t: squared(f(hermitian(a), gram(b), type=t, lower=False)[1]), unsymmetric, cplx(3, 3, seed="b")) for t in (1, 2, 3)],
     (lambda f, a, b: f(hermitian(a), gram(b))[0], unsymmetric, cplx(3, 3, seed="b")),
-    (lambda f, a: tuple(f(gram(a), subset_by_index=[1, 2])), square), (lambda f, a: squared(f(gram(a), subset_by_value=[0, 6.0])[1]), unsymmetric),
-    (lambda f, a, b: tuple(f(hermitian(a), gram(b), subset_by_index=[0, 1])), square, real(3, 3, seed="b")))  # fmt: skip
+    (lambda f, a: eigenpairs(f(gram(a), subset_by_index=[1, 2])), square), (lambda f, a: squared(f(gram(a), subset_by_value=[0, 6.0])[1]), unsymmetric),
+    (lambda f, a, b: eigenpairs(f(hermitian(a), gram(b), subset_by_index=[0, 1])), square, real(3, 3, seed="b")))  # fmt: skip
 la(
     "eigvalsh",
     (lambda f, a: f(gram(a)), unsymmetric),
@@ -168,7 +168,7 @@ la(
     (lambda f, a: f(gram(a), subset_by_index=[0, 1]), square),
 )
 la("eig_banded", (lambda f, a: tuple(map(squared, f(a))), half_band.real), (lambda f, a: squared(f(a, lower=True)[1]), np.add(half_band[::-1], [[0.0, 1.0, 3.0, 7.0], [0] * 4, [0] * 4])),
-    (lambda f, a: tuple(f(a, select="i", select_range=(1, 2))), half_band.real), (lambda f, a: f(a, eigvals_only=True), half_band))  # fmt: skip
+    (lambda f, a: eigenpairs(f(a, select="i", select_range=(1, 2))), half_band.real), (lambda f, a: f(a, eigvals_only=True), half_band))  # fmt: skip
 la(
     "eigvals_banded",
     (half_band,),
@@ -176,8 +176,8 @@ la(
 )
 la(
     "eigh_tridiagonal",
-    (lambda f, d, e: tuple(f(d, e)), real(4), real(3)),
-    (lambda f, d, e: tuple(f(d, e, select="i", select_range=(0, 1))), real(4), real(3)),
+    (lambda f, d, e: eigenpairs(f(d, e)), real(4), real(3)),
+    (lambda f, d, e: eigenpairs(f(d, e, select="i", select_range=(0, 1))), real(4), real(3)),
 )
 la(
     "eigvalsh_tridiagonal",
@@ -186,17 +186,21 @@ la(
 )
 distinct = np.diag([1.0, 2.5, 4.0]) + 0.2 * real(3, 3)
 turning = distinct + 0.3j * real(3, 3, seed="i")
-la("eig", *[(lambda f, a: f(a)[0], x) for x in (distinct, turning, real(3, 3) * 2, np.stack([distinct, turning.real + 1]))], *[(lambda f, a: squared(f(a)[1]), x) for x in (distinct, turning)],
-    *[(lambda f, a: tuple(map(squared, f(a, left=True))), x) for x in (distinct, turning)],
-    *[(lambda f, a, b: tuple(map(squared, f(a, b, left=True))), x, gram(real(3, 3, seed="b"))) for x in (distinct, turning)])  # fmt: skip
-la("eigvals", (distinct,), (turning, unsymmetric))
-la("svd", *[(lambda f, a: tuple(f(a, full_matrices=False)), x) for x in (square, real(4, 2), real(2, 4), pile)], (lambda f, a: tuple(f(a)), square), (lambda f, a: f(a, compute_uv=False), real(2, 3)),
-    (lambda f, a: tuple(f(a, full_matrices=False, lapack_driver="gesvd")), real(3, 2)),
+la("eig", *[(lambda f, a: in_order(f(a)[0]), x) for x in (distinct, turning, real(3, 3) * 2, np.stack([distinct, turning.real + 1]))], *[(lambda f, a: squared(in_order(*f(a))[1]), x) for x in (distinct, turning)],
+    *[(lambda f, a: tuple(map(squared, in_order(*f(a, left=True)))), x) for x in (distinct, turning)],
+    *[(lambda f, a, b: tuple(map(squared, in_order(*f(a, b, left=True)))), x, gram(real(3, 3, seed="b"))) for x in (distinct, turning)])  # fmt: skip
+la(
+    "eigvals",
+    (lambda f, a: in_order(f(a)), distinct),
+    (lambda f, a, b: in_order(f(a, b)), turning, unsymmetric),
+)
+la("svd", *[(lambda f, a: singular(f(a, full_matrices=False)), x) for x in (square, real(4, 2), real(2, 4), pile)], (lambda f, a: singular(f(a)), square), (lambda f, a: f(a, compute_uv=False), real(2, 3)),
+    (lambda f, a: singular(f(a, full_matrices=False, lapack_driver="gesvd")), real(3, 2)),
     *[(lambda f, a: np.einsum("...ij,...j,...jk->...ik", *(lambda r: (r[0], r[1] ** 3, r[2]))(f(a, full_matrices=False))), x) for x in (unsymmetric, cplx(4, 2), cplx(2, 4))])  # fmt: skip
 la("svdvals", (real(2, 3),), (cplx(3, 2),), (pile,))
 la(
     "orth",
-    (real(4, 2),),
+    (lambda f, a: onto(f(a)), real(4, 2)),
     (lambda f, a: projector(f(a)), cplx(4, 2)),
     (lambda f, a: projector(f(a @ a.T, rcond=1e-9)), real(3, 2)),
 )

@@ -10,6 +10,8 @@ from hypothesis.extra import numpy as hnp
 
 from reference_engine import Tensor, grad, index_put, vjp
 
+EPS = np.finfo(float).eps
+
 
 @given(
     shapes=hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3, min_side=0),
@@ -52,14 +54,14 @@ def test_indexing(data):
 def test_operators_in_both_orders():
     x, y = 7.5, 2.0
     t = Tensor(x)
-    for operation in (
+    # Every kernel rounds these in the one way that IEEE 754 has for them, of numbers and of arrays alike.
+    exact = (
         lambda a, b: a + b,
         lambda a, b: a - b,
         lambda a, b: a * b,
         lambda a, b: a / b,
         lambda a, b: a // b,
         lambda a, b: a % b,
-        lambda a, b: a**b,
         lambda a, b: divmod(a, b)[1],
         lambda a, b: a < b,
         lambda a, b: a >= b,
@@ -67,12 +69,14 @@ def test_operators_in_both_orders():
         lambda a, b: a != b,
         lambda a, b: a > b,
         lambda a, b: a <= b,
-    ):
+    )
+    # A vector kernel's power may be off by four units in the last place, and so may the other side's.
+    for operation, ulps in (*((operation, 0) for operation in exact), (lambda a, b: a**b, 8)):
         for other in (y, np.float64(y), np.array(y), np.array([y, x]), Tensor(y)):
             want = y if isinstance(other, Tensor) else other
-            np.testing.assert_array_equal(operation(t, other).data, operation(x, want))
-            np.testing.assert_array_equal(operation(other, t).data, operation(want, x))
-            assert isinstance(operation(other, t), Tensor)
+            for a, b, c, d in ((t, other, x, want), (other, t, want, x)):
+                np.testing.assert_allclose(operation(a, b).data, operation(c, d), rtol=ulps * EPS, atol=0)
+                assert isinstance(operation(a, b), Tensor)
     assert (np.eye(2) @ Tensor(np.ones(2))).shape == (2,)
     assert (-t).item() == -x
     assert (+t).item() == x
