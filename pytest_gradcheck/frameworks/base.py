@@ -55,7 +55,7 @@ class HandWritten:
 class Property:
     """Something that holds of a right function beyond its values, such as a backward that can run twice.
 
-    ``holds`` is None where it could not be tried, or where it is nobody's fault; ``detail`` says what was
+    ``holds`` is None where it could not be tried, or where no one is to blame; ``detail`` says what was
     seen, ``code`` is that of the diagnosis where it does not hold.
     """
 

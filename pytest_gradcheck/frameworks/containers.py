@@ -29,7 +29,7 @@ class Tree:
 
     ``names[i]`` is the Python expression that leads from ``root`` to ``leaves[i]``, as a person would
     write it: ``x``, ``x[0]``, ``params['w']``, ``state.velocity``, ``layer.weight``. ``owners[i]`` is the
-    leaf's framework, None for a leaf that is no array.
+    leaf's framework, None for a leaf that is not an array.
     Containers are tuples, named tuples, lists, dicts, dataclass instances and modules of a framework
     (whose parameters and buffers are their leaves); everything else is a leaf.
     """

@@ -30,11 +30,6 @@ TINY_BY_DTYPE = {
 }
 
 
-def dtype_of(value: Any) -> str:
-    """Return the name of a leaf's dtype; see `Framework.dtype_of`."""
-    return (owner(value) or named("numpy")).dtype_of(value)
-
-
 def to_numpy(value: Any) -> np.ndarray[Any, Any]:
     """Return a leaf, or nested lists of numbers, as a NumPy array; see `Framework.to_numpy`."""
     return (owner(value) or named("numpy")).to_numpy(value)

@@ -57,7 +57,7 @@ _owners: dict[type, Framework | None] = {}
 
 
 def parts_of(value: Any) -> tuple[Framework, dict[str, Any]] | None:
-    """Return the arrays that a module holds, by name, and its framework; None for what is no module."""
+    """Return the arrays that a module holds, by name, and its framework; None for any other value."""
     for framework in imported():
         parts = framework.parts_of(value)
         if parts is not None:

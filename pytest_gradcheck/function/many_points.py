@@ -61,7 +61,7 @@ class Batch:
     def _sample(self, points: Matrix) -> list[int]:
         """Choose points for single calls: of the first batch the first, and others, then one of each.
 
-        A ladder begins with its widest step, so that the first point is a farthest one.
+        A ladder begins with its widest step: the first point is a farthest one.
         """
         if self._tried:
             return [int(self._rng.integers(len(points)))]

@@ -85,7 +85,7 @@ class Problem:
     def call(self, values: Sequence[Any], *, double: bool) -> list[Any]:
         """Call the function with these values as its differentiable leaves, in their places.
 
-        Returns the differentiable output leaves, raw. ``double`` says whether the constants beside
+        Returns the differentiable output leaves, raw. ``double`` says whether the constants next to
         them (buffers, inputs that are not differentiated) are given in float64 too.
         """
         return [out for out, kept in zip(self._call(values, double).leaves, self._kept, strict=True) if kept]
@@ -125,7 +125,7 @@ class Problem:
     def evaluate_many(self, points: Matrix) -> tuple[Matrix, int]:
         """Return the function's values at many points, shape ``(points, outputs.size)``, as `evaluate` does.
 
-        Beside them the number of calls that it took: where many points may share one, it is far smaller.
+        The second part is the number of calls that it took: far smaller where many points share one.
         """
         if self._batch is not None and len(points) >= FEW:
             together = self._batch(self, points)

@@ -9,9 +9,8 @@ from pages import PAGES, ROOT
 
 import pytest_gradcheck
 import reference_engine
-from pytest_gradcheck import testing
+from pytest_gradcheck import lowering, testing
 from pytest_gradcheck.core.check import OPTION_NAMES
-from pytest_gradcheck.frameworks.torch import lowering
 from pytest_gradcheck.plugin.settings import SEARCH_OPTIONS
 from reference_engine import extend
 

@@ -73,11 +73,11 @@ class NumpyFramework(Framework):
         return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
 
     def why_constants(self, leaves: Sequence[Any], in_module: Sequence[bool]) -> list[str | None]:
-        """Return what is no floating array and no float; see `Framework.why_constants`."""
+        """Take floating arrays, floats and complex numbers; see `Framework.why_constants`."""
         return [_why_rigid(leaf, "is not differentiable") for leaf in leaves]
 
     def why_no_derivative(self, leaf: Any) -> str | None:
-        """Return what is no floating array and no float; see `Framework.why_no_derivative`."""
+        """Take floating arrays, floats and complex numbers; see `Framework.why_no_derivative`."""
         return _why_rigid(leaf, "has no derivative")
 
     def fingerprint(self, leaf: Any) -> bytes | None:

@@ -158,8 +158,8 @@ HAS_GUARD = HAS_LEVELS and hasattr(torch._C, "_are_functorch_transforms_active")
 def mapped(call: Callable[[list[Any]], Sequence[Any]], leaves: Sequence[Any], count: int) -> list[Any]:
     """Call on tensors with one axis more, of ``count`` entries, that the call does not see.
 
-    As `torch.func.vmap` does inside. To take the arguments and results apart, which are no containers here,
-    takes that ten times as long as a small function runs, and leaves cycles to the garbage collector.
+    As `torch.func.vmap` does inside. That takes arguments and results apart for containers, which takes ten
+    times as long as a small function runs, and leaves cycles to the garbage collector.
     """
     if not HAS_LEVELS:
         vmapped = torch.func.vmap(lambda *values: tuple(map(torch.as_tensor, call(list(values)))))
