@@ -97,6 +97,15 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
     return {**decomposition_table, **core_aten_decompositions()}
 
 
+def numpy_on_tensors() -> Any:
+    """Return torch's own NumPy, which works on tensors; raises `Unavailable` where it has none."""
+    try:
+        from torch import _numpy
+    except ImportError:
+        raise Unavailable(f"torch {torch.__version__} has no NumPy of its own") from None
+    return _numpy
+
+
 def is_zero_tensor(x: torch.Tensor) -> bool:
     """Whether a tensor of zeros has no memory: below autograd, to read one is to crash."""
     found: Callable[[], bool] = getattr(x, "_is_zerotensor", bool)

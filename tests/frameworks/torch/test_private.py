@@ -117,12 +117,16 @@ kept = _python_dispatch.TorchDispatchMode
 del _python_dispatch.TorchDispatchMode
 from pytest_gradcheck.frameworks.torch import private
 _python_dispatch.TorchDispatchMode = kept
-sys.modules["torch._decomp"] = None
+sys.modules["torch._decomp"] = sys.modules["torch._numpy"] = None
 from pytest_gradcheck import check_gradients
 assert private.decompositions() == {}
+import numpy as np
+result = check_gradients(np.sin, 1.0)
+print(result.verdict, result.methods["torch"].reason)
 result = check_gradients(torch.sin, torch.ones(2, dtype=torch.float64))
 print(result.verdict, {name: m.reason for name, m in result.methods.items() if m.reason})
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout.startswith("pass"), done.stdout + done.stderr
+    assert done.stdout.count("pass ") == 2, done.stdout + done.stderr
+    assert "has no NumPy of its own" in done.stdout
     assert "does not show the operations that run" in done.stdout

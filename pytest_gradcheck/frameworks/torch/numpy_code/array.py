@@ -19,15 +19,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-import torch._numpy
 
 from pytest_gradcheck.errors import Unavailable
 from pytest_gradcheck.frameworks.torch.numpy_code.refusals import out_of_graph
+from pytest_gradcheck.frameworks.torch.private import numpy_on_tensors
 
 Positions = np.ndarray[Any, np.dtype[np.intp]]
 
 #: torch's own NumPy on tensors, which is untyped.
-tnp: Any = torch._numpy
+tnp: Any = numpy_on_tensors()
 
 
 class Entries:

@@ -205,7 +205,7 @@ def recorded_pool(n: int) -> Any:
     return lambda x, *args, recorded: (_pick_flat(x, data(recorded[1]), n), recorded[1])
 
 
-def smooth_upsample(kernel: Any) -> Any:
+def smooth_upsample(name: str) -> Any:
     """``_upsample_*2d_aa``: resizing with anti-aliasing, one matrix per dimension.
 
     The weights are no part of the derivative: torch's kernel gives them, as what it makes of the identity.
@@ -214,6 +214,7 @@ def smooth_upsample(kernel: Any) -> Any:
     def matrix(before: int, after: int, align_corners: bool, scale: Any) -> Array:
         # Lines: torch 2.13 gets an image that stays one wide wrong, all rows as the first.
         lines = torch.eye(before, dtype=torch.float64).reshape(before, 1, 1, before)
+        kernel = getattr(torch.ops.aten, name)
         return np.asarray(
             kernel(lines, [1, after], align_corners, None, scale).reshape(before, after).numpy()
         )
@@ -626,8 +627,8 @@ LAYERS: Rules = {
 }
 
 POOLS: Rules = {
-    "_upsample_bilinear2d_aa": smooth_upsample(torch.ops.aten._upsample_bilinear2d_aa),
-    "_upsample_bicubic2d_aa": smooth_upsample(torch.ops.aten._upsample_bicubic2d_aa),
+    "_upsample_bilinear2d_aa": smooth_upsample("_upsample_bilinear2d_aa"),
+    "_upsample_bicubic2d_aa": smooth_upsample("_upsample_bicubic2d_aa"),
     "max_pool2d_with_indices": max_pool(2),
     "max_pool3d_with_indices": max_pool(3),
     "avg_pool1d": avg_pool(1),
