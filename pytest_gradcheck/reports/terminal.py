@@ -53,7 +53,7 @@ def shorten(
 
 def expand(report: pytest.TestReport, error: BaseException) -> None:
     """Add all that the failed checks know to a report that shows everything else already."""
-    from pytest_gradcheck.core.message import render
+    from pytest_gradcheck.core.results import render
 
     found = [render(leaf.result, full=True) for leaf in _leaves(error) if isinstance(leaf, GradientMismatch)]
     if found:
@@ -190,7 +190,7 @@ def _leaves(error: BaseException) -> list[BaseException]:
 def _mismatch(result: CheckResult, marked: bool) -> list[str]:
     if not (marked and result.inputs):
         return str(result).splitlines()
-    from pytest_gradcheck.core.message import pasteable
+    from pytest_gradcheck.core.results import pasteable
 
     example = ", ".join(f"{name}={pasteable(source)}" for name, source in result.inputs.items())
     # The line to paste says the input once and to the last bit, so that nothing else needs to.

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_gradcheck.core.evidence.compare import TOGETHER, Comparison
+from pytest_gradcheck.core.evidence.compare import TOGETHER, Comparison, margins
 from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.results import Pair, Place, Worst
@@ -25,17 +25,23 @@ def in_short(table: Table, jacobian: Jacobian) -> tuple[tuple[Pair, ...], Worst 
     That is an entry, or a projection; farthest in units of the tolerance.
     """
     places, relative = _worst_places(table.comparisons), _largest_relative(table.comparisons)
-    pairs = tuple(
-        _pair(c, at, rel, table, jacobian.function)
-        for c, at, rel in zip(table.comparisons, places, relative, strict=True)
-    )
+    pairs = []
+    for c, at, rel in zip(table.comparisons, places, relative, strict=True):
+        if at is None:
+            pairs.append(Pair(c.a, c.b, 0.0, 0.0, None, 0.0, c.agree))
+            continue
+        _, k = at
+        # The largest of those that are numbers, NaN where none is.
+        most = float(np.fmax.reduce(c.difference, axis=None))
+        place = _place(c, k, table, jacobian.function)
+        pairs.append(Pair(c.a, c.b, most, rel, place, float(c.tolerance[k]), c.agree))
     found = _farthest(table, places)
-    return pairs, None if found is None else _worst(*found, table, jacobian)
+    return tuple(pairs), None if found is None else _worst(*found, table, jacobian)
 
 
 def _worst(c: Comparison, k: tuple[int, int], table: Table, jacobian: Jacobian) -> Worst:
     row, column = k
-    whole = table.entrywise(c)
+    whole = c.entrywise
     values: dict[str, float] = {}
     bars: dict[str, float] = {}
     d = table.differences
@@ -44,10 +50,10 @@ def _worst(c: Comparison, k: tuple[int, int], table: Table, jacobian: Jacobian) 
         known = not table.projected and column in table.coordinates
         at = table.coordinates.index(column) if known else None
     if d is not None and at is not None:
-        estimates = {"central": d.central, "forward": d.forward}
         for name in jacobian.differences:
-            values[name] = float(estimates[name].value[row, at])
-            bars[name] = float(estimates[name].uncertainty[row, at])
+            estimate = getattr(d, name)
+            values[name] = float(estimate.value[row, at])
+            bars[name] = float(estimate.uncertainty[row, at])
     for name, estimate in table.exact.items():
         shown = estimate if whole else table.seen(name)
         values[name] = float(shown.value[row, column])
@@ -63,15 +69,15 @@ def worst_entry(table: Table) -> tuple[int, int]:
         return 0, 0
     c, (row, column) = found
     if table.projected:
-        return row, 0 if table.entrywise(c) else column
-    return row, column if table.entrywise(c) else table.coordinates[column]
+        return row, 0 if c.entrywise else column
+    return row, column if c.entrywise else table.coordinates[column]
 
 
 def _farthest(table: Table, places: Sequence[_At | None]) -> tuple[Comparison, tuple[int, int]] | None:
     """Return the pair that is farthest apart, of those that count, and where; ``places`` has one per pair."""
     best: tuple[tuple[bool, float], Comparison, tuple[int, int]] | None = None
     for c, at in zip(table.comparisons, places, strict=True):
-        if at is not None and table.counts(c):
+        if at is not None and c.counts:
             rank = c.agree is False, at[0]
             if best is None or rank > best[0]:
                 best = rank, c, at[1]
@@ -95,7 +101,7 @@ def shown(
         d = table.differences
         if d is None:
             return None, None
-        estimate = d.central if name == "central" else d.forward
+        estimate = getattr(d, name)
         if not everything or table.projected or len(table.coordinates) != function.inputs.size:
             return estimate.value, estimate.uncertainty
     return (
@@ -120,26 +126,13 @@ def _structured(matrix: Matrix, function: Function, structure: Callable[[list[An
     return out[0] if len(out) == 1 else tuple(out)
 
 
-def _pair(c: Comparison, at: _At | None, relative: float, table: Table, function: Function) -> Pair:
-    if at is None:
-        return Pair(c.a, c.b, 0.0, 0.0, None, 0.0, c.agree)
-    _, k = at
-    place = _place(c, k, table, function)
-    return Pair(c.a, c.b, _max(c.difference), relative, place, float(c.tolerance[k]), c.agree)
-
-
-def _max(values: Any) -> float:
-    """Return the largest of some numbers that are any, NaN where none is."""
-    return float(np.fmax.reduce(values, axis=None))
-
-
 def _place(c: Comparison, k: tuple[int, int], table: Table, function: Function) -> Place:
     row, column = k
     output = f"projection {row}"
     output_index: tuple[int, ...] = ()
     if np.count_nonzero(table.cotangents[row]) == 1:
         output, output_index = function.outputs.locate(int(np.argmax(np.abs(table.cotangents[row]))))
-    if table.entrywise(c):
+    if c.entrywise:
         name, index = function.inputs.locate(column)
     elif not table.projected:
         name, index = function.inputs.locate(table.coordinates[column])
@@ -159,9 +152,7 @@ def _worst_places(comparisons: Sequence[Comparison]) -> list[_At | None]:
         if not difference.size:
             found += [None] * len(some)
             continue
-        with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = difference / tolerance
-        ratio[difference == 0] = 0.0
+        ratio = margins(difference, tolerance)
         ratio[np.isnan(ratio)] = -1.0
         if disagree.any():
             ratio[~disagree & disagree.any(axis=(1, 2), keepdims=True)] = -2.0
@@ -184,9 +175,7 @@ def _largest_relative(comparisons: Sequence[Comparison]) -> list[float]:
         if not difference.size:
             found += [0.0] * len(some)
             continue
-        with np.errstate(invalid="ignore", divide="ignore"):
-            relative = difference / np.fmax(np.abs(left), np.abs(right))
-        relative[difference == 0] = 0.0
+        relative = margins(difference, np.fmax(np.abs(left), np.abs(right)))
         found += np.fmax.reduce(relative.reshape(len(some), -1), axis=1).tolist()
     return found
 
