@@ -97,6 +97,7 @@ def check_gradients(
     InvalidArgument
         For a wrong use: the error names the argument, what was got and what would be right.
     """
+    # The names and the defaults are those of `Options`, in a signature that an editor can show.
     given = dict(locals())
     del given["fn"], given["inputs"]
     return _check(fn, inputs, Options(**given))[0]
@@ -140,10 +141,11 @@ def _draw(finding: Finding, result: CheckResult) -> dict[str, Any]:
 
 def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[CheckResult, list[Finding]]:
     """Return the result of a check, and the findings of the first and, where it was reached, second order."""
-    for name in AUTODIFF_METHODS.intersection(options.chosen):
+    for name in options.chosen:
         # Before anything is timed or its random state kept: the first import of a framework takes a second.
-        with contextlib.suppress(ModuleNotFoundError):
-            importlib.import_module(name)
+        if name in AUTODIFF_METHODS:
+            with contextlib.suppress(ModuleNotFoundError):
+                importlib.import_module(name)
     # Overflow and division by zero are findings of the check, not warnings to its user.
     with kept_random_states(), np.errstate(all="ignore"):
         problem = Problem(

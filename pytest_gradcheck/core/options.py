@@ -113,8 +113,8 @@ def _methods(key: str, value: Any) -> None:
             raise InvalidArgument(key, repr(item), f"{hint}the methods are {', '.join(METHOD_NAMES)}")
     if not names:
         raise InvalidArgument(key, "none", f"name some of {', '.join(METHOD_NAMES)}")
-    for name in AUTODIFF_METHODS.intersection(names):
-        if importlib.util.find_spec(name) is None:
+    for name in names:
+        if name in AUTODIFF_METHODS and importlib.util.find_spec(name) is None:
             raise InvalidArgument(
                 key,
                 f"{name!r}, which is not installed",

@@ -257,7 +257,8 @@ class FirstOrder:
 
     def in_double(self) -> Pullback | None:
         """Return the framework's gradient in float64, None where it cannot run in it."""
-        own = self.methods.pullbacks.get(self.roles.autodiff)
+        pullbacks = self.methods.pullbacks
+        own = pullbacks.get(self.roles.autodiff(pullbacks))
         return own and own.in_double()
 
     def runs_to_measure(self, count: int) -> AllRuns:
@@ -296,7 +297,8 @@ class FirstOrder:
             fine = self.in_double()
             if fine is None:
                 return {}
-            return {self.roles.autodiff: Runs(fine, fine.own_runs(count, backward=backward))}
+            name = self.roles.autodiff(self.methods.pullbacks)
+            return {name: Runs(fine, fine.own_runs(count, backward=backward))}
         except Exception:
             # An operation that does not bear to be disturbed, such as a sparse one.
             return {}
@@ -339,7 +341,8 @@ class SecondOrder:
     def _gradient_function(self) -> Function:
         """Return the gradient as differences see it: a first derivative that was just found right."""
         f, pullbacks = self.first.function, self.methods.pullbacks
-        lead = pullbacks.get(ENGINE) or self._held() or self.in_double() or pullbacks.get(self.roles.autodiff)
+        lead = pullbacks.get(ENGINE) or self._held() or self.in_double()
+        lead = lead or pullbacks.get(self.roles.autodiff(pullbacks))
         if lead is None:
             # No method has a second derivative; the first order stands for the layout of the result.
             return f
@@ -376,7 +379,8 @@ class SecondOrder:
 
     def in_double(self) -> Pullback | None:
         """Return the gradient of the framework's gradient in float64, None where it cannot run in it."""
-        if self.roles.autodiff not in self.methods.pullbacks:
+        pullbacks = self.methods.pullbacks
+        if self.roles.autodiff(pullbacks) not in pullbacks:
             return None
         try:
             fine = self.first.in_double()

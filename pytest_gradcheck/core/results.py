@@ -164,8 +164,8 @@ class CheckResult:
 
     ``inputs`` is, for every verdict but a pass, the point as Python source, exact to the last bit, by
     argument name; ``reproduce`` a call that makes this check again. ``functions`` are gradients written by
-    hand that torch's graph runs through. ``figures()`` evaluates the function again, some hundred times at
-    most, and returns what the HTML report shows, as plain data; nothing, from `check_gradients`.
+    hand that the framework's graph runs through. ``figures()`` evaluates the function again, some hundred
+    times at most, and returns what the HTML report shows, as plain data; nothing, from `check_gradients`.
     """
 
     name: str

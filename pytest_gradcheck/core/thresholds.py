@@ -1,7 +1,7 @@
 """Every number that decides something, each with what it decides and where it comes from.
 
 ``Source`` is where a number follows from, ``Measured`` where it was measured. ``Chosen`` is a choice: the
-verdicts on torch's operators and on the planted faults hold it, and a number near it would do as well.
+sweeps over operators and the planted faults hold it, and a number near it would do as well.
 """
 
 from __future__ import annotations

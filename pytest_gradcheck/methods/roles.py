@@ -38,10 +38,9 @@ class Roles:
     own: str | None
     stand_ins: tuple[str, ...]
 
-    @property
-    def autodiff(self) -> str:
-        """The name of the method that is a framework's gradient, own or stand-in; empty if there is none."""
-        return self.own or (self.stand_ins[0] if self.stand_ins else "")
+    def autodiff(self, heard: Collection[str]) -> str:
+        """Return the framework's own gradient, else a stand-in that gave one, else an empty name."""
+        return self.own or next((name for name in self.stand_ins if name in heard), "")
 
     @property
     def replaceable(self) -> tuple[str, ...]:

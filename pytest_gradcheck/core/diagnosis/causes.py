@@ -10,6 +10,7 @@ import numpy as np
 
 from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.core.diagnosis.missing_terms import Mistakes
+from pytest_gradcheck.core.diagnosis.values import is_close
 from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian, random_cotangents
 from pytest_gradcheck.core.evidence.survey import compare_block
 from pytest_gradcheck.core.evidence.table import Table
@@ -180,5 +181,4 @@ def mistake(
 
 
 def _same(a: Vector, b: Vector) -> bool:
-    atol = thresholds.SAME_ATOL_OF_TERMS * float(np.abs(b).max(initial=0.0))
-    return bool(np.allclose(a, b, rtol=thresholds.SAME_RTOL, atol=atol))
+    return is_close(a, b, float(np.abs(b).max(initial=0.0)), thresholds.SAME_ATOL_OF_TERMS)

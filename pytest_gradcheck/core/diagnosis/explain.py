@@ -29,7 +29,7 @@ def explain(order: Order, finding: Finding) -> Finding:
     remarks, own = order.methods.remarks, order.roles.own
     if finding.culprit is None:
         table, _ = finding.evidence.looked()
-        apart = table.agreement.get((ENGINE, order.roles.autodiff)) is False
+        apart = table.agreement.get((ENGINE, order.roles.autodiff(table.exact))) is False
         diagnosis = _remarked(finding.diagnosis, remarks) if apart else finding.diagnosis
         return replace(finding, diagnosis=diagnosis)
     diagnosis = _diagnosed(order, finding, finding.culprit)

@@ -1,4 +1,4 @@
-"""Properties of a torch function and its backward beyond the values of its gradient."""
+"""Properties of a function and its backward besides the values of its gradient."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def diagnose(
     if norm > 0:
         place = f"{_in_some(right, bad, inputs)}{_where(bad, inputs)}"
         factor = float(w @ r) / norm
-        if _is_close(w, factor * r, float(np.abs(w).max())) and factor != 0:
+        if is_close(w, factor * r, float(np.abs(w).max())) and factor != 0:
             # One entry alone is a multiple of anything; its factor is a guess that only few are worth.
             if abs(factor + 1) < thresholds.ROUND_FACTOR:
                 return Diagnosis("sign", f"{who} has the wrong sign{place}")
@@ -64,7 +64,7 @@ def diagnose(
             and bad[:, part].any()
         ):
             turned = right[:, part].reshape(-1, *leaf.shape).swapaxes(1, 2).reshape(len(right), -1)
-            if _is_close(wrong[:, part], turned, float(np.abs(turned).max())):
+            if is_close(wrong[:, part], turned, float(np.abs(turned).max())):
                 return Diagnosis("transposed", f"{who} for {leaf.name} is transposed")
         if bad[:, part].sum() > 1 and _permuted(wrong[:, part], right[:, part]):
             return Diagnosis("permuted", f"{who} for {leaf.name} has the right values in the wrong places")
@@ -101,7 +101,7 @@ def _is_conjugate(wrong: Any, right: Any, bad: Any, inputs: Layout) -> bool:
             return False
         size = float(np.abs(r).max())
         for given, turned in zip(w, r.conj(), strict=True):
-            if not any(_is_close(given, sign * turned, size) for sign in (1, -1)):
+            if not any(is_close(given, sign * turned, size) for sign in (1, -1)):
                 return False
         least = thresholds.TELLING_PART * (thresholds.SAME_ATOL * size)
         conjugate |= bool(((np.abs(r.real) > least) & (np.abs(r.imag) > least)).any())
@@ -122,7 +122,7 @@ def _in_some(right: Any, bad: Any, inputs: Layout) -> str:
 
 
 def is_odd_multiple(wrong: Any, right: Any, bad: Any) -> bool:
-    """Whether a multiple of the right gradient has a factor that nobody writes, such as 188.5.
+    """Whether a multiple of the right gradient has a factor that is not written by hand, such as 188.5.
 
     At one point what lacks a term may be such a multiple, of the few entries that are not zero.
     """
@@ -172,7 +172,7 @@ def _permuted(wrong: Any, right: Any) -> bool:
     if not (np.isfinite(wrong).all() and np.isfinite(right).all()) or np.unique(right).size < 2:
         return False
     size = float(np.abs(right).max())
-    return _is_close(np.sort(wrong, axis=1), np.sort(right, axis=1), size)
+    return is_close(np.sort(wrong, axis=1), np.sort(right, axis=1), size)
 
 
 def _is_round(factor: float) -> bool:
@@ -183,9 +183,9 @@ def _is_whole(factor: float) -> bool:
     return abs(factor - round(factor)) < thresholds.ROUND_FACTOR * abs(factor)
 
 
-def _is_close(a: Any, b: Any, size: float) -> bool:
+def is_close(a: Any, b: Any, size: float, atol: float = thresholds.SAME_ATOL) -> bool:
     """Whether two gradients, of which ``size`` is the largest entry, are the same but for their errors."""
-    return bool(np.allclose(a, b, rtol=thresholds.SAME_RTOL, atol=thresholds.SAME_ATOL * size))
+    return bool(np.allclose(a, b, rtol=thresholds.SAME_RTOL, atol=atol * size))
 
 
 def _number(factor: float) -> str:

@@ -124,17 +124,21 @@ class Jacobian:
         pullback = self.pullbacks[name]
         # A closer look starts with the same rows.
         if name not in self._last_rows or not np.array_equal(self._last_rows[name][0], cotangents):
-            with self._charged(name) as cost:
-                before = pullback.evaluations
-                # What the first cotangent gives is known.
-                known = pullback.first
-                if known is None or not np.array_equal(known[0], cotangents[0]):
-                    values = pullback.vjps(cotangents)
-                elif len(cotangents) == 1:
-                    values = known[1][None]
-                else:
-                    values = np.concatenate([known[1][None], pullback.vjps(cotangents[1:])])
-                cost.evaluations += pullback.evaluations - before
+            cost, start, before = (
+                self.costs.setdefault(name, Cost()),
+                time.perf_counter(),
+                pullback.evaluations,
+            )
+            # What the first cotangent gives is known.
+            known = pullback.first
+            if known is None or not np.array_equal(known[0], cotangents[0]):
+                values = pullback.vjps(cotangents)
+            elif len(cotangents) == 1:
+                values = known[1][None]
+            else:
+                values = np.concatenate([known[1][None], pullback.vjps(cotangents[1:])])
+            cost.evaluations += pullback.evaluations - before
+            cost.seconds += time.perf_counter() - start
             self._last_rows[name] = cotangents, values
         values = self._last_rows[name][1]
         if name in self.measured:
@@ -290,15 +294,6 @@ class Jacobian:
         return dataclasses.replace(found, central=out[0], forward=out[1])
 
     # -- accounts ------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _charged(self, name: str) -> Iterator[Cost]:
-        cost = self.costs.setdefault(name, Cost())
-        start = time.perf_counter()
-        try:
-            yield cost
-        finally:
-            cost.seconds += time.perf_counter() - start
 
     def _evaluate(self, points: Matrix) -> Matrix:
         values, calls = self.function.evaluate(points)

@@ -206,7 +206,7 @@ def compare_block(
     """Ask every method for the same rows and columns, and compare.
 
     With ``thorough``, the columns that a short ladder of steps leaves in doubt get the long one, and
-    a difference must be outside of three error bars to count. What differences said in ``before``, a table of
+    a difference must be outside of three error bars to count. What differences gave in ``before``, a table of
     the same columns, need not be asked again if the rows are the same too.
     """
     at = coordinates or []

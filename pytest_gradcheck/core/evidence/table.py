@@ -75,8 +75,9 @@ class Table:
     @property
     def backed(self) -> bool:
         """Whether every exact method is seen to agree with another method, and nothing disagrees or jumps."""
-        backed = (any(c.agree and name in (c.a, c.b) for c in self.evidence) for name in self.exact)
-        return all(backed) and not self.disagrees and not self.jumps
+        if not self.settled and (self.disagrees or self.jumps):
+            return False
+        return all(any(c.agree and name in (c.a, c.b) for c in self.evidence) for name in self.exact)
 
     @property
     def kinks(self) -> bool:
@@ -111,7 +112,7 @@ class Table:
     def contradicted(self, name: str) -> bool:
         """Whether differences contradict an exact method, and back another one wherever they do.
 
-        The other one need not be resolved in every entry: a single one that nobody can measure says nothing
+        The other one need not be resolved in every entry: a single one that cannot be measured says nothing
         for the method that is wrong in the rest.
         """
         measured = self.measured
@@ -171,21 +172,21 @@ class Table:
         from them nowhere. Both compute in float64, and rounding would have spoilt the one as the other. Zeros
         are no such witness: a function that cancels to nothing does not move, and so does its derivative.
         """
-        nobody = None, np.zeros((len(self.cotangents), len(self.coordinates)), dtype=bool)
+        none = None, np.zeros((len(self.cotangents), len(self.coordinates)), dtype=bool)
         d = self.differences
         if self.projected or d is None or self.kinks:
-            return nobody
+            return none
         central = {c.b: c for c in self.evidence if c.a == "central"}
         apart = {name: c.disagree for name, c in central.items() if c.disagree.any()}
         if len(apart) != 1 or len(central) < 2:
-            return nobody
+            return none
         (name,) = apart
         far = (
             apart[name] & (central[name].difference > thresholds.FAR * central[name].tolerance) & ~d.one_sided
         )
         far &= d.central.value != 0
         backed = any(bool(c.resolved[far].all()) for other, c in central.items() if other != name)
-        return (name, far) if backed and far.any() else nobody
+        return (name, far) if backed and far.any() else none
 
     def doubtful_columns(self) -> list[int]:
         """Return the positions of columns that differ, are unresolved, or have a kink."""

@@ -47,7 +47,7 @@ NODES = 30
 def figures(evidence: Evidence, culprit: str | None, evaluations: int) -> dict[str, Any]:
     """Return the figures of a check that was decided; those that do not apply to it are left out.
 
-    Where nobody can tell that the function is cheap, they are drawn from no more evaluations than the check
+    Where the function is not known to be cheap, they are drawn from no more evaluations than the check
     took: fewer steps, and no plot where none is left for it.
     """
     out: dict[str, Any] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,8 +15,17 @@ from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.results import Pair, Place, Worst
 from pytest_gradcheck.frameworks.flat import Matrix
 
-#: A difference in units of its tolerance, and where it is.
-_At = tuple[float, tuple[int, int]]
+
+class _Extreme(NamedTuple):
+    """The largest difference of a pair: in units of its tolerance, where, and for itself.
+
+    ``relative`` and ``absolute`` are the largest of all entries, in units of the larger value and as such.
+    """
+
+    margin: float
+    at: tuple[int, int]
+    relative: float
+    absolute: float
 
 
 def in_short(table: Table, jacobian: Jacobian) -> tuple[tuple[Pair, ...], Worst | None]:
@@ -24,18 +33,14 @@ def in_short(table: Table, jacobian: Jacobian) -> tuple[tuple[Pair, ...], Worst 
 
     That is an entry, or a projection; farthest in units of the tolerance.
     """
-    places, relative = _worst_places(table.comparisons), _largest_relative(table.comparisons)
-    pairs = []
-    for c, at, rel in zip(table.comparisons, places, relative, strict=True):
-        if at is None:
+    extremes, pairs = _extremes(table.comparisons), []
+    for c, most in zip(table.comparisons, extremes, strict=True):
+        if most is None:
             pairs.append(Pair(c.a, c.b, 0.0, 0.0, None, 0.0, c.agree))
             continue
-        _, k = at
-        # The largest of those that are numbers, NaN where none is.
-        most = float(np.fmax.reduce(c.difference, axis=None))
-        place = _place(c, k, table, jacobian.function)
-        pairs.append(Pair(c.a, c.b, most, rel, place, float(c.tolerance[k]), c.agree))
-    found = _farthest(table, places)
+        place, allowed = _place(c, most.at, table, jacobian.function), float(c.tolerance[most.at])
+        pairs.append(Pair(c.a, c.b, most.absolute, most.relative, place, allowed, c.agree))
+    found = _farthest(table, extremes)
     return tuple(pairs), None if found is None else _worst(*found, table, jacobian)
 
 
@@ -64,7 +69,7 @@ def _worst(c: Comparison, k: tuple[int, int], table: Table, jacobian: Jacobian) 
 
 def worst_entry(table: Table) -> tuple[int, int]:
     """Return the row of the worst entry, and its coordinate or, in a table of projections, its tangent."""
-    found = _farthest(table, _worst_places(table.comparisons))
+    found = _farthest(table, _extremes(table.comparisons))
     if found is None:
         return 0, 0
     c, (row, column) = found
@@ -73,14 +78,14 @@ def worst_entry(table: Table) -> tuple[int, int]:
     return row, column if c.entrywise else table.coordinates[column]
 
 
-def _farthest(table: Table, places: Sequence[_At | None]) -> tuple[Comparison, tuple[int, int]] | None:
-    """Return the pair that is farthest apart, of those that count, and where; ``places`` has one per pair."""
+def _farthest(table: Table, extremes: Sequence[_Extreme | None]) -> tuple[Comparison, tuple[int, int]] | None:
+    """Return the pair that is farthest apart, of those that count, and where."""
     best: tuple[tuple[bool, float], Comparison, tuple[int, int]] | None = None
-    for c, at in zip(table.comparisons, places, strict=True):
-        if at is not None and c.counts:
-            rank = c.agree is False, at[0]
+    for c, most in zip(table.comparisons, extremes, strict=True):
+        if most is not None and c.counts:
+            rank = c.agree is False, most.margin
             if best is None or rank > best[0]:
-                best = rank, c, at[1]
+                best = rank, c, most.at
     return best and best[1:]
 
 
@@ -119,7 +124,7 @@ def _structured(matrix: Matrix, function: Function, structure: Callable[[list[An
             if not (leaf.is_complex or x.is_complex):
                 block = block.reshape(leaf.shape + x.shape)
             elif leaf.size == 1:
-                # A real function of complex inputs: dL/dRe + i dL/dIm, as torch writes it.
+                # A real function of complex inputs: dL/dRe + i dL/dIm, as autograd writes it.
                 block = np.ascontiguousarray(block).view(np.complex128).reshape(x.shape)
             parts.append(block.item() if block.ndim == 0 else block)
         out.append(structure(parts))
@@ -141,13 +146,16 @@ def _place(c: Comparison, k: tuple[int, int], table: Table, function: Function) 
     return Place(name, index, output, output_index)
 
 
-def _worst_places(comparisons: Sequence[Comparison]) -> list[_At | None]:
-    """Return each one's largest difference in units of its tolerance, of those that count, and its place."""
-    found: list[_At | None] = []
+def _extremes(comparisons: Sequence[Comparison]) -> list[_Extreme | None]:
+    """Return the largest difference of each pair, of those that disagree if any does; None for no entries."""
+    found: list[_Extreme | None] = []
     for some in _alike(comparisons):
-        difference, tolerance, disagree = (
+        difference, tolerance, disagree, left, right = (
             np.array(each)
-            for each in zip(*[(c.difference, c.tolerance, c.disagree) for c in some], strict=True)
+            for each in zip(
+                *[(c.difference, c.tolerance, c.disagree, c.left.value, c.right.value) for c in some],
+                strict=True,
+            )
         )
         if not difference.size:
             found += [None] * len(some)
@@ -158,25 +166,18 @@ def _worst_places(comparisons: Sequence[Comparison]) -> list[_At | None]:
             ratio[~disagree & disagree.any(axis=(1, 2), keepdims=True)] = -2.0
         ratio = ratio.reshape(len(some), -1)
         where = np.argmax(ratio, axis=1)
-        largest = ratio[np.arange(len(some)), where].tolist()
-        width = difference.shape[2]
-        found += [(most, divmod(k, width)) for most, k in zip(largest, where.tolist(), strict=True)]
-    return found
-
-
-def _largest_relative(comparisons: Sequence[Comparison]) -> list[float]:
-    """Return each one's largest difference in units of the larger value."""
-    found: list[float] = []
-    for some in _alike(comparisons):
-        difference, left, right = (
-            np.array(each)
-            for each in zip(*[(c.difference, c.left.value, c.right.value) for c in some], strict=True)
-        )
-        if not difference.size:
-            found += [0.0] * len(some)
-            continue
-        relative = margins(difference, np.fmax(np.abs(left), np.abs(right)))
-        found += np.fmax.reduce(relative.reshape(len(some), -1), axis=1).tolist()
+        # The largest of those that are numbers, NaN where none is.
+        relative = np.fmax.reduce(margins(difference, np.fmax(np.abs(left), np.abs(right))), axis=(1, 2))
+        found += [
+            _Extreme(most, divmod(k, difference.shape[2]), share, largest)
+            for most, k, share, largest in zip(
+                ratio[np.arange(len(some)), where].tolist(),
+                where.tolist(),
+                relative.tolist(),
+                np.fmax.reduce(difference, axis=(1, 2)).tolist(),
+                strict=True,
+            )
+        ]
     return found
 
 

@@ -13,7 +13,7 @@ from pytest_gradcheck.core.verdict import Finding
 
 
 def write_up(order: Order, finding: Finding) -> CheckResult:
-    """Return the result: the finding, and what every method said in the table that it was found from."""
+    """Return the result: the finding, and what every method gave in the table that it was found from."""
     problem, options, table = order.problem, order.options, finding.evidence.table
     labels = finding.labels
     pairs: tuple[Pair, ...] = ()
