@@ -8,7 +8,6 @@ from pytest_gradcheck.core import thresholds, verdict
 from pytest_gradcheck.core.diagnosis.explain import explain
 from pytest_gradcheck.core.diagnosis.properties import merged
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
-from pytest_gradcheck.core.evidence.known import Evidence
 from pytest_gradcheck.core.evidence.rounding import measure
 from pytest_gradcheck.core.evidence.survey import Survey, first_look, recompare
 from pytest_gradcheck.core.evidence.table import Table
@@ -16,7 +15,7 @@ from pytest_gradcheck.core.options import Options
 from pytest_gradcheck.core.orders import Order
 from pytest_gradcheck.core.report.write_up import write_up
 from pytest_gradcheck.core.results import CheckResult, Verdict
-from pytest_gradcheck.core.verdict import Finding, answer
+from pytest_gradcheck.core.verdict import Evidence, Finding, answer
 
 
 def run(order: Order) -> tuple[CheckResult, Finding]:

@@ -67,7 +67,13 @@ class Options:
         """Validate the options, and keep an iterable of methods; see `validate_options`."""
         if isinstance(self.methods, Iterable) and not isinstance(self.methods, str):
             object.__setattr__(self, "methods", tuple(self.methods))
-        validate_options(**{key: getattr(self, key) for key in OPTION_NAMES})
+        validate_options(
+            **{
+                name: value
+                for name, default in _DEFAULTS.items()
+                if (value := getattr(self, name)) is not default
+            }
+        )
         object.__setattr__(self, "chosen", DEFAULT_METHODS if self.methods is None else self.methods)
         object.__setattr__(self, "holds_stops", self.stop_gradients == "intended")
 
@@ -82,8 +88,10 @@ class Options:
         return Tolerance(rtol, self.atol or 0.0, sensitivity, tiny)
 
 
+_DEFAULTS = {f.name: f.default for f in fields(Options) if f.init and f.name not in OF_TESTS}
+
 #: The keyword arguments of `check_gradients`.
-OPTION_NAMES: tuple[str, ...] = tuple(f.name for f in fields(Options) if f.init and f.name not in OF_TESTS)
+OPTION_NAMES = tuple(_DEFAULTS)
 
 
 def validate_options(**options: Any) -> None:

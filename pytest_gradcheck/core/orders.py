@@ -20,12 +20,11 @@ import numpy as np
 from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.core.diagnosis import codes, properties
 from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian, one_by_one, random_cotangents
-from pytest_gradcheck.core.evidence.known import Evidence, States
 from pytest_gradcheck.core.evidence.rounding import Runs
 from pytest_gradcheck.core.evidence.survey import projections
 from pytest_gradcheck.core.options import Options
 from pytest_gradcheck.core.results import NotChecked, Property, Status, Verdict
-from pytest_gradcheck.core.verdict import Finding
+from pytest_gradcheck.core.verdict import Evidence, Finding, States
 from pytest_gradcheck.errors import InvalidArgument, NotImplementedByFramework, Unavailable
 from pytest_gradcheck.frameworks.flat import Vector
 from pytest_gradcheck.frameworks.leaves import EPS64

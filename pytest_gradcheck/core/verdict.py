@@ -7,24 +7,84 @@ here, a place in a tuple and a test in tests/core/test_verdict_rules.py.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.diagnosis.causes import of_error
 from pytest_gradcheck.core.diagnosis.properties import violation
-from pytest_gradcheck.core.evidence.allowances import block_sizes
+from pytest_gradcheck.core.evidence.allowances import sufficient_sensitivity
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
-from pytest_gradcheck.core.evidence.known import Evidence, LeftOut
-from pytest_gradcheck.core.evidence.survey import unseen
+from pytest_gradcheck.core.evidence.survey import bends, unseen
 from pytest_gradcheck.core.evidence.table import Table
-from pytest_gradcheck.core.results import Diagnosis, NotChecked, Status, Verdict
+from pytest_gradcheck.core.results import Diagnosis, NotChecked, Property, Status, Verdict
+from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.names import DIFFERENCE_METHODS
 from pytest_gradcheck.methods.roles import COMPLEX_STEP, DIFFERENCES, ENGINE
+
+if TYPE_CHECKING:
+    from pytest_gradcheck.core.orders import Order
+
+#: What became of each method, and why, by its name.
+States = dict[str, tuple[Status, str | None]]
+
+
+class LeftOut(NamedTuple):
+    """An exact method that says nothing of a function at a point, and why.
+
+    ``overruled`` says that it is wrong itself, and no fault of the function.
+    """
+
+    name: str
+    reason: str
+    overruled: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What is known of one derivative at one point.
+
+    ``heard`` are the exact methods that have a say, ``states`` what became of every method. ``jacobian``,
+    ``first`` (the table of the first look) and ``table`` (of the closest one) are None before a look.
+    ``overruled`` says that the engine was left out because it is wrong itself. ``probed`` is the method whose
+    backward the last ``properties`` are of.
+    """
+
+    order: Order
+    heard: Mapping[str, Pullback]
+    states: States
+    properties: tuple[Property, ...] = ()
+    probed: str | None = None
+    jacobian: Jacobian | None = None
+    first: Table | None = None
+    table: Table | None = None
+    overruled: bool = False
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """The difference methods that can run, in the order of the names."""
+        return tuple(name for name in DIFFERENCES if self.states.get(name) == (Status.OK, None))
+
+    def looked(self) -> tuple[Table, Jacobian]:
+        """Return the table of the closest look, and the Jacobian that it is of."""
+        assert self.table is not None
+        assert self.jacobian is not None
+        return self.table, self.jacobian
+
+    def without(self, left_out: LeftOut) -> Evidence:
+        """Return the evidence without a method that is no witness."""
+        heard = {name: pullback for name, pullback in self.heard.items() if name != left_out.name}
+        states = {**self.states, left_out.name: (Status.UNAVAILABLE, left_out.reason)}
+        return replace(self, heard=heard, states=states, overruled=self.overruled or left_out.overruled)
+
+    def spent(self) -> dict[str, tuple[int, int]]:
+        """Return how many evaluations, and calls for them, each method has taken so far."""
+        costs = self.jacobian.costs if self.jacobian is not None else {}
+        out = {name: (cost.evaluations, cost.calls) for name, cost in costs.items()}
+        return out | {name: (p.evaluations, p.calls) for name, p in self.heard.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,11 +171,10 @@ def erratic(evidence: Evidence) -> Finding | None:
 def own_cannot_run(evidence: Evidence) -> Finding | None:
     """The framework's own gradient is on trial and cannot run, so the others check nothing."""
     roles = evidence.order.roles
-    if evidence.heard and roles.asks_about_own(evidence.heard):
-        state, why = evidence.states.get(roles.own or "", (Status.OK, None))
-        if state is Status.UNAVAILABLE:
-            text = f"{roles.own}, whose gradient is on trial, cannot run here: {why}"
-            return _inconclusive("nothing-checked", text)
+    state, why = evidence.states.get(roles.own or "", (Status.OK, None))
+    if state is Status.UNAVAILABLE and evidence.heard and roles.asks_about_own(evidence.heard):
+        text = f"{roles.own}, whose gradient is on trial, cannot run here: {why}"
+        return _inconclusive("nothing-checked", text)
     return None
 
 
@@ -268,7 +327,7 @@ def unresolved(evidence: Evidence) -> Finding:
         "the error bars are so wide that an error of the promised sensitivity "
         f"({evidence.order.tolerance.sensitivity:g}) would hide in them"
     )
-    enough = _seen_everywhere(table, jacobian)
+    enough = sufficient_sensitivity(table, jacobian)
     text += f"; one of {enough:g} would not (sensitivity={enough:g})" if enough else ""
     return _inconclusive("unresolved", text)
 
@@ -378,7 +437,7 @@ def _is_not_finite(table: Table, name: str) -> bool:
     return bool((table.bad_entries(name) & ~np.isfinite(table.exact[name].value)).any())
 
 
-# -- votes and measures ------------------------------------------------------------------------------
+# -- the vote ----------------------------------------------------------------------------------------
 
 
 def vote(agreement: Mapping[tuple[str, str], bool | None], methods: Iterable[str]) -> str | None:
@@ -421,53 +480,3 @@ def vote(agreement: Mapping[tuple[str, str], bool | None], methods: Iterable[str
         and all(agrees(a, b) is True for a, b in itertools.combinations(exact, 2) if n not in (a, b))
     ]
     return outvoted[0] if len(outvoted) == 1 else None
-
-
-def bends(table: Table, jacobian: Jacobian, sensitivity: float, seed: int) -> bool:
-    """Whether differences alone show that no gradient can be right in the rows on which methods disagree.
-
-    A derivative is linear: its slope along a line is the sum of those by single inputs (on the side that the
-    line goes to). At a tie it is not: the middle of three equal numbers moves with none of them alone. A rule
-    that is wrong where the function is smooth is not excused by that.
-    """
-    d = table.differences
-    if d is None or table.projected:
-        return False
-    apart = np.zeros(len(table.cotangents), dtype=bool)
-    for c in table.evidence:
-        apart |= c.disagree.any(axis=1)
-    at = table.coordinates
-    tangent = np.zeros(jacobian.function.point.size)
-    tangent[at] = jacobian.direction(np.random.default_rng(seed))[at]
-    along = jacobian.along(tangent[None], table.cotangents, thorough=True).right
-    onward = tangent[at] > 0
-    slopes = np.where(onward, d.right.value, d.left.value) * tangent[at]
-    bars = np.where(onward, d.right.uncertainty, d.left.uncertainty) * np.abs(tangent[at])
-    gap = np.abs(along.value[:, 0] - slopes.sum(axis=1))
-    allowed = thresholds.THOROUGH_BARS * (along.uncertainty[:, 0] + bars.sum(axis=1))
-    allowed += sensitivity * np.fmax(np.abs(slopes).max(axis=1, initial=0.0), np.abs(along.value[:, 0]))
-    return bool((gap > allowed)[apart].all())
-
-
-def _seen_everywhere(table: Table, jacobian: Jacobian) -> float | None:
-    """Return the smallest relative error, to one digit, that could not have hidden in any entry, or None.
-
-    One half and more is no error to promise anything of.
-    """
-    if table.projected:
-        return None
-    block = block_sizes(table, jacobian)[0].max(axis=0)
-    needed = dict.fromkeys(table.exact, np.inf)
-    for c in table.evidence:
-        size = block if c.entrywise else block[:, table.coordinates]
-        size = np.fmax(size, np.fmax(np.abs(c.left.value), np.abs(c.right.value)))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.nan_to_num(c.tolerance / size, nan=np.inf)
-        hidden = np.where(c.resolved, 0.0, share).max(initial=0.0)
-        for name in needed.keys() & {c.a, c.b}:
-            needed[name] = min(needed[name], float(hidden))
-    most = max(needed.values())
-    if not 0 < most < thresholds.LEAST_SENSITIVITY:
-        return None
-    digit = 10.0 ** math.floor(math.log10(most))
-    return float(f"{math.ceil(most / digit) * digit:.1g}")

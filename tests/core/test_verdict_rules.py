@@ -14,11 +14,10 @@ import torch
 from pytest_gradcheck.core import verdict
 from pytest_gradcheck.core.check import _check
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
-from pytest_gradcheck.core.evidence.known import Evidence
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Options
 from pytest_gradcheck.core.results import Status
-from pytest_gradcheck.core.verdict import Finding
+from pytest_gradcheck.core.verdict import Evidence, Finding
 from pytest_gradcheck.methods.base import Estimate
 from pytest_gradcheck.methods.reference import ReferencePullback
 from pytest_gradcheck.methods.roles import Roles, roles_of

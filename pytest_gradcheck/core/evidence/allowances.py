@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -273,3 +274,27 @@ def noticeable(cotangents: Matrix, jacobian: Jacobian) -> Matrix:
     """
     value = np.abs(jacobian.function.value)
     return np.asarray((np.abs(cotangents) @ value)[:, None] / jacobian.scales[None, :])
+
+
+def sufficient_sensitivity(table: Table, jacobian: Jacobian) -> float | None:
+    """Return the smallest relative error, to one digit, that could not have hidden in any entry, or None.
+
+    One half and more is no error to promise anything of.
+    """
+    if table.projected:
+        return None
+    block = block_sizes(table, jacobian)[0].max(axis=0)
+    needed = dict.fromkeys(table.exact, np.inf)
+    for c in table.evidence:
+        size = block if c.entrywise else block[:, table.coordinates]
+        size = np.fmax(size, np.fmax(np.abs(c.left.value), np.abs(c.right.value)))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.nan_to_num(c.tolerance / size, nan=np.inf)
+        hidden = np.where(c.resolved, 0.0, share).max(initial=0.0)
+        for name in needed.keys() & {c.a, c.b}:
+            needed[name] = min(needed[name], float(hidden))
+    most = max(needed.values())
+    if not 0 < most < thresholds.LEAST_SENSITIVITY:
+        return None
+    digit = 10.0 ** math.floor(math.log10(most))
+    return float(f"{math.ceil(most / digit) * digit:.1g}")

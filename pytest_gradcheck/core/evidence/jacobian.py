@@ -162,8 +162,10 @@ class Jacobian:
     ) -> Differences:
         """Return derivatives by some coordinates, contracted with the cotangents: shapes ``(rows, columns)``.
 
-        Without cotangents each output is a row of its own.
+        Without cotangents, or with those of single outputs, each output is a row of its own.
         """
+        if cotangents is not None and is_identity(cotangents, len(cotangents)):
+            cotangents = None
         at, steps = np.asarray(coordinates), THOROUGH if thorough else QUICK
         count = max(1, CHUNK // (2 * len(steps) * max(1, self.function.outputs.size)))
         with self._counted():
@@ -173,10 +175,6 @@ class Jacobian:
             ]
         found = parts[0] if len(parts) == 1 else combined(lambda *a: np.concatenate(a, axis=1), *parts)
         return found if self.step is None else self._at_fixed_step(found, at, cotangents)
-
-    def column(self, coordinate: int, cotangents: Matrix | None, *, thorough: bool) -> Differences:
-        """Return derivatives by one coordinate; see `columns`."""
-        return self.columns([coordinate], cotangents, thorough=thorough)
 
     def direction(self, rng: np.random.Generator) -> Vector:
         """Draw a tangent: random signs, magnitudes around each input's own scale, into the domain."""
@@ -315,6 +313,11 @@ class Jacobian:
                 cost.seconds += spent / len(self.differences)
                 cost.evaluations += (self._spent.evaluations + k) // len(self.differences)
                 cost.calls += (self._spent.calls + k) // len(self.differences)
+
+
+def is_identity(matrix: Matrix, size: int) -> bool:
+    """Whether the rows are the cotangents of so many single outputs, in their order."""
+    return matrix.shape == (size, size) and bool((matrix == np.eye(size)).all())
 
 
 def random_cotangents(rng: np.random.Generator, m: int) -> Matrix:

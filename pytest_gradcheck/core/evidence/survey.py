@@ -217,7 +217,7 @@ def compare_block(
     if jacobian.differences and tangents is not None:
         found = jacobian.along(tangents, cotangents, thorough=thorough)
     elif jacobian.differences:
-        found = before.differences if before else jacobian.columns(at, _seeds(cotangents), thorough=False)
+        found = before.differences if before else jacobian.columns(at, cotangents, thorough=False)
     seen = Table(cotangents, tangents, at, exact, found, refined=before.refined if before else frozenset())
     table = weigh(seen, jacobian, tolerance, thorough, thresholds.ZERO_BAR if seen.refined else 0.0)
     if thorough and found is not None and tangents is None:
@@ -255,17 +255,11 @@ def _refined(table: Table, jacobian: Jacobian, tolerance: Tolerance, columns: li
     """Take the long ladder for some columns of a table."""
     assert table.differences is not None
     at = [table.coordinates[k] for k in columns]
-    close = jacobian.columns(at, _seeds(table.cotangents), thorough=True)
+    close = jacobian.columns(at, table.cotangents, thorough=True)
     found = table.differences.replaced(columns, close)
     refined = table.refined | frozenset(columns)
     asked = replace(table, differences=found, comparisons=(), refined=refined)
     return weigh(asked, jacobian, tolerance, True, thresholds.ZERO_BAR)
-
-
-def _seeds(cotangents: Matrix) -> Matrix | None:
-    """Return the cotangents to contract differences with, None for each output by itself."""
-    same = cotangents.shape[0] == cotangents.shape[1] and bool((cotangents == np.eye(len(cotangents))).all())
-    return None if same else cotangents
 
 
 # -- where it is wrong -------------------------------------------------------------------------------
@@ -375,7 +369,7 @@ def wrong_rows(
     measured = None
     # One output is found by whom it costs nothing, if there are two of them, else by few steps.
     if jacobian.differences and (most > 1 or len(jacobian.pullbacks) < 2):
-        measured = jacobian.column(coordinate, None, thorough=most > 1).central
+        measured = jacobian.columns([coordinate], None, thorough=most > 1).central
 
     def is_wrong(mask: Vector) -> bool:
         rows = [jacobian.rows(name, mask[None]) for name in jacobian.pullbacks]
@@ -414,3 +408,29 @@ def unseen(table: Table, jacobian: Jacobian, sensitivity: float) -> int:
                     seen |= sensitivity * share > c.tolerance[row, column]
         hidden = max(hidden, int((~seen).sum()))
     return hidden
+
+
+def bends(table: Table, jacobian: Jacobian, sensitivity: float, seed: int) -> bool:
+    """Whether differences alone show that no gradient can be right in the rows on which methods disagree.
+
+    A derivative is linear: its slope along a line is the sum of those by single inputs (on the side that the
+    line goes to). At a tie it is not: the middle of three equal numbers moves with none of them alone. A rule
+    that is wrong where the function is smooth is not excused by that.
+    """
+    d = table.differences
+    if d is None or table.projected:
+        return False
+    apart = np.zeros(len(table.cotangents), dtype=bool)
+    for c in table.evidence:
+        apart |= c.disagree.any(axis=1)
+    at = table.coordinates
+    tangent = np.zeros(jacobian.function.point.size)
+    tangent[at] = jacobian.direction(np.random.default_rng(seed))[at]
+    along = jacobian.along(tangent[None], table.cotangents, thorough=True).right
+    onward = tangent[at] > 0
+    slopes = np.where(onward, d.right.value, d.left.value) * tangent[at]
+    bars = np.where(onward, d.right.uncertainty, d.left.uncertainty) * np.abs(tangent[at])
+    gap = np.abs(along.value[:, 0] - slopes.sum(axis=1))
+    allowed = thresholds.THOROUGH_BARS * (along.uncertainty[:, 0] + bars.sum(axis=1))
+    allowed += sensitivity * np.fmax(np.abs(slopes).max(axis=1, initial=0.0), np.abs(along.value[:, 0]))
+    return bool((gap > allowed)[apart].all())

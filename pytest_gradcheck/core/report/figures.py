@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from pytest_gradcheck.core.evidence.known import Evidence
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.report import summary
 from pytest_gradcheck.core.results import json_number
+from pytest_gradcheck.core.verdict import Evidence
 from pytest_gradcheck.frameworks.flat import Matrix, Vector
 from pytest_gradcheck.methods.differences import QUICK
 from pytest_gradcheck.methods.roles import ENGINE, MOST_TRUSTED

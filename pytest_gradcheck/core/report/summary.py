@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pytest_gradcheck.core.evidence.compare import TOGETHER, Comparison, margins
-from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian
+from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian, is_identity
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.results import Pair, Place, Worst
 from pytest_gradcheck.frameworks.flat import Matrix
+from pytest_gradcheck.function.problem import Problem
 
 
 class _Extreme(NamedTuple):
@@ -89,14 +91,9 @@ def _farthest(table: Table, extremes: Sequence[_Extreme | None]) -> tuple[Compar
     return best and best[1:]
 
 
-def shown(
-    name: str, table: Table, function: Function, structure: Callable[[list[Any]], Any]
-) -> tuple[Any, Any]:
-    """Return a method's value and error bar, in the structure of the inputs where all entries are known.
-
-    ``structure`` puts one value per input leaf into the structure of the user's inputs.
-    """
-    everything = _is_identity(table.cotangents, function.outputs.size)
+def shown(name: str, table: Table, function: Function, problem: Problem) -> tuple[Any, Any]:
+    """Return a method's value and error bar, in the structure of the inputs where all entries are known."""
+    everything = is_identity(table.cotangents, function.outputs.size)
     if name in table.exact:
         if not everything:
             seen = table.seen(name)
@@ -110,16 +107,18 @@ def shown(
         if not everything or table.projected or len(table.coordinates) != function.inputs.size:
             return estimate.value, estimate.uncertainty
     return (
-        _structured(estimate.value, function, structure),
-        _structured(estimate.uncertainty, function, structure),
+        _structured(estimate.value, function, problem),
+        _structured(estimate.uncertainty, function, problem),
     )
 
 
-def _structured(matrix: Matrix, function: Function, structure: Callable[[list[Any]], Any]) -> Any:
+def _structured(matrix: Matrix, function: Function, problem: Problem) -> Any:
     out = []
+    # The cotangents of a second order are none of the user's inputs.
+    own = len(problem.inputs.leaves)
     for leaf in function.outputs.leaves:
         parts: list[Any] = []
-        for x in function.inputs.leaves:
+        for x in function.inputs.leaves[:own]:
             block: Any = matrix[leaf.start : leaf.stop, x.start : x.stop]
             if not (leaf.is_complex or x.is_complex):
                 block = block.reshape(leaf.shape + x.shape)
@@ -127,7 +126,7 @@ def _structured(matrix: Matrix, function: Function, structure: Callable[[list[An
                 # A real function of complex inputs: dL/dRe + i dL/dIm, as autograd writes it.
                 block = np.ascontiguousarray(block).view(np.complex128).reshape(x.shape)
             parts.append(block.item() if block.ndim == 0 else block)
-        out.append(structure(parts))
+        out.append(problem.structure(parts))
     return out[0] if len(out) == 1 else tuple(out)
 
 
@@ -183,12 +182,8 @@ def _extremes(comparisons: Sequence[Comparison]) -> list[_Extreme | None]:
 
 def _alike(comparisons: Sequence[Comparison]) -> Iterator[list[Comparison]]:
     """Yield neighbours of one shape together, as `compare` does, where that is worth it."""
-    for shape, some in itertools.groupby(comparisons, lambda c: c.difference.shape):
+    for shape, some in itertools.groupby(comparisons, attrgetter("difference.shape")):
         if math.prod(shape) <= TOGETHER:
             yield list(some)
         else:
             yield from ([c] for c in some)
-
-
-def _is_identity(matrix: Matrix, size: int) -> bool:
-    return matrix.shape == (size, size) and bool((matrix == np.eye(size)).all())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pytest_gradcheck.core.evidence.jacobian import Cost
 from pytest_gradcheck.core.orders import Order
 from pytest_gradcheck.core.report import summary
@@ -47,12 +45,6 @@ def write_up(order: Order, finding: Finding) -> CheckResult:
 
 def _method_results(order: Order, finding: Finding) -> dict[str, MethodResult]:
     table, jacobian = finding.evidence.table, finding.evidence.jacobian
-    leaves = len(order.problem.inputs.leaves)
-
-    def structure(parts: list[Any]) -> Any:
-        # The cotangents of a second order are none of the user's inputs.
-        return order.problem.structure(parts[:leaves])
-
     out: dict[str, MethodResult] = {}
     for name, (status, reason) in finding.evidence.states.items():
         evaluations, calls = finding.spent.get(name, (0, 0))
@@ -61,7 +53,7 @@ def _method_results(order: Order, finding: Finding) -> dict[str, MethodResult]:
             seconds += jacobian.costs.get(name, Cost()).seconds
         value = bar = None
         if table is not None and status is Status.OK:
-            value, bar = summary.shown(name, table, order.function, structure)
+            value, bar = summary.shown(name, table, order.function, order.problem)
         out[name] = MethodResult(status, reason, value, bar, evaluations, seconds, calls)
     return out
 
