@@ -67,13 +67,8 @@ class Options:
         """Validate the options, and keep an iterable of methods; see `validate_options`."""
         if isinstance(self.methods, Iterable) and not isinstance(self.methods, str):
             object.__setattr__(self, "methods", tuple(self.methods))
-        validate_options(
-            **{
-                name: value
-                for name, default in _DEFAULTS.items()
-                if (value := getattr(self, name)) is not default
-            }
-        )
+        given = {name: getattr(self, name) for name in OPTION_NAMES}
+        validate_options(**{name: v for name, v in given.items() if v is not _DEFAULTS[name]})
         object.__setattr__(self, "chosen", DEFAULT_METHODS if self.methods is None else self.methods)
         object.__setattr__(self, "holds_stops", self.stop_gradients == "intended")
 

@@ -109,7 +109,7 @@ def doubt_below_rounding(comparisons: Comparisons, on: Weighed) -> Comparisons:
     roundings = thresholds.SATURATED_ROUNDINGS * EPS64
     below = roundings * value[:, None] / np.fmax(on.jacobian.scales, 1.0)[None]
     return tuple(
-        c.excuse("below rounding", c.disagree & (c.difference <= below), resolved=False)
+        c.excuse("doubt_below_rounding", c.disagree & (c.difference <= below), resolved=False)
         if BY_HAND in (c.a, c.b) and c.entrywise
         else c
         for c in comparisons
@@ -142,7 +142,7 @@ def accept_what_vanishes(comparisons: Comparisons, on: Weighed) -> Comparisons:
             at = table.coordinates
             there = vanishes[:, at] & (np.abs(c.left.value) <= thresholds.MEASURED_NOISE * zero[:, at])
         # How far apart two zeros are is what rounding allows.
-        out.append(c if there is None else _accepted(c, "vanishes", there))
+        out.append(c if there is None else _accepted(c, "accept_what_vanishes", there))
     return tuple(out)
 
 
@@ -155,7 +155,7 @@ def overrule_forward(comparisons: Comparisons, on: Weighed) -> Comparisons:
     return tuple(
         # What counts for nothing is no measure of how near to failing a check is.
         c.excuse(
-            "forward overruled",
+            "overrule_forward",
             c.disagree & central[c.b].resolved & ~central[c.b].disagree,
             tolerance=np.inf,
         )
@@ -185,7 +185,7 @@ def excuse_beside_singularities(comparisons: Comparisons, on: Weighed) -> Compar
             if c.entrywise:
                 singular |= unmeasured
             not_finite = ~(np.isfinite(c.left.value) & np.isfinite(c.right.value))
-            c = c.excuse("beside a singularity", not_finite & singular)  # the same pair
+            c = c.excuse("excuse_beside_singularities", not_finite & singular)  # the same pair
         out.append(c)
     return tuple(out)
 
@@ -207,12 +207,12 @@ def accept_subgradients(comparisons: Comparisons, on: Weighed) -> Comparisons:
         if c.entrywise:
             right = np.zeros_like(c.disagree)
             right[:, table.coordinates] = inside[c.a] & inside[c.b]
-            out.append(_accepted(c, "subgradient", right))
+            out.append(_accepted(c, "accept_subgradients", right))
         elif c.counts:
             right = inside[c.b]
             outside = replace(c, disagree=fixed(c.disagree | d.kink & ~right))
             # How far apart two right slopes are is what the kink allows.
-            out.append(_accepted(outside, "subgradient", right))
+            out.append(_accepted(outside, "accept_subgradients", right))
         else:
             out.append(c)
     return tuple(out)
@@ -227,7 +227,7 @@ def doubt_at_the_edge(comparisons: Comparisons, on: Weighed) -> Comparisons:
     if d is None or table.projected or not d.one_sided.any():
         return comparisons
     return tuple(
-        c.excuse("at the edge", d.one_sided & c.disagree, resolved=False)
+        c.excuse("doubt_at_the_edge", d.one_sided & c.disagree, resolved=False)
         if c.counts and not c.entrywise
         else c
         for c in comparisons

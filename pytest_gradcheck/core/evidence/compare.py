@@ -19,7 +19,7 @@ class Comparison:
     """Two methods side by side on the same entries: arrays of one shape that cannot be written to.
 
     ``disagree`` marks differences beyond tolerance and error bars, ``resolved`` entries where an error of the
-    promised size could not have hidden. ``excused`` has the name of each allowance that changed that, and a
+    promised size could not have hidden. ``excused`` has the name of each function that changed that, and a
     mask of the entries.
     """
 

@@ -202,7 +202,7 @@ class Table:
         size = next(iter(self.exact.values())).value.shape[1]
         at = np.isin(np.arange(size), columns)
         kept = (
-            c.excuse("right in a closer look", c.disagree & at, resolved=True) if c.entrywise else c
+            c.excuse("cleared", c.disagree & at, resolved=True) if c.entrywise else c
             for c in self.comparisons
         )
         return replace(self, comparisons=tuple(kept))
@@ -210,8 +210,7 @@ class Table:
     def withdrawn(self) -> Table:
         """Return the table with doubt in place of the disagreements that are left."""
         kept = (
-            c.excuse("in a sum alone", c.disagree, resolved=False) if c.counts else c
-            for c in self.comparisons
+            c.excuse("withdrawn", c.disagree, resolved=False) if c.counts else c for c in self.comparisons
         )
         return replace(self, comparisons=tuple(kept))
 
