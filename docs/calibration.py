@@ -222,7 +222,7 @@ def answers(case: Case) -> list[Answer]:
             f = Function.of(Problem(case.function, point))
             for ladder in ("long", "short"):
                 jacobian = Jacobian(f, {}, ("central", "forward"))
-                found = jacobian.column(0, None, thorough=ladder == "long")
+                found = jacobian.columns([0], None, thorough=ladder == "long")
                 for method in ("central", "forward"):
                     estimate = getattr(found, method)
                     error = float(abs(mpmath.mpf(float(estimate.value[0, 0])) - truth))

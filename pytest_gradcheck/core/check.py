@@ -12,21 +12,15 @@ from typing import Any
 import numpy as np
 
 from pytest_gradcheck import usage
-from pytest_gradcheck.core.decide import Decision
-from pytest_gradcheck.core.evidence.compare import Tolerance
+from pytest_gradcheck.core.decide import run
 from pytest_gradcheck.core.options import OPTION_NAMES, Options, validate_options
 from pytest_gradcheck.core.orders import FirstOrder, SecondOrder
-from pytest_gradcheck.core.results import (
-    CheckResult,
-    GradientMismatch,
-    NotChecked,
-    Verdict,
-)
+from pytest_gradcheck.core.results import CheckResult, GradientMismatch, NotChecked, Verdict
+from pytest_gradcheck.core.verdict import Finding
 from pytest_gradcheck.errors import InvalidArgument
-from pytest_gradcheck.frameworks.leaves import EPS64
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.function.random_states import kept_random_states
-from pytest_gradcheck.methods.names import DEFAULT_METHODS
+from pytest_gradcheck.methods.names import AUTODIFF_METHODS
 from pytest_gradcheck.methods.registered_gradients import Rule, watched
 
 __all__ = ["OPTION_NAMES", "assert_gradients", "check_gradients", "validate_options"]
@@ -104,25 +98,10 @@ def check_gradients(
     InvalidArgument
         For a wrong use: the error names the argument, what was got and what would be right.
     """
-    result, _ = _check(
-        fn,
-        inputs,
-        methods=methods,
-        gradient=gradient,
-        vjp=vjp,
-        order=order,
-        wrt=wrt,
-        rtol=rtol,
-        atol=atol,
-        sensitivity=sensitivity,
-        mode=mode,
-        domain=domain,
-        step=step,
-        stop_gradients=stop_gradients,
-        seed=seed,
-        name=name,
-    )
-    return result
+    # The names and the defaults are those of `Options`, in a signature that an editor can show.
+    given = dict(locals())
+    del given["fn"], given["inputs"]
+    return _check(fn, inputs, Options(**given))[0]
 
 
 def check_in_test(
@@ -142,110 +121,64 @@ def check_in_test(
     ``thorough`` one looks at every entry from the start where there are at most 128 inputs and outputs.
     Those of the ``rules`` that the check has run are among the ``functions`` of its result.
     """
+    given = Options(brief=brief, thorough=thorough, **options)
     if brief:
-        return _check(fn, inputs, brief=brief, thorough=thorough, **options)[0]
+        return _check(fn, inputs, given)[0]
     with watched(rules) as watch:
-        result, decision = _check(fn, inputs, thorough=thorough, **options)
-    first, second = decision, None
-    if isinstance(decision, SecondOrder):
-        first, second = decision.first, decision
-    found = watch.found(first.pullbacks, second.pullbacks if second is not None else ())
-    functions = (*result.functions, *found)
+        result, findings = _check(fn, inputs, given)
+    heard = [finding.evidence.heard for finding in findings]
+    functions = (*result.functions, *watch.found(heard[0], heard[1] if len(heard) > 1 else ()))
     return dataclasses.replace(
-        result, functions=functions, figures=functools.partial(_draw, decision, result)
+        result, functions=functions, figures=functools.partial(_draw, findings[-1], result)
     )
 
 
-def _draw(decision: Decision, result: CheckResult) -> dict[str, Any]:
+def _draw(finding: Finding, result: CheckResult) -> dict[str, Any]:
     from pytest_gradcheck.core.report.figures import figures
 
     with kept_random_states(), np.errstate(all="ignore"):
-        return figures(decision, result.culprit, result.evaluations)
+        return figures(finding.evidence, result.culprit, result.evaluations)
 
 
-def _check(
-    fn: Callable[..., Any],
-    inputs: Any,
-    *,
-    brief: bool = False,
-    thorough: bool = False,
-    methods: Iterable[str] | None = None,
-    gradient: Callable[..., Any] | None = None,
-    vjp: Callable[..., Any] | None = None,
-    order: int = 1,
-    wrt: Any = None,
-    rtol: float | None = None,
-    atol: float | None = None,
-    sensitivity: float | None = None,
-    mode: str = "auto",
-    domain: Any = None,
-    step: float | None = None,
-    stop_gradients: str = "wrong",
-    seed: int | None = None,
-    name: str | None = None,
-) -> tuple[CheckResult, Decision]:
+def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[CheckResult, list[Finding]]:
+    """Return the result of a check, and the findings of the first and, where it was reached, second order."""
     if usage.waiting:
         usage.announce()
-    if isinstance(methods, Iterable) and not isinstance(methods, str):
-        methods = tuple(methods)
-    given = {
-        "methods": methods,
-        "gradient": gradient,
-        "vjp": vjp,
-        "order": order,
-        "rtol": rtol,
-        "atol": atol,
-        "sensitivity": sensitivity,
-        "mode": mode,
-        "step": step,
-        "stop_gradients": stop_gradients,
-        "seed": seed,
-        "name": name,
-    }
-    validate_options(**given)
-    if methods is None or "torch" in methods:
-        # Before anything is timed or its random state kept: the first import of torch takes a second.
-        with contextlib.suppress(ModuleNotFoundError):
-            importlib.import_module("torch")
+    for name in options.chosen:
+        # Before anything is timed or its random state kept: the first import of a framework takes a second.
+        if name in AUTODIFF_METHODS:
+            with contextlib.suppress(ModuleNotFoundError):
+                importlib.import_module(name)
     # Overflow and division by zero are findings of the check, not warnings to its user.
     with kept_random_states(), np.errstate(all="ignore"):
-        problem = Problem(fn, inputs, name=name, wrt=wrt, domain=domain, seed=seed)
-        coarse = problem.trial_eps > EPS64
-        tolerance = Tolerance(
-            rtol if rtol is not None else max(2e-4, 8 * problem.trial_eps) if coarse else 1e-6,
-            atol or 0.0,
-            sensitivity if sensitivity is not None else max(1e-3, 2 * (rtol or 0.0)),
-            problem.trial_tiny,
+        problem = Problem(
+            fn, inputs, name=options.name, wrt=options.wrt, domain=options.domain, seed=options.seed
         )
-        chosen = DEFAULT_METHODS if methods is None else tuple(methods)
-        held = stop_gradients == "intended"
-        if held and not problem.framework.stops_gradients:
+        if options.holds_stops and not problem.framework.stops_gradients:
             raise InvalidArgument(
                 "stop_gradients",
                 "'intended' for a function that is not torch's",
                 "only torch stops gradients",
             )
-        options = Options(
-            chosen, methods is not None, gradient, vjp, tolerance, mode, step, held, brief, thorough
-        )
-        first = FirstOrder(problem, options)
-        result = first.run()
-        if order == 1:
-            return _with_functions(result, first, first), first
-        if result.verdict is Verdict.PASS:
-            second = SecondOrder(first)
-            return _with_functions(second.run(), first, second), second
-        skipped = NotChecked("second order", "the first order did not pass")
-        return dataclasses.replace(result, not_checked=(*result.not_checked, skipped)), first
+        first = FirstOrder(problem, options).prepare()
+        result, finding = run(first)
+        if options.order == 1:
+            return _with_functions(result, first, None), [finding]
+        if result.verdict is not Verdict.PASS:
+            skipped = NotChecked("second order", "the first order did not pass")
+            return dataclasses.replace(result, not_checked=(*result.not_checked, skipped)), [finding]
+        second = SecondOrder(first.as_found(finding.evidence), finding.evidence.jacobian).prepare()
+        result, twice = run(second)
+        return _with_functions(result, first, twice), [finding, twice]
 
 
-def _with_functions(result: CheckResult, first: FirstOrder, last: Decision) -> CheckResult:
-    """Add the gradients written by hand that torch's run went through."""
-    framework = first.problem.framework
-    pullback = first.pullbacks.get(framework.name) if framework.differentiates else None
+def _with_functions(result: CheckResult, first: FirstOrder, twice: Finding | None) -> CheckResult:
+    """Add the gradients written by hand that the framework's run went through."""
+    own = first.roles.own or ""
+    pullback = first.methods.pullbacks.get(own)
     if first.options.brief or pullback is None:
         return result
-    found = pullback.hand_written(double=last is not first and framework.name in last.pullbacks)
+    found = pullback.hand_written(double=twice is not None and own in twice.evidence.heard)
     return dataclasses.replace(result, functions=found) if found else result
 
 

@@ -5,57 +5,88 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import math
+import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from pytest_gradcheck.core.evidence.compare import Tolerance
+from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.errors import InvalidArgument
-from pytest_gradcheck.methods.names import METHOD_NAMES
+from pytest_gradcheck.methods.names import AUTODIFF_METHODS, DEFAULT_METHODS, METHOD_NAMES
 
 MODES = ("auto", "full", "directional")
 
 #: What a gradient that the function itself stops is taken for.
 STOPS = ("wrong", "intended")
 
-#: The keyword arguments of `check_gradients`.
-OPTION_NAMES: tuple[str, ...] = (
-    "methods",
-    "gradient",
-    "vjp",
-    "order",
-    "wrt",
-    "rtol",
-    "atol",
-    "sensitivity",
-    "mode",
-    "domain",
-    "step",
-    "stop_gradients",
-    "seed",
-    "name",
-)
+#: The options that a test alone can give.
+OF_TESTS = ("brief", "thorough")
 
 
 @dataclass(frozen=True)
-class Options:
-    """What the caller asked for.
+class Tolerance:
+    """What is allowed beyond the error bars, and the smallest relative error that must be seen."""
 
-    ``demanded`` says whether the methods were named, ``hold_stops`` whether stopped gradients are intended,
-    ``brief`` whether a failure is to be seen and not to be explained, ``thorough`` whether entries are looked
-    at from the start where that can be paid.
+    rtol: float
+    atol: float
+    sensitivity: float
+    #: The smallest normal number of the dtype on trial; below it numbers lose digits or vanish.
+    tiny: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Options:
+    """What the caller asked for: the keyword arguments of `check_gradients`, and what a test adds to them.
+
+    A ``brief`` check sees a failure and does not explain it. A ``thorough`` one looks at entries from the
+    start where that can be paid.
     """
 
-    methods: tuple[str, ...]
-    demanded: bool
-    gradient: Callable[..., Any] | None
-    vjp: Callable[..., Any] | None
-    tolerance: Tolerance
-    mode: str
-    step: float | None
-    hold_stops: bool = False
+    methods: Iterable[str] | None = None
+    gradient: Callable[..., Any] | None = None
+    vjp: Callable[..., Any] | None = None
+    order: int = 1
+    wrt: Any = None
+    rtol: float | None = None
+    atol: float | None = None
+    sensitivity: float | None = None
+    mode: str = "auto"
+    domain: Any = None
+    step: float | None = None
+    stop_gradients: str = "wrong"
+    seed: int | None = None
+    name: str | None = None
     brief: bool = False
     thorough: bool = False
+    #: The methods to run.
+    chosen: tuple[str, ...] = field(init=False)
+    #: Whether gradients that the function stops are intended.
+    holds_stops: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Validate the options, and keep an iterable of methods; see `validate_options`."""
+        if isinstance(self.methods, Iterable) and not isinstance(self.methods, str):
+            object.__setattr__(self, "methods", tuple(self.methods))
+        given = {name: getattr(self, name) for name in OPTION_NAMES}
+        validate_options(**{name: v for name, v in given.items() if v is not _DEFAULTS[name]})
+        object.__setattr__(self, "chosen", DEFAULT_METHODS if self.methods is None else self.methods)
+        object.__setattr__(self, "holds_stops", self.stop_gradients == "intended")
+
+    def tolerance(self, eps: float, tiny: float) -> Tolerance:
+        """Return what is allowed for dtypes of this unit roundoff and smallest normal number."""
+        rtol = self.rtol
+        least = thresholds.SENSITIVITY_OVER_RTOL * (rtol or 0.0)
+        if rtol is None:
+            coarse = max(thresholds.RTOL_COARSE, thresholds.RTOL_ROUNDINGS * eps)
+            rtol = coarse if eps > sys.float_info.epsilon else thresholds.RTOL
+        sensitivity = max(thresholds.SENSITIVITY, least) if self.sensitivity is None else self.sensitivity
+        return Tolerance(rtol, self.atol or 0.0, sensitivity, tiny)
+
+
+_DEFAULTS = {f.name: f.default for f in fields(Options) if f.init and f.name not in OF_TESTS}
+
+#: The keyword arguments of `check_gradients`.
+OPTION_NAMES = tuple(_DEFAULTS)
 
 
 def validate_options(**options: Any) -> None:
@@ -85,10 +116,13 @@ def _methods(key: str, value: Any) -> None:
             raise InvalidArgument(key, repr(item), f"{hint}the methods are {', '.join(METHOD_NAMES)}")
     if not names:
         raise InvalidArgument(key, "none", f"name some of {', '.join(METHOD_NAMES)}")
-    if "torch" in names and importlib.util.find_spec("torch") is None:
-        raise InvalidArgument(
-            key, "'torch', which is not installed", "pip install 'pytest-gradcheck[torch]', or leave it out"
-        )
+    for name in names:
+        if name in AUTODIFF_METHODS and importlib.util.find_spec(name) is None:
+            raise InvalidArgument(
+                key,
+                f"{name!r}, which is not installed",
+                f"pip install 'pytest-gradcheck[{name}]', or leave it out",
+            )
 
 
 def _is_number(value: Any) -> bool:

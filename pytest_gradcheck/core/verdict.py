@@ -1,242 +1,482 @@
-"""What is said of a table of numbers: the verdict, the culprit, and the reason in words."""
+"""The rules of the verdict: what the methods say of a derivative in, a verdict and its reason out.
+
+The rules of a tuple are asked one after the other, and the first that answers wins. A new rule is a function
+here, a place in a tuple and a test in tests/core/test_verdict_rules.py.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Any
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pytest_gradcheck.core.diagnosis.values import diagnose
-from pytest_gradcheck.core.evidence.allowances import block_sizes
-from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian
-from pytest_gradcheck.core.evidence.locate import unseen
+from pytest_gradcheck.core.diagnosis import codes
+from pytest_gradcheck.core.diagnosis.causes import of_error
+from pytest_gradcheck.core.diagnosis.properties import violation
+from pytest_gradcheck.core.evidence.allowances import sufficient_sensitivity
+from pytest_gradcheck.core.evidence.jacobian import Jacobian
+from pytest_gradcheck.core.evidence.survey import bends, unseen
 from pytest_gradcheck.core.evidence.table import Table
-from pytest_gradcheck.core.results import Diagnosis, NotChecked, Status, Verdict
-from pytest_gradcheck.frameworks.flat import Matrix
+from pytest_gradcheck.core.results import Diagnosis, NotChecked, Property, Status, Verdict
+from pytest_gradcheck.frameworks.pullback import Pullback
+from pytest_gradcheck.methods.names import DIFFERENCE_METHODS
+from pytest_gradcheck.methods.roles import COMPLEX_STEP, DIFFERENCES, ENGINE
 
-#: What a method says of a point, and why, by its name.
+if TYPE_CHECKING:
+    from pytest_gradcheck.core.orders import Order
+
+#: What became of each method, and why, by its name.
 States = dict[str, tuple[Status, str | None]]
 
-#: What the lowering saw in the function's own code: a code, and a sentence.
-Remarks = Sequence[tuple[str, str]]
+
+class LeftOut(NamedTuple):
+    """An exact method that says nothing of a function at a point, and why.
+
+    ``overruled`` says that it is wrong itself, and no fault of the function.
+    """
+
+    name: str
+    reason: str
+    overruled: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What is known of one derivative at one point.
+
+    ``heard`` are the exact methods that have a say, ``states`` what became of every method. ``jacobian``,
+    ``first`` (the table of the first look) and ``table`` (of the closest one) are None before a look.
+    ``overruled`` says that the engine was left out because it is wrong itself. ``probed`` is the method whose
+    backward the last ``properties`` are of.
+    """
+
+    order: Order
+    heard: Mapping[str, Pullback]
+    states: States
+    properties: tuple[Property, ...] = ()
+    probed: str | None = None
+    jacobian: Jacobian | None = None
+    first: Table | None = None
+    table: Table | None = None
+    overruled: bool = False
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """The difference methods that can run, in the order of the names."""
+        return tuple(name for name in DIFFERENCES if self.states.get(name) == (Status.OK, None))
+
+    def looked(self) -> tuple[Table, Jacobian]:
+        """Return the table of the closest look, and the Jacobian that it is of."""
+        assert self.table is not None
+        assert self.jacobian is not None
+        return self.table, self.jacobian
+
+    def without(self, left_out: LeftOut) -> Evidence:
+        """Return the evidence without a method that is no witness."""
+        heard = {name: pullback for name, pullback in self.heard.items() if name != left_out.name}
+        states = {**self.states, left_out.name: (Status.UNAVAILABLE, left_out.reason)}
+        return replace(self, heard=heard, states=states, overruled=self.overruled or left_out.overruled)
+
+    def spent(self) -> dict[str, tuple[int, int]]:
+        """Return how many evaluations, and calls for them, each method has taken so far."""
+        costs = self.jacobian.costs if self.jacobian is not None else {}
+        out = {name: (cost.evaluations, cost.calls) for name, cost in costs.items()}
+        return out | {name: (p.evaluations, p.calls) for name, p in self.heard.items()}
+
+
+@dataclass(frozen=True, eq=False)
 class Finding:
-    """A verdict and what it rests on; see `CheckResult` for the parts."""
+    """A verdict and what it rests on; see `CheckResult` for the parts.
+
+    ``rule`` is the name of the rule that answered, and ``spent`` what had been evaluated by then.
+    ``unexplained`` says that the methods' values alone decided: what is wrong with them is still to be found.
+    """
 
     verdict: Verdict
     diagnosis: Diagnosis
     culprit: str | None = None
     labels: tuple[str, ...] = ()
     not_checked: tuple[NotChecked, ...] = ()
+    unexplained: bool = False
+    rule: str = ""
+    evidence: Evidence = field(default=None, repr=False)  # type: ignore[assignment]  # set by `answer`
+    spent: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
-def nothing_to_compare(
-    function: Function,
-    exact: Collection[str],
-    differences: Collection[str],
-    states: States,
-    missing: str | None,
-    *,
-    on_trial: bool,
-) -> Finding | None:
-    """Return why there is nothing to look at, or None where there is.
+Rule = Callable[[Evidence], Finding | None]
 
-    ``exact`` and ``differences`` are the methods that can run; ``missing`` is what torch has no derivative
-    of, in its words; ``on_trial`` says whether it is torch's gradient that is asked about.
+
+def answer(rules: Sequence[Rule], evidence: Evidence) -> Finding | None:
+    """Return the finding of the first rule that answers, None where none does."""
+    for rule in rules:
+        finding = rule(evidence)
+        if finding is not None:
+            return replace(finding, rule=rule.__name__, evidence=evidence, spent=evidence.spent())
+    return None
+
+
+def _inconclusive(code: str, text: str = "") -> Finding:
+    return Finding(Verdict.INCONCLUSIVE, Diagnosis(code, text) if text else codes.fixed(code))
+
+
+# -- before anything is looked at --------------------------------------------------------------------
+
+
+def raised(evidence: Evidence) -> Finding | None:
+    """A method on trial raises: it fails, and what it raised says why."""
+    for name, (status, reason) in evidence.states.items():
+        if status is Status.ERROR:
+            diagnosis = of_error(name, str(reason), evidence.order.problem.framework)
+            return Finding(Verdict.FAIL, diagnosis, name)
+    return None
+
+
+def not_implemented(evidence: Evidence) -> Finding | None:
+    """The framework says that it has no derivative, and its own is on trial.
+
+    What the others agree on is not what was on trial, and a pass would say that it was.
     """
-    if on_trial and missing:
-        # What the others agree on is not what was on trial, and a pass would say that it was.
-        return Finding(Verdict.INCONCLUSIVE, Diagnosis("not-implemented", f"torch: {missing}"))
-    if function.outputs.size == 0:
-        text = "the outputs are empty: there is no entry to check"
-        return Finding(Verdict.INCONCLUSIVE, Diagnosis("nothing-checked", text))
-    if not np.isfinite(function.value).all():
-        name, index = function.outputs.locate(int(np.argmax(~np.isfinite(function.value))))
-        text = f"the function is not finite at this point ({name}{list(index) or ''})"
-        return Finding(Verdict.INCONCLUSIVE, Diagnosis("non-finite-value", text))
-    if (function.jitter > math.sqrt(function.eps) * np.abs(function.value).max(initial=0.0)).any():
-        text = "two calls at the same point gave different values"
-        return Finding(Verdict.INCONCLUSIVE, Diagnosis("nondeterministic", text))
-    state, why = states.get("torch", (Status.OK, None))
-    if on_trial and state is Status.UNAVAILABLE and exact:
-        text = f"torch, whose gradient is on trial, cannot run here: {why}"
-        return Finding(Verdict.INCONCLUSIVE, Diagnosis("nothing-checked", text))
-    if exact and len(exact) + len(differences) >= 2:
+    roles, missing = evidence.order.roles, evidence.order.methods.missing
+    if missing and roles.asks_about_own(evidence.heard):
+        return _inconclusive("not-implemented", f"{roles.own}: {missing}")
+    return None
+
+
+def no_entries(evidence: Evidence) -> Finding | None:
+    """The outputs are empty."""
+    if evidence.order.function.outputs.size == 0:
+        return _inconclusive("nothing-checked", "the outputs are empty: there is no entry to check")
+    return None
+
+
+def not_finite(evidence: Evidence) -> Finding | None:
+    """The function's value is nan or inf."""
+    f = evidence.order.function
+    finite = np.isfinite(f.value)
+    if finite.all():
+        return None
+    name, index = f.outputs.locate(int(np.argmax(~finite)))
+    text = f"the function is not finite at this point ({name}{list(index) or ''})"
+    return _inconclusive("non-finite-value", text)
+
+
+def erratic(evidence: Evidence) -> Finding | None:
+    """The function does not repeat itself."""
+    return _inconclusive("nondeterministic") if evidence.order.function.is_erratic else None
+
+
+def own_cannot_run(evidence: Evidence) -> Finding | None:
+    """The framework's own gradient is on trial and cannot run, so the others check nothing."""
+    roles = evidence.order.roles
+    state, why = evidence.states.get(roles.own or "", (Status.OK, None))
+    if state is Status.UNAVAILABLE and evidence.heard and roles.asks_about_own(evidence.heard):
+        text = f"{roles.own}, whose gradient is on trial, cannot run here: {why}"
+        return _inconclusive("nothing-checked", text)
+    return None
+
+
+def nothing_to_compare(evidence: Evidence) -> Finding | None:
+    """No two methods can run of which one is exact."""
+    exact = evidence.heard
+    if exact and len(exact) + len(evidence.differences) >= 2:
         return None
     text = "differences alone check nothing; no exact method could run"
     if exact:
         text = f"{next(iter(exact))} alone checks nothing"
-    reasons = "; ".join(f"{n}: {reason}" for n, (_, reason) in states.items() if reason)
-    text = f"{text} ({reasons})" if reasons else text
-    return Finding(Verdict.INCONCLUSIVE, Diagnosis("nothing-checked", text))
+    reasons = "; ".join(f"{n}: {reason}" for n, (_, reason) in evidence.states.items() if reason)
+    return _inconclusive("nothing-checked", f"{text} ({reasons})" if reasons else text)
 
 
-def passed(table: Table, jacobian: Jacobian, sensitivity: float, *, overruled: bool) -> Finding:
-    """Say what agrees; ``overruled`` tells that the reference engine was left out for being wrong itself."""
-    if overruled:
-        text = "the reference engine stands alone against the other methods, which agree"
-        diagnosis = Diagnosis("reference-engine", text)
-        return Finding(Verdict.PASS, diagnosis, "reference", ("reference-engine",))
-    if table.kinks and not table.projected:
-        diagnosis = Diagnosis("subgradient", "at a kink; every gradient lies between the one-sided slopes")
-        assert table.differences is not None
-        count = int(table.differences.kink.sum())
-        entries = f"{count} {'entry' if count == 1 else 'entries'} at a kink"
-        wide = (NotChecked(entries, "every slope between the one-sided ones is right there"),)
-        return Finding(Verdict.PASS, diagnosis, labels=("kink",), not_checked=wide)
+def broken_property(evidence: Evidence) -> Finding | None:
+    """A backward does what no right backward does, whatever its values are.
+
+    Before a look: what a table of such a backward would show depends on how often it was called before.
+    """
+    broken = violation(evidence.properties)
+    return None if broken is None else Finding(Verdict.FAIL, broken, evidence.probed)
+
+
+# -- on the numbers ----------------------------------------------------------------------------------
+
+
+def agree(evidence: Evidence) -> Finding | None:
+    """Every exact method agrees with another one wherever it was looked at, and there is no kink."""
+    table, jacobian = evidence.looked()
+    at_a_kink = table.kinks and not table.projected
+    if evidence.overruled or at_a_kink or not table.backed:
+        return None
     names = [*jacobian.differences, *table.exact]
     diagnosis = Diagnosis("agree", f"{', '.join(names[:-1])} and {names[-1]} agree")
-    return Finding(Verdict.PASS, diagnosis, not_checked=_too_small_to_see(table, jacobian, sensitivity))
-
-
-def _too_small_to_see(table: Table, jacobian: Jacobian, sensitivity: float) -> tuple[NotChecked, ...]:
-    hidden = unseen(table, jacobian, sensitivity)
-    if not hidden:
-        return ()
+    sensitivity = evidence.order.tolerance.sensitivity
+    hidden = unseen(table, jacobian, sensitivity) if table.projected else 0
     text = "share in the projections is smaller than their error bars; mode='full' looks at each"
-    return (NotChecked(f"{hidden} small entries", text),)
+    small = (NotChecked(f"{hidden} small entries", text),) if hidden else ()
+    return Finding(Verdict.PASS, diagnosis, not_checked=small)
 
 
-def no_culprit(table: Table, remarks: Remarks) -> Finding:
-    """Say that methods disagree, and that no majority names one of them."""
-    said = "; ".join(
-        f"{c.a} and {c.b} {'agree' if c.agree else 'differ'}" for c in table.evidence if c.agree is not None
-    )
-    diagnosis = Diagnosis("methods-split", f"the methods disagree and no majority names one: {said}")
-    apart = table.agreement.get(("reference", "torch")) is False
-    return Finding(Verdict.FAIL, remarked(diagnosis, remarks) if apart else diagnosis)
+def engine_overruled(evidence: Evidence) -> Finding | None:
+    """The methods agree, but for the engine, which is wrong itself."""
+    table, _ = evidence.looked()
+    if not (evidence.overruled and table.backed):
+        return None
+    text = "the reference engine stands alone against the other methods, which agree"
+    return Finding(Verdict.PASS, Diagnosis("reference-engine", text), ENGINE, ("reference-engine",))
 
 
-def kind_of_wrong(
-    culprit: str, table: Table, function: Function, first: Table, bad: Any, right: Matrix, notes: Remarks
-) -> Diagnosis:
-    """Say what kind of wrong the culprit's numbers are.
+def subgradient(evidence: Evidence) -> Finding | None:
+    """The methods agree, and every gradient is a subgradient at a kink."""
+    table, _ = evidence.looked()
+    if table.differences is None or not table.kinks or not table.backed:
+        return None
+    count = int(table.differences.kink.sum())
+    entries = f"{count} {'entry' if count == 1 else 'entries'} at a kink"
+    wide = (NotChecked(entries, "every slope between the one-sided ones is right there"),)
+    return Finding(Verdict.PASS, codes.fixed("subgradient"), labels=("kink",), not_checked=wide)
 
-    They are so in the entries ``bad``, where ``right`` would be right. ``first`` is the table of the first
-    look, ``notes`` what the culprit says of its own run.
+
+def nowhere_finite(evidence: Evidence) -> Finding | None:
+    """No exact method is left: the function is smooth, and its code as it is written has no derivative.
+
+    No gradient was on trial: NumPy code whose untaken branch overflows is right as it stands.
     """
-    diagnosis = diagnose(
-        table.exact[culprit].value,
-        right,
-        bad,
-        culprit,
-        function.inputs,
-        notes,
-        _outputs_of(table, function),
-        (first.exact[culprit].value != 0).any(axis=0),
-    )
-    if table.kinks and not table.projected and diagnosis.code != "non-finite-gradient":
-        assert table.differences is not None
-        smooth = bad.copy()
-        smooth[:, table.coordinates] &= ~table.differences.kink
-        if not smooth.any():
-            text = f"the gradient of {culprit} lies outside of the one-sided slopes at a kink"
-            diagnosis = Diagnosis("kink-outside", text)
-    return diagnosis
+    if evidence.heard:
+        return None
+    text = "no exact method has a finite gradient of the code as it is written, where differences have"
+    return _inconclusive("non-finite-gradient", text)
 
 
-def remarked(diagnosis: Diagnosis, remarks: Remarks) -> Diagnosis:
-    """Say what the lowering saw in the function's own code, which explains why torch differs."""
-    if not remarks:
-        return diagnosis
-    code, text = remarks[0]
-    if code == "stop-gradient":
-        text += ' (stop_gradients="intended" declares that it is meant to)'
-    return Diagnosis(code, f"{text}; {diagnosis.text}")
-
-
-def no_common_ground() -> Finding:
-    """Say that what the engine derives from the function, and what is measured of it, are apart.
+def no_common_ground(evidence: Evidence) -> Finding | None:
+    """What the engine derives from the function, and what is measured of it, are apart.
 
     So it is at ties, where partial derivatives exist and the derivative does not (the middle of three
     equal numbers moves with none of them alone), and where the function returns little but rounding.
     """
-    text = "no exact method agrees with differences of the function, not even the reference engine"
-    return Finding(Verdict.INCONCLUSIVE, Diagnosis("methods-split", text))
-
-
-def differences_split() -> Finding:
-    """Say that differences contradict themselves, and nobody else does."""
-    text = "central and forward differences contradict each other, and the exact methods agree"
-    return Finding(Verdict.INCONCLUSIVE, Diagnosis("methods-split", text))
-
-
-def nowhere_finite() -> Finding:
-    """Say that the function is smooth here, and that its code cannot be differentiated as it is written.
-
-    No gradient was on trial: NumPy code whose untaken branch overflows is right as it stands.
-    """
-    text = "no exact method has a finite gradient of the code as it is written, where differences have"
-    return Finding(Verdict.INCONCLUSIVE, Diagnosis("non-finite-gradient", text))
-
-
-def undecided(table: Table, jacobian: Jacobian, sensitivity: float) -> Finding:
-    """Say why nobody can tell, where nothing disagrees and not everything agrees."""
-    d = table.differences
-    if not table.evidence:
-        diagnosis = Diagnosis("nothing-checked", f"{next(iter(table.exact))} alone checks nothing")
-    elif d is not None and d.jump.any():
-        diagnosis = Diagnosis("jump", "the function jumps at this point; it has no derivative there")
-    elif any(not np.isfinite(e.value).all() for e in table.exact.values()):
-        text = "the gradient is not finite at this point, and nobody can measure it"
-        diagnosis = Diagnosis("singularity", text)
-    else:
-        text = (
-            "the error bars are so wide that an error of the promised sensitivity "
-            f"({sensitivity:g}) would hide in them"
-        )
-        enough = _seen_everywhere(table, jacobian)
-        text += f"; one of {enough:g} would not (sensitivity={enough:g})" if enough else ""
-        diagnosis = Diagnosis("unresolved", text)
-    return Finding(Verdict.INCONCLUSIVE, diagnosis)
-
-
-def _seen_everywhere(table: Table, jacobian: Jacobian) -> float | None:
-    """Return the smallest relative error, to one digit, that could not have hidden in any entry, or None.
-
-    One half and more is no error to promise anything of.
-    """
-    if table.projected:
+    table, jacobian = evidence.looked()
+    if not table.disagrees:
         return None
-    block = block_sizes(table, jacobian)[0].max(axis=0)
-    needed = dict.fromkeys(table.exact, np.inf)
-    for c in table.evidence:
-        size = block if table.entrywise(c) else block[:, table.coordinates]
-        size = np.fmax(size, np.fmax(np.abs(c.left.value), np.abs(c.right.value)))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.nan_to_num(c.tolerance / size, nan=np.inf)
-        hidden = np.where(c.resolved, 0.0, share).max(initial=0.0)
-        for name in needed.keys() & {c.a, c.b}:
-            needed[name] = min(needed[name], float(hidden))
-    most = max(needed.values())
-    if not 0 < most < 0.5:
+    order = evidence.order
+    alone = order.roles.is_engine_alone(evidence.heard)
+    if table.unmeasurable or (
+        alone and bends(table, jacobian, order.tolerance.sensitivity, order.problem.seed)
+    ):
+        text = "no exact method agrees with differences of the function, not even the reference engine"
+        return _inconclusive("methods-split", text)
+    return None
+
+
+def differences_split(evidence: Evidence) -> Finding | None:
+    """Differences contradict themselves, and no other method does."""
+    table, _ = evidence.looked()
+    if table.disagrees and table.differences_split:
+        text = "central and forward differences contradict each other, and the exact methods agree"
+        return _inconclusive("methods-split", text)
+    return None
+
+
+def outvoted(evidence: Evidence) -> Finding | None:
+    """One method stands alone against others that agree: it is wrong."""
+    table, jacobian = evidence.looked()
+    culprit = vote(table.agreement, [*jacobian.differences, *table.exact]) if table.disagrees else None
+    if culprit is None:
         return None
-    digit = 10.0 ** math.floor(math.log10(most))
-    return float(f"{math.ceil(most / digit) * digit:.1g}")
+    diagnosis = Diagnosis("wrong-values", f"the gradient of {culprit} differs from the other methods")
+    return Finding(Verdict.FAIL, diagnosis, culprit, unexplained=True)
 
 
-def right_values(table: Table, jacobian: Jacobian, culprit: str) -> Matrix:
-    """Return the rows that the others agree on: another exact method's, else the differences'."""
-    agreement = {frozenset(pair): agree for pair, agree in table.agreement.items()}
-    for name, estimate in table.exact.items():
-        others = [*jacobian.differences, *table.exact]
-        if name != culprit and any(agreement.get(frozenset((name, o))) for o in others):
-            return np.asarray(estimate.value)
-    right = np.array(table.exact[culprit].value)
-    if table.differences is not None and not table.projected:
-        right[:, table.coordinates] = table.differences.central.value
-    return right
+def split(evidence: Evidence) -> Finding | None:
+    """The methods disagree, and no majority names one of them."""
+    table, _ = evidence.looked()
+    if not table.disagrees:
+        return None
+    pairs = "; ".join(
+        f"{c.a} and {c.b} {'agree' if c.agree else 'differ'}" for c in table.evidence if c.agree is not None
+    )
+    diagnosis = Diagnosis("methods-split", f"the methods disagree and no majority names one: {pairs}")
+    return Finding(Verdict.FAIL, diagnosis, unexplained=True)
 
 
-def _outputs_of(table: Table, function: Function) -> list[str | None]:
-    """Name the output that each row of a table belongs to; None for a row that mixes several."""
-    names: list[str | None] = []
-    for u in table.cotangents:
-        hit = {function.outputs.leaf_of(int(i)).name for i in np.flatnonzero(u)}
-        names.append(hit.pop() if len(hit) == 1 else None)
-    return names
+def lone_method(evidence: Evidence) -> Finding | None:
+    """One method is left, with nothing to compare it with."""
+    table, _ = evidence.looked()
+    if table.evidence:
+        return None
+    return _inconclusive("nothing-checked", f"{next(iter(table.exact))} alone checks nothing")
+
+
+def jump(evidence: Evidence) -> Finding | None:
+    """The function has no derivative where it jumps."""
+    table, _ = evidence.looked()
+    return _inconclusive("jump") if table.jumps else None
+
+
+def singularity(evidence: Evidence) -> Finding | None:
+    """A gradient is nan or inf where differences cannot say otherwise."""
+    table, _ = evidence.looked()
+    if all(np.isfinite(e.value).all() for e in table.exact.values()):
+        return None
+    return _inconclusive("singularity")
+
+
+def unresolved(evidence: Evidence) -> Finding:
+    """The error bars are too wide: an error of the promised size could be within them."""
+    table, jacobian = evidence.looked()
+    text = (
+        "the error bars are so wide that an error of the promised sensitivity "
+        f"({evidence.order.tolerance.sensitivity:g}) would hide in them"
+    )
+    enough = sufficient_sensitivity(table, jacobian)
+    text += f"; one of {enough:g} would not (sensitivity={enough:g})" if enough else ""
+    return _inconclusive("unresolved", text)
+
+
+#: Rules that need no numbers.
+BEFORE_LOOKING: tuple[Rule, ...] = (
+    raised,
+    not_implemented,
+    no_entries,
+    not_finite,
+    erratic,
+    own_cannot_run,
+    nothing_to_compare,
+    broken_property,
+)
+
+#: Rules on the table of the closest look. The last one always answers.
+ON_THE_NUMBERS: tuple[Rule, ...] = (
+    agree,
+    engine_overruled,
+    subgradient,
+    nowhere_finite,
+    no_common_ground,
+    differences_split,
+    outvoted,
+    split,
+    lone_method,
+    jump,
+    singularity,
+    unresolved,
+)
+
+#: Rules on properties that were tried after the numbers.
+ON_PROPERTIES: tuple[Rule, ...] = (broken_property,)
+
+
+# -- who is no witness -------------------------------------------------------------------------------
+
+
+def no_witness(name: str, evidence: Evidence) -> LeftOut | None:
+    """Return why an exact method is no witness at this point, or None where it is one."""
+    table, _ = evidence.looked()
+    if name not in table.exact:
+        return None
+    if name == ENGINE:
+        return _engine_is_none(evidence, table)
+    if name == COMPLEX_STEP:
+        # Code that is not analytic in a way that its test did not see is no fault of the function.
+        if len(table.exact) < 2 or not _is_alone(table, name):
+            return None
+        return LeftOut(name, "it stands alone against the other methods: the function is not analytic")
+    return _stand_in_is_none(name, evidence, table)
+
+
+_STANDS_ALONE = "its gradient stands alone against the others, which agree"
+
+_NOT_FINITE = "its own gradient is not finite at this point, where differences are"
+
+
+def _engine_is_none(evidence: Evidence, table: Table) -> LeftOut | None:
+    """Return why the engine is no witness.
+
+    A rule may give nan or inf at a special point of a composition (the untaken branch of a ``where`` is
+    differentiated too). A value that the function took out of the framework's graph is a constant on the
+    engine as well. And where another exact method and differences agree with each other, an engine that
+    stands alone is wrong itself. Without another method nothing but differences could say so, unless there is
+    no gradient of the function's own.
+    """
+    several = len(table.exact) > 1
+    if evidence.order.roles.own is not None and not several:
+        return None
+    if _is_not_finite(table, ENGINE):
+        return LeftOut(ENGINE, _NOT_FINITE)
+    measured = table.measured
+    # Without differences nothing can say whether what it did not see is what it differs by.
+    against = [c for c in measured or table.evidence if ENGINE in (c.a, c.b)]
+    escaped = evidence.order.methods.escaped
+    if several and escaped and any(c.agree is False for c in against):
+        return LeftOut(ENGINE, escaped[0])
+    backed = any(c.agree for c in measured if c.b != ENGINE)
+    if _is_alone(table, ENGINE) and (backed or table.contradicted(ENGINE)):
+        return LeftOut(ENGINE, _STANDS_ALONE, overruled=True)
+    return None
+
+
+def _stand_in_is_none(name: str, evidence: Evidence, table: Table) -> LeftOut | None:
+    """Return why a framework is no witness of NumPy or Python code.
+
+    There its rules only stand in for the function's, and are nan or wrong at special points of their own: the
+    second derivative of a standard deviation where all numbers are the same, the gradient of a determinant
+    where the matrix is singular. What went through a backward written by hand is on trial.
+    """
+    if _is_not_finite(table, name):
+        return LeftOut(name, _NOT_FINITE)
+    agreed = any(c.agree for c in table.evidence if name not in (c.a, c.b))
+    if _is_alone(table, name) and agreed and not any(p.hand_written() for p in evidence.heard.values()):
+        return LeftOut(name, _STANDS_ALONE)
+    return None
+
+
+def _is_alone(table: Table, name: str) -> bool:
+    return vote(table.agreement, [*DIFFERENCE_METHODS, *table.exact]) == name
+
+
+def _is_not_finite(table: Table, name: str) -> bool:
+    """Return whether a method gives nan or inf where the others do not."""
+    return bool((table.bad_entries(name) & ~np.isfinite(table.exact[name].value)).any())
+
+
+# -- the vote ----------------------------------------------------------------------------------------
+
+
+def vote(agreement: Mapping[tuple[str, str], bool | None], methods: Iterable[str]) -> str | None:
+    """Name the method that stands alone against others that agree among themselves, or None.
+
+    Differences are one witness between them: they see the same function values. Where they are sure,
+    they outvote, since it is the function itself that they measure.
+    """
+    names = list(methods)
+
+    def agrees(a: str, b: str) -> bool | None:
+        return agreement.get((a, b), agreement.get((b, a)))
+
+    exact = [n for n in names if n not in DIFFERENCE_METHODS]
+    measured = [n for n in DIFFERENCES if n in names]
+    suspects = [
+        n
+        for n in exact
+        if any(agrees(n, d) is False for d in measured) and not any(agrees(n, d) is True for d in measured)
+    ]
+    if len(suspects) == 1:
+        return suspects[0]
+    if suspects:
+        return None
+    alone = [
+        n
+        for n in exact
+        if any(agrees(n, o) is False for o in exact if o != n)
+        and not any(agrees(n, o) is True for o in names if o != n)
+    ]
+    backed = [n for n in exact if n not in alone and any(agrees(n, o) is True for o in names if o != n)]
+    if len(alone) == 1 and backed:
+        return alone[0]
+    # In an entry that is small beside the largest one differences may agree with every method.
+    outvoted = [
+        n
+        for n in exact
+        if len(exact) > 2
+        and all(agrees(n, o) is False for o in exact if o != n)
+        and all(agrees(a, b) is True for a, b in itertools.combinations(exact, 2) if n not in (a, b))
+    ]
+    return outvoted[0] if len(outvoted) == 1 else None

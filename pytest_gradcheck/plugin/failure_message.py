@@ -44,7 +44,7 @@ def shorten(
 
 def expand(report: pytest.TestReport, error: BaseException) -> None:
     """Add every detail of the failed checks to a report that shows all else already."""
-    from pytest_gradcheck.core.message import render
+    from pytest_gradcheck.core.results import render
 
     texts = [render(leaf.result, full=True) for leaf in _leaves(error) if isinstance(leaf, GradientMismatch)]
     if texts:
@@ -89,7 +89,7 @@ def _leaves(error: BaseException) -> list[BaseException]:
 def _mismatch(result: CheckResult, marked: bool) -> list[str]:
     if not (marked and result.inputs):
         return str(result).splitlines()
-    from pytest_gradcheck.core.message import pasteable
+    from pytest_gradcheck.core.results import pasteable
 
     example = ", ".join(f"{name}={pasteable(source)}" for name, source in result.inputs.items())
     # The line to paste has the input to the last bit, and the rest of the text need not repeat it.

@@ -13,7 +13,6 @@ import torch
 from torch.autograd.gradcheck import GradcheckError, _get_numerical_jacobian
 
 from pytest_gradcheck import check_gradients
-from pytest_gradcheck.core.evidence.compare import Tolerance
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.options import Options
 from pytest_gradcheck.core.orders import FirstOrder
@@ -178,7 +177,7 @@ def gradcheck(case: Case, verdict: str = "pass", *, fast: bool = False) -> Calla
 def by_differences(case: Case) -> Callable[[], Any]:
     """Our differences of every entry, both kinds, with error bars, and nothing else of a check."""
     problem = Problem(case.fn, case.inputs)
-    options = Options(("central", "forward"), False, None, None, Tolerance(1e-6, 0.0, 1e-3), "full", None)
+    options = Options(methods=("central", "forward"), mode="full")
     jacobian = Jacobian(FirstOrder(problem, options).function, {}, ("central", "forward"))
 
     def run() -> Any:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pytest_gradcheck import check_gradients
-from pytest_gradcheck.core.message import render
+from pytest_gradcheck.core.results import render
 from pytest_gradcheck.testing import corrupt
 
 

@@ -13,12 +13,11 @@ from torch import nn
 from torch.nn import functional
 
 from pytest_gradcheck import check_gradients
-from pytest_gradcheck.core.evidence.allowances import MEASURED_GRAIN
-from pytest_gradcheck.core.evidence.compare import Tolerance
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
-from pytest_gradcheck.core.evidence.looks import clear_case, fill
-from pytest_gradcheck.core.options import Options
+from pytest_gradcheck.core.evidence.survey import compare_block, wrong_beyond_doubt
+from pytest_gradcheck.core.options import Options, Tolerance
 from pytest_gradcheck.core.orders import FirstOrder
+from pytest_gradcheck.core.thresholds import MEASURED_NOISE
 from pytest_gradcheck.frameworks.leaves import EPS64
 from pytest_gradcheck.frameworks.torch.pullback import prepare
 from pytest_gradcheck.function import problem as problem_file
@@ -98,7 +97,7 @@ def composed(names):
 
 
 def function_at(fn, x):
-    options = Options(("central", "forward"), False, None, None, Tolerance(1e-6, 0.0, 1e-3), "full", None)
+    options = Options(methods=("central", "forward"), mode="full")
     return FirstOrder(Problem(fn, x), options).function
 
 
@@ -146,7 +145,7 @@ def test_differences_are_the_same_within_their_bars(names, numbers):
     for together, singly, wavering in zip(*found, (wavers, 0.0), strict=True):
         for a, b in [(together.central, singly.central), (together.forward, singly.forward)]:
             # As a check compares them: three bars, and the grain beside the largest entry.
-            grain = MEASURED_GRAIN * np.abs(b.value).max() + wavering
+            grain = MEASURED_NOISE * np.abs(b.value).max() + wavering
             allowed = 3 * (a.uncertainty + b.uncertainty) + grain
             apart = np.abs(a.value - b.value) > allowed
             assert not (apart & np.isfinite(allowed)).any()
@@ -327,8 +326,8 @@ def test_a_case_is_clear_only_if_the_long_ladder_says_the_same(monkeypatch):
     function, tolerance = function_at(problem.fn, x), Tolerance(1e-6, 0.0, 1e-3)
     pullbacks = {"reference": reference.prepare(problem), "torch": prepare(problem)}
     jacobian = Jacobian(function, pullbacks, ("central", "forward"))
-    entries = fill(jacobian, tolerance, np.eye(40), coordinates=list(range(40)))
-    found = clear_case(jacobian, tolerance, entries)
+    entries = compare_block(jacobian, tolerance, np.eye(40), coordinates=list(range(40)))
+    found = wrong_beyond_doubt(jacobian, tolerance, entries)
     assert found is not None
     assert 1 <= len(found.refined) <= 3
 
@@ -340,7 +339,7 @@ def test_a_case_is_clear_only_if_the_long_ladder_says_the_same(monkeypatch):
         return dataclasses.replace(found, central=turned) if thorough else found
 
     monkeypatch.setattr(jacobian, "columns", as_torch_has_them)
-    assert clear_case(jacobian, tolerance, entries) is None
+    assert wrong_beyond_doubt(jacobian, tolerance, entries) is None
 
 
 @pytest.mark.parametrize("size", [9, 40, 200])

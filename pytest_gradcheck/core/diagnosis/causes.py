@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from pytest_gradcheck.core.evidence.compare import Tolerance
-from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian
-from pytest_gradcheck.core.evidence.looks import fill
+from pytest_gradcheck.core import thresholds
+from pytest_gradcheck.core.diagnosis.missing_terms import Mistakes
+from pytest_gradcheck.core.diagnosis.values import is_close
+from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian, random_cotangents
+from pytest_gradcheck.core.evidence.survey import compare_block
 from pytest_gradcheck.core.evidence.table import Table
+from pytest_gradcheck.core.options import Tolerance
 from pytest_gradcheck.core.results import Diagnosis
 from pytest_gradcheck.frameworks.base import Framework
 from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector
@@ -38,7 +41,11 @@ def lost_precision(wrong: Matrix, right: Matrix, bad: Any, culprit: str, eps: fl
         taken = (rounded(w) == w).all() and 2 * np.count_nonzero(w) > w.size
         # A difference of large numbers leaves few digits too: fewer than any dtype has, mostly.
         taken = taken and (name == "integers" or _uses_last_digits(w, width))
-        near = _is_cut(w, r) if name == "integers" else (np.abs(w - r) <= 16 * width * size).all()
+        near = (
+            _is_cut(w, r)
+            if name == "integers"
+            else (np.abs(w - r) <= thresholds.COARSE_ROUNDINGS * width * size).all()
+        )
         if width > eps and taken and not (rounded(r) == r).all() and near:
             return Diagnosis("precision-loss", f"the gradient of {culprit} was computed in {name} on its way")
     return None
@@ -49,9 +56,9 @@ def _is_cut(whole: Any, right: Any) -> bool:
 
     A mean that is not divided has ones in its gradient as well.
     """
-    beside = np.abs(right - np.rint(right)) <= 1e-6
+    beside = np.abs(right - np.rint(right)) <= thresholds.NEARLY_WHOLE
     ways = [
-        (whole == way(right)) | beside & (np.abs(whole - right) < 1.5)
+        (whole == way(right)) | beside & (np.abs(whole - right) < thresholds.CUT_BY)
         for way in (np.trunc, np.floor, np.rint)
     ]
     return np.unique(whole).size > 1 and any(bool(way.all()) for way in ways)
@@ -83,7 +90,7 @@ def is_right_in_double(fine: Pullback, rows: Matrix, right: Matrix, bad: Any) ->
     """Whether the same backward in float64 gives the right values where the one on trial does not."""
     size = np.abs(right).max(axis=1, keepdims=True)
     gap = np.abs(np.stack([fine.vjp(u) for u in rows]) - right)
-    return bool((gap <= 1e-6 * size)[bad].all())
+    return bool((gap <= thresholds.RIGHT_IN_DOUBLE * size)[bad].all())
 
 
 def special_values(
@@ -92,7 +99,6 @@ def special_values(
     make: Callable[[Vector], Pullback],
     inputs: Layout,
     tolerance: Tolerance,
-    cotangents: Callable[[np.random.Generator, int], Matrix],
     seed: int,
     wrong: tuple[Matrix, list[int]],
 ) -> str | None:
@@ -100,9 +106,8 @@ def special_values(
 
     Values of one kind at a time are moved away from what is special about them; ``make`` gives the method
     on trial, called ``name``, at another point, where it is compared with differences along random lines.
-    ``inputs`` are the user's own, which the function's may have cotangents behind. ``cotangents`` draws some
-    for so many outputs. ``wrong`` are rows and coordinates of entries that are wrong at the point: a small
-    one would not be seen along a line.
+    ``inputs`` are the user's own, which the function's may have cotangents behind. ``wrong`` are rows and
+    coordinates of entries that are wrong at the point: a small one would not be seen along a line.
     """
     own, rest = function.point[: inputs.size], function.point[inputs.size :]
     for words, moved in _moved(inputs, own, seed):
@@ -118,13 +123,13 @@ def special_values(
             jacobian = Jacobian(there, {name: pullback}, ("central",))
             rng = np.random.default_rng(seed)
             tangents = np.stack([jacobian.direction(rng) for _ in range(2)])
-            rows = cotangents(rng, function.outputs.size)
-            table = fill(jacobian, tolerance, rows, tangents=tangents)
+            rows = random_cotangents(rng, function.outputs.size)
+            table = compare_block(jacobian, tolerance, rows, tangents=tangents)
             if not table.disagrees and not table.settled:
-                table = fill(jacobian, tolerance, rows, tangents=tangents, thorough=True)
+                table = compare_block(jacobian, tolerance, rows, tangents=tangents, thorough=True)
             right = _unanimous(table)
             if right:
-                close = fill(jacobian, tolerance, wrong[0], coordinates=wrong[1], thorough=True)
+                close = compare_block(jacobian, tolerance, wrong[0], coordinates=wrong[1], thorough=True)
                 right = _unanimous(close)
         except Exception:
             # The function need not be defined there.
@@ -163,8 +168,6 @@ def mistake(
 
     ``wrong`` is the gradient on trial for the cotangents ``rows``; row ``first`` is known to be wrong.
     """
-    from pytest_gradcheck.core.diagnosis.missing_terms import Mistakes
-
     try:
         for kind in Mistakes(pullback):
             if not _same(kind.gradient(rows[first]), wrong[first]):
@@ -178,4 +181,4 @@ def mistake(
 
 
 def _same(a: Vector, b: Vector) -> bool:
-    return bool(np.allclose(a, b, rtol=1e-5, atol=1e-7 * float(np.abs(b).max(initial=0.0))))
+    return is_close(a, b, float(np.abs(b).max(initial=0.0)), thresholds.SAME_ATOL_OF_TERMS)

@@ -10,15 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import reference_engine
+from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.frameworks.flat import Vector
 from pytest_gradcheck.methods.reference import ReferencePullback
 from reference_engine.backward import Tape
 from reference_engine.primitives import Node
 
 __all__ = ["Mistake", "Mistakes"]
-
-#: Each use costs a backward pass of its own; a function with more of them is no formula written by hand.
-MOST_USES = 64
 
 
 class Mistake(NamedTuple):
@@ -63,7 +61,7 @@ class Mistakes:
 
     def __iter__(self) -> Iterator[Mistake]:
         """Go through them: a use whose term is missing, then an axis or copies that are not summed over."""
-        if len(self._uses) > MOST_USES:
+        if len(self._uses) > thresholds.MOST_USES:
             return
         for use in self._uses:
             yield Mistake(

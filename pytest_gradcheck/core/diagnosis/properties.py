@@ -1,27 +1,21 @@
-"""Properties of a torch function and its backward beyond the values of its gradient."""
+"""Properties of a function and its backward besides the values of its gradient."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
+from pytest_gradcheck.core.diagnosis import codes
+from pytest_gradcheck.core.evidence.jacobian import Function
 from pytest_gradcheck.core.results import Diagnosis, Property
 from pytest_gradcheck.frameworks.pullback import LINEAR, NOT_LINEAR, Pullback, scales
-from pytest_gradcheck.function.problem import Problem
-
-if TYPE_CHECKING:
-    pass
-
-#: Codes of what makes values wrong as well: named instead of what the values themselves show.
-EXPLAINS = ("mutated-input", "mutated-cotangent", "accumulates")
 
 
-def of_function(problem: Problem) -> tuple[Property, ...]:
+def of_function(function: Function) -> tuple[Property, ...]:
     """Say whether the function repeats itself, which every comparison rests on."""
     name, code = "deterministic", "nondeterministic"
-    if problem.is_erratic:
-        return (Property(name, False, "two calls at the same point gave different values", code),)
-    if problem.jitter.any():
+    if function.is_erratic:
+        return (Property(name, False, codes.fixed(code).text, code),)
+    if function.evaluation_noise.any():
         text = "two calls at the same point differ by rounding"
         return (Property(name, None, text, code),)
     return (Property(name, True, "two calls at the same point gave the same values", code),)
@@ -49,6 +43,6 @@ def violation(properties: Iterable[Property]) -> Diagnosis | None:
     A function that does not repeat itself says nothing of it: no gradient is wrong, and none can be checked.
     """
     for one in properties:
-        if one.holds is False and one.name != "deterministic":
+        if one.holds is False and one.code not in codes.SILENT:
             return Diagnosis(one.code, one.detail)
     return None

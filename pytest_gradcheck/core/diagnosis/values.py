@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from pytest_gradcheck.core import thresholds
+from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.results import Diagnosis
 from pytest_gradcheck.frameworks.flat import Layout
-
-#: Diagnoses that say where a gradient is wrong and not how: a cause says more.
-VAGUE = frozenset({"wrong-values", "one-entry", "one-row", "one-input", "one-output", "permuted"})
 
 
 def diagnose(
@@ -36,7 +35,7 @@ def diagnose(
         return Diagnosis("non-finite-gradient", f"{who} is not finite where the function's slopes are")
     if not wrong[bad].any():
         for code, text in notes:
-            if code in ("detached", "once-differentiable", "none-gradient"):
+            if code in codes.NOTED:
                 return Diagnosis(code, f"{text}, but the function depends on it")
         if _is_one_entry(bad, inputs) and alive[_leaf(bad, inputs)].any():
             return Diagnosis("one-entry", f"{who} is zero in one entry{_where(bad, inputs)}")
@@ -49,9 +48,9 @@ def diagnose(
     if norm > 0:
         place = f"{_in_some(right, bad, inputs)}{_where(bad, inputs)}"
         factor = float(w @ r) / norm
-        if np.allclose(w, factor * r, rtol=1e-5, atol=1e-8 * float(np.abs(w).max())) and factor != 0:
+        if is_close(w, factor * r, float(np.abs(w).max())) and factor != 0:
             # One entry alone is a multiple of anything; its factor is a guess that only few are worth.
-            if abs(factor + 1) < 1e-4:
+            if abs(factor + 1) < thresholds.ROUND_FACTOR:
                 return Diagnosis("sign", f"{who} has the wrong sign{place}")
             alone = _is_one_entry(bad, inputs) and alive[_leaf(bad, inputs)].sum() > 1
             if not alone and (usable.sum() > 1 or _is_round(factor)):
@@ -65,7 +64,7 @@ def diagnose(
             and bad[:, part].any()
         ):
             turned = right[:, part].reshape(-1, *leaf.shape).swapaxes(1, 2).reshape(len(right), -1)
-            if np.allclose(wrong[:, part], turned, rtol=1e-5, atol=1e-8 * float(np.abs(turned).max())):
+            if is_close(wrong[:, part], turned, float(np.abs(turned).max())):
                 return Diagnosis("transposed", f"{who} for {leaf.name} is transposed")
         if bad[:, part].sum() > 1 and _permuted(wrong[:, part], right[:, part]):
             return Diagnosis("permuted", f"{who} for {leaf.name} has the right values in the wrong places")
@@ -92,7 +91,7 @@ def _is_conjugate(wrong: Any, right: Any, bad: Any, inputs: Layout) -> bool:
     is real, or imaginary, cannot tell.
     """
     hit = [leaf for leaf in inputs.leaves if bad[:, leaf.start : leaf.stop].any()]
-    told = False
+    conjugate = False
     for leaf in hit:
         if not leaf.is_complex:
             return False
@@ -100,12 +99,13 @@ def _is_conjugate(wrong: Any, right: Any, bad: Any, inputs: Layout) -> bool:
         r = np.ascontiguousarray(right[:, leaf.start : leaf.stop]).view(np.complex128)
         if not (np.isfinite(w).all() and np.isfinite(r).all()):
             return False
-        atol = 1e-8 * float(np.abs(r).max())
+        size = float(np.abs(r).max())
         for given, turned in zip(w, r.conj(), strict=True):
-            if not any(np.allclose(given, sign * turned, rtol=1e-5, atol=atol) for sign in (1, -1)):
+            if not any(is_close(given, sign * turned, size) for sign in (1, -1)):
                 return False
-        told |= bool(((np.abs(r.real) > 1e3 * atol) & (np.abs(r.imag) > 1e3 * atol)).any())
-    return told
+        least = thresholds.TELLING_PART * (thresholds.SAME_ATOL * size)
+        conjugate |= bool(((np.abs(r.real) > least) & (np.abs(r.imag) > least)).any())
+    return conjugate
 
 
 def _in_some(right: Any, bad: Any, inputs: Layout) -> str:
@@ -113,13 +113,16 @@ def _in_some(right: Any, bad: Any, inputs: Layout) -> str:
     for leaf in inputs.leaves:
         part = slice(leaf.start, leaf.stop)
         others = right[:, part][~bad[:, part]]
-        if bad[:, part].any() and (np.abs(others) > 1e-6 * np.abs(right[:, part]).max()).any():
+        if (
+            bad[:, part].any()
+            and (np.abs(others) > thresholds.VISIBLE_ENTRY * np.abs(right[:, part]).max()).any()
+        ):
             return " in some entries"
     return ""
 
 
 def is_odd_multiple(wrong: Any, right: Any, bad: Any) -> bool:
-    """Whether a multiple of the right gradient has a factor that nobody writes, such as 188.5.
+    """Whether a multiple of the right gradient has a factor that is not written by hand, such as 188.5.
 
     At one point what lacks a term may be such a multiple, of the few entries that are not zero.
     """
@@ -169,16 +172,25 @@ def _permuted(wrong: Any, right: Any) -> bool:
     if not (np.isfinite(wrong).all() and np.isfinite(right).all()) or np.unique(right).size < 2:
         return False
     size = float(np.abs(right).max())
-    return bool(np.allclose(np.sort(wrong, axis=1), np.sort(right, axis=1), rtol=1e-5, atol=1e-8 * size))
+    return is_close(np.sort(wrong, axis=1), np.sort(right, axis=1), size)
 
 
 def _is_round(factor: float) -> bool:
-    return any(abs(f - round(f)) < 1e-4 * abs(f) and 1 < abs(round(f)) <= 10 for f in (factor, 1 / factor))
+    return any(_is_whole(f) and 1 < abs(round(f)) <= thresholds.LARGEST_FACTOR for f in (factor, 1 / factor))
+
+
+def _is_whole(factor: float) -> bool:
+    return abs(factor - round(factor)) < thresholds.ROUND_FACTOR * abs(factor)
+
+
+def is_close(a: Any, b: Any, size: float, atol: float = thresholds.SAME_ATOL) -> bool:
+    """Whether two gradients, of which ``size`` is the largest entry, are the same but for their errors."""
+    return bool(np.allclose(a, b, rtol=thresholds.SAME_RTOL, atol=atol * size))
 
 
 def _number(factor: float) -> str:
     if not _is_round(factor):
         return f"{factor:.6g}"
-    if abs(factor - round(factor)) < 1e-4 * abs(factor):
+    if _is_whole(factor):
         return str(round(factor))
     return f"{'-' if factor < 0 else ''}1/{abs(round(1 / factor))}"

@@ -1,41 +1,26 @@
-"""Error bars and verdicts: when two answers agree, when they do not, and when nobody can tell."""
+"""Two answers compared entry by entry: they agree, they disagree, or it is open."""
 
 from __future__ import annotations
 
 import functools
-import itertools
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from pytest_gradcheck.core.options import Tolerance
 from pytest_gradcheck.frameworks.flat import Layout
 from pytest_gradcheck.methods.base import Estimate
-
-#: Differences of a function that is zero at every step have an error bar of the smallest numbers over the
-#: step. No derivative as small as this one means anything, so two methods that say zero agree, once the long
-#: ladder says so: on the short one a flat piece may be all that was seen.
-NOTHING = 1e-250
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """What is allowed beyond the error bars, and the smallest relative error that must be seen."""
-
-    rtol: float
-    atol: float
-    sensitivity: float
-    #: The smallest normal number of the dtype on trial; below it numbers lose digits or vanish.
-    tiny: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Two methods side by side on the same entries: arrays of one shape.
+    """Two methods side by side on the same entries: arrays of one shape that cannot be written to.
 
-    ``disagree`` marks differences beyond tolerance and error bars, ``resolved`` entries where an
-    error of the promised size could not have hidden.
+    ``disagree`` marks differences beyond tolerance and error bars, ``resolved`` entries where an error of the
+    promised size could not have hidden. ``excused`` has the name of each function that changed that, and a
+    mask of the entries.
     """
 
     a: str
@@ -46,23 +31,67 @@ class Comparison:
     tolerance: Any
     disagree: Any
     resolved: Any
+    #: Whether both are exact: they are compared in whole rows.
+    entrywise: bool
+    #: Whether one of them is exact: two differences see the same function values, and are no evidence.
+    counts: bool
+    excused: tuple[tuple[str, Any], ...] = ()
 
-    @property
+    @functools.cached_property
     def agree(self) -> bool | None:
-        """Whether the two agree everywhere; None when somewhere nobody can tell."""
-        if bool(self.disagree.any()):
+        """Whether the two agree everywhere; None where that is open in some entry."""
+        if self.disagree.any():
             return False
-        return True if bool(self.resolved.all()) else None
+        return True if self.resolved.all() else None
+
+    def excuse(
+        self, by: str, where: Any, *, resolved: bool | None = None, tolerance: Any = None
+    ) -> Comparison:
+        """Return the same without disagreement in the entries of a mask, and with the name of the reason.
+
+        ``resolved`` says whether these entries are seen to agree (True), are in doubt (False) or are as
+        resolved as before (None). ``tolerance`` replaces what was allowed in them.
+        """
+        if not where.any():
+            return self
+        changed = where & (self.disagree | ~self.resolved) if resolved else where & self.disagree
+        if tolerance is None and not changed.any():
+            return self
+        return replace(
+            self,
+            disagree=fixed(self.disagree & ~where),
+            resolved=self.resolved if resolved is None else fixed(np.where(where, resolved, self.resolved)),
+            tolerance=self.tolerance
+            if tolerance is None
+            else fixed(np.where(where, tolerance, self.tolerance)),
+            excused=(*self.excused, (by, fixed(changed))) if changed.any() else self.excused,
+        )
+
+
+def fixed(array: Any) -> Any:
+    """Return the array, which cannot be written to any more."""
+    array.flags.writeable = False
+    return array
+
+
+def margins(difference: Any, tolerance: Any) -> Any:
+    """Return differences in units of their tolerance: zero for none, NaN where there is no answer."""
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        ratio = difference / tolerance
+    ratio[difference == 0] = 0.0
+    return ratio
 
 
 class Sides(NamedTuple):
-    """Two methods to be compared; entries below ``grain`` times the scale are noise, whatever made them."""
+    """Two methods to be compared; entries below ``noise`` times the scale are noise, whatever made them."""
 
     a: str
     left: Estimate
     b: str
     right: Estimate
-    grain: float
+    noise: float
+    entrywise: bool = False
+    counts: bool = True
 
 
 #: Pairs of so few numbers are compared in one go: NumPy takes longer to be called than to compute.
@@ -76,25 +105,25 @@ def compare(
     scale: Any,
     floor: Any,
     zero: Any,
-    nothing: float,
+    zero_bar: float,
     projected: bool = False,
-) -> list[Comparison]:
+) -> tuple[Comparison, ...]:
     """Compare pairs of estimates, all of one shape, entry by entry.
 
     ``scale``, of the same shape, is the magnitude against which an entry counts as large or small.
     Where it is no more than ``floor``, the rounding of the exact methods, the gradient is zero as far as
-    anybody can tell, and ``zero`` stands in for it: the derivative that would be noticeable.
-    Zero on both sides is agreement where the bars are no more than ``nothing``, and on one side certain.
+    any method can tell, and ``zero`` stands in for it: the derivative that would be noticeable.
+    Zero on both sides is agreement where the bars are no more than ``zero_bar``, and on one side certain.
     ``projected`` values are sums over many entries: the sum may be far larger than the one entry in which
     an error must be seen, so its own size counts for nothing.
     """
     if not pairs:
-        return []
+        return ()
     if len(pairs) > 1 and scale.size > TOGETHER:
         one = functools.partial(
-            compare, scale=scale, floor=floor, zero=zero, nothing=nothing, projected=projected
+            compare, scale=scale, floor=floor, zero=zero, zero_bar=zero_bar, projected=projected
         )
-        return [found for pair in pairs for found in one([pair], tolerance)]
+        return tuple(found for pair in pairs for found in one([pair], tolerance))
     left, left_bar, right, right_bar = (
         np.array(each)
         for each in zip(
@@ -102,13 +131,13 @@ def compare(
             strict=True,
         )
     )
-    grain = np.array([p.grain for p in pairs])[:, None, None]
+    noise = np.array([p.noise for p in pairs])[:, None, None]
     with np.errstate(invalid="ignore", over="ignore"):
         left_known, right_known = np.isfinite(left), np.isfinite(right)
         size = scale
         if not projected:
             size = np.fmax(np.where(left_known, np.abs(left), 0.0), np.where(right_known, np.abs(right), 0.0))
-        bars = left_bar + right_bar + grain * scale
+        bars = left_bar + right_bar + noise * scale
         allowed = tolerance.rtol * size + tolerance.atol + tolerance.tiny + bars
         difference = np.abs(left - right)
         one_finite = left_known ^ right_known
@@ -119,15 +148,19 @@ def compare(
         # A method that answers nan where the other one is certain is wrong; two that both answer inf
         # have not been seen to agree on anything.
         bar = np.where(left_known, left_bar, right_bar)
-        still = (np.where(left_known, left, right) == 0) & (bar <= nothing)
+        still = (np.where(left_known, left, right) == 0) & (bar <= zero_bar)
         certain = one_finite & bounded & ((bar <= visible) | still)
         disagree = (known & (difference > allowed)) | certain
-        resolved = known & ((allowed <= visible) | (difference == 0) & (bars <= nothing))
+        resolved = known & ((allowed <= visible) | (difference == 0) & (bars <= zero_bar))
         difference = np.where(one_finite, np.inf, difference)
-    return [
-        Comparison(p.a, p.b, p.left, p.right, *arrays)
-        for p, *arrays in zip(pairs, difference, allowed, disagree, resolved, strict=True)
-    ]
+    for array in (difference, allowed, disagree, resolved):
+        array.flags.writeable = False
+    return tuple(
+        Comparison(p.a, p.b, p.left, p.right, gap, bound, differs, is_seen, p.entrywise, p.counts)
+        for p, gap, bound, differs, is_seen in zip(
+            pairs, difference, allowed, disagree, resolved, strict=True
+        )
+    )
 
 
 def finite(values: Any) -> Any:
@@ -146,45 +179,3 @@ def blocks(layout: Layout, magnitudes: Any) -> Any:
             part = out[..., leaf.start : leaf.stop]
             part[...] = part.max(axis=-1, keepdims=True)
     return out
-
-
-def vote(agreement: Mapping[tuple[str, str], bool | None], methods: Iterable[str]) -> str | None:
-    """Name the method that stands alone against others that agree among themselves, or None.
-
-    Differences are one witness between them: they see the same function values. Where they are sure,
-    they outvote, since it is the function itself that they measure.
-    """
-    names = list(methods)
-
-    def say(a: str, b: str) -> bool | None:
-        return agreement.get((a, b), agreement.get((b, a)))
-
-    exact = [n for n in names if n not in ("central", "forward")]
-    measured = [n for n in ("central", "forward") if n in names]
-    suspects = [
-        n
-        for n in exact
-        if any(say(n, d) is False for d in measured) and not any(say(n, d) is True for d in measured)
-    ]
-    if len(suspects) == 1:
-        return suspects[0]
-    if suspects:
-        return None
-    alone = [
-        n
-        for n in exact
-        if any(say(n, o) is False for o in exact if o != n)
-        and not any(say(n, o) is True for o in names if o != n)
-    ]
-    backed = [n for n in exact if n not in alone and any(say(n, o) is True for o in names if o != n)]
-    if len(alone) == 1 and backed:
-        return alone[0]
-    # In an entry that is small beside the largest one differences may agree with everybody.
-    outvoted = [
-        n
-        for n in exact
-        if len(exact) > 2
-        and all(say(n, o) is False for o in exact if o != n)
-        and all(say(a, b) is True for a, b in itertools.combinations(exact, 2) if n not in (a, b))
-    ]
-    return outvoted[0] if len(outvoted) == 1 else None

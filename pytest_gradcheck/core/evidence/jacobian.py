@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,20 +14,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector, leafwise
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.methods.base import Estimate
 from pytest_gradcheck.methods.differences import CHUNK, QUICK, THOROUGH, Lines, Slopes, textbook
-
-#: Outputs that differ by less than this factor in how far they move are seen beside each other in a sum.
-ALIKE = 1e-3
-
-#: An output whose slope is no more than so many of its error bars may not move at all.
-WAVERING = 30.0
-
-#: A cotangent in half precision may be no larger: it is multiplied by what else there is, up to 65504.
-MOST_OF_HALF = 1e3
 
 
 @dataclass
@@ -44,7 +37,8 @@ class Function:
 
     ``evaluate`` and ``rounded`` take many points at a time, shape ``(points, n)``; ``evaluate`` gives values
     of shape ``(points, m)`` and the number of calls that it took. ``eps`` is the unit roundoff of the
-    evaluation; ``jitter`` how much the value moves by itself; ``lower`` and ``upper`` bound every evaluation.
+    evaluation; ``evaluation_noise`` how much the value moves by itself; ``lower`` and ``upper`` bound every
+    evaluation.
     """
 
     inputs: Layout
@@ -55,7 +49,7 @@ class Function:
     rounded: Callable[[Matrix], Matrix]
     lower: Vector
     upper: Vector
-    jitter: Vector
+    evaluation_noise: Vector
     eps: float
 
     @classmethod
@@ -74,6 +68,12 @@ class Function:
             problem.eps,
         )
 
+    @property
+    def is_erratic(self) -> bool:
+        """Whether two calls at the point differ by more than any rounding would make them."""
+        size = np.abs(self.value).max(initial=0.0)
+        return bool((self.evaluation_noise > math.sqrt(self.eps) * size).any())
+
 
 def one_by_one(evaluate: Callable[[Vector], Vector]) -> Callable[[Matrix], tuple[Matrix, int]]:
     """Return what evaluates many points, one after the other; see `Function`."""
@@ -90,7 +90,7 @@ class Differences:
     left: Estimate
     kink: Any
     jump: Any
-    swing: Any
+    range_of_values: Any
     one_sided: Any
 
     def replaced(self, at: Sequence[int], other: Differences) -> Differences:
@@ -109,9 +109,13 @@ class Jacobian:
     costs: dict[str, Cost] = field(default_factory=dict)
     #: Rows with measured rounding, per exact method, from cotangents and values: on doubt, not estimated.
     measured: dict[str, Callable[[Matrix, Matrix], Estimate]] = field(default_factory=dict)
-    #: Cotangents, as bytes, of the rows in which nobody is in doubt: their rounding need not be measured.
+    #: Cotangents, as bytes, of the rows in which no method is in doubt: their rounding need not be measured.
     settled: frozenset[bytes] = frozenset()
     _last_rows: dict[str, tuple[Matrix, Matrix]] = field(default_factory=dict)
+
+    def without(self, name: str) -> Jacobian:
+        """Return the same without one exact method; what was spent, measured and seen stays shared."""
+        return dataclasses.replace(self, pullbacks={n: p for n, p in self.pullbacks.items() if n != name})
 
     # -- exact methods: rows -------------------------------------------------------------------------
 
@@ -120,10 +124,21 @@ class Jacobian:
         pullback = self.pullbacks[name]
         # A closer look starts with the same rows.
         if name not in self._last_rows or not np.array_equal(self._last_rows[name][0], cotangents):
-            with self._charged(name) as cost:
-                before = pullback.evaluations
-                values = _pulled(pullback, cotangents)
-                cost.evaluations += pullback.evaluations - before
+            cost, start, before = (
+                self.costs.setdefault(name, Cost()),
+                time.perf_counter(),
+                pullback.evaluations,
+            )
+            # What the first cotangent gives is known.
+            known = pullback.first
+            if known is None or not np.array_equal(known[0], cotangents[0]):
+                values = pullback.vjps(cotangents)
+            elif len(cotangents) == 1:
+                values = known[1][None]
+            else:
+                values = np.concatenate([known[1][None], pullback.vjps(cotangents[1:])])
+            cost.evaluations += pullback.evaluations - before
+            cost.seconds += time.perf_counter() - start
             self._last_rows[name] = cotangents, values
         values = self._last_rows[name][1]
         if name in self.measured:
@@ -147,8 +162,10 @@ class Jacobian:
     ) -> Differences:
         """Return derivatives by some coordinates, contracted with the cotangents: shapes ``(rows, columns)``.
 
-        Without cotangents each output is a row of its own.
+        Without cotangents, or with those of single outputs, each output is a row of its own.
         """
+        if cotangents is not None and is_identity(cotangents, len(cotangents)):
+            cotangents = None
         at, steps = np.asarray(coordinates), THOROUGH if thorough else QUICK
         count = max(1, CHUNK // (2 * len(steps) * max(1, self.function.outputs.size)))
         with self._counted():
@@ -158,10 +175,6 @@ class Jacobian:
             ]
         found = parts[0] if len(parts) == 1 else combined(lambda *a: np.concatenate(a, axis=1), *parts)
         return found if self.step is None else self._at_fixed_step(found, at, cotangents)
-
-    def column(self, coordinate: int, cotangents: Matrix | None, *, thorough: bool) -> Differences:
-        """Return derivatives by one coordinate; see `columns`."""
-        return self.columns([coordinate], cotangents, thorough=thorough)
 
     def direction(self, rng: np.random.Generator) -> Vector:
         """Draw a tangent: random signs, magnitudes around each input's own scale, into the domain."""
@@ -192,16 +205,16 @@ class Jacobian:
         for k, leaf in enumerate(leaves):
             part, bar = (np.abs(v[0, leaf.start : leaf.stop]) for v in (slope.value, slope.uncertainty))
             # What is all but cancelled wavers, and has no size to be weighed by.
-            if np.isfinite(part).all() and part.sum() > WAVERING * bar.sum():
+            if np.isfinite(part).all() and part.sum() > thresholds.WAVERING * bar.sum():
                 sizes[k] = part.max()
         for leaf, size in zip(leaves, sizes, strict=True):
-            if 0 < size < ALIKE * sizes.max():
-                most = MOST_OF_HALF if leaf.dtype in ("float16", "complex32") else np.inf
+            if 0 < size < thresholds.ALIKE * sizes.max():
+                most = thresholds.MOST_OF_HALF if leaf.dtype in ("float16", "complex32") else np.inf
                 weights[leaf.start : leaf.stop] = min(sizes.max() / size, most)
         return weights
 
     @functools.cached_property
-    def _grain(self) -> Vector:
+    def output_rounding(self) -> Vector:
         """The roundoff of the largest entry beside each output."""
         return np.asarray(leafwise(self.function.outputs, self.function.value, self.function.eps))
 
@@ -248,15 +261,19 @@ class Jacobian:
                 break
             # What a ladder that saw the slope saw of the function's noise holds for finer steps too, at which
             # a sum that swallows its smallest terms does not move at all.
-            clear = slopes.central.uncertainty < 1e-3 * np.abs(slopes.central.value)
+            clear = slopes.central.uncertainty < thresholds.SEEN_SLOPE * np.abs(slopes.central.value)
             lines.jitter[which] = np.where(clear, np.fmax(some.jitter, slopes.noise), some.jitter)
         assert best is not None
         return best
 
     def _lines(self, tangents: Any, room: Matrix) -> Lines:
         f = self.function
-        jitter = np.tile(f.jitter, (len(tangents), 1))  # one per line: what a ladder sees adds to its own
-        return Lines(self._evaluate, f.rounded, f.point, f.value, tangents, jitter, room, self._grain)
+        jitter = np.tile(
+            f.evaluation_noise, (len(tangents), 1)
+        )  # one per line: what a ladder sees adds to its own
+        return Lines(
+            self._evaluate, f.rounded, f.point, f.value, tangents, jitter, room, self.output_rounding
+        )
 
     def _at_fixed_step(self, found: Differences, at: Any, cotangents: Matrix | None) -> Differences:
         assert self.step is not None
@@ -275,15 +292,6 @@ class Jacobian:
         return dataclasses.replace(found, central=out[0], forward=out[1])
 
     # -- accounts ------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _charged(self, name: str) -> Iterator[Cost]:
-        cost = self.costs.setdefault(name, Cost())
-        start = time.perf_counter()
-        try:
-            yield cost
-        finally:
-            cost.seconds += time.perf_counter() - start
 
     def _evaluate(self, points: Matrix) -> Matrix:
         values, calls = self.function.evaluate(points)
@@ -307,17 +315,20 @@ class Jacobian:
                 cost.calls += (self._spent.calls + k) // len(self.differences)
 
 
+def is_identity(matrix: Matrix, size: int) -> bool:
+    """Whether the rows are the cotangents of so many single outputs, in their order."""
+    return matrix.shape == (size, size) and bool((matrix == np.eye(size)).all())
+
+
+def random_cotangents(rng: np.random.Generator, m: int) -> Matrix:
+    """Draw signed cotangents, away from zero: nothing cancels by design, and no entry is left out."""
+    shape = thresholds.DIRECTIONS, m
+    return np.asarray(random_signs(rng, shape) * rng.uniform(0.5, 1.5, shape))
+
+
 def random_signs(rng: np.random.Generator, shape: int | tuple[int, ...]) -> Any:
     """Return what ``rng.choice([-1.0, 1.0], shape)`` does, in half of the time."""
     return 2.0 * rng.integers(0, 2, shape) - 1.0
-
-
-def _pulled(pullback: Pullback, cotangents: Matrix) -> Matrix:
-    """Pull cotangents back, the first one only if it is not known yet what it gives."""
-    if pullback.first is None or not np.array_equal(pullback.first[0], cotangents[0]):
-        return pullback.vjps(cotangents)
-    known = pullback.first[1][None]
-    return known if len(cotangents) == 1 else np.concatenate([known, pullback.vjps(cotangents[1:])])
 
 
 Arrays = TypeVar("Arrays", Slopes, Differences)
@@ -349,7 +360,7 @@ def _clear(slopes: Slopes) -> Any:
     """Whether a ladder along each line saw no kink and settled, beside the largest of its derivatives."""
     largest = np.abs(slopes.central.value).max(axis=1, initial=0.0)
     bar = slopes.central.uncertainty.max(axis=1, initial=0.0)
-    return (bar <= 1e-7 * largest) & ~slopes.kink.any(axis=1)
+    return (bar <= thresholds.SETTLED * largest) & ~slopes.kink.any(axis=1)
 
 
 def _from_coarse_to_fine(scales: Vector, own: Vector, *, wider: bool) -> Iterator[tuple[Any, Vector]]:
@@ -362,7 +373,7 @@ def _from_coarse_to_fine(scales: Vector, own: Vector, *, wider: bool) -> Iterato
     finer one has seen what the coarser one jumped over, such as the waves of sin(x / 1e-20).
     """
     candidates = np.stack([scales, own, np.ones_like(own)])
-    apart = np.fmax(candidates, scales) > 8 * np.fmin(candidates, scales)
+    apart = np.fmax(candidates, scales) > thresholds.SCALES_APART * np.fmin(candidates, scales)
     if not wider:
         apart &= candidates < scales
     apart[0] = True

@@ -9,18 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector, leafwise
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.base import Estimate
-
-#: Another order of summation rounds differently from the measured one, but not much worse.
-MARGIN = 4.0
-
-
-#: Coarse runs. One alone may be exact by luck: the weights of a softmax of three numbers sum to exactly
-#: one in float32 in two cases of five, and a gradient that is nothing but rounding is then zero.
-RUNS = 4
 
 
 @dataclass(frozen=True)
@@ -52,13 +45,13 @@ def measure(
 
     How far the gradients of the two arithmetics are apart, in units of the coarse roundoff, is how much a
     computation amplifies rounding. ``common`` is the function as it was written: the reference engine in
-    float32 and with every operation off by a rounding of float32, or, where there is no engine, torch in
-    float32 at neighbouring points. Every method differentiates that computation, in its own arithmetic.
-    ``own`` is what a method besides makes of it: torch's backward of copysign divides and multiplies by x
+    float32 and with every operation off by a rounding of float32, or, where there is no engine, the framework
+    in float32 at neighbouring points. Every method differentiates that computation, in its own arithmetic.
+    ``own`` is what a method besides makes of it: autograd's backward of copysign divides and multiplies by x
     where the engine's takes a sign. It excuses a gradient that is nothing but such rounding, and no other:
     who loses digits that the function itself keeps is wrong by as much.
     ``finer`` is the function disturbed by little more than float64 rounds: where a rounding of float32 moves
-    the gradient by all of its size (a system whose condition is 1e14), by how much more it would nobody sees.
+    the gradient by all of its size (a system whose condition is 1e14), the true factor cannot be observed.
     ``kept`` is what a method makes of a forward pass that rounds, with a backward pass that does not, and has
     nothing but what that one keeps: the textbook's s · (1 - s) of a sigmoid loses near one what s has lost.
     At the coordinates marked in ``kinked`` a neighbouring point may lie beyond a kink, which is no rounding.
@@ -131,13 +124,14 @@ def _bars(
         # The worst entry of each input, and each entry by itself: as an amplification gives the two.
         common = np.max([a(cotangent) for a in shared], axis=0) if shared else (nothing, nothing)
         own = mine(cotangent) if mine else (nothing, nothing)
-        vanishes = leafwise(inputs, value, 1.0) <= MARGIN * eps * own[0]
+        vanishes = leafwise(inputs, value, 1.0) <= thresholds.ROUNDING_MARGIN * eps * own[0]
         finite = np.where(np.isfinite(value), np.abs(value), 0.0)
         worst, each = (
             np.fmax(a, b) if not shared else np.where(vanishes, np.fmax(a, b), a)
             for a, b in zip(common, own, strict=True)
         )
-        return MARGIN * eps * worst + 4 * eps * finite, eps * each
+        last = thresholds.LAST_ROUNDINGS * eps * finite
+        return thresholds.ROUNDING_MARGIN * eps * worst + last, eps * each
 
     def measured(cotangents: Matrix, values: Matrix) -> Estimate:
         rows = [bars(u, value) for u, value in zip(cotangents, values, strict=True)]

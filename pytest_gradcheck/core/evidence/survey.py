@@ -1,30 +1,28 @@
-"""How much of a Jacobian is looked at, and how closely: little at first, more where there is doubt."""
+"""How much of a Jacobian is looked at, and how closely: little at first, more where there is doubt.
+
+`Survey` decides how much. `compare_block` is one look at rows and columns. `wrong_columns` and `wrong_rows`
+find which of them are wrong in O(log n) evaluations: halves of the inputs, then halves of the outputs.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from pytest_gradcheck.core.evidence.jacobian import Jacobian, random_signs
-from pytest_gradcheck.core.evidence.locate import ENTRYWISE, MOST, one_wrong_entry, wrong_columns, wrong_rows
-from pytest_gradcheck.core.evidence.looks import clear_case, fill
+from pytest_gradcheck.core import thresholds
+from pytest_gradcheck.core.evidence.allowances import noticeable, weigh
+from pytest_gradcheck.core.evidence.compare import blocks, finite, margins
+from pytest_gradcheck.core.evidence.jacobian import Jacobian, random_cotangents
 from pytest_gradcheck.core.evidence.table import Table
-from pytest_gradcheck.core.options import Options
-from pytest_gradcheck.frameworks.flat import Matrix
-
-#: Up to this many inputs and outputs ``mode="auto"`` looks at every entry from the start; beyond it
-#: two random projections come first, at a cost that does not grow with the number of entries.
-SMALL = 8
-
-#: Up to this many a gradient that is clearly wrong is looked at entry by entry, by the short ladder.
-CLEAR = 256
-
-#: How often a large problem is searched for wrong entries, a few at a time, before nobody can tell.
-ROUNDS = 16
-
-#: Random projections of a first look; each error has that many chances not to cancel.
-DIRECTIONS = 2
+from pytest_gradcheck.core.options import Options, Tolerance
+from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector
+from pytest_gradcheck.frameworks.leaves import EPS64
+from pytest_gradcheck.methods.base import Estimate
+from pytest_gradcheck.methods.names import DIFFERENCE_METHODS
+from pytest_gradcheck.methods.roles import ENGINE
 
 
 class Projections(NamedTuple):
@@ -36,7 +34,7 @@ class Projections(NamedTuple):
 
 def projections(options: Options, n: int, m: int, seed: int) -> Projections | None:
     """Draw the cotangents of a first look at ``n`` inputs and ``m`` outputs; None if it is at all entries."""
-    few = ENTRYWISE if options.thorough else SMALL
+    few = thresholds.ENTRYWISE if options.thorough else thresholds.SMALL
     small = n <= few and m <= few
     if options.mode == "full" or options.step or (options.mode == "auto" and small):
         return None
@@ -44,43 +42,65 @@ def projections(options: Options, n: int, m: int, seed: int) -> Projections | No
     return Projections(np.ones((1, 1)) if m == 1 else random_cotangents(rng, m), rng)
 
 
-class Inspection:
+def first_look(jacobian: Jacobian, tolerance: Tolerance, along: Projections | None) -> Survey:
+    """Look at all of a small Jacobian, and at two random projections of a large one.
+
+    ``along`` are the projections, None for every entry.
+    """
+    f = jacobian.function
+    if along is None:
+        rows, columns = np.eye(f.outputs.size), list(range(f.inputs.size))
+        return Survey(jacobian, tolerance, compare_block(jacobian, tolerance, rows, coordinates=columns))
+    tangents = np.stack([jacobian.direction(along.rng) for _ in range(thresholds.DIRECTIONS)])
+    cotangents = along.cotangents * jacobian.output_weights
+    return Survey(jacobian, tolerance, compare_block(jacobian, tolerance, cotangents, tangents=tangents))
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
     """One Jacobian, looked at as much as it takes: ``first`` is the table of the first look.
 
-    ``along`` are the projections that it begins with, None for every entry.
+    ``suspect`` is the output and the coordinate of an entry that looks wrong, where one entry is all that is
+    asked for; the close look begins there.
     """
 
-    def __init__(self, jacobian: Jacobian, options: Options, along: Projections | None):
-        self._jacobian = jacobian
-        self._options = options
-        self._tolerance = options.tolerance
-        self._shape = jacobian.function.inputs.size, jacobian.function.outputs.size
-        self._suspect: tuple[int, int] | None = None
-        self.first = self._first_look(along)
+    jacobian: Jacobian
+    tolerance: Tolerance
+    first: Table
+    suspect: tuple[int, int] | None = None
 
-    def suspects(self) -> bool:
-        """Whether one entry looks wrong, where one is all that is asked for; the close look begins there."""
-        if self._options.brief:
-            self._suspect = one_wrong_entry(self._jacobian, self._tolerance, self.first)
-        return self._suspect is not None
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The numbers of inputs and outputs."""
+        return self.jacobian.function.inputs.size, self.jacobian.function.outputs.size
 
-    def _first_look(self, along: Projections | None) -> Table:
-        """Look at all of a small Jacobian, and at two random projections of a large one."""
-        n, m = self._shape
-        jacobian, tolerance = self._jacobian, self._tolerance
-        if along is None:
-            return fill(jacobian, tolerance, np.eye(m), coordinates=list(range(n)))
-        tangents = np.stack([jacobian.direction(along.rng) for _ in range(DIRECTIONS)])
-        cotangents = along.cotangents * jacobian.output_weights
-        return fill(jacobian, tolerance, cotangents, tangents=tangents)
+    def without(self, name: str) -> Survey:
+        """Return the same without one exact method."""
+        return replace(self, jacobian=self.jacobian.without(name))
+
+    def at_one_entry(self) -> Survey:
+        """Return the same with the entry that looks most wrong as its suspect, if there is one."""
+        return replace(self, suspect=one_wrong_entry(self.jacobian, self.tolerance, self.first))
+
+    def in_plain_float64(self) -> tuple[Table | None, Table | None]:
+        """Look at all entries without measured rounding: the closest table of them, and one that may decide.
+
+        Either is None where there is none.
+        """
+        short = self.entries()
+        final = self.beyond_doubt(short)
+        if final is not None or any(p.eps > EPS64 for p in self.jacobian.pullbacks.values()):
+            return short, final
+        long = self.by_long_ladder(short)
+        return long, long if long is not None and long.unanimous else None
 
     def entries(self) -> Table | None:
         """Look at all entries by the short ladder, where that may tell or will be needed, else None."""
-        n, m = self._shape
+        n, m = self.shape
         if not self.first.projected:
             return self.first
-        if max(n, m) <= (CLEAR if self.first.disagrees else ENTRYWISE):
-            return fill(self._jacobian, self._tolerance, np.eye(m), coordinates=list(range(n)))
+        if max(n, m) <= (thresholds.CLEAR if self.first.disagrees else thresholds.ENTRYWISE):
+            return compare_block(self.jacobian, self.tolerance, np.eye(m), coordinates=list(range(n)))
         return None
 
     def by_long_ladder(self, entries: Table | None) -> Table | None:
@@ -90,25 +110,25 @@ class Inspection:
         beside others. Where the long one has none, rounding in float64 need not be measured, which takes four
         times as long. In coarser dtypes what agrees may do so by luck.
         """
-        n, m = self._shape
-        if entries is None or entries.settled or (self.first.projected and max(n, m) > ENTRYWISE):
+        n, m = self.shape
+        if entries is None or entries.settled or (self.first.projected and max(n, m) > thresholds.ENTRYWISE):
             return entries
         every = list(range(n))
-        return fill(
-            self._jacobian, self._tolerance, np.eye(m), coordinates=every, thorough=True, before=entries
+        return compare_block(
+            self.jacobian, self.tolerance, np.eye(m), coordinates=every, thorough=True, before=entries
         )
 
-    def clear_case(self, entries: Table | None) -> Table | None:
+    def beyond_doubt(self, entries: Table | None) -> Table | None:
         """Return a table in which one method is wrong beyond doubt, or None if it is not so."""
-        jacobian, tolerance, first = self._jacobian, self._tolerance, self.first
+        jacobian, tolerance, first = self.jacobian, self.tolerance, self.first
         if entries is not None:
-            return clear_case(jacobian, tolerance, entries)
-        if not any(first.entrywise(c) and c.agree is False for c in first.evidence):
+            return wrong_beyond_doubt(jacobian, tolerance, entries)
+        if not any(c.entrywise and c.agree is False for c in first.evidence):
             return None
         # Where two exact methods differ most.
         columns = wrong_columns(jacobian, tolerance, first)
-        part = fill(jacobian, tolerance, first.cotangents, coordinates=columns)
-        clear = clear_case(jacobian, tolerance, part)
+        part = compare_block(jacobian, tolerance, first.cotangents, coordinates=columns)
+        clear = wrong_beyond_doubt(jacobian, tolerance, part)
         if clear is None:
             return None
         close = self._at_single_outputs(clear, thorough=False)
@@ -120,43 +140,46 @@ class Inspection:
 
         ``entries`` is a table of all of them by the short ladder, if there is one.
         """
-        n, m = self._shape
-        jacobian, tolerance, first = self._jacobian, self._tolerance, self.first
-        if self._suspect is not None:
-            row, column = self._suspect
-            close = fill(jacobian, tolerance, np.eye(m)[row : row + 1], coordinates=[column], thorough=True)
+        n, m = self.shape
+        jacobian, tolerance, first = self.jacobian, self.tolerance, self.first
+        if self.suspect is not None:
+            row, column = self.suspect
+            close = compare_block(
+                jacobian, tolerance, np.eye(m)[row : row + 1], coordinates=[column], thorough=True
+            )
             if close.disagrees:
                 return close
-        if not first.projected or (n <= ENTRYWISE and m <= ENTRYWISE):
+        if not first.projected or (n <= thresholds.ENTRYWISE and m <= thresholds.ENTRYWISE):
             every = list(range(n))
-            return fill(jacobian, tolerance, np.eye(m), coordinates=every, thorough=True, before=entries)
-        table = fill(jacobian, tolerance, first.cotangents, tangents=first.tangents, thorough=True)
+            return compare_block(
+                jacobian, tolerance, np.eye(m), coordinates=every, thorough=True, before=entries
+            )
+        table = compare_block(jacobian, tolerance, first.cotangents, tangents=first.tangents, thorough=True)
         cleared: set[int] = set()
-        for _ in range(ROUNDS):
+        for _ in range(thresholds.ROUNDS):
             found = wrong_columns(jacobian, tolerance, table) if table.disagrees else []
             columns = [i for i in found if i not in cleared]
             if not columns:
                 break
-            close = fill(jacobian, tolerance, first.cotangents, coordinates=columns, thorough=True)
+            close = compare_block(jacobian, tolerance, first.cotangents, coordinates=columns, thorough=True)
             if close.disagrees:
                 close = self._at_single_outputs(close, thorough=True)
             if close.disagrees:
                 return close
             cleared.update(columns)
-            table.clear(columns)
-        # What still disagrees does so in a sum, and in no entry that was found: nobody can tell.
-        table.withdraw()
-        return table
+            table = table.cleared(columns)
+        # What still disagrees does so in a sum, and in no entry that was found: that is doubt.
+        return table.withdrawn()
 
     def _at_single_outputs(self, table: Table, *, thorough: bool) -> Table:
         """Look at the same columns output by output: at all, or at those found by bisection."""
-        jacobian, tolerance, m = self._jacobian, self._tolerance, self._shape[1]
+        jacobian, tolerance, m = self.jacobian, self.tolerance, self.shape[1]
         rows = list(range(m))
-        if m > ENTRYWISE:
+        if m > thresholds.ENTRYWISE:
             # One wrong column alone has all its outputs shown; several have one each, lest the output by
             # which the first of them is wrong make it the only one.
             worst = table.worst_coordinate()
-            others = [i for i in table.wrong_coordinates() if i != worst][: MOST - 1]
+            others = [i for i in table.wrong_coordinates() if i != worst][: thresholds.MOST - 1]
             rows = wrong_rows(jacobian, tolerance, worst)
             rows += [row for i in others for row in wrong_rows(jacobian, tolerance, i, most=1)]
             rows = list(dict.fromkeys(rows))
@@ -164,9 +187,250 @@ class Inspection:
             return table
         units = np.zeros((len(rows), m))
         units[np.arange(len(rows)), rows] = 1.0
-        return fill(jacobian, tolerance, units, coordinates=table.coordinates, thorough=thorough)
+        return compare_block(jacobian, tolerance, units, coordinates=table.coordinates, thorough=thorough)
 
 
-def random_cotangents(rng: np.random.Generator, m: int) -> Matrix:
-    """Draw signed cotangents, away from zero: nothing cancels by design, and no entry is left out."""
-    return np.asarray(random_signs(rng, (DIRECTIONS, m)) * rng.uniform(0.5, 1.5, (DIRECTIONS, m)))
+# -- one look ----------------------------------------------------------------------------------------
+
+
+def compare_block(
+    jacobian: Jacobian,
+    tolerance: Tolerance,
+    cotangents: Matrix,
+    *,
+    tangents: Matrix | None = None,
+    coordinates: list[int] | None = None,
+    thorough: bool = False,
+    before: Table | None = None,
+) -> Table:
+    """Ask every method for the same rows and columns, and compare.
+
+    With ``thorough``, the columns that a short ladder of steps leaves in doubt get the long one, and
+    a difference must be outside of three error bars to count. What differences gave in ``before``, a table of
+    the same columns, need not be asked again if the rows are the same too.
+    """
+    at = coordinates or []
+    exact = {name: jacobian.rows(name, cotangents) for name in jacobian.pullbacks}
+    if before is not None and not np.array_equal(before.cotangents, cotangents):
+        before = None
+    found = None
+    if jacobian.differences and tangents is not None:
+        found = jacobian.along(tangents, cotangents, thorough=thorough)
+    elif jacobian.differences:
+        found = before.differences if before else jacobian.columns(at, cotangents, thorough=False)
+    seen = Table(cotangents, tangents, at, exact, found, refined=before.refined if before else frozenset())
+    table = weigh(seen, jacobian, tolerance, thorough, thresholds.ZERO_BAR if seen.refined else 0.0)
+    if thorough and found is not None and tangents is None:
+        doubtful = [k for k in table.doubtful_columns() if k not in table.refined]
+        return _refined(table, jacobian, tolerance, doubtful) if doubtful else table
+    return table
+
+
+def recompare(table: Table, jacobian: Jacobian, tolerance: Tolerance) -> Table:
+    """Return the table of a thorough look with the error bars that the exact methods have now."""
+    exact = {name: jacobian.rows(name, table.cotangents) for name in table.exact}
+    zero_bar = thresholds.ZERO_BAR if table.refined else 0.0
+    return weigh(replace(table, exact=exact, comparisons=()), jacobian, tolerance, True, zero_bar)
+
+
+def wrong_beyond_doubt(jacobian: Jacobian, tolerance: Tolerance, table: Table) -> Table | None:
+    """Return the table with one method wrong beyond doubt, or None if it is not so.
+
+    Most wrong gradients are wrong by far. If the long ladder says the same of some columns, the others can do
+    without it, and rounding need not be measured.
+    """
+    name, bad = table.clearly_wrong()
+    if name is None or jacobian.pullbacks[name].eps > EPS64 or name == ENGINE:
+        return None
+    central = next(c for c in table.evidence if (c.a, c.b) == ("central", name))
+    columns = np.flatnonzero(bad.any(axis=0))
+    worst = np.argmax(np.where(bad, margins(central.difference, central.tolerance), 0.0).max(axis=0))
+    some = sorted({int(worst), int(columns[0]), int(columns[-1])})
+    close = _refined(table, jacobian, tolerance, some)
+    again, still = close.clearly_wrong()
+    return close if again == name and bool(still[:, some].any(axis=0).all()) else None
+
+
+def _refined(table: Table, jacobian: Jacobian, tolerance: Tolerance, columns: list[int]) -> Table:
+    """Take the long ladder for some columns of a table."""
+    assert table.differences is not None
+    at = [table.coordinates[k] for k in columns]
+    close = jacobian.columns(at, table.cotangents, thorough=True)
+    found = table.differences.replaced(columns, close)
+    refined = table.refined | frozenset(columns)
+    asked = replace(table, differences=found, comparisons=(), refined=refined)
+    return weigh(asked, jacobian, tolerance, True, thresholds.ZERO_BAR)
+
+
+# -- where it is wrong -------------------------------------------------------------------------------
+
+
+def bisect(size: int, is_wrong: Callable[[Vector], bool], *, most: int = thresholds.MOST) -> list[int]:
+    """Return up to ``most`` indices below ``size`` that are wrong by themselves.
+
+    ``is_wrong(mask)`` tells whether a set of entries, a float mask of zeros and ones of shape
+    ``(size,)``, gives a wrong sum. A set that is wrong is halved until one entry is left; about
+    ``2 · most · log2(size)`` calls.
+    """
+    found: list[int] = []
+    pending = [(0, size)]
+    while pending and len(found) < most:
+        start, stop = pending.pop()
+        mask = np.zeros(size)
+        mask[start:stop] = 1.0
+        if not is_wrong(mask):
+            continue
+        if stop - start == 1:
+            found.append(start)
+            continue
+        middle = (start + stop) // 2
+        pending += [(middle, stop), (start, middle)]
+    return found
+
+
+def one_wrong_entry(jacobian: Jacobian, tolerance: Tolerance, first: Table) -> tuple[int, int] | None:
+    """Return output and coordinate of the entry that looks most wrong at a first look, or None.
+
+    None as well where differences contradict every method: whether they measure anything there (they do not
+    at ties) takes all entries to tell.
+    """
+    contradicted = {c.b for c in first.evidence if c.agree is False and not c.entrywise}
+    if not first.disagrees or (len(first.exact) > 1 and contradicted >= set(first.exact)):
+        return None
+    table, m = first, jacobian.function.outputs.size
+    if first.projected:
+        columns = wrong_columns(jacobian, tolerance, first)[:1]
+        if not columns:
+            return None
+        if m > thresholds.ENTRYWISE:
+            rows = wrong_rows(jacobian, tolerance, columns[0])
+            return (rows[0], columns[0]) if rows else None
+        table = compare_block(jacobian, tolerance, np.eye(m), coordinates=columns)
+        if not table.disagrees:
+            return None
+    column = table.worst_coordinate()
+    return table.worst_row(column), column
+
+
+def wrong_columns(jacobian: Jacobian, tolerance: Tolerance, table: Table) -> list[int]:
+    """Return the coordinates on which the methods of a table of projections disagree, at most four.
+
+    Where differences had to find them, and four were not all, some that were drawn follow.
+    """
+    worst: list[int] = []
+    for c in table.evidence:
+        if c.entrywise and c.disagree.any():
+            ratio = np.where(c.disagree, margins(c.difference, c.tolerance), 0.0).max(axis=0)
+            worst += [int(i) for i in np.argsort(-ratio)[: thresholds.MOST] if ratio[i] > 0]
+    if worst or table.tangents is None:
+        return list(dict.fromkeys(worst))[: thresholds.MOST]
+    for c in table.evidence:
+        if c.a in DIFFERENCE_METHODS and c.disagree.any():
+            row, k = (int(i) for i in np.argwhere(c.disagree)[0])
+            is_wrong = _projection_is_wrong(jacobian, tolerance, table, c.b, row, table.tangents[k])
+            found = bisect(jacobian.function.inputs.size, is_wrong)
+            return found if len(found) < thresholds.MOST else found + _beside(jacobian.function.inputs, found)
+    return []
+
+
+def _beside(inputs: Layout, found: list[int]) -> list[int]:
+    """Draw coordinates that tell whether all is wrong or only what the search came upon."""
+    rng = np.random.default_rng(inputs.size)
+    drawn = [
+        rng.integers(leaf.start, leaf.stop, thresholds.BESIDE_EACH) for leaf in inputs.leaves if leaf.size
+    ]
+    candidates = rng.permutation(np.concatenate([*drawn, rng.integers(0, inputs.size, thresholds.BESIDE)]))
+    return [i for i in dict.fromkeys(int(i) for i in candidates) if i not in found][: thresholds.BESIDE]
+
+
+def _projection_is_wrong(
+    jacobian: Jacobian, tolerance: Tolerance, table: Table, exact: str, row: int, tangent: Vector
+) -> Callable[[Vector], bool]:
+    whole = table.exact[exact]
+    scatter = None if whole.scatter is None else whole.scatter[row : row + 1]
+    gradient = Estimate(whole.value[row : row + 1], whole.uncertainty[row : row + 1], scatter)
+
+    def is_wrong(mask: Vector) -> bool:
+        part = mask * tangent
+        d = jacobian.along(part, table.cotangents[row : row + 1], thorough=False).central
+        summed = gradient.along(part[None])
+        gap = abs(float(d.value[0, 0]) - float(summed.value[0, 0]))
+        bar = float(d.uncertainty[0, 0]) + float(summed.uncertainty[0, 0])
+        return gap > bar + tolerance.rtol * float(np.max(np.abs(gradient.value * part), initial=0.0))
+
+    return is_wrong
+
+
+def wrong_rows(
+    jacobian: Jacobian, tolerance: Tolerance, coordinate: int, *, most: int = thresholds.MOST
+) -> list[int]:
+    """Return the outputs whose derivative by one coordinate the methods disagree on, at most ``most``."""
+    m = jacobian.function.outputs.size
+    measured = None
+    # One output is found by whom it costs nothing, if there are two of them, else by few steps.
+    if jacobian.differences and (most > 1 or len(jacobian.pullbacks) < 2):
+        measured = jacobian.columns([coordinate], None, thorough=most > 1).central
+
+    def is_wrong(mask: Vector) -> bool:
+        rows = [jacobian.rows(name, mask[None]) for name in jacobian.pullbacks]
+        numbers = [float(r.value[0, coordinate]) for r in rows]
+        bars = [float(r.uncertainty[0, coordinate]) for r in rows]
+        if measured is not None and np.isfinite(measured.uncertainty).all():
+            numbers.append(float(mask @ measured.value[:, 0]))
+            bars.append(float(mask @ measured.uncertainty[:, 0]))
+        size = max(abs(v) for v in numbers)
+        return max(numbers) - min(numbers) > sum(bars) + tolerance.rtol * size
+
+    return bisect(m, is_wrong, most=most)
+
+
+def unseen(table: Table, jacobian: Jacobian, sensitivity: float) -> int:
+    """Return in how many entries an error of the promised size could have hidden among the projections.
+
+    Their share is smaller than the error bar of every sum that they are in. Where two exact methods agree,
+    which are compared entry by entry, there are none.
+    """
+    assert table.tangents is not None
+    if any(c.entrywise and c.agree for c in table.evidence):
+        return 0
+    inputs = jacobian.function.inputs
+    hidden = 0
+    for name, estimate in table.exact.items():
+        size = np.abs(estimate.value)
+        # A zero has no size to be relative to but that of its input's largest entry, as everywhere.
+        size = np.where(size > 0, size, blocks(inputs, finite(size)))
+        size = np.where(size > 0, size, noticeable(table.cotangents, jacobian))
+        seen = np.zeros(inputs.size, dtype=bool)
+        for c in table.evidence:
+            if c.b == name and not c.entrywise:
+                for row, column in np.ndindex(c.tolerance.shape):
+                    share = size[row] * np.abs(table.tangents[column])
+                    seen |= sensitivity * share > c.tolerance[row, column]
+        hidden = max(hidden, int((~seen).sum()))
+    return hidden
+
+
+def bends(table: Table, jacobian: Jacobian, sensitivity: float, seed: int) -> bool:
+    """Whether differences alone show that no gradient can be right in the rows on which methods disagree.
+
+    A derivative is linear: its slope along a line is the sum of those by single inputs (on the side that the
+    line goes to). At a tie it is not: the middle of three equal numbers moves with none of them alone. A rule
+    that is wrong where the function is smooth is not excused by that.
+    """
+    d = table.differences
+    if d is None or table.projected:
+        return False
+    apart = np.zeros(len(table.cotangents), dtype=bool)
+    for c in table.evidence:
+        apart |= c.disagree.any(axis=1)
+    at = table.coordinates
+    tangent = np.zeros(jacobian.function.point.size)
+    tangent[at] = jacobian.direction(np.random.default_rng(seed))[at]
+    along = jacobian.along(tangent[None], table.cotangents, thorough=True).right
+    onward = tangent[at] > 0
+    slopes = np.where(onward, d.right.value, d.left.value) * tangent[at]
+    bars = np.where(onward, d.right.uncertainty, d.left.uncertainty) * np.abs(tangent[at])
+    gap = np.abs(along.value[:, 0] - slopes.sum(axis=1))
+    allowed = thresholds.THOROUGH_BARS * (along.uncertainty[:, 0] + bars.sum(axis=1))
+    allowed += sensitivity * np.fmax(np.abs(slopes).max(axis=1, initial=0.0), np.abs(along.value[:, 0]))
+    return bool((gap > allowed)[apart].all())

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import functools
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from pytest_gradcheck.core.evidence.compare import Comparison
+from pytest_gradcheck.core import thresholds
+from pytest_gradcheck.core.evidence.compare import Comparison, margins
 from pytest_gradcheck.core.evidence.jacobian import Differences
 from pytest_gradcheck.frameworks.flat import Matrix
 from pytest_gradcheck.methods.base import Estimate
-
-#: A gradient is wrong beyond doubt where it is farther off than so many times what is allowed.
-FAR = 10.0
+from pytest_gradcheck.methods.roles import ENGINE
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Table:
     """Rows are cotangents; columns are coordinates, or ``tangents`` where there are any (projections).
 
@@ -28,7 +28,7 @@ class Table:
     coordinates: list[int]
     exact: dict[str, Estimate]
     differences: Differences | None
-    comparisons: list[Comparison] = field(default_factory=list)
+    comparisons: tuple[Comparison, ...] = ()
     #: Positions of the columns that have had the long ladder.
     refined: frozenset[int] = frozenset()
 
@@ -37,14 +37,15 @@ class Table:
         """Whether the columns are projections instead of entries."""
         return self.tangents is not None
 
-    @property
-    def evidence(self) -> list[Comparison]:
+    @functools.cached_property
+    def evidence(self) -> tuple[Comparison, ...]:
         """The pairs that count: two differences see the same function values, and are no evidence."""
-        return [c for c in self.comparisons if self.counts(c)]
+        return tuple(c for c in self.comparisons if c.counts)
 
-    def counts(self, comparison: Comparison) -> bool:
-        """Whether a pair is evidence."""
-        return comparison.a in self.exact or comparison.b in self.exact
+    @property
+    def measured(self) -> tuple[Comparison, ...]:
+        """The pairs of a difference method and an exact one."""
+        return tuple(c for c in self.evidence if not c.entrywise)
 
     @property
     def disagrees(self) -> bool:
@@ -53,17 +54,17 @@ class Table:
 
     @property
     def settled(self) -> bool:
-        """Whether everybody has a clear answer, all of them agree, and there is no kink to look into."""
-        return not self.kinks and self.unanimous
+        """Whether every method has a clear answer, all of them agree, and there is no kink to look into."""
+        return not self.kinks and all(c.agree is True for c in self.evidence)
 
     @property
     def unanimous(self) -> bool:
-        """Whether everybody has a clear answer, at kinks too, and all of them agree."""
+        """Whether every method has a clear answer, at kinks too, and all of them agree."""
         return not self.jumps and all(c.agree is True for c in self.evidence)
 
     @property
     def settled_rows(self) -> frozenset[bytes]:
-        """The cotangents, as bytes, of rows of a table of entries in which everybody has a clear answer."""
+        """The cotangents, as bytes, of the rows of entries in which every method has a clear answer."""
         open_ = np.zeros(len(self.cotangents), dtype=bool)
         for c in self.evidence:
             open_ |= (c.disagree | ~c.resolved).any(axis=1)
@@ -72,9 +73,11 @@ class Table:
         return frozenset(u.tobytes() for u in self.cotangents[~open_])
 
     @property
-    def everybody_backed(self) -> bool:
-        """Whether every exact method is seen to agree with another method on all that was looked at."""
-        return all(any(c.agree is True and name in (c.a, c.b) for c in self.evidence) for name in self.exact)
+    def backed(self) -> bool:
+        """Whether every exact method is seen to agree with another method, and nothing disagrees or jumps."""
+        if not self.settled and (self.disagrees or self.jumps):
+            return False
+        return all(any(c.agree and name in (c.a, c.b) for c in self.evidence) for name in self.exact)
 
     @property
     def kinks(self) -> bool:
@@ -96,12 +99,8 @@ class Table:
 
     @property
     def agreement(self) -> dict[tuple[str, str], bool | None]:
-        """What each pair of methods says of the other."""
+        """Whether each pair of methods agrees."""
         return {(c.a, c.b): c.agree for c in self.comparisons}
-
-    def entrywise(self, comparison: Comparison) -> bool:
-        """Whether a comparison goes over whole rows: that of two exact methods."""
-        return comparison.a in self.exact and comparison.b in self.exact
 
     def seen(self, name: str) -> Estimate:
         """Return an exact method's rows on the columns of the table."""
@@ -113,10 +112,10 @@ class Table:
     def contradicted(self, name: str) -> bool:
         """Whether differences contradict an exact method, and back another one wherever they do.
 
-        The other one need not be resolved in every entry: a single one that nobody can measure says nothing
+        The other one need not be resolved in every entry: a single one that cannot be measured says nothing
         for the method that is wrong in the rest.
         """
-        measured = [c for c in self.evidence if not self.entrywise(c)]
+        measured = self.measured
         apart = {c.a: c.disagree for c in measured if c.b == name and c.disagree.any()}
         return any(
             not c.disagree.any() and bool(c.resolved[apart[c.a]].all())
@@ -126,25 +125,25 @@ class Table:
 
     @property
     def unmeasurable(self) -> bool:
-        """Whether all disagreement lies where differences contradict the reference engine and all others."""
-        if self.projected or "reference" not in self.exact or len(self.exact) < 2:
+        """Whether all disagreement lies where differences contradict the engine and all others."""
+        if self.projected or ENGINE not in self.exact or len(self.exact) < 2:
             return False
-        measured = [c for c in self.evidence if not self.entrywise(c)]
-        if any(c.agree for c in measured) or self.contradicted("reference"):
-            # Somebody agrees with the differences: the others are wrong, however many they are.
+        measured = self.measured
+        if any(c.agree for c in measured) or self.contradicted(ENGINE):
+            # A method agrees with the differences: the others are wrong, however many they are.
             return False
         apart = np.zeros((len(self.cotangents), len(self.coordinates)), dtype=bool)
         for c in measured:
-            if c.b == "reference":
+            if c.b == ENGINE:
                 apart |= c.disagree
         # A method that gives the same slope to others of the numbers that are equal is no more wrong.
-        others = [c for c in self.evidence if self.entrywise(c) and "reference" in (c.a, c.b)]
+        others = [c for c in self.evidence if c.entrywise and ENGINE in (c.a, c.b)]
         shared = np.all([np.isclose(c.left.value.sum(1), c.right.value.sum(1)) for c in others], axis=0)
         apart |= (apart.any(axis=1) & shared)[:, None]
         rest = False
         for c in self.evidence:
             disagree = c.disagree.copy()
-            if self.entrywise(c):
+            if c.entrywise:
                 disagree[:, self.coordinates] &= ~apart
             else:
                 disagree &= ~apart
@@ -160,8 +159,8 @@ class Table:
         """
         if self.projected or len(self.exact) < 2:
             return False
-        measured = [c for c in self.evidence if not self.entrywise(c)]
-        if not all(c.agree for c in self.evidence if self.entrywise(c)):
+        measured = self.measured
+        if not all(c.agree for c in self.evidence if c.entrywise):
             return False
         backing = {c.a for c in measured} - {c.a for c in measured if not c.agree}
         return bool(backing)
@@ -173,19 +172,21 @@ class Table:
         from them nowhere. Both compute in float64, and rounding would have spoilt the one as the other. Zeros
         are no such witness: a function that cancels to nothing does not move, and so does its derivative.
         """
-        nobody = None, np.zeros((len(self.cotangents), len(self.coordinates)), dtype=bool)
+        none = None, np.zeros((len(self.cotangents), len(self.coordinates)), dtype=bool)
         d = self.differences
         if self.projected or d is None or self.kinks:
-            return nobody
+            return none
         central = {c.b: c for c in self.evidence if c.a == "central"}
         apart = {name: c.disagree for name, c in central.items() if c.disagree.any()}
         if len(apart) != 1 or len(central) < 2:
-            return nobody
+            return none
         (name,) = apart
-        far = apart[name] & (central[name].difference > FAR * central[name].tolerance) & ~d.one_sided
+        far = (
+            apart[name] & (central[name].difference > thresholds.FAR * central[name].tolerance) & ~d.one_sided
+        )
         far &= d.central.value != 0
         backed = any(bool(c.resolved[far].all()) for other, c in central.items() if other != name)
-        return (name, far) if backed and far.any() else nobody
+        return (name, far) if backed and far.any() else none
 
     def doubtful_columns(self) -> list[int]:
         """Return the positions of columns that differ, are unresolved, or have a kink."""
@@ -193,36 +194,40 @@ class Table:
         doubt = (self.differences.kink | self.differences.jump).any(axis=0)
         for c in self.comparisons:
             open_ = (c.disagree | ~c.resolved).any(axis=0)
-            doubt = doubt | (open_[self.coordinates] if self.entrywise(c) else open_)
+            doubt = doubt | (open_[self.coordinates] if c.entrywise else open_)
         return [int(k) for k in np.flatnonzero(doubt)]
 
-    def clear(self, columns: list[int]) -> None:
-        """Take disagreements of exact methods back at coordinates where a closer look found none."""
-        for c in self.evidence:
-            if self.entrywise(c):
-                c.resolved[:, columns] |= c.disagree[:, columns]
-                c.disagree[:, columns] = False
+    def cleared(self, columns: list[int]) -> Table:
+        """Return the table without disagreements of exact methods where a closer look found none."""
+        size = next(iter(self.exact.values())).value.shape[1]
+        at = np.isin(np.arange(size), columns)
+        kept = (
+            c.excuse("cleared", c.disagree & at, resolved=True) if c.entrywise else c
+            for c in self.comparisons
+        )
+        return replace(self, comparisons=tuple(kept))
 
-    def withdraw(self) -> None:
-        """Turn the disagreements that are left into doubt."""
-        for c in self.evidence:
-            c.resolved[c.disagree] = False
-            c.disagree[:] = False
+    def withdrawn(self) -> Table:
+        """Return the table with doubt in place of the disagreements that are left."""
+        kept = (
+            c.excuse("withdrawn", c.disagree, resolved=False) if c.counts else c for c in self.comparisons
+        )
+        return replace(self, comparisons=tuple(kept))
 
     def wrong_coordinates(self) -> list[int]:
         """Return the coordinates, among those looked at singly, on which any methods disagree."""
         wrong = np.zeros(len(self.coordinates), dtype=bool)
         for c in self.evidence:
             apart = c.disagree.any(axis=0)
-            wrong |= apart[self.coordinates] if self.entrywise(c) else apart
+            wrong |= apart[self.coordinates] if c.entrywise else apart
         return [self.coordinates[k] for k in np.flatnonzero(wrong)]
 
     def worst_coordinate(self) -> int:
         """Return the coordinate, among those looked at singly, on which the methods disagree most."""
         worst, found = -1.0, self.coordinates[0]
         for c in self.evidence:
-            ratio = np.where(c.disagree, c.difference / np.fmax(c.tolerance, 1e-300), -1.0).max(axis=0)
-            ratio = ratio[self.coordinates] if self.entrywise(c) else ratio
+            ratio = np.where(c.disagree, margins(c.difference, c.tolerance), -1.0).max(axis=0)
+            ratio = ratio[self.coordinates] if c.entrywise else ratio
             if ratio.max() > worst:
                 worst, found = float(ratio.max()), self.coordinates[int(np.argmax(ratio))]
         return found
@@ -232,8 +237,8 @@ class Table:
         k = self.coordinates.index(coordinate)
         ratios = []
         for c in self.evidence:
-            at = coordinate if self.entrywise(c) else k
-            ratios.append(np.where(c.disagree, c.difference / np.fmax(c.tolerance, 1e-300), -1.0)[:, at])
+            at = coordinate if c.entrywise else k
+            ratios.append(np.where(c.disagree, margins(c.difference, c.tolerance), -1.0)[:, at])
         return int(np.argmax(np.max(ratios, axis=0)))
 
     def bad_entries(self, method: str) -> Any:
@@ -241,7 +246,7 @@ class Table:
         bad = np.zeros(self.exact[method].value.shape, dtype=bool)
         for c in self.evidence:
             if method in (c.a, c.b):
-                if self.entrywise(c):
+                if c.entrywise:
                     bad |= c.disagree
                 elif not self.projected:
                     bad[:, self.coordinates] |= c.disagree

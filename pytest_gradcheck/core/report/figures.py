@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from pytest_gradcheck.core.decide import Decision
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.report import summary
 from pytest_gradcheck.core.results import json_number
+from pytest_gradcheck.core.verdict import Evidence
 from pytest_gradcheck.frameworks.flat import Matrix, Vector
 from pytest_gradcheck.methods.differences import QUICK
+from pytest_gradcheck.methods.roles import ENGINE, MOST_TRUSTED
 
 #: Steps on the curve of errors, over the input's scale: four to a decade, down to its roundoff. Powers of two
 #: would round to nothing on simple functions, and show no curve.
@@ -43,36 +44,36 @@ FEWEST = 8
 NODES = 30
 
 
-def figures(decision: Decision, culprit: str | None, evaluations: int) -> dict[str, Any]:
+def figures(evidence: Evidence, culprit: str | None, evaluations: int) -> dict[str, Any]:
     """Return the figures of a check that was decided; those that do not apply to it are left out.
 
-    Where nobody can tell that the function is cheap, they are drawn from no more evaluations than the check
+    Where the function is not known to be cheap, they are drawn from no more evaluations than the check
     took: fewer steps, and no plot where none is left for it.
     """
     out: dict[str, Any] = {}
-    table = decision.table
+    table = evidence.table
     if table is None or not table.exact:
         return out
     row, column = summary.worst_entry(table)
-    f = decision.function
-    left = 2 * len(STEPS) + SAMPLES if _is_cheap(decision) else evaluations
+    f = evidence.order.function
+    left = 2 * len(STEPS) + SAMPLES if _is_cheap(evidence) else evaluations
     every = -(-len(STEPS) // max(left // 2, 1))
     steps = STEPS[::every]
     if len(steps) >= FEWEST:
-        out["steps"] = _steps(decision, culprit, table, row, column, steps)
+        out["steps"] = _steps(evidence, culprit, table, row, column, steps)
         left -= 2 * len(steps)
-    out["gradients"] = _gradients(decision, table, row, None if table.projected else column)
-    if left >= SAMPLES and decision.order == 1 and f.inputs.size == 1 and f.outputs.size == 1:
-        out["curve"] = _curve(decision, table)
-    graph = _graph(decision)
+    out["gradients"] = _gradients(evidence, table, row, None if table.projected else column)
+    if left >= SAMPLES and evidence.order.number == 1 and f.inputs.size == 1 and f.outputs.size == 1:
+        out["curve"] = _curve(evidence, table)
+    graph = _graph(evidence)
     if graph is not None:
         out["graph"] = graph
     return out
 
 
-def _is_cheap(decision: Decision) -> bool:
+def _is_cheap(evidence: Evidence) -> bool:
     """Whether the engine's graph says that an evaluation of the function takes little."""
-    pullback = decision.pullbacks.get("reference")
+    pullback = evidence.heard.get(ENGINE)
     if pullback is None:
         return False
     try:
@@ -83,7 +84,7 @@ def _is_cheap(decision: Decision) -> bool:
 
 
 def _steps(
-    decision: Decision, culprit: str | None, table: Table, row: int, column: int, relative: Vector
+    evidence: Evidence, culprit: str | None, table: Table, row: int, column: int, relative: Vector
 ) -> dict[str, Any]:
     """Return the error of the textbook quotients at smaller and smaller steps, at the worst entry.
 
@@ -92,11 +93,11 @@ def _steps(
     rounding arm, noise over step; ``truncation`` and ``truncation_forward`` are the coefficients of h² and h
     in the other arm, from the steps at which it rules.
     """
-    f = decision.function
+    f = evidence.order.function
     u = table.cotangents[row]
     if table.tangents is None:
         tangent = np.eye(1, f.inputs.size, column)[0]
-        scale = float(decision.jacobian.scales[column]) if decision.jacobian is not None else 1.0
+        scale = float(evidence.jacobian.scales[column]) if evidence.jacobian is not None else 1.0
         place, index = f.inputs.locate(column)
     else:
         tangent, scale = table.tangents[column], 1.0
@@ -104,10 +105,10 @@ def _steps(
     name, truth = _truth(culprit, table, row, tangent)
     here = float(u @ f.value)
     steps = scale * relative
-    above, below = (_moved(decision, tangent, sign * steps) @ u for sign in (1.0, -1.0))
+    above, below = (_moved(evidence, tangent, sign * steps) @ u for sign in (1.0, -1.0))
     central = np.abs((above - below) / (2 * steps) - truth)
     forward = np.abs((above - here) / steps - truth)
-    noise = float(np.abs(u) @ (f.eps * np.abs(f.value) + f.jitter))
+    noise = float(np.abs(u) @ (f.eps * np.abs(f.value) + f.evaluation_noise))
     return {
         "input": place,
         "index": list(index),
@@ -122,9 +123,9 @@ def _steps(
     }
 
 
-def _moved(decision: Decision, tangent: Vector, moves: Vector) -> Matrix:
+def _moved(evidence: Evidence, tangent: Vector, moves: Vector) -> Matrix:
     """Return the function's values at steps along a tangent; NaN outside of its domain."""
-    f = decision.function
+    f = evidence.order.function
     points = f.point + moves[:, None] * tangent
     inside = ((points >= f.lower) & (points <= f.upper)).all(axis=1)
     values = np.full((len(moves), f.outputs.size), np.nan)
@@ -144,7 +145,7 @@ def _arm(steps: Vector, errors: Vector, noise: float, power: int) -> float:
 
 def _truth(culprit: str | None, table: Table, row: int, tangent: Vector) -> tuple[str, float]:
     """Return the slope along a tangent as the first exact method that is not the culprit has it."""
-    for name in ("reference", "user", "torch", "complex_step"):
+    for name in MOST_TRUSTED:
         if name in table.exact and name != culprit:
             value = float(table.exact[name].value[row] @ tangent)
             if math.isfinite(value):
@@ -152,20 +153,19 @@ def _truth(culprit: str | None, table: Table, row: int, tangent: Vector) -> tupl
     return "nobody", math.nan
 
 
-def _gradients(decision: Decision, table: Table, row: int, column: int | None) -> dict[str, Any]:
+def _gradients(evidence: Evidence, table: Table, row: int, column: int | None) -> dict[str, Any]:
     """Return every method's entries around the worst one: one row per output, or per projection of them."""
-    f = decision.function
+    f = evidence.order.function
     rows, columns = len(table.cotangents), f.inputs.size
     top, left = (_window(at, size) for at, size in ((row, rows), (column or 0, columns)))
     part = np.ix_(range(*top), range(*left))
     values = {name: np.asarray(e.value)[part] for name, e in table.exact.items()}
     d = table.differences
     if d is not None and not table.projected:
-        for name, estimate in (("central", d.central), ("forward", d.forward)):
-            if decision.jacobian is not None and name in decision.jacobian.differences:
-                whole = np.full((rows, columns), np.nan)
-                whole[:, table.coordinates] = estimate.value
-                values[name] = whole[part]
+        for name in evidence.differences:
+            whole = np.full((rows, columns), np.nan)
+            whole[:, table.coordinates] = getattr(d, name).value
+            values[name] = whole[part]
     return {
         "rows": [_label(f.outputs, u) for u in table.cotangents[top[0] : top[1]]],
         "columns": ["{}{}".format(*_place(f.inputs, k)) for k in range(*left)],
@@ -194,9 +194,9 @@ def _place(layout: Any, coordinate: int) -> tuple[str, str]:
     return name, f"[{', '.join(map(str, index))}]" if index else ""
 
 
-def _curve(decision: Decision, table: Table) -> dict[str, Any]:
+def _curve(evidence: Evidence, table: Table) -> dict[str, Any]:
     """Return a function of one number around the point, and the slope that each method gives it."""
-    f = decision.function
+    f = evidence.order.function
     x = float(f.point[0])
     reach = 2.0 * max(1.0, abs(x))
     low, high = max(x - reach, float(f.lower[0])), min(x + reach, float(f.upper[0]))
@@ -214,10 +214,10 @@ def _curve(decision: Decision, table: Table) -> dict[str, Any]:
     }
 
 
-def _graph(decision: Decision) -> str | None:
-    pullback = decision.pullbacks.get("reference")
-    small = decision.function.outputs.size == 1 and decision.function.inputs.size <= NODES
-    if decision.order != 1 or not small or pullback is None:
+def _graph(evidence: Evidence) -> str | None:
+    pullback = evidence.heard.get(ENGINE)
+    small = evidence.order.function.outputs.size == 1 and evidence.order.function.inputs.size <= NODES
+    if evidence.order.number != 1 or not small or pullback is None:
         return None
     try:
         return pullback.picture(NODES)

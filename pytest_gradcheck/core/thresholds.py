@@ -1,0 +1,191 @@
+"""Every number that decides something, each with what it decides and where it comes from.
+
+``Source`` is where a number follows from, ``Measured`` where it was measured. ``Chosen`` is a choice: the
+sweeps over operators and the planted faults hold it, and a number near it would do as well.
+"""
+
+from __future__ import annotations
+
+# -- what is allowed and what must be seen -----------------------------------------------------------
+
+#: Relative difference that is allowed beyond the error bars. Chosen: far above the bars of differences in
+#: float64, far below any mistake in a formula.
+RTOL = 1e-6
+
+#: The same where a dtype on trial is coarser than float64. Chosen: some thousand roundings of float32.
+RTOL_COARSE = 2e-4
+
+#: The same in roundings of the dtype on trial, if that is more. Chosen: a short chain of operations.
+RTOL_ROUNDINGS = 8
+
+#: The smallest relative error that a check promises to see. Chosen: constants are mistyped by more.
+SENSITIVITY = 1e-3
+
+#: The promise is at least so many times the tolerance. Source: an error as large as it is allowed.
+SENSITIVITY_OVER_RTOL = 2.0
+
+#: Differences of a function that is zero at every step have an error bar of the smallest numbers over the
+#: step. No derivative as small as this one means anything, so two methods that say zero agree, once the long
+#: ladder says so: on the short one a flat piece may be all that was seen. Source: the smallest normal number
+#: of float64 (2e-308) over the finest step of any scale that is met in practice.
+ZERO_BAR = 1e-250
+
+#: A difference counts where it is outside of so many error bars of a thorough look. Measured:
+#: docs/reference/calibration.md has how often one bar holds.
+THOROUGH_BARS = 3.0
+
+# -- what rounding explains --------------------------------------------------------------------------
+
+#: Entries below so many roundings of an exact method, beside the largest one of their input, are noise.
+#: Chosen: a short sum in another order.
+EXACT_NOISE = 8
+
+#: Differences say nothing of entries this far below the largest one beside them: a function that cancels
+#: large parts (``1 + erf(x)`` near minus one) is flat or straight there for no reason but rounding.
+#: Chosen: some roundings of float64 beyond half of the digits.
+MEASURED_NOISE = 1e-9
+
+#: A gradient is nothing but rounding where no method's is more than so many of its own measured error bars.
+#: Chosen: for gradients before a
+#: normalisation, which vanish.
+NOISE_BARS = 16.0
+
+#: And where it would move the output by no more than so many roundings of its value when the input moves by
+#: its size. Chosen: as above.
+NOISE_ROUNDINGS = 64.0
+
+#: A gradient by hand is not blamed for what moves the output by no more than so many roundings (of float64)
+#: of its value when the input moves by its size, or by one: beyond 30 a sigmoid is one but for rounding, and
+#: the textbook's s · (1 - s), of which s is all that is known, is off by 1e-3 there, and zero from 37 on.
+#: Source: the sigmoid.
+SATURATED_ROUNDINGS = 64.0
+
+#: Another order of summation rounds differently from the measured one, but not by much more. Chosen: an
+#: order of summation is no worse than a few others.
+ROUNDING_MARGIN = 4.0
+
+#: Roundings of each entry that are added to measured error bars. Chosen: those of the last operations.
+LAST_ROUNDINGS = 4
+
+#: Coarse runs. One alone may be exact by luck: the weights of a softmax of three numbers sum to exactly
+#: one in float32 in two cases of five, and a gradient that is nothing but rounding is then zero.
+#: Source: 0.4 to the power of four is 3 in 100.
+RUNS = 4
+
+#: A method's own run reproduces the function's value up to so many roundings of its largest part.
+#: Chosen: half of the digits, and more.
+REPRODUCED_ROUNDINGS = 1e5
+
+#: And up to this. Source: the lowering takes the root of zero at 1e-200.
+REPRODUCED_ROOT = 1e-95
+
+# -- how much is looked at ---------------------------------------------------------------------------
+
+#: Up to this many inputs and outputs ``mode="auto"`` looks at every entry from the start; beyond it
+#: two random projections come first, at a cost that does not grow with the number of entries.
+#: Chosen: about where projections begin to be cheaper.
+SMALL = 8
+
+#: Up to this many inputs and outputs doubt is settled entry by entry, beyond it by bisection.
+#: Chosen: a bound on the time.
+ENTRYWISE = 128
+
+#: Up to this many a gradient that is clearly wrong is looked at entry by entry, by the short ladder.
+#: Chosen: a bound on the time.
+CLEAR = 256
+
+#: How often a large problem is searched for wrong entries, a few at a time, before it is undecided.
+#: Chosen: a bound on the time.
+ROUNDS = 16
+
+#: Random projections of a first look; each error has that many chances not to cancel. Chosen: two random
+#: sums of the same error do not both vanish.
+DIRECTIONS = 2
+
+#: As many wrong entries are searched for. Chosen: a message shows no more.
+MOST = 4
+
+#: So many coordinates of each input are looked at next to the wrong ones where there are more wrong ones
+#: than were searched for. Chosen: enough to tell one input from all.
+BESIDE_EACH = 2
+
+#: So many coordinates of all inputs together are looked at there. Chosen: enough to tell a row from all.
+BESIDE = 16
+
+#: A gradient is wrong beyond doubt where it is farther off than so many times what is allowed.
+#: Chosen: well beyond any bar.
+FAR = 10.0
+
+#: Outputs that differ by less than this factor in how far they move are seen next to each other in a sum.
+#: Source: the promised sensitivity.
+ALIKE = 1e-3
+
+#: An output whose slope is no more than so many of its error bars may not move at all.
+#: Chosen: well above one bar of the short ladder.
+WAVERING = 30.0
+
+#: A cotangent in half precision may be no larger: it is multiplied by what else there is, up to 65504.
+#: Source: the largest number of float16.
+MOST_OF_HALF = 1e3
+
+# -- ladders of steps --------------------------------------------------------------------------------
+
+#: Scales of an input that are farther apart than this factor get a ladder each. Source: a ladder of three
+#: steps covers a factor of 16.
+SCALES_APART = 8
+
+#: A short ladder has settled where its error bars are below this share of the largest derivative.
+#: Chosen: a tenth of the relative tolerance.
+SETTLED = 1e-7
+
+#: A ladder has seen a slope where the error bar is below this share of it. Source: the promised sensitivity.
+SEEN_SLOPE = 1e-3
+
+# -- what kind of wrong ------------------------------------------------------------------------------
+
+#: Two gradients are the same but for the errors of either. Chosen: above the bars of differences.
+SAME_RTOL = 1e-5
+
+#: The same for entries that are small beside the largest one. Chosen: as above.
+SAME_ATOL = 1e-8
+
+#: The same for gradients on the engine with one term left out. Chosen: the engine cancels what it leaves out.
+SAME_ATOL_OF_TERMS = 1e-7
+
+#: A factor is round, or minus one, up to this. Chosen: a mistyped constant differs by more.
+ROUND_FACTOR = 1e-4
+
+#: Factors up to this are written by people, and so are their inverses. Chosen: dimensions and powers.
+LARGEST_FACTOR = 10
+
+#: An entry counts as right beside wrong ones where it is larger than this share of the largest one.
+#: Chosen: the relative tolerance.
+VISIBLE_ENTRY = 1e-6
+
+#: Real and imaginary parts that are larger than the tolerance by this factor tell a conjugate.
+#: Chosen: no rounding of a real number is as large.
+TELLING_PART = 1e3
+
+#: A value computed in a coarser dtype is off by no more than so many of its roundings of the largest one.
+#: Chosen: a short chain of operations in that dtype.
+COARSE_ROUNDINGS = 16
+
+#: A right number this close to a whole one may be cut to either neighbour. Chosen: the relative tolerance.
+NEARLY_WHOLE = 1e-6
+
+#: And is then cut by less than this. Source: one, and a rounding.
+CUT_BY = 1.5
+
+#: A backward is right in float64 where it is off by no more than this share of its row's largest entry.
+#: Chosen: the relative tolerance.
+RIGHT_IN_DOUBLE = 1e-6
+
+#: So many wrong rows and columns are looked at again at another point. Chosen: a bound on the time.
+LOOKED_AT_AGAIN = 4
+
+#: Each use of a value costs a backward pass of its own; a function with more of them is no formula written by
+#: hand. Chosen: a bound on the time.
+MOST_USES = 64
+
+#: A sensitivity of this and more is not worth suggesting. Source: an error of half of the gradient.
+LEAST_SENSITIVITY = 0.5

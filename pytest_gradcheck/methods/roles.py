@@ -1,0 +1,78 @@
+"""The part of each method in a check: on trial, standing in, one witness with others, or a difference."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_gradcheck.methods.names import AUTODIFF_METHODS, DIFFERENCE_METHODS, METHOD_NAMES
+
+if TYPE_CHECKING:
+    from pytest_gradcheck.frameworks.base import Framework
+
+#: The bundled reference engine.
+ENGINE = "reference"
+
+#: A gradient that the user gave by ``gradient=`` or ``vjp=``.
+BY_HAND = "user"
+
+#: The method that evaluates the function at complex points. It is exact for analytic functions only.
+COMPLEX_STEP = "complex_step"
+
+#: The methods that compare function values, in the order of the names.
+DIFFERENCES = tuple(name for name in METHOD_NAMES if name in DIFFERENCE_METHODS)
+
+#: The exact methods in the order in which one is taken for the truth of a figure.
+MOST_TRUSTED = (ENGINE, BY_HAND, *sorted(AUTODIFF_METHODS), COMPLEX_STEP)
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The parts of the methods in a check of one function.
+
+    ``own`` is the gradient of the function's framework, None where the framework has none. ``stand_ins`` are
+    the gradients of other frameworks, which run NumPy code as one more run of the same code.
+    """
+
+    own: str | None
+    stand_ins: tuple[str, ...]
+
+    def autodiff(self, heard: Collection[str]) -> str:
+        """Return the framework's own gradient, else a stand-in that gave one, else an empty name."""
+        return self.own or next((name for name in self.stand_ins if name in heard), "")
+
+    @property
+    def replaceable(self) -> tuple[str, ...]:
+        """The methods that are left out where they are no witness, in the order in which that is asked."""
+        return (ENGINE, *self.stand_ins, COMPLEX_STEP)
+
+    def is_on_trial(self, name: str) -> bool:
+        """Whether the check asks if this method is right: a failure of it is a failure of the check."""
+        return name in (self.own, BY_HAND)
+
+    def asks_about_own(self, heard: Collection[str]) -> bool:
+        """Whether the framework's own gradient is the only one on trial among the methods that gave one."""
+        return self.own is not None and BY_HAND not in heard
+
+    def is_engine_alone(self, heard: Collection[str]) -> bool:
+        """Whether the reference engine is the only exact method, of code without a gradient of its own."""
+        return self.own is None and set(heard) == {ENGINE}
+
+    def witness(self, name: str) -> str:
+        """Name the witness that a method belongs to: methods of one witness do not confirm each other.
+
+        Differences see the same function values. The engine and a stand-in run the same NumPy code under the
+        same rules of differentiation. The verdicts take differences for one witness; they do not yet do so
+        with the engine and its stand-ins.
+        """
+        if name in DIFFERENCE_METHODS:
+            return "differences"
+        return ENGINE if name in self.stand_ins else name
+
+
+def roles_of(framework: Framework, asked: Iterable[str]) -> Roles:
+    """Return the parts that the methods asked for play in a check of a function of this framework."""
+    if framework.differentiates:
+        return Roles(framework.name, ())
+    return Roles(None, tuple(name for name in asked if name in AUTODIFF_METHODS))
