@@ -31,7 +31,8 @@ def modules() -> Mapping[str, Path]:
     return found
 
 
-def _is_type_checking(test: ast.expr) -> bool:
+def is_type_checking(test: ast.expr) -> bool:
+    """Whether a condition is true for a type checker alone."""
     name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", None)
     return name == "TYPE_CHECKING"
 
@@ -41,7 +42,7 @@ def imported(tree: ast.AST) -> Iterator[str]:
     pending = [tree]
     while pending:
         node = pending.pop()
-        if isinstance(node, ast.If) and _is_type_checking(node.test):
+        if isinstance(node, ast.If) and is_type_checking(node.test):
             pending += node.orelse
             continue
         if isinstance(node, ast.Import):

@@ -1,7 +1,7 @@
 """pytest-gradcheck: a pytest plugin that finds wrong gradients.
 
 Every public name is imported on its first use: pytest loads this package in every project in which it is
-installed, and NumPy, Hypothesis and torch must cost nothing there.
+installed, and NumPy, Hypothesis and the frameworks must cost nothing there.
 """
 
 from __future__ import annotations

@@ -122,14 +122,35 @@ def docstrings(tree):
                 yield getattr(node, "name", None), body[0].value
 
 
+def without_public_signatures(tree, public, word):
+    """The nodes of a module, but for public functions whose annotations name the library, and type checking.
+
+    Such a function is the library's own way in, such as `tensors`: its signature, and so its body, names it.
+    """
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.FunctionDef) and node.name in public:
+            annotations = [
+                node.returns,
+                *(each.annotation for each in node.args.args + node.args.posonlyargs),
+            ]
+            if any(each is not None and word.search(ast.unparse(each)) for each in annotations):
+                continue
+        if isinstance(node, ast.If) and house.is_type_checking(node.test):
+            pending += node.orelse
+            continue
+        yield node
+        pending += ast.iter_child_nodes(node)
+
+
 def places_that_name(library, path):
     """Where a file names a library, but for docstrings of public functions, and messages: whole sentences."""
     word = re.compile(rf"\b{library}\b")
-    source = path.read_text(encoding="utf-8")
-    tree = ast.parse(source)
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     public = public_functions()
     described = {id(text): name for name, text in docstrings(tree)}
-    for node in ast.walk(tree):
+    for node in without_public_signatures(tree, public, word):
         names = [getattr(node, key, None) for key in ("id", "attr", "arg", "name", "module")]
         if any(isinstance(name, str) and word.search(name) for name in names):
             yield node.lineno

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_gradcheck.frameworks import registry
+
 #: How a gradient is run, from the least on.
 WAYS = ("forward", "backward", "double-backward")
 
@@ -20,15 +22,13 @@ def inventory(packages: Sequence[str], root: Path, rules: Iterable[Any] = ()) ->
 
     ``rules`` are those that the project registers in a way of its own (`methods.registered_gradients.Rule`).
 
-    Imported modules are asked for their classes. Of the others, and where torch was not imported, the source
-    is read: a class with a ``forward`` and a ``backward`` whose base is called Function.
+    Imported modules are asked for their classes. Of the others, and where their framework was not imported,
+    the source is read: a class with a ``forward`` and a ``backward`` whose base is called Function.
     Paths are relative to ``root`` where they lie in it.
     """
     gradients: dict[str, Gradient] = {}
-    if "torch" in sys.modules:
-        from pytest_gradcheck.frameworks.torch import functions
-
-        for one in functions.defined_in(packages):
+    for framework in registry.imported():
+        for one in framework.hand_written_in(packages):
             gradient = one.to_dict()
             del gradient["ran"]
             gradients[one.name] = {**gradient, "path": relative(gradient["path"], root), "imported": True}

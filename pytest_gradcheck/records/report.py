@@ -7,6 +7,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pytest_gradcheck.frameworks import registry
 from pytest_gradcheck.records.aggregate import summarise
 from pytest_gradcheck.records.record import plain_data
 
@@ -14,7 +15,7 @@ FORMAT = "pytest-gradcheck"
 VERSION = 1
 
 # The packages whose versions can change a verdict.
-_PACKAGES = ("pytest-gradcheck", "pytest", "hypothesis", "numpy", "torch", "pytest-xdist")
+_PACKAGES = ("pytest-gradcheck", "pytest", "hypothesis", *registry.names(), "pytest-xdist")
 
 
 def build(

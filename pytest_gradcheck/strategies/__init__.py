@@ -1,6 +1,6 @@
 """Hypothesis strategies for the points at which gradients are checked.
 
-The only package here that imports Hypothesis. Importing it does not import torch; drawing a tensor does.
+The only package here that imports Hypothesis. Importing it imports no framework; drawing a tensor does.
 """
 
 from __future__ import annotations

@@ -30,8 +30,8 @@ def from_annotation(annotation: Any, name: str) -> st.SearchStrategy[Any]:
     Parameters
     ----------
     annotation
-        ``float``, ``complex``, a NumPy floating type, ``np.ndarray``, ``NDArray[dtype]``,
-        ``torch.Tensor``, a jaxtyping array of one of the two, and tuples, lists, named tuples, typed
+        ``float``, ``complex``, a NumPy floating type, ``np.ndarray``, ``NDArray[dtype]``, another
+        framework's array type, a jaxtyping array of one of these, and tuples, lists, named tuples, typed
         dicts and dataclasses of these. ``Annotated[..., strategy]`` stands for its strategy.
     name
         The argument's name, for error messages.

@@ -1,4 +1,4 @@
-"""A strategy for torch modules, with drawn arguments and parameters."""
+"""A strategy for modules, with drawn arguments and parameters."""
 
 from __future__ import annotations
 

@@ -16,10 +16,10 @@ from pytest_gradcheck.frameworks.registry import owner, parts_of
 def to_source(value: Any, *, max_length: int | None = None) -> str:
     """Return Python source that evaluates to the same value, bit for bit.
 
-    The source needs ``import numpy as np`` and, for tensors, ``import torch``, as well as the names of
+    The source needs ``import numpy as np`` and the import of other frameworks, as well as the names of
     the user's own classes (dataclasses, named tuples, enums). Supported are Python's numbers (NaN and
     infinities included), strings, bytes, None, tuples, lists, dicts, sets, slices and ranges, NumPy
-    scalars and arrays, dtypes, and torch tensors (with ``requires_grad`` and device), nested in any way.
+    scalars, dtypes, and the arrays of every framework, nested in any way.
 
     An array is written as a list, as a constant with exceptions, or as compressed bytes: the shortest
     that was seen to give back every bit. Of layouts in memory Fortran order, gaps of one entry between
