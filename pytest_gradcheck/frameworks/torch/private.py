@@ -150,17 +150,19 @@ def without_mkldnn() -> Iterator[None]:
 
 # -- many points in one call ------------------------------------------------------------------------
 
+_functorch: Any = getattr(torch._C, "_functorch", None)
 try:
     from torch._functorch.utils import enable_single_level_autograd_function as _single_level
     from torch._functorch.vmap import lazy_load_decompositions  # type: ignore[attr-defined]  # torch declares no more than torch.func.vmap
+except ImportError:
+    _functorch = None
 
-    _functorch: Any = torch._C._functorch
-    _functorch._vmap_increment_nesting, _functorch._vmap_decrement_nesting  # noqa: B018  raises what is missing
-    _functorch._add_batch_dim, _functorch._remove_batch_dim  # noqa: B018  the same
-    HAS_LEVELS = True
-except (ImportError, AttributeError):
-    HAS_LEVELS = False
+_LEVELS = ("_vmap_increment_nesting", "_vmap_decrement_nesting", "_add_batch_dim", "_remove_batch_dim")
 
+#: Whether a call can be mapped by torch's own parts of `vmap`.
+HAS_LEVELS = all(hasattr(_functorch, name) for name in _LEVELS)
+
+#: Whether Functions without ``setup_context`` can be mapped.
 HAS_GUARD = HAS_LEVELS and hasattr(torch._C, "_are_functorch_transforms_active")
 
 
