@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -18,8 +19,9 @@ BASELINE_VERSION = 1
 
 #: Properties that every report has and that no format needs: a report without them is read.
 _NOT_NEEDED = {
-    "coverage", "implementation", "inputs", "labels", "mode", "not_checked", "order", "pairs", "platform",
-    "properties", "reproduce", "seed", "sensitivity", "xfail",
+    "coverage", "environment.implementation", "environment.platform", "checks.inputs", "checks.labels",
+    "checks.mode", "checks.not_checked", "checks.order", "checks.pairs", "checks.properties",
+    "checks.reproduce", "checks.seed", "checks.sensitivity", "checks.xfail",
 }  # fmt: skip
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -111,10 +113,12 @@ def _problems(value: Any, shape: dict[str, Any], at: str) -> Iterator[str]:
 def _problems_of_object(value: dict[str, Any], shape: dict[str, Any], at: str) -> Iterator[str]:
     required, properties = shape.get("required", ()), shape.get("properties", {})
     for name in dict.fromkeys([*required, *properties, *value]):
+        path = f"{at}.{name}" if at else name
         if name in value:
-            part = properties.get(name, shape.get("additionalProperties", {}))
-            yield from _problems(value[name], part, f"{at}.{name}" if at else name)
-        elif name in required and name not in _NOT_NEEDED:
+            yield from _problems(
+                value[name], properties.get(name, shape.get("additionalProperties", {})), path
+            )
+        elif name in required and re.sub(r"\[\d+\]", "", path) not in _NOT_NEEDED:
             yield f"which lacks {name!r}{f' in {at}' if at else ''}"
 
 

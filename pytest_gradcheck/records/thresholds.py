@@ -6,8 +6,7 @@ Every parser takes the text and the name of the option, and raises `InvalidArgum
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_gradcheck.errors import InvalidArgument, suggestion
 from pytest_gradcheck.records.gradient_coverage import WAYS
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 FACTOR = 10.0
 
 
-@dataclass(frozen=True)
-class Thresholds:
+class Thresholds(NamedTuple):
     """Thresholds for the checks whose test matches a pattern; None sets none.
 
     The pattern is that of `fnmatch`, for the whole nodeid; ``*`` takes any characters.

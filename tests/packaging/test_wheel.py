@@ -49,6 +49,7 @@ def test_contents(wheel):
         assert files <= names, sorted(files - names)
     assert "[pytest11]\ngradcheck = pytest_gradcheck.plugin" in entry_points
     assert f"{info}/licenses/LICENSE" in names
+    assert "pytest_gradcheck/records/report.schema.json" in names
     assert "License-Expression: MIT" in metadata
     assert "Provides-Extra: torch" in metadata
     # torch is an extra: nobody who checks NumPy code downloads it.

@@ -10,7 +10,9 @@ import jsonschema
 import pytest
 from sample_results import PLACE, result
 
-from pytest_gradcheck.core.results import Pair, Worst
+from pytest_gradcheck.core.results import Pair, Verdict, Worst
+from pytest_gradcheck.methods.names import METHOD_NAMES
+from pytest_gradcheck.records import gradient_coverage
 from pytest_gradcheck.records.aggregate import Aggregate
 from pytest_gradcheck.records.buffer import ResultBuffer
 from pytest_gradcheck.records.load import schema
@@ -38,6 +40,14 @@ def strict(text: str) -> Any:
 
 def test_the_schema_is_one() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_its_lists_are_those_of_the_package() -> None:
+    shapes = SCHEMA["$defs"]
+    assert shapes["method_name"]["enum"] == list(METHOD_NAMES)
+    assert shapes["verdict"]["enum"] == list(Verdict)
+    assert shapes["hand_written"]["properties"]["ran"]["items"]["enum"] == list(gradient_coverage.WAYS)
+    assert set(report(result())["checks"][0]) == set(shapes["check"]["properties"])
 
 
 @pytest.mark.parametrize("verdict", ["pass", "fail", "inconclusive"])
