@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_gradcheck.frameworks import registry
-
 #: How a gradient is run, from the least on.
 WAYS = ("forward", "backward", "double-backward")
 
@@ -26,6 +24,9 @@ def inventory(packages: Sequence[str], root: Path, rules: Iterable[Any] = ()) ->
     the source is read: a class with a ``forward`` and a ``backward`` whose base is called Function.
     Paths are relative to ``root`` where they lie in it.
     """
+    # Here, because every session loads this module for its flags.
+    from pytest_gradcheck.frameworks import registry
+
     gradients: dict[str, Gradient] = {}
     for framework in registry.imported():
         for one in framework.hand_written_in(packages):
