@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from docs.diagnoses_page.faults import PROPERTIES  # noqa: E402  # after the skip
 from pytest_gradcheck import check_gradients  # noqa: E402  # the same
-from pytest_gradcheck.core.diagnosis.properties import HOLDS  # noqa: E402  # the same
+from pytest_gradcheck.frameworks.torch.function_calls import HOLDS  # noqa: E402  # the same
 
 PAGE = Path(__file__).parents[2] / "docs/reference/properties.md"
 
