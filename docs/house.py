@@ -162,8 +162,9 @@ def picture() -> str:
         title = name.split(".")[1]
         path = ROOT / "pytest_gradcheck" / title
         words = f"{title}/" if path.is_dir() else f"{title}.py"
+        box = f'x="{x:g}" y="{y:g}" width="{BOX[0]}" height="{BOX[1]}" rx="4"'
         lines.append(
-            f'<rect class="page axis" x="{x:g}" y="{y:g}" width="{BOX[0]}" height="{BOX[1]}" rx="4"/>'
+            f'<rect class="page" {box}/><rect class="axis" {box}/>'
             f'<text x="{x + BOX[0] / 2:g}" y="{y + 19:g}" text-anchor="middle">{escape(words)}</text>'
         )
     return "\n".join([*lines, "</svg>", ""])

@@ -1,4 +1,4 @@
-"""Write the pictures on these pages: graphs, drawn by the engine itself, and plots.
+"""Write the pictures on these pages: graphs, drawn by the engine itself, plots, and the architecture.
 
 python docs/pictures.py            writes docs/images/*.svg
 python docs/pictures.py --check    fails if one is not what would be written
@@ -18,7 +18,8 @@ if __name__ == "__main__":
     # In place of docs/, as in coverage.py.
     sys.path[0] = str(ROOT)
 
-from docs.plots import PLOTS  # noqa: E402  found by the path above
+from docs import house  # noqa: E402  found by the path above
+from docs.plots import PLOTS  # noqa: E402  as above
 from docs.written import write_or_check  # noqa: E402  as above
 from reference_engine import Drawing, Tensor, draw, log_softmax, name_scope, softmax  # noqa: E402  as above
 
@@ -90,7 +91,8 @@ PICTURES = {"graph.svg": tutorial, "mlp.svg": mlp, "transformer.svg": transforme
 
 def drawn() -> dict[str, str]:
     """The text of every picture, by the name of its file."""
-    return {name: picture().svg for name, picture in (PICTURES | PLOTS).items()}
+    graphs = {name: picture().svg for name, picture in (PICTURES | PLOTS).items()}
+    return {**graphs, "architecture.svg": house.picture()}
 
 
 def main(arguments: Sequence[str]) -> int:
