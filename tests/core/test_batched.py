@@ -28,6 +28,8 @@ from pytest_gradcheck.methods.finite_difference import QUICK
 from pytest_gradcheck.methods.torch import prepare
 from pytest_gradcheck.testing import corrupt
 
+pytestmark = pytest.mark.kernels
+
 
 class OldStyle(torch.autograd.Function):
     @staticmethod

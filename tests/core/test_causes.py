@@ -21,6 +21,8 @@ from docs.diagnoses_page.faults import (
 from pytest_gradcheck import check_gradients
 from pytest_gradcheck.core.causes import lost_precision, of_error
 
+pytestmark = pytest.mark.kernels
+
 
 @pytest.mark.parametrize("fault", [*VALUES, *CAUSES, *RAISES, *SECOND, *BY_HAND], ids=lambda f: f.what)
 def test_a_fault_has_its_diagnosis(fault):

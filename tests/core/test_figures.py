@@ -20,6 +20,8 @@ from pytest_gradcheck.core.check import check_in_test
 from pytest_gradcheck.core.figures import WINDOW
 from pytest_gradcheck.testing import corrupt
 
+pytestmark = pytest.mark.kernels
+
 
 def parabola(x: Any) -> Any:
     return 2 * x**2 - 3 * x + 4

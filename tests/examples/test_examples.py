@@ -10,6 +10,8 @@ import pytest
 from pages import noted
 from processes import ROOT, run_pytest
 
+pytestmark = pytest.mark.kernels
+
 WRONG = "docs/examples/test_wrong_backward.py::test_gelu"
 
 

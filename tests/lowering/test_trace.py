@@ -24,6 +24,8 @@ from pytest_gradcheck.lowering import (  # noqa: E402  # the same
     unregister,
 )
 
+pytestmark = pytest.mark.kernels
+
 
 def rand(*shape: int) -> Any:
     return torch.randn(*shape, dtype=torch.float64)

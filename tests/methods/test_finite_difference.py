@@ -12,6 +12,8 @@ from pytest_gradcheck.core.jacobian import combined
 from pytest_gradcheck.core.values import EPS64
 from pytest_gradcheck.methods.finite_difference import QUICK, THOROUGH, Lines, textbook
 
+pytestmark = pytest.mark.kernels
+
 SMOOTH = {
     "square": (lambda x: x * x, lambda x: 2 * x),
     "sin": (np.sin, mpmath.cos),

@@ -20,6 +20,8 @@ from reference_engine.graph import ancestors
 from reference_engine.primitives import Primitive
 from reference_engine.rules.table import values_of
 
+pytestmark = pytest.mark.kernels
+
 # ---------------------------------------------------------------------------- faults
 
 Fault = Callable[[Callable[..., Any]], Callable[..., Any]]

@@ -22,6 +22,8 @@ from reference_engine.rules.elementwise import ZERO_UFUNCS
 from reference_engine.rules.special import SPECIAL
 from reference_engine.rules.table import PRIMITIVES
 
+pytestmark = pytest.mark.kernels
+
 CASES = [
     pytest.param(function, args, id=f"{name_of(key)}-{i}")
     for key, samples in SAMPLES.items()
