@@ -12,6 +12,8 @@ from pytest_gradcheck import check_gradients
 from pytest_gradcheck.core.check import check_in_test
 from pytest_gradcheck.methods.reference import ReferencePullback
 
+pytestmark = pytest.mark.kernels
+
 ALONE: Any = ["central", "forward", "reference"]
 
 #: Partial derivatives exist at these points, or one-sided ones, and the derivative does not.

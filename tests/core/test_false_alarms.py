@@ -12,6 +12,8 @@ from pytest_gradcheck import check_gradients
 from pytest_gradcheck.testing import corrupt
 from reference_engine.definitions import PRIMITIVES
 
+pytestmark = pytest.mark.kernels
+
 CONJUGATES = np.array([[1.35j, -1.45 - 2j, -1.17 + 2.24j]] * 4)
 
 

@@ -13,6 +13,8 @@ from torch.nn import functional
 from docs.diagnoses_page.faults import wrong
 from pytest_gradcheck import check_gradients
 
+pytestmark = pytest.mark.kernels
+
 DOUBLE, BOTH = (torch.float64,), (torch.float64, torch.float32)
 
 

@@ -17,6 +17,8 @@ from pytest_gradcheck.core.check import check_gradients, check_in_test
 from pytest_gradcheck.core.evidence import rounding
 from pytest_gradcheck.testing import corrupt
 
+pytestmark = pytest.mark.kernels
+
 CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     **{name: (fault.function, fault.inputs, {"order": fault.order}) for name, fault in WRONG.items()},
     **{case.what: (case.function, case.inputs, {"gradient": case.gradient}) for case in HAND},

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from pytest_gradcheck import CheckResult, check_gradients
 from pytest_gradcheck.testing import corrupt
 
+pytestmark = pytest.mark.kernels
+
 #: The two who must find it: all methods, and differences beside torch alone.
 WITNESSES = [None, ("central", "torch")]
 DTYPES = [torch.float64, torch.float32]

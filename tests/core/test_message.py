@@ -11,6 +11,8 @@ from pytest_gradcheck import check_gradients
 from pytest_gradcheck.core.results import render
 from pytest_gradcheck.testing import corrupt
 
+pytestmark = pytest.mark.kernels
+
 
 def wrong(n=3, **options):
     x = np.linspace(-1, 1, n)

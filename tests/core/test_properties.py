@@ -13,6 +13,8 @@ from torch.autograd.function import once_differentiable
 from docs.diagnoses_page.faults import PROPERTIES, function, saved
 from pytest_gradcheck import check_gradients
 
+pytestmark = pytest.mark.kernels
+
 X = torch.tensor([[0.3, -1.2, 0.8], [1.5, 0.1, -0.4]], dtype=torch.float64)
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from pytest_gradcheck import InvalidArgument, check_gradients
 
+pytestmark = pytest.mark.kernels
+
 torch = pytest.importorskip("torch")
 
 

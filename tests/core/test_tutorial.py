@@ -6,6 +6,8 @@ import torch
 from pytest_gradcheck import check_gradients
 from reference_engine import Tensor
 
+pytestmark = pytest.mark.kernels
+
 
 def f(x):
     return 2 * x**2 - 3 * x + 4

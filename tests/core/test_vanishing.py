@@ -11,6 +11,8 @@ from torch.nn import functional
 
 from pytest_gradcheck import check_gradients
 
+pytestmark = pytest.mark.kernels
+
 DTYPES = [torch.float64, torch.float32]
 
 

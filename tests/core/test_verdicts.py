@@ -11,6 +11,8 @@ import torch
 from pytest_gradcheck import GradientMismatch, Verdict, assert_gradients, check_gradients
 from pytest_gradcheck.testing import FAULTS, corrupt
 
+pytestmark = pytest.mark.kernels
+
 
 def parabola(x):
     return 2 * x**2 - 3 * x + 4

@@ -13,6 +13,8 @@ from torch.nn import functional
 from docs.diagnoses_page.faults import BIAS, COMPLEX, SQUARE, Fault, X, Y, function, wrong
 from pytest_gradcheck import check_gradients
 
+pytestmark = pytest.mark.kernels
+
 
 def of(*values: float, dtype: torch.dtype = torch.float64) -> torch.Tensor:
     return torch.tensor(values, dtype=dtype)

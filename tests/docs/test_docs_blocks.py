@@ -9,6 +9,8 @@ import following
 import pytest
 from pages import PAGES, ROOT, blocks
 
+pytestmark = pytest.mark.kernels
+
 
 def named(page):
     return str(page.relative_to(ROOT))

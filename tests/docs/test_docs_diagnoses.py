@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from docs import diagnoses
 from docs.diagnoses_page import faults
+
+pytestmark = pytest.mark.kernels
 
 
 def test_the_page_is_what_the_checks_say():

@@ -11,6 +11,8 @@ from pages import ROOT, blocks, noted
 from printed import same_text
 from processes import run_pytest
 
+pytestmark = pytest.mark.kernels
+
 README = ROOT / "README.md"
 WRONG = ROOT / "docs/examples/test_wrong_backward.py"
 

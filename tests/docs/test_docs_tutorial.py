@@ -8,6 +8,8 @@ from pages import ROOT
 from pytest_gradcheck import check_gradients
 from reference_engine import Tensor
 
+pytestmark = pytest.mark.kernels
+
 PAGE = (ROOT / "docs/tutorial/backpropagation.md").read_text(encoding="utf-8")
 
 POINT = {"a": 3.0, "b": -2.0, "c": 8.0, "f": -2.0}

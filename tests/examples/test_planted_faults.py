@@ -8,6 +8,8 @@ import re
 import pytest
 from processes import ROOT, run_pytest
 
+pytestmark = pytest.mark.kernels
+
 #: By test, who is to be found wrong, and how.
 OF_NUMPY = {
     "test_small_engine.py::test_rational": ("user", "zero-gradient"),

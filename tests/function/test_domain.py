@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from pytest_gradcheck import check_gradients
 
+pytestmark = pytest.mark.kernels
+
 
 @given(
     low=st.floats(-10, 10, allow_subnormal=False),

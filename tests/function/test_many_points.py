@@ -27,6 +27,8 @@ from pytest_gradcheck.methods.base import Estimate
 from pytest_gradcheck.methods.differences import QUICK
 from pytest_gradcheck.testing import corrupt
 
+pytestmark = pytest.mark.kernels
+
 
 class OldStyle(torch.autograd.Function):
     @staticmethod

@@ -11,6 +11,8 @@ from chance import most
 from docs import calibration
 from docs.calibration import CASES, Answer, Case, answers, drawn, figures
 
+pytestmark = pytest.mark.kernels
+
 Sets = dict[str, list[Answer]]
 
 

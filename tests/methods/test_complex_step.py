@@ -11,6 +11,8 @@ from pytest_gradcheck import check_gradients
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.methods import complex_step
 
+pytestmark = pytest.mark.kernels
+
 METHODS = ("complex_step", "central")
 
 

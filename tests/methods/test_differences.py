@@ -12,6 +12,8 @@ from pytest_gradcheck.core.evidence.jacobian import combined
 from pytest_gradcheck.frameworks.leaves import EPS64
 from pytest_gradcheck.methods.differences import QUICK, THOROUGH, Lines, textbook
 
+pytestmark = pytest.mark.kernels
+
 SMOOTH = {
     "square": (lambda x: x * x, lambda x: 2 * x),
     "sin": (np.sin, mpmath.cos),

@@ -9,6 +9,8 @@ import torch
 
 from pytest_gradcheck import InvalidArgument, check_gradients
 
+pytestmark = pytest.mark.kernels
+
 
 def scaled(scale, v, /):
     return scale * np.cos(v)

@@ -21,6 +21,7 @@ import reference_engine as engine
 from docs.coverage_page.hips import HELPERS, INSTEAD, constant, differentiable, wrappers
 
 pytestmark = [
+    pytest.mark.kernels,
     # A function that is linear has a gradient that depends on nothing.
     pytest.mark.filterwarnings("ignore:Output seems independent of input:UserWarning"),
     # autograd's own advice on numpy.r_ and numpy.c_.

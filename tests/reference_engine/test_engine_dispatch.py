@@ -10,6 +10,8 @@ from hypothesis.extra import numpy as hnp
 
 from reference_engine import Tensor, grad, index_put, vjp
 
+pytestmark = pytest.mark.kernels
+
 EPS = np.finfo(float).eps
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from reference_engine import Tensor, grad, name_scope, no_grad, operators
 
+pytestmark = pytest.mark.kernels
+
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
 def test_arithmetic_on_numbers_keeps_their_dtype(dtype: Any) -> None:

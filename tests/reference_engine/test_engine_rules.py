@@ -22,6 +22,8 @@ from reference_engine.rules.creation import CONSTANT_LIKE, MADE
 from reference_engine.rules.elementwise import ZERO_UFUNCS
 from reference_engine.rules.special import SPECIAL
 
+pytestmark = pytest.mark.kernels
+
 CASES = [
     pytest.param(function, args, id=f"{name_of(key)}-{i}")
     for key, samples in SAMPLES.items()

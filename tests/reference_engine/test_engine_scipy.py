@@ -8,6 +8,8 @@ import pytest
 from engine_samples_scipy import LINALG, SPECIAL
 from test_engine_rules import test_rule_agrees_with_differences as agrees_with_differences
 
+pytestmark = pytest.mark.kernels
+
 CASES = [
     pytest.param(*sample, id=f"{name}-{i}")
     for register in (LINALG, SPECIAL)

@@ -9,6 +9,8 @@ import scipy.special as sp
 
 from reference_engine import grad, hessian, logsumexp, vjp
 
+pytestmark = pytest.mark.kernels
+
 torch = pytest.importorskip("torch")
 
 CASES = {

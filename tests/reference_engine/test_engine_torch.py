@@ -7,6 +7,8 @@ import pytest
 
 import reference_engine as engine
 
+pytestmark = pytest.mark.kernels
+
 torch = pytest.importorskip("torch")
 functional = torch.nn.functional
 

@@ -9,6 +9,8 @@ import pytest
 
 from reference_engine import Tensor, grad, hessian, jacobian, jvp, no_grad, value_and_grad, vjp
 
+pytestmark = pytest.mark.kernels
+
 
 @dataclass
 class Layer:

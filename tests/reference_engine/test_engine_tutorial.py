@@ -7,6 +7,8 @@ import pytest
 
 from reference_engine import Tensor, grad
 
+pytestmark = pytest.mark.kernels
+
 
 def parabola(x):
     return 2 * x**2 - 3 * x + 4

@@ -3,6 +3,8 @@ import pytest
 
 from reference_engine import Tensor, perturbed, vjp
 
+pytestmark = pytest.mark.kernels
+
 
 def spread(f, x, scale=1e-7):
     """How far the gradients of a few disturbed runs are from the undisturbed one, in units of the scale."""

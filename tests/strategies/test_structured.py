@@ -29,6 +29,8 @@ from pytest_gradcheck import (
 from pytest_gradcheck.errors import InvalidArgument
 from pytest_gradcheck.strategies import domain_of
 
+pytestmark = pytest.mark.kernels
+
 
 def test_positive_definite() -> None:
     drawn = examples(positive_definite((2, 3), condition=50.0), 60)

@@ -22,6 +22,8 @@ from pytest_gradcheck import check_gradients
 from pytest_gradcheck.core.diagnosis.causes import lost_precision, of_error
 from pytest_gradcheck.frameworks.registry import named
 
+pytestmark = pytest.mark.kernels
+
 
 @pytest.mark.parametrize("fault", [*VALUES, *CAUSES, *RAISES, *SECOND, *BY_HAND], ids=lambda f: f.what)
 def test_a_fault_has_its_diagnosis(fault):

@@ -20,6 +20,8 @@ from pytest_gradcheck.core.report.figures import WINDOW
 from pytest_gradcheck.records.record import plain_data
 from pytest_gradcheck.testing import corrupt
 
+pytestmark = pytest.mark.kernels
+
 
 def parabola(x: Any) -> Any:
     return 2 * x**2 - 3 * x + 4

@@ -16,6 +16,8 @@ from pytest_gradcheck.errors import Unavailable
 from pytest_gradcheck.frameworks.torch.numpy_code.dispatch import TorchArray, unwrap, wrap
 from pytest_gradcheck.frameworks.torch.numpy_code.refusals import refusal
 
+pytestmark = pytest.mark.kernels
+
 RNG = np.random.default_rng(20240607)
 # Generic points: no ties, no zeros, nothing on a kink.
 VECTOR = np.array([0.7, -1.3, 2.1, 0.35, -0.62, 1.45])

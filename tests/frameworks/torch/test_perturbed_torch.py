@@ -10,6 +10,8 @@ import torch
 
 from pytest_gradcheck.frameworks.torch.perturbed import Disturbed
 
+pytestmark = pytest.mark.kernels
+
 X = torch.tensor([[0.3, -1.7], [2.2, 0.9]], dtype=torch.float64)
 
 

@@ -18,6 +18,8 @@ import reference_engine as engine  # noqa: E402  # the same
 from pytest_gradcheck import check_gradients  # noqa: E402  # the same
 from pytest_gradcheck.frameworks.torch.lowering import lower, tree  # noqa: E402  # the same
 
+pytestmark = pytest.mark.kernels
+
 LAYERS: dict[str, Any] = {
     "rnn cell": lambda: (nn.RNNCell(3, 4), rand(2, 3)),
     "layer norm": lambda: (

@@ -12,6 +12,8 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional as F  # noqa: E402, N812  # after the skip; everybody's name for it
 
+pytestmark = pytest.mark.kernels
+
 MATRIX = torch.tensor([[1.0, 2.0], [-1.0, 0.5], [0.3, 0.1]], dtype=torch.float64)
 
 

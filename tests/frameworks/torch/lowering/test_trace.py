@@ -24,6 +24,8 @@ from pytest_gradcheck.frameworks.torch.lowering import (  # noqa: E402  # the sa
     unregister,
 )
 
+pytestmark = pytest.mark.kernels
+
 
 def rand(*shape: int) -> Any:
     return torch.randn(*shape, dtype=torch.float64)

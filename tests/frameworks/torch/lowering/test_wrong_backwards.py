@@ -9,6 +9,8 @@ import pytest
 
 from pytest_gradcheck import CheckResult, check_gradients
 
+pytestmark = pytest.mark.kernels
+
 torch = pytest.importorskip("torch")
 
 # ---------------------------------------------------------------------- one forward, several backwards
