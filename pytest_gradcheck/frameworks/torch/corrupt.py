@@ -14,7 +14,9 @@ from pytest_gradcheck.frameworks.torch.numpy_code.dispatch import TorchArray, un
 Fault = Callable[[Sequence[Any]], Sequence[Any]]
 
 
-def call(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], fault: Fault) -> Any:
+def corrupted_call(
+    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], fault: Fault
+) -> Any:
     """Call a function on tensors, or on those that stand in for NumPy's; see `Framework.corrupted_call`."""
     tree = Tree((args, kwargs), "inputs")
     if any(isinstance(leaf, torch.Tensor) for leaf in tree.leaves):

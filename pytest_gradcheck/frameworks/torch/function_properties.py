@@ -31,14 +31,14 @@ from pytest_gradcheck.frameworks.torch.leaves import to_numpy
 from pytest_gradcheck.frameworks.torch.private import Mode, function_of
 from pytest_gradcheck.frameworks.torch.pullback import TorchPullback
 
-__all__ = ["of_run", "of_ways"]
+__all__ = ["properties_of_functions", "properties_of_run"]
 
 #: A network may apply the same Function a thousand times: what holds for its first call is taken to hold for
 #: all, and so many Functions are tried at most.
 MOST_FUNCTIONS = 8
 
 
-def of_run(problem: FunctionAtPoint, pullback: TorchPullback) -> list[Property]:
+def properties_of_run(problem: FunctionAtPoint, pullback: TorchPullback) -> list[Property]:
     """Try what every torch function must keep: one more backward pass, no call of the function.
 
     It is that of the cotangent that ``pullback`` has begun with.
@@ -141,7 +141,7 @@ def _draws(pullback: TorchPullback) -> bool:
 # -- functions that the user wrote a backward for ---------------------------------------------------
 
 
-def of_ways(problem: FunctionAtPoint, pullback: TorchPullback) -> list[Property]:
+def properties_of_functions(problem: FunctionAtPoint, pullback: TorchPullback) -> list[Property]:
     """Run the user's own `autograd.Function`s in every way that a caller may; nothing for a function without.
 
     Each is tried by itself, with the arguments of its first call. Where it is made anew by every call of the

@@ -31,7 +31,7 @@ def in_graph(outs: Sequence[Any], leaves: Sequence[Any], *, double: bool) -> tup
     return tuple(_described(kind, ways) for kind, ways in ran.items() if is_users(kind))
 
 
-def defined_in(packages: Sequence[str]) -> list[HandWritten]:
+def hand_written_in(packages: Sequence[str]) -> list[HandWritten]:
     """Return every gradient written by hand in modules of the packages that are imported.
 
     These are subclasses of `torch.autograd.Function` with a backward of their own, and the backwards that

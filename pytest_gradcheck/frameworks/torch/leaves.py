@@ -14,9 +14,19 @@ from pytest_gradcheck.frameworks.numpy.layouts import overlaps
 Array = np.ndarray[Any, Any]
 
 
-def dtype_of(tensor: torch.Tensor) -> str:
+def is_tensor(value: Any) -> bool:
+    """Whether a value is a tensor; see `Framework.owns`."""
+    return isinstance(value, torch.Tensor)
+
+
+def is_array_type(annotation: Any) -> bool:
+    """Whether an annotation is ``torch.Tensor``; see `Framework.is_array_type`."""
+    return annotation is torch.Tensor
+
+
+def dtype_of(leaf: torch.Tensor) -> str:
     """Return ``float64`` for ``torch.float64``."""
-    return str(tensor.dtype).removeprefix("torch.")
+    return str(leaf.dtype).removeprefix("torch.")
 
 
 def is_floating(tensor: torch.Tensor) -> bool:

@@ -15,7 +15,7 @@ from pytest_gradcheck.frameworks.torch.pullback import as_tensor
 SINGULAR = 1e95
 
 
-def lower(function: FunctionAtPoint, *, hold_stops: bool) -> Lowering:
+def lower(function: FunctionAtPoint, *, hold_stops: bool = False) -> Lowering:
     """Record the function at its point; see `Framework.lower`."""
 
     def call(*leaves: Any) -> list[Any]:

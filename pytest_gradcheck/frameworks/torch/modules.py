@@ -26,6 +26,16 @@ def holding(module: torch.nn.Module, parts: Mapping[str, Any]) -> AbstractContex
     return manager
 
 
+def describe(module: torch.nn.Module) -> str:
+    """Return how a module is put together, and whether it is in training; see `Framework.describe`."""
+    return f"{module!r} {module.training}"
+
+
+def is_module_class(value: Any) -> bool:
+    """Whether a value is a subclass of ``torch.nn.Module``; see `Framework.is_module_class`."""
+    return isinstance(value, type) and issubclass(value, torch.nn.Module)
+
+
 def signature_of(fn: Any) -> inspect.Signature | None:
     """Return the signature of a module's ``forward`` and of a Function's, for its ``apply``."""
     if isinstance(fn, torch.nn.Module):
@@ -39,14 +49,15 @@ def signature_of(fn: Any) -> inspect.Signature | None:
     return signature.replace(parameters=named)
 
 
-def drawn(
+def drawn_module(
     module: type[torch.nn.Module],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
+    *,
     seed: int,
     numbers: Callable[[tuple[int, ...], str], np.ndarray[Any, Any]] | None,
 ) -> torch.nn.Module:
-    """Make a module and give its parameters their numbers; see `Framework.drawn_module`."""
+    """Make a module; torch's own random state stays as it is; see `Framework.drawn_module`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         made = module(*args, **kwargs)

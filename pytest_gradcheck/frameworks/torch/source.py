@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from pytest_gradcheck.frameworks.source import ZEROS, ArraySource, of_complex, of_float, of_shape
+from pytest_gradcheck.frameworks.torch import modules
+
+
+def source_of(value: Any, inner: Callable[[Any], str]) -> str | None:
+    """Return the source of a tensor, or of a module that a strategy made; see `Framework.source_of`."""
+    return of_tensor(value) if isinstance(value, torch.Tensor) else modules.source_of(value, inner)
 
 
 def of_tensor(tensor: torch.Tensor) -> str | None:
