@@ -19,6 +19,7 @@ from pytest_gradcheck.function.problem import Problem
 from reference_engine.backward import ancestors
 from reference_engine.contexts import at_most
 from reference_engine.primitives import Node
+from reference_engine.transforms import vjp_of_arrays
 
 
 def prepare(problem: Problem, *, hold_stops: bool = False) -> ReferencePullback:
@@ -57,14 +58,14 @@ class ReferencePullback(Pullback):
         """Evaluate the program on float64 (or, for measuring rounding, float32) arrays, one per leaf."""
         try:
             with np.errstate(all="ignore"), surroundings():
-                value, pull = reference_engine.vjp(lambda *xs: list(program.run(*xs)), *arrays)
+                value, pull = vjp_of_arrays(program.run, arrays)
         except Exception as error:
             # NumPy hides the engine's refusal behind an error of its own when a tensor is stored in an array.
             for reason in (error, error.__cause__):
                 if isinstance(reason, reference_engine.OutOfGraphError | reference_engine.MissingRuleError):
                     raise Unavailable(str(reason)) from error
             raise
-        self = cls(program, program.outputs.join([np.asarray(_data(v)) for v in value]), eps)
+        self = cls(program, program.outputs.join(value), eps)
         self.arrays, self.pull, self.surroundings = list(arrays), pull, surroundings
         return self
 
@@ -76,7 +77,7 @@ class ReferencePullback(Pullback):
         """Pull a cotangent back through the engine's graph; see `Pullback.vjp`."""
         with np.errstate(all="ignore"):
             grads = self.pull(self.program.outputs.split(cotangent))
-        flat = self.program.inputs.join([np.asarray(_data(g)) for g in grads])
+        flat = self.program.inputs.join(grads)
         steep = np.abs(flat) > self.program.singular
         return np.where(steep, np.copysign(np.inf, flat), flat) if steep.any() else flat
 
@@ -84,7 +85,9 @@ class ReferencePullback(Pullback):
         """Replay the program at another point; see `Pullback.primal_at`."""
         with np.errstate(all="ignore"):
             value = self.program.run(*[reference_engine.Tensor(a) for a in self.program.inputs.split(vector)])
-        return self.program.outputs.join([np.asarray(_data(v)) for v in value])
+        return self.program.outputs.join(
+            [v.data if isinstance(v, reference_engine.Tensor) else v for v in value]
+        )
 
     def second_order(self, cotangent: Vector) -> Pullback:
         """Differentiate the engine's own backward pass; see `Pullback.second_order`."""
@@ -172,7 +175,3 @@ def _coarse(scale: float, seed: int | None, most: int | None) -> Iterator[None]:
 
 def _single(array: Any) -> type[np.generic]:
     return np.complex64 if np.iscomplexobj(array) else np.float32
-
-
-def _data(value: Any) -> Any:
-    return value.data if isinstance(value, reference_engine.Tensor) else value
