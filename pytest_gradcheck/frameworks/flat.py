@@ -48,7 +48,7 @@ class Layout:
         self.leaves = tuple(leaves)
 
     def split(self, vector: Vector) -> list[np.ndarray[Any, Any]]:
-        """Cut a flat vector into float64 or complex128 arrays of the leaves' shapes (copies), one per leaf."""
+        """Cut a flat vector into float64 or complex128 arrays of the leaves' shapes; they are copies."""
         parts = [np.array(vector[leaf.start : leaf.stop], dtype=np.float64) for leaf in self.leaves]
         return [
             (part.view(np.complex128) if leaf.is_complex else part).reshape(leaf.shape)
@@ -76,7 +76,9 @@ class Layout:
         out = np.zeros(self.size)
         for leaf, array in zip(self.leaves, arrays, strict=True):
             kind = np.complex128 if leaf.is_complex else np.float64
-            out[leaf.start : leaf.stop] = np.asarray(array, dtype=kind, order="C").reshape(-1).view(np.float64)
+            out[leaf.start : leaf.stop] = (
+                np.asarray(array, dtype=kind, order="C").reshape(-1).view(np.float64)
+            )
         return out
 
     def join_many(self, arrays: Sequence[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
