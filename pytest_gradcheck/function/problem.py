@@ -44,14 +44,18 @@ class Problem:
         seed: int | None = None,
     ):
         self.fn = fn
-        self._asked = Call(fn, inputs)
+        self._asked = asked = Call(fn, inputs)
+        #: The user's inputs by argument name; how they were given: ``"dict"``, ``"tuple"`` or ``"one"``.
+        self.arguments, self.how = asked.arguments, asked.how
+        #: Whether parameters of modules are among the inputs: what differentiates must know `substituted`.
+        self.has_modules = any(asked.in_module)
         self.name = name or name_of(fn)
-        self.framework = framework = self._asked.framework
-        self._positions, self.not_checked = self._asked.differentiated(wrt)
+        self.framework = framework = asked.framework
+        self._positions, self.not_checked = asked.differentiated(wrt)
         #: The user's own differentiable leaves, all of them the framework's; they are not to be changed.
-        self.leaves = leaves = [self._asked.leaves[i] for i in self._positions]
+        self.leaves = leaves = [asked.leaves[i] for i in self._positions]
         self.inputs = Layout(
-            [self._asked.names[i] for i in self._positions],
+            [asked.names[i] for i in self._positions],
             [framework.shape_of(v) for v in leaves],
             [framework.dtype_of(v) for v in leaves],
         )
@@ -66,7 +70,7 @@ class Problem:
         #: What no evaluation may leave, shapes ``(inputs.size,)``.
         self.lower, self.upper = np.full((2, self.inputs.size), [[-np.inf], [np.inf]])
         if domain is not None:
-            self.lower, self.upper = bounds(domain, self._asked, self.inputs, self.point)
+            self.lower, self.upper = bounds(domain, asked, self.inputs, self.point)
         self._random = RandomStates(self.seed)
         self._differentiates_inside = False
         self._start()
@@ -97,11 +101,6 @@ class Problem:
     def substituted(self, values: Sequence[Any], *, double: bool) -> contextlib.AbstractContextManager[None]:
         """Let the modules among the inputs hold these values, as they do while `call` runs."""
         return self._asked.substituted(self._filled(values, double))
-
-    @property
-    def has_modules(self) -> bool:
-        """Whether parameters of modules are among the inputs: who differentiates must know `substituted`."""
-        return any(self._asked.in_module)
 
     def evaluate(self, vector: Vector) -> Vector:
         """Return the function's value at another point, NaN where it cannot be evaluated there.
@@ -180,16 +179,6 @@ class Problem:
         """Whether two calls at the point differ by more than any rounding would make them."""
         size = np.abs(self.value).max(initial=0.0)
         return bool((self.jitter > np.sqrt(self.eps) * size).any())
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The user's inputs by argument name, as they were given."""
-        return self._asked.arguments
-
-    @property
-    def how(self) -> str:
-        """How the inputs were given: ``"dict"``, ``"tuple"`` or ``"one"``."""
-        return self._asked.how
 
     # -- construction --------------------------------------------------------------------------------
 

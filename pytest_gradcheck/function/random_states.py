@@ -21,22 +21,18 @@ class RandomStates:
 
     def __init__(self, seed: int):
         self.seed = seed
-        self._moved: bool | None = None
-
-    @property
-    def moved(self) -> bool:
-        """Whether the first call was seen to draw something."""
-        return bool(self._moved)
+        #: Whether the first call was seen to draw something; None before it.
+        self.moved: bool | None = None
 
     def call(self, function: Callable[[Any], Any], argument: Any) -> Any:
         """Call a function with the generators where every call starts; the first time, see if it draws."""
-        if self._moved is not False:
+        if self.moved is not False:
             self._seed()
         result = function(argument)
-        if self._moved is None:
+        if self.moved is None:
             self._after = _next_draws()
             self._seed()
-            self._moved = self._after != _next_draws()
+            self.moved = self._after != _next_draws()
             # A later call may draw all the same, where its values take it another way.
             self._seed()
         return result
@@ -46,7 +42,7 @@ class RandomStates:
 
         A framework's uniform numbers may take two steps of its generator in float64 and one in float32.
         """
-        return not self._moved or self._after == _next_draws()
+        return not self.moved or self._after == _next_draws()
 
     def _seed(self) -> None:
         random.seed(self.seed)

@@ -92,9 +92,6 @@ class ReferencePullback(Pullback):
     def second_order(self, cotangent: Vector) -> Pullback:
         """Differentiate the engine's own backward pass; see `Pullback.second_order`."""
         arrays = [*self.arrays, *self.program.outputs.split(cotangent)]
-        return ReferencePullback.at(self._gradient_program(), arrays, self.eps, self.surroundings)
-
-    def _gradient_program(self) -> Program:
         inputs, outputs = gradient_layouts(self.program)
         count = len(self.arrays)
 
@@ -102,7 +99,8 @@ class ReferencePullback(Pullback):
             _, pull = reference_engine.vjp(lambda *xs: list(self.program.run(*xs)), *values[:count])
             return list(pull(list(values[count:])))
 
-        return Program(run, inputs, outputs, self.program.singular)
+        program = Program(run, inputs, outputs, self.program.singular)
+        return ReferencePullback.at(program, arrays, self.eps, self.surroundings)
 
     def coarse_runs(self, count: int) -> Sequence[Pullback]:
         """Run the program in coarser arithmetic, twice per run; see `Pullback.coarse_runs`.
@@ -119,7 +117,8 @@ class ReferencePullback(Pullback):
         most = None if run is not self.program.run else patience(len(self._graph()[1]))
         coarse: list[Pullback] = []
         for seed in range(count):
-            single = [np.asarray(a).astype(_single(a)) for a in nudged(self.arrays, seed)]
+            moved = nudged(self.arrays, seed)
+            single = [np.asarray(a, np.complex64 if np.iscomplexobj(a) else np.float32) for a in moved]
             plain = functools.partial(_coarse, EPS32, None, most)
             coarse.append(ReferencePullback.at(narrow, single, EPS32, plain))
             coarse.append(self._disturbed(EPS32, seed, most))
@@ -171,7 +170,3 @@ def _coarse(scale: float, seed: int | None, most: int | None) -> Iterator[None]:
         if most is not None:
             stack.enter_context(at_most(most))
         yield
-
-
-def _single(array: Any) -> type[np.generic]:
-    return np.complex64 if np.iscomplexobj(array) else np.float32

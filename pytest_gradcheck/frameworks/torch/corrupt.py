@@ -7,11 +7,10 @@ from typing import Any
 
 import torch
 
+from pytest_gradcheck.frameworks.base import Fault
 from pytest_gradcheck.frameworks.containers import Tree, itself
 from pytest_gradcheck.frameworks.torch.leaves import is_floating
 from pytest_gradcheck.frameworks.torch.numpy_code.dispatch import TorchArray, unwrap, wrap
-
-Fault = Callable[[Sequence[Any]], Sequence[Any]]
 
 
 def corrupted_call(

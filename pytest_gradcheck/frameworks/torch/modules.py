@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-import numpy as np
 import torch
 from torch.nn.utils.stateless import _reparametrize_module
+
+from pytest_gradcheck.frameworks.base import Numbers
 
 #: Where a module that a strategy made keeps how: it cannot be asked for its arguments.
 MADE = "_gradcheck_made"
@@ -50,12 +51,7 @@ def signature_of(fn: Any) -> inspect.Signature | None:
 
 
 def drawn_module(
-    module: type[torch.nn.Module],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    *,
-    seed: int,
-    numbers: Callable[[tuple[int, ...], str], np.ndarray[Any, Any]] | None,
+    module: type[torch.nn.Module], args: Any, kwargs: dict[str, Any], *, seed: int, numbers: Numbers | None
 ) -> torch.nn.Module:
     """Make a module; torch's own random state stays as it is; see `Framework.drawn_module`."""
     with torch.random.fork_rng(devices=[]):
