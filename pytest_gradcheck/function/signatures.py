@@ -22,7 +22,7 @@ def parameter_names(fn: Any, count: int) -> list[str]:
     names: list[str] = []
     try:
         hidden = next(filter(None, (framework.signature_of(fn) for framework in imported())), None)
-        signature = hidden or _signature(fn)
+        signature = hidden or signature_of(fn)
     except (TypeError, ValueError):
         signature = None
     for p in () if signature is None else signature.parameters.values():
@@ -48,7 +48,7 @@ def name_of(fn: Any) -> str:
 
 def signature_text(fn: Any) -> str:
     """Return a callable's signature, or ``(...)`` where it has none."""
-    return str(_signature(fn) or "(...)")
+    return str(signature_of(fn) or "(...)")
 
 
 def call_by_name(
@@ -60,7 +60,7 @@ def call_by_name(
     ``np.cos``, and whatever else has no names for its parameters, is called by position. Raises
     `InvalidArgument`, for the ``argument`` that the callable was given as, where the values do not fit.
     """
-    signature = _signature(fn)
+    signature = signature_of(fn)
     if signature is None:
         # Builtins of a framework may take keywords, and do not say which.
         try:
@@ -78,13 +78,13 @@ def call_by_name(
 
 def takes_keywords(fn: Callable[..., Any]) -> bool:
     """Whether every parameter has a name to call it by."""
-    signature = _signature(fn)
+    signature = signature_of(fn)
     return signature is not None and all(
         p.kind is not p.POSITIONAL_ONLY for p in signature.parameters.values()
     )
 
 
-def _signature(fn: Callable[..., Any]) -> inspect.Signature | None:
+def signature_of(fn: Any) -> inspect.Signature | None:
     """Return the signature; None for builtins and ufuncs, which have none."""
     try:
         return inspect.signature(fn)

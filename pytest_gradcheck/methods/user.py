@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from pytest_gradcheck.frameworks.flat import Leaf, Vector
 from pytest_gradcheck.frameworks.leaves import to_numpy
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.function.problem import Problem
+from pytest_gradcheck.function.signatures import signature_of
 from pytest_gradcheck.methods.base import GradientAlone
 
 
@@ -29,7 +29,7 @@ def prepare(
     """
     if gradient is not None and vjp is not None:
         raise InvalidArgument("gradient", "a gradient and a vjp", "give one of the two")
-    if vjp is None and gradient is not None and _takes_cotangent(gradient):
+    if vjp is None and "cotangent" in getattr(signature_of(gradient), "parameters", ()):
         gradient, vjp = None, gradient
     if vjp is not None:
         return UserVjp(problem, vjp, at)
@@ -112,10 +112,3 @@ def _per_leaf(problem: Problem, answer: Any, argument: str) -> list[Any]:
 
 def _wrong_shape(argument: str, leaf: Leaf, got: tuple[int, ...], wanted: tuple[int, ...]) -> InvalidArgument:
     return InvalidArgument(argument, f"shape {got} for {leaf.name}", f"the right shape is {wanted}")
-
-
-def _takes_cotangent(function: Callable[..., Any]) -> bool:
-    try:
-        return "cotangent" in inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return False
