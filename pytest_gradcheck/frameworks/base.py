@@ -81,7 +81,8 @@ class FunctionAtPoint(Protocol):
     inputs, shape ``(inputs.size,)``; ``value`` is the function's value there in the working precision,
     ``primal`` in its own. ``double`` says whether it is evaluated in float64; ``eps`` is the unit roundoff of
     `evaluate`, ``trial_eps`` that of the coarsest dtype among inputs and outputs. ``leaves`` are the user's
-    own differentiable leaves, which are not to be changed.
+    own differentiable leaves, which are not to be changed; with ``has_modules`` parameters of modules are
+    among them.
     """
 
     inputs: Layout
@@ -94,10 +95,7 @@ class FunctionAtPoint(Protocol):
     seed: int
     trial_eps: float
     leaves: list[Any]
-
-    @property
-    def has_modules(self) -> bool:
-        """Whether parameters of modules are among the inputs."""
+    has_modules: bool
 
     def call(self, values: Sequence[Any], *, double: bool) -> list[Any]:
         """Call the function on leaves of its framework; returns its differentiable output leaves."""

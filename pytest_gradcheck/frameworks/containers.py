@@ -56,15 +56,12 @@ class Tree:
 
     def _take_container(self, value: Any, name: str) -> Rebuild | None:
         """Take the parts of a container or of a module; None for any other value."""
-        if isinstance(value, tuple):
+        if isinstance(value, tuple) or type(value) is list:
             parts = [self._take(v, f"{name}[{i}]") for i, v in enumerate(value)]
             if hasattr(value, "_fields"):
-                kind: Any = type(value)
-                return lambda leaves, hold: kind(*(part(leaves, hold) for part in parts))
-            return lambda leaves, hold: tuple([part(leaves, hold) for part in parts])
-        if type(value) is list:
-            parts = [self._take(v, f"{name}[{i}]") for i, v in enumerate(value)]
-            return lambda leaves, hold: [part(leaves, hold) for part in parts]
+                return lambda leaves, hold: type(value)(*(part(leaves, hold) for part in parts))
+            kind = tuple if isinstance(value, tuple) else list
+            return lambda leaves, hold: kind([part(leaves, hold) for part in parts])
         if isinstance(value, dict):
             items = [(k, self._take(v, f"{name}[{k!r}]")) for k, v in value.items()]
             return lambda leaves, hold: {k: part(leaves, hold) for k, part in items}

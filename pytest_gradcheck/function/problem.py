@@ -74,7 +74,9 @@ class Problem:
         self._random = RandomStates(self.seed)
         self._differentiates_inside = False
         self._start()
-        self._batch = Batch(self.seed) if framework.evaluates_many and self._repeats() else None
+        # Calls that draw or waver share no work; what differentiates inside has its graph in one alone.
+        alone = self._random.moved or self._differentiates_inside or self.jitter.any()
+        self._batch = Batch(self.seed) if framework.evaluates_many and not alone else None
 
     # -- the call ------------------------------------------------------------------------------------
 
@@ -213,7 +215,12 @@ class Problem:
         self.trial_eps = max(EPS_BY_DTYPE.get(dtype, EPS64) for dtype in dtypes)
         #: Smallest normal number of the narrowest dtype among them.
         self.trial_tiny = max(TINY_BY_DTYPE.get(dtype, TINY64) for dtype in dtypes)
-        wide = self._given_in_double()
+        # Whether all inputs, and the constants that are widened with them, are float64 as they are given.
+        given = [leaf.dtype for leaf in self.inputs.leaves]
+        for leaf, owner in zip(self._asked.leaves, self._asked.owners, strict=True):
+            if owner is not None and not owner.mixes_precisions:
+                given.append(owner.dtype_of(leaf))
+        wide = all(EPS_BY_DTYPE.get(dtype, EPS64) <= EPS64 for dtype in given)
         if not wide:
             self.double = self._runs_in_double()
         tree = self._evaluated(self.values_at(self.point), self.double)
@@ -250,16 +257,6 @@ class Problem:
                 if str(again) != str(error):
                     raise
             raise
-
-    def _given_in_double(self) -> bool:
-        """Whether all inputs, and the constants that are widened with them, are float64 as they are given."""
-        leaves = enumerate(zip(self._asked.leaves, self._asked.owners, strict=True))
-        positions = set(self._positions)
-        return not any(
-            EPS_BY_DTYPE.get(owner.dtype_of(leaf), EPS64) > EPS64
-            for i, (leaf, owner) in leaves
-            if owner is not None and (i in positions or not owner.mixes_precisions)
-        )
 
     def _blame_layout(self, error: Exception) -> None:
         """Note on an exception that the layout of the inputs in memory is what raises it, if it is."""
@@ -324,10 +321,6 @@ class Problem:
         """Return the differentiable leaves of a result, each with its framework."""
         both = zip(tree.leaves, tree.owners, strict=True)
         return [pair for pair, kept in zip(both, self._kept, strict=True) if kept]
-
-    def _repeats(self) -> bool:
-        """Whether calls may share their work: what differentiates inside has its graph in a call alone."""
-        return not (self._random.moved or self._differentiates_inside or self.jitter.any())
 
     def _evaluated(self, values: Sequence[Any], double: bool) -> Tree:
         """Call the function for its values alone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -109,12 +109,12 @@ class ReferencePullback(Pullback):
         too, and once in float64 with every operation of the forward pass off by a random rounding of
         float32, which no lucky cancellation hides.
         """
-        run = self.program.run
-        if hasattr(run, "in_precision"):
-            run = run.in_precision("float32")
-        narrow = dataclasses.replace(self.program, run=run)
-        # A recording takes as many operations in every arithmetic.
-        most = None if run is not self.program.run else patience(len(self._graph()[1]))
+        narrow, most = self.program, None
+        if hasattr(narrow.run, "in_precision"):
+            # A recording takes as many operations in every arithmetic.
+            narrow = dataclasses.replace(narrow, run=narrow.run.in_precision("float32"))
+        else:
+            most = patience(len(self._graph()[1]))
         coarse: list[Pullback] = []
         for seed in range(count):
             moved = nudged(self.arrays, seed)
@@ -164,9 +164,6 @@ class ReferencePullback(Pullback):
 @contextmanager
 def _coarse(scale: float, seed: int | None, most: int | None) -> Iterator[None]:
     """Disturb what is recorded by up to ``scale``, if there is a seed, and record so much at most."""
-    with ExitStack() as stack:
-        if seed is not None:
-            stack.enter_context(reference_engine.perturbed(scale, seed))
-        if most is not None:
-            stack.enter_context(at_most(most))
+    disturbed = nullcontext() if seed is None else reference_engine.perturbed(scale, seed)
+    with disturbed, nullcontext() if most is None else at_most(most):
         yield

@@ -24,24 +24,17 @@ def corrupted_call(
         return NotImplemented
 
     def on_tensors(*tensor_args: Any, **tensor_kwargs: Any) -> Any:
-        back_args, back_kwargs = _each_leaf((tensor_args, tensor_kwargs), _wrapped)
-        return _each_leaf(fn(*back_args, **back_kwargs), _bare)
+        back_args, back_kwargs = _changed((tensor_args, tensor_kwargs), torch.Tensor, wrap)
+        return _changed(fn(*back_args, **back_kwargs), TorchArray, unwrap)
 
-    bare = Tree(_each_leaf((args, kwargs), _bare), "inputs")
-    return _each_leaf(_run(on_tensors, bare, fault), _wrapped)
+    bare = Tree(_changed((args, kwargs), TorchArray, unwrap), "inputs")
+    return _changed(_run(on_tensors, bare, fault), torch.Tensor, wrap)
 
 
-def _each_leaf(value: Any, change: Callable[[Any], Any]) -> Any:
+def _changed(value: Any, kind: type[Any], change: Callable[[Any], Any]) -> Any:
+    """Return the same containers, with the leaves of a kind changed."""
     tree = Tree(value, "value")
-    return tree.rebuild(map(change, tree.leaves), itself)
-
-
-def _bare(leaf: Any) -> Any:
-    return unwrap(leaf) if isinstance(leaf, TorchArray) else leaf
-
-
-def _wrapped(leaf: Any) -> Any:
-    return wrap(leaf) if isinstance(leaf, torch.Tensor) else leaf
+    return tree.rebuild((change(leaf) if isinstance(leaf, kind) else leaf for leaf in tree.leaves), itself)
 
 
 def _run(fn: Callable[..., Any], tree: Tree, fault: Fault) -> Any:

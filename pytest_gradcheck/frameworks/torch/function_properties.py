@@ -286,8 +286,8 @@ def _zero_size(
     (count,) = rows
     try:
         if _points_at_rows(pullback, calls, count):
-            text = "whole numbers among the arguments may be indices of rows, or their number"
-            return [finding(name, None, f"not tried: {text}")]
+            text = "not tried: whole numbers among the arguments may be indices of rows, or their number"
+            return [finding(name, None, text)]
     except Exception as error:
         return [finding(name, None, f"not tried: {said(error)}")]
     empty = [x.detach()[:0].clone().requires_grad_() if x.ndim and len(x) == count else x for x in leaves]

@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -212,32 +212,26 @@ class TorchPullback(Pullback):
         return [torch.zeros_like(x) if g is None else g for x, g in zip(self.leaves, grads, strict=True)]
 
     def _gradients(self, outs: Sequence[Any], seeds: Sequence[Any], *, create_graph: bool) -> Sequence[Any]:
-        """Ask torch for the gradients by the leaves, None for a leaf that the outputs do not depend on."""
-        if self.reentrant:
-            return self._by_plain_backward(outs, seeds)
-        try:
-            # With allow_unused some of them are None, which torch's annotation denies.
-            return cast(
-                Sequence[Any],
-                torch.autograd.grad(
-                    outs, self.leaves, seeds, retain_graph=True, create_graph=create_graph, allow_unused=True
-                ),
-            )
-        except RuntimeError as error:
-            if NO_DERIVATIVE.search(str(error)):
-                raise NotImplementedByFramework(str(error).strip()) from error
-            if REENTRANT not in str(error):
-                raise
-        if create_graph:
-            raise NotImplementedByFramework("a reentrant checkpoint has no second derivative")
-        self.reentrant = True
-        return self._by_plain_backward(outs, seeds)
+        """Ask torch for the gradients by the leaves, None for a leaf that the outputs do not depend on.
 
-    def _by_plain_backward(self, outs: Sequence[Any], seeds: Sequence[Any]) -> Sequence[Any]:
-        """Read the gradients from ``.grad``, where ``backward()`` leaves them; put back what was there.
-
-        Tensors that the function closes over get theirs added to, as from any ``backward()``.
+        Through a reentrant checkpoint they are read from ``.grad``, where ``backward()`` leaves them, and
+        what was there is put back. Tensors that the function closes over get theirs added to.
         """
+        if not self.reentrant:
+            try:
+                # With allow_unused some of them are None, which torch's annotation denies.
+                found: Sequence[Any] = torch.autograd.grad(
+                    outs, self.leaves, seeds, retain_graph=True, create_graph=create_graph, allow_unused=True
+                )
+                return found
+            except RuntimeError as error:
+                if NO_DERIVATIVE.search(str(error)):
+                    raise NotImplementedByFramework(str(error).strip()) from error
+                if REENTRANT not in str(error):
+                    raise
+            if create_graph:
+                raise NotImplementedByFramework("a reentrant checkpoint has no second derivative")
+            self.reentrant = True
         before = [leaf.grad for leaf in self.leaves]
         try:
             for leaf in self.leaves:
