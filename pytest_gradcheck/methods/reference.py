@@ -31,7 +31,7 @@ def prepare(problem: Problem, *, hold_stops: bool = False) -> ReferencePullback:
     lowering = problem.framework.lower(problem, hold_stops=hold_stops)
     pullback = ReferencePullback.at(lowering.program, problem.inputs.split(problem.point), EPS64)
     pullback.notes += lowering.notes
-    pullback.find_parting = lowering.parting
+    pullback.parting = lowering.parting
     return pullback
 
 
@@ -45,7 +45,6 @@ class ReferencePullback(Pullback):
     arrays: list[Any]
     pull: Callable[..., Any]
     surroundings: Callable[[], AbstractContextManager[None]]
-    find_parting: Callable[[], str] = str
 
     @classmethod
     def at(
@@ -68,10 +67,6 @@ class ReferencePullback(Pullback):
         self = cls(program, program.outputs.join(value), eps)
         self.arrays, self.pull, self.surroundings = list(arrays), pull, surroundings
         return self
-
-    def parting(self) -> str:
-        """Name the first operation that gives another value on the engine; see `Pullback.parting`."""
-        return self.find_parting()
 
     def vjp(self, cotangent: Vector) -> Vector:
         """Pull a cotangent back through the engine's graph; see `Pullback.vjp`."""

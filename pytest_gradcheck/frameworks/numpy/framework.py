@@ -30,9 +30,7 @@ class NumpyFramework(Framework):
 
     def dtype_of(self, leaf: Any) -> str:
         """Return ``float64`` for a Python float too; see `Framework.dtype_of`."""
-        if isinstance(leaf, np.ndarray | np.generic):
-            return leaf.dtype.name
-        return "complex128" if isinstance(leaf, complex) else "float64"
+        return np.asarray(leaf).dtype.name
 
     def to_numpy(self, leaf: Any) -> Array:
         """Return an array as it is; see `Framework.to_numpy`."""

@@ -17,8 +17,6 @@ from pytest_gradcheck.frameworks.leaves import EPS64, EPS_BY_DTYPE
 from pytest_gradcheck.frameworks.pullback import LINEAR
 from pytest_gradcheck.frameworks.torch.leaves import dtype_of, to_numpy
 
-__all__ = ["FunctionCall", "FunctionRun"]
-
 #: How often a computation is repeated at points moved by roundoff, where two ways seem to differ.
 REPEATS = 4
 
@@ -428,7 +426,7 @@ def _as_before(x: torch.Tensor, arranged: torch.Tensor) -> bool:
 
 
 def _allowed(eps: float) -> float:
-    """Return the relative difference that another order of summation may make: the square root of eps."""
+    """Return the relative difference that another order of summation may make."""
     return float(np.sqrt(eps))
 
 

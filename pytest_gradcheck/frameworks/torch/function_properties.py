@@ -27,11 +27,9 @@ from pytest_gradcheck.frameworks.torch.function_calls import (
     said,
 )
 from pytest_gradcheck.frameworks.torch.functions import is_users, nodes_of
-from pytest_gradcheck.frameworks.torch.leaves import to_numpy
+from pytest_gradcheck.frameworks.torch.leaves import is_floating, to_numpy
 from pytest_gradcheck.frameworks.torch.private import Mode, function_of
 from pytest_gradcheck.frameworks.torch.pullback import TorchPullback
-
-__all__ = ["properties_of_functions", "properties_of_run"]
 
 #: A network may apply the same Function a thousand times: what holds for its first call is taken to hold for
 #: all, and so many Functions are tried at most.
@@ -256,7 +254,7 @@ class _Pointing(Mode):
     def points(self, x: Any, *, by_number: bool) -> bool:
         """Whether an argument may say which rows there are."""
         if isinstance(x, torch.Tensor):
-            return x.dtype not in (torch.bool, torch.uint8) and not (x.is_floating_point() or x.is_complex())
+            return x.dtype not in (torch.bool, torch.uint8) and not is_floating(x)
         return by_number and isinstance(x, int) and not isinstance(x, bool) and x >= self._rows
 
 

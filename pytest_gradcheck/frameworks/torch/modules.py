@@ -23,8 +23,7 @@ def parts_of(module: torch.nn.Module) -> dict[str, Any]:
 
 def holding(module: torch.nn.Module, parts: Mapping[str, Any]) -> AbstractContextManager[Any]:
     """Let a module hold other tensors; see `Framework.holding`."""
-    manager: AbstractContextManager[Any] = _reparametrize_module(module, dict(parts))
-    return manager
+    return _reparametrize_module(module, dict(parts))
 
 
 def describe(module: torch.nn.Module) -> str:
