@@ -61,12 +61,7 @@ class _Trace:
                 if source is not None and source.primitive is None:
                     source.params = {"live": False}
         self.results, self.rebuild_result = flatten(result)
-        for leaf in self.results:
-            if not (is_differentiable(leaf) or isinstance(leaf, int | np.ndarray | np.generic | Tensor)):
-                raise TypeError(
-                    "the result of f must be numbers, arrays or Tensors, nested in tuples, lists, dicts or "
-                    f"dataclasses, got {type(leaf).__name__}"
-                )
+        _must_be_numbers(self.results)
 
     @property
     def value(self) -> Any:
@@ -121,6 +116,15 @@ class _Trace:
         return [None if source is None else _result(next(rest)) for source in self.sources]
 
 
+def _must_be_numbers(results: Iterable[Any]) -> None:
+    for leaf in results:
+        if not (is_differentiable(leaf) or isinstance(leaf, int | np.ndarray | np.generic | Tensor)):
+            raise TypeError(
+                "the result of f must be numbers, arrays or Tensors, nested in tuples, lists, dicts or "
+                f"dataclasses, got {type(leaf).__name__}"
+            )
+
+
 def _result(value: Any) -> Any:
     """A gradient as a transform hands it out: own memory, unless it is still traced."""
     if type(value) is Tensor:
@@ -154,6 +158,38 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[..., tuple[Any
         return trace.rebuild(trace.spread(trace.pull(checked)))  # type: ignore[no-any-return]  # rebuilds a tuple
 
     return trace.value, pullback
+
+
+def vjp_of_arrays(
+    f: Callable[..., Sequence[Any]], arrays: Sequence[Any]
+) -> tuple[list[Any], Callable[[Sequence[Any]], list[Any]]]:
+    """As `vjp`, for real or complex arrays, a flat sequence of results, and plain numbers all the way.
+
+    The values and the gradients are arrays or NumPy scalars, whatever else is being traced, and may share
+    memory with the graph. The pullback takes one cotangent per result and returns one per array.
+    """
+    sources = [_leaf(array) for array in arrays]
+    try:
+        with tracing():
+            results = list(f(*map(tensor_of, sources)))
+    finally:
+        for source in sources:
+            source.params = {"live": False}
+    _must_be_numbers(results)
+    nodes = [leaf._node if type(leaf) is Tensor else None for leaf in results]
+    live = [node for node in nodes if node is not None and node.requires_grad]
+    tape = Tape(live, sources)
+
+    def pullback(cotangents: Sequence[Any]) -> list[Any]:
+        checked = [
+            check_cotangent(cotangent, node.data)
+            for cotangent, node in zip(cotangents, nodes, strict=True)
+            if node is not None and node.requires_grad
+        ]
+        found = zip(sources, tape.pull(checked, differentiable=False), strict=True)
+        return [np.zeros_like(source.data) if got is None else got for source, got in found]
+
+    return [leaf if node is None else node.data for leaf, node in zip(results, nodes, strict=True)], pullback
 
 
 def jvp(f: Callable[..., Any], args: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:

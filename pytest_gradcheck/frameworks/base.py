@@ -8,6 +8,7 @@ entry point of the group ``pytest_gradcheck.frameworks``, called like the top-le
 from __future__ import annotations
 
 import abc
+import dataclasses
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     from pytest_gradcheck.frameworks.pullback import Program, Pullback
 
     Array = np.ndarray[Any, Any]
+
+#: Takes the right gradients of some arrays, and returns wrong ones.
+Fault = Callable[[Sequence[Any]], Sequence[Any]]
+
+#: Gives an array its numbers, from its shape and the name of its dtype.
+Numbers = Callable[[tuple[int, ...], str], "Array"]
 
 
 @dataclass(frozen=True)
@@ -42,13 +49,7 @@ class HandWritten:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
-        return {
-            "name": self.name,
-            "path": self.path,
-            "line": self.line,
-            "backward_line": self.backward_line,
-            "ran": list(self.ran),
-        }
+        return {**dataclasses.asdict(self), "ran": list(self.ran)}
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ class FunctionAtPoint(Protocol):
     inputs, shape ``(inputs.size,)``; ``value`` is the function's value there in the working precision,
     ``primal`` in its own. ``double`` says whether it is evaluated in float64; ``eps`` is the unit roundoff of
     `evaluate`, ``trial_eps`` that of the coarsest dtype among inputs and outputs. ``leaves`` are the user's
-    own differentiable leaves, which are not to be changed.
+    own differentiable leaves, which are not to be changed; with ``has_modules`` parameters of modules are
+    among them.
     """
 
     inputs: Layout
@@ -93,10 +95,7 @@ class FunctionAtPoint(Protocol):
     seed: int
     trial_eps: float
     leaves: list[Any]
-
-    @property
-    def has_modules(self) -> bool:
-        """Whether parameters of modules are among the inputs."""
+    has_modules: bool
 
     def call(self, values: Sequence[Any], *, double: bool) -> list[Any]:
         """Call the function on leaves of its framework; returns its differentiable output leaves."""
@@ -230,10 +229,7 @@ class Framework(abc.ABC):
         return None if name.startswith(("float", "bfloat", "complex")) else f"dtype {name} {what}"
 
     def fingerprint(self, leaf: Any) -> bytes | None:
-        """Return bytes that differ for any two leaves that a check could tell apart; None if there are none.
-
-        Those of the default are the type, the dtype, the shape and the numbers.
-        """
+        """Return bytes that differ for any two leaves that a check can tell apart; None for none."""
         array = self.to_numpy(leaf)
         return f"{type(leaf)} {self.dtype_of(leaf)} {array.shape} ".encode() + array.tobytes()
 
@@ -292,11 +288,7 @@ class Framework(abc.ABC):
         raise Unavailable(f"{self.name} evaluates one point per call")
 
     def corrupted_call(
-        self,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        fault: Callable[[Sequence[Any]], Sequence[Any]],
+        self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], fault: Fault
     ) -> Any:
         """Call a function, with a fault applied to its gradients; see `testing.corrupt`.
 
@@ -339,18 +331,11 @@ class Framework(abc.ABC):
         return False
 
     def drawn_module(
-        self,
-        module: type[Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        *,
-        seed: int,
-        numbers: Callable[[tuple[int, ...], str], Array] | None,
+        self, module: type[Any], args: Any, kwargs: dict[str, Any], *, seed: int, numbers: Numbers | None
     ) -> Any:
         """Return ``module(*args, **kwargs)`` in float64, initialised with a seed.
 
-        ``numbers``, if any, gives each parameter its numbers, from its shape and the name of its dtype.
-        Needed where `is_module_class` is ever true.
+        ``numbers``, if any, gives each parameter its numbers. Needed where `is_module_class` is ever true.
         """
         raise Unavailable(f"{self.name} has no modules")
 

@@ -45,17 +45,23 @@ class Tree:
 
     def _take(self, value: Any, name: str) -> Rebuild:
         framework = owner(value)
-        if framework is not None:
-            return self._take_leaf(value, name, framework)
-        if isinstance(value, tuple):
+        parts = None if framework is not None else self._take_container(value, name)
+        if parts is not None:
+            return parts
+        self.names.append(name)
+        self.leaves.append(value)
+        self.owners.append(framework)
+        self.in_module.append(False)
+        return _next
+
+    def _take_container(self, value: Any, name: str) -> Rebuild | None:
+        """Take the parts of a container or of a module; None for any other value."""
+        if isinstance(value, tuple) or type(value) is list:
             parts = [self._take(v, f"{name}[{i}]") for i, v in enumerate(value)]
             if hasattr(value, "_fields"):
-                kind: Any = type(value)
-                return lambda leaves, hold: kind(*(part(leaves, hold) for part in parts))
-            return lambda leaves, hold: tuple([part(leaves, hold) for part in parts])
-        if type(value) is list:
-            parts = [self._take(v, f"{name}[{i}]") for i, v in enumerate(value)]
-            return lambda leaves, hold: [part(leaves, hold) for part in parts]
+                return lambda leaves, hold: type(value)(*(part(leaves, hold) for part in parts))
+            kind = tuple if isinstance(value, tuple) else list
+            return lambda leaves, hold: kind([part(leaves, hold) for part in parts])
         if isinstance(value, dict):
             items = [(k, self._take(v, f"{name}[{k!r}]")) for k, v in value.items()]
             return lambda leaves, hold: {k: part(leaves, hold) for k, part in items}
@@ -68,25 +74,15 @@ class Tree:
             return lambda leaves, hold: dataclasses.replace(
                 value, **{k: part(leaves, hold) for k, part in fields}
             )
-        return self._take_module(value, name) or self._take_leaf(value, name, None)
-
-    def _take_leaf(self, value: Any, name: str, framework: Framework | None) -> Rebuild:
-        self.names.append(name)
-        self.leaves.append(value)
-        self.owners.append(framework)
-        self.in_module.append(False)
-        return _next
-
-    def _take_module(self, module: Any, name: str) -> Rebuild | None:
-        found = parts_of(module)
+        found = parts_of(value)
         if found is None:
             return None
-        framework, parts = found
-        self.names += [f"{name}.{key}" if name else key for key in parts]
-        self.leaves += parts.values()
-        self.owners += [framework] * len(parts)
-        self.in_module += [True] * len(parts)
-        return lambda leaves, hold: hold(framework, module, {key: next(leaves) for key in parts})
+        framework, arrays = found
+        self.names += [f"{name}.{key}" if name else key for key in arrays]
+        self.leaves += arrays.values()
+        self.owners += [framework] * len(arrays)
+        self.in_module += [True] * len(arrays)
+        return lambda leaves, hold: hold(framework, value, {key: next(leaves) for key in arrays})
 
 
 def _next(leaves: Iterator[Any], hold: Hold) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,31 +20,18 @@ ROUNDINGS = 16
 class Leaf:
     """One array of the inputs or outputs: where it lies in the flat vector.
 
-    ``dtype`` is the name of the dtype that the user gave. A complex entry takes two coordinates, its
-    real and its imaginary part, so that every derivative is one of real numbers: dL/dRe + i·dL/dIm, written
-    out.
+    ``dtype`` is the name of the dtype that the user gave; ``size`` is the number of real coordinates,
+    and ``stop`` one past the last. A complex entry takes two, its real and its imaginary part: every
+    derivative is one of real numbers, dL/dRe + i·dL/dIm written out.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     start: int
+    size: int
     is_complex: bool
-
-    @functools.cached_property
-    def size(self) -> int:
-        """Number of real coordinates."""
-        return math.prod(self.shape) * (2 if self.is_complex else 1)
-
-    @functools.cached_property
-    def stop(self) -> int:
-        """One past the last coordinate."""
-        return self.start + self.size
-
-    def array(self, vector: Vector) -> np.ndarray[Any, Any]:
-        """Return the leaf's part of a flat vector as a float64 or complex128 array of its shape (a copy)."""
-        part = np.array(vector[self.start : self.stop], dtype=np.float64)
-        return (part.view(np.complex128) if self.is_complex else part).reshape(self.shape)
+    stop: int
 
 
 class Layout:
@@ -53,17 +39,21 @@ class Layout:
 
     def __init__(self, names: Sequence[str], shapes: Sequence[tuple[int, ...]], dtypes: Sequence[str]):
         leaves: list[Leaf] = []
-        start = 0
+        self.size = 0
         for name, shape, dtype in zip(names, shapes, dtypes, strict=True):
-            leaf = Leaf(name, tuple(shape), dtype, start, dtype.startswith("complex"))
-            leaves.append(leaf)
-            start = leaf.stop
+            start, is_complex = self.size, dtype.startswith("complex")
+            size = math.prod(shape) * (2 if is_complex else 1)
+            self.size += size
+            leaves.append(Leaf(name, tuple(shape), dtype, start, size, is_complex, self.size))
         self.leaves = tuple(leaves)
-        self.size = start
 
     def split(self, vector: Vector) -> list[np.ndarray[Any, Any]]:
-        """Cut a flat vector into float64 or complex128 arrays, one per leaf."""
-        return [leaf.array(vector) for leaf in self.leaves]
+        """Cut a flat vector into float64 or complex128 arrays of the leaves' shapes; they are copies."""
+        parts = [np.array(vector[leaf.start : leaf.stop], dtype=np.float64) for leaf in self.leaves]
+        return [
+            (part.view(np.complex128) if leaf.is_complex else part).reshape(leaf.shape)
+            for part, leaf in zip(parts, self.leaves, strict=True)
+        ]
 
     def split_many(self, *vectors: np.ndarray[Any, np.dtype[np.float64]]) -> list[np.ndarray[Any, Any]]:
         """Cut flat vectors, shapes ``(k, size)``, into arrays with one axis more (copies), one per leaf.
@@ -86,8 +76,9 @@ class Layout:
         out = np.zeros(self.size)
         for leaf, array in zip(self.leaves, arrays, strict=True):
             kind = np.complex128 if leaf.is_complex else np.float64
-            flat = np.ascontiguousarray(array, dtype=kind).reshape(-1)
-            out[leaf.start : leaf.stop] = flat.view(np.float64)
+            out[leaf.start : leaf.stop] = (
+                np.asarray(array, dtype=kind, order="C").reshape(-1).view(np.float64)
+            )
         return out
 
     def join_many(self, arrays: Sequence[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -1,4 +1,4 @@
-"""Modules that are imported when they are first needed."""
+"""Methods of a framework that are functions of its other modules, imported when they are first needed."""
 
 from __future__ import annotations
 
@@ -6,18 +6,29 @@ import importlib
 from typing import Any
 
 
-class LazyModule:
-    """Stands for a module until something of it is used.
+class _Provided:
+    def __init__(self, place: str):
+        self._place = place
 
-    For a framework whose file must not import its library. A type checker is shown the module itself, under
-    ``TYPE_CHECKING``.
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        self._owner, self._name = owner, name
+
+    def __get__(self, instance: Any, owner: type[Any] | None = None) -> Any:
+        if instance is None:
+            return self
+        module, _, name = self._place.rpartition(".")
+        package = self._owner.__module__.rpartition(".")[0]
+        function = getattr(importlib.import_module(module, package), name)
+        # From now on the method is the function: to import the module takes as long as many a call.
+        setattr(self._owner, self._name, staticmethod(function))
+        return function
+
+
+def provided_by(place: str) -> Any:
+    """Return a method that is a function of another module; that one is imported at the first call.
+
+    ``place`` is ``"module.function"``, from a dot on in the folder of the class. The file of a class written
+    so need not import the framework's library. A type checker does not look at the function's parameters:
+    the framework's tests compare them with those of `Framework`.
     """
-
-    def __init__(self, name: str):
-        self._name = name
-
-    def __getattr__(self, name: str) -> Any:
-        value = getattr(importlib.import_module(self._name), name)
-        # Kept, because to import the module in each call takes as long as many a call.
-        setattr(self, name, value)
-        return value
+    return _Provided(place)

@@ -10,23 +10,18 @@ from pytest_gradcheck.frameworks.registry import named, owner
 
 EPS64 = float(np.finfo(np.float64).eps)
 EPS32 = float(np.finfo(np.float32).eps)
-EPS_BY_DTYPE = {
-    "float64": EPS64,
-    "complex128": EPS64,
-    "float32": EPS32,
-    "complex64": EPS32,
-    "float16": float(np.finfo(np.float16).eps),
-    "complex32": float(np.finfo(np.float16).eps),
-    "bfloat16": 2.0**-7,
-}
-
 TINY64 = float(np.finfo(np.float64).tiny)
+
+#: The floating dtypes of NumPy in which the parts of numbers are held.
+_PARTS: dict[str, type[np.floating[Any]]] = {
+    **dict.fromkeys(("float64", "complex128"), np.float64),
+    **dict.fromkeys(("float32", "complex64"), np.float32),
+    **dict.fromkeys(("float16", "complex32"), np.float16),
+}
+EPS_BY_DTYPE = {name: float(np.finfo(part).eps) for name, part in _PARTS.items()} | {"bfloat16": 2.0**-7}
+# bfloat16 has the exponents of float32.
 TINY_BY_DTYPE = {
-    "float32": float(np.finfo(np.float32).tiny),
-    "complex64": float(np.finfo(np.float32).tiny),
-    "bfloat16": float(np.finfo(np.float32).tiny),
-    "float16": float(np.finfo(np.float16).tiny),
-    "complex32": float(np.finfo(np.float16).tiny),
+    name: float(np.finfo(part).tiny) for name, part in {**_PARTS, "bfloat16": np.float32}.items()
 }
 
 

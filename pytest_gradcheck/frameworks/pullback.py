@@ -77,6 +77,8 @@ class Pullback(abc.ABC):
     calls: int = 1
     #: The cotangent that was pulled back first, and what it gave: it need not be pulled back again.
     first: tuple[Vector, Vector] | None = None
+    #: Says where the method's own run parts from the function, as the end of a sentence, or nothing.
+    parting: Callable[[], str] = field(default=str, init=False)
 
     def begin(self, cotangent: Vector) -> Vector:
         """Pull a first cotangent back, and keep what it gave; see `vjp`."""
@@ -102,10 +104,6 @@ class Pullback(abc.ABC):
     @abc.abstractmethod
     def primal_at(self, vector: Vector) -> Vector:
         """Return the program's value at another point, by this method's own arithmetic."""
-
-    def parting(self) -> str:
-        """Say where the method's own run parts from the function, as the end of a sentence, or nothing."""
-        return ""
 
     def rounding(self, gradients: Any) -> Any:
         """Return what rounding may have done to each entry of gradients, shape ``(…, inputs.size)``.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import abc
 import base64
 import cmath
 import math
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,75 +50,55 @@ def of_shape(shape: tuple[int, ...]) -> str:
     return str(shape[0]) if len(shape) == 1 else str(tuple(shape))
 
 
-class ArraySource(abc.ABC):
-    """Ways to write one array, each exact for some arrays only; `shortest` is the one to take.
+def shortest(
+    raw: np.ndarray[Any, Any],
+    shape: tuple[int, ...],
+    *,
+    texts: Callable[[Any], list[str]],
+    listed: Callable[[str], Sequence[str]],
+    filled: Callable[[str], str],
+    patched: Callable[[str, list[int], str], str],
+    packed: Callable[[str, str], str],
+    gives: Callable[[str], bool],
+) -> str | None:
+    """Return the shortest source of an array that keeps every bit, in a library's words; None for none.
 
-    ``raw`` are the entries in C order, shape ``(size,)``, of a dtype of NumPy with the same bits.
+    Args:
+        raw: the entries in C order, shape ``(size,)``, of a dtype of NumPy with the same bits.
+        shape: that of the array.
+        texts: the entries at an index of ``raw``, as texts.
+        listed: sources of an array with entries in nested lists.
+        filled: the source of an array with one number at all places.
+        patched: of an array of one number with others, in a list, at places of the flat array.
+        packed: of an array made of the source of its bytes, followed by a call of ``reshape``.
+        gives: whether a source gives the array back; raises what the source raises.
     """
+    sources: list[str] = []
+    if raw.size == 0:
+        sources = [filled(ZEROS[0])]
+    elif raw.size <= LISTED:
+        sources += listed(_nested(texts(slice(None)), shape))
+    if raw.size >= 4 and raw.dtype.kind not in "SU":
+        common, others = _commonest(raw)
+        if others.size == 0:
+            sources.append(filled(texts([common])[0]))
+        elif others.size * 4 <= raw.size:
+            sources.append(patched(texts([common])[0], others.tolist(), ", ".join(texts(others))))
+    best = next((source for source in sorted(sources, key=len) if _is_exact(source, gives)), None)
+    if (best is None or raw.size > WRITTEN_OUT) and raw.dtype.kind not in "SU":
+        data = base64.b85encode(zlib.compress(raw.tobytes(), 9)).decode()
+        unpacked = f"__import__('zlib').decompress(__import__('base64').b85decode({data!r}))"
+        full = packed(unpacked, "" if len(shape) == 1 else f".reshape({of_shape(shape)})")
+        return full if best is None or len(full) < len(best) else best
+    return best
 
-    def __init__(self, raw: np.ndarray[Any, Any], shape: tuple[int, ...]):
-        self.raw, self.shape = raw, tuple(shape)
 
-    @abc.abstractmethod
-    def texts(self, where: Any) -> list[str]:
-        """Return the raw entries at an index, or several, as texts."""
-
-    @abc.abstractmethod
-    def listed(self, text: str) -> Sequence[str]:
-        """Return sources of an array with these entries in nested lists."""
-
-    @abc.abstractmethod
-    def filled(self, text: str) -> str:
-        """Return the source of an array with one number at all places."""
-
-    @abc.abstractmethod
-    def patched(self, text: str, places: list[int], texts: str) -> str:
-        """Return the source of an array of one number, with others at places of the flat array."""
-
-    @abc.abstractmethod
-    def packed(self, data: str, reshape: str) -> str:
-        """Return the source of an array made of the source of its bytes."""
-
-    @abc.abstractmethod
-    def is_given_by(self, source: str) -> bool:
-        """Whether a source gives the array back; raises what the source raises."""
-
-    def shortest(self) -> str | None:
-        """Return the shortest source of all that keep every bit; None if there is none."""
-        best: str | None = None
-        for source in self._readable():
-            if (best is None or len(source) < len(best)) and self._is_exact(source):
-                best = source
-        if (best is None or self.raw.size > WRITTEN_OUT) and self.raw.dtype.kind not in "SU":
-            data = base64.b85encode(zlib.compress(self.raw.tobytes(), 9)).decode()
-            unpacked = f"__import__('zlib').decompress(__import__('base64').b85decode({data!r}))"
-            reshape = "" if len(self.shape) == 1 else f".reshape({of_shape(self.shape)})"
-            packed = self.packed(unpacked, reshape)
-            if best is None or len(packed) < len(best):
-                return packed
-        return best
-
-    def _readable(self) -> Iterator[str]:
-        size = self.raw.size
-        if size == 0:
-            yield self.filled(ZEROS[0])
-            return
-        if size <= LISTED:
-            yield from self.listed(_nested(self.texts(slice(None)), self.shape))
-        if size >= 4 and self.raw.dtype.kind not in "SU":
-            common, others = _commonest(self.raw)
-            if others.size == 0:
-                yield self.filled(self.texts([common])[0])
-            elif others.size * 4 <= size:
-                texts = ", ".join(self.texts(others))
-                yield self.patched(self.texts([common])[0], others.tolist(), texts)
-
-    def _is_exact(self, source: str) -> bool:
-        try:
-            with np.errstate(all="ignore"):
-                return self.is_given_by(source)
-        except (ValueError, TypeError, OverflowError, RuntimeError, SyntaxError, MemoryError):
-            return False
+def _is_exact(source: str, gives: Callable[[str], bool]) -> bool:
+    try:
+        with np.errstate(all="ignore"):
+            return gives(source)
+    except (ValueError, TypeError, OverflowError, RuntimeError, SyntaxError, MemoryError):
+        return False
 
 
 def _nested(texts: list[str], shape: tuple[int, ...]) -> str:

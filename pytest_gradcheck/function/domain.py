@@ -28,14 +28,12 @@ def bounds(domain: Any, call: Call, inputs: Layout, point: Vector) -> tuple[Vect
             high = np.inf if high is None else high
         except (TypeError, ValueError):
             raise InvalidArgument("domain", repr(pair), "bounds are a pair (lower, upper)") from None
-        hit = False
         for leaf in inputs.leaves:
             if lies_under(leaf.name, key):
-                hit = True
                 for side, bound in ((lower, low), (upper, high)):
                     values = np.broadcast_to(np.asarray(bound, dtype=np.float64), leaf.shape).reshape(-1)
                     side[leaf.start : leaf.stop] = np.repeat(values, 2) if leaf.is_complex else values
-        if not hit and not any(lies_under(n, key) for n in call.names):
+        if not any(lies_under(n, key) for n in call.names):
             raise InvalidArgument("domain", f"the name {key!r}", f"name one of {', '.join(call.names)}")
     outside = ~((point >= lower) & (point <= upper)) & np.isfinite(point)
     if outside.any():

@@ -15,7 +15,7 @@ from pytest_gradcheck.frameworks.flat import Matrix, is_rounding
 if TYPE_CHECKING:
     from pytest_gradcheck.function.problem import Problem
 
-#: Points of the first batch at which the function is called by itself too: the first one, and others.
+#: Points of the first batch at which the function is called by itself too; later it is called at one.
 SAMPLED = 3
 
 
@@ -45,7 +45,12 @@ class Batch:
             self.refused = f"{type(error).__name__}: {error}"
             return None
         here, values = together[0], together[1:]
-        sample = self._sample(points)
+        if self._tried:
+            sample = [int(self._rng.integers(len(points)))]
+        else:
+            # A ladder begins with its widest step: the first point is a farthest one.
+            sample = [0, *map(int, self._rng.integers(1, len(points), SAMPLED - 1))]
+            self._tried = True
         single = np.stack([problem.value, *(problem.evaluate(points[k]) for k in sample)])
         many = together[[0, *(k + 1 for k in sample)]]
         if not np.array_equal(many, single) and not all(
@@ -57,13 +62,3 @@ class Batch:
         if moved.any():
             values += np.where(np.isfinite(moved), moved, 0.0)
         return values, 1 + len(sample)
-
-    def _sample(self, points: Matrix) -> list[int]:
-        """Choose points for single calls: of the first batch the first, and others, then one of each.
-
-        A ladder begins with its widest step: the first point is a farthest one.
-        """
-        if self._tried:
-            return [int(self._rng.integers(len(points)))]
-        self._tried = True
-        return [0, *(int(k) for k in self._rng.integers(1, len(points), SAMPLED - 1))]

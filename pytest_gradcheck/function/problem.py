@@ -10,19 +10,12 @@ from typing import Any
 import numpy as np
 
 from pytest_gradcheck.errors import InvalidArgument
-from pytest_gradcheck.frameworks.base import NotChecked
+from pytest_gradcheck.frameworks.base import Framework, NotChecked, kind_of
 from pytest_gradcheck.frameworks.containers import Tree, as_dict
 from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector
-from pytest_gradcheck.frameworks.leaves import (
-    EPS64,
-    EPS_BY_DTYPE,
-    TINY64,
-    TINY_BY_DTYPE,
-    like,
-)
+from pytest_gradcheck.frameworks.leaves import EPS64, EPS_BY_DTYPE, TINY64, TINY_BY_DTYPE, like
 from pytest_gradcheck.frameworks.registry import imported
 from pytest_gradcheck.function.call import Call
-from pytest_gradcheck.function.differentiable import inputs_to_differentiate, why_no_output
 from pytest_gradcheck.function.domain import bounds
 from pytest_gradcheck.function.many_points import Batch
 from pytest_gradcheck.function.random_states import RandomStates
@@ -51,15 +44,18 @@ class Problem:
         seed: int | None = None,
     ):
         self.fn = fn
-        self._asked = Call(fn, inputs)
+        self._asked = asked = Call(fn, inputs)
+        #: The user's inputs by argument name; how they were given: ``"dict"``, ``"tuple"`` or ``"one"``.
+        self.arguments, self.how = asked.arguments, asked.how
+        #: Whether parameters of modules are among the inputs: what differentiates must know `substituted`.
+        self.has_modules = any(asked.in_module)
         self.name = name or name_of(fn)
-        self.framework = framework = self._asked.framework
-        self._positions, self.not_checked = inputs_to_differentiate(self._asked, wrt)
-        self._differentiated = frozenset(self._positions)
+        self.framework = framework = asked.framework
+        self._positions, self.not_checked = asked.differentiated(wrt)
         #: The user's own differentiable leaves, all of them the framework's; they are not to be changed.
-        self.leaves = leaves = [self._asked.leaves[i] for i in self._positions]
+        self.leaves = leaves = [asked.leaves[i] for i in self._positions]
         self.inputs = Layout(
-            [self._asked.names[i] for i in self._positions],
+            [asked.names[i] for i in self._positions],
             [framework.shape_of(v) for v in leaves],
             [framework.dtype_of(v) for v in leaves],
         )
@@ -74,11 +70,13 @@ class Problem:
         #: What no evaluation may leave, shapes ``(inputs.size,)``.
         self.lower, self.upper = np.full((2, self.inputs.size), [[-np.inf], [np.inf]])
         if domain is not None:
-            self.lower, self.upper = bounds(domain, self._asked, self.inputs, self.point)
+            self.lower, self.upper = bounds(domain, asked, self.inputs, self.point)
         self._random = RandomStates(self.seed)
         self._differentiates_inside = False
         self._start()
-        self._batch = Batch(self.seed) if framework.evaluates_many and self._repeats() else None
+        # Calls that draw or waver share no work; what differentiates inside has its graph in one alone.
+        alone = self._random.moved or self._differentiates_inside or self.jitter.any()
+        self._batch = Batch(self.seed) if framework.evaluates_many and not alone else None
 
     # -- the call ------------------------------------------------------------------------------------
 
@@ -88,27 +86,23 @@ class Problem:
         Returns the differentiable output leaves, raw. ``double`` says whether the constants next to
         them (buffers, inputs that are not differentiated) are given in float64 too.
         """
-        return [out for out, kept in zip(self._call(values, double).leaves, self._kept, strict=True) if kept]
+        return [leaf for leaf, _ in self._outputs_of(self._call(values, double))]
 
     def native_values(self) -> list[Any]:
         """Return copies of the user's own differentiable leaves: same dtype, device, strides, values."""
         return [self.framework.copy(leaf, double=False) for leaf in self.leaves]
 
-    def values_at(self, vector: Vector) -> list[Any]:
-        """Return the leaves that stand for a flat vector, in the precision in which `evaluate` works."""
+    def values_at(self, vector: Vector, *, double: bool | None = None) -> list[Any]:
+        """Return the leaves that stand for a flat vector, in the precision of `evaluate` by default."""
+        double = self.double if double is None else double
         return [
-            self.framework.like(array, leaf, double=self.double)
+            self.framework.like(array, leaf, double=double)
             for array, leaf in zip(self.inputs.split(vector), self.leaves, strict=True)
         ]
 
     def substituted(self, values: Sequence[Any], *, double: bool) -> contextlib.AbstractContextManager[None]:
         """Let the modules among the inputs hold these values, as they do while `call` runs."""
         return self._asked.substituted(self._filled(values, double))
-
-    @property
-    def has_modules(self) -> bool:
-        """Whether parameters of modules are among the inputs: who differentiates must know `substituted`."""
-        return any(self._asked.in_module)
 
     def evaluate(self, vector: Vector) -> Vector:
         """Return the function's value at another point, NaN where it cannot be evaluated there.
@@ -162,11 +156,8 @@ class Problem:
         They stand for the point, or for another flat vector. Inputs in a tuple go by position, others by name
         where the function has it.
         """
-        filled = [self._copy(i, double=False) for i in range(len(self._asked.leaves))]
-        if vector is not None:
-            for array, i in zip(self.inputs.split(vector), self._positions, strict=True):
-                filled[i] = self.framework.like(array, self._asked.leaves[i], double=False)
-        return self._asked.run_another(argument, function, filled, more)
+        values = self.native_values() if vector is None else self.values_at(vector, double=False)
+        return self._asked.run_another(argument, function, self._filled(values, double=False), more)
 
     def output_cotangent(self, vector: Vector) -> Any:
         """Return a flat cotangent in the structure, kind and dtype of the function's result.
@@ -191,16 +182,6 @@ class Problem:
         size = np.abs(self.value).max(initial=0.0)
         return bool((self.jitter > np.sqrt(self.eps) * size).any())
 
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The user's inputs by argument name, as they were given."""
-        return self._asked.arguments
-
-    @property
-    def how(self) -> str:
-        """How the inputs were given: ``"dict"``, ``"tuple"`` or ``"one"``."""
-        return self._asked.how
-
     # -- construction --------------------------------------------------------------------------------
 
     def _start(self) -> None:
@@ -210,9 +191,8 @@ class Problem:
         self._kept: list[bool] = []
         reasons: list[str] = []
         for name, leaf, owner in zip(tree.names, tree.leaves, tree.owners, strict=True):
-            reason = why_no_output(leaf, owner)
-            self._kept.append(reason is None)
-            if owner is not None and reason is None:
+            reason: str | None = "None" if leaf is None else f"{kind_of(leaf)} has no derivative"
+            if owner is not None and (reason := owner.why_no_derivative(leaf)) is None:
                 names.append(name)
                 shapes.append(owner.shape_of(leaf))
                 dtypes.append(owner.dtype_of(leaf))
@@ -220,6 +200,7 @@ class Problem:
                 reasons.append(str(reason))
                 if leaf is not None:
                     self.not_checked.append(NotChecked(name, str(reason)))
+            self._kept.append(reason is None)
         if not names:
             raise InvalidArgument(
                 "fn",
@@ -229,21 +210,24 @@ class Problem:
         self.outputs = Layout(names, shapes, dtypes)
         self.primal = self._flat(tree)
         self.double = True
+        dtypes = [flat.dtype for flat in (*self.inputs.leaves, *self.outputs.leaves)]
         #: Unit roundoff of the coarsest dtype among the differentiable inputs and the outputs.
-        self.trial_eps = EPS64
+        self.trial_eps = max(EPS_BY_DTYPE.get(dtype, EPS64) for dtype in dtypes)
         #: Smallest normal number of the narrowest dtype among them.
-        self.trial_tiny = TINY64
-        for flat in (*self.inputs.leaves, *self.outputs.leaves):
-            self.trial_eps = max(self.trial_eps, EPS_BY_DTYPE.get(flat.dtype, EPS64))
-            self.trial_tiny = max(self.trial_tiny, TINY_BY_DTYPE.get(flat.dtype, TINY64))
-        wide = self._given_in_double()
+        self.trial_tiny = max(TINY_BY_DTYPE.get(dtype, TINY64) for dtype in dtypes)
+        # Whether all inputs, and the constants that are widened with them, are float64 as they are given.
+        given = [leaf.dtype for leaf in self.inputs.leaves]
+        for leaf, owner in zip(self._asked.leaves, self._asked.owners, strict=True):
+            if owner is not None and not owner.mixes_precisions:
+                given.append(owner.dtype_of(leaf))
+        wide = all(EPS_BY_DTYPE.get(dtype, EPS64) <= EPS64 for dtype in given)
         if not wide:
             self.double = self._runs_in_double()
         tree = self._evaluated(self.values_at(self.point), self.double)
         #: Unit roundoff of `evaluate`: of the coarsest output, for a function that narrows its result.
         self.eps = EPS64 if self.double else self.trial_eps
-        for leaf, owner, kept in zip(tree.leaves, tree.owners, self._kept, strict=True):
-            if kept and owner is not None:
+        for leaf, owner in self._outputs_of(tree):
+            if owner is not None:
                 self.eps = max(self.eps, EPS_BY_DTYPE.get(owner.dtype_of(leaf), EPS64))
         #: The function's value in the working precision, from a second call: what differences start at.
         self.value = self._flat(tree)
@@ -274,15 +258,6 @@ class Problem:
                     raise
             raise
 
-    def _given_in_double(self) -> bool:
-        """Whether all inputs, and the constants that are widened with them, are float64 as they are given."""
-        for i, (leaf, owner) in enumerate(zip(self._asked.leaves, self._asked.owners, strict=True)):
-            if i in self._differentiated or (owner is not None and not owner.mixes_precisions):
-                assert owner is not None
-                if EPS_BY_DTYPE.get(owner.dtype_of(leaf), EPS64) > EPS64:
-                    return False
-        return True
-
     def _blame_layout(self, error: Exception) -> None:
         """Note on an exception that the layout of the inputs in memory is what raises it, if it is."""
         asked, scattered = self._asked, {}
@@ -294,10 +269,9 @@ class Problem:
         where = ", ".join(f"{name} (strides {strides})" for name, strides in scattered.items() if strides)
         if not where:
             return
-        self._random.rewind()
         try:
             with self.framework.evaluating():
-                asked.run(contiguous)
+                self._random.call(asked.run, contiguous)
         except Exception:
             return
         error.add_note(
@@ -329,18 +303,24 @@ class Problem:
     def _runs_in_double(self) -> bool:
         self.double = True
         try:
-            tree = self._evaluated(self.values_at(self.point), double=True)
-            shapes = [
-                np.shape(leaf) if owner is None else owner.shape_of(leaf)
-                for leaf, owner, kept in zip(tree.leaves, tree.owners, self._kept, strict=True)
-                if kept
-            ]
+            found = self._outputs_of(self._evaluated(self.values_at(self.point), double=True))
+            shapes = [np.shape(leaf) if owner is None else owner.shape_of(leaf) for leaf, owner in found]
             # With other random numbers it is another function.
             return self._random.stand_as_after_the_first_call() and all(
                 shape == leaf.shape for shape, leaf in zip(shapes, self.outputs.leaves, strict=True)
             )
         except Exception:
             return False
+
+    def _flat(self, tree: Tree) -> Vector:
+        """Return the differentiable leaves of a result as a flat vector."""
+        found = self._outputs_of(tree)
+        return self.outputs.join([leaf if owner is None else owner.to_numpy(leaf) for leaf, owner in found])
+
+    def _outputs_of(self, tree: Tree) -> list[tuple[Any, Framework | None]]:
+        """Return the differentiable leaves of a result, each with its framework."""
+        both = zip(tree.leaves, tree.owners, strict=True)
+        return [pair for pair, kept in zip(both, self._kept, strict=True) if kept]
 
     def _evaluated(self, values: Sequence[Any], double: bool) -> Tree:
         """Call the function for its values alone."""
@@ -351,36 +331,13 @@ class Problem:
         with self.framework.evaluating(recording=self._differentiates_inside):
             return self._call(values, double)
 
-    def _flat(self, tree: Tree) -> Vector:
-        """Return the differentiable leaves of a result as a flat vector."""
-        arrays = []
-        for leaf, owner, kept in zip(tree.leaves, tree.owners, self._kept, strict=True):
-            if kept:
-                arrays.append(leaf if owner is None else owner.to_numpy(leaf))
-        return self.outputs.join(arrays)
-
-    def _repeats(self) -> bool:
-        """Whether calls may share their work: what differentiates inside has its graph in a call alone."""
-        return not (self._random.moved or self._differentiates_inside or self.jitter.any())
-
     def _call(self, values: Sequence[Any], double: bool) -> Tree:
-        filled = self._filled(values, double)
-        self._random.rewind()
-        out = self._asked.run(filled)
-        self._random.look()
-        return Tree(out, "output")
+        return Tree(self._random.call(self._asked.run, self._filled(values, double)), "output")
 
     def _filled(self, values: Sequence[Any], double: bool) -> list[Any]:
-        if len(values) == len(self._asked.leaves):
-            return list(values)
-        filled = [
-            None if i in self._differentiated else self._copy(i, double)
-            for i in range(len(self._asked.leaves))
+        """Return all leaves: these values as the differentiated ones, and copies of the constants."""
+        rest, leaves = dict(zip(self._positions, values, strict=True)), self._asked.leaves
+        return [
+            rest[i] if i in rest else leaf if owner is None else owner.copy(leaf, double=double)
+            for i, (leaf, owner) in enumerate(zip(leaves, self._asked.owners, strict=True))
         ]
-        for i, value in zip(self._positions, values, strict=True):
-            filled[i] = value
-        return filled
-
-    def _copy(self, i: int, double: bool) -> Any:
-        owner, leaf = self._asked.owners[i], self._asked.leaves[i]
-        return leaf if owner is None else owner.copy(leaf, double=double)

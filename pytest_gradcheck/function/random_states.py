@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -21,33 +21,28 @@ class RandomStates:
 
     def __init__(self, seed: int):
         self.seed = seed
-        self._moved: bool | None = None
+        #: Whether the first call was seen to draw something; None before it.
+        self.moved: bool | None = None
 
-    @property
-    def moved(self) -> bool:
-        """Whether the first call was seen to draw something."""
-        return bool(self._moved)
-
-    def rewind(self) -> None:
-        """Bring the generators to where every call starts."""
-        if self._moved is not False:
+    def call(self, function: Callable[[Any], Any], argument: Any) -> Any:
+        """Call a function with the generators where every call starts; the first time, see if it draws."""
+        if self.moved is not False:
             self._seed()
-
-    def look(self) -> None:
-        """After the first call: note whether it drew anything."""
-        if self._moved is None:
+        result = function(argument)
+        if self.moved is None:
             self._after = _next_draws()
             self._seed()
-            self._moved = self._after != _next_draws()
+            self.moved = self._after != _next_draws()
             # A later call may draw all the same, where its values take it another way.
             self._seed()
+        return result
 
     def stand_as_after_the_first_call(self) -> bool:
         """Whether the call that was just made drew what the first one drew.
 
         A framework's uniform numbers may take two steps of its generator in float64 and one in float32.
         """
-        return not self._moved or self._after == _next_draws()
+        return not self.moved or self._after == _next_draws()
 
     def _seed(self) -> None:
         random.seed(self.seed)

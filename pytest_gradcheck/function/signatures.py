@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -20,14 +21,11 @@ def parameter_names(fn: Any, count: int) -> list[str]:
     """Return the names by which the first positional arguments of a callable are known."""
     names: list[str] = []
     try:
-        signature = None
-        for framework in imported():
-            signature = signature or framework.signature_of(fn)
-        parameters = list((signature or inspect.signature(fn)).parameters.values())
+        hidden = next(filter(None, (framework.signature_of(fn) for framework in imported())), None)
+        signature = hidden or signature_of(fn)
     except (TypeError, ValueError):
-        # Builtins and ufuncs have no signature.
-        parameters = []
-    for p in parameters:
+        signature = None
+    for p in () if signature is None else signature.parameters.values():
         if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
             names.append(p.name)
         elif p.kind is p.VAR_POSITIONAL:
@@ -41,19 +39,16 @@ def parameter_names(fn: Any, count: int) -> list[str]:
 def name_of(fn: Any) -> str:
     """Return what to call a callable in messages."""
     owner = getattr(fn, "__self__", None)
-    if isinstance(owner, type) and not inspect.isbuiltin(fn):
-        return f"{owner.__name__}.{fn.__name__}"
     if inspect.isbuiltin(fn):
         return str(fn.__name__)
+    if isinstance(owner, type):
+        return f"{owner.__name__}.{fn.__name__}"
     return getattr(fn, "__qualname__", None) or type(fn).__qualname__
 
 
 def signature_text(fn: Any) -> str:
     """Return a callable's signature, or ``(...)`` where it has none."""
-    try:
-        return str(inspect.signature(fn))
-    except (TypeError, ValueError):
-        return "(...)"
+    return str(signature_of(fn) or "(...)")
 
 
 def call_by_name(
@@ -65,7 +60,7 @@ def call_by_name(
     ``np.cos``, and whatever else has no names for its parameters, is called by position. Raises
     `InvalidArgument`, for the ``argument`` that the callable was given as, where the values do not fit.
     """
-    signature = _signature(fn)
+    signature = signature_of(fn)
     if signature is None:
         # Builtins of a framework may take keywords, and do not say which.
         try:
@@ -83,13 +78,14 @@ def call_by_name(
 
 def takes_keywords(fn: Callable[..., Any]) -> bool:
     """Whether every parameter has a name to call it by."""
-    signature = _signature(fn)
+    signature = signature_of(fn)
     return signature is not None and all(
         p.kind is not p.POSITIONAL_ONLY for p in signature.parameters.values()
     )
 
 
-def _signature(fn: Callable[..., Any]) -> inspect.Signature | None:
+def signature_of(fn: Any) -> inspect.Signature | None:
+    """Return the signature; None for builtins and ufuncs, which have none."""
     try:
         return inspect.signature(fn)
     except (TypeError, ValueError):
@@ -127,12 +123,5 @@ def _bound(
 
 def called_wrongly(fn: Any, error: BaseException) -> bool:
     """Whether a TypeError comes from the call itself, not from inside of the function."""
-    trace = error.__traceback__
-    depth = 0
-    while trace is not None:
-        depth += 1
-        code = trace.tb_frame.f_code
-        if code is getattr(fn, "__code__", None):
-            return False
-        trace = trace.tb_next
-    return hasattr(fn, "__code__")
+    ran = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return hasattr(fn, "__code__") and fn.__code__ not in ran

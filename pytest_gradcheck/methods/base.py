@@ -1,11 +1,17 @@
-"""What a method gives: numbers with error bars."""
+"""What a method gives: numbers with error bars, or a gradient."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from pytest_gradcheck.errors import Unavailable
+from pytest_gradcheck.frameworks.flat import Vector
+from pytest_gradcheck.frameworks.pullback import Program, Pullback
+from pytest_gradcheck.function.problem import Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,3 +35,34 @@ class Estimate:
             walk = 4 * np.sqrt(each**2 @ (tangents**2).T)
             bar = np.fmin(walk, self.uncertainty @ np.abs(tangents).T)
             return Estimate(self.value @ tangents.T, bar)
+
+
+class GradientAlone(Pullback):
+    """A gradient of a problem that is not a program: it has no value of its own, nor a second derivative.
+
+    ``rows`` is the Jacobian, shape ``(outputs.size, inputs.size)``; ``whose`` names the method,
+    and ``once`` says why it cannot be differentiated.
+    """
+
+    whose: str
+    once: str
+
+    def __init__(self, problem: Problem, primal: Vector, eps: float, rows: Any = None, evaluations: int = 1):
+        super().__init__(Program(self._run, problem.inputs, problem.outputs), primal, eps)
+        self.evaluations = evaluations
+        self._rows = rows
+
+    def vjp(self, cotangent: Vector) -> Vector:
+        """Take the cotangent times the Jacobian; see `Pullback.vjp`."""
+        return np.asarray(cotangent @ self._rows)
+
+    def second_order(self, cotangent: Vector) -> Pullback:
+        """Raise `Unavailable`."""
+        raise Unavailable(f"{self.whose} {self.once}")
+
+    def primal_at(self, vector: Vector) -> Vector:
+        """Raise `Unavailable`."""
+        raise Unavailable(f"{self.whose} has no value of its own")
+
+    def _run(self, *_: Any) -> Sequence[Any]:
+        raise Unavailable(f"{self.whose} {self.once}")

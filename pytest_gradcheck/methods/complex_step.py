@@ -6,16 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from pytest_gradcheck.errors import Unavailable
-from pytest_gradcheck.frameworks.flat import Vector
 from pytest_gradcheck.frameworks.leaves import EPS64, like
-from pytest_gradcheck.frameworks.pullback import Program, Pullback
+from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.function.problem import Problem
+from pytest_gradcheck.methods.base import GradientAlone
 
 #: Relative to each input: far below the roundoff of its square, far above what underflows.
 STEP = 2.0**-100
@@ -39,27 +38,11 @@ def prepare(problem: Problem) -> Pullback:
         value = _evaluate(problem, there)
         columns[:, i], primal = value.imag / h, value.real
     _must_be_analytic(problem)
-
-    def run(*_: Any) -> Sequence[Any]:
-        raise Unavailable("the complex step has no second derivative")
-
-    program = Program(run, problem.inputs, problem.outputs)
-    return _ComplexStep(program, np.asarray(primal), EPS64, columns, evaluations=problem.inputs.size + 4)
+    return _ComplexStep(problem, np.asarray(primal), EPS64, columns, evaluations=problem.inputs.size + 4)
 
 
-class _ComplexStep(Pullback):
-    def __init__(self, program: Program, primal: Vector, eps: float, columns: Any, evaluations: int):
-        super().__init__(program, primal, eps, evaluations=evaluations)
-        self._columns = columns
-
-    def vjp(self, cotangent: Vector) -> Vector:
-        return np.asarray(cotangent @ self._columns)
-
-    def second_order(self, cotangent: Vector) -> Pullback:
-        raise Unavailable("the complex step has no second derivative")
-
-    def primal_at(self, vector: Vector) -> Vector:
-        raise Unavailable("the complex step has no value of its own")
+class _ComplexStep(GradientAlone):
+    whose, once = "the complex step", "has no second derivative"
 
 
 def _evaluate(problem: Problem, vector: Any) -> Any:

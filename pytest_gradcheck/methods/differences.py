@@ -269,12 +269,10 @@ def _curved(steps: Array, values: Array) -> Array:
     slopes = np.diff(values[last], axis=0) / np.diff(steps[last], axis=0)
     bends = np.diff(slopes, axis=0)
 
-    def same_sign(of: Array) -> Array:
-        return np.asarray((of > 0).all(axis=0) | (of < 0).all(axis=0))
-
     steep = np.abs(slopes)
     much = steep.max(axis=0) > 1.5 * steep.min(axis=0)
-    return np.asarray(same_sign(slopes) & same_sign(bends) & much)
+    one_way, bent = ((of > 0).all(axis=0) | (of < 0).all(axis=0) for of in (slopes, bends))
+    return np.asarray(one_way & bent & much)
 
 
 def _beside_the_edge(up: Array, above: Array, down: Array, below: Array) -> Array:
@@ -310,7 +308,7 @@ def _stairs(right: Array, left: Array, noise: Array) -> Array:
     extremum goes the same way on both: there the slope of the flight is that of the stair.
     """
     still = (right[-1] == 0) & (left[-1] == 0)
-    signed_right, signed_left = (_first_move(side) for side in (right, left))
+    signed_right, signed_left = _first_move(right), _first_move(left)
     still &= signed_right * signed_left < 0
     first_right, first_left = np.abs(signed_right), np.abs(signed_left)
     alike = (first_right < 4 * first_left) & (first_left < 4 * first_right)
@@ -321,9 +319,8 @@ def _stairs(right: Array, left: Array, noise: Array) -> Array:
 
 def _first_move(moved: Array) -> Array:
     """Return the first step that the function takes as t grows, infinity for none."""
-    finest_last = np.where(moved != 0, moved, np.nan)[::-1]
-    known = np.isfinite(finest_last)
-    first = np.take_along_axis(finest_last, np.argmax(known, axis=0)[None], 0)[0]
+    known = ((moved != 0) & np.isfinite(moved))[::-1]
+    first = np.take_along_axis(moved[::-1], np.argmax(known, axis=0)[None], 0)[0]
     return np.where(known.any(axis=0), first, np.inf)
 
 

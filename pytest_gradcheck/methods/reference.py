@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from pytest_gradcheck.function.problem import Problem
 from reference_engine.backward import ancestors
 from reference_engine.contexts import at_most
 from reference_engine.primitives import Node
+from reference_engine.transforms import vjp_of_arrays
 
 
 def prepare(problem: Problem, *, hold_stops: bool = False) -> ReferencePullback:
@@ -30,7 +31,7 @@ def prepare(problem: Problem, *, hold_stops: bool = False) -> ReferencePullback:
     lowering = problem.framework.lower(problem, hold_stops=hold_stops)
     pullback = ReferencePullback.at(lowering.program, problem.inputs.split(problem.point), EPS64)
     pullback.notes += lowering.notes
-    pullback.find_parting = lowering.parting
+    pullback.parting = lowering.parting
     return pullback
 
 
@@ -44,7 +45,6 @@ class ReferencePullback(Pullback):
     arrays: list[Any]
     pull: Callable[..., Any]
     surroundings: Callable[[], AbstractContextManager[None]]
-    find_parting: Callable[[], str] = str
 
     @classmethod
     def at(
@@ -57,26 +57,22 @@ class ReferencePullback(Pullback):
         """Evaluate the program on float64 (or, for measuring rounding, float32) arrays, one per leaf."""
         try:
             with np.errstate(all="ignore"), surroundings():
-                value, pull = reference_engine.vjp(lambda *xs: list(program.run(*xs)), *arrays)
+                value, pull = vjp_of_arrays(program.run, arrays)
         except Exception as error:
             # NumPy hides the engine's refusal behind an error of its own when a tensor is stored in an array.
             for reason in (error, error.__cause__):
                 if isinstance(reason, reference_engine.OutOfGraphError | reference_engine.MissingRuleError):
                     raise Unavailable(str(reason)) from error
             raise
-        self = cls(program, program.outputs.join([np.asarray(_data(v)) for v in value]), eps)
+        self = cls(program, program.outputs.join(value), eps)
         self.arrays, self.pull, self.surroundings = list(arrays), pull, surroundings
         return self
-
-    def parting(self) -> str:
-        """Name the first operation that gives another value on the engine; see `Pullback.parting`."""
-        return self.find_parting()
 
     def vjp(self, cotangent: Vector) -> Vector:
         """Pull a cotangent back through the engine's graph; see `Pullback.vjp`."""
         with np.errstate(all="ignore"):
             grads = self.pull(self.program.outputs.split(cotangent))
-        flat = self.program.inputs.join([np.asarray(_data(g)) for g in grads])
+        flat = self.program.inputs.join(grads)
         steep = np.abs(flat) > self.program.singular
         return np.where(steep, np.copysign(np.inf, flat), flat) if steep.any() else flat
 
@@ -84,14 +80,13 @@ class ReferencePullback(Pullback):
         """Replay the program at another point; see `Pullback.primal_at`."""
         with np.errstate(all="ignore"):
             value = self.program.run(*[reference_engine.Tensor(a) for a in self.program.inputs.split(vector)])
-        return self.program.outputs.join([np.asarray(_data(v)) for v in value])
+        return self.program.outputs.join(
+            [v.data if isinstance(v, reference_engine.Tensor) else v for v in value]
+        )
 
     def second_order(self, cotangent: Vector) -> Pullback:
         """Differentiate the engine's own backward pass; see `Pullback.second_order`."""
         arrays = [*self.arrays, *self.program.outputs.split(cotangent)]
-        return ReferencePullback.at(self._gradient_program(), arrays, self.eps, self.surroundings)
-
-    def _gradient_program(self) -> Program:
         inputs, outputs = gradient_layouts(self.program)
         count = len(self.arrays)
 
@@ -99,7 +94,8 @@ class ReferencePullback(Pullback):
             _, pull = reference_engine.vjp(lambda *xs: list(self.program.run(*xs)), *values[:count])
             return list(pull(list(values[count:])))
 
-        return Program(run, inputs, outputs, self.program.singular)
+        program = Program(run, inputs, outputs, self.program.singular)
+        return ReferencePullback.at(program, arrays, self.eps, self.surroundings)
 
     def coarse_runs(self, count: int) -> Sequence[Pullback]:
         """Run the program in coarser arithmetic, twice per run; see `Pullback.coarse_runs`.
@@ -108,15 +104,16 @@ class ReferencePullback(Pullback):
         too, and once in float64 with every operation of the forward pass off by a random rounding of
         float32, which no lucky cancellation hides.
         """
-        run = self.program.run
-        if hasattr(run, "in_precision"):
-            run = run.in_precision("float32")
-        narrow = dataclasses.replace(self.program, run=run)
-        # A recording takes as many operations in every arithmetic.
-        most = None if run is not self.program.run else patience(len(self._graph()[1]))
+        narrow, most = self.program, None
+        if hasattr(narrow.run, "in_precision"):
+            # A recording takes as many operations in every arithmetic.
+            narrow = dataclasses.replace(narrow, run=narrow.run.in_precision("float32"))
+        else:
+            most = patience(len(self._graph()[1]))
         coarse: list[Pullback] = []
         for seed in range(count):
-            single = [np.asarray(a).astype(_single(a)) for a in nudged(self.arrays, seed)]
+            moved = nudged(self.arrays, seed)
+            single = [np.asarray(a, np.complex64 if np.iscomplexobj(a) else np.float32) for a in moved]
             plain = functools.partial(_coarse, EPS32, None, most)
             coarse.append(ReferencePullback.at(narrow, single, EPS32, plain))
             coarse.append(self._disturbed(EPS32, seed, most))
@@ -162,17 +159,6 @@ class ReferencePullback(Pullback):
 @contextmanager
 def _coarse(scale: float, seed: int | None, most: int | None) -> Iterator[None]:
     """Disturb what is recorded by up to ``scale``, if there is a seed, and record so much at most."""
-    with ExitStack() as stack:
-        if seed is not None:
-            stack.enter_context(reference_engine.perturbed(scale, seed))
-        if most is not None:
-            stack.enter_context(at_most(most))
+    disturbed = nullcontext() if seed is None else reference_engine.perturbed(scale, seed)
+    with disturbed, nullcontext() if most is None else at_most(most):
         yield
-
-
-def _single(array: Any) -> type[np.generic]:
-    return np.complex64 if np.iscomplexobj(array) else np.float32
-
-
-def _data(value: Any) -> Any:
-    return value.data if isinstance(value, reference_engine.Tensor) else value

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import CodeType
@@ -91,9 +91,8 @@ class Watch:
         self._rules = tuple(rules)
         self._parts = {part for rule in self._rules for part in rule.parts}
         self.codes = self._parts | {rule.function for rule in self._rules if rule.function is not None}
-        # By code the methods for which it ran: to be compared, and to be differentiated.
-        self._compared: dict[CodeType, set[str]] = {}
-        self._differentiated: dict[CodeType, set[str]] = {}
+        #: Codes that ran with the method for which they did, and whether that gradient was differentiated.
+        self._ran: set[tuple[CodeType, str, bool]] = set()
         self._started: set[CodeType] = set()
 
     def started(self, code: CodeType) -> None:
@@ -104,9 +103,7 @@ class Watch:
         self._started.add(code)
         asked_for = _ASKED.get()
         if code in self._parts and asked_for is not None:
-            method, differentiated = asked_for
-            kept = self._differentiated if differentiated else self._compared
-            kept.setdefault(code, set()).add(method)
+            self._ran.add((code, *asked_for))
 
     def followed(self, method: str, pullback: Pullback) -> Pullback:
         """Take what starts in the passes of a pullback for part of that method's gradient, from now on.
@@ -130,19 +127,20 @@ class Watch:
         ``first`` are the methods whose gradient was compared in the end, ``second`` those whose gradient of
         the gradient was.
         """
-        ran = ((rule, self._ways(rule, first, second)) for rule in self._rules)
         return tuple(
             HandWritten(rule.name, rule.path, rule.line, rule.backward_line, ways)
-            for rule, ways in ran
-            if ways
+            for rule in self._rules
+            if (ways := self._ways(rule, first, second))
         )
 
     def _ways(self, rule: Rule, first: Collection[str], second: Collection[str]) -> tuple[str, ...]:
-        def by(kept: Mapping[CodeType, set[str]], methods: Collection[str]) -> bool:
-            return all(not kept.get(part, set()).isdisjoint(methods) for part in rule.parts)
+        def ran(methods: Collection[str], differentiated: bool) -> bool:
+            return all(
+                any((part, method, differentiated) in self._ran for method in methods) for part in rule.parts
+            )
 
-        twice = by(self._differentiated, second)
-        if twice or by(self._compared, first):
+        twice = ran(second, True)
+        if twice or ran(first, False):
             return ("backward", "double-backward", "forward") if twice else ("backward", "forward")
         return ("forward",) if rule.function in self._started else ()
 
@@ -178,14 +176,8 @@ def _rules(found: dict[CodeType, tuple[str, Any]]) -> Iterator[Rule]:
         numbers[name] += 1
         # A rule that returns the function of the cotangent has run when that has.
         inner = tuple(part for part in code.co_consts if _is_function(part))
-        yield Rule(
-            title,
-            code.co_filename,
-            line,
-            code.co_firstlineno,
-            None if own is None else own[1],
-            inner or (code,),
-        )
+        written = None if own is None else own[1]
+        yield Rule(title, code.co_filename, line, code.co_firstlineno, written, inner or (code,))
 
 
 def _is_function(constant: object) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,8 +10,10 @@ import numpy as np
 from pytest_gradcheck.errors import InvalidArgument, Unavailable
 from pytest_gradcheck.frameworks.flat import Leaf, Vector
 from pytest_gradcheck.frameworks.leaves import to_numpy
-from pytest_gradcheck.frameworks.pullback import Program, Pullback
+from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.function.problem import Problem
+from pytest_gradcheck.function.signatures import signature_of
+from pytest_gradcheck.methods.base import GradientAlone
 
 
 def prepare(
@@ -28,43 +29,25 @@ def prepare(
     """
     if gradient is not None and vjp is not None:
         raise InvalidArgument("gradient", "a gradient and a vjp", "give one of the two")
-    if vjp is None and gradient is not None and _takes_cotangent(gradient):
+    if vjp is None and "cotangent" in getattr(signature_of(gradient), "parameters", ()):
         gradient, vjp = None, gradient
     if vjp is not None:
-        return UserVjp(
-            _program(problem), problem.primal, problem.trial_eps, problem=problem, vjp_function=vjp, at=at
-        )
+        return UserVjp(problem, vjp, at)
     if gradient is None:
         raise Unavailable("no gradient= or vjp= was given")
-    rows = _jacobian(problem, gradient, at)
-    return _UserGradient(_program(problem), problem.primal, problem.trial_eps, rows=rows)
+    return _User(problem, problem.primal, problem.trial_eps, _jacobian(problem, gradient, at))
 
 
-class _User(Pullback):
-    def second_order(self, cotangent: Vector) -> Pullback:
-        raise Unavailable("a gradient written by hand says nothing of its own derivative")
-
-    def primal_at(self, vector: Vector) -> Vector:
-        raise Unavailable("a gradient written by hand has no value of its own")
-
-
-class _UserGradient(_User):
-    def __init__(self, *args: Any, rows: Any):
-        super().__init__(*args)
-        self._rows = rows
-
-    def vjp(self, cotangent: Vector) -> Vector:
-        return np.asarray(cotangent @ self._rows)
+class _User(GradientAlone):
+    whose, once = "a gradient written by hand", "says nothing of its own derivative"
 
 
 class UserVjp(_User):
     """A gradient that takes a cotangent."""
 
-    def __init__(self, *args: Any, problem: Problem, vjp_function: Callable[..., Any], at: Vector | None):
-        super().__init__(*args)
-        self._at = at
-        self._problem = problem
-        self._function = vjp_function
+    def __init__(self, problem: Problem, function: Callable[..., Any], at: Vector | None):
+        super().__init__(problem, problem.primal, problem.trial_eps)
+        self._problem, self._function, self._at = problem, function, at
 
     def vjp(self, cotangent: Vector) -> Vector:
         """Call the user's function; see `Pullback.vjp`."""
@@ -78,13 +61,6 @@ class UserVjp(_User):
             if part.shape != leaf.shape:
                 raise _wrong_shape("vjp", leaf, part.shape, leaf.shape)
         return problem.inputs.join(parts)
-
-
-def _program(problem: Problem) -> Program:
-    def run(*_: Any) -> Sequence[Any]:
-        raise Unavailable("a gradient written by hand is no program")
-
-    return Program(run, problem.inputs, problem.outputs)
 
 
 def _jacobian(problem: Problem, gradient: Callable[..., Any], at: Vector | None) -> Any:
@@ -136,10 +112,3 @@ def _per_leaf(problem: Problem, answer: Any, argument: str) -> list[Any]:
 
 def _wrong_shape(argument: str, leaf: Leaf, got: tuple[int, ...], wanted: tuple[int, ...]) -> InvalidArgument:
     return InvalidArgument(argument, f"shape {got} for {leaf.name}", f"the right shape is {wanted}")
-
-
-def _takes_cotangent(function: Callable[..., Any]) -> bool:
-    try:
-        return "cotangent" in inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return False

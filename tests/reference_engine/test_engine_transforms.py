@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from reference_engine import Tensor, grad, hessian, jacobian, jvp, no_grad, value_and_grad, vjp
+from reference_engine.transforms import vjp_of_arrays
 
 pytestmark = pytest.mark.kernels
 
@@ -152,3 +153,25 @@ def test_value_and_gradient_stay_connected_to_a_tensor_from_outside():
     assert isinstance(value, Tensor)
     constant = Tensor([2.0, 3.0])
     assert isinstance(vjp(lambda x: constant * x, 1.0)[0], np.ndarray)
+
+
+def test_arrays_in_and_out_without_nesting():
+    def f(x, y):
+        x *= 2
+        return [np.sum(x * y), x[::-1], 3.0]
+
+    x, y, k = np.array([1.0, 2.0]), np.array([3.0, 4.0]), Tensor(1.0, requires_grad=True)
+    cotangents = [np.array(1.0), np.array([10.0, 20.0]), np.array(5.0)]
+    values, pullback = vjp_of_arrays(lambda x, y: f(k * x, y), [x, y])
+    wanted, pull = vjp(lambda x, y: f(x * 1, y), x, y)
+    assert not any(isinstance(value, Tensor) for value in values)
+    assert [np.asarray(value).tolist() for value in values] == [np.asarray(w).tolist() for w in wanted]
+    for _ in range(2):
+        for got, right in zip(pullback(cotangents), pull(cotangents), strict=True):
+            assert type(got) is np.ndarray
+            assert got.tolist() == right.tolist()
+    assert x.tolist() == [1.0, 2.0]
+    _, pullback = vjp_of_arrays(lambda x, y: [np.sin(x)], [x, y])
+    assert pullback([np.ones(2)])[1].tolist() == [0.0, 0.0]
+    with pytest.raises(TypeError, match="the result of f must be numbers"):
+        vjp_of_arrays(lambda x: ["no"], [x])

@@ -30,9 +30,7 @@ class NumpyFramework(Framework):
 
     def dtype_of(self, leaf: Any) -> str:
         """Return ``float64`` for a Python float too; see `Framework.dtype_of`."""
-        if isinstance(leaf, np.ndarray | np.generic):
-            return leaf.dtype.name
-        return "complex128" if isinstance(leaf, complex) else "float64"
+        return np.asarray(leaf).dtype.name
 
     def to_numpy(self, leaf: Any) -> Array:
         """Return an array as it is; see `Framework.to_numpy`."""
@@ -74,11 +72,13 @@ class NumpyFramework(Framework):
 
     def why_constants(self, leaves: Sequence[Any], in_module: Sequence[bool]) -> list[str | None]:
         """Take floating arrays, floats and complex numbers; see `Framework.why_constants`."""
-        return [_why_rigid(leaf, "is not differentiable") for leaf in leaves]
+        return [self.why_no_derivative(leaf, "is not differentiable") for leaf in leaves]
 
-    def why_no_derivative(self, leaf: Any) -> str | None:
+    def why_no_derivative(self, leaf: Any, what: str = "has no derivative") -> str | None:
         """Take floating arrays, floats and complex numbers; see `Framework.why_no_derivative`."""
-        return _why_rigid(leaf, "has no derivative")
+        if isinstance(leaf, np.ndarray | np.generic):
+            return None if leaf.dtype.kind in "fc" else f"dtype {leaf.dtype} {what}"
+        return None if isinstance(leaf, float | complex) else f"{kind_of(leaf)} {what}"
 
     def fingerprint(self, leaf: Any) -> bytes | None:
         """Return the bytes of an array and the representation of a number; see `Framework.fingerprint`."""
@@ -113,9 +113,3 @@ class NumpyFramework(Framework):
             return function.call(leaves, double=True)
 
         return Lowering(Program(run, function.inputs, function.outputs))
-
-
-def _why_rigid(leaf: Any, what: str) -> str | None:
-    if isinstance(leaf, np.ndarray | np.generic):
-        return None if leaf.dtype.kind in "fc" else f"dtype {leaf.dtype} {what}"
-    return None if isinstance(leaf, float | complex) else f"{kind_of(leaf)} {what}"

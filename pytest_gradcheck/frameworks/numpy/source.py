@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_gradcheck.frameworks.source import ZEROS, ArraySource, of_complex, of_float, of_shape
+from pytest_gradcheck.frameworks.source import ZEROS, of_complex, of_float, of_shape, shortest
 
 Array = np.ndarray[Any, Any]
 
@@ -29,7 +29,7 @@ def _scalar(value: np.generic) -> str | None:
         return f"np.{dtype.name.replace('bool', 'bool_')}({value.item()!r})"
     if dtype.kind not in "fc" or not dtype.isnative:
         return None
-    text = f"np.{dtype.name}({_Source(array).texts([0])[0]})"
+    text = f"np.{dtype.name}({_texts(array)[0]})"
     return text if _gives(text, np.asarray(value), type(value)) else f"{_source(np.asarray(value))}[()]"
 
 
@@ -47,56 +47,46 @@ def _in_layout(array: Array) -> str | None:
 
 
 def _source(array: Array) -> str | None:
-    return _Source(array).shortest() if array.dtype.kind in "biufcSU" else None
+    dtype = array.dtype
+    if dtype.kind not in "biufcSU":
+        return None
+    name = f"np.{dtype.name}" if dtype.isnative and dtype.kind in "iufc" else repr(dtype.str)
+    name = "bool" if dtype.kind == "b" else name
+    #: Whether NumPy makes this dtype of numbers that are floating anyway.
+    default = name in ("np.float64", "np.complex128")
+    raw, shape = np.ascontiguousarray(array).reshape(-1), of_shape(array.shape)
 
-
-class _Source(ArraySource):
-    def __init__(self, array: Array):
-        super().__init__(np.ascontiguousarray(array).reshape(-1), array.shape)
-        self._array = array
-        dtype = array.dtype
-        self._dtype = f"np.{dtype.name}" if dtype.isnative and dtype.kind in "iufc" else repr(dtype.str)
-        self._dtype = "bool" if dtype.kind == "b" else self._dtype
-        #: Whether NumPy makes this dtype of numbers that are floating anyway.
-        self._default = self._dtype in ("np.float64", "np.complex128")
-
-    def texts(self, where: Any) -> list[str]:
-        flat = self.raw[where]
-        if flat.dtype.kind == "f":
-            # The shortest digits that tell a number from its neighbours in the array's own dtype.
-            return [str(v) if np.isfinite(v) else _not_finite(v) for v in flat]
-        return [of_complex(v) if flat.dtype.kind == "c" else repr(v) for v in map(_item, flat)]
-
-    def listed(self, text: str) -> Sequence[str]:
-        written = f"np.array({text}, dtype={self._dtype})"
+    def listed(text: str) -> Sequence[str]:
         # NumPy infers the dtype of other entries too, on most machines.
-        return (
-            (f"np.array({text})", written) if self._default or self.raw.dtype.kind in "biSU" else (written,)
-        )
+        plain = [f"np.array({text})"] if default or dtype.kind in "biSU" else []
+        return [*plain, f"np.array({text}, dtype={name})"]
 
-    def filled(self, text: str) -> str:
+    def filled(text: str) -> str:
         if text in ZEROS:
-            dtype = "" if self._dtype == "np.float64" else f", dtype={self._dtype}"
-            return f"np.zeros({of_shape(self.shape)}{dtype})"
-        dtype = "" if self._default or self._dtype == "bool" else f", dtype={self._dtype}"
-        return f"np.full({of_shape(self.shape)}, {text}{dtype})"
+            return f"np.zeros({shape}{'' if name == 'np.float64' else f', dtype={name}'})"
+        return f"np.full({shape}, {text}{'' if default or name == 'bool' else f', dtype={name}'})"
 
-    def patched(self, text: str, places: list[int], texts: str) -> str:
-        return f"(lambda a: (a.put({places}, [{texts}]), a)[1])({self.filled(text)})"
+    return shortest(
+        raw,
+        array.shape,
+        texts=lambda where: _texts(raw[where]),
+        listed=listed,
+        filled=filled,
+        patched=lambda text, at, texts: f"(lambda a: (a.put({at}, [{texts}]), a)[1])({filled(text)})",
+        packed=lambda data, reshape: f"np.frombuffer({data}, dtype={dtype.str!r}){reshape}.copy()",
+        gives=lambda source: _gives(source, array, np.ndarray),
+    )
 
-    def packed(self, data: str, reshape: str) -> str:
-        return f"np.frombuffer({data}, dtype={self.raw.dtype.str!r}){reshape}.copy()"
 
-    def is_given_by(self, source: str) -> bool:
-        return _gives(source, self._array, np.ndarray)
+def _texts(flat: Array) -> list[str]:
+    if flat.dtype.kind == "f":
+        # The shortest digits that tell a number from its neighbours in the array's own dtype.
+        return [str(v) if np.isfinite(v) else _not_finite(v) for v in flat]
+    return [of_complex(complex(v)) if flat.dtype.kind == "c" else repr(v.item()) for v in flat]
 
 
 def _not_finite(value: Any) -> str:
     return f"{'-' if np.signbit(value) else ''}np.{'nan' if np.isnan(value) else 'inf'}"
-
-
-def _item(value: np.generic) -> Any:
-    return complex(value) if isinstance(value, np.complexfloating) else value.item()
 
 
 def _gives(source: str, array: Array, kind: type) -> bool:

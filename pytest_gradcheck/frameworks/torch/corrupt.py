@@ -7,14 +7,15 @@ from typing import Any
 
 import torch
 
+from pytest_gradcheck.frameworks.base import Fault
 from pytest_gradcheck.frameworks.containers import Tree, itself
 from pytest_gradcheck.frameworks.torch.leaves import is_floating
 from pytest_gradcheck.frameworks.torch.numpy_code.dispatch import TorchArray, unwrap, wrap
 
-Fault = Callable[[Sequence[Any]], Sequence[Any]]
 
-
-def call(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], fault: Fault) -> Any:
+def corrupted_call(
+    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], fault: Fault
+) -> Any:
     """Call a function on tensors, or on those that stand in for NumPy's; see `Framework.corrupted_call`."""
     tree = Tree((args, kwargs), "inputs")
     if any(isinstance(leaf, torch.Tensor) for leaf in tree.leaves):
@@ -23,24 +24,17 @@ def call(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], 
         return NotImplemented
 
     def on_tensors(*tensor_args: Any, **tensor_kwargs: Any) -> Any:
-        back_args, back_kwargs = _each_leaf((tensor_args, tensor_kwargs), _wrapped)
-        return _each_leaf(fn(*back_args, **back_kwargs), _bare)
+        back_args, back_kwargs = _changed((tensor_args, tensor_kwargs), torch.Tensor, wrap)
+        return _changed(fn(*back_args, **back_kwargs), TorchArray, unwrap)
 
-    bare = Tree(_each_leaf((args, kwargs), _bare), "inputs")
-    return _each_leaf(_run(on_tensors, bare, fault), _wrapped)
+    bare = Tree(_changed((args, kwargs), TorchArray, unwrap), "inputs")
+    return _changed(_run(on_tensors, bare, fault), torch.Tensor, wrap)
 
 
-def _each_leaf(value: Any, change: Callable[[Any], Any]) -> Any:
+def _changed(value: Any, kind: type[Any], change: Callable[[Any], Any]) -> Any:
+    """Return the same containers, with the leaves of a kind changed."""
     tree = Tree(value, "value")
-    return tree.rebuild(map(change, tree.leaves), itself)
-
-
-def _bare(leaf: Any) -> Any:
-    return unwrap(leaf) if isinstance(leaf, TorchArray) else leaf
-
-
-def _wrapped(leaf: Any) -> Any:
-    return wrap(leaf) if isinstance(leaf, torch.Tensor) else leaf
+    return tree.rebuild((change(leaf) if isinstance(leaf, kind) else leaf for leaf in tree.leaves), itself)
 
 
 def _run(fn: Callable[..., Any], tree: Tree, fault: Fault) -> Any:

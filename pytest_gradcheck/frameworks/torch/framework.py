@@ -6,48 +6,12 @@ This file itself does not import torch: strategies ask for the dtypes of tensors
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pytest_gradcheck.frameworks.base import Framework, FunctionAtPoint, HandWritten, Lowering, Property
-from pytest_gradcheck.frameworks.lazy import LazyModule
-
-if TYPE_CHECKING:
-    import numpy as np
-    import torch
-
-    from pytest_gradcheck.frameworks.flat import Matrix
-    from pytest_gradcheck.frameworks.pullback import Pullback
-    from pytest_gradcheck.frameworks.torch import (
-        batched,
-        corrupt,
-        function_properties,
-        functions,
-        leaves,
-        lowered,
-        modules,
-        pullback,
-        source,
-    )
-
-    Array = np.ndarray[Any, Any]
-else:
-    torch = LazyModule("torch")
-    batched, corrupt, function_properties, functions, leaves, lowered, modules, pullback, source = (
-        LazyModule(f"{__package__}.{name}")
-        for name in (
-            "batched",
-            "corrupt",
-            "function_properties",
-            "functions",
-            "leaves",
-            "lowered",
-            "modules",
-            "pullback",
-            "source",
-        )
-    )
+from pytest_gradcheck.frameworks.base import Framework
+from pytest_gradcheck.frameworks.lazy import provided_by
 
 
 class TorchFramework(Framework):
@@ -64,82 +28,60 @@ class TorchFramework(Framework):
     # torch has no negative strides; its expanded tensors can be written to, other than NumPy's.
     drawn_layouts = {"": "contiguous", "fortran": "fortran", "strided": "strided", "backwards": "expanded"}  # noqa: RUF012  declared as a ClassVar in the base class
 
-    # -- leaves --------------------------------------------------------------------------------------
+    owns = provided_by(".leaves.is_tensor")
+    dtype_of = provided_by(".leaves.dtype_of")
+    to_numpy = provided_by(".leaves.to_numpy")
+    like = provided_by(".leaves.like")
+    copy = provided_by(".leaves.copy")
+    rounded = provided_by(".leaves.rounded")
+    strides_if_scattered = provided_by(".leaves.strides_if_scattered")
+    contiguous_copy = provided_by(".leaves.contiguous_copy")
+    why_constants = provided_by(".leaves.why_constants")
+    why_no_derivative = provided_by(".leaves.why_no_derivative")
+    fingerprint = provided_by(".leaves.fingerprint")
+    is_array_type = provided_by(".leaves.is_array_type")
+    from_drawn = provided_by(".leaves.from_drawn")
 
-    def owns(self, value: Any) -> bool:
-        """Whether a value is a tensor; see `Framework.owns`."""
-        return isinstance(value, torch.Tensor)
+    source_of = provided_by(".source.source_of")
 
-    def dtype_of(self, leaf: Any) -> str:
-        """Return the name without ``torch.``; see `Framework.dtype_of`."""
-        return str(leaf.dtype).removeprefix("torch.")
+    holding = provided_by(".modules.holding")
+    describe = provided_by(".modules.describe")
+    is_module_class = provided_by(".modules.is_module_class")
+    drawn_module = provided_by(".modules.drawn_module")
 
-    def to_numpy(self, leaf: Any) -> Array:
-        """Return a tensor as float64 or complex128; see `Framework.to_numpy`."""
-        return leaves.to_numpy(leaf)
+    values_at_many = provided_by(".batched.values_at_many")
+    corrupted_call = provided_by(".corrupt.corrupted_call")
 
-    def like(self, array: Array, original: Any, *, double: bool) -> Any:
-        """Return an array as a tensor; see `Framework.like`."""
-        return leaves.like(array, original, double=double)
+    random_state = provided_by("torch.get_rng_state")
+    set_random_state = provided_by("torch.set_rng_state")
 
-    def copy(self, leaf: Any, *, double: bool) -> Any:
-        """Return a copy that needs no gradient; see `Framework.copy`."""
-        return leaves.copy(leaf, double=double)
+    pullback = provided_by(".pullback.prepare")
+    stand_in = provided_by(".pullback.prepare_numpy")
+    code_of_error = provided_by(".pullback.code_of_error")
+    lower = provided_by(".lowered.lower")
+    properties_of_run = provided_by(".function_properties.properties_of_run")
+    properties_of_functions = provided_by(".function_properties.properties_of_functions")
+    hand_written_in = provided_by(".functions.hand_written_in")
 
-    def rounded(self, array: Array, original: Any) -> Array:
-        """Go by way of the original's dtype; see `Framework.rounded`."""
-        return leaves.rounded(array, original)
-
-    def strides_if_scattered(self, leaf: Any) -> tuple[int, ...] | None:
-        """Return the strides of a dense tensor; see `Framework.strides_if_scattered`."""
-        return leaves.strides_if_scattered(leaf)
-
-    def contiguous_copy(self, leaf: Any) -> Any:
-        """Return a dense tensor contiguous; see `Framework.contiguous_copy`."""
-        return leaves.contiguous_copy(leaf)
-
-    def why_constants(self, inputs: Sequence[Any], in_module: Sequence[bool]) -> list[str | None]:
-        """Go by dtype, layout and ``requires_grad``; see `Framework.why_constants`."""
-        return leaves.why_constants(inputs, in_module)
-
-    def why_no_derivative(self, leaf: Any) -> str | None:
-        """Go by dtype and layout; see `Framework.why_no_derivative`."""
-        return leaves.why_no_derivative(leaf)
-
-    def fingerprint(self, leaf: Any) -> bytes | None:
-        """Return the bytes of a dense tensor; see `Framework.fingerprint`."""
-        return leaves.fingerprint(leaf)
-
-    def source_of(self, value: Any, inner: Callable[[Any], str]) -> str | None:
-        """Return the source of a tensor, or of a module that a strategy made; see `Framework.source_of`."""
-        if not self.owns(value):
-            return modules.source_of(value, inner)
-        return source.of_tensor(value)
-
-    # -- modules -------------------------------------------------------------------------------------
+    _parts_of_module = provided_by(".modules.parts_of")
+    _signature_of_module = provided_by(".modules.signature_of")
 
     def parts_of(self, value: Any) -> dict[str, Any] | None:
         """Return the parameters and buffers of a module; see `Framework.parts_of`."""
-        return modules.parts_of(value) if isinstance(value, torch.nn.Module) else None
+        import torch
 
-    def holding(self, module: Any, parts: Mapping[str, Any]) -> AbstractContextManager[Any]:
-        """Let a module hold other tensors; see `Framework.holding`."""
-        return modules.holding(module, parts)
-
-    def describe(self, module: Any) -> str:
-        """Return how a module is put together, and whether it is in training; see `Framework.describe`."""
-        return f"{module!r} {module.training}"
+        return self._parts_of_module(value) if isinstance(value, torch.nn.Module) else None
 
     def signature_of(self, fn: Callable[..., Any]) -> inspect.Signature | None:
         """Return that of ``forward``; see `Framework.signature_of`."""
-        if isinstance(fn, torch.nn.Module) or getattr(fn, "__name__", None) == "apply":
-            return modules.signature_of(fn)
+        if hasattr(fn, "forward") or getattr(fn, "__name__", None) == "apply":
+            return self._signature_of_module(fn)  # type: ignore[no-any-return]  # see `provided_by`
         return None
-
-    # -- calls ---------------------------------------------------------------------------------------
 
     def evaluating(self, *, recording: bool = False) -> AbstractContextManager[Any]:
         """Return ``enable_grad`` or ``no_grad``; see `Framework.evaluating`."""
+        import torch
+
         return torch.enable_grad() if recording else torch.no_grad()
 
     def may_differentiate_inside(self, error: Exception) -> bool:
@@ -154,32 +96,10 @@ class TorchFramework(Framework):
         """Whether torch was given something else than tensors; see `Framework.is_missed`."""
         return "must be Tensor" in message
 
-    def values_at_many(self, function: FunctionAtPoint, points: Matrix) -> Matrix:
-        """Call the function under `vmap`; see `Framework.values_at_many`."""
-        return batched.values_at_many(function, points)
-
-    def corrupted_call(
-        self,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        fault: Callable[[Sequence[Any]], Sequence[Any]],
-    ) -> Any:
-        """Run the call in a Function of its own; see `Framework.corrupted_call`."""
-        return corrupt.call(fn, args, kwargs, fault)
-
-    # -- random numbers --------------------------------------------------------------------------------
-
-    def random_state(self) -> Any:
-        """Return that of the CPU's generator; see `Framework.random_state`."""
-        return torch.get_rng_state()
-
-    def set_random_state(self, state: Any) -> None:
-        """Set that of the CPU's generator; see `Framework.set_random_state`."""
-        torch.set_rng_state(state)
-
     def seed(self, seed: int) -> None:
         """Seed the generators of all devices; see `Framework.seed`."""
+        import torch
+
         if torch.accelerator.is_available():
             torch.manual_seed(seed)
         else:
@@ -189,62 +109,4 @@ class TorchFramework(Framework):
 
     def next_draw(self) -> Any:
         """Return the state; see `Framework.next_draw`."""
-        return torch.get_rng_state().numpy().tobytes()
-
-    # -- strategies ------------------------------------------------------------------------------------
-
-    def is_array_type(self, annotation: Any) -> bool:
-        """Whether it is ``torch.Tensor``; see `Framework.is_array_type`."""
-        return annotation is torch.Tensor
-
-    def from_drawn(self, array: Array, dtype: str, layout: str, **options: Any) -> Any:
-        """Return a tensor, on a device and with ``requires_grad`` if asked; see `Framework.from_drawn`."""
-        return leaves.from_drawn(array, dtype, layout, **options)
-
-    def is_module_class(self, value: Any) -> bool:
-        """Whether it is a subclass of ``torch.nn.Module``; see `Framework.is_module_class`."""
-        return isinstance(value, type) and issubclass(value, torch.nn.Module)
-
-    def drawn_module(
-        self,
-        module: type[Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        *,
-        seed: int,
-        numbers: Callable[[tuple[int, ...], str], Array] | None,
-    ) -> Any:
-        """Make a module; torch's own random state stays as it is; see `Framework.drawn_module`."""
-        return modules.drawn(module, args, kwargs, seed, numbers)
-
-    # -- derivatives ---------------------------------------------------------------------------------
-
-    def pullback(self, function: FunctionAtPoint) -> Pullback:
-        """Run the function under autograd; see `Framework.pullback`."""
-        return pullback.prepare(function)
-
-    def stand_in(self, function: FunctionAtPoint) -> Pullback:
-        """Run NumPy code on tensors that behave as arrays; see `Framework.stand_in`."""
-        return pullback.prepare_numpy(function)
-
-    def lower(self, function: FunctionAtPoint, *, hold_stops: bool = False) -> Lowering:
-        """Record the function's ATen operations; see `Framework.lower`."""
-        return lowered.lower(function, hold_stops=hold_stops)
-
-    def properties_of_run(self, function: FunctionAtPoint, pulled: Pullback) -> Sequence[Property]:
-        """Try one more backward pass; see `Framework.properties_of_run`."""
-        assert isinstance(pulled, pullback.TorchPullback)
-        return function_properties.of_run(function, pulled)
-
-    def properties_of_functions(self, function: FunctionAtPoint, pulled: Pullback) -> Sequence[Property]:
-        """Run each Function in every way that a caller may; see `Framework.properties_of_functions`."""
-        assert isinstance(pulled, pullback.TorchPullback)
-        return function_properties.of_ways(function, pulled)
-
-    def code_of_error(self, text: str) -> str | None:
-        """Return what kind of mistake made a backward raise; see `Framework.code_of_error`."""
-        return pullback.code_of_error(text)
-
-    def hand_written_in(self, packages: Sequence[str]) -> Sequence[HandWritten]:
-        """Return the Functions and registered backwards of the packages; see `Framework.hand_written_in`."""
-        return functions.defined_in(packages)
+        return self.random_state().numpy().tobytes()

@@ -17,8 +17,6 @@ from pytest_gradcheck.frameworks.leaves import EPS64, EPS_BY_DTYPE
 from pytest_gradcheck.frameworks.pullback import LINEAR
 from pytest_gradcheck.frameworks.torch.leaves import dtype_of, to_numpy
 
-__all__ = ["FunctionCall", "FunctionRun"]
-
 #: How often a computation is repeated at points moved by roundoff, where two ways seem to differ.
 REPEATS = 4
 
@@ -113,59 +111,59 @@ class FunctionCall:
             # What a backward keeps and hands out may change with the passes to come.
             first = [gradient.clone() for gradient in base.pull(self.seeds)]
             given = [seed.clone() for seed in self.seeds]
-            again = self.forward(self.points, _contiguous).gradients(given)
+            run = self.forward(self.points, _contiguous)
+            again = run.gradients(run.outs, given)
         except Exception:
             # By itself it does not run as it did inside of the function: no way can be told from another.
             return []
         if not base.outs or not all(map(functools.partial(alike, eps=self.eps), first, again)):
             return []
-        trials: list[Callable[[], Property | None]] = [
-            functools.partial(self._unchanged, base),
-            functools.partial(self._cotangents_unchanged, given),
-            *[functools.partial(self._inputs, base, first, *way) for way in INPUT_WAYS],
-            *[functools.partial(self._cotangents, base, first, *way) for way in COTANGENT_WAYS],
-            functools.partial(self._undefined, first),
-            functools.partial(self._one_wanted, first),
-            self._once_differentiable,
+        trials: list[tuple[Callable[..., Property | None], tuple[Any, ...]]] = [
+            (self._unchanged, (base,)),
+            (self._cotangents_unchanged, (given,)),
+            *[(self._inputs, (base, first, *way)) for way in INPUT_WAYS],
+            *[(self._cotangents, (base, first, *way)) for way in COTANGENT_WAYS],
+            (self._undefined, ()),
+            (self._one_wanted, (first,)),
+            (self._once_differentiable, ()),
         ]
         if self.kind.generate_vmap_rule or overridden(self.kind, "vmap"):
-            trials += [self._batched, self._vmapped]
+            trials += [(self._batched, ()), (self._vmapped, ())]
         if overridden(self.kind, "jvp"):
-            trials.append(functools.partial(self._forward_mode, first))
+            trials.append((self._forward_mode, (first,)))
         found = []
-        for trial in trials:
-            # What nobody foresaw of a Function is no finding, and must not end the check.
+        for trial, arguments in trials:
+            # An unforeseen error of a Function is not a finding, and must not end the check.
             with contextlib.suppress(Exception):
-                found.append(trial())
+                found.append(trial(*arguments))
         return [finding for finding in found if finding is not None]
 
     # -- one property each -----------------------------------------------------------------------------
 
     def _unchanged(self, run: FunctionRun) -> Property:
-        name, code = "inputs-unchanged", "mutated-input"
-        for p, x, (node, value) in zip(self.wanted, run.given, run.before, strict=True):
-            if x.grad_fn is node and not identical(x, value):
-                text = f"{self.name} changes its argument {p} in place without ctx.mark_dirty"
-                return finding(name, False, text, code)
-        return finding(name, True, "", code)
+        changed = (
+            f"{self.name} changes its argument {p} in place without ctx.mark_dirty"
+            for p, x, (node, value) in zip(self.wanted, run.given, run.before, strict=True)
+            if x.grad_fn is node and not identical(x, value)
+        )
+        text = next(changed, "")
+        return finding("inputs-unchanged", not text, text, "mutated-input")
 
     def _cotangents_unchanged(self, given: Tensors) -> Property:
-        name, code = "cotangents-unchanged", "mutated-cotangent"
-        if all(identical(a, b) for a, b in zip(given, self.seeds, strict=True)):
-            return finding(name, True, "", code)
-        return finding(name, False, f"{self.name}.backward writes into its cotangents", code)
+        same = all(identical(a, b) for a, b in zip(given, self.seeds, strict=True))
+        text = "" if same else f"{self.name}.backward writes into its cotangents"
+        return finding("cotangents-unchanged", same, text, "mutated-cotangent")
 
     def _inputs(
-        self, base: FunctionRun, first: Tensors, name: str, arrange: Arrange, prepare: Arrange
+        self, base: FunctionRun, first: Tensors, way: str, arrange: Arrange, repeats: bool
     ) -> Property | None:
-        points = [prepare(x) for x in self.points]
+        name, words = f"{way}-inputs", f"{way} inputs"
+        points = [arrange(x).contiguous() for x in self.points] if repeats else self.points
         if all(_as_before(x, arrange(x)) for x in points):
             return None
-        words = name.replace("-inputs", " inputs")
         try:
-            if prepare is _itself:
-                expected = [*base.values(), *first]
-            else:
+            expected = [*base.values(), *first]
+            if repeats:
                 plain = self.forward(points, _contiguous)
                 expected = [*plain.values(), *plain.pull(self.seeds)]
         except Exception:
@@ -179,14 +177,14 @@ class FunctionCall:
         return self._same(name, lambda: [*run.values(), *run.pull(self.seeds)], expected, words, points)
 
     def _cotangents(
-        self, base: FunctionRun, first: Tensors, name: str, arrange: Arrange, prepare: Arrange
+        self, base: FunctionRun, first: Tensors, way: str, arrange: Arrange, repeats: bool
     ) -> Property | None:
-        seeds = [prepare(u) for u in self.seeds]
+        name, words = f"{way}-cotangents", f"{way} cotangents"
+        seeds = [arrange(u).contiguous() for u in self.seeds] if repeats else self.seeds
         if all(_as_before(u, arrange(u)) for u in seeds):
             return None
-        words = name.replace("-cotangents", " cotangents")
         try:
-            expected = first if prepare is _itself else base.pull(seeds)
+            expected = base.pull(seeds) if repeats else first
         except Exception:
             # Not these values of a cotangent, whatever its layout: there is nothing to compare with.
             return None
@@ -195,7 +193,7 @@ class FunctionCall:
             name, lambda: again.pull([arrange(u) for u in seeds]), expected, words, self.points, seeds
         )
 
-    def _undefined(self, whole: Tensors) -> Property | None:
+    def _undefined(self) -> Property | None:
         name = "undefined-cotangents"
         if len(self.seeds) < 2:
             return None
@@ -305,11 +303,17 @@ class FunctionCall:
         noise = [0.0] * len(got)
         if apart and points is not None:
             noise = self._noise(points, self.seeds if seeds is None else seeds, expected)
-            apart = [k for k in apart if not within(got[k], expected[k], 64 * noise[k])]
+            apart = [
+                k
+                for k in apart
+                if got[k].shape != expected[k].shape
+                or not ((got[k] - expected[k]).abs() <= 64 * noise[k]).all()
+            ]
         if not apart:
             return finding(name, True)
         if points is not None and all(
-            noise[k] > _allowed(self.eps) * _largest(expected[k]) or not bool(expected[k].isfinite().all())
+            noise[k] > _allowed(self.eps) * _largest(to_numpy(expected[k]))
+            or not expected[k].isfinite().all()
             for k in apart
         ):
             # The deviation of equal numbers is rounding or zero, and what is divided by it anything or nan.
@@ -329,7 +333,7 @@ class FunctionCall:
                 # Not defined beside the point: this one tells nothing of the noise.
                 continue
             for i, (a, b) in enumerate(zip(results, expected, strict=True)):
-                worst[i] = max(worst[i], _largest(a - b))
+                worst[i] = max(worst[i], _largest(to_numpy(a - b)))
         return worst
 
 
@@ -350,17 +354,13 @@ class FunctionRun:
         """Return the gradients at the leaves, zeros for None; ``only`` is the one output with a cotangent."""
         # A backward that writes into its cotangents must not spoil those of the next way.
         own = [seed.clone() if seed.is_contiguous() and not seed.is_conj() else seed for seed in seeds]
-        return self.gradients(own, only=only, batched=batched)
+        outs = self.outs if only is None else [self.outs[only]]
+        return self.gradients(outs, own, batched=batched)
 
-    def gradients(self, seeds: Tensors, *, only: int | None = None, batched: bool = False) -> Tensors:
-        """As `pull`, with these very tensors for cotangents."""
+    def gradients(self, outs: Tensors, seeds: Tensors, *, batched: bool = False) -> Tensors:
+        """Return the gradients for these very cotangents."""
         found = torch.autograd.grad(
-            self.outs if only is None else [self.outs[only]],
-            self.leaves,
-            seeds,
-            retain_graph=True,
-            allow_unused=True,
-            is_grads_batched=batched,
+            outs, self.leaves, seeds, retain_graph=True, allow_unused=True, is_grads_batched=batched
         )
         shape = (len(seeds[0]),) if batched else ()
         return [
@@ -389,18 +389,9 @@ def _spread(x: torch.Tensor) -> torch.Tensor:
     return gapped.permute(backwards)
 
 
-def _first_row(x: torch.Tensor) -> torch.Tensor:
-    """Return the tensor with all rows like the first."""
-    return _expanded(x).contiguous()
-
-
 def _expanded(x: torch.Tensor) -> torch.Tensor:
     """Let all rows share the memory of the first."""
     return x[:1].expand(x.shape) if x.ndim and len(x) else x
-
-
-def _one_number(x: torch.Tensor) -> torch.Tensor:
-    return _broadcast(x).contiguous()
 
 
 def _broadcast(x: torch.Tensor) -> torch.Tensor:
@@ -413,20 +404,16 @@ def _conjugated(x: torch.Tensor) -> torch.Tensor:
     return x.conj().resolve_conj().conj() if x.is_complex() else x
 
 
-def _itself(x: torch.Tensor) -> torch.Tensor:
-    return x
-
-
-INPUT_WAYS: tuple[tuple[str, Arrange, Arrange], ...] = (
-    ("non-contiguous-inputs", _spread, _itself),
-    ("expanded-inputs", _expanded, _first_row),
-    ("conjugated-inputs", _conjugated, _itself),
+#: Arrangements by name, and whether they repeat entries: then tensors of the same entries are compared with.
+INPUT_WAYS = (
+    ("non-contiguous", _spread, False),
+    ("expanded", _expanded, True),
+    ("conjugated", _conjugated, False),
 )
-
-COTANGENT_WAYS: tuple[tuple[str, Arrange, Arrange], ...] = (
-    ("non-contiguous-cotangents", _spread, _itself),
-    ("expanded-cotangents", _broadcast, _one_number),
-    ("conjugated-cotangents", _conjugated, _itself),
+COTANGENT_WAYS = (
+    ("non-contiguous", _spread, False),
+    ("expanded", _broadcast, True),
+    ("conjugated", _conjugated, False),
 )
 
 
@@ -439,7 +426,7 @@ def _as_before(x: torch.Tensor, arranged: torch.Tensor) -> bool:
 
 
 def _allowed(eps: float) -> float:
-    """Return the relative difference that another order of summation may make: the square root of eps."""
+    """Return the relative difference that another order of summation may make."""
     return float(np.sqrt(eps))
 
 
@@ -447,8 +434,8 @@ def close(a: Any, b: Any, eps: float) -> bool:
     """Whether two arrays are the same but for another order of summation."""
     if np.array_equal(a, b):
         return True
-    size = max((float(np.abs(v[np.isfinite(v)]).max(initial=0.0)) for v in (a, b)), default=0.0)
-    return bool(np.allclose(a, b, rtol=0.0, atol=_allowed(eps) * size, equal_nan=True))
+    bar = _allowed(eps) * max(_largest(a), _largest(b))
+    return bool(np.allclose(a, b, rtol=0.0, atol=bar, equal_nan=True))
 
 
 def alike(a: torch.Tensor, b: torch.Tensor, eps: float) -> bool:
@@ -456,15 +443,9 @@ def alike(a: torch.Tensor, b: torch.Tensor, eps: float) -> bool:
     return a.shape == b.shape and close(to_numpy(a), to_numpy(b), eps)
 
 
-def within(a: torch.Tensor, b: torch.Tensor, bar: float) -> bool:
-    """Whether no entries of two tensors are farther apart than a bar."""
-    return a.shape == b.shape and bool(((a - b).abs() <= bar).all())
-
-
-def _largest(x: torch.Tensor) -> float:
-    """Return the largest finite magnitude; zero without any."""
-    sizes = np.abs(to_numpy(x))
-    return float(sizes[np.isfinite(sizes)].max(initial=0.0))
+def _largest(x: Any) -> float:
+    """Return the largest finite magnitude of an array; zero without any."""
+    return float(np.abs(x[np.isfinite(x)]).max(initial=0.0))
 
 
 def identical(a: torch.Tensor, b: torch.Tensor) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,18 +27,16 @@ from pytest_gradcheck.frameworks.torch.function_calls import (
     said,
 )
 from pytest_gradcheck.frameworks.torch.functions import is_users, nodes_of
-from pytest_gradcheck.frameworks.torch.leaves import to_numpy
+from pytest_gradcheck.frameworks.torch.leaves import is_floating, to_numpy
 from pytest_gradcheck.frameworks.torch.private import Mode, function_of
 from pytest_gradcheck.frameworks.torch.pullback import TorchPullback
-
-__all__ = ["of_run", "of_ways"]
 
 #: A network may apply the same Function a thousand times: what holds for its first call is taken to hold for
 #: all, and so many Functions are tried at most.
 MOST_FUNCTIONS = 8
 
 
-def of_run(problem: FunctionAtPoint, pullback: TorchPullback) -> list[Property]:
+def properties_of_run(problem: FunctionAtPoint, pullback: TorchPullback) -> list[Property]:
     """Try what every torch function must keep: one more backward pass, no call of the function.
 
     It is that of the cotangent that ``pullback`` has begun with.
@@ -49,7 +47,11 @@ def of_run(problem: FunctionAtPoint, pullback: TorchPullback) -> list[Property]:
     copies = [seed.clone() for seed in seeds]
     # What does not fit makes torch raise, before anything is tried here.
     fits = finding("gradients-fit", True, "one gradient per input, of its shape, dtype and device", "fits")
-    findings = [_leaves_unchanged(problem, pullback), _in_graph(pullback), fits]
+    missing = "; ".join(text for code, text in pullback.notes if code in ("detached", "once-differentiable"))
+    in_graph = finding(
+        "outputs-in-graph", None if missing else True, missing or "every output has a backward", "detached"
+    )
+    findings = [_leaves_unchanged(problem, pullback), in_graph, fits]
     written = [
         leaf.name
         for leaf, x in zip(pullback.program.inputs.leaves, pullback.leaves, strict=True)
@@ -57,7 +59,7 @@ def of_run(problem: FunctionAtPoint, pullback: TorchPullback) -> list[Property]:
     ]
     if written:
         text = f"the backward writes into .grad of {', '.join(written)}, beside the gradient that it returns"
-        findings.append(finding("accumulates", False, text, "accumulates"))
+        findings.append(finding("accumulates", False, text))
     try:
         again = pullback.program.inputs.join([to_numpy(g) for g in pullback.pull(seeds)])
     except Exception as error:
@@ -69,56 +71,41 @@ def of_run(problem: FunctionAtPoint, pullback: TorchPullback) -> list[Property]:
         for leaf, seed, copy in zip(pullback.program.outputs.leaves, seeds, copies, strict=True)
         if not identical(seed, copy)
     ]
-    text = f"the backward writes into the cotangent of {', '.join(changed)}"
-    findings.append(
-        finding(
-            "cotangents-unchanged",
-            not changed,
-            text if changed else "the backward leaves its cotangents as they are",
-            "mutated-cotangent",
-        )
-    )
-    return findings
+    text = f"the backward writes into the cotangent of {', '.join(changed)}" if changed else ""
+    return [*findings, finding("cotangents-unchanged", not changed, text, "mutated-cotangent")]
 
 
 def _leaves_unchanged(problem: FunctionAtPoint, pullback: TorchPullback) -> Property:
     now = pullback.program.inputs.join([to_numpy(x) for x in pullback.leaves])
     moved = np.flatnonzero(~((now == problem.point) | np.isnan(now)))
-    if not moved.size:
-        return finding("inputs-unchanged", True, "the call leaves its inputs as they are", "mutated-input")
-    name, _ = problem.inputs.locate(int(moved[0]))
+    text = "the call leaves its inputs as they are"
+    if moved.size:
+        name, _ = problem.inputs.locate(int(moved[0]))
+        text = f"the call changes {name} in place, out of autograd's sight"
     # The statistics of a batch norm are inputs that torch itself changes so, and its gradients are right.
-    text = f"the call changes {name} in place, out of autograd's sight"
-    return finding("inputs-unchanged", None, text, "mutated-input")
-
-
-def _in_graph(pullback: TorchPullback) -> Property:
-    said = [text for code, text in pullback.notes if code in ("detached", "once-differentiable")]
-    if said:
-        return finding("outputs-in-graph", None, "; ".join(said), "detached")
-    return finding("outputs-in-graph", True, "every output has a backward", "detached")
+    return finding("inputs-unchanged", None if moved.size else True, text, "mutated-input")
 
 
 def _repeatable(pullback: TorchPullback, cotangent: Any, first: Any, second: Any) -> Property:
-    name = "repeatable-backward"
-    if close(first, second, pullback.eps):
-        return finding(name, True, "a second backward gives the same gradient", "stale-saved-tensor")
-    try:
-        fresh = TorchPullback.at(pullback.program, pullback.fresh(), pullback.eps)
-        other = fresh.vjp(cotangent)
-    except Exception:
-        # It ran a moment ago: something in it has changed for good.
-        other = first
-    if _draws(pullback):
-        text = "a second backward gives another gradient: the backward draws random numbers of its own"
-        return finding(name, False, text, "nondeterministic-backward")
-    if close(first, other, pullback.eps):
+    holds = close(first, second, pullback.eps)
+    text, code = "a second backward gives the same gradient", "stale-saved-tensor"
+    if not holds:
+        try:
+            fresh = TorchPullback.at(pullback.program, pullback.fresh(), pullback.eps)
+            other = fresh.vjp(cotangent)
+        except Exception:
+            # It ran a moment ago: something in it has changed for good.
+            other = first
         text = (
             "a second backward through the same graph gives another gradient: the first changed what it saved"
         )
-        return finding(name, False, text, "stale-saved-tensor")
-    text = "two backward passes at the same point give different gradients"
-    return finding(name, False, text, "nondeterministic-backward")
+        if _draws(pullback):
+            text = "a second backward gives another gradient: the backward draws random numbers of its own"
+            code = "nondeterministic-backward"
+        elif not close(first, other, pullback.eps):
+            text = "two backward passes at the same point give different gradients"
+            code = "nondeterministic-backward"
+    return finding("repeatable-backward", holds, text, code)
 
 
 def _draws(pullback: TorchPullback) -> bool:
@@ -141,13 +128,14 @@ def _draws(pullback: TorchPullback) -> bool:
 # -- functions that the user wrote a backward for ---------------------------------------------------
 
 
-def of_ways(problem: FunctionAtPoint, pullback: TorchPullback) -> list[Property]:
+def properties_of_functions(problem: FunctionAtPoint, pullback: TorchPullback) -> list[Property]:
     """Run the user's own `autograd.Function`s in every way that a caller may; nothing for a function without.
 
     Each is tried by itself, with the arguments of its first call. Where it is made anew by every call of the
     function, its calls cannot be recorded, and the list is empty as well.
     """
-    kinds = _functions(pullback.outs)
+    every = dict.fromkeys(function_of(node) for node in nodes_of(pullback.outs))
+    kinds = [kind for kind in every if kind is not None and is_users(kind)][:MOST_FUNCTIONS]
     if not kinds:
         return []
     leaves = pullback.fresh()
@@ -166,19 +154,17 @@ def of_ways(problem: FunctionAtPoint, pullback: TorchPullback) -> list[Property]
         for call in calls.values():
             findings += call.findings()
         findings += _zero_size(problem, pullback, calls.values())
-    return _merged(findings)
+    names = [one.name for one in findings]
+    # One property of each name: a violation, else a success, else one that was not tried.
+    findings.sort(key=lambda one: (False, True, None).index(one.holds))
+    best = {one.name: one for one in reversed(findings)}
+    return [best[name] for name in dict.fromkeys(names)]
 
 
 def _linear(pullback: TorchPullback) -> Property:
     # The exponential of a matrix scales by what it is given: in float32 it may lose other digits then.
     holds = scales(pullback) or ((fine := pullback.in_double()) is not None and scales(fine))
-    return finding("linear-backward", holds, "" if holds else NOT_LINEAR, "linear-backward")
-
-
-def _functions(outs: Sequence[Any]) -> list[type[Any]]:
-    """Return the Functions in a graph that are not torch's own, in the order of the walk from its outputs."""
-    kinds = dict.fromkeys(function_of(node) for node in nodes_of(outs))
-    return [kind for kind in kinds if kind is not None and is_users(kind)][:MOST_FUNCTIONS]
+    return finding("linear-backward", holds, "" if holds else NOT_LINEAR)
 
 
 @contextlib.contextmanager
@@ -187,14 +173,16 @@ def _recorded(kinds: Sequence[type[Any]]) -> Iterator[dict[type[Any], FunctionCa
     calls: dict[type[Any], FunctionCall] = {}
     with contextlib.ExitStack() as stack:
         for kind in kinds:
-            stack.enter_context(_watched(kind, calls))
+            own = vars(kind).get("forward")
+            put_back = (delattr, kind, "forward") if own is None else (setattr, kind, "forward", own)
+            watched = _watched(kind, calls)
+            stack.callback(*put_back)
+            kind.forward = staticmethod(watched)
         yield calls
 
 
-@contextlib.contextmanager
-def _watched(kind: type[Any], calls: dict[type[Any], FunctionCall]) -> Iterator[None]:
+def _watched(kind: type[Any], calls: dict[type[Any], FunctionCall]) -> Callable[..., Any]:
     right = kind.forward
-    own = kind.__dict__.get("forward")
     # A forward beside a setup_context is not given the context.
     skip = 0 if overridden(kind, "setup_context") else 1
 
@@ -206,14 +194,7 @@ def _watched(kind: type[Any], calls: dict[type[Any], FunctionCall]) -> Iterator[
             calls[kind] = FunctionCall(kind, copies, wanted, torch.get_rng_state())
         return right(*arguments)
 
-    kind.forward = staticmethod(forward)
-    try:
-        yield
-    finally:
-        if own is None:
-            del kind.forward
-        else:
-            kind.forward = own
+    return forward
 
 
 # -- the whole function ----------------------------------------------------------------------------
@@ -226,8 +207,8 @@ def _accumulates(pullback: TorchPullback, leaves: Sequence[Any], outs: Sequence[
     seeds = [random_like(out, k) for k, out in enumerate(live)]
     try:
         copies = [seed.clone() for seed in seeds]
-        once = torch.autograd.grad(live, leaves, copies, retain_graph=True, allow_unused=True)
-        once = tuple(None if g is None else g.clone() for g in once)
+        found = torch.autograd.grad(live, leaves, copies, retain_graph=True, allow_unused=True)
+        once = [None if g is None else g.clone() for g in found]
         for leaf in leaves:
             leaf.grad = None
         for _ in range(2):
@@ -244,10 +225,10 @@ def _accumulates(pullback: TorchPullback, leaves: Sequence[Any], outs: Sequence[
     return [finding(name, True)]
 
 
-def _leaves(value: Any) -> Iterator[Any]:
+def _each_argument(value: Any) -> Iterator[Any]:
     if isinstance(value, tuple | list | dict):
         for part in value.values() if isinstance(value, dict) else value:
-            yield from _leaves(part)
+            yield from _each_argument(part)
     else:
         yield value
 
@@ -266,14 +247,14 @@ class _Pointing(Mode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Look at the arguments and run the operation."""
-        users = func.namespace not in ("aten", "prim", "prims")
-        self.seen = self.seen or any(self.points(x, by_number=users) for x in _leaves((args, kwargs or {})))
+        users, every = func.namespace not in ("aten", "prim", "prims"), _each_argument((args, kwargs or {}))
+        self.seen = self.seen or any(self.points(x, by_number=users) for x in every)
         return func(*args, **(kwargs or {}))
 
     def points(self, x: Any, *, by_number: bool) -> bool:
         """Whether an argument may say which rows there are."""
         if isinstance(x, torch.Tensor):
-            return x.dtype not in (torch.bool, torch.uint8) and not (x.is_floating_point() or x.is_complex())
+            return x.dtype not in (torch.bool, torch.uint8) and not is_floating(x)
         return by_number and isinstance(x, int) and not isinstance(x, bool) and x >= self._rows
 
 
@@ -283,7 +264,7 @@ def _points_at_rows(pullback: TorchPullback, calls: Iterable[FunctionCall], rows
     A kernel that is told of them reads where nothing is: torch's own segment_reduce ends the process.
     """
     pointing = _Pointing(rows)
-    if any(pointing.points(x, by_number=True) for call in calls for x in _leaves(call.arguments)):
+    if any(pointing.points(x, by_number=True) for call in calls for x in _each_argument(call.arguments)):
         return True
     leaves = pullback.fresh()
     with torch.enable_grad(), pullback.program.surroundings(leaves), pointing:
@@ -303,8 +284,8 @@ def _zero_size(
     (count,) = rows
     try:
         if _points_at_rows(pullback, calls, count):
-            text = "whole numbers among the arguments may be indices of rows, or their number"
-            return [finding(name, None, f"not tried: {text}")]
+            text = "not tried: whole numbers among the arguments may be indices of rows, or their number"
+            return [finding(name, None, text)]
     except Exception as error:
         return [finding(name, None, f"not tried: {said(error)}")]
     empty = [x.detach()[:0].clone().requires_grad_() if x.ndim and len(x) == count else x for x in leaves]
@@ -323,13 +304,3 @@ def _zero_size(
         text = f"the function takes inputs without rows, and its backward raises {said(error)}"
         return [finding(name, False, text)]
     return [finding(name, True)]
-
-
-def _merged(findings: Sequence[Property]) -> list[Property]:
-    """Keep one property of each name: a violation, else a success, else one that was not tried."""
-    rank = {False: 0, True: 1, None: 2}
-    best: dict[str, Property] = {}
-    for one in findings:
-        if one.name not in best or rank[one.holds] < rank[best[one.name].holds]:
-            best[one.name] = one
-    return list(best.values())

@@ -31,7 +31,7 @@ def in_graph(outs: Sequence[Any], leaves: Sequence[Any], *, double: bool) -> tup
     return tuple(_described(kind, ways) for kind, ways in ran.items() if is_users(kind))
 
 
-def defined_in(packages: Sequence[str]) -> list[HandWritten]:
+def hand_written_in(packages: Sequence[str]) -> list[HandWritten]:
     """Return every gradient written by hand in modules of the packages that are imported.
 
     These are subclasses of `torch.autograd.Function` with a backward of their own, and the backwards that
@@ -101,20 +101,18 @@ def _backward_of(kind: type[Any]) -> Callable[..., Any] | None:
 
 def _described(kind: type[Any], ran: Iterable[str]) -> HandWritten:
     name = f"{kind.__module__}.{kind.__qualname__}"
-    backward = inspect.unwrap(_backward_of(kind) or kind.backward)
-    code = getattr(backward, "__code__", None)
-    begins = None if code is None else code.co_firstlineno
-    line = begins
+    code = getattr(inspect.unwrap(_backward_of(kind) or kind.backward), "__code__", None)
+    line, path = getattr(code, "co_firstlineno", None), getattr(code, "co_filename", None)
     if is_registered(kind):
         name = (registered(kind)[1] or name).removesuffix(".default")
-    else:
-        line = _line_of(kind, backward)
-    return HandWritten(name, None if code is None else code.co_filename, line, begins, tuple(sorted(ran)))
+    return HandWritten(
+        name, path, line if is_registered(kind) else _line_of(kind, code), line, tuple(sorted(ran))
+    )
 
 
-def _line_of(kind: type[Any], backward: Any) -> int | None:
+def _line_of(kind: type[Any], code: Any) -> int | None:
     """Return where a class begins; to parse its file takes longer than a small check does."""
-    place = kind.__module__, kind.__qualname__, getattr(backward, "__code__", None)
+    place = kind.__module__, kind.__qualname__, code
     if place not in _LINES:
         try:
             _LINES[place] = inspect.getsourcelines(kind)[1]

@@ -14,9 +14,19 @@ from pytest_gradcheck.frameworks.numpy.layouts import overlaps
 Array = np.ndarray[Any, Any]
 
 
-def dtype_of(tensor: torch.Tensor) -> str:
+def is_tensor(value: Any) -> bool:
+    """Whether a value is a tensor; see `Framework.owns`."""
+    return isinstance(value, torch.Tensor)
+
+
+def is_array_type(annotation: Any) -> bool:
+    """Whether an annotation is ``torch.Tensor``; see `Framework.is_array_type`."""
+    return annotation is torch.Tensor
+
+
+def dtype_of(leaf: torch.Tensor) -> str:
     """Return ``float64`` for ``torch.float64``."""
-    return str(tensor.dtype).removeprefix("torch.")
+    return str(leaf.dtype).removeprefix("torch.")
 
 
 def is_floating(tensor: torch.Tensor) -> bool:
@@ -84,14 +94,12 @@ def why_constants(leaves: Sequence[Any], in_module: Sequence[bool]) -> list[str 
         isinstance(leaf, torch.Tensor) and leaf.requires_grad and not inside
         for leaf, inside in zip(leaves, in_module, strict=True)
     )
-    return [
-        _why_constant(leaf, inside, some_require_grad) if isinstance(leaf, torch.Tensor)
-        else f"{kind_of(leaf)} beside tensors"
-        for leaf, inside in zip(leaves, in_module, strict=True)
-    ]  # fmt: skip
+    return [_why_constant(*each, some_require_grad) for each in zip(leaves, in_module, strict=True)]
 
 
-def _why_constant(tensor: torch.Tensor, inside: bool, some_require_grad: bool) -> str | None:
+def _why_constant(tensor: Any, inside: bool, some_require_grad: bool) -> str | None:
+    if not isinstance(tensor, torch.Tensor):
+        return f"{kind_of(tensor)} beside tensors"
     if not is_floating(tensor):
         return f"dtype {dtype_of(tensor)} is not differentiable"
     if tensor.layout is not torch.strided:

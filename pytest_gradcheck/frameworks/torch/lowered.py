@@ -14,8 +14,15 @@ from pytest_gradcheck.frameworks.torch.pullback import as_tensor
 #: right; a gradient that stays as steep is infinite. A finite one beyond it costs a witness, no more.
 SINGULAR = 1e95
 
+#: What is said of an operation that the recording has seen, by its code.
+SEEN = {
+    "hidden": ", in the forward of a Function, hides it from the engine",
+    "out-of-graph": " takes the value out of the graph; use torch's functions",
+    "stop-gradient": " stops the gradient",
+}
 
-def lower(function: FunctionAtPoint, *, hold_stops: bool) -> Lowering:
+
+def lower(function: FunctionAtPoint, *, hold_stops: bool = False) -> Lowering:
     """Record the function at its point; see `Framework.lower`."""
 
     def call(*leaves: Any) -> list[Any]:
@@ -27,30 +34,16 @@ def lower(function: FunctionAtPoint, *, hold_stops: bool) -> Lowering:
             lowered = lowered.holding_stops()
     except lowering.LoweringError as error:
         raise Unavailable(str(error)) from error
-    notes = [
-        (
-            "hidden",
-            f"{site.operation} at {site.location}, in the forward of a Function, hides it from the engine",
-        )
-        if site.inside
-        else (
-            "out-of-graph",
-            f"{site.operation} at {site.location} takes the value out of the graph; use torch's functions",
-        )
-        for site in lowered.escapes
-    ]
-    notes += [
-        ("stop-gradient", f"{site.operation} at {site.location} stops the gradient")
-        for site in lowered.stop_gradients
-    ]
+    seen = [("hidden" if site.inside else "out-of-graph", site) for site in lowered.escapes]
+    seen += [("stop-gradient", site) for site in lowered.stop_gradients]
+    notes = [(code, f"{site.operation} at {site.location}{SEEN[code]}") for code, site in seen]
 
     def parting() -> str:
         parts = [text.partition(";")[0] for code, text in notes if code in ("out-of-graph", "hidden")]
         found = lowering.first_divergence(call, function.values_at(function.point))
         if found is not None:
-            parts.insert(
-                0, f"the first operation that gives another value is {found.operation} at {found.location}"
-            )
+            first = f"the first operation that gives another value is {found.operation} at {found.location}"
+            parts.insert(0, first)
         return "".join(f"; {part}" for part in parts)
 
     program = Program(lowered, function.inputs, function.outputs, singular=SINGULAR)

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-import numpy as np
 import torch
 from torch.nn.utils.stateless import _reparametrize_module
+
+from pytest_gradcheck.frameworks.base import Numbers
 
 #: Where a module that a strategy made keeps how: it cannot be asked for its arguments.
 MADE = "_gradcheck_made"
@@ -22,8 +23,17 @@ def parts_of(module: torch.nn.Module) -> dict[str, Any]:
 
 def holding(module: torch.nn.Module, parts: Mapping[str, Any]) -> AbstractContextManager[Any]:
     """Let a module hold other tensors; see `Framework.holding`."""
-    manager: AbstractContextManager[Any] = _reparametrize_module(module, dict(parts))
-    return manager
+    return _reparametrize_module(module, dict(parts))
+
+
+def describe(module: torch.nn.Module) -> str:
+    """Return how a module is put together, and whether it is in training; see `Framework.describe`."""
+    return f"{module!r} {module.training}"
+
+
+def is_module_class(value: Any) -> bool:
+    """Whether a value is a subclass of ``torch.nn.Module``; see `Framework.is_module_class`."""
+    return isinstance(value, type) and issubclass(value, torch.nn.Module)
 
 
 def signature_of(fn: Any) -> inspect.Signature | None:
@@ -39,14 +49,10 @@ def signature_of(fn: Any) -> inspect.Signature | None:
     return signature.replace(parameters=named)
 
 
-def drawn(
-    module: type[torch.nn.Module],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    seed: int,
-    numbers: Callable[[tuple[int, ...], str], np.ndarray[Any, Any]] | None,
+def drawn_module(
+    module: type[torch.nn.Module], args: Any, kwargs: dict[str, Any], *, seed: int, numbers: Numbers | None
 ) -> torch.nn.Module:
-    """Make a module and give its parameters their numbers; see `Framework.drawn_module`."""
+    """Make a module; torch's own random state stays as it is; see `Framework.drawn_module`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         made = module(*args, **kwargs)

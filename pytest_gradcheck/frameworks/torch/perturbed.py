@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from pytest_gradcheck.frameworks.torch.leaves import is_floating
 from pytest_gradcheck.frameworks.torch.lowering.tree import replace
 from pytest_gradcheck.frameworks.torch.private import Mode, is_zero_tensor, schema_of
-
-__all__ = ["SCALE", "Counted", "Disturbed"]
 
 #: Far above the roundoff of float64, so that it is seen, and far below what a backward takes for an error of
 #: its caller: torch's of a complex SVD raises when phases that should cancel are off by rounding in float32.
@@ -78,9 +77,8 @@ class Disturbed(Counted):
         return replace(out, lambda x: self._move(x, whole_too=name in SATURATING))
 
     def _move(self, x: torch.Tensor, *, whole_too: bool) -> torch.Tensor:
-        if type(x) is not torch.Tensor or is_zero_tensor(x) or x.layout != torch.strided:
-            return x
-        if not (x.is_floating_point() or x.is_complex()):
+        plain = type(x) is torch.Tensor and not is_zero_tensor(x) and x.layout == torch.strided
+        if not plain or not is_floating(x):
             return x
         error = self._random.uniform(-1, 1, (2, *x.shape))
         # The two parts of a complex number are rounded on their common scale.

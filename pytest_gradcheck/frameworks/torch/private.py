@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -113,32 +113,10 @@ def is_zero_tensor(x: torch.Tensor) -> bool:
 
 
 @contextmanager
-def rules_only() -> Iterator[None]:
-    """Let `vmap` refuse an operation that has no rule for it.
-
-    torch would run such an operation in a loop, which saves nothing, and report it to the user on standard
-    error, where no filter of warnings reaches.
-    """
-    functorch = getattr(torch._C, "_functorch", None)
-    enabled = getattr(functorch, "_is_vmap_fallback_enabled", bool)
-    enable = getattr(functorch, "_set_vmap_fallback_enabled", bool)
-    before = enabled()
-    enable(False)
-    try:
-        yield
-    finally:
-        enable(before)
-
-
-@contextmanager
-def without_mkldnn() -> Iterator[None]:
-    """Keep torch from oneDNN's kernels, which are opaque.
-
-    The public `torch.backends.mkldnn.flags` also sets TF32, with a warning where there is no Intel GPU.
-    """
-    enabled = getattr(torch._C, "_get_mkldnn_enabled", bool)
-    enable: Callable[[bool], object] = getattr(torch._C, "_set_mkldnn_enabled", bool)
-    before = enabled()
+def _without(holder: Any, is_on: str, switch: str) -> Iterator[None]:
+    """Turn a switch off, if there is one and it is on."""
+    enable: Callable[[bool], object] = getattr(holder, switch, bool)
+    before = getattr(holder, is_on, bool)()
     if before:
         enable(False)
     try:
@@ -146,6 +124,24 @@ def without_mkldnn() -> Iterator[None]:
     finally:
         if before:
             enable(True)
+
+
+def rules_only() -> AbstractContextManager[None]:
+    """Let `vmap` refuse an operation that has no rule for it.
+
+    torch would run such an operation in a loop, which saves nothing, and report it to the user on standard
+    error, where no filter of warnings reaches.
+    """
+    functorch = getattr(torch._C, "_functorch", None)
+    return _without(functorch, "_is_vmap_fallback_enabled", "_set_vmap_fallback_enabled")
+
+
+def without_mkldnn() -> AbstractContextManager[None]:
+    """Keep torch from oneDNN's kernels, which are opaque.
+
+    The public `torch.backends.mkldnn.flags` also sets TF32, with a warning where there is no Intel GPU.
+    """
+    return _without(torch._C, "_get_mkldnn_enabled", "_set_mkldnn_enabled")
 
 
 # -- many points in one call ------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -50,16 +50,14 @@ def prepare(
     may shift a little (NumPy arrays, one per leaf, to the same), in ``most`` operations.
     """
     double = precision == "double"
-    values = function.native_values()
-    eps = function.trial_eps
+    values, eps = function.native_values(), function.trial_eps
     if double:
         values, eps = function.values_at(function.point), EPS64
     elif precision == "single":
         arrays = function.inputs.split(function.point)
-        wide = [torch.from_numpy(np.asarray(a)) for a in (move(arrays) if move else arrays)]
         values = [
-            w.to(device=v.device, dtype=torch.complex64 if v.is_complex() else torch.float32)
-            for w, v in zip(wide, values, strict=True)
+            torch.as_tensor(a, device=v.device, dtype=torch.complex64 if v.is_complex() else torch.float32)
+            for a, v in zip(move(arrays) if move else arrays, values, strict=True)
         ]
         eps = EPS32
 
@@ -159,12 +157,11 @@ class TorchPullback(Pullback):
         """As `vjps`; None where the batch is refused, or differs from single passes."""
         self.takes_batches = False
         live = [k for k, out in enumerate(self.outs) if out.requires_grad]
-        parts = self.program.outputs.split_many(cotangents)
         if not live or self.reentrant or self.backward_arithmetic is not nullcontext:
             return None
-        outs = [self.outs[k] for k in live]
+        outs, parts = [self.outs[k] for k in live], self.program.outputs.split_many(cotangents)
         seeds = [
-            torch.from_numpy(parts[k]).to(device=self.outs[k].device, dtype=self.outs[k].dtype) for k in live
+            torch.from_numpy(parts[k]).to(out.device, out.dtype) for k, out in zip(live, outs, strict=True)
         ]
         try:
             with self.program.surroundings(self.leaves), warnings.catch_warnings(), rules_only():
@@ -215,32 +212,26 @@ class TorchPullback(Pullback):
         return [torch.zeros_like(x) if g is None else g for x, g in zip(self.leaves, grads, strict=True)]
 
     def _gradients(self, outs: Sequence[Any], seeds: Sequence[Any], *, create_graph: bool) -> Sequence[Any]:
-        """Ask torch for the gradients by the leaves, None for a leaf that the outputs do not depend on."""
-        if self.reentrant:
-            return self._by_plain_backward(outs, seeds)
-        try:
-            # With allow_unused some of them are None, which torch's annotation denies.
-            return cast(
-                Sequence[Any],
-                torch.autograd.grad(
-                    outs, self.leaves, seeds, retain_graph=True, create_graph=create_graph, allow_unused=True
-                ),
-            )
-        except RuntimeError as error:
-            if NO_DERIVATIVE.search(str(error)):
-                raise NotImplementedByFramework(str(error).strip()) from error
-            if REENTRANT not in str(error):
-                raise
-        if create_graph:
-            raise NotImplementedByFramework("a reentrant checkpoint has no second derivative")
-        self.reentrant = True
-        return self._by_plain_backward(outs, seeds)
+        """Ask torch for the gradients by the leaves, None for a leaf that the outputs do not depend on.
 
-    def _by_plain_backward(self, outs: Sequence[Any], seeds: Sequence[Any]) -> Sequence[Any]:
-        """Read the gradients from ``.grad``, where ``backward()`` leaves them; put back what was there.
-
-        Tensors that the function closes over get theirs added to, as from any ``backward()``.
+        Through a reentrant checkpoint they are read from ``.grad``, where ``backward()`` leaves them, and
+        what was there is put back. Tensors that the function closes over get theirs added to.
         """
+        if not self.reentrant:
+            try:
+                # With allow_unused some of them are None, which torch's annotation denies.
+                found: Sequence[Any] = torch.autograd.grad(
+                    outs, self.leaves, seeds, retain_graph=True, create_graph=create_graph, allow_unused=True
+                )
+                return found
+            except RuntimeError as error:
+                if NO_DERIVATIVE.search(str(error)):
+                    raise NotImplementedByFramework(str(error).strip()) from error
+                if REENTRANT not in str(error):
+                    raise
+            if create_graph:
+                raise NotImplementedByFramework("a reentrant checkpoint has no second derivative")
+            self.reentrant = True
         before = [leaf.grad for leaf in self.leaves]
         try:
             for leaf in self.leaves:
@@ -251,7 +242,8 @@ class TorchPullback(Pullback):
             for leaf, grad in zip(self.leaves, before, strict=True):
                 leaf.grad = grad
 
-    def _gradient_program(self) -> Program:
+    def second_order(self, cotangent: Vector) -> Pullback:
+        """Run the backward pass as a program of its own; see `Pullback.second_order`."""
         inputs, outputs = gradient_layouts(self.program)
         count = len(self.leaves)
 
@@ -263,18 +255,12 @@ class TorchPullback(Pullback):
                 typed = [seed.to(out.dtype) for seed, out in zip(seeds, inner.outs, strict=True)]
                 return inner.pull(typed, create_graph=True)
 
-        return Program(
+        program = Program(
             run, inputs, outputs, surroundings=lambda values: self.program.surroundings(values[:count])
         )
-
-    def second_order(self, cotangent: Vector) -> Pullback:
-        """Run the backward pass as a program of its own; see `Pullback.second_order`."""
-        program = self._gradient_program()
-        seeds = [
-            _leaf_like(part, out)
-            for part, out in zip(self.program.outputs.split(cotangent), self.outs, strict=True)
-        ]
-        return TorchPullback.at(program, self.fresh() + seeds, self.eps, *self._arithmetics)
+        seeds = list(map(_leaf_like, self.program.outputs.split(cotangent), self.outs))
+        leaves = self.fresh() + seeds
+        return TorchPullback.at(program, leaves, self.eps, self.arithmetic, self.backward_arithmetic)
 
     def fresh(self) -> list[Any]:
         """Return copies of the leaves, for another run."""
@@ -282,21 +268,14 @@ class TorchPullback(Pullback):
 
     def moved(self, vector: Vector) -> TorchPullback:
         """Return the pullback at another point."""
-        leaves = [
-            _leaf_like(part, x)
-            for part, x in zip(self.program.inputs.split(vector), self.leaves, strict=True)
-        ]
-        return TorchPullback.at(self.program, leaves, self.eps, *self._arithmetics)
+        leaves = list(map(_leaf_like, self.program.inputs.split(vector), self.leaves))
+        return TorchPullback.at(self.program, leaves, self.eps, self.arithmetic, self.backward_arithmetic)
 
-    @property
-    def _arithmetics(self) -> tuple[Arithmetic, Arithmetic]:
-        return self.arithmetic, self.backward_arithmetic
-
-    def operations(self) -> int:
-        """Run the program once more, and return how many operations that takes."""
+    def patience(self) -> int:
+        """Return how many operations a coarse run may take: run the program once more, and count."""
         counted = Counted()
         TorchPullback.at(self.program, self.fresh(), self.eps, lambda: counted)
-        return counted.count
+        return patience(counted.count)
 
     def in_double(self) -> TorchPullback | None:
         """Return the gradient in float64; see `Pullback.in_double`."""
@@ -314,13 +293,12 @@ class TorchPullback(Pullback):
         fine = self.in_double()
         if self.function is None or fine is None:
             return ()
-        most = patience(fine.operations())
-        moves = [functools.partial(nudged, k=k) for k in range(count)]
-        return [prepare(self.function, "single", move, most) for move in moves]
+        most = fine.patience()
+        return [prepare(self.function, "single", functools.partial(nudged, k=k), most) for k in range(count)]
 
     def own_runs(self, count: int, *, backward: bool) -> Sequence[Pullback]:
         """Run the program with every operation off by a random error; see `Pullback.own_runs`."""
-        most = patience(self.operations())
+        most = self.patience()
         disturbed = [functools.partial(Disturbed, SCALE, seed, most) for seed in range(count)]
         return [
             TorchPullback.at(self.program, self.fresh(), SCALE, each, each if backward else nullcontext)
@@ -333,10 +311,7 @@ class TorchPullback(Pullback):
 
     def primal_at(self, vector: Vector) -> Vector:
         """Run the program at another point; see `Pullback.primal_at`."""
-        leaves = [
-            _leaf_like(part, x)
-            for part, x in zip(self.program.inputs.split(vector), self.leaves, strict=True)
-        ]
+        leaves = map(_leaf_like, self.program.inputs.split(vector), self.leaves)
         return self.program.outputs.join([to_numpy(as_tensor(out)) for out in self.program.run(*leaves)])
 
 
@@ -346,10 +321,7 @@ RAISED = (
     ("stale-saved-tensor", r"modified by an inplace operation|backward through the graph a second time"),
     ("once-differentiable", r"marked with @once_differentiable"),
     ("device-mismatch", r"expected device|on the same device|on device \S+ is not"),
-    (
-        "dtype-mismatch",
-        r"isFloatingType|same dtype|expected scalar type|[Ee]xpected .*dtype",
-    ),
+    ("dtype-mismatch", r"isFloatingType|same dtype|expected scalar type|[Ee]xpected .*dtype"),
     (
         "shape-mismatch",
         r"expected shape|must match the size|shapes cannot be multiplied|invalid for input of size"
@@ -364,7 +336,7 @@ def code_of_error(text: str) -> str | None:
 
 
 def _leaf_like(array: Any, like: Any) -> Any:
-    return torch.from_numpy(array).to(device=like.device, dtype=like.dtype).requires_grad_()
+    return torch.from_numpy(array).to(like.device, like.dtype).requires_grad_()
 
 
 def as_tensor(value: Any) -> Any:

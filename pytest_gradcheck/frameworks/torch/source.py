@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
-from pytest_gradcheck.frameworks.source import ZEROS, ArraySource, of_complex, of_float, of_shape
+from pytest_gradcheck.frameworks.source import ZEROS, of_complex, of_float, of_shape, shortest
+from pytest_gradcheck.frameworks.torch import modules
+
+
+def source_of(value: Any, inner: Callable[[Any], str]) -> str | None:
+    """Return the source of a tensor, or of a module that a strategy made; see `Framework.source_of`."""
+    return of_tensor(value) if isinstance(value, torch.Tensor) else modules.source_of(value, inner)
 
 
 def of_tensor(tensor: torch.Tensor) -> str | None:
@@ -19,8 +25,7 @@ def of_tensor(tensor: torch.Tensor) -> str | None:
         return None
     if tensor.layout is not torch.strided or tensor.is_quantized or tensor.device.type == "meta":
         return None
-    source = _Source(tensor.detach().cpu().resolve_conj().resolve_neg().contiguous()).shortest()
-    assert source is not None
+    source = _source(tensor.detach().cpu().resolve_conj().resolve_neg().contiguous())
     if tensor.device.type != "cpu":
         source += f".to({str(tensor.device)!r})"
     source = _in_layout(source, tensor)
@@ -50,50 +55,54 @@ def _in_layout(source: str, tensor: torch.Tensor) -> str:
     return source
 
 
-class _Source(ArraySource):
-    def __init__(self, tensor: torch.Tensor):
-        super().__init__(_raw(tensor), tuple(tensor.shape))
-        self._tensor, self._flat = tensor, tensor.reshape(-1)
-        self._dtype = f", dtype={tensor.dtype}"
-        # The default floating dtype is the program's choice; only the other two can be left out.
-        self._inferred = "" if tensor.dtype in (torch.int64, torch.bool) else self._dtype
+def _source(tensor: torch.Tensor) -> str:
+    raw, flat, shape = _raw(tensor), tensor.reshape(-1), tuple(tensor.shape)
+    dtype = f", dtype={tensor.dtype}"
+    # The default floating dtype is the program's choice; only the other two can be left out.
+    inferred = "" if tensor.dtype in (torch.int64, torch.bool) else dtype
+    reshape = "" if len(shape) == 1 else f".reshape({of_shape(shape)})"
 
-    def texts(self, where: Any) -> list[str]:
-        flat = self._flat[where if isinstance(where, slice) else torch.as_tensor(where)]
-        if flat.dtype.is_complex:
-            return [of_complex(v) for v in flat.tolist()]
-        if not flat.dtype.is_floating_point:
-            return [repr(v) for v in flat.tolist()]
-        if flat.dtype in (torch.float16, torch.float32):
-            # NumPy knows the shortest digits that tell a number from its neighbours in its own dtype.
-            return [of_float(float(str(v)) if np.isfinite(v) else float(v)) for v in flat.numpy()]
-        if flat.dtype is torch.float64:
-            return [of_float(v) for v in flat.tolist()]
-        return [_fewest_digits(v, flat.dtype) for v in flat.double().tolist()]
+    def full(text: str, shape: tuple[int, ...]) -> str:
+        return (
+            f"torch.zeros({of_shape(shape)}{dtype})"
+            if text in ZEROS
+            else f"torch.full({shape}, {text}{dtype})"
+        )
 
-    def listed(self, text: str) -> Sequence[str]:
-        return (f"torch.tensor({text}{self._inferred})",)
+    def patched(text: str, places: list[int], texts: str) -> str:
+        put = f"torch.tensor({places}), torch.tensor([{texts}]{inferred})"
+        return f"{full(text, (raw.size,))}.scatter(0, {put}){reshape}"
 
-    def filled(self, text: str) -> str:
-        return self._full(text, self.shape)
-
-    def _full(self, text: str, shape: tuple[int, ...]) -> str:
-        if text in ZEROS:
-            return f"torch.zeros({of_shape(shape)}{self._dtype})"
-        return f"torch.full({shape}, {text}{self._dtype})"
-
-    def patched(self, text: str, places: list[int], texts: str) -> str:
-        put = f"torch.tensor({places}), torch.tensor([{texts}]{self._inferred})"
-        reshape = "" if len(self.shape) == 1 else f".reshape({of_shape(self.shape)})"
-        return f"{self._full(text, (self.raw.size,))}.scatter(0, {put}){reshape}"
-
-    def packed(self, data: str, reshape: str) -> str:
-        return f"torch.frombuffer(bytearray({data}){self._dtype}){reshape}"
-
-    def is_given_by(self, source: str) -> bool:
+    def gives(source: str) -> bool:
         value = eval(source, {"np": np, "torch": torch})
-        same = value.dtype == self._tensor.dtype and value.shape == self._tensor.shape
-        return same and bool(np.array_equal(_raw(value), self.raw))
+        same = value.dtype == tensor.dtype and value.shape == tensor.shape
+        return same and bool(np.array_equal(_raw(value), raw))
+
+    source = shortest(
+        raw,
+        shape,
+        texts=lambda where: _texts(flat[where if isinstance(where, slice) else torch.as_tensor(where)]),
+        listed=lambda text: (f"torch.tensor({text}{inferred})",),
+        filled=lambda text: full(text, shape),
+        patched=patched,
+        packed=lambda data, reshape: f"torch.frombuffer(bytearray({data}){dtype}){reshape}",
+        gives=gives,
+    )
+    assert source is not None
+    return source
+
+
+def _texts(flat: torch.Tensor) -> list[str]:
+    if flat.dtype.is_complex:
+        return [of_complex(v) for v in flat.tolist()]
+    if not flat.dtype.is_floating_point:
+        return [repr(v) for v in flat.tolist()]
+    if flat.dtype in (torch.float16, torch.float32):
+        # NumPy knows the shortest digits that tell a number from its neighbours in its own dtype.
+        return [of_float(float(str(v)) if np.isfinite(v) else float(v)) for v in flat.numpy()]
+    if flat.dtype is torch.float64:
+        return [of_float(v) for v in flat.tolist()]
+    return [_fewest_digits(v, flat.dtype) for v in flat.double().tolist()]
 
 
 def _raw(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
