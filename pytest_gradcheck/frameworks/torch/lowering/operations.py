@@ -20,7 +20,7 @@ EMPTY = frozenset([
 ])  # fmt: skip
 # In-place operations whose result has nothing to do with what was there before.
 OVERWRITES = frozenset([
-    "fill_", "zero_", "bernoulli_", "normal_", "uniform_", "random_", "exponential_", "cauchy_",
+    "copy_", "fill_", "zero_", "bernoulli_", "normal_", "uniform_", "random_", "exponential_", "cauchy_",
     "geometric_", "log_normal_",
 ])  # fmt: skip
 ALLOCATION_ONLY = frozenset([
