@@ -31,18 +31,6 @@ ALLOCATION_ONLY = frozenset([
 class Info:
     """What the recorder needs to know of one operation, looked up once per process."""
 
-    __slots__ = (
-        "base",
-        "gives_tensors",
-        "inplace_view",
-        "mutable",
-        "name",
-        "overload",
-        "random",
-        "view",
-        "written",
-    )
-
     def __init__(self, func: Any) -> None:
         schema = schema_of(func)
         namespace, base = schema.name.split("::")

@@ -37,6 +37,7 @@ from pytest_gradcheck.frameworks.torch.lowering.tape import (
 )
 from pytest_gradcheck.frameworks.torch.private import Mode, memory_of
 
+#: A dict, because torch's compiler, which may run the recorder, warns about `functools.cache`.
 _infos: dict[Any, Info] = {}
 _META = torch.device("meta")
 

@@ -106,25 +106,11 @@ class TorchArray(Entries):
             raise Unavailable(f"torch: no counterpart of numpy.ndarray.{name}")
         raise AttributeError(f"'TorchArray' object has no attribute {name!r}")
 
-    @property
-    def T(self) -> Any:  # noqa: N802  NumPy's name
-        """The array with its axes reversed."""
-        return self.transpose()
-
-    @property
-    def mT(self) -> Any:  # noqa: N802  NumPy's name
-        """The array with its last two axes exchanged."""
-        return _rearranged("matrix_transpose", (self,), {})
-
-    @property
-    def real(self) -> Any:
-        """The real parts."""
-        return _function("real", (self,), {})
-
-    @property
-    def imag(self) -> Any:
-        """The imaginary parts."""
-        return _function("imag", (self,), {})
+    #: The array with its axes reversed, with its last two exchanged, the real and the imaginary parts.
+    T = property(lambda self: self.transpose())
+    mT = property(lambda self: _rearranged("matrix_transpose", (self,), {}))  # noqa: N815  NumPy's name
+    real = property(lambda self: _function("real", (self,), {}))
+    imag = property(lambda self: _function("imag", (self,), {}))
 
     @property
     def flat(self) -> Iterator[Any]:
