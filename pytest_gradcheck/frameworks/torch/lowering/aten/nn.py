@@ -12,6 +12,7 @@ import torch
 
 import reference_engine as engine
 from pytest_gradcheck.frameworks.torch.lowering.aten.elementwise import log_sigmoid
+from pytest_gradcheck.frameworks.torch.lowering.aten.index import put_at
 from pytest_gradcheck.frameworks.torch.lowering.aten.reduce import log_softmax, softmax
 from pytest_gradcheck.frameworks.torch.lowering.aten.tools import Rules, data, pair
 from pytest_gradcheck.frameworks.torch.lowering.tape import Array
@@ -164,6 +165,14 @@ def adaptive_max_pool(n: int, x: Any, size: Any) -> Any:
     return _pick_flat(x, index, n), index
 
 
+def max_unpool(n: int, x: Any, index: Any, size: Any, *unused: Any) -> Any:
+    """``max_unpool{n}d``: each value put back at its place."""
+    empty = np.zeros((*x.shape[:-n], *size[-n:]), x.dtype)
+    images, cells = math.prod(x.shape[:-n]), math.prod(size[-n:])
+    places = data(index).reshape(images, -1) + cells * np.arange(images)[:, None]
+    return put_at(empty, places, np.reshape(x, places.shape))
+
+
 def recorded_pool(n: int, x: Any, *args: Any, recorded: Any) -> Any:
     """Fractional max pools, whose random regions gave the recorded indices."""
     return _pick_flat(x, data(recorded[1]), n), recorded[1]
@@ -250,6 +259,12 @@ def batch_norm_with_update(*args: Any) -> Any:
 def _reduced(loss: Any, reduction: int) -> Any:
     """ATen's reductions: 0 none, 1 mean, 2 sum."""
     return loss if reduction == 0 else np.mean(loss) if reduction == 1 else np.sum(loss)
+
+
+def smooth_l1(x: Any, target: Any, reduction: int = 1, beta: float = 1.0) -> Any:
+    """Quadratic below beta, linear above; Huber's loss is beta times as large."""
+    d = np.abs(x - target)
+    return _reduced(d if beta == 0 else np.where(d < beta, 0.5 * d * d / beta, d - 0.5 * beta), reduction)
 
 
 def bce(x: Any, target: Any, weight: Any = None, reduction: int = 1) -> Any:
@@ -520,6 +535,7 @@ RULES: Rules = {
     **{f"avg_pool{n}d": partial(avg_pool, n) for n in (2, 3)},
     **{f"_adaptive_avg_pool{n}d": partial(adaptive_avg_pool, n) for n in (2, 3)},
     **{f"adaptive_max_pool{n}d": partial(adaptive_max_pool, n) for n in (2, 3)},
+    **{f"max_unpool{n}d": partial(max_unpool, n) for n in (2, 3)},
     # With a reduction torch computes the gradients along with the loss, as further results for its backward.
     "torch_nn::_linear_cross_entropy_batch_chunked": lambda *args: (
         linear_cross_entropy(*args),
@@ -529,6 +545,8 @@ RULES: Rules = {
         linear_cross_entropy(x, w, target, b, weight, "none", *args)
     ),
     "mse_loss": lambda x, target, reduction=1: _reduced((x - target) * (x - target), reduction),
+    "smooth_l1_loss": smooth_l1,
+    "huber_loss": lambda x, target, reduction=1, delta=1.0: delta * smooth_l1(x, target, reduction, delta),
     "binary_cross_entropy": bce,
     "binary_cross_entropy_with_logits": bce_with_logits,
     "nll_loss_forward": nll,
