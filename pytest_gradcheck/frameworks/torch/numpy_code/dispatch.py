@@ -466,10 +466,6 @@ def _block(arrays: Any) -> Any:
     return joined(arrays, total)
 
 
-def _astype(x: TorchArray, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
-    return x.astype(dtype, copy=copy)
-
-
 def _result_type(*args: Any) -> Any:
     return np.result_type(*(a.dtype if isinstance(a, TorchArray) else a for a in args))
 
@@ -480,7 +476,7 @@ def _broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
 
 
 _PLAIN: dict[str, Callable[..., Any]] = {
-    "astype": _astype,
+    "astype": lambda x, dtype, /, *, copy=True, device=None: x.astype(dtype, copy=copy),
     "block": _block,
     "broadcast_arrays": _broadcast_arrays,
     "empty_like": _like(0),
