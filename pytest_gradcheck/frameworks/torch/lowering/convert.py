@@ -9,34 +9,20 @@ import torch
 
 from pytest_gradcheck.frameworks.torch.lowering.tape import Array, LoweringError
 
+#: Both have these under the same name.
+_NAMES = "float64 float32 float16 complex128 complex64 bool uint8 int8 int16 int32 int64 uint16 uint32 uint64"
+#: What NumPy lacks, and what stands for it.
+_UPCAST = {torch.bfloat16: torch.float32, torch.complex32: torch.complex64}
+_DTYPES: dict[torch.dtype, np.dtype[Any]] = {getattr(torch, name): np.dtype(name) for name in _NAMES.split()}
+_DTYPES |= {small: _DTYPES[large] for small, large in _UPCAST.items()}
+
 
 def numpy_dtype(dtype: torch.dtype) -> np.dtype[Any]:
-    """NumPy's dtype for torch's; bfloat16 and smaller floats become float32, complex32 complex64."""
+    """NumPy's dtype for torch's; bfloat16 becomes float32, complex32 complex64."""
     known = _DTYPES.get(dtype)
     if known is None:
         raise LoweringError(f"dtype {dtype} has no counterpart in NumPy")
     return known
-
-
-_DTYPES: dict[torch.dtype, np.dtype[Any]] = {
-    torch.float64: np.dtype(np.float64),
-    torch.float32: np.dtype(np.float32),
-    torch.float16: np.dtype(np.float16),
-    torch.bfloat16: np.dtype(np.float32),
-    torch.complex128: np.dtype(np.complex128),
-    torch.complex64: np.dtype(np.complex64),
-    torch.complex32: np.dtype(np.complex64),
-    torch.bool: np.dtype(np.bool_),
-    torch.uint8: np.dtype(np.uint8),
-    torch.int8: np.dtype(np.int8),
-    torch.int16: np.dtype(np.int16),
-    torch.int32: np.dtype(np.int32),
-    torch.int64: np.dtype(np.int64),
-    torch.uint16: np.dtype(np.uint16),
-    torch.uint32: np.dtype(np.uint32),
-    torch.uint64: np.dtype(np.uint64),
-}
-_UPCAST = {torch.bfloat16: torch.float32, torch.complex32: torch.complex64}
 
 
 def to_numpy(tensor: torch.Tensor) -> Array:

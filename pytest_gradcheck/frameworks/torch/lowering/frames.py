@@ -15,13 +15,11 @@ _FUNCTION = torch.autograd.Function.apply.__code__.co_filename
 
 def location() -> str:
     """``"path:line"`` of the innermost frame that belongs neither to torch nor to this package."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         path = frame.f_code.co_filename
         if not path.startswith((_HERE, _TORCH)):
             return f"{path}:{frame.f_lineno}"
-        if frame.f_back is None:
-            break
         frame = frame.f_back
     return ""
 

@@ -140,17 +140,13 @@ def first_divergence(
     thousand roundings of the dtype.
     """
     recorded: dict[int, list[torch.Tensor | None]] = {}
-    start: list[Array] = []
 
     def observe(node: TapeNode, results: list[torch.Tensor | None]) -> None:
         recorded[id(node)] = results
 
-    def started(*a: Any, **k: Any) -> Any:
-        return fn(*a, **k)
-
     given = list(inputs) if inputs is not None else tensors((args, dict(kwargs or {})))
     start = [to_numpy(tensor) for tensor in given]
-    made = trace(started, args, kwargs, inputs=inputs, observer=observe)
+    made = trace(fn, args, kwargs, inputs=inputs, observer=observe)
     found: list[Divergence] = []
 
     def compare(node: TapeNode, results: list[Any]) -> None:

@@ -20,7 +20,7 @@ EMPTY = frozenset([
 ])  # fmt: skip
 # In-place operations whose result has nothing to do with what was there before.
 OVERWRITES = frozenset([
-    "fill_", "zero_", "bernoulli_", "normal_", "uniform_", "random_", "exponential_", "cauchy_",
+    "copy_", "fill_", "zero_", "bernoulli_", "normal_", "uniform_", "random_", "exponential_", "cauchy_",
     "geometric_", "log_normal_",
 ])  # fmt: skip
 ALLOCATION_ONLY = frozenset([
@@ -30,18 +30,6 @@ ALLOCATION_ONLY = frozenset([
 
 class Info:
     """What the recorder needs to know of one operation, looked up once per process."""
-
-    __slots__ = (
-        "base",
-        "gives_tensors",
-        "inplace_view",
-        "mutable",
-        "name",
-        "overload",
-        "random",
-        "view",
-        "written",
-    )
 
     def __init__(self, func: Any) -> None:
         schema = schema_of(func)

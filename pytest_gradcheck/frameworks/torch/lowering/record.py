@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -36,39 +37,48 @@ from pytest_gradcheck.frameworks.torch.lowering.tape import (
 )
 from pytest_gradcheck.frameworks.torch.private import Mode, memory_of
 
+#: A dict, because torch's compiler, which may run the recorder, warns about `functools.cache`.
 _infos: dict[Any, Info] = {}
+_META = torch.device("meta")
 
 
+@dataclass(slots=True, eq=False)
 class _Entry:
     """One tensor that the recorder has seen. Holds it, so that no other can get its id."""
 
-    __slots__ = ("dependent", "lies", "slot", "store", "tensor")
-
-    def __init__(self, tensor: torch.Tensor, slot: int | None, store: _Store, dependent: bool) -> None:
-        self.tensor = tensor
-        self.slot = slot
-        self.store = store
-        self.dependent = dependent
-        self.lies: MemoryLayout | None = None
+    tensor: torch.Tensor
+    slot: int | None
+    store: _Store
+    dependent: bool
+    lies: MemoryLayout | None = None
 
     def layout(self) -> MemoryLayout:
-        """How the tensor lies in its store; whoever changes that sets ``lies`` to None."""
+        """How the tensor lies in its store; what changes that sets ``lies`` to None."""
         if self.lies is None:
             self.lies = alias.layout_of(self.tensor)
         return self.lies
 
+    def elements(self) -> int:
+        """How many elements of the tensor's dtype its memory has room for."""
+        return self.tensor.untyped_storage().nbytes() // self.tensor.element_size()
 
+    def covers(self) -> bool:
+        """Whether the tensor shows all of its memory."""
+        return alias.covers(self.layout(), self.elements())
+
+
+@dataclass(slots=True, eq=False)
 class _Store:
     """Memory that tensors share."""
 
-    __slots__ = ("content", "entries", "pending", "stopped", "written")
-
-    def __init__(self) -> None:
-        self.entries: list[_Entry] = []
-        self.content: tuple[int, MemoryLayout] | None = None
-        self.pending: list[tuple[int, MemoryLayout]] = []  # written over the content since, to parts of it
-        self.stopped = False  # a tensor in it is detached from others
-        self.written = False  # a value that depends on the inputs was written in place
+    entries: list[_Entry] = field(default_factory=list)
+    content: tuple[int, MemoryLayout] | None = None
+    #: Written over the content since, to parts of it.
+    pending: list[tuple[int, MemoryLayout]] = field(default_factory=list)
+    #: Whether a tensor in it is detached from others.
+    stopped: bool = False
+    #: Whether a value that depends on the inputs was written in place.
+    written: bool = False
 
 
 class TapeRecorder(Mode):
@@ -79,12 +89,7 @@ class TapeRecorder(Mode):
     result is a constant, taken when something recorded first uses it.
     """
 
-    def __init__(
-        self,
-        observer: Observer | None = None,
-        *,
-        hold_stops: bool = False,
-    ) -> None:
+    def __init__(self, observer: Observer | None = None, *, hold_stops: bool = False) -> None:
         super().__init__()
         self.tape = Tape()
         self.escapes: list[Site] = []
@@ -167,11 +172,8 @@ class TapeRecorder(Mode):
         if held == layout and not store.pending:
             entry.slot = slot
             return slot
-        elements = tensor.untyped_storage().nbytes() // tensor.element_size()
-        flat = self._flat(store, layout.dtype, elements)
-        if layout == MemoryLayout(
-            layout.shape, _contiguous(layout.shape), 0, layout.dtype, False, False
-        ) and (alias.covers(layout, elements)):
+        flat = self._flat(store, layout.dtype, entry.elements())
+        if tensor.is_contiguous() and entry.covers():
             entry.slot = self._emit("reshape", np.reshape, (Slot(flat), layout.shape))
         else:
             index = Slot(self._constant(alias.positions(layout)))
@@ -212,15 +214,13 @@ class TapeRecorder(Mode):
 
     # ------------------------------------------------------------------ stores that are written to
 
-    def _establish(self, store: _Store, tensor: torch.Tensor, elements: int | None = None) -> None:
+    def _establish(self, store: _Store, tensor: torch.Tensor) -> None:
         """Give a store the content that it has now, before its first write."""
         known = [e for e in store.entries if e.slot is not None and e.dependent]
         for entry in known:
-            size = entry.tensor.untyped_storage().nbytes() // entry.tensor.element_size()
-            layout = entry.layout()
-            if alias.covers(layout, size):
+            if entry.covers():
                 assert entry.slot is not None
-                store.content = (entry.slot, layout)
+                store.content = (entry.slot, entry.layout())
                 return
         # No tensor shows the whole store: what the tape knows is laid over the bytes that are there.
         sample = known[0].tensor if known else tensor
@@ -233,7 +233,7 @@ class TapeRecorder(Mode):
         inputs = [e for e in known if e.slot in self.tape.inputs]
         for entry in inputs or known[:1]:
             assert entry.slot is not None
-            self._lay_over(store, entry.tensor, entry.slot)
+            self._lay_over(entry, entry.slot)
 
     def _flat(self, store: _Store, dtype: torch.dtype, elements: int) -> int:
         """The slot of the store's content as one axis of the given dtype."""
@@ -243,7 +243,7 @@ class TapeRecorder(Mode):
         pending, store.pending = store.pending, []
         if pending:
             for part, where in pending:
-                flat = self._flat(store, where.dtype, _scaled(size, layout.dtype, where.dtype))
+                flat = self._flat(store, where.dtype, size * layout.dtype.itemsize // where.dtype.itemsize)
                 now = store.content[1].shape[0]
                 source = Slot(self._constant(alias.source_of(where, now)))
                 args = (Slot(flat), source, Slot(part), where.conj, where.neg)
@@ -266,25 +266,19 @@ class TapeRecorder(Mode):
         store.content = (slot, alias.flat_layout(elements, dtype))
         return slot
 
-    def _lay_over(self, store: _Store, tensor: torch.Tensor, slot: int) -> None:
-        layout = self._entry(tensor).layout()
-        elements = tensor.untyped_storage().nbytes() // tensor.element_size()
-        if alias.covers(layout, elements):
-            store.content, store.pending = (slot, layout), []
+    def _lay_over(self, entry: _Entry, slot: int) -> None:
+        if entry.covers():
+            entry.store.content, entry.store.pending = (slot, entry.layout()), []
         else:
             # Written down only: the parts of one result that is split and changed in place, as in an LSTM,
             # are never put together again.
-            store.pending.append((slot, layout))
+            entry.store.pending.append((slot, entry.layout()))
 
     def _prepare_write(self, tensor: torch.Tensor) -> None:
         """Before the memory changes: know what is in it."""
         entry = self._entry(tensor)
-        store = entry.store
-        if store.content is None:
-            layout = entry.layout()
-            elements = tensor.untyped_storage().nbytes() // tensor.element_size()
-            if not alias.covers(layout, elements):
-                self._establish(store, tensor)
+        if entry.store.content is None and not entry.covers():
+            self._establish(entry.store, tensor)
 
     def _write(self, tensor: torch.Tensor, slot: int) -> None:
         """After an in-place operation: the tensor's value is now that of the slot."""
@@ -295,10 +289,9 @@ class TapeRecorder(Mode):
                 "a write under no_grad, or into memory that a detached tensor shares, cannot be told apart "
                 f"from what autograd sees (at {location()})"
             )
-        self._lay_over(store, tensor, slot)
+        self._lay_over(entry, slot)
         store.written = True
-        layout = entry.layout()
-        elements = tensor.untyped_storage().nbytes() // tensor.element_size()
+        layout, elements = entry.layout(), entry.elements()
         for other in store.entries:
             other.dependent = True
             if other.slot is not None and other is not entry:
@@ -321,7 +314,8 @@ class TapeRecorder(Mode):
             info = _infos[func] = Info(func)
         if info.mutable:
             return self._mutate(func, info, args, kwargs)
-        if info.base in BLIND or not self._any_depends(args, kwargs) or _without_data(kwargs):
+        # On the device for shapes alone, torch tries its decompositions out.
+        if info.base in BLIND or kwargs.get("device") == _META or not self._any_depends(args, kwargs):
             out = func(*args, **kwargs)
             if info.base in EMPTY:
                 self._unfilled[memory_of(out.untyped_storage())] = (out, info.name)
@@ -367,70 +361,76 @@ class TapeRecorder(Mode):
             return Dtype(numpy_dtype(arg))
         return arg
 
+    def _arguments(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], blank: Container[int] = ()
+    ) -> tuple[tuple[Any, ...], dict[str, Any], list[int]]:
+        """Arguments as the tape has them, None for those with an id in ``blank``, and the slots in them."""
+        reads: list[int] = []
+        template = tuple([None if id(arg) in blank else self._argument(arg, reads) for arg in args])
+        named = {k: self._argument(v, reads) for k, v in kwargs.items() if k not in ALLOCATION_ONLY}
+        return template, named, reads
+
     def _record(
         self, func: Any, info: Info, rule: Entry, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         # Before running it: arguments may be written to (hidden updates of running statistics).
         hidden = rule.hidden_writes(args) if rule.hidden_writes is not None else ()
         # Memory for noise that the operation is to draw holds nothing yet.
-        blank = {id(tensor) for tensor in hidden} if rule.recorded else set()
-        reads: list[int] = []
-        template = tuple([None if id(arg) in blank else self._argument(arg, reads) for arg in args])
-        named = {k: self._argument(v, reads) for k, v in kwargs.items() if k not in ALLOCATION_ONLY}
+        template, named, reads = self._arguments(
+            args, kwargs, [id(t) for t in hidden] if rule.recorded else ()
+        )
         for tensor in hidden:
             self._prepare_write(tensor)
         result = func(*args, **kwargs)
         single = not isinstance(result, (tuple, list))
         results: list[Any] = [result] if single else list(result)
         if rule.recorded:
-            # Noise that the operation drew itself and hands out beside its result.
+            # Noise that the operation drew itself and hands out next to its result.
             named["recorded"] = [
                 Slot(self._constant(to_numpy(r))) if isinstance(r, torch.Tensor) else None
                 for r in (*results, *hidden)
             ]
             reads += slots_in(named["recorded"])
-        self._finish(info.name, rule.function, template, named, reads, results, single, hidden)
-        return result
-
-    def _finish(
-        self,
-        name: str,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        reads: list[int],
-        results: list[Any],
-        single: bool,
-        hidden: tuple[torch.Tensor, ...] = (),
-    ) -> None:
-        out: list[int | None] = []
-        dtypes: list[np.dtype[Any] | None] = []
-        for tensor in (*results, *hidden) if hidden else results:
-            if isinstance(tensor, torch.Tensor):
-                out.append(self.tape.new_slot())
-                dtypes.append(numpy_dtype(tensor.dtype))
-            else:
-                out.append(None)
-                dtypes.append(None)
-        where = location() if self._observer is not None else ""
-        single = single and not hidden
-        node = TapeNode(name, function, args, kwargs, tuple(out), tuple(dtypes), single, tuple(reads), where)
-        self.tape.nodes.append(node)
+        out = self._append(
+            info.name, rule.function, template, named, reads, [*results, *hidden], single and not hidden
+        )
         for tensor, slot in zip(results, out, strict=False):
             if slot is not None:
                 self._enter(tensor, slot, self._store(tensor), True)
-                self._shapes[slot] = (tensor.shape, tensor.dtype)
                 if self.no_grad:
                     self.stop(tensor)
         for tensor, slot in zip(hidden, out[len(results) :], strict=True):
             assert slot is not None
             self._write(tensor, slot)
-        if self._observer is not None:
-            self._observe(node, results)
+        return result
 
-    def _observe(self, node: TapeNode, results: list[Any]) -> None:
-        assert self._observer is not None
-        self._observer(node, [t.detach().clone() if isinstance(t, torch.Tensor) else None for t in results])
+    def _append(
+        self,
+        name: str,
+        rule: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        reads: list[int],
+        results: list[Any],
+        single: bool,
+    ) -> list[int | None]:
+        """Write an operation down with what it gave; returns the slots of that."""
+        out: list[int | None] = []
+        dtypes: list[np.dtype[Any] | None] = []
+        for tensor in results:
+            slot = dtype = None
+            if isinstance(tensor, torch.Tensor):
+                slot, dtype = self.tape.new_slot(), numpy_dtype(tensor.dtype)
+                self._shapes[slot] = (tensor.shape, tensor.dtype)
+            out.append(slot)
+            dtypes.append(dtype)
+        node = TapeNode(name, rule, args, kwargs, tuple(out), tuple(dtypes), single, tuple(reads))
+        self.tape.nodes.append(node)
+        if self._observer is not None:
+            node.location = location()
+            kept = [t.detach().clone() if isinstance(t, torch.Tensor) else None for t in results]
+            self._observer(node, kept)
+        return out
 
     def _mutate(self, func: Any, info: Info, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         targets: list[torch.Tensor] = []
@@ -454,17 +454,14 @@ class TapeRecorder(Mode):
         if info.inplace_view:
             return self._reshape_in_place(func, info, args, kwargs)
         target = targets[0]
-        if info.base == "copy_":
-            return self._copy(func, args, kwargs)
         if info.base in OVERWRITES:
+            value = None
+            if info.base == "copy_" or (info.base == "fill_" and self._any_depends(args[1:], {})):
+                value = self._read(args[1])
             self._prepare_write(target)
-            source = args[1] if info.base == "fill_" and isinstance(args[1], torch.Tensor) else None
-            value = None if source is None or not self.depends(source) else self._read(source)
             out = func(*args, **kwargs)
-            if value is None:
-                self._write(target, self._constant(to_numpy(target)))
-            else:
-                self._write(target, self._broadcast(value, target))
+            slot = self._constant(to_numpy(target)) if value is None else self._broadcast(value, target)
+            self._write(target, slot)
             return out
         if info.written[0][0] == 0 and len(targets) == 1:
             # x.op_(y): the rule of op, and its result is the new x.
@@ -477,32 +474,14 @@ class TapeRecorder(Mode):
         self, func: Any, info: Info, rule: Entry, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         target = args[0]
-        reads: list[int] = []
-        template = [self._argument(arg, reads) for arg in args]
-        named = {k: self._argument(v, reads) for k, v in kwargs.items() if k not in ALLOCATION_ONLY}
+        template, named, reads = self._arguments(args, kwargs)
         self._prepare_write(target)
         out = func(*args, **kwargs)
-        slot = self.tape.new_slot()
-        dtype = numpy_dtype(target.dtype)
-        where = location() if self._observer is not None else ""
         # The target keeps its shape and dtype, whatever the operation would have given.
-        template = [rule.function, tuple(target.shape), Dtype(dtype), *template]
-        node = TapeNode(
-            info.name, _into, tuple(template), named, (slot,), (dtype,), True, tuple(reads), where
-        )
-        self.tape.nodes.append(node)
-        self._shapes[slot] = (target.shape, target.dtype)
+        template = (rule.function, tuple(target.shape), Dtype(numpy_dtype(target.dtype)), *template)
+        (slot,) = self._append(info.name, _into, template, named, reads, [target], True)
+        assert slot is not None
         self._write(target, slot)
-        if self._observer is not None:
-            self._observe(node, [target])
-        return out
-
-    def _copy(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        target, source = args[0], args[1]
-        value = self._read(source)
-        self._prepare_write(target)
-        out = func(*args, **kwargs)
-        self._write(target, self._broadcast(value, target))
         return out
 
     def _broadcast(self, value: int, target: torch.Tensor) -> int:
@@ -578,8 +557,7 @@ class TapeRecorder(Mode):
         if flat is not None and after != before:
             # What stands in the new part is anybody's guess; zeros cannot be taken for a result.
             now = after // target.element_size()
-            more = Slot(self._constant(np.zeros(now - elements, numpy_dtype(target.dtype))))
-            grown = self._emit("grow", _joined, (Slot(flat), more))
+            grown = self._emit("grow", np.pad, (Slot(flat), (0, now - elements)))
             store.content = (grown, alias.flat_layout(now, target.dtype))
 
     def rebind(self, target: torch.Tensor, run: Callable[[], Any]) -> None:
@@ -603,19 +581,14 @@ class TapeRecorder(Mode):
 
     def _decompose(self, func: Any, info: Info, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run what the operation consists of in its place, and record that."""
-        if not info.view:
-            decomposition = registry.decomposition(func)
-            if decomposition is not None:
+        # torch's own decompositions are written in primitives, of which each is one ATen operation.
+        runs = getattr(func, "impl_aten", None) or func.decompose
+        for run in (runs,) if info.view else (registry.decomposition(func), runs):
+            if run is not None:
                 with self:
-                    out = decomposition(*args, **kwargs)
+                    out = run(*args, **kwargs)
                 if out is not NotImplemented:
                     return out
-        # The primitives that torch's own decompositions are written in, of which each is one ATen operation.
-        primitive = getattr(func, "impl_aten", None)
-        with self:
-            out = func.decompose(*args, **kwargs) if primitive is None else primitive(*args, **kwargs)
-        if out is not NotImplemented:
-            return out
         return self._freeze(func, info, args, kwargs)
 
     def _freeze(self, func: Any, info: Info, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -649,29 +622,8 @@ class TapeRecorder(Mode):
         self._unfilled.clear()
 
 
-def _without_data(kwargs: dict[str, Any]) -> bool:
-    """Whether the result is on torch's device for shapes alone, where torch tries its decompositions out."""
-    return "device" in kwargs and str(kwargs["device"]) == "meta"
-
-
-def _scaled(elements: int, held: torch.dtype, wanted: torch.dtype) -> int:
-    """How many elements of another dtype a store has."""
-    return elements * held.itemsize // wanted.itemsize
-
-
-def _contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
-    strides = [1] * len(shape)
-    for axis in range(len(shape) - 2, -1, -1):
-        strides[axis] = strides[axis + 1] * max(shape[axis + 1], 1)
-    return tuple(strides)
-
-
 def _as_it_is(value: Any) -> Any:
     return value
-
-
-def _joined(flat: Any, more: Array) -> Any:
-    return np.concatenate([flat, more])
 
 
 def _copy_rule(value: Any, shape: tuple[int, ...], dtype: Any) -> Any:

@@ -30,8 +30,7 @@ def _load() -> None:
         # Half of the import of the lowering, for which a check without the reference engine has no use.
         from pytest_gradcheck.frameworks.torch.lowering.aten import table
 
-        for name, entry in table().items():
-            _rules.setdefault(name, entry)
+        _rules.update(table() | _rules)
 
 
 def names() -> list[str]:

@@ -30,45 +30,34 @@ class ExitWatch(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        recorder, kwargs = self._recorder, kwargs or {}
         name = getattr(func, "__name__", "")
         if name in _LEAVES:
-            self._see(self._recorder.escapes, f"Tensor.{name}", args)
-            quiet = self._recorder.escapes
-            before = len(quiet)
-            result = func(*args, **(kwargs or {}))
-            del quiet[before:]  # the _local_scalar_dense inside is the same event
+            self._see(recorder.escapes, f"Tensor.{name}", args)
+            before = len(recorder.escapes)
+            result = func(*args, **kwargs)
+            del recorder.escapes[before:]  # the _local_scalar_dense inside is the same event
             return result
         if func is torch.nn.functional.gumbel_softmax:
-            return self._choice(*args, **(kwargs or {}))
-        if name in ("detach", "detach_"):
-            stopped = f"Tensor.{name}"
-        elif name == "__get__" and getattr(func, "__self__", None) is _DATA:
-            stopped = "Tensor.data"
-        elif name == "__set__" and getattr(func, "__self__", None) is _DATA:
+            return self._choice(*args, **kwargs)
+        if name == "_set_grad_enabled" and args:
+            # A generator under no_grad that was left half-way is closed whenever it is collected.
+            if not isinstance(sys.exception(), GeneratorExit) and not for_torch_itself():
+                recorder.no_grad = args[0] is False
+                if recorder.no_grad:
+                    recorder.note(recorder.stop_gradients, "torch.no_grad")
+            return func(*args, **kwargs)
+        of_data = name in ("__get__", "__set__") and getattr(func, "__self__", None) is _DATA
+        if of_data and name == "__set__":
             # Autograd keeps the history of what was there before.
             if not for_torch_itself():
-                self._see(self._recorder.stop_gradients, "Tensor.data", args[1:])
-            self._recorder.rebind(args[0], lambda: func(*args, **(kwargs or {})))
-            return None
-        elif name == "_set_grad_enabled" and isinstance(sys.exception(), GeneratorExit):
-            # A generator under no_grad that was left half-way is closed whenever it is collected.
-            return func(*args, **(kwargs or {}))
-        elif name == "_set_grad_enabled" and args and args[0] is False:
-            stopped = "torch.no_grad"
-        elif name == "_set_grad_enabled" and args and not for_torch_itself():
-            self._recorder.no_grad = False
-            return func(*args, **(kwargs or {}))
-        else:
-            return func(*args, **(kwargs or {}))
-        if for_torch_itself():
-            return func(*args, **(kwargs or {}))
-        if stopped == "torch.no_grad":
-            self._recorder.note(self._recorder.stop_gradients, stopped)
-            self._recorder.no_grad = True
-            return func(*args, **(kwargs or {}))
-        self._see(self._recorder.stop_gradients, stopped, args)
-        result = func(*args, **(kwargs or {}))
-        self._recorder.stop(result)
+                self._see(recorder.stop_gradients, "Tensor.data", args[1:])
+            return recorder.rebind(args[0], lambda: func(*args, **kwargs))
+        if not (of_data or name in ("detach", "detach_")) or for_torch_itself():
+            return func(*args, **kwargs)
+        self._see(recorder.stop_gradients, "Tensor.data" if of_data else f"Tensor.{name}", args)
+        result = func(*args, **kwargs)
+        recorder.stop(result)
         return result
 
     def _choice(

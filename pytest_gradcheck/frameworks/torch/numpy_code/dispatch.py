@@ -106,25 +106,11 @@ class TorchArray(Entries):
             raise Unavailable(f"torch: no counterpart of numpy.ndarray.{name}")
         raise AttributeError(f"'TorchArray' object has no attribute {name!r}")
 
-    @property
-    def T(self) -> Any:  # noqa: N802  NumPy's name
-        """The array with its axes reversed."""
-        return self.transpose()
-
-    @property
-    def mT(self) -> Any:  # noqa: N802  NumPy's name
-        """The array with its last two axes exchanged."""
-        return _rearranged("matrix_transpose", (self,), {})
-
-    @property
-    def real(self) -> Any:
-        """The real parts."""
-        return _function("real", (self,), {})
-
-    @property
-    def imag(self) -> Any:
-        """The imaginary parts."""
-        return _function("imag", (self,), {})
+    #: The array with its axes reversed, with its last two exchanged, the real and the imaginary parts.
+    T = property(lambda self: self.transpose())
+    mT = property(lambda self: _rearranged("matrix_transpose", (self,), {}))  # noqa: N815  NumPy's name
+    real = property(lambda self: _function("real", (self,), {}))
+    imag = property(lambda self: _function("imag", (self,), {}))
 
     @property
     def flat(self) -> Iterator[Any]:
@@ -480,10 +466,6 @@ def _block(arrays: Any) -> Any:
     return joined(arrays, total)
 
 
-def _astype(x: TorchArray, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
-    return x.astype(dtype, copy=copy)
-
-
 def _result_type(*args: Any) -> Any:
     return np.result_type(*(a.dtype if isinstance(a, TorchArray) else a for a in args))
 
@@ -494,7 +476,7 @@ def _broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
 
 
 _PLAIN: dict[str, Callable[..., Any]] = {
-    "astype": _astype,
+    "astype": lambda x, dtype, /, *, copy=True, device=None: x.astype(dtype, copy=copy),
     "block": _block,
     "broadcast_arrays": _broadcast_arrays,
     "empty_like": _like(0),

@@ -48,10 +48,6 @@ def _nanvar(a: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False
     return tnp.sum(centred * centred, axis, keepdims=keepdims) / (count - ddof)
 
 
-def _nanstd(a: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
-    return tnp.sqrt(_nanvar(a, axis, ddof=ddof, keepdims=keepdims))
-
-
 def _doubles(value: Any) -> torch.Tensor:
     # torch divides integers in float32.
     return to_tensor(value).to(torch.float64)
@@ -123,14 +119,6 @@ def _norm(x: torch.Tensor, ord: Any = None, axis: Any = None, keepdims: bool = F
     return linalg.vector_norm(x, 2 if ord is None else ord, dims, keepdims)
 
 
-def _vector_norm(x: torch.Tensor, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
-    return linalg.vector_norm(x, ord, axis, keepdims)
-
-
-def _matrix_norm(x: torch.Tensor, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
-    return linalg.matrix_norm(x, ord, (-2, -1), keepdims)
-
-
 def _cross(a: torch.Tensor, b: torch.Tensor, /, *, axis: int = -1) -> Any:
     return linalg.cross(*broadcast_tensors(a, b), dim=axis)
 
@@ -152,10 +140,6 @@ def _dot(a: Any, b: Any) -> Any:
     return torch.tensordot(a.to(dtype), b.to(dtype), dims=([a.ndim - 1], [b.ndim - 2]))
 
 
-def _linalg_trace(x: torch.Tensor, /, *, offset: int = 0) -> torch.Tensor:
-    return torch.diagonal(x, offset, -2, -1).sum(-1)
-
-
 #: Functions of tensors.
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "amax": tnp.max,
@@ -168,14 +152,18 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "interp": _interp,
     "linalg.cross": _cross,
     "linalg.matmul": tnp.matmul,
-    "linalg.matrix_norm": _matrix_norm,
+    "linalg.matrix_norm": lambda x, /, *, keepdims=False, ord="fro": linalg.matrix_norm(
+        x, ord, (-2, -1), keepdims
+    ),
     "linalg.norm": _norm,
     "linalg.outer": tnp.outer,
     "linalg.svdvals": linalg.svdvals,
     "linalg.tensordot": tnp.tensordot,
-    "linalg.trace": _linalg_trace,
+    "linalg.trace": lambda x, /, *, offset=0: torch.diagonal(x, offset, -2, -1).sum(-1),
     "linalg.vecdot": linalg.vecdot,
-    "linalg.vector_norm": _vector_norm,
+    "linalg.vector_norm": lambda x, /, *, axis=None, keepdims=False, ord=2: linalg.vector_norm(
+        x, ord, axis, keepdims
+    ),
     "median": lambda a, axis=None, **kwargs: _quantile(a, 0.5, axis, **kwargs),
     "nancumprod": _nan_as(1.0, "cumprod"),
     "nancumsum": _nan_as(0.0, "cumsum"),
@@ -183,7 +171,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "nanmean": _nanmean,
     "nanmin": _nan_as(math.inf, "min"),
     "nanprod": _nan_as(1.0, "prod"),
-    "nanstd": _nanstd,
+    "nanstd": lambda *args, **kwargs: tnp.sqrt(_nanvar(*args, **kwargs)),
     "nansum": _nan_as(0.0, "sum"),
     "nanvar": _nanvar,
     "percentile": lambda a, q, axis=None, **kwargs: _quantile(a, _doubles(q) / 100, axis, **kwargs),

@@ -37,6 +37,5 @@ def table() -> dict[str, Entry]:
     entries = {name: Entry(rule) for family in families for name, rule in family.RULES.items()}
     entries |= {name: Entry(rule, recorded=True) for name, rule in nn.RECORDED.items()}
     entries |= {name: Entry(rule, hidden_writes=_running_statistics) for name, rule in nn.BATCH_NORM.items()}
-    entries["_native_batch_norm_legit.no_stats"] = Entry(nn.BATCH_NORM["_native_batch_norm_legit.no_stats"])
     entries["rrelu_with_noise"] = Entry(nn.rrelu, recorded=True, hidden_writes=lambda args: (args[1],))
     return entries

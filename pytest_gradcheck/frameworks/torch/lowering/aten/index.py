@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from pytest_gradcheck.frameworks.torch.lowering.aten.shape import cut
 from pytest_gradcheck.frameworks.torch.lowering.aten.tools import Rules, before, cast, data
@@ -33,11 +34,6 @@ accumulate = Primitive("accumulate", _add_at, (lambda g, _, values, *, places, s
 """``accumulate(values, places=, size=)``: a vector of zeros to which each value is added at its place."""
 
 
-def add_at(values: Any, places: Array, size: int) -> Any:
-    """`accumulate` for values of any shape."""
-    return accumulate(np.reshape(values, (-1,)), places=places.reshape(-1), size=size)
-
-
 def _indices(indices: Any) -> tuple[Any, ...]:
     return tuple(slice(None) if i is None else data(i) for i in indices)
 
@@ -56,7 +52,9 @@ def put_at(x: Any, places: Array, values: Any, add: bool = False) -> Any:
     """``x`` with values written (or added) at flat places; of several for one place the last stays."""
     values = np.broadcast_to(cast(values, x.dtype), places.shape)
     if add:
-        return x + np.reshape(add_at(values, places, int(x.size)), x.shape)
+        return x + np.reshape(
+            accumulate(np.reshape(values, (-1,)), places=places.reshape(-1), size=int(x.size)), x.shape
+        )
     source = np.arange(x.size, dtype=np.int64)
     source[places.reshape(-1)] = x.size + np.arange(places.size, dtype=np.int64)
     both = np.concatenate([np.reshape(x, (-1,)), np.reshape(values, (-1,))])
@@ -70,8 +68,8 @@ def index_put(x: Any, indices: Any, values: Any, accumulate: bool = False, unsaf
 
 def _line_places(x: Any, dim: int, index: Array) -> Array:
     """The flat places that ``gather`` and ``scatter`` mean."""
-    if x.ndim == 0:
-        return index.reshape(())
+    if x.ndim == 0 or index.ndim == 0:
+        return index
     dim %= x.ndim
     if not index.size:
         return np.zeros(index.shape, np.int64)
@@ -82,10 +80,7 @@ def _line_places(x: Any, dim: int, index: Array) -> Array:
 
 def gather(x: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> Any:
     """``out[i, j] = x[index[i, j], j]`` and so on."""
-    at = data(index)
-    if x.ndim == 0 or at.ndim == 0:
-        return np.reshape(np.reshape(x, (-1,))[at.reshape(-1)], at.shape)
-    return np.reshape(x, (-1,))[_line_places(x, dim, at)]
+    return np.reshape(x, (-1,))[_line_places(x, dim, data(index))]
 
 
 def _matching(source: Any, index: Array) -> Any:
@@ -109,18 +104,16 @@ def scatter_reduce(
     x: Any, dim: int, index: Any, source: Any, reduce: str, *, include_self: bool = True
 ) -> Any:
     """Sources with the same target reduced with each other, and with the target's own value if wanted."""
-    at = data(index)
-    places = _line_places(x, dim, at).reshape(-1)
-    values = np.reshape(_matching(source, at), (-1,))
-    size = int(x.size)
-    own = np.reshape(x, (-1,))
-    hit = np.bincount(places, minlength=size) > 0
+    index, size, own = data(index), int(x.size), np.reshape(x, (-1,))
+    places = _line_places(x, dim, index).reshape(-1)
+    values = np.reshape(_matching(source, index), (-1,))
+    hits = np.bincount(places, minlength=size)
+    hit = hits > 0
     if reduce in ("sum", "mean"):
         start = own if include_self else np.where(hit, own.dtype.type(0), own)
         summed = start + accumulate(values, places=places, size=size)
         if reduce == "mean":
-            n = np.bincount(places, minlength=size) + (1 if include_self else 0)
-            n = np.where(hit, np.maximum(n, 1), 1)
+            n = np.maximum(hits + include_self, 1)
             summed = summed / n if x.dtype.kind in "fc" else np.floor_divide(summed, n)
         return np.reshape(summed, x.shape)
     if reduce in ("amax", "amin"):
@@ -134,20 +127,15 @@ def scatter_reduce(
         own_wins = (data(own) == best) & (include_self | ~hit)
         n = np.maximum(own_wins + np.bincount(places[wins], minlength=size), 1).astype(np.float64)
         result = np.where(own_wins, own, 0.0) + accumulate(values[wins], places=places[wins], size=size)
-        result = result / n
-        return np.reshape(cast(result, x.dtype), x.shape)
-    # Products one rank at a time: the k-th source of every target together.
-    order = np.argsort(places, kind="stable")
-    rank = np.empty(len(places), np.int64)
-    starts = np.r_[0, np.flatnonzero(np.diff(places[order])) + 1] if len(places) else np.zeros(0, np.int64)
-    lengths = np.diff(np.r_[starts, len(places)])
-    rank[order] = np.arange(len(places)) - np.repeat(starts, lengths)
-    result = own
-    for k in range(int(rank.max()) + 1 if len(rank) else 0):
-        chosen = np.flatnonzero(rank == k)
-        target = places[chosen]
-        new = values[chosen] if k == 0 and not include_self else result[target] * values[chosen]
-        result = put_at(result, target, new)
+        return np.reshape(cast(result / n, x.dtype), x.shape)
+    # Products one source of every target at a time.
+    result, left = own, np.arange(len(places))
+    while len(left):
+        target, at = np.unique(places[left], return_index=True)
+        chosen = left[at]
+        first = len(left) == len(places) and not include_self
+        result = put_at(result, target, values[chosen] if first else result[target] * values[chosen])
+        left = np.delete(left, at)
     return np.reshape(result, x.shape)
 
 
@@ -162,45 +150,22 @@ def index_reduce(x: Any, dim: int, index: Any, source: Any, reduce: str, *, incl
     return scatter_reduce(x, dim, at, source, reduce, include_self=include_self)
 
 
-def as_strided_scatter(x: Any, source: Any, size: Any, stride: Any, offset: Any = None) -> Any:
-    """The source written where the strides say, over the memory of a contiguous ``x``."""
-    places = np.full(tuple(size), offset or 0)
-    for axis, step in enumerate(stride):
-        places = places + np.expand_dims(np.arange(size[axis]) * step, tuple(range(1, len(size) - axis)))
-    return put_at(x, places, source)
+def _chosen(x: Any, mask: Any) -> tuple[Any, Array]:
+    """``x`` and a mask broadcast: the array, and the flat places where the mask is set."""
+    shape = np.broadcast_shapes(x.shape, data(mask).shape)
+    return np.broadcast_to(x, shape), np.flatnonzero(np.broadcast_to(data(mask), shape))
 
 
-def index_add(x: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1) -> Any:
-    """Slices of the source added to slices of ``x``."""
-    if x.ndim == 0:
-        return x + np.reshape(source, ()) * alpha
-    return put_at(
-        x, np.take(_numbers(x.shape), data(index).reshape(-1), axis=dim), _boxed(source, x) * alpha, True
-    )
+def masked_select(x: Any, mask: Any) -> Any:
+    """The entries where the mask is set, as a vector."""
+    x, places = _chosen(x, mask)
+    return np.reshape(x, (-1,))[places]
 
 
-def _boxed(source: Any, x: Any) -> Any:
-    return np.reshape(source, (1,) * x.ndim) if source.ndim == 0 and x.ndim else source
-
-
-def index_copy(x: Any, dim: int, index: Any, source: Any) -> Any:
-    """Slices of ``x`` replaced by slices of the source."""
-    if x.ndim == 0:
-        return np.reshape(source, ())
-    return put_at(x, np.take(_numbers(x.shape), data(index).reshape(-1), axis=dim), _boxed(source, x))
-
-
-def index_fill(x: Any, dim: int, index: Any, value: Any) -> Any:
-    """Slices of ``x`` replaced by one number."""
-    value = value if hasattr(value, "dtype") else np.asarray(value)
-    if x.ndim == 0:
-        return x * 0 + cast(value, x.dtype)
-    return put_at(x, np.take(_numbers(x.shape), data(index).reshape(-1), axis=dim), value)
-
-
-def index_select(x: Any, dim: int, index: Any) -> Any:
-    """Slices of ``x``."""
-    return np.take(x, data(index).reshape(-1), axis=dim) if x.ndim else x
+def masked_scatter(x: Any, mask: Any, source: Any) -> Any:
+    """The entries where the mask is set replaced by those of the source, in order."""
+    x, places = _chosen(x, mask)
+    return put_at(x, places, np.reshape(source, (-1,))[: len(places)])
 
 
 def masked_fill(x: Any, mask: Any, value: Any) -> Any:
@@ -209,43 +174,9 @@ def masked_fill(x: Any, mask: Any, value: Any) -> Any:
     return np.where(data(mask), value, x)
 
 
-def masked_select(x: Any, mask: Any) -> Any:
-    """The entries where the mask is set, as a vector."""
-    shape = np.broadcast_shapes(x.shape, data(mask).shape)
-    where = np.flatnonzero(np.broadcast_to(data(mask), shape))
-    return np.reshape(np.broadcast_to(x, shape), (-1,))[where]
-
-
-def masked_scatter(x: Any, mask: Any, source: Any) -> Any:
-    """The entries where the mask is set replaced by those of the source, in order."""
-    shape = np.broadcast_shapes(x.shape, data(mask).shape)
-    x = np.broadcast_to(x, shape)
-    places = np.flatnonzero(np.broadcast_to(data(mask), shape))
-    return put_at(x, places, np.reshape(source, (-1,))[: len(places)])
-
-
 def where(condition: Any, *choices: Any) -> Any:
     """One of two by a condition; with none to choose from, the indices where it holds."""
-    return np.where(data(condition), *choices) if choices else nonzero_numpy(condition)
-
-
-def nonzero(x: Any) -> Any:
-    """Indices of the entries that are not zero, one row each."""
-    return (
-        np.stack(np.nonzero(data(x)), axis=-1)
-        if np.ndim(data(x))
-        else np.zeros((int(data(x) != 0), 0), np.int64)
-    )
-
-
-def nonzero_numpy(x: Any) -> Any:
-    """The same, one array per dimension."""
-    return tuple(np.nonzero(np.atleast_1d(data(x))))
-
-
-def embedding(weight: Any, index: Any, padding: int = -1, scale: bool = False, sparse: bool = False) -> Any:
-    """Rows of a table."""
-    return np.take(weight, data(index), axis=0)
+    return np.where(data(condition), *choices) if choices else np.nonzero(np.atleast_1d(data(condition)))
 
 
 def _replaced(places: Any) -> Any:
@@ -255,43 +186,35 @@ def _replaced(places: Any) -> Any:
     )
 
 
-# ---------------------------------------------------------------------- read
-
-READ: Rules = {
+RULES: Rules = {
     "index": take,
     "_unsafe_index": take,
     "gather": gather,
-    "index_select": index_select,
+    "index_select": lambda x, dim, index: np.take(x, data(index).reshape(-1), axis=dim) if x.ndim else x,
     "masked_select": masked_select,
     "take": lambda x, index: np.reshape(x, (-1,))[data(index)],
-    "embedding": embedding,
+    "embedding": lambda weight, index, *backward: np.take(weight, data(index), axis=0),
     "where": where,
-    "nonzero": nonzero,
-    "nonzero_numpy": nonzero_numpy,
-}
-
-# ---------------------------------------------------------------------- write
-
-WRITE: Rules = {
+    "nonzero": lambda x: np.argwhere(data(x)),
     "index_put": index_put,
     "_unsafe_index_put": index_put,
     "_index_put_impl": index_put,
     "scatter": scatter,
     "scatter_add": lambda x, dim, index, source: scatter(x, dim, index, source, reduce="add"),
     "scatter_reduce": scatter_reduce,
-    "index_add": index_add,
-    "index_copy": index_copy,
-    "index_fill": index_fill,
     "masked_fill": masked_fill,
     "masked_scatter": masked_scatter,
     "index_reduce": index_reduce,
     "put": lambda x, index, source, accumulate=False: put_at(
         x, data(index) % x.size, np.reshape(source, data(index).shape), accumulate
     ),
-    "as_strided_scatter": as_strided_scatter,
-    "select_scatter": _replaced(lambda n, dim, index: before(n, dim, index)),
+    # The source is written where the strides say, over the memory of a contiguous array.
+    "as_strided_scatter": _replaced(
+        lambda n, size, stride, offset=None: as_strided(
+            n.reshape(-1)[offset:], size, [step * n.itemsize for step in stride]
+        )
+    ),
+    "select_scatter": _replaced(before),
     "slice_scatter": _replaced(cut),
-    "diagonal_scatter": _replaced(lambda n, offset=0, dim1=0, dim2=1: np.diagonal(n, offset, dim1, dim2)),
+    "diagonal_scatter": _replaced(np.diagonal),
 }
-
-RULES: Rules = {**READ, **WRITE}

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from pytest_gradcheck.frameworks.torch.lowering.aten.reduce import norm
-from pytest_gradcheck.frameworks.torch.lowering.aten.tools import Rules, data, is_complex
+from pytest_gradcheck.frameworks.torch.lowering.aten.tools import Rules, data, is_complex, squared
 from pytest_gradcheck.frameworks.torch.lowering.tape import Array
 from reference_engine.primitives import Primitive
 
@@ -50,27 +50,33 @@ def triangular(a: Any, upper: bool, unitriangular: bool) -> Any:
 
 def solve_triangular(a: Any, b: Any, *, upper: bool, left: bool = True, unitriangular: bool = False) -> Any:
     """X with A X = B, or X A = B."""
-    a = triangular(a, upper, unitriangular)
-    return (
-        _solve(a, b) if left else np.swapaxes(_solve(np.swapaxes(a, -1, -2), np.swapaxes(b, -1, -2)), -1, -2)
-    )
+    return _solve(triangular(a, upper, unitriangular), b, left)
 
 
-def _solve(a: Any, b: Any) -> Any:
+def _t(a: Any) -> Any:
+    """Transpose of each matrix."""
+    return np.swapaxes(a, -1, -2)
+
+
+def _solve(a: Any, b: Any, left: bool = True) -> Any:
+    if not left:
+        return _t(_solve(_t(a), _t(b)))
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    if a.shape[:-2] != batch:
-        a = np.broadcast_to(a, (*batch, *a.shape[-2:]))
-    if b.shape[:-2] != batch:
-        b = np.broadcast_to(b, (*batch, *b.shape[-2:]))
+    a, b = (m if m.shape[:-2] == batch else np.broadcast_to(m, (*batch, *m.shape[-2:])) for m in (a, b))
     return np.linalg.solve(a, b)
 
 
+def _column(a: Any, b: Any) -> tuple[Any, Any]:
+    """The right side of A X = B as matrices, and what makes the result as many-dimensional as ``b``."""
+    if b.ndim == 1 or (a.ndim - 1 == b.ndim and b.shape == a.shape[:-1]):
+        return np.expand_dims(b, -1), lambda x: np.squeeze(x, axis=-1)
+    return b, lambda x: x
+
+
 def solve_ex(a: Any, b: Any, *, left: bool = True, check_errors: bool = False) -> Any:
-    """``_linalg_solve_ex``: solution first; the factors beside it are for torch's backward only."""
-    vector = b.ndim == 1 or (a.ndim - 1 == b.ndim and b.shape == a.shape[:-1])
-    b = np.expand_dims(b, -1) if vector else b
-    x = _solve(a, b) if left else np.swapaxes(_solve(np.swapaxes(a, -1, -2), np.swapaxes(b, -1, -2)), -1, -2)
-    return (np.squeeze(x, axis=-1) if vector else x), None, None, _info(a)
+    """``_linalg_solve_ex``: solution first; the factors are for torch's backward only."""
+    b, shaped = _column(a, b)
+    return shaped(_solve(a, b, left)), None, None, _info(a)
 
 
 def eigh_input(a: Any, uplo: str) -> Any:
@@ -104,32 +110,30 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     return tuple(np.linalg.qr(a, mode="complete" if mode == "complete" else "reduced"))
 
 
+def _from_factor(factor: Any, upper: bool) -> Any:
+    factor = triangular(factor, upper, False)
+    return _h(factor) @ factor if upper else factor @ _h(factor)
+
+
 def cholesky_solve(b: Any, factor: Any, upper: bool = False) -> Any:
     """X with A X = B, given the factor of A."""
-    factor = triangular(factor, upper, False)
-    a = _h(factor) @ factor if upper else factor @ _h(factor)
-    return _solve(a, b)
+    return _solve(_from_factor(factor, upper), b)
 
 
 def cholesky_inverse(factor: Any, upper: bool = False) -> Any:
     """The inverse of A, given the factor of A."""
-    factor = triangular(factor, upper, False)
-    return np.linalg.inv(_h(factor) @ factor if upper else factor @ _h(factor))
+    return np.linalg.inv(_from_factor(factor, upper))
 
 
 def lu_factor(a: Any, *, pivot: bool = True, check_errors: bool = False) -> Any:
     """``linalg_lu_factor_ex``: both factors in one matrix, LAPACK's row exchanges, no error."""
-    exchanges = _exchanges(data(a)) if pivot else _no_exchanges(data(a))
-    return _factor(_exchanged(a, exchanges)), exchanges, _info(a)
-
-
-def _exchanges(a: Array) -> Array:
-    return np.asarray(torch.linalg.lu_factor_ex(torch.from_numpy(np.array(a)))[1].numpy())
-
-
-def _no_exchanges(a: Array) -> Array:
-    k = min(a.shape[-2:])
-    return np.broadcast_to(np.arange(1, k + 1, dtype=np.int32), (*a.shape[:-2], k))
+    rows, k = a.shape[-2], min(a.shape[-2:])
+    if pivot:
+        exchanges = np.asarray(torch.linalg.lu_factor_ex(torch.from_numpy(np.array(data(a))))[1].numpy())
+    else:
+        exchanges = np.broadcast_to(np.arange(1, k + 1, dtype=np.int32), (*a.shape[:-2], k))
+    ordered = np.take_along_axis(a, _order(exchanges, rows)[..., None], axis=-2)
+    return _factor(ordered), exchanges, _info(a)
 
 
 def _order(exchanges: Array, rows: int) -> Array:
@@ -139,10 +143,6 @@ def _order(exchanges: Array, rows: int) -> Array:
         for i, j in enumerate(exchanges[at]):
             order[at][[i, j - 1]] = order[at][[j - 1, i]]
     return order
-
-
-def _exchanged(a: Any, exchanges: Array) -> Any:
-    return np.take_along_axis(a, _order(exchanges, a.shape[-2])[..., None], axis=-2)
 
 
 def _doolittle(a: Array) -> Array:
@@ -176,10 +176,7 @@ def _factor(a: Any) -> Any:
         return np.concatenate([packed, beside], axis=-1)
     if rows > k:
         up = np.triu(packed)
-        below = np.swapaxes(
-            np.linalg.solve(np.swapaxes(up, -1, -2), np.swapaxes(a[..., k:, :], -1, -2)), -1, -2
-        )
-        return np.concatenate([packed, below], axis=-2)
+        return np.concatenate([packed, _solve(up, a[..., k:, :], left=False)], axis=-2)
     return packed
 
 
@@ -201,10 +198,7 @@ def lu_solve(packed: Any, exchanges: Any, b: Any, *, left: bool = True, adjoint:
     """X with A X = B, given the factors of A."""
     permutation, low, up = lu_unpack(packed, exchanges)
     a = permutation @ low @ up
-    a = _h(a) if adjoint else a
-    return (
-        _solve(a, b) if left else np.swapaxes(_solve(np.swapaxes(a, -1, -2), np.swapaxes(b, -1, -2)), -1, -2)
-    )
+    return _solve(_h(a) if adjoint else a, b, left)
 
 
 def _exponential(a: Array) -> Array:
@@ -228,15 +222,9 @@ def pinv(a: Any, *, atol: Any = None, rtol: Any = None, hermitian: bool = False)
     a = eigh_input(a, "L") if hermitian else a
     largest = np.linalg.svd(data(a), compute_uv=False)[..., :1] if min(a.shape[-2:]) else np.zeros(1)
     eps = np.finfo(a.dtype).eps * max(a.shape[-2:])
-    atol = 0.0 if atol is None else data(atol)[..., None] if np.ndim(data(atol)) else float(data(atol))
-    rtol = (
-        (eps if np.all(atol == 0) else 0.0)
-        if rtol is None
-        else data(rtol)[..., None]
-        if np.ndim(data(rtol))
-        else rtol
-    )
-    cut = np.maximum(atol, data(rtol) * largest) / np.where(largest == 0, 1, largest)
+    atol = 0.0 if atol is None else data(atol)[..., None]
+    rtol = (0.0 if np.any(atol) else eps) if rtol is None else data(rtol)[..., None]
+    cut = np.maximum(atol, rtol * largest) / np.where(largest == 0, 1, largest)
     return np.linalg.pinv(a, rcond=np.squeeze(cut, axis=-1) if np.ndim(cut) > 1 else cut.item())
 
 
@@ -251,9 +239,8 @@ def householder_product(a: Any, tau: Any) -> Any:
 
 def _reflect(a: Any, tau: Any, i: int, b: Any, conjugate: bool = False) -> Any:
     ahead = np.eye(a.shape[-2])[i]
-    v = a[..., :, i] * (np.arange(a.shape[-2]) > i) + ahead
+    v = np.expand_dims(a[..., :, i] * (np.arange(a.shape[-2]) > i) + ahead, -1)
     t = np.conjugate(tau[..., i]) if conjugate else tau[..., i]
-    v = np.expand_dims(v, -1)
     return b - np.expand_dims(t, (-1, -2)) * (v @ (_h(v) @ b))
 
 
@@ -269,19 +256,17 @@ def ormqr(a: Any, tau: Any, b: Any, left: bool = True, transpose: bool = False) 
 
 def lstsq(a: Any, b: Any, rcond: Any = None, *, driver: Any = None) -> Any:
     """The least-squares solution, and what LAPACK's driver gives beside it."""
-    vector = b.ndim == 1 or (a.ndim - 1 == b.ndim and b.shape == a.shape[:-1])
-    b = np.expand_dims(b, -1) if vector else b
+    b, shaped = _column(a, b)
     x = np.linalg.pinv(a) @ b
     none = np.zeros(0, a.dtype)
     rank = np.linalg.matrix_rank(data(a)) if driver != "gels" else np.zeros(0, np.int64)
-    rows, columns = a.shape[-2:]
-    residuals = none
+    residuals, (rows, columns) = none, a.shape[-2:]
     if rows > columns and driver not in ("gelsy", None) and np.all(rank == columns):
         # Not the square of the absolute value, which has a kink where the fit is exact.
         off = b - a @ x
-        residuals = np.sum(np.real(off) ** 2 + np.imag(off) ** 2 if is_complex(off) else off * off, axis=-2)
+        residuals = np.sum(squared(off), axis=-2)
     values = np.linalg.svd(a, compute_uv=False) if driver in ("gelsd", "gelss") else none
-    return (np.squeeze(x, axis=-1) if vector else x), residuals, rank, values
+    return shaped(x), residuals, rank, values
 
 
 def cdist(x: Any, y: Any, p: float, compute_mode: Any = None) -> Any:
@@ -295,13 +280,10 @@ def pdist(x: Any, p: float = 2) -> Any:
     return norm(x[i] - x[j], p, -1)
 
 
-# ---------------------------------------------------------------------- products
-
-PRODUCTS: Rules = {
-    **dict.fromkeys(["mm", "bmm", "mv", "matmul"], lambda a, b: a @ b),
+RULES: Rules = {
+    **dict.fromkeys(["mm", "bmm", "mv"], lambda a, b: a @ b),
     "dot": lambda x, y: np.sum(x * y),
     "vdot": lambda x, y: np.sum(np.conjugate(x) * y),
-    "outer": lambda x, y: np.expand_dims(x, 1) * y,
     "addbmm": lambda x, a, b, *, beta=1, alpha=1: plus_product(x, np.sum(a @ b, axis=0), beta, alpha),
     **dict.fromkeys(
         ["addmm", "baddbmm", "addmv"],
@@ -311,11 +293,6 @@ PRODUCTS: Rules = {
     "_cdist_forward": cdist,
     "_euclidean_dist": lambda x, y: cdist(x, y, 2.0),
     "_pdist_forward": pdist,
-}
-
-# ---------------------------------------------------------------------- decompositions and solutions
-
-SOLUTIONS: Rules = {
     "linalg_cholesky_ex": lambda a, *, upper=False, check_errors=False: (cholesky(a, upper), _info(a)),
     "cholesky": cholesky,
     "cholesky_solve": cholesky_solve,
@@ -324,9 +301,9 @@ SOLUTIONS: Rules = {
     "_linalg_solve_ex": solve_ex,
     "linalg_solve_triangular": solve_triangular,
     "triangular_solve": lambda b, a, upper=True, transpose=False, unitriangular=False: (
-        _solve(np.swapaxes(triangular(a, upper, unitriangular), -1, -2), b)
-        if transpose
-        else _solve(triangular(a, upper, unitriangular), b),
+        _solve(
+            _t(triangular(a, upper, unitriangular)) if transpose else triangular(a, upper, unitriangular), b
+        ),
         a,
     ),
     # What stands beside the result is for torch's backward only.
@@ -334,7 +311,6 @@ SOLUTIONS: Rules = {
     "_linalg_slogdet": lambda a: (*np.linalg.slogdet(a), None, None),
     "_linalg_eigh": eigh,
     "linalg_eig": lambda a: tuple(map(_complex, np.linalg.eig(a))),
-    "linalg_eigvals": lambda a: _complex(np.linalg.eigvals(a)),
     "_linalg_svd": svd,
     "linalg_qr": qr,
     "linalg_lu_factor_ex": lu_factor,
@@ -347,5 +323,3 @@ SOLUTIONS: Rules = {
     "ormqr": ormqr,
     "linalg_lstsq": lstsq,
 }
-
-RULES: Rules = {**PRODUCTS, **SOLUTIONS}

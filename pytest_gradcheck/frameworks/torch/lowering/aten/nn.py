@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ import torch
 
 import reference_engine as engine
 from pytest_gradcheck.frameworks.torch.lowering.aten.elementwise import log_sigmoid
-from pytest_gradcheck.frameworks.torch.lowering.aten.index import accumulate
-from pytest_gradcheck.frameworks.torch.lowering.aten.reduce import log_softmax, norm, softmax
+from pytest_gradcheck.frameworks.torch.lowering.aten.index import put_at
+from pytest_gradcheck.frameworks.torch.lowering.aten.reduce import log_softmax, softmax
 from pytest_gradcheck.frameworks.torch.lowering.aten.tools import Rules, data, pair
 from pytest_gradcheck.frameworks.torch.lowering.tape import Array
 from reference_engine import windows
@@ -39,22 +40,15 @@ def _padded(x: Any, padding: Any, value: float = 0.0, extra: Any = None) -> Any:
 
 
 def convolution(
-    x: Any,
-    weight: Any,
-    bias: Any,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
-    transposed: bool,
-    output_padding: Any,
-    groups: int,
+    x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, transposed: bool, *rest: Any
 ) -> Any:
     """Convolution in any number of dimensions, or its transpose."""
     n = weight.ndim - 2
-    stride, padding, dilation = pair(stride, n), pair(padding, n), pair(dilation, n)
+    output_padding, groups, *_ = rest
     single = x.ndim == n + 1
     x = np.expand_dims(x, 0) if single else x
-    places: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    places: dict[str, Any] = {"stride": pair(stride, n), "padding": pair(padding, n), "groups": groups}
+    places["dilation"] = pair(dilation, n)
     if transposed:
         out = engine.convolution_transpose(x, weight, output_padding=pair(output_padding, n), **places)
     else:
@@ -82,27 +76,30 @@ def _pool_extra(space: Any, kernel: Any, stride: Any, padding: Any, dilation: An
     return tuple(extra), tuple(counts)
 
 
-def max_pool(n: int) -> Any:
+def max_pool(
+    n: int,
+    x: Any,
+    kernel: Any,
+    stride: Any = (),
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+) -> Any:
     """``max_pool{n}d_with_indices``."""
+    kernel, padding, dilation = pair(kernel, n), pair(padding, n), pair(dilation, n)
+    stride = pair(stride, n) if stride else kernel
+    space = x.shape[-n:]
+    extra, counts = _pool_extra(space, kernel, stride, padding, dilation, ceil_mode)
 
-    def rule(
-        x: Any, kernel: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
-    ) -> Any:
-        kernel, padding, dilation = pair(kernel, n), pair(padding, n), pair(dilation, n)
-        stride = pair(stride, n) if stride else kernel
-        space = x.shape[-n:]
-        extra, counts = _pool_extra(space, kernel, stride, padding, dilation, ceil_mode)
-        padded = _padded(data(x), padding, -np.inf, extra)
-        numbers = np.arange(math.prod(space)).reshape(space)
-        numbers = _padded(numbers, padding, 0, extra)
-        view = data(_windows(padded, kernel, stride, dilation, counts))
-        view = view.reshape(*x.shape[:-n], *counts, -1)
-        places = data(_windows(numbers, kernel, stride, dilation, counts)).reshape(*counts, -1)
-        best = np.argmax(view, axis=-1)
-        index = np.take_along_axis(np.broadcast_to(places, view.shape), best[..., None], axis=-1)[..., 0]
-        return _pick_flat(x, index, n), index
+    def lines(values: Any, outside: float) -> Array:
+        view = data(_windows(_padded(values, padding, outside, extra), kernel, stride, dilation, counts))
+        return view.reshape(*view.shape[:-n], -1)
 
-    return rule
+    view = lines(data(x), -np.inf)
+    places = lines(np.arange(math.prod(space)).reshape(space), 0)
+    best = np.argmax(view, axis=-1)
+    index = np.take_along_axis(np.broadcast_to(places, view.shape), best[..., None], axis=-1)[..., 0]
+    return _pick_flat(x, index, n), index
 
 
 def _pick_flat(x: Any, index: Array, n: int) -> Any:
@@ -113,34 +110,30 @@ def _pick_flat(x: Any, index: Array, n: int) -> Any:
     return np.reshape(np.take_along_axis(lines, places, axis=-1), index.shape)
 
 
-def avg_pool(n: int) -> Any:
+def avg_pool(
+    n: int,
+    x: Any,
+    kernel: Any,
+    stride: Any = (),
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: Any = None,
+) -> Any:
     """``avg_pool{n}d``."""
+    kernel, padding = pair(kernel, n), pair(padding, n)
+    stride = pair(stride, n) if stride else kernel
+    ones = (1,) * n
+    extra, counts = _pool_extra(x.shape[-n:], kernel, stride, padding, ones, ceil_mode)
 
-    def rule(
-        x: Any,
-        kernel: Any,
-        stride: Any = (),
-        padding: Any = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-        divisor_override: Any = None,
-    ) -> Any:
-        kernel, padding = pair(kernel, n), pair(padding, n)
-        stride = pair(stride, n) if stride else kernel
-        space = x.shape[-n:]
-        ones = (1,) * n
-        extra, counts = _pool_extra(space, kernel, stride, padding, ones, ceil_mode)
-        padded = _padded(x, padding, 0.0, extra)
-        sums = np.sum(_windows(padded, kernel, stride, ones, counts), axis=tuple(range(-n, 0)))
-        if divisor_override is not None:
-            return sums / divisor_override
-        inside = np.ones(space)
-        inside = _padded(inside, padding, 1.0 if count_include_pad else 0.0)
-        inside = _padded(inside, (0,) * n, 0.0, extra)
-        divisor = data(_windows(inside, kernel, stride, ones, counts)).sum(axis=tuple(range(-n, 0)))
-        return sums / divisor.astype(x.dtype)
+    def sums(padded: Any) -> Any:
+        return np.sum(_windows(padded, kernel, stride, ones, counts), axis=tuple(range(-n, 0)))
 
-    return rule
+    total = sums(_padded(x, padding, 0.0, extra))
+    if divisor_override is not None:
+        return total / divisor_override
+    inside = _padded(np.ones(x.shape[-n:]), padding, 1.0 if count_include_pad else 0.0)
+    return total / data(sums(_padded(inside, (0,) * n, 0.0, extra))).astype(x.dtype)
 
 
 def _bins(length: int, bins: int) -> list[tuple[int, int]]:
@@ -148,83 +141,58 @@ def _bins(length: int, bins: int) -> list[tuple[int, int]]:
     return [(i * length // bins, -(-(i + 1) * length // bins)) for i in range(bins)]
 
 
-def adaptive_avg_pool(n: int) -> Any:
+def adaptive_avg_pool(n: int, x: Any, size: Any) -> Any:
     """``_adaptive_avg_pool{n}d``: one averaging matrix per dimension."""
-
-    def rule(x: Any, size: Any) -> Any:
-        for axis, bins in zip(range(-n, 0), pair(size, n), strict=True):
-            length = x.shape[axis]
-            means = np.zeros((length, bins), x.dtype)
-            for i, (a, b) in enumerate(_bins(length, bins)):
-                means[a:b, i] = 1 / (b - a)
-            x = np.swapaxes(np.swapaxes(x, axis, -1) @ means, axis, -1)
-        return x
-
-    return rule
+    for axis, bins in zip(range(-n, 0), pair(size, n), strict=True):
+        means = np.zeros((x.shape[axis], bins), x.dtype)
+        for i, (a, b) in enumerate(_bins(x.shape[axis], bins)):
+            means[a:b, i] = 1 / (b - a)
+        x = np.swapaxes(np.swapaxes(x, axis, -1) @ means, axis, -1)
+    return x
 
 
-def adaptive_max_pool(n: int) -> Any:
+def adaptive_max_pool(n: int, x: Any, size: Any) -> Any:
     """``adaptive_max_pool{n}d``: values and places."""
-
-    def rule(x: Any, size: Any) -> Any:
-        space, size = x.shape[-n:], pair(size, n)
-        index = np.zeros((*x.shape[:-n], *size), np.int64)
-        numbers = np.arange(math.prod(space)).reshape(space)
-        edges = [_bins(length, bins) for length, bins in zip(space, size, strict=True)]
-        for at in itertools.product(*(range(b) for b in size)):
-            box = tuple(slice(*edges[d][i]) for d, i in enumerate(at))
-            each: Any = (..., *box)
-            here: Any = (..., *at)
-            values = data(x)[each].reshape(*x.shape[:-n], -1)
-            index[here] = numbers[box].reshape(-1)[np.argmax(values, axis=-1)]
-        return _pick_flat(x, index, n), index
-
-    return rule
+    space, size = x.shape[-n:], pair(size, n)
+    array: Any = data(x)
+    index: Any = np.zeros((*x.shape[:-n], *size), np.int64)
+    numbers = np.arange(math.prod(space)).reshape(space)
+    edges = [_bins(length, bins) for length, bins in zip(space, size, strict=True)]
+    for at in np.ndindex(*size):
+        box = tuple(slice(*edges[d][i]) for d, i in enumerate(at))
+        values = array[(..., *box)].reshape(*x.shape[:-n], -1)
+        index[(..., *at)] = numbers[box].reshape(-1)[np.argmax(values, axis=-1)]
+    return _pick_flat(x, index, n), index
 
 
-def max_unpool(n: int) -> Any:
+def max_unpool(n: int, x: Any, index: Any, size: Any, *unused: Any) -> Any:
     """``max_unpool{n}d``: each value put back at its place."""
-
-    def rule(x: Any, index: Any, size: Any, *unused: Any) -> Any:
-        lead, space = x.shape[:-n], tuple(size)[-n:]
-        cells = math.prod(space)
-        places = data(index).reshape(math.prod(lead), -1) + cells * np.arange(math.prod(lead))[:, None]
-        places = places.reshape(-1)
-        # Of several values for one place the last stays.
-        last = np.zeros(math.prod(lead) * cells, np.int64)
-        last[places] = np.arange(len(places))
-        kept = last[places] == np.arange(len(places))
-        values = np.reshape(x, (-1,))[kept]
-        return np.reshape(accumulate(values, places=places[kept], size=len(last)), (*lead, *space))
-
-    return rule
+    empty = np.zeros((*x.shape[:-n], *size[-n:]), x.dtype)
+    images, cells = math.prod(x.shape[:-n]), math.prod(size[-n:])
+    places = data(index).reshape(images, -1) + cells * np.arange(images)[:, None]
+    return put_at(empty, places, np.reshape(x, places.shape))
 
 
-def recorded_pool(n: int) -> Any:
+def recorded_pool(n: int, x: Any, *args: Any, recorded: Any) -> Any:
     """Fractional max pools, whose random regions gave the recorded indices."""
-    return lambda x, *args, recorded: (_pick_flat(x, data(recorded[1]), n), recorded[1])
+    return _pick_flat(x, data(recorded[1]), n), recorded[1]
 
 
-def smooth_upsample(name: str) -> Any:
+def smooth_upsample(
+    name: str, x: Any, size: Any, align_corners: bool, down: Any = None, across: Any = None
+) -> Any:
     """``_upsample_*2d_aa``: resizing with anti-aliasing, one matrix per dimension.
 
     The weights are no part of the derivative: torch's kernel gives them, as what it makes of the identity.
     """
 
-    def matrix(before: int, after: int, align_corners: bool, scale: Any) -> Array:
+    def matrix(before: int, after: int, scale: Any) -> Array:
         # Lines: torch 2.13 gets an image that stays one wide wrong, all rows as the first.
         lines = torch.eye(before, dtype=torch.float64).reshape(before, 1, 1, before)
-        kernel = getattr(torch.ops.aten, name)
-        return np.asarray(
-            kernel(lines, [1, after], align_corners, None, scale).reshape(before, after).numpy()
-        )
+        made = getattr(torch.ops.aten, name)(lines, [1, after], align_corners, None, scale)
+        return np.asarray(made.reshape(before, after).numpy()).astype(x.dtype)
 
-    def rule(x: Any, size: Any, align_corners: bool, down: Any = None, across: Any = None) -> Any:
-        tall = matrix(x.shape[-2], size[0], align_corners, down).astype(x.dtype)
-        wide = matrix(x.shape[-1], size[1], align_corners, across).astype(x.dtype)
-        return tall.T @ x @ wide
-
-    return rule
+    return matrix(x.shape[-2], size[0], down).T @ x @ matrix(x.shape[-1], size[1], across)
 
 
 # ---------------------------------------------------------------------- normalisations
@@ -236,80 +204,53 @@ def _centred(x: Any, axes: tuple[int, ...], eps: float) -> tuple[Any, Any, Any]:
     return centred, mean, 1 / np.sqrt(np.mean(centred * centred, axis=axes, keepdims=True) + eps)
 
 
-def _normalised(x: Any, axes: tuple[int, ...], eps: float) -> tuple[Any, Any, Any]:
-    centred, mean, rstd = _centred(x, axes, eps)
-    return centred * rstd, mean, rstd
+def _scaled(x: Any, weight: Any, bias: Any, shape: Any) -> Any:
+    x = x if weight is None else x * np.reshape(weight, shape)
+    return x if bias is None else x + np.reshape(bias, shape)
 
 
 def layer_norm(x: Any, shape: Any, weight: Any, bias: Any, eps: float) -> Any:
     """``native_layer_norm``: the result, mean and 1/std."""
-    out, mean, rstd = _normalised(x, tuple(range(-len(shape), 0)), eps)
-    out = out if weight is None else out * weight
-    return (out if bias is None else out + bias), mean, rstd
+    centred, mean, rstd = _centred(x, tuple(range(-len(shape), 0)), eps)
+    return _scaled(centred * rstd, weight, bias, shape), mean, rstd
 
 
 def group_norm(
     x: Any, weight: Any, bias: Any, batch: int, channels: int, area: int, groups: int, eps: float
 ) -> Any:
     """``native_group_norm``: the result, mean and 1/std."""
-    out, mean, rstd = _normalised(np.reshape(x, (batch, groups, channels // groups * area)), (2,), eps)
-    out = np.reshape(out, x.shape)
-    each = (channels, *(1,) * (x.ndim - 2))
-    out = out if weight is None else out * np.reshape(weight, each)
-    out = out if bias is None else out + np.reshape(bias, each)
+    centred, mean, rstd = _centred(np.reshape(x, (batch, groups, channels // groups * area)), (2,), eps)
+    out = _scaled(np.reshape(centred * rstd, x.shape), weight, bias, (channels, *(1,) * (x.ndim - 2)))
     return out, np.squeeze(mean, axis=2), np.squeeze(rstd, axis=2)
 
 
 def batch_norm(
-    x: Any,
-    weight: Any,
-    bias: Any,
-    running_mean: Any,
-    running_var: Any,
-    training: bool,
-    momentum: float,
-    eps: float,
+    x: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, training: bool, *rest: Any
 ) -> Any:
     """``native_batch_norm``: the result, mean and 1/std of the batch, and the running statistics after it."""
+    momentum, eps = rest
     each = (-1, *(1,) * (x.ndim - 2))
     if training:
-        axes = (0, *range(2, x.ndim))
-        centred, mean, rstd = _centred(x, axes, eps)
+        centred, mean, rstd = _centred(x, (0, *range(2, x.ndim)), eps)
         mean, rstd = np.reshape(mean, (-1,)), np.reshape(rstd, (-1,))
         factor = rstd
         n = x.size // x.shape[1]
-        var = (1 / (rstd * rstd) - eps) * (n / max(n - 1, 1))
         if running_mean is not None:
+            var = (1 / (rstd * rstd) - eps) * (n / max(n - 1, 1))
             running_mean = running_mean * (1 - momentum) + mean * momentum
             running_var = running_var * (1 - momentum) + var * momentum
     else:
         mean = rstd = np.zeros(0)
         centred, factor = x - np.reshape(running_mean, each), 1 / np.sqrt(running_var + eps)
     # One factor per channel, so that the whole array is multiplied once.
-    out = centred * np.reshape(factor if weight is None else factor * weight, each)
-    out = out if bias is None else out + np.reshape(bias, each)
+    out = _scaled(centred, factor if weight is None else factor * weight, bias, each)
     return out, mean, rstd, running_mean, running_var
 
 
-def batch_norm_with_update(
-    x: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, momentum: float, eps: float
-) -> Any:
+def batch_norm_with_update(*args: Any) -> Any:
     """The same in training, with a reserve that only torch's backward needs."""
-    out, mean, rstd, *running = batch_norm(x, weight, bias, running_mean, running_var, True, momentum, eps)
+    out, mean, rstd, *running = batch_norm(*args[:5], True, *args[5:])
     return out, mean, rstd, np.zeros(0, np.uint8), *running
-
-
-def rms_norm(x: Any, shape: Any, weight: Any, eps: Any) -> Any:
-    """``_fused_rms_norm``: the result and 1/rms."""
-    eps = np.finfo(x.dtype).eps if eps is None else eps
-    rstd = 1 / np.sqrt(np.mean(x * x, axis=tuple(range(-len(shape), 0)), keepdims=True) + eps)
-    return (x * rstd if weight is None else x * rstd * weight), rstd
-
-
-def weight_norm(v: Any, g: Any, dim: int = 0) -> Any:
-    """``_weight_norm_interface``: g v / |v| and |v|."""
-    size = norm(v, 2, [d for d in range(v.ndim) if d != dim], True)
-    return v * (g / size), size
 
 
 # ---------------------------------------------------------------------- losses
@@ -321,15 +262,9 @@ def _reduced(loss: Any, reduction: int) -> Any:
 
 
 def smooth_l1(x: Any, target: Any, reduction: int = 1, beta: float = 1.0) -> Any:
-    """Quadratic below beta, linear above."""
+    """Quadratic below beta, linear above; Huber's loss is beta times as large."""
     d = np.abs(x - target)
     return _reduced(d if beta == 0 else np.where(d < beta, 0.5 * d * d / beta, d - 0.5 * beta), reduction)
-
-
-def huber(x: Any, target: Any, reduction: int = 1, delta: float = 1.0) -> Any:
-    """Quadratic up to delta, linear above."""
-    d = np.abs(x - target)
-    return _reduced(np.where(d <= delta, 0.5 * d * d, delta * (d - 0.5 * delta)), reduction)
 
 
 def bce(x: Any, target: Any, weight: Any = None, reduction: int = 1) -> Any:
@@ -347,10 +282,8 @@ def bce_with_logits(
     x: Any, target: Any, weight: Any = None, pos_weight: Any = None, reduction: int = 1
 ) -> Any:
     """Binary cross entropy of sigmoid(x)."""
-    if pos_weight is None:
-        loss = (1 - target) * x - log_sigmoid(x)
-    else:
-        loss = (1 - target) * x - (1 + (pos_weight - 1) * target) * log_sigmoid(x)
+    positive = 1 if pos_weight is None else 1 + (pos_weight - 1) * target
+    loss = (1 - target) * x - positive * log_sigmoid(x)
     return _reduced(loss if weight is None else loss * weight, reduction)
 
 
@@ -398,32 +331,24 @@ def multi_margin(
 def multilabel_margin(x: Any, target: Any, reduction: int) -> Any:
     """``multilabel_margin_loss_forward``: labels up to the first -1."""
     rows, labels = np.atleast_2d(x), np.atleast_2d(data(target))
-    losses = []
+    counted = np.logical_and.accumulate(labels >= 0, axis=1)
+    labels = np.where(counted, labels, 0)
     is_target = np.zeros(labels.shape)
-    for i, line in enumerate(labels):
-        ends = np.flatnonzero(line < 0)
-        chosen = line[: ends[0] if len(ends) else len(line)]
-        is_target[i, chosen] = 1
-        others = np.setdiff1d(np.arange(rows.shape[1]), chosen)
-        z = 1 - np.expand_dims(rows[i][chosen], 1) + rows[i][others]
-        losses.append(np.sum(np.where(z > 0, z, 0.0)) / rows.shape[1])
-    loss = np.stack(losses)
-    loss = np.reshape(loss, ()) if data(target).ndim < 2 else loss
-    return _reduced(loss, reduction), is_target.reshape(data(target).shape)
+    is_target[np.nonzero(counted)[0], labels[counted]] = 1
+    z = 1 - np.expand_dims(np.take_along_axis(rows, labels, axis=1), 2) + np.expand_dims(rows, 1)
+    open_ = (z > 0) & counted[:, :, None] & (is_target[:, None] == 0)
+    loss = np.sum(np.where(open_, z, 0.0), axis=(1, 2)) / labels.shape[1]
+    shape = data(target).shape
+    return _reduced(np.reshape(loss, shape[:-1]), reduction), is_target.reshape(shape)
 
 
 def ctc(
-    log_probs: Any,
-    targets: Any,
-    input_lengths: Any,
-    target_lengths: Any,
-    blank: int = 0,
-    zero_infinity: bool = False,
+    log_probs: Any, targets: Any, steps: Any, sizes: Any, blank: int = 0, zero_infinity: bool = False
 ) -> Any:
     """``_ctc_loss``: the negative log likelihood of every sequence, by the forward recursion."""
     if log_probs.ndim == 2:
         log_probs = np.expand_dims(log_probs, 1)
-    lengths, sizes = data(input_lengths).reshape(-1), data(target_lengths).reshape(-1)
+    lengths, sizes = data(steps).reshape(-1), data(sizes).reshape(-1)
     labels = data(targets)
     starts = np.concatenate([[0], np.cumsum(sizes)])
     losses = []
@@ -494,23 +419,15 @@ def embedding_bag(
         rows = weight[at[here]]
         if per_sample_weights is not None:
             rows = rows * np.expand_dims(per_sample_weights[here], 1)
-        if not len(here):
-            bags.append(np.zeros(weight.shape[1]))
-        else:
-            bags.append((np.sum, np.mean, np.max)[mode](rows, axis=0))
+        bags.append((np.sum, np.mean, np.max)[mode](rows, axis=0) if len(here) else np.zeros(weight.shape[1]))
     return np.stack(bags), None, None, None
 
 
-def trilinear(
-    a: Any, b: Any, c: Any, expand1: Any, expand2: Any, expand3: Any, sumdim: Any, unroll_dim: int = 1
-) -> Any:
+def trilinear(a: Any, b: Any, c: Any, *where: Any) -> Any:
     """``_trilinear``: a product of three, broadcast and summed."""
-    a, b, c = (
-        np.expand_dims(a, tuple(expand1)),
-        np.expand_dims(b, tuple(expand2)),
-        np.expand_dims(c, tuple(expand3)),
-    )
-    return np.sum(a * b * c, axis=tuple(sumdim)) if sumdim else a * b * c
+    *expand, sumdim = where[:4]
+    a, b, c = (np.expand_dims(x, tuple(axes)) for x, axes in zip((a, b, c), expand, strict=True))
+    return np.sum(a * b * c, axis=tuple(sumdim))
 
 
 # ---------------------------------------------------------------------- noise that an operation drew itself
@@ -576,86 +493,60 @@ _SEGMENT: dict[str, tuple[Any, Any, float]] = {
 
 
 def segment_reduce(
-    x: Any,
-    reduce: str,
-    *,
-    lengths: Any = None,
-    indices: Any = None,
-    offsets: Any = None,
-    axis: int = 0,
-    unsafe: bool = False,
-    initial: Any = None,
+    x: Any, reduce: str, *, lengths: Any = None, offsets: Any = None, initial: Any = None, **unused: Any
 ) -> Any:
     """``segment_reduce``: sum, mean, product, maximum or minimum over stretches of one axis."""
-    ends = data(offsets) if lengths is None else np.cumsum(data(lengths), axis=-1)
-    starts = ends[..., :-1] if lengths is None else ends - data(lengths)
-    ends = ends[..., 1:] if lengths is None else ends
     function, join, empty = _SEGMENT[reduce]
+    if lengths is not None:
+        ends = np.cumsum(data(lengths), axis=-1)
+        offsets = np.concatenate([np.zeros_like(ends[..., :1]), ends], axis=-1)
 
-    def one(begin: int, end: int, lines: Any) -> Any:
-        if begin == end:
+    def one(lines: Any) -> Any:
+        if not len(lines):
             return np.full(lines.shape[1:], empty if initial is None else initial)
-        value = function(lines[begin:end], axis=0)
+        value = function(lines, axis=0)
         if initial is None:
             return value
-        return value + initial / (end - begin) if join is None else join(value, initial)
+        return value + initial / len(lines) if join is None else join(value, initial)
 
-    def along(begins: Array, stops: Array, lines: Any) -> Any:
-        pairs = list(zip(begins, stops, strict=True))
-        if begins.ndim > 1:
-            return np.stack([along(b, s, lines[i]) for i, (b, s) in enumerate(pairs)])
-        return np.stack([one(int(b), int(s), lines) for b, s in pairs])
+    def along(bounds: Array, lines: Any) -> Any:
+        if bounds.ndim > 1:
+            return np.stack([along(each, lines[i]) for i, each in enumerate(bounds)])
+        return np.stack([one(lines[a:b]) for a, b in itertools.pairwise(bounds)])
 
-    return along(starts, ends, x)
+    return along(data(offsets), x)
 
 
-LAYERS: Rules = {
+RULES: Rules = {
     "grid_sampler_3d": grid_sampler_3d,
     "segment_reduce": segment_reduce,
     "convolution": convolution,
-    "_convolution": lambda x, w, b, stride, padding, dilation, transposed, out, groups, *flags: convolution(
-        x, w, b, stride, padding, dilation, transposed, out, groups
-    ),
+    "_convolution": convolution,
     "native_layer_norm": layer_norm,
     "native_group_norm": group_norm,
-    "_fused_rms_norm": rms_norm,
-    "_weight_norm_interface": weight_norm,
     "_scaled_dot_product_flash_attention_for_cpu": attention,
     "_embedding_bag": embedding_bag,
     "_embedding_bag_forward_only": embedding_bag,
     "_trilinear": trilinear,
-}
-
-POOLS: Rules = {
-    "_upsample_bilinear2d_aa": smooth_upsample("_upsample_bilinear2d_aa"),
-    "_upsample_bicubic2d_aa": smooth_upsample("_upsample_bicubic2d_aa"),
-    "max_pool2d_with_indices": max_pool(2),
-    "max_pool3d_with_indices": max_pool(3),
-    "avg_pool1d": avg_pool(1),
-    "avg_pool2d": avg_pool(2),
-    "avg_pool3d": avg_pool(3),
-    "_adaptive_avg_pool2d": adaptive_avg_pool(2),
-    "_adaptive_avg_pool3d": adaptive_avg_pool(3),
-    "adaptive_max_pool2d": adaptive_max_pool(2),
-    "adaptive_max_pool3d": adaptive_max_pool(3),
-    "max_unpool2d": max_unpool(2),
-    "max_unpool3d": max_unpool(3),
-}
-
-LOSSES: Rules = {
+    "_native_batch_norm_legit.no_stats": lambda x, w, b, *rest: batch_norm(x, w, b, None, None, *rest),
+    "_upsample_bilinear2d_aa": partial(smooth_upsample, "_upsample_bilinear2d_aa"),
+    "_upsample_bicubic2d_aa": partial(smooth_upsample, "_upsample_bicubic2d_aa"),
+    **{f"max_pool{n}d_with_indices": partial(max_pool, n) for n in (2, 3)},
+    **{f"avg_pool{n}d": partial(avg_pool, n) for n in (2, 3)},
+    **{f"_adaptive_avg_pool{n}d": partial(adaptive_avg_pool, n) for n in (2, 3)},
+    **{f"adaptive_max_pool{n}d": partial(adaptive_max_pool, n) for n in (2, 3)},
+    **{f"max_unpool{n}d": partial(max_unpool, n) for n in (2, 3)},
     # With a reduction torch computes the gradients along with the loss, as further results for its backward.
     "torch_nn::_linear_cross_entropy_batch_chunked": lambda *args: (
         linear_cross_entropy(*args),
-        None,
-        None,
-        None,
+        *(None,) * 3,
     ),
     "torch_nn::_linear_cross_entropy_batch_chunked_no_reduction": lambda x, w, target, b, weight, *args: (
         linear_cross_entropy(x, w, target, b, weight, "none", *args)
     ),
     "mse_loss": lambda x, target, reduction=1: _reduced((x - target) * (x - target), reduction),
     "smooth_l1_loss": smooth_l1,
-    "huber_loss": huber,
+    "huber_loss": lambda x, target, reduction=1, delta=1.0: delta * smooth_l1(x, target, reduction, delta),
     "binary_cross_entropy": bce,
     "binary_cross_entropy_with_logits": bce_with_logits,
     "nll_loss_forward": nll,
@@ -666,22 +557,15 @@ LOSSES: Rules = {
     "_ctc_loss": ctc,
 }
 
-RULES: Rules = {**LAYERS, **POOLS, **LOSSES}
-
-# Rules that are given what the operation drew; see `registry.Entry`.
+# Rules that are given what the operation drew; see `tape.Entry`.
 RECORDED: Rules = {
-    "rrelu_with_noise": rrelu,
     "native_dropout": dropout,
-    "fractional_max_pool2d": recorded_pool(2),
-    "fractional_max_pool3d": recorded_pool(3),
+    **{f"fractional_max_pool{n}d": partial(recorded_pool, n) for n in (2, 3)},
 }
 
-# Rules of operations that update running statistics without saying so; see `registry.Entry`.
+# Rules of operations that update running statistics without saying so; see `tape.Entry`.
 BATCH_NORM: Rules = {
     "native_batch_norm": batch_norm,
     "_native_batch_norm_legit": batch_norm,
     "_batch_norm_with_update": batch_norm_with_update,
-    "_native_batch_norm_legit.no_stats": lambda x, w, b, training, momentum, eps: batch_norm(
-        x, w, b, None, None, training, momentum, eps
-    ),
 }

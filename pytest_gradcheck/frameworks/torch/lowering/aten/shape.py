@@ -10,7 +10,7 @@ import numpy as np
 from pytest_gradcheck.frameworks.torch.lowering.aten.tools import Rules, before, data
 
 
-def view(x: Any, shape: Any) -> Any:
+def view(x: Any, shape: Any, strides: Any = None) -> Any:
     """The same entries in another shape."""
     if isinstance(shape, np.dtype):
         if shape == x.dtype:
@@ -23,11 +23,6 @@ def expand(x: Any, size: Any, *, implicit: bool = False) -> Any:
     """Broadcast; -1 keeps a dimension."""
     ahead = len(size) - x.ndim
     return np.broadcast_to(x, tuple(x.shape[i - ahead] if n == -1 else n for i, n in enumerate(size)))
-
-
-def select(x: Any, dim: int, index: int) -> Any:
-    """One index along ``dim``."""
-    return before(x, dim, index)
 
 
 def cut(x: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
@@ -63,51 +58,14 @@ def windows(x: Any, dim: int, size: int, step: int) -> Any:
     return np.moveaxis(taken, dim + 1, -1)
 
 
-def diagonal(x: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
-    """The diagonal of each matrix, as the last dimension."""
-    return np.diagonal(x, offset, dim1, dim2)
-
-
-def diag_embed(x: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
-    """Matrices with ``x`` on a diagonal."""
-    n = x.shape[-1] + abs(offset)
-    place = np.full((n, n), x.shape[-1], dtype=np.int64)
-    rows = np.arange(x.shape[-1]) + max(-offset, 0)
-    place[rows, np.arange(x.shape[-1]) + max(offset, 0)] = np.arange(x.shape[-1])
-    padded = np.concatenate([x, np.zeros((*x.shape[:-1], 1), x.dtype)], axis=-1)
-    return np.moveaxis(padded[..., place], (-2, -1), (dim1, dim2))
-
-
 def pad(x: Any, widths: Any, value: float = 0) -> Any:
     """Constant padding, last dimension first; negative widths cut."""
-    value = 0 if value is None else value
-    n = len(widths) // 2
-    ahead = [(0, 0)] * (x.ndim - n)
-    around = [(widths[2 * i], widths[2 * i + 1]) for i in reversed(range(n))]
+    around = [(0, 0)] * (x.ndim - len(widths) // 2) + list(zip(widths[-2::-2], widths[::-2], strict=True))
     keep = tuple(
-        slice(max(-a, 0), length - max(-b, 0))
-        for (a, b), length in zip([*ahead, *around], x.shape, strict=True)
+        slice(max(-a, 0), length - max(-b, 0)) for (a, b), length in zip(around, x.shape, strict=True)
     )
-    outside = [(max(a, 0), max(b, 0)) for a, b in [*ahead, *around]]
-    return np.pad(x[keep], outside, mode="constant", constant_values=value)
-
-
-def repeat(x: Any, times: Any) -> Any:
-    """Tiles."""
-    return np.tile(x, tuple(times))
-
-
-def roll(x: Any, shifts: Any, dims: Any = ()) -> Any:
-    """Entries moved around the ends."""
-    shifts = shifts if isinstance(shifts, (list, tuple)) else (shifts,)
-    if not dims:
-        return np.reshape(np.roll(np.reshape(x, (-1,)), shifts[0]), x.shape)
-    return np.roll(x, tuple(shifts), axis=tuple(dims) if isinstance(dims, (list, tuple)) else dims)
-
-
-def repeat_interleave(x: Any, *args: Any, **kwargs: Any) -> Any:
-    """``repeat_interleave.Tensor``: index i as often as ``x[i]`` says."""
-    return np.repeat(np.arange(len(data(x))), data(x))
+    outside = [(max(a, 0), max(b, 0)) for a, b in around]
+    return np.pad(x[keep], outside, mode="constant", constant_values=value or 0)
 
 
 def joined(tensors: Any, dim: int = 0) -> Any:
@@ -116,46 +74,27 @@ def joined(tensors: Any, dim: int = 0) -> Any:
     return np.concatenate(kept, axis=dim)
 
 
-# ---------------------------------------------------------------------- views
-
-VIEWS: Rules = {
-    "view": view,
-    "_unsafe_view": view,
-    "reshape": view,
-    "_reshape_alias": lambda x, shape, strides: np.reshape(x, tuple(shape)),
-    "_reshape_copy": view,
+RULES: Rules = {
+    **dict.fromkeys(["view", "_unsafe_view", "reshape", "_reshape_alias", "_reshape_copy"], view),
     "expand": expand,
     "permute": lambda x, dims: np.transpose(x, tuple(dims)),
     "transpose": lambda x, a, b: np.swapaxes(x, a, b) if x.ndim else x,
-    "t": lambda x: np.transpose(x),
-    "select": select,
+    "t": np.transpose,
+    "select": before,
     "slice": cut,
-    "split": split,
-    "split_with_sizes": split,
-    "unsafe_split": split,
-    "unsafe_split_with_sizes": split,
+    **dict.fromkeys(["split", "split_with_sizes", "unsafe_split", "unsafe_split_with_sizes"], split),
     "unbind": lambda x, dim=0: tuple(before(x, dim, i) for i in range(x.shape[dim])),
     "squeeze": squeeze,
-    "unsqueeze": lambda x, dim: np.expand_dims(x, dim),
-    "diagonal": diagonal,
+    "unsqueeze": np.expand_dims,
+    "diagonal": np.diagonal,
     "unfold": windows,
-}
-
-# ---------------------------------------------------------------------- rearrangements
-
-REARRANGEMENTS: Rules = {
     "cat": joined,
     "stack": lambda tensors, dim=0: np.stack(tensors, axis=dim),
-    "repeat": repeat,
-    "repeat_interleave.Tensor": repeat_interleave,
+    "repeat": lambda x, times: np.tile(x, tuple(times)),
+    "repeat_interleave.Tensor": lambda x, **unused: np.repeat(np.arange(len(data(x))), data(x)),
     "flip": lambda x, dims: np.flip(x, tuple(dims)) if x.ndim else x,
-    "roll": roll,
-    "rot90": lambda x, k=1, dims=(0, 1): np.rot90(x, k, tuple(dims)),
-    "tril": lambda x, k=0: np.tril(x, k),
-    "triu": lambda x, k=0: np.triu(x, k),
-    "diag_embed": diag_embed,
-    "trace": lambda x: np.trace(x),
+    "tril": np.tril,
+    "triu": np.triu,
+    "trace": np.trace,
     "constant_pad_nd": pad,
 }
-
-RULES: Rules = {**VIEWS, **REARRANGEMENTS}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,24 +54,14 @@ log_ndtr: Primitive = _unary(
 # ---------------------------------------------------------------------- gamma function
 
 
-def polygamma(n: int, x: Any) -> Any:
-    """The n-th derivative of the digamma function."""
-    return _polygamma(x, n=n)
-
-
-_polygamma: Primitive = Primitive(
+#: The n-th derivative of the digamma function.
+polygamma: Primitive = Primitive(
     "polygamma",
     lambda x, *, n: _by_torch(lambda t: torch.special.polygamma(n, t))(x),
-    (lambda g, y, x, *, n: g * _polygamma(x, n=n + 1),),
+    (lambda g, y, x, *, n: g * polygamma(x, n=n + 1),),
 )
-digamma: Primitive = _unary("digamma", torch.special.digamma, lambda x, y: polygamma(1, x))
+digamma: Primitive = _unary("digamma", torch.special.digamma, lambda x, y: polygamma(x, n=1))
 lgamma: Primitive = _unary("lgamma", torch.special.gammaln, lambda x, y: digamma(x))
-
-
-def mvlgamma(x: Any, p: int) -> Any:
-    """The multivariate log-gamma function of dimension p."""
-    steps = np.arange(p) / 2
-    return np.sum(lgamma(np.expand_dims(x, -1) - steps), axis=-1) + p * (p - 1) / 4 * math.log(math.pi)
 
 
 # ---------------------------------------------------------------------- Bessel functions
@@ -104,16 +95,6 @@ def entr(x: Any) -> Any:
     return np.where(positive | np.isnan(x), value, np.where(x == 0, 0.0, -np.inf))
 
 
-def logit(x: Any) -> Any:
-    """log(x / (1 - x)), accurate near 0."""
-    return np.log(x) - np.log1p(-x)
-
-
-def sinc(x: Any) -> Any:
-    """sin(πx) / (πx)."""
-    return np.sinc(x)
-
-
 def _real_only(function: Callable[..., Any]) -> Callable[..., Any]:
     def rule(x: Any) -> Any:
         if is_complex(x):
@@ -124,23 +105,12 @@ def _real_only(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 RULES: Rules = {
-    "erf": _real_only(erf),
-    "erfc": _real_only(erfc),
-    "special_erfcx": _real_only(erfcx),
-    "erfinv": _real_only(erfinv),
-    "special_ndtr": _real_only(ndtr),
-    "special_ndtri": _real_only(ndtri),
-    "special_log_ndtr": _real_only(log_ndtr),
-    "lgamma": _real_only(lgamma),
-    "digamma": _real_only(digamma),
-    "polygamma": lambda n, x: polygamma(n, x if x.dtype.kind == "f" else x.astype(np.float64)),
-    "mvlgamma": mvlgamma,
-    "i0": _real_only(i0),
-    "special_i0e": _real_only(i0e),
-    "special_i1": _real_only(i1),
-    "special_i1e": _real_only(i1e),
-    "special_bessel_j0": _real_only(bessel_j0),
-    "special_bessel_j1": _real_only(bessel_j1),
+    **{each.name: _real_only(each) for each in (erf, erfc, erfinv, lgamma, digamma, i0)},
+    **{
+        f"special_{each.name}": _real_only(each)
+        for each in (erfcx, ndtri, log_ndtr, i0e, i1, i1e, bessel_j0, bessel_j1)
+    },
+    "polygamma": lambda n, x: _real_only(partial(polygamma, n=n))(x),
     "special_zeta": zeta,
     "special_entr": entr,
 }
