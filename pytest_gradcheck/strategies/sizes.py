@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 import numbers
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import assume
 from hypothesis import strategies as st
 
 from pytest_gradcheck.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from hypothesis.internal.conjecture.data import ConjectureData
 
 Shape = tuple[int, ...]
 ShapeLike = int | str | Sequence[int] | st.SearchStrategy[Shape] | None
@@ -140,17 +143,8 @@ def _expression(text: str, argument: str) -> st.SearchStrategy[Shape]:
         tree = ast.parse(text, mode="eval")
     except SyntaxError:
         raise InvalidArgument(argument, f"the size {text!r}", _REMEDY) from None
-    allowed = (
-        ast.Expression,
-        ast.BinOp,
-        ast.UnaryOp,
-        ast.operator,
-        ast.unaryop,
-        ast.Name,
-        ast.Load,
-        ast.Constant,
-    )
-    if not all(isinstance(node, allowed) for node in ast.walk(tree)):
+    operations = ast.Expression | ast.BinOp | ast.UnaryOp | ast.operator | ast.unaryop
+    if not all(isinstance(node, operations | ast.Name | ast.Load | ast.Constant) for node in ast.walk(tree)):
         raise InvalidArgument(argument, f"the size {text!r}", _REMEDY)
     names = sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)})
     code = compile(tree, text, "eval")
@@ -185,6 +179,11 @@ def checked_shape(shape: ShapeLike) -> Shape | st.SearchStrategy[Shape]:
         if int(side) < 0:
             raise InvalidArgument("shape", repr(shape), "no side can be negative")
     return tuple(int(side) for side in sides)
+
+
+def draw_shape(data: ConjectureData, shape: Shape | st.SearchStrategy[Shape]) -> Shape:
+    """Return a shape that `checked_shape` has returned, drawn if it is a strategy."""
+    return shape if isinstance(shape, tuple) else drawn_shape(data.draw(shape))
 
 
 def drawn_shape(drawn: Any) -> Shape:

@@ -14,7 +14,8 @@ The choices are bytes, because those are drawn evenly on every version of Hypoth
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 from hypothesis import strategies as st
@@ -25,6 +26,7 @@ from pytest_gradcheck.strategies.tables import ANY, HALVES, LARGE, TINY, WHOLE, 
 if TYPE_CHECKING:
     from hypothesis.internal.conjecture.data import ConjectureData
 
+T = TypeVar("T")
 Values = NDArray[np.float64]
 
 #: Up to here every element is a choice of its own; beyond, a few choices make them all.
@@ -78,13 +80,12 @@ _INSTEAD = {"style": "any"}
 _STYLES = {"": WHOLE, "halves": HALVES, "any": ANY, "tiny": TINY, "large": LARGE, "mixed": _MIXED}
 
 
-def _feature_table(group: str) -> tuple[str, ...]:
-    """Return the special kind and name of the feature that each byte stands for, empty for none."""
-    features = [f"{f.special}:{f.name}" for f in _GROUPS[group] for _ in range(f.weight)]
-    return ("",) * (256 - len(features)) + tuple(features)
-
-
-_TABLES = {group: _feature_table(group) for group in _GROUPS}
+#: By group the feature that each byte stands for, first those bytes that stand for none.
+_TABLES = {
+    group: [_Feature("", "", 0)] * (256 - sum(f.weight for f in features))
+    + [f for f in features for _ in range(f.weight)]
+    for group, features in _GROUPS.items()
+}
 _RECIPE_BYTES = len(_GROUPS) + 2
 
 
@@ -139,8 +140,9 @@ def draw_recipe(data: ConjectureData, special: frozenset[str]) -> Recipe:
     chosen = example[1 : 1 + _RECIPE_BYTES] if example[0] >= _ONE_RECIPE else own
     features = {}
     for (group, options), byte in zip(_TABLES.items(), chosen, strict=False):
-        kind, _, name = options[byte].partition(":")
-        features[group] = name if special.issuperset(kind.split()) else _INSTEAD.get(group, "")
+        feature = options[byte]
+        asked_for = special.issuperset(feature.special.split())
+        features[group] = feature.name if asked_for else _INSTEAD.get(group, "")
     palette = int.from_bytes(example[-4:-2], "big"), int.from_bytes(example[-2:], "big")
     return Recipe(**features, where=int.from_bytes(chosen[-2:], "big"), palette=palette, alike=alike)
 
@@ -192,7 +194,7 @@ def draw_choices(data: ConjectureData, count: int) -> Codes:
     return np.array([_drawn(data, 2) for _ in range(count)], dtype=np.intp)
 
 
-def draw_kind(data: ConjectureData, kinds: tuple[str, ...]) -> str:
+def draw_kind(data: ConjectureData, kinds: Sequence[T]) -> T:
     """Draw one of some kinds, each equally likely; shrinks towards the first."""
     return kinds[_drawn(data, 1) * len(kinds) >> 8]
 
@@ -227,7 +229,7 @@ def _give_sign(values: Values, recipe: Recipe, within: Range) -> None:
     if recipe.sign:
         wanted = np.abs(values) if recipe.sign == "positive" else -np.abs(values)
         # A number from zero down would else become -0.0, which is a feature of its own.
-        _put(values, wanted, within.holds(wanted) & (values != 0.0))
+        np.copyto(values, wanted, where=within.holds(wanted) & (values != 0.0))
 
 
 def _mark(values: Values, recipe: Recipe, within: Range, *, zero: bool) -> None:
@@ -256,14 +258,10 @@ def _put_zeros(values: Values, recipe: Recipe, within: Range) -> None:
         rows, place = _row(values, recipe)
         rows[place] = 0.0
     elif recipe.zeros == "negative zeros":
-        _put(values, np.full_like(values, zero), values == 0.0)
+        values[values == 0.0] = zero
         values.flat[_place(recipe, values.size)] = zero
     elif values.size > 1:
         values.flat[_place(recipe, values.size)] = 0.0
-
-
-def _put(values: Values, others: Values, where: NDArray[np.bool_]) -> None:
-    np.copyto(values, others, where=where)
 
 
 # -- choices ---------------------------------------------------------------------------------------
