@@ -100,9 +100,8 @@ def _below(checks: Sequence[Mapping[str, Any]], thresholds: Thresholds) -> list[
         violations.append(Violation("fail-under", found, _takes(at_least, total)))
     if thresholds.max_inconclusive is not None and inconclusive > thresholds.max_inconclusive:
         found = f"{count(inconclusive, 'check')}{of} inconclusive"
-        violations.append(
-            Violation("max-inconclusive", found, f"at most {thresholds.max_inconclusive} may be")
-        )
+        remedy = f"at most {thresholds.max_inconclusive} may be"
+        violations.append(Violation("max-inconclusive", found, remedy))
     return violations
 
 
@@ -132,14 +131,10 @@ def against_baseline(
     gone = [title(*name) for name in sorted(baseline.keys() - now.keys()) if looked_for(name[0])]
     accept = "or accept it with --gradcheck-update-baseline"
     drop = "bring it back, or drop it with --gradcheck-prune-baseline"
+    nearer = f"nearer to failing by a factor of {factor:g}"
     rules = (
         ("baseline-verdict", verdicts, "passed before and not now", f"correct it, {accept}"),
-        (
-            "baseline-margin",
-            margins,
-            f"nearer to failing by a factor of {factor:g}",
-            f"find out why, {accept}",
-        ),
+        ("baseline-margin", margins, nearer, f"find out why, {accept}"),
         ("baseline-vanished", gone, "no longer made", drop),
     )
     return [
@@ -163,7 +158,7 @@ def nothing_checked(tally: Tally, *, marked: bool, stopped: Stopped | None = Non
     else:
         return None
     reasons = [*list(tally.reasons.values())[:10], *([] if stopped is None else [str(stopped)])]
-    return "\n".join([f"nothing-checked: {found}", *(f"  {reason}" for reason in reasons)])
+    return "\n  ".join([f"nothing-checked: {found}", *reasons])
 
 
 def _first_of(names: Sequence[str], thing: str) -> str:
@@ -176,6 +171,5 @@ def _takes(threshold: Fraction, total: int) -> str:
 
 def _percent(value: Fraction) -> str:
     # Rounded down: 99.99 % must never read as 100 %.
-    hundredths = int(value * 100)
-    text = f"{hundredths // 100}.{hundredths % 100:02d}".rstrip("0").rstrip(".")
-    return f"{text} %"
+    whole, hundredths = divmod(int(value * 100), 100)
+    return f"{whole}.{hundredths:02d}".rstrip("0").rstrip(".") + " %"

@@ -70,9 +70,8 @@ def build(packages: Sequence[str], gradients: Iterable[Gradient], checks: Iterab
                 tests.setdefault(function["name"], set()).add(check["nodeid"])
     merged: dict[str, Gradient] = {}
     for gradient in gradients:
-        known = merged.get(gradient["name"])
-        # Read from the source by one process, and imported by another.
-        if known is None or gradient["imported"]:
+        # One process may have read from the source what another has imported.
+        if gradient["name"] not in merged or gradient["imported"]:
             merged[gradient["name"]] = gradient
     listed = [
         {
@@ -117,11 +116,9 @@ def _sources(packages: Sequence[str]) -> Iterator[tuple[str, Path]]:
         spec = importlib.util.find_spec(package)
         if spec is None:
             continue
-        if spec.submodule_search_locations is None:
-            if spec.origin is not None:
-                yield package, Path(spec.origin)
-            continue
-        for folder in map(Path, spec.submodule_search_locations):
+        if spec.submodule_search_locations is None and spec.origin is not None:
+            yield package, Path(spec.origin)
+        for folder in map(Path, spec.submodule_search_locations or ()):
             for path in sorted(folder.rglob("*.py")):
                 parts = [package, *path.relative_to(folder).with_suffix("").parts]
                 yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
@@ -135,11 +132,7 @@ def _in_source(module: str, path: Path) -> Iterator[Gradient]:
     for node, name in _classes(tree, module):
         methods = {part.name: part for part in node.body if isinstance(part, ast.FunctionDef)}
         bases = {getattr(base, "attr", getattr(base, "id", "")) for base in node.bases}
-        if (
-            "forward" in methods
-            and "backward" in methods
-            and any(base.endswith("Function") for base in bases)
-        ):
+        if {"forward", "backward"} <= methods.keys() and any(base.endswith("Function") for base in bases):
             yield {
                 "name": name,
                 "path": str(path),
@@ -151,10 +144,9 @@ def _in_source(module: str, path: Path) -> Iterator[Gradient]:
 
 def _classes(tree: ast.AST, prefix: str) -> Iterator[tuple[ast.ClassDef, str]]:
     for node in ast.iter_child_nodes(tree):
+        inside = prefix
         if isinstance(node, ast.ClassDef):
-            yield node, f"{prefix}.{node.name}"
-            yield from _classes(node, f"{prefix}.{node.name}")
+            yield node, (inside := f"{prefix}.{node.name}")
         elif isinstance(node, ast.FunctionDef):
-            yield from _classes(node, f"{prefix}.{node.name}.<locals>")
-        else:
-            yield from _classes(node, prefix)
+            inside = f"{prefix}.{node.name}.<locals>"
+        yield from _classes(node, inside)
