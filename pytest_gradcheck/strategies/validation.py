@@ -33,7 +33,7 @@ class Bounds(NamedTuple):
             got = f"{min_value!r} above max_value={max_value!r}"
             raise InvalidArgument("min_value", got, "exchange them, or drop one")
         within = Range.within(low, high, component)
-        if within.is_empty:
+        if within.low > within.high:
             got = f"{min_value!r} and {max_value!r}, between which {dtype} has no value"
             raise InvalidArgument("min_value, max_value", got, "widen the bounds or take a finer dtype")
         if low is None and high is None:

@@ -1,12 +1,10 @@
 """How an example's choices become the numbers of a point, and where gradients break they go on purpose.
 
-Wrong gradients break at zeros, at ties, at numbers of one sign, near zero, far from it, at the bounds.
-Points are given such features independently of each other, one group of features (`Recipe`) per drawn
-byte, so that a few dozen examples meet all of them, and one example several. A byte of zero is a point
-without the feature, and codes of zero are zeros: that is where Hypothesis shrinks them.
-
-Half of the examples use one recipe for all of their points, and some the same two numbers in the same
-places: what breaks where two inputs are zero, or equal, is met about as often as what breaks where one is.
+Points get such features independently of each other, one group of features (`Recipe`) per drawn byte: a
+few dozen examples meet all of them. A byte of zero is a point without the feature, and codes of zero are
+zeros: that is where Hypothesis shrinks them. Half of the examples use one recipe for all of their points,
+and some the same two numbers in the same places: what breaks where two inputs are zero, or equal, is met
+about as often as what breaks where one is.
 
 The choices are bytes, because those are drawn evenly on every version of Hypothesis; integers are not.
 """
@@ -97,11 +95,7 @@ class _OfExample(st.SearchStrategy[bytes]):
 
 
 class _OfPoint(st.SearchStrategy[bytes]):
-    """A point's own recipe.
-
-    A strategy, so that Hypothesis tries to leave out all features at once before it shrinks the numbers; of
-    a class of its own, so that it does not take one for the other where it mixes like parts of an example.
-    """
+    """A point's own recipe; Hypothesis tries to leave out all of it before it shrinks the numbers."""
 
     def do_draw(self, data: ConjectureData) -> bytes:
         return data.draw_bytes(_RECIPE_BYTES, _RECIPE_BYTES)
@@ -241,9 +235,8 @@ def _mark(values: Values, recipe: Recipe, within: Range, *, zero: bool) -> None:
         low = within.low if within.low == within.lowest else -1.0
         high = within.high if within.high == within.highest else 1.0
         place = _place(recipe, values.size)
-        for mark, at in (
-            ((low, place - 1), (high, place)) if recipe.where % 2 else ((high, place - 1), (low, place))
-        ):
+        first, last = (low, high) if recipe.where % 2 else (high, low)
+        for mark, at in ((first, place - 1), (last, place)):
             if (mark or zero) and within.holds(np.array(mark)):
                 values.flat[at] = mark
 
@@ -276,9 +269,8 @@ def _draw_bulk(data: ConjectureData, count: int) -> Codes:
     """Make many elements of few choices, each of which shrinks towards a point with more zeros.
 
     A seed gives 16 bits for every position, whose magnitude a cap limits. For each binary digit of the
-    position a byte may say that only positions with a 0 there, or a 1, differ from zero: digits, unlike
-    the ends of a window, can be settled one by one. A few single elements then override the rest, so
-    that Hypothesis can vary elements one by one.
+    position a byte may say that only positions with a 0 there, or a 1, differ from zero: Hypothesis can
+    settle digits, and the few elements that override the rest, one by one.
     """
     seed = _drawn(data, 3)
     # In fifteen of sixteen draws no cap.
