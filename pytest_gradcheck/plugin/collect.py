@@ -1,8 +1,7 @@
 """A marked function, made into a test that Hypothesis drives.
 
-The body of the test is the function under test. It is wrapped when pytest collects it, before pytest
-looks at its arguments: what fixtures and parametrize supply stays in the wrapper's signature, what they
-do not is drawn. Everything that Hypothesis imports comes in here, on the first marked test.
+The body of the test is the function under test. It is wrapped before pytest looks at its arguments: what
+fixtures and parametrize supply stays in the wrapper's signature, the rest is drawn.
 """
 
 from __future__ import annotations
@@ -76,10 +75,7 @@ def prepare_given(item: pytest.Item, session: Session) -> None:
 
 
 def expected_failure(item: pytest.Item) -> str | None:
-    """Return why failures in a marked test that passed are expected, or None.
-
-    The check raises straight into Hypothesis, which lets a failure pass for ``@example(...).xfail()``.
-    """
+    """Return why failures in a marked test that passed are expected, or None: ``@example(...).xfail()``."""
     examples = getattr(getattr(item, "obj", None), "hypothesis_explicit_examples", ())
     expected = any(getattr(example, "raises", None) is not None for example in examples)
     return "an @example(...).xfail() of the test" if expected else None

@@ -13,8 +13,7 @@ from pytest_gradcheck.records.gradient_coverage import not_run
 from pytest_gradcheck.records.record import Key, Stopped, backward_place, count, key, margin, title
 from pytest_gradcheck.records.thresholds import FACTOR, Thresholds
 
-#: Smaller margins count as this one: a result that uses a hundredth of the tolerance is as good as one that
-#: uses a millionth.
+#: Smaller margins count as this one: a hundredth of the tolerance is as good as a millionth.
 NEAR = 0.01
 
 
@@ -39,10 +38,9 @@ def judge(
 ) -> list[Violation]:
     """Return every rule that the checks break.
 
-    A failed check breaks the first rule whatever became of its test, which may have swallowed the
-    exception. Only a test that says by an xfail mark that it is known to fail is exempt: its author
-    has put the failure on record, and pytest itself reports it in the same way. Such checks count
-    neither for nor against ``fail_under``. ``parts`` are thresholds for a part of the checks.
+    A failed check breaks the first rule whatever became of its test, which may have swallowed the exception.
+    A failure that an xfail mark expects breaks none, and counts neither for nor against ``fail_under``.
+    ``parts`` are thresholds for a part of the checks.
     """
     counted = [check for check in checks if not check["xfail"]]
     violations = []
@@ -114,9 +112,9 @@ def against_baseline(
 ) -> list[Violation]:
     """Return what has become worse than a baseline.
 
-    Worse is a check that passed and does not now, one that still passes with a margin more than ``factor``
-    times as large, and one that was not made, if its test was looked for at all. A failure that is
-    expected now is on record already. Margins below `NEAR` are ignored.
+    Worse is a check that passed and does not now, unless that is expected; one that still passes with a
+    margin more than ``factor`` times as large as before, or as `NEAR`; and one that was not made, if its
+    test was looked for at all.
     """
     now = {key(check): check for check in checks}
     before = {name: entry for name, entry in baseline.items() if entry["verdict"] == "pass"}

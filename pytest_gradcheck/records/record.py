@@ -1,7 +1,6 @@
 """A record: the results of one check in one test, over all its examples, as plain data.
 
-It is one entry of ``checks`` in the JSON report. Records travel on pytest's own test reports, which reach the
-controlling process the same way with and without pytest-xdist.
+It is one entry of ``checks`` in the JSON report, and travels on pytest's own test reports.
 """
 
 from __future__ import annotations

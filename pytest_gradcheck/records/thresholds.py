@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_gradcheck.errors import InvalidArgument, suggestion
@@ -83,22 +84,29 @@ def parse_float(text: str) -> float:
         return math.nan
 
 
+#: By the option's name: what reads the text of a threshold.
+PARSERS: Mapping[str, Callable[[str, str], Any]] = {
+    "fail_under": parse_percent,
+    "max_inconclusive": parse_count,
+    "baseline_factor": parse_factor,
+    "cov_fail_under": parse_percent_by_way,
+}
+
+
 def parse_thresholds(line: str, where: str) -> Thresholds:
     """Return the thresholds that a line ``PATTERN fail-under=PERCENT max-inconclusive=COUNT`` sets."""
     pattern, *rules = line.split()
-    parsers = {"fail-under": parse_percent, "max-inconclusive": parse_count}
+    names = {"fail-under": "fail_under", "max-inconclusive": "max_inconclusive"}
     texts: dict[str, str] = {}
     for rule in rules:
         name, equals, text = rule.partition("=")
-        if not equals or name not in parsers or name in texts:
+        if not equals or name not in names or name in texts:
             remedy = "write PATTERN and one or both of fail-under=PERCENT and max-inconclusive=COUNT"
             raise InvalidArgument(where, f"{rule!r} in {line!r}", remedy)
         texts[name] = text
     if not texts:
         raise InvalidArgument(where, f"{line!r}, which asks for nothing", "add fail-under=PERCENT")
-    values: dict[str, Any] = {
-        name.replace("-", "_"): parse(texts[name], f"{where}: {name}")
-        for name, parse in parsers.items()
-        if name in texts
+    given = {
+        names[name]: PARSERS[names[name]](texts[name], f"{where}: {name}") for name in names if name in texts
     }
-    return Thresholds(**values, pattern=pattern)
+    return Thresholds(**given, pattern=pattern)

@@ -54,7 +54,8 @@ def from_annotation(annotation: Any, name: str) -> st.SearchStrategy[Any]:
         return st.sampled_from(args)
     if origin is np.ndarray:
         return arrays(dtype=_numpy_dtype(args, annotation, name))
-    if _is_jaxtyping(annotation):
+    # By its attributes: the package need not be imported to know that an annotation is not from there.
+    if all(hasattr(annotation, attribute) for attribute in ("dtypes", "dim_str", "array_type")):
         return _from_jaxtyping(annotation, name)
     if isinstance(annotation, type) and issubclass(annotation, np.floating | np.complexfloating):
         return arrays((), annotation).map(lambda array: array[()])
@@ -132,14 +133,6 @@ def _remedy(annotation: Any, origin: Any) -> str:
 def _unsupported(annotation: Any, name: str, remedy: str) -> InvalidArgument:
     shown = annotation.__name__ if type(annotation) is type else annotation
     return InvalidArgument(name, f"the annotation {shown}", remedy)
-
-
-# -- jaxtyping -------------------------------------------------------------------------------------
-
-
-def _is_jaxtyping(annotation: Any) -> bool:
-    # By its attributes: the package need not be imported to know that an annotation is not from there.
-    return all(hasattr(annotation, attribute) for attribute in ("dtypes", "dim_str", "array_type"))
 
 
 def _from_jaxtyping(annotation: Any, name: str) -> st.SearchStrategy[Any]:

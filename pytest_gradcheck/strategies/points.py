@@ -13,19 +13,11 @@ from hypothesis.extra import numpy as hnp
 
 from pytest_gradcheck.errors import InvalidArgument
 from pytest_gradcheck.frameworks import registry
+from pytest_gradcheck.strategies import validation
 from pytest_gradcheck.strategies.dtypes import COMPONENTS
-from pytest_gradcheck.strategies.sizes import Shape, ShapeLike, checked_shape, draw_shape
+from pytest_gradcheck.strategies.sizes import ShapeLike, checked_shape, draw_shape
 from pytest_gradcheck.strategies.tables import Range, distinct
-from pytest_gradcheck.strategies.validation import (
-    Bounds,
-    call_text,
-    checked_dtypes,
-    checked_elements,
-    checked_flag,
-    checked_layout,
-    checked_special,
-)
-from pytest_gradcheck.strategies.values import Recipe, draw_from, draw_kind, draw_recipe, draw_values
+from pytest_gradcheck.strategies.values import draw_from, draw_kind, draw_recipe, draw_values
 
 if TYPE_CHECKING:
     import torch
@@ -119,7 +111,7 @@ def tensors(
     tensor is drawn.
     """
     must_be_installed("tensors", "torch")
-    checked_flag("requires_grad", requires_grad)
+    validation.checked_flag("requires_grad", requires_grad)
     if device is not None and not isinstance(device, str) and type(device).__name__ != "device":
         raise InvalidArgument("device", repr(device), 'give a torch device or its name, such as "cuda"')
     entries = Entries(min_value, max_value, elements, unique, special)
@@ -141,14 +133,19 @@ def points(
     ``options`` are passed to `Framework.from_drawn`.
     """
     framework = registry.named(library)
-    names = checked_dtypes(dtype, framework.drawn_dtypes)
-    call = call_text(framework.plural, shape, names, entries._asdict() | {"layout": layout} | options)
+    names = validation.checked_dtypes(dtype, framework.drawn_dtypes)
+    call = validation.call_text(
+        framework.plural, shape, names, entries._asdict() | {"layout": layout} | options
+    )
     point = Point(shape, names, entries)
-    named = checked_layout(layout, tuple(framework.drawn_layouts.values()))
+    layouts = tuple(framework.drawn_layouts.values())
+    if layout is not None and layout not in layouts:
+        remedy = f"use one of {', '.join(layouts)}, or None for any"
+        raise InvalidArgument("layout", repr(layout), remedy)
 
     def build(data: ConjectureData) -> Any:
         array, drawn_dtype, drawn = point.draw(data)
-        in_memory = named or framework.drawn_layouts.get(drawn, "contiguous")
+        in_memory = layout or framework.drawn_layouts.get(drawn, "contiguous")
         return framework.from_drawn(array, drawn_dtype, in_memory, **options)
 
     return _PointStrategy(call, point.domain, build)
@@ -159,7 +156,7 @@ def scalars(
 ) -> st.SearchStrategy[float]:
     """Return a strategy for Python floats, with bounds and values as in `arrays`."""
     entries = Entries(min_value, max_value, special=special)
-    call = call_text("scalars", None, ("float64",), entries._asdict())
+    call = validation.call_text("scalars", None, ("float64",), entries._asdict())
     point = Point((), ("float64",), entries)
     return _ScalarStrategy(call, point.domain, lambda data: float(point.draw(data)[0]))
 
@@ -210,60 +207,45 @@ class _ScalarStrategy(Bounded[float]):
     """Python floats."""
 
 
-class _Kind(NamedTuple):
-    """A dtype that a point may have, and its numbers."""
-
-    dtype: str
-    within: Range
-
-    @property
-    def stored(self) -> str:
-        """The dtype of NumPy that holds them: float32 in place of bfloat16."""
-        return "float32" if self.dtype == "bfloat16" else self.dtype
-
-
 class Point:
     """What is drawn, of whatever library: shape, dtype and numbers; arguments are checked when it is made."""
 
     def __init__(self, shape: ShapeLike, dtypes: tuple[str, ...], entries: Entries):
         low, high, elements, unique, special = entries
         self._shape = checked_shape(shape)
-        self._unique = checked_flag("unique", unique)
-        self._special = checked_special(special)
-        self._elements = checked_elements(elements, low, high)
-        bounds = [Bounds.checked(low, high, COMPONENTS[dtype], dtype) for dtype in dtypes]
-        self._kinds = tuple(_Kind(dtype, b.within) for dtype, b in zip(dtypes, bounds, strict=True))
+        self._unique = validation.checked_flag("unique", unique)
+        self._special = validation.checked_special(special)
+        self._elements = validation.checked_elements(elements, low, high)
+        bounds = [validation.Bounds.checked(low, high, COMPONENTS[dtype], dtype) for dtype in dtypes]
+        self._kinds = [(dtype, of_dtype.within) for dtype, of_dtype in zip(dtypes, bounds, strict=True)]
         self.domain = bounds[0].domain
         if self._unique and self._elements is None and isinstance(self._shape, tuple):
             for kind in self._kinds:
-                _check_room(kind, math.prod(self._shape))
+                _check_room(*kind, math.prod(self._shape))
 
     def draw(self, data: ConjectureData) -> tuple[NDArray[Any], str, str]:
         """Draw an array in contiguous memory, the name of its dtype, and the layout that it is to have."""
         shape = draw_shape(data, self._shape)
-        kind = draw_kind(data, self._kinds) if len(self._kinds) > 1 else self._kinds[0]
+        dtype, within = draw_kind(data, self._kinds) if len(self._kinds) > 1 else self._kinds[0]
         recipe = draw_recipe(data, self._special)
-        return self._numbers(data, shape, kind, recipe), kind.dtype, recipe.layout
-
-    def _numbers(self, data: ConjectureData, shape: Shape, kind: _Kind, recipe: Recipe) -> NDArray[Any]:
-        if self._elements is not None:
-            entries = hnp.arrays(np.dtype(kind.stored), shape, elements=self._elements, unique=self._unique)
-            drawn: NDArray[Any] = data.draw(entries)
-            return drawn
+        # NumPy has no bfloat16, whose values are some of those of float32.
+        stored = "float32" if dtype == "bfloat16" else dtype
         values: NDArray[Any]
+        if self._elements is not None:
+            entries = hnp.arrays(np.dtype(stored), shape, elements=self._elements, unique=self._unique)
+            return data.draw(entries), dtype, recipe.layout
         if self._unique:
-            _check_room(kind, math.prod(shape))
-            values = draw_from(data, distinct(kind.within, math.prod(shape)), shape)
+            _check_room(dtype, within, math.prod(shape))
+            values = draw_from(data, distinct(within, math.prod(shape)), shape)
         else:
-            values = draw_values(data, shape, kind.within, recipe, self._special)
-        if kind.dtype.startswith("complex"):
-            values = values + 1j * draw_values(data, shape, kind.within, recipe, self._special)
-        return values.astype(kind.stored)
+            values = draw_values(data, shape, within, recipe, self._special)
+        if dtype.startswith("complex"):
+            values = values + 1j * draw_values(data, shape, within, recipe, self._special)
+        return values.astype(stored), dtype, recipe.layout
 
 
-def _check_room(kind: _Kind, count: int) -> None:
-    room = len(distinct(kind.within, count))
+def _check_room(dtype: str, within: Range, count: int) -> None:
+    room = len(distinct(within, count))
     if room < count:
-        low, high = kind.within.low, kind.within.high
-        got = f"{count} entries from {room} short {kind.dtype} values in [{low!r}, {high!r}]"
+        got = f"{count} entries from {room} short {dtype} values in [{within.low!r}, {within.high!r}]"
         raise InvalidArgument("unique", got, "take a smaller shape, wider bounds or elements=...")

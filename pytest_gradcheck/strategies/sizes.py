@@ -34,18 +34,14 @@ def shapes(
 
     Raises `pytest_gradcheck.InvalidArgument` for numbers below zero, or in the wrong order.
     """
-    given: dict[str, Any] = {
-        "min_dims": min_dims,
-        "max_dims": max_dims,
-        "min_side": min_side,
-        "max_side": max_side,
-    }
-    for name, value in given.items():
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 0:
-            raise InvalidArgument(name, repr(value), "give a whole number, zero or more")
-    for low, high in (("min_dims", "max_dims"), ("min_side", "max_side")):
-        if given[low] > given[high]:
-            raise InvalidArgument(low, f"{given[low]} above {high}={given[high]}", "exchange them")
+    ranges: dict[str, tuple[Any, Any]] = {"dims": (min_dims, max_dims), "side": (min_side, max_side)}
+    for what, ends in ranges.items():
+        for name, value in zip((f"min_{what}", f"max_{what}"), ends, strict=True):
+            if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 0:
+                raise InvalidArgument(name, repr(value), "give a whole number, zero or more")
+    for what, (low, high) in ranges.items():
+        if low > high:
+            raise InvalidArgument(f"min_{what}", f"{low} above max_{what}={high}", "exchange them")
     side = st.integers(min_side, max_side)
     if min_side <= 1 < max_side:
         # One in three or four would be 1 for small sides anyway; for large ones hardly any.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,7 +96,7 @@ def orthogonal(
             raise InvalidArgument("size", repr(shape), remedy)
         return _orthonormal(data, shape)
 
-    return _structured("orthogonal", size, build, _dtype(dtype, library), library)
+    return _structured("orthogonal", size, build, _dtype(dtype, library), library, {})
 
 
 def probabilities(
@@ -128,8 +127,7 @@ def probabilities(
         return out
 
     given = {"min_value": (min_value, 0.0)}
-    name = _dtype(dtype, library)
-    return _structured("probabilities", shape, build, name, library, given, domain=(low, 1.0))
+    return _structured("probabilities", shape, build, _dtype(dtype, library), library, given, (low, 1.0))
 
 
 def _check_room_for(low: float, count: int) -> None:
@@ -189,7 +187,7 @@ def _apart(
 
     given = {"gap": (gap, None), "min_value": (ends[0], None), "max_value": (ends[1], None)}
     name = "sorted_" if rising else "distinct"
-    return _structured(name, shape, build, dtype_name, library, given, domain=bounds.domain)
+    return _structured(name, shape, build, dtype_name, library, given, bounds.domain)
 
 
 def _places(within: Range, gap: float | None, count: int) -> Values:
@@ -262,13 +260,12 @@ def _structured(
     build: Callable[[ConjectureData], NDArray[Any]],
     dtype: str,
     library: str,
-    given: Mapping[str, tuple[Any, Any]] = MappingProxyType({}),
-    *,
+    given: Mapping[str, tuple[Any, Any]],
     domain: tuple[float, float] | None = None,
 ) -> st.SearchStrategy[Any]:
-    """Return the strategy ``name`` for the arrays that ``build`` returns; ``given`` has more arguments.
+    """Return the strategy ``name`` for the arrays that ``build`` returns.
 
-    The repr has what differs from the default: each argument is a pair of its value and that.
+    ``given`` has the value and the default of each other argument: the repr has those that differ.
     """
     framework = _checked_library(library)
     more = {"dtype": (dtype, "int64" if dtype == "int64" else "float64"), "library": (library, "numpy")}

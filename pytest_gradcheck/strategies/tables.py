@@ -1,8 +1,7 @@
 """The numbers that points are made of, by magnitude, each as often as it is to be met.
 
-A code of 16 bits picks a number: a place in the table and a sign. Smaller codes are simpler numbers, so
-that what Hypothesis shrinks ends at zeros and small whole numbers. The same code picks one number per
-style: a whole one, a half, any one, one near zero, a large one.
+A code of 16 bits, a place in the table and a sign, picks one number per style: a whole one, a half, any one,
+one near zero, a large one. Smaller codes are simpler numbers, to which Hypothesis shrinks.
 """
 
 from __future__ import annotations
@@ -47,8 +46,7 @@ class Range(NamedTuple):
     def within(cls, low: float | None, high: float | None, component: str) -> Range:
         """Return the range of a dtype's numbers within bounds, moderate where there are none.
 
-        Bounds are rounded inwards to values of the dtype; the range is empty (``low`` above ``high``) if
-        no value of the dtype lies within.
+        Bounds are rounded inwards; ``low`` is above ``high`` if no value of the dtype lies within.
         """
         lowest, highest = low, high
         most = largest(component)
@@ -97,10 +95,9 @@ class Table(NamedTuple):
 
 @functools.lru_cache(maxsize=128)
 def table(within: Range, special: bool) -> Table:
-    """Return the numbers of a range.
+    """Return the numbers of a range: of few digits, spread evenly and by magnitude.
 
-    Numbers of few digits, spread evenly and by magnitude; with ``special`` they are three fifths of the
-    default range's, and zero, ones, small whole numbers, halves, ±1e-3 and the bounds are the rest.
+    With ``special``, two fifths are zero, ones, small whole numbers, halves, ±1e-3 and the bounds.
     """
     ordered, weights = _ordered(within, _IRREGULAR)
     rest = len(ordered) - len(weights)
@@ -155,10 +152,7 @@ def _magnitudes(style: int, component: str) -> list[float]:
 
 @functools.lru_cache(maxsize=128)
 def distinct(within: Range, count: int) -> NDArray[np.float64]:
-    """Return at least ``count`` different numbers of a range, simplest first.
-
-    Fewer only if the range does not hold so many numbers of few digits.
-    """
+    """Return ``count`` or more different numbers of few digits, if a range has so many, simplest first."""
     # A size that serves many counts keeps the cache useful when shapes vary.
     wanted = max(_IRREGULAR, 1 << max(count, 1).bit_length())
     out = _ordered(within, wanted)[0]

@@ -105,13 +105,6 @@ def checked_special(special: Any) -> frozenset[str]:
     return frozenset(names)
 
 
-def checked_layout(layout: Any, allowed: tuple[str, ...]) -> str | None:
-    """Return the name of a layout, or None for any."""
-    if layout is not None and layout not in allowed:
-        raise InvalidArgument("layout", repr(layout), f"use one of {', '.join(allowed)}, or None for any")
-    return None if layout is None else str(layout)
-
-
 def call_text(name: str, shape: Any, dtypes: tuple[str, ...], keywords: Mapping[str, Any]) -> str:
     """Return the call that makes a strategy, without what is the default."""
     parts = [repr(shape)] if shape is not None else []

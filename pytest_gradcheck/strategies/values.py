@@ -44,8 +44,7 @@ class _Feature(NamedTuple):
     weight: int
 
 
-#: Each group is drawn on its own; what the weights leave of 256 has none of its features. A feature that
-#: a tenth of all points have is met within 60 examples in 99.8 of 100 runs.
+#: Each group is drawn on its own. What a tenth of the points have is met in 60 examples in 99.8 % of runs.
 _GROUPS: dict[str, tuple[_Feature, ...]] = {
     "style": (
         _Feature("halves", "", 28),
@@ -118,12 +117,9 @@ class Recipe(NamedTuple):
     mark: str
     zeros: str
     layout: str
-    #: 16 bits for the places of features.
-    where: int
-    #: Codes of the two numbers that points of two numbers have, the same in all points of an example.
-    palette: tuple[int, int]
-    #: Whether all points of an example have the same numbers, those two.
-    alike: bool
+    where: int  # 16 bits for the places of features
+    palette: tuple[int, int]  # codes of two numbers, the same in all points of an example
+    alike: bool  # whether all points of an example have those two numbers alone
 
 
 def draw_recipe(data: ConjectureData, special: frozenset[str]) -> Recipe:
@@ -291,11 +287,7 @@ def _draw_bulk(data: ConjectureData, count: int) -> Codes:
 
 
 def _hashed(seed: int, count: int) -> NDArray[np.uint64]:
-    """Return a random-looking number for each position (splitmix64).
-
-    Unlike a generator's stream it is the same on every version of NumPy, and a position keeps its
-    number when the shape shrinks.
-    """
+    """Return a random-looking number for each position (splitmix64), the same on every version of NumPy."""
     with np.errstate(over="ignore"):
         z = np.arange(count, dtype=np.uint64) + np.uint64(seed) * np.uint64(0x632BE59BD9B4E019)
         z = (z + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
