@@ -7,7 +7,7 @@ import dataclasses
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -170,12 +170,7 @@ def _seconds(text: str, where: str) -> float:
     return value
 
 
-_PARSERS: Mapping[str, Callable[[str, str], Any]] = {
-    "methods": _methods,
-    "profile": _profile,
-    "max_seconds": _seconds,
-    **PARSERS,
-}
+_PARSERS = {"methods": _methods, "profile": _profile, "max_seconds": _seconds, **PARSERS}
 
 
 def validate_search(**options: Any) -> None:

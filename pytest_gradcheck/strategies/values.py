@@ -1,10 +1,10 @@
 """How an example's choices become the numbers of a point, and where gradients break they go on purpose.
 
-Points get such features independently of each other, one group of features (`Recipe`) per drawn byte: a
-few dozen examples meet all of them. A byte of zero is a point without the feature, and codes of zero are
-zeros: that is where Hypothesis shrinks them. Half of the examples use one recipe for all of their points,
-and some the same two numbers in the same places: what breaks where two inputs are zero, or equal, is met
-about as often as what breaks where one is.
+Points get features such as zeros, ties or one sign independently of each other, one group (`Recipe`) per
+drawn byte: a few dozen examples meet all of them. A byte of zero is a point without the feature, and codes
+of zero are zeros: that is where Hypothesis shrinks them. Half of the examples use one recipe for all of
+their points, and some the same two numbers in the same places: what breaks where two inputs are zero, or
+equal, is met about as often as what breaks where one is.
 
 The choices are bytes, because those are drawn evenly on every version of Hypothesis; integers are not.
 """
@@ -94,7 +94,10 @@ class _OfExample(st.SearchStrategy[bytes]):
 
 
 class _OfPoint(st.SearchStrategy[bytes]):
-    """A point's own recipe; Hypothesis tries to leave out all of it before it shrinks the numbers."""
+    """A point's own recipe: a strategy, all of which Hypothesis tries to leave out before it shrinks numbers.
+
+    It is a class of its own, because Hypothesis mixes the parts of an example that have the same class.
+    """
 
     def do_draw(self, data: ConjectureData) -> bytes:
         return data.draw_bytes(_RECIPE_BYTES, _RECIPE_BYTES)
@@ -287,7 +290,7 @@ def _draw_bulk(data: ConjectureData, count: int) -> Codes:
 
 
 def _hashed(seed: int, count: int) -> NDArray[np.uint64]:
-    """Return a random-looking number for each position (splitmix64), the same on every version of NumPy."""
+    """Return a random number for each position (splitmix64), whatever the version of NumPy and the count."""
     with np.errstate(over="ignore"):
         z = np.arange(count, dtype=np.uint64) + np.uint64(seed) * np.uint64(0x632BE59BD9B4E019)
         z = (z + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
