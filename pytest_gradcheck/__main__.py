@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,30 +73,19 @@ def _parser() -> argparse.ArgumentParser:
     merge.add_argument("reports", type=Path, nargs="+", metavar="REPORT.json")
     merge.add_argument("--fail-under", metavar="PERCENT", help="exit with 1 if fewer of the checks pass")
     merge.add_argument("--max-inconclusive", metavar="COUNT", help="exit with 1 if more are inconclusive")
-    merge.add_argument(
-        "--cov-fail-under",
-        metavar="[WAY:]PERCENT",
-        help="exit with 1 if fewer of the hand-written gradients were run by checks that passed",
-    )
+    fewer = "exit with 1 if fewer of the hand-written gradients were run by checks that passed"
+    merge.add_argument("--cov-fail-under", metavar="[WAY:]PERCENT", help=fewer)
     merge.set_defaults(run=_merge)
 
     for command, required in ((show, False), (merge, True)):
-        command.add_argument(
-            "-o",
-            "--output",
-            metavar="[TYPE:]PATH",
-            required=required,
-            help=f"where to write it; the ending or TYPE says how: {', '.join(reports.FORMATS)}",
-        )
+        how = f"where to write it; the ending or TYPE says how: {', '.join(reports.FORMATS)}"
+        command.add_argument("-o", "--output", metavar="[TYPE:]PATH", required=required, help=how)
 
     compare = commands.add_parser("compare", help="exit with 1 if a report is worse than an older one")
     compare.add_argument("old", type=Path, metavar="OLD", help="a report or a baseline")
     compare.add_argument("new", type=Path, metavar="NEW", help="a report")
-    compare.add_argument(
-        "--factor",
-        default=f"{thresholds.FACTOR:g}",
-        help="how many times the margin of a check that passes may grow (default: %(default)s)",
-    )
+    growth = "how many times the margin of a check that passes may grow (default: %(default)s)"
+    compare.add_argument("--factor", default=f"{thresholds.FACTOR:g}", help=growth)
     compare.set_defaults(run=_compare)
     return parser
 
@@ -110,18 +99,17 @@ def _show(options: argparse.Namespace) -> Outcome:
 
 
 def _merge(options: argparse.Namespace) -> Outcome:
-    def parsed(text: str | None, parse: Callable[[str, str], Any], flag: str) -> Any:
-        return None if text is None else parse(text, flag)
-
-    fail_under = parsed(options.fail_under, thresholds.parse_percent, "--fail-under")
-    at_most = parsed(options.max_inconclusive, thresholds.parse_count, "--max-inconclusive")
-    covered = parsed(options.cov_fail_under, thresholds.parse_percent_by_way, "--cov-fail-under")
+    limits = {
+        name: parse(text, f"--{name.replace('_', '-')}")
+        for name, parse in thresholds.PARSERS.items()
+        if (text := getattr(options, name, None)) is not None
+    }
+    covered = limits.pop("cov_fail_under", None)
     merged = merge.merge([load.read(path, "REPORT") for path in options.reports])
     if covered and not merged["coverage"]:
         remedy = "write them with --gradcheck-cov=PACKAGE"
         raise InvalidArgument("--cov-fail-under", "reports without coverage", remedy)
-    gated = fail_under is not None or at_most is not None
-    broken = gate.judge(merged["checks"], fail_under=fail_under, max_inconclusive=at_most) if gated else []
+    broken = gate.judge(merged["checks"], **limits) if limits else []
     broken += gate.below_coverage(merged["coverage"], covered) if covered else []
     merged["gate"] = [asdict(violation) for violation in broken]
     _write(options.output, merged)

@@ -32,13 +32,10 @@ def corrupt(fn: Callable[..., Any], fault: str | Fault) -> Callable[..., Any]:
         A function that is called like ``fn``. When it is called with plain floats or arrays, and on the
         reference engine, it is ``fn`` itself.
     """
-    if isinstance(fault, str):
-        if fault not in FAULTS:
-            raise InvalidArgument("fault", repr(fault), f"the faults are {', '.join(FAULTS)}")
-        chosen = FAULTS[fault]
-    elif callable(fault):
-        chosen = fault
-    else:
+    if isinstance(fault, str) and fault not in FAULTS:
+        raise InvalidArgument("fault", repr(fault), f"the faults are {', '.join(FAULTS)}")
+    chosen = FAULTS[fault] if isinstance(fault, str) else fault
+    if not callable(chosen):
         raise InvalidArgument("fault", repr(fault), "give a name or a function of the gradients")
 
     @functools.wraps(fn)
@@ -75,15 +72,6 @@ def _at_largest(change: Callable[[Any], Any]) -> Fault:
     return fault
 
 
-def _drop_second(gradients: Gradients) -> Gradients:
-    return [g * 0 if k == 1 else g for k, g in enumerate(gradients)]
-
-
-def _transpose(gradient: Any) -> Any:
-    square = gradient.ndim == 2 and gradient.shape[0] == gradient.shape[1]
-    return gradient.T if square else gradient
-
-
 #: Faults by name, each from the right gradients to wrong ones: all of a gradient times minus one, two, 1.01,
 #: 1.001 or zero; nan; a hundredth of the largest entry added to each; the largest entry alone off by a
 #: hundredth, or zero; its entries in reverse order; a matrix transposed; no gradient by the second input.
@@ -98,6 +86,6 @@ FAULTS: dict[str, Fault] = {
     "entry-percent": _at_largest(lambda g: 1.01 * g),
     "entry-zero": _at_largest(lambda g: 0 * g),
     "reversed": _each(lambda g: g.reshape(-1).flip(0).reshape(g.shape)),
-    "transposed": _each(_transpose),
-    "second-input": _drop_second,
+    "transposed": _each(lambda g: g.T if g.ndim == 2 and g.shape[0] == g.shape[1] else g),
+    "second-input": lambda gradients: [g * 0 if k == 1 else g for k, g in enumerate(gradients)],
 }

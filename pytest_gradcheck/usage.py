@@ -1,8 +1,7 @@
-"""Who wants to know that this process makes a check.
+"""Callbacks for the first check that this process makes.
 
-The pytest plugin takes its hooks out of a session that has nothing to check, and puts a callback here. A test
-that calls `check_gradients` without a marker or a fixture brings the hooks back that way, and the package
-needs to know nothing of pytest.
+The pytest plugin takes its hooks out of a session that has nothing to check, and puts here what brings them
+back when a test calls `check_gradients` without a marker or a fixture.
 """
 
 from __future__ import annotations

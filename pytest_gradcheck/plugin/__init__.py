@@ -1,8 +1,7 @@
 """The hooks of a session, and nothing else.
 
 pytest loads this module in every project in which the plugin is installed. So it imports the flags, the marks
-and the fixtures, which import next to nothing themselves; what checks and reports need comes in when there is
-something to check or to report.
+and the fixtures alone; what checks and reports need comes in when there is something to check or to report.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """A marked function, made into a test that Hypothesis drives.
 
-The body of the test is the function under test. It is wrapped when pytest collects it, before pytest
-looks at its arguments: what fixtures and parametrize supply stays in the wrapper's signature, what they
-do not is drawn. Everything that Hypothesis imports comes in here, on the first marked test.
+The body of the test is the function under test. It is wrapped before pytest looks at its arguments: what
+fixtures and parametrize supply stays in the wrapper's signature, the rest is drawn.
 """
 
 from __future__ import annotations
@@ -20,14 +19,8 @@ import pytest
 
 from pytest_gradcheck.core.results import CheckResult
 from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.plugin import parameters
 from pytest_gradcheck.plugin.marks import FIXTURES, MARKER, TAG, marks_on, plain
-from pytest_gradcheck.plugin.parameters import (
-    check_keywords,
-    refuse_coroutines,
-    refuse_interactive,
-    refuse_unsupplied,
-    strategies_for,
-)
 from pytest_gradcheck.plugin.search import Search
 from pytest_gradcheck.plugin.session import Session
 from pytest_gradcheck.plugin.settings import SEARCH_OPTIONS, Settings
@@ -82,10 +75,7 @@ def prepare_given(item: pytest.Item, session: Session) -> None:
 
 
 def expected_failure(item: pytest.Item) -> str | None:
-    """Return why failures in a marked test that passed are expected, or None.
-
-    The check raises straight into Hypothesis, which lets a failure pass for ``@example(...).xfail()``.
-    """
+    """Return why failures in a marked test that passed are expected, or None: ``@example(...).xfail()``."""
     examples = getattr(getattr(item, "obj", None), "hypothesis_explicit_examples", ())
     expected = any(getattr(example, "raises", None) is not None for example in examples)
     return "an @example(...).xfail() of the test" if expected else None
@@ -113,16 +103,16 @@ def make_items(collector: pytest.Module | pytest.Class, name: str, obj: object, 
     # pytest looks a test up by name again, on the instance or module, when it is about to run it.
     setattr(collector.obj, name, rewrapped)
     items = collector.ihook.pytest_pycollect_makeitem(collector=collector, name=name, obj=rewrapped)
-    refuse_unsupplied(collector, name, items, unknown)
+    parameters.refuse_unsupplied(collector, name, items, unknown)
     return items
 
 
 def merge_marks(marks: list[pytest.Mark]) -> dict[str, Any]:
     """Return the keywords of all marks: for each the value of the closest one, inputs under ``inputs``."""
-    merged: dict[str, Any] = {}
-    inputs: dict[str, Any] = {}
     from pytest_gradcheck.core.check import OPTION_NAMES
 
+    merged: dict[str, Any] = {}
+    inputs: dict[str, Any] = {}
     for mark in marks:
         if mark.args:
             got = f"the positional argument {mark.args[0]!r}"
@@ -131,8 +121,7 @@ def merge_marks(marks: list[pytest.Mark]) -> dict[str, Any]:
             if key == "inputs":
                 if not isinstance(value, Mapping) or not all(isinstance(k, str) for k in value):
                     raise InvalidArgument("inputs", repr(value), "give a dict of strategies by parameter")
-                for name, strategy in value.items():
-                    inputs.setdefault(name, strategy)
+                inputs |= {name: strategy for name, strategy in value.items() if name not in inputs}
             elif key in OPTION_NAMES or key in SEARCH_OPTIONS:
                 merged.setdefault(key, value)
             else:
@@ -153,14 +142,14 @@ def _wrap(
 
     given = getattr(test, "is_hypothesis_test", False)
     inner = _given_inner(test) if given else test
-    refuse_coroutines(name, inner)
+    parameters.refuse_coroutines(name, inner)
     inputs, options = marked["inputs"], {k: v for k, v in marked.items() if k != "inputs"}
     signature = inspect.signature(inner)
-    parameters = list(signature.parameters)[bound and not given :]
-    check_keywords(inputs, options, parameters)
+    names = list(signature.parameters)[bound and not given :]
+    parameters.check_keywords(inputs, options, names)
     unknown: list[str] = []
     if not given:
-        strategies, unknown = strategies_for(collector, test, signature, parameters, inputs)
+        strategies, unknown = parameters.strategies_for(collector, test, signature, names, inputs)
         test = _wrap_plain(test, signature, strategies, session)
     elif inputs:
         got = "a strategy beside the test's own @given"
@@ -176,14 +165,11 @@ def _wrap_plain(
 ) -> Callable[..., Any]:
     import hypothesis
 
-    from pytest_gradcheck.strategies import domain_of
-
     @functools.wraps(test)
     def runner(*args: Any, **kwargs: Any) -> None:
         __tracebackhide__ = True
-        _check_example(session, test, signature.bind(*args, **kwargs), set(strategies), domains)
+        _check_example(session, test, signature.bind(*args, **kwargs), set(strategies), strategies)
 
-    domains = {name: bounds for name, s in strategies.items() if (bounds := domain_of(s)) is not None}
     # Hypothesis takes no defaults and pytest supplies none: such parameters keep their default.
     kept = [
         p.replace(default=p.empty)
@@ -202,16 +188,10 @@ def _wrap_plain(
 
 def _wrap_given(test: Callable[..., Any], session: Session) -> None:
     """Put the check into a test that carries its own @given, where Hypothesis provides for it."""
-    from pytest_gradcheck.strategies import domain_of
-
     inner = _given_inner(test)
     signature, supplied = inspect.signature(inner), set(inspect.signature(test).parameters)
     given: dict[str, Any] = getattr(test.hypothesis, "_given_kwargs", {})  # type: ignore[attr-defined]  # by @given
-    domains = {
-        name: bounds
-        for name, s in given.items()
-        if name not in supplied and (bounds := domain_of(s)) is not None
-    }
+    strategies = {name: strategy for name, strategy in given.items() if name not in supplied}
 
     @functools.wraps(inner)
     def runner(*args: Any, **kwargs: Any) -> None:
@@ -221,7 +201,7 @@ def _wrap_given(test: Callable[..., Any], session: Session) -> None:
             inner(*args, **kwargs)
             return
         bound = signature.bind(*args, **kwargs)
-        _check_example(session, inner, bound, set(bound.arguments) - supplied, domains)
+        _check_example(session, inner, bound, set(bound.arguments) - supplied, strategies)
 
     setattr(runner, TAG, inner)
     test.hypothesis.inner_test = runner  # type: ignore[attr-defined]  # the hook that @given leaves for plugins
@@ -237,14 +217,14 @@ def _check_example(
     test: Callable[..., Any],
     arguments: inspect.BoundArguments,
     drawn: set[str],
-    domains: dict[str, Any],
+    strategies: Mapping[str, Any],
 ) -> None:
     """Check the test's body at one point: the drawn arguments are its inputs, the others constants."""
     __tracebackhide__ = True
     # In the order in which the test names them: a gradient by hand takes them by position.
     inputs = {name: value for name, value in arguments.arguments.items() if name in drawn}
-    refuse_interactive(inputs)
-    options, settings = _options(session, test, domains)
+    parameters.refuse_interactive(inputs)
+    options, settings = _options(session, test, strategies)
     constants = {name: value for name, value in arguments.arguments.items() if name not in drawn}
     by_hand = {key: options[key] for key in ("gradient", "vjp") if options.get(key) is not None}
     options = options | {key: _with_constants(value, constants) for key, value in by_hand.items()}
@@ -288,16 +268,17 @@ def _takes_by_name(test: Callable[..., Any], names: Iterable[str]) -> bool:
     A signature does not tell: that of a decorator's ``*args`` is the decorated test's.
     """
     code = getattr(test, "__code__", None)
-    if code is None:
-        return False
-    own = code.co_varnames[code.co_posonlyargcount : code.co_argcount + code.co_kwonlyargcount]
-    return set(names) <= set(own)
+    return code is not None and set(names).issubset(
+        code.co_varnames[code.co_posonlyargcount : code.co_argcount + code.co_kwonlyargcount]
+    )
 
 
 def _options(
-    session: Session, test: Callable[..., Any], domains: dict[str, Any]
+    session: Session, test: Callable[..., Any], strategies: Mapping[str, Any]
 ) -> tuple[dict[str, Any], Settings]:
     """Return the options of the test's checks and the settings of its search: the same for all examples."""
+    from pytest_gradcheck.strategies import domain_of
+
     item = session.item
     assert item is not None, "a marked test runs while its item does"
     if session.search is not None and test in session.search.options:
@@ -306,6 +287,7 @@ def _options(
     options = merge_marks([*_late_marks(item), *marks_on(item)])
     del options["inputs"]
     if isinstance(options.get("domain", {}), Mapping):
+        domains = {name: bounds for name, s in strategies.items() if (bounds := domain_of(s)) is not None}
         options["domain"] = {**domains, **options.get("domain", {})} or None
     options.setdefault("name", test.__qualname__)
     in_force = session.settings_in_force()

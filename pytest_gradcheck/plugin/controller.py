@@ -184,9 +184,8 @@ class Controller:
         if option.update or option.prune:
             gone = [known for known in self._known if known not in made and looked_for(known[0])]
             with self._noting_failure("baseline", option.path):
-                size = baseline.update(
-                    option.path, checks if option.update else (), gone if option.prune else ()
-                )
+                new, dropped = checks if option.update else (), gone if option.prune else ()
+                size = baseline.update(option.path, new, dropped)
                 self._notes.append(f"baseline of {count(size, 'check')} written to {option.path}")
         accepted = {"baseline-verdict", "baseline-margin"} if option.update else set()
         accepted |= {"baseline-vanished"} if option.prune else set()

@@ -31,9 +31,8 @@ def shorten(
     if not marked:
         calls = [entry for entry in excinfo.traceback if entry.path == path]
         if calls:
-            message = "\n".join(
-                _cut([*message.splitlines(), f"  called at: {path.name}:{calls[-1].lineno + 1}"])
-            )
+            called = f"  called at: {path.name}:{calls[-1].lineno + 1}"
+            message = "\n".join(_cut([*message.splitlines(), called]))
     shown = pytest.ExceptionInfo.from_exception(_Shown(message).with_traceback(excinfo.tb))
     text = shown.getrepr(style="value", chain=False)
     if text.reprcrash is not None:
@@ -62,22 +61,17 @@ def failure_message(error: BaseException, *, marked: bool) -> str | None:
     if marked and leaves == [error] and type(error).__module__.startswith("hypothesis."):
         # Hypothesis speaks of the test as a whole; the line that called it is the checker's, not the test's.
         return f"{type(error).__name__}: {error}"
-    if not any(isinstance(leaf, GradientMismatch) for leaf in leaves):
+    mismatches = [leaf.result for leaf in leaves if isinstance(leaf, GradientMismatch)]
+    if not mismatches:
         return None
     lines = [] if leaves == [error] else [str(error.args[0]) if error.args else type(error).__name__]
-    tails: list[str] = []
     # Of several failures those with a culprit come first: the others are mostly the same mistake.
-    for leaf in sorted(leaves, key=_without_culprit):
-        if isinstance(leaf, GradientMismatch):
-            lines += _mismatch(leaf.result, marked)
-            continue
-        first = next(iter(str(leaf).splitlines()), "")
-        tails.append(f"also: {type(leaf).__name__}: {first} (-vv shows its traceback)")
+    for result in sorted(mismatches, key=lambda result: result.culprit is None):
+        lines += _mismatch(result, marked)
+    others = [leaf for leaf in leaves if not isinstance(leaf, GradientMismatch)]
+    firsts = [(type(leaf).__name__, next(iter(str(leaf).splitlines()), "")) for leaf in others]
+    tails = [f"also: {name}: {first} (-vv shows its traceback)" for name, first in firsts]
     return "\n".join(_cut(lines, MAX_LINES - min(len(tails), 3)) + tails[:3])
-
-
-def _without_culprit(error: BaseException) -> bool:
-    return isinstance(error, GradientMismatch) and error.result.culprit is None
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

@@ -41,9 +41,8 @@ class Checker:
             remedy = f"{self._fixture} checks order {self._order}; use gradcheck"
             raise InvalidArgument("order", repr(options["order"]), remedy)
         if session.item is None:
-            raise RuntimeError(
-                f"{self._fixture} was called while no test is running; use check_gradients there"
-            )
+            problem = "was called while no test is running; use check_gradients there"
+            raise RuntimeError(f"{self._fixture} {problem}")
         from pytest_gradcheck.core.check import check_in_test
         from pytest_gradcheck.core.results import Verdict
         from pytest_gradcheck.plugin.search import mismatch, report_to_hypothesis

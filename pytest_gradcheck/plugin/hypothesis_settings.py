@@ -21,17 +21,15 @@ _ATTRIBUTE = "_hypothesis_internal_use_settings"
 def adjust(test: Any, ours: Settings, config: pytest.Config, session: Session) -> None:
     """Lift the deadline, allow function-scoped fixtures, and apply our settings, where the test sets nothing.
 
-    Many evaluations make one example, so a time limit for one call means nothing here; fixtures are constants
-    of the function under test. Hypothesis's explain phase traces every line, which makes a failing test many
-    times slower to report which lines of the checker ran; it runs on request. The test's own @settings stay
-    as they are; a value that equals Hypothesis's default cannot be told from one that was not given.
+    Many evaluations make one example, so a time limit for one means nothing; fixtures are constants of the
+    function under test. Hypothesis's explain phase, which traces every line and is slow, runs on request. A
+    value of the test's own @settings that equals Hypothesis's default cannot be told from one not given.
     """
     own: settings = getattr(test, _ATTRIBUTE)
     default = settings.default
     assert default is not None, "Hypothesis always has a default profile"
-    changes: dict[str, Any] = {
-        "suppress_health_check": {*own.suppress_health_check, HealthCheck.function_scoped_fixture}
-    }
+    suppressed = {*own.suppress_health_check, HealthCheck.function_scoped_fixture}
+    changes: dict[str, Any] = {"suppress_health_check": suppressed}
     if own.deadline == default.deadline:
         changes["deadline"] = None
     if own.phases == default.phases and not config.getoption("hypothesis_explain", False):
@@ -50,8 +48,8 @@ def adjust(test: Any, ours: Settings, config: pytest.Config, session: Session) -
 def _ending_with(session: Session) -> type[settings]:
     """Return a class of settings by which Hypothesis stops when the session's search does.
 
-    Hypothesis compares ``max_examples`` with the number of examples after each one. A release that read it
-    only once would draw the rest, about 2 ms each, which are not checked and pass.
+    Hypothesis reads ``max_examples`` after each example. A release that read it only once would draw the
+    rest, which are not checked and pass.
     """
 
     class EndingSettings(settings):

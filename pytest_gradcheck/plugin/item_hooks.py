@@ -1,8 +1,7 @@
 """The hooks that pytest calls for every test; they are registered while the session is in use.
 
-What pytest asks of a plugin a dozen times for each test costs a project that has no gradients to check more
-than all else that is installed with it. So `Session.stand_by` takes these hooks out, and `Session.use` brings
-them back.
+They are what an installed plugin costs a project that has no gradients to check. So `Session.stand_by` takes
+them out, and `Session.use` brings them back.
 """
 
 from __future__ import annotations

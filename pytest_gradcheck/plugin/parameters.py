@@ -63,7 +63,9 @@ def strategies_for(
             name in parametrized
             or parameter.default is not parameter.empty
             or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-            or _is_fixture(collector, name)
+            or name == "request"
+            # pytest has no public way to ask; other plugins that need to know ask its fixture manager too.
+            or collector.session._fixturemanager.getfixturedefs(name, collector)
         ):
             continue
         elif parameter.annotation is parameter.empty:
@@ -99,11 +101,6 @@ def _parametrized(collector: pytest.Collector, test: Callable[..., Any]) -> set[
             argnames = argnames.split(",")
         names.update(name.strip() for name in argnames)
     return names
-
-
-def _is_fixture(collector: pytest.Collector, name: str) -> bool:
-    # pytest has no public way to ask; other plugins that need to know ask its fixture manager too.
-    return name == "request" or bool(collector.session._fixturemanager.getfixturedefs(name, collector))
 
 
 def refuse_coroutines(name: str, test: Callable[..., Any]) -> None:

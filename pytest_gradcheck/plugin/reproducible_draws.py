@@ -3,14 +3,10 @@
 Since 6.131 one draw in forty is a constant from any module of the project that has been imported by then. So
 the same seed gives other examples if another test ran before, which under pytest-xdist is always.
 
-Hypothesis has no public way to leave those constants out. A backend of one's own would be one, but loses what
-only the built-in one has: no point is tried twice, and a failure needs no second run to be believed. So this
-module replaces two private names of `hypothesis.internal.conjecture.providers` while a test runs:
-``_get_local_constants``, which collects the constants, and ``CONSTANTS_CACHE``, which remembers by constraint
-what may be drawn. If a release has them no more, or other things under these names, nothing is replaced, and
-``tests/plugin/test_deterministic.py`` fails.
-
-The constants that Hypothesis always has stay in: 2**64, 1e-5, the smallest normal numbers.
+Hypothesis has no public way to leave those constants out but a backend of one's own, which would try points
+twice. So this module replaces two private names while a test runs: ``_get_local_constants``, which collects
+the constants, and ``CONSTANTS_CACHE``, which remembers by constraint what may be drawn. If a release has
+other things under these names, nothing is replaced, and ``tests/plugin/test_deterministic.py`` fails.
 """
 
 from __future__ import annotations
@@ -21,26 +17,21 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 _PROVIDERS = "hypothesis.internal.conjecture.providers"
 
 
 @contextlib.contextmanager
 def by_seed_alone() -> Iterator[None]:
     """Let Hypothesis draw no constants of the modules that happen to be imported."""
-    providers: Any = None
-    replacements: dict[str, Any] = {}
-    # What another release has there instead shows in one of these.
-    with contextlib.suppress(ImportError, AttributeError, TypeError):
-        providers = importlib.import_module(_PROVIDERS)
-        replacements = _replacements(providers)
-    before = {name: getattr(providers, name) for name in replacements}
-    for name, value in replacements.items():
-        setattr(providers, name, value)
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        # What another release has there instead shows in one of these.
+        with contextlib.suppress(ImportError, AttributeError, TypeError):
+            providers = importlib.import_module(_PROVIDERS)
+            for name, value in _replacements(providers).items():
+                patch.setattr(providers, name, value)
         yield
-    finally:
-        for name, value in before.items():
-            setattr(providers, name, value)
 
 
 def _replacements(providers: Any) -> dict[str, Any]:

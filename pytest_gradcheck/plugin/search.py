@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from pytest_gradcheck.core.results import CheckResult, GradientMismatch, Verdict
+from pytest_gradcheck.function.fingerprint import fingerprint
 from pytest_gradcheck.methods.names import DIFFERENCE_METHODS
 from pytest_gradcheck.plugin.progress import time_left
 from pytest_gradcheck.records.record import Stopped
@@ -32,9 +34,7 @@ class Search:
     """
 
     def __init__(
-        self,
-        max_seconds: float | None,
-        show: Callable[[Callable[[], str]], None] = lambda text: None,
+        self, max_seconds: float | None, show: Callable[[Callable[[], str]], None] = lambda text: None
     ) -> None:
         """Begin to search; ``show`` is called after each example with a function that says how far it is."""
         self.stopped: Stopped | None = None
@@ -46,8 +46,8 @@ class Search:
         self._examples = 0
         # By kind of failure the first of it, which was looked at in full.
         self._first: dict[type[GradientMismatch], CheckResult] = {}
-        self._failed: dict[bytes, CheckResult] = {}
-        self._passed: set[bytes] = set()
+        # By point its failure, or None if it has none.
+        self._known: dict[bytes, CheckResult | None] = {}
 
     def look(self, ask: Ask, inputs: dict[str, Any], record: Callable[[CheckResult], None]) -> None:
         """Check one example, unless its outcome is known or the time is over.
@@ -60,22 +60,25 @@ class Search:
         if current_build_context().is_final:
             result = self._last_look(ask, inputs)
             record(result)
-        elif not self._first:
-            if self._is_over():
-                return
-            result = ask(brief=False)
-            self._examples += 1
-            record(result)
-            report_to_hypothesis(result)
-            self._show(self._how_far)
-        else:
+        elif self._first:
             known = self._look_again(ask, inputs)
             self._show(self._how_far)
             if known is None:
                 return
             result = known
+        elif self._is_over():
+            return
+        else:
+            result = ask(brief=False)
+            self._examples += 1
+            record(result)
+            report_to_hypothesis(result)
+            self._show(self._how_far)
         if result.verdict is Verdict.FAIL:
-            self._remember(inputs, result)
+            self._first.setdefault(kind(result), result)
+            key = fingerprint(inputs)
+            if key is not None:
+                self._known[key] = self._known.get(key) or result
             raise mismatch(result)
 
     def _how_far(self) -> str:
@@ -83,7 +86,7 @@ class Search:
         from hypothesis import settings
 
         if self._first:
-            return f"wrong gradient, {len(self._failed) + len(self._passed)} variants tried"
+            return f"wrong gradient, {len(self._known)} variants tried"
         default: Any = settings.default
         elapsed, of = time.monotonic() - self._start, default.max_examples
         left = time_left(elapsed, self._examples, of, self._max_seconds)
@@ -91,54 +94,41 @@ class Search:
 
     def _look_again(self, ask: Ask, inputs: dict[str, Any]) -> CheckResult | None:
         """Return the result at a variant of a failing point, or None if it does not matter."""
-        key = _point(inputs)
+        key = fingerprint(inputs)
         if key is None:
             # A point that cannot be recognised again must not get two different answers.
             return ask(brief=False)
-        if key in self._failed:
-            return self._failed[key]
-        if key in self._passed or self._is_over():
-            return None
+        if key in self._known or self._is_over():
+            return self._known.get(key)
         result = ask(brief=True)
         if result.verdict is not Verdict.FAIL:
-            self._passed.add(key)
+            self._known[key] = None
         return result
 
     def _last_look(self, ask: Ask, inputs: dict[str, Any]) -> CheckResult:
         """Check in full an ``@example``, or the example that the search ends with."""
         result = ask(brief=False)
-        before = self._failed.get(_point(inputs) or b"") if self._failed else None
+        before = self._known.get(fingerprint(inputs) or b"") if self._known else None
         if before is None or kind(before) is kind(result):
             return result
         return self._first.get(kind(before), before)
 
-    def _remember(self, inputs: dict[str, Any], result: CheckResult) -> None:
-        self._first.setdefault(kind(result), result)
-        key = _point(inputs)
-        if key is not None:
-            self._failed.setdefault(key, result)
-
     def _is_over(self) -> bool:
-        if self._max_seconds is None or not self._examples:
-            # The first example is always checked.
-            return False
-        if time.monotonic() - self._start <= self._max_seconds:
+        # The first example is always checked.
+        limit = math.inf if self._max_seconds is None or not self._examples else self._max_seconds
+        if time.monotonic() - self._start <= limit:
             return False
         from hypothesis import event, settings
 
         event("gradcheck: not checked, max_seconds is over")
         current: Any = settings.default
         if self.stopped is None:
-            failed = bool(self._first)
-            self.stopped = Stopped(self._examples, current.max_examples, self._max_seconds, failed)
+            self.stopped = Stopped(self._examples, current.max_examples, limit, bool(self._first))
         return True
 
 
 def report_to_hypothesis(result: CheckResult) -> None:
-    """Give Hypothesis the events that ``--hypothesis-show-statistics`` counts, and a target to climb on.
-
-    The target is the largest difference in units of the tolerance.
-    """
+    """Give Hypothesis the events that its statistics count, and the margin as a target to climb on."""
     from hypothesis import event, target
     from hypothesis.errors import InvalidArgument
 
@@ -149,19 +139,16 @@ def report_to_hypothesis(result: CheckResult) -> None:
         event(f"gradcheck: {label}")
     height = _height(result)
     if height is not None:
-        try:
+        # Of several checks of one name in one example the first one is climbed on.
+        with contextlib.suppress(InvalidArgument):
             target(height, label=f"margin of {result.name}")
-        except InvalidArgument:
-            # Several checks of one name in one example: the first one is climbed on.
-            return
 
 
 def _height(result: CheckResult) -> float | None:
     """Return the decimal logarithm of the margin, or None if climbing on it would lead nowhere.
 
-    Methods that differ by no more than their error bars differ by rounding, and what differs from two exact
-    methods that agree is the error of a difference. On either Hypothesis would climb for half of its
-    examples, and meet nothing new in them. At a kink the margin depends on the slopes there.
+    That is rounding where methods differ by no more than their error bars, the error of a difference where
+    two exact methods agree, and the slopes at a kink.
     """
     worst = result.worst
     if result.verdict is not Verdict.PASS or worst is None or "kink" in result.labels:
@@ -178,11 +165,7 @@ def _height(result: CheckResult) -> float | None:
 
 
 def mismatch(result: CheckResult) -> GradientMismatch:
-    """Return the exception for a failure, of a class for its kind.
-
-    Hypothesis tells failures apart by the exception's class and the line that raised it, and keeps both while
-    it shrinks an example.
-    """
+    """Return the exception for a failure, of a class by which Hypothesis knows its kind."""
     return kind(result)(result)
 
 
@@ -201,9 +184,3 @@ def kind(result: CheckResult) -> type[GradientMismatch]:
 def _class_of(key: tuple[Any, ...]) -> type[GradientMismatch]:
     shown = {"__module__": GradientMismatch.__module__, "__doc__": GradientMismatch.__doc__}
     return type(GradientMismatch.__name__, (GradientMismatch,), shown)
-
-
-def _point(inputs: dict[str, Any]) -> bytes | None:
-    from pytest_gradcheck.function.fingerprint import fingerprint
-
-    return fingerprint(inputs)

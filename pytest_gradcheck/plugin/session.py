@@ -133,8 +133,7 @@ class Session:
 
     def settings_in_force(self) -> Settings:
         """Return the value of ``gradcheck_settings`` for the running test, which may override it."""
-        # Only the test's own request sees every override, down to its class. The fixtures here live as
-        # long as the session and have no such request of their own; Hypothesis's plugin does the same.
+        # Only the test's own request, to which no public way leads, sees every override down to its class.
         request: pytest.FixtureRequest | None = getattr(self.item, "_request", None)
         if request is None:
             return self.settings

@@ -7,7 +7,7 @@ import dataclasses
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -19,15 +19,7 @@ from pytest_gradcheck.errors import InvalidArgument, suggestion
 from pytest_gradcheck.methods.names import METHOD_NAMES
 from pytest_gradcheck.plugin import flags
 from pytest_gradcheck.plugin.flags import PROFILES
-from pytest_gradcheck.records.thresholds import (
-    FACTOR,
-    Thresholds,
-    parse_count,
-    parse_factor,
-    parse_percent,
-    parse_percent_by_way,
-    parse_thresholds,
-)
+from pytest_gradcheck.records.thresholds import FACTOR, PARSERS, Thresholds, parse_float, parse_thresholds
 from pytest_gradcheck.reports.targets import ReportTarget, check_paths, parse_report
 
 # The options of one check, as opposed to those of the whole session.
@@ -172,24 +164,13 @@ def _profile(value: Any, where: str) -> str:
 
 
 def _seconds(text: str, where: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not is_budget(value):
+    value = parse_float(text)
+    if not _is_budget(value):
         raise InvalidArgument(where, repr(text), BUDGET)
     return value
 
 
-_PARSERS: Mapping[str, Callable[[str, str], Any]] = {
-    "methods": _methods,
-    "profile": _profile,
-    "max_seconds": _seconds,
-    "fail_under": parse_percent,
-    "max_inconclusive": parse_count,
-    "baseline_factor": parse_factor,
-    "cov_fail_under": parse_percent_by_way,
-}
+_PARSERS = {"methods": _methods, "profile": _profile, "max_seconds": _seconds, **PARSERS}
 
 
 def validate_search(**options: Any) -> None:
@@ -197,12 +178,11 @@ def validate_search(**options: Any) -> None:
     profile, seconds = options.get("profile"), options.get("max_seconds")
     if profile is not None:
         _profile(profile, "profile")
-    if seconds is not None and not is_budget(seconds):
+    if seconds is not None and not _is_budget(seconds):
         raise InvalidArgument("max_seconds", repr(seconds), BUDGET)
 
 
-def is_budget(value: Any) -> bool:
-    """Whether a value is a time that a search may take."""
+def _is_budget(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
 
 
@@ -210,18 +190,17 @@ def _baseline(options: Mapping[str, _Value]) -> Baseline | None:
     option = options["baseline"]
     actions = {name: bool(options[f"{name}_baseline"].value) for name in ("update", "prune")}
     if not option.is_set:
-        for name, wanted in actions.items():
-            if wanted:
-                where = flags.flag(f"{name}_baseline")
-                raise InvalidArgument(where, f"no baseline to {name}", "give --gradcheck-baseline=FILE")
+        for name in (name for name, wanted in actions.items() if wanted):
+            where = flags.flag(f"{name}_baseline")
+            raise InvalidArgument(where, f"no baseline to {name}", "give --gradcheck-baseline=FILE")
         return None
     path = Path(os.path.abspath(option.base / option.value))
     if os.path.isdir(path) or not os.path.isdir(path.parent):
         got = f"{path}, which is no file in a directory that exists"
         raise InvalidArgument(option.where, got, "give a file")
     if not os.path.exists(path) and not actions["update"]:
-        got = f"{path}, which does not exist"
-        raise InvalidArgument(option.where, got, "--gradcheck-update-baseline writes it from a run")
+        remedy = "--gradcheck-update-baseline writes it from a run"
+        raise InvalidArgument(option.where, f"{path}, which does not exist", remedy)
     if any(actions.values()):
         check_paths([path], option.where)
     return Baseline(path, **actions)

@@ -29,8 +29,7 @@ class Aggregate:
 
     def forget(self, nodeid: str) -> None:
         """Drop the records of a test, because it is about to run again."""
-        for known in [known for known in self._records if known[0] == plain_data(nodeid)]:
-            del self._records[known]
+        self._records = {k: record for k, record in self._records.items() if k[0] != plain_data(nodeid)}
 
     def expect_failure(self, nodeid: str, reason: str) -> None:
         """Note that the test's failing checks are expected to fail."""

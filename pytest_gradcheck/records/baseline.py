@@ -38,9 +38,8 @@ def updated(
 def update(path: Path, checks: Iterable[Mapping[str, Any]], drop: Iterable[Key] = ()) -> int:
     """Update a baseline from the checks of a run, and return how many entries it has then.
 
-    What other runs have written since this one began stays, and of several that end at the same time each
-    waits for the one before. Raises `OSError` if the file cannot be written, and `InvalidArgument` if it
-    has become something else.
+    What other runs have written since this one began stays; each waits for the one before. Raises `OSError`
+    if the file cannot be written, and `InvalidArgument` if it has become something else.
     """
     with _alone_in(Path(os.path.realpath(path)).parent):
         old = read(path, "--gradcheck-baseline") if path.exists() else {}

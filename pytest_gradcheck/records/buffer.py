@@ -53,10 +53,7 @@ class ResultBuffer:
     def add(self, nodeid: str, result: CheckResult) -> None:
         """Take one result of the test."""
         with self._lock:
-            key = (nodeid, result.name)
-            if key not in self._pending:
-                self._pending[key] = _Group(result)
-            self._pending[key].add(result)
+            self._pending.setdefault((nodeid, result.name), _Group(result)).add(result)
             if result.verdict == Verdict.INCONCLUSIVE:
                 self.tally.inconclusive += 1
                 for reason in _reasons(result):
@@ -153,8 +150,6 @@ def _figures(result: CheckResult) -> Mapping[str, Any]:
 
 def _reasons(result: CheckResult) -> list[str]:
     text = result.diagnosis.text
-    reasons = [(name, method.reason) for name, method in result.methods.items()]
-    return [
-        f"{result.diagnosis.code}: {text}",
-        *(f"{name}: {reason}" for name, reason in reasons if reason and reason not in text),
-    ]
+    reasons = {name: method.reason for name, method in result.methods.items()}
+    more = [f"{name}: {reason}" for name, reason in reasons.items() if reason and reason not in text]
+    return [f"{result.diagnosis.code}: {text}", *more]

@@ -36,8 +36,7 @@ def write_atomically(path: Path, text: str) -> None:
 def append(path: Path, text: str) -> None:
     """Put the text on lines of its own behind what the file holds, whole or not at all.
 
-    The file stays the same one: others may have it open to append to it, as every step of a CI job may have
-    its summary. Several that append at the same time follow one another, since each makes one write of it.
+    The file stays the same one: steps of a CI job may have it open to append to it, each by one write.
     """
     data = text.encode("utf-8")
     if _is_special(path):

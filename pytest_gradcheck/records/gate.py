@@ -13,8 +13,7 @@ from pytest_gradcheck.records.gradient_coverage import not_run
 from pytest_gradcheck.records.record import Key, Stopped, backward_place, count, key, margin, title
 from pytest_gradcheck.records.thresholds import FACTOR, Thresholds
 
-#: Smaller margins count as this one: a result that uses a hundredth of the tolerance is as good as one that
-#: uses a millionth.
+#: Smaller margins count as this one: a hundredth of the tolerance is as good as a millionth.
 NEAR = 0.01
 
 
@@ -39,10 +38,9 @@ def judge(
 ) -> list[Violation]:
     """Return every rule that the checks break.
 
-    A failed check breaks the first rule whatever became of its test, which may have swallowed the
-    exception. Only a test that says by an xfail mark that it is known to fail is exempt: its author
-    has put the failure on record, and pytest itself reports it in the same way. Such checks count
-    neither for nor against ``fail_under``. ``parts`` are thresholds for a part of the checks.
+    A failed check breaks the first rule whatever became of its test, which may have swallowed the exception.
+    A failure that an xfail mark expects breaks none, and counts neither for nor against ``fail_under``.
+    ``parts`` are thresholds for a part of the checks.
     """
     counted = [check for check in checks if not check["xfail"]]
     violations = []
@@ -100,9 +98,8 @@ def _below(checks: Sequence[Mapping[str, Any]], thresholds: Thresholds) -> list[
         violations.append(Violation("fail-under", found, _takes(at_least, total)))
     if thresholds.max_inconclusive is not None and inconclusive > thresholds.max_inconclusive:
         found = f"{count(inconclusive, 'check')}{of} inconclusive"
-        violations.append(
-            Violation("max-inconclusive", found, f"at most {thresholds.max_inconclusive} may be")
-        )
+        remedy = f"at most {thresholds.max_inconclusive} may be"
+        violations.append(Violation("max-inconclusive", found, remedy))
     return violations
 
 
@@ -115,9 +112,9 @@ def against_baseline(
 ) -> list[Violation]:
     """Return what has become worse than a baseline.
 
-    Worse is a check that passed and does not now, one that still passes with a margin more than ``factor``
-    times as large, and one that was not made, if its test was looked for at all. A failure that is
-    expected now is on record already. Margins below `NEAR` are ignored.
+    Worse is a check that passed and does not now, unless that is expected; one that still passes with a
+    margin more than ``factor`` times as large as before, or as `NEAR`; and one that was not made, if its
+    test was looked for at all.
     """
     now = {key(check): check for check in checks}
     before = {name: entry for name, entry in baseline.items() if entry["verdict"] == "pass"}
@@ -132,14 +129,10 @@ def against_baseline(
     gone = [title(*name) for name in sorted(baseline.keys() - now.keys()) if looked_for(name[0])]
     accept = "or accept it with --gradcheck-update-baseline"
     drop = "bring it back, or drop it with --gradcheck-prune-baseline"
+    nearer = f"nearer to failing by a factor of {factor:g}"
     rules = (
         ("baseline-verdict", verdicts, "passed before and not now", f"correct it, {accept}"),
-        (
-            "baseline-margin",
-            margins,
-            f"nearer to failing by a factor of {factor:g}",
-            f"find out why, {accept}",
-        ),
+        ("baseline-margin", margins, nearer, f"find out why, {accept}"),
         ("baseline-vanished", gone, "no longer made", drop),
     )
     return [
@@ -163,7 +156,7 @@ def nothing_checked(tally: Tally, *, marked: bool, stopped: Stopped | None = Non
     else:
         return None
     reasons = [*list(tally.reasons.values())[:10], *([] if stopped is None else [str(stopped)])]
-    return "\n".join([f"nothing-checked: {found}", *(f"  {reason}" for reason in reasons)])
+    return "\n  ".join([f"nothing-checked: {found}", *reasons])
 
 
 def _first_of(names: Sequence[str], thing: str) -> str:
@@ -176,6 +169,5 @@ def _takes(threshold: Fraction, total: int) -> str:
 
 def _percent(value: Fraction) -> str:
     # Rounded down: 99.99 % must never read as 100 %.
-    hundredths = int(value * 100)
-    text = f"{hundredths // 100}.{hundredths % 100:02d}".rstrip("0").rstrip(".")
-    return f"{text} %"
+    whole, hundredths = divmod(int(value * 100), 100)
+    return f"{whole}.{hundredths:02d}".rstrip("0").rstrip(".") + " %"

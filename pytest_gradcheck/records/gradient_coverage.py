@@ -18,34 +18,29 @@ Gradient = dict[str, Any]
 def inventory(packages: Sequence[str], root: Path, rules: Iterable[Any] = ()) -> list[Gradient]:
     """Return every hand-written gradient of the packages, as plain data, in the order of their names.
 
-    ``rules`` are those that the project registers in a way of its own (`methods.registered_gradients.Rule`).
-
-    Imported modules are asked for their classes. Of the others, and where their framework was not imported,
-    the source is read: a class with a ``forward`` and a ``backward`` whose base is called Function.
-    Paths are relative to ``root`` where they lie in it.
+    ``rules`` are those that the project registers itself (`methods.registered_gradients.Rule`). Modules that
+    were not imported are read: there a class counts that has a ``forward``, a ``backward`` and a base called
+    Function. Paths are relative to ``root`` where they lie in it.
     """
     # Here, because every session loads this module for its flags.
     from pytest_gradcheck.frameworks import registry
 
     gradients: dict[str, Gradient] = {}
-    for framework in registry.imported():
-        for one in framework.hand_written_in(packages):
-            gradient = one.to_dict()
-            del gradient["ran"]
-            gradients[one.name] = {**gradient, "path": relative(gradient["path"], root), "imported": True}
-    for rule in rules:
-        gradients[rule.name] = {
-            "name": rule.name,
-            "path": relative(rule.path, root),
-            "line": rule.line,
-            "backward_line": rule.backward_line,
-            "imported": True,
-        }
+    of_frameworks = [one for framework in registry.imported() for one in framework.hand_written_in(packages)]
+    for one in (*of_frameworks, *rules):
+        place = relative(one.path, root), one.line, one.backward_line
+        gradients[one.name] = _gradient(one.name, *place, imported=True)
     for module, path in _sources(packages):
-        if module not in sys.modules:
-            for gradient in _in_source(module, path):
-                gradients.setdefault(gradient["name"], {**gradient, "path": relative(str(path), root)})
+        for name, line, backward in _in_source(module, path) if module not in sys.modules else ():
+            place = relative(str(path), root), line, backward
+            gradients.setdefault(name, _gradient(name, *place, imported=False))
     return [gradients[name] for name in sorted(gradients)]
+
+
+def _gradient(
+    name: str, path: str | None, line: int | None, backward_line: int | None, *, imported: bool
+) -> Gradient:
+    return {"name": name, "path": path, "line": line, "backward_line": backward_line, "imported": imported}
 
 
 def missing(package: str) -> bool:
@@ -70,9 +65,8 @@ def build(packages: Sequence[str], gradients: Iterable[Gradient], checks: Iterab
                 tests.setdefault(function["name"], set()).add(check["nodeid"])
     merged: dict[str, Gradient] = {}
     for gradient in gradients:
-        known = merged.get(gradient["name"])
-        # Read from the source by one process, and imported by another.
-        if known is None or gradient["imported"]:
+        # One process may have read from the source what another has imported.
+        if gradient["name"] not in merged or gradient["imported"]:
             merged[gradient["name"]] = gradient
     listed = [
         {
@@ -117,17 +111,16 @@ def _sources(packages: Sequence[str]) -> Iterator[tuple[str, Path]]:
         spec = importlib.util.find_spec(package)
         if spec is None:
             continue
-        if spec.submodule_search_locations is None:
-            if spec.origin is not None:
-                yield package, Path(spec.origin)
-            continue
-        for folder in map(Path, spec.submodule_search_locations):
+        if spec.submodule_search_locations is None and spec.origin is not None:
+            yield package, Path(spec.origin)
+        for folder in map(Path, spec.submodule_search_locations or ()):
             for path in sorted(folder.rglob("*.py")):
                 parts = [package, *path.relative_to(folder).with_suffix("").parts]
                 yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
 
-def _in_source(module: str, path: Path) -> Iterator[Gradient]:
+def _in_source(module: str, path: Path) -> Iterator[tuple[str, int, int]]:
+    """Yield the name and the lines of each hand-written gradient in a file, and of its backward."""
     try:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
@@ -135,26 +128,15 @@ def _in_source(module: str, path: Path) -> Iterator[Gradient]:
     for node, name in _classes(tree, module):
         methods = {part.name: part for part in node.body if isinstance(part, ast.FunctionDef)}
         bases = {getattr(base, "attr", getattr(base, "id", "")) for base in node.bases}
-        if (
-            "forward" in methods
-            and "backward" in methods
-            and any(base.endswith("Function") for base in bases)
-        ):
-            yield {
-                "name": name,
-                "path": str(path),
-                "line": node.lineno,
-                "backward_line": methods["backward"].lineno,
-                "imported": False,
-            }
+        if {"forward", "backward"} <= methods.keys() and any(base.endswith("Function") for base in bases):
+            yield name, node.lineno, methods["backward"].lineno
 
 
 def _classes(tree: ast.AST, prefix: str) -> Iterator[tuple[ast.ClassDef, str]]:
     for node in ast.iter_child_nodes(tree):
+        inside = prefix
         if isinstance(node, ast.ClassDef):
-            yield node, f"{prefix}.{node.name}"
-            yield from _classes(node, f"{prefix}.{node.name}")
+            yield node, (inside := f"{prefix}.{node.name}")
         elif isinstance(node, ast.FunctionDef):
-            yield from _classes(node, f"{prefix}.{node.name}.<locals>")
-        else:
-            yield from _classes(node, prefix)
+            inside = f"{prefix}.{node.name}.<locals>"
+        yield from _classes(node, inside)

@@ -98,9 +98,7 @@ def _problems(value: Any, shape: dict[str, Any], at: str) -> Iterator[str]:
         first = [next(_problems(value, part, at), "") for part in shape["anyOf"]]
         if all(first):
             # For an object that lacks something, not that it is not null either.
-            yield next(
-                (problem for problem in first if not problem.startswith(f"in which {at} is ")), first[0]
-            )
+            yield min(first, key=lambda problem: problem.startswith(f"in which {at} is "))
     if not _fits(value, shape):
         yield f"in which {at} is {value!s:.40}"
     elif isinstance(value, list):
@@ -115,9 +113,8 @@ def _problems_of_object(value: dict[str, Any], shape: dict[str, Any], at: str) -
     for name in dict.fromkeys([*required, *properties, *value]):
         path = f"{at}.{name}" if at else name
         if name in value:
-            yield from _problems(
-                value[name], properties.get(name, shape.get("additionalProperties", {})), path
-            )
+            of_value = properties.get(name, shape.get("additionalProperties", {}))
+            yield from _problems(value[name], of_value, path)
         elif name in required and re.sub(r"\[\d+\]", "", path) not in _NOT_NEEDED:
             yield f"which lacks {name!r}{f' in {at}' if at else ''}"
 

@@ -1,12 +1,12 @@
 """A record: the results of one check in one test, over all its examples, as plain data.
 
-It is one entry of ``checks`` in the JSON report. Records travel on pytest's own test reports, which reach the
-controlling process the same way with and without pytest-xdist.
+It is one entry of ``checks`` in the JSON report, and travels on pytest's own test reports.
 """
 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -56,10 +56,10 @@ def count(number: int, thing: str) -> str:
 def margin(record: Mapping[str, Any]) -> float:
     """Return the difference over the tolerance at the worst entry; 0 without one."""
     worst = record.get("worst")
-    return comparable(0.0 if worst is None else worst["margin"])
+    return _comparable(0.0 if worst is None else worst["margin"])
 
 
-def comparable(margin: float | str) -> float:
+def _comparable(margin: float | str) -> float:
     """Return a margin for comparisons; NaN counts as larger than all."""
     value = float(margin)
     return math.inf if math.isnan(value) else value
@@ -101,7 +101,7 @@ def plain_data(value: Any) -> Any:
 def weight(verdict: str, margin: float | str) -> tuple[int, float]:
     """Return what decides which of several results of one check stands for all."""
     # Among failures the order alone decides: Hypothesis replays the smallest one last.
-    return _RANK[verdict], 0.0 if verdict == "fail" else comparable(margin)
+    return _RANK[verdict], 0.0 if verdict == "fail" else _comparable(margin)
 
 
 def replaces(new: tuple[int, float], old: tuple[int, float]) -> bool:
@@ -112,16 +112,13 @@ def replaces(new: tuple[int, float], old: tuple[int, float]) -> bool:
 def merge_records(old: Record, new: Record) -> Record:
     """Return one record for the examples of both; ``new`` is the later one."""
     kept, other = (new, old) if replaces(_weight(new), _weight(old)) else (old, new)
+    stops = [r["stopped"] for r in (old, new) if r.get("stopped") is not None]
     return {
         **kept,
         "methods": _merge_methods(kept["methods"], other["methods"]),
         "examples": old["examples"] + new["examples"],
         "inconclusive_examples": old["inconclusive_examples"] + new["inconclusive_examples"],
-        "stopped": max(
-            (r["stopped"] for r in (old, new) if r.get("stopped") is not None),
-            key=lambda stopped: (stopped["after"], stopped["of"], stopped["max_seconds"], stopped["failed"]),
-            default=None,
-        ),
+        "stopped": max(stops, key=operator.itemgetter("after", "of", "max_seconds", "failed"), default=None),
         "functions": merge_functions([*old.get("functions", ()), *new.get("functions", ())]),
     }
 
@@ -137,7 +134,7 @@ def merge_functions(functions: Iterable[Mapping[str, Any]]) -> list[dict[str, An
 
 def _merge_methods(kept: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     methods: dict[str, dict[str, Any]] = {}
-    for name in [*kept, *(name for name in other if name not in kept)]:
+    for name in {**kept, **other}:
         costs = [m[name] for m in (kept, other) if name in m]
         methods[name] = {
             **costs[0],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import platform
 from collections.abc import Mapping, Sequence
@@ -28,8 +29,7 @@ def build(
     """Return a report as plain data.
 
     ``unchecked`` are the marked tests in which no check was made, ``gate`` is every rule that was broken,
-    ``coverage`` what was run of the packages' hand-written gradients, ``environment`` what the checks ran
-    on, by default this process.
+    ``environment`` is by default that of this process.
     """
     data: dict[str, Any] = plain_data(
         {
@@ -50,10 +50,8 @@ def this_environment() -> dict[str, Any]:
     """Return the versions of Python and of the packages, without importing any of them."""
     packages = {}
     for name in _PACKAGES:
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             packages[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),

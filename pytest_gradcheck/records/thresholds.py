@@ -5,8 +5,10 @@ Every parser takes the text and the name of the option, and raises `InvalidArgum
 
 from __future__ import annotations
 
+import math
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_gradcheck.errors import InvalidArgument, suggestion
 from pytest_gradcheck.records.gradient_coverage import WAYS
@@ -68,30 +70,43 @@ def parse_count(text: str, where: str) -> int:
 
 def parse_factor(text: str, where: str) -> float:
     """Return a number of at least 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 1 <= value < float("inf"):
+    value = parse_float(text)
+    if not 1 <= value < math.inf:
         raise InvalidArgument(where, repr(text), "give a number of at least 1")
     return value
+
+
+def parse_float(text: str) -> float:
+    """Return a number; NaN for a text that is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+#: By the option's name: what reads the text of a threshold.
+PARSERS: Mapping[str, Callable[[str, str], Any]] = {
+    "fail_under": parse_percent,
+    "max_inconclusive": parse_count,
+    "baseline_factor": parse_factor,
+    "cov_fail_under": parse_percent_by_way,
+}
 
 
 def parse_thresholds(line: str, where: str) -> Thresholds:
     """Return the thresholds that a line ``PATTERN fail-under=PERCENT max-inconclusive=COUNT`` sets."""
     pattern, *rules = line.split()
+    names = {"fail-under": "fail_under", "max-inconclusive": "max_inconclusive"}
     texts: dict[str, str] = {}
     for rule in rules:
         name, equals, text = rule.partition("=")
-        if not equals or name not in ("fail-under", "max-inconclusive") or name in texts:
+        if not equals or name not in names or name in texts:
             remedy = "write PATTERN and one or both of fail-under=PERCENT and max-inconclusive=COUNT"
             raise InvalidArgument(where, f"{rule!r} in {line!r}", remedy)
         texts[name] = text
     if not texts:
         raise InvalidArgument(where, f"{line!r}, which asks for nothing", "add fail-under=PERCENT")
-    percent, count = texts.get("fail-under"), texts.get("max-inconclusive")
-    return Thresholds(
-        None if percent is None else parse_percent(percent, f"{where}: fail-under"),
-        None if count is None else parse_count(count, f"{where}: max-inconclusive"),
-        pattern,
-    )
+    given = {
+        names[name]: PARSERS[names[name]](texts[name], f"{where}: {name}") for name in names if name in texts
+    }
+    return Thresholds(**given, pattern=pattern)

@@ -1,8 +1,4 @@
-"""Workflow commands by which GitHub shows what failed next to the code of a pull request.
-
-The syntax is that of GitHub's documentation of ``::error``: properties, two colons, a message, with the
-characters that mean something in them percent-encoded.
-"""
+"""The workflow commands ``::error`` by which GitHub shows what failed next to the code of a pull request."""
 
 from __future__ import annotations
 

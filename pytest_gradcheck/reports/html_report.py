@@ -1,8 +1,7 @@
 """The report as one HTML file that needs nothing else: no network, no server, no other file.
 
-The data is in the page as JSON and becomes text nodes of elements that ``page/script.js`` makes; nothing that
-comes from users is ever parsed as HTML. A content security policy with the hashes of the script and of the
-style sheet lets nothing else run, and nothing be loaded.
+The data is in the page as JSON, of which ``page/script.js`` makes text nodes; nothing that comes from users
+is parsed as HTML. A content security policy lets nothing else run, and nothing be loaded.
 """
 
 from __future__ import annotations

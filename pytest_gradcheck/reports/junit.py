@@ -8,6 +8,8 @@ from typing import Any
 
 from pytest_gradcheck.records.record import margin
 
+_ALLOWED = "\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff"
+
 
 def properties(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, object]]:
     """Return the results of one test's checks as its properties: ``gradcheck.verdict`` and so on.
@@ -16,8 +18,9 @@ def properties(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, object]]
     """
     listed: list[tuple[str, object]] = []
     for record in records:
-        # pytest makes the values fit for XML, and takes the names as they are.
-        of = f"[{_fit_for_xml(record['name'])}]" if len(records) > 1 else ""
+        # pytest makes the values fit for XML 1.0 (2.2), and takes the names as they are.
+        name = re.sub(f"[^{_ALLOWED}]", lambda sign: f"#x{ord(sign[0]):02X}", record["name"])
+        of = f"[{name}]" if len(records) > 1 else ""
         values = {
             "verdict": record["verdict"],
             "culprit": record["culprit"],
@@ -27,9 +30,3 @@ def properties(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, object]]
         }
         listed += [(f"gradcheck.{key}{of}", value) for key, value in values.items() if value is not None]
     return listed
-
-
-def _fit_for_xml(text: str) -> str:
-    """Return the text with characters that XML 1.0 (2.2) cannot hold written as pytest writes them."""
-    allowed = "\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff"
-    return re.sub(f"[^{allowed}]", lambda sign: f"#x{ord(sign[0]):02X}", text)

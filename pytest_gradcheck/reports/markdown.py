@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pytest_gradcheck.records.record import Record, backward_place, margin, seconds
@@ -19,6 +19,13 @@ MOST_BYTES = 900_000
 
 #: What one message may take of that; an input of 10,000 numbers is whole in the JSON report.
 MOST_CHARACTERS = 20_000
+
+_CHECKS = """\
+| verdict | test | function | culprit | diagnosis | margin | examples | time |
+| --- | --- | --- | --- | --- | ---: | ---: | ---: |"""
+_GRADIENTS = """\
+| gradient | backward at | run | tests |
+| --- | --- | --- | ---: |"""
 
 _SIGNS = {
     "fail": "❌ fail",
@@ -33,93 +40,77 @@ def render(report: Mapping[str, Any]) -> str:
     text = ""
     # Every check keeps its row as long as there is room; the messages go first.
     for limits in ({}, {"messages": 0}, *({"messages": 0, "rows": rows} for rows in (1000, 100, 10, 0))):
-        text = "\n".join(_lines(report, **limits)) + "\n"
+        text = "\n\n".join(_blocks(report, **limits)) + "\n"
         if len(text.encode()) <= MOST_BYTES:
             break
     return text
 
 
-def _lines(report: Mapping[str, Any], messages: int = 50, rows: int | None = None) -> Iterator[str]:
+def _blocks(report: Mapping[str, Any], messages: int = 50, rows: int | None = None) -> Iterator[str]:
+    """Yield what stands between empty lines."""
     yield "## Gradient checks"
-    yield ""
     yield f"**{_text(headline(report['summary']))}**"
     for rule in report.get("gate", ()):
-        yield ""
         yield f"🚫 **{_text(rule['rule'])}**: {_text(rule['found'])}; {_text(rule['remedy'])}"
     checks = worst_first(report["checks"])
     doubtful = [check for check in checks if standing(check) != "pass"]
     if doubtful:
-        yield ""
-        yield from _table(doubtful[:rows])
-        yield from _left_out(len(doubtful), rows, "rows")
+        yield from _table(_CHECKS, [*map(_cells, doubtful)], rows)
         for check in doubtful[:messages]:
-            yield ""
             yield from _message(check)
         yield from _left_out(len(doubtful), messages, "messages")
     passed = [check for check in checks if standing(check) == "pass"]
     if passed:
-        yield ""
-        yield "<details>"
-        yield f"<summary>{len(passed)} passed</summary>"
-        yield ""
-        yield from _table(passed[:rows])
-        yield from _left_out(len(passed), rows, "rows")
-        yield ""
+        yield f"<details>\n<summary>{len(passed)} passed</summary>"
+        yield from _table(_CHECKS, [*map(_cells, passed)], rows)
         yield "</details>"
     yield from _coverage(report.get("coverage") or {}, rows)
     packages = report["environment"]["packages"]
     versions = ", ".join(f"{name} {version}" for name, version in packages.items())
-    yield ""
     yield f"<sub>{_text('Python ' + report['environment']['python'] + ', ' + versions)}</sub>"
 
 
-def _table(checks: list[Record]) -> Iterator[str]:
-    yield "| verdict | test | function | culprit | diagnosis | margin | examples | time |"
-    yield "| --- | --- | --- | --- | --- | ---: | ---: | ---: |"
-    for check in checks:
-        cells = [
-            _SIGNS[standing(check)],
-            _code(check["nodeid"]),
-            _code(check["name"]),
-            check["culprit"] or "",
-            f"{_text(check['diagnosis']['text'])} {_code(check['diagnosis']['code'])}",
-            f"{margin(check):.3g}" if check["worst"] is not None else "",
-            str(check["examples"]),
-            f"{seconds(check):.2f} s",
-        ]
-        yield f"| {' | '.join(cells)} |"
+def _table(head: str, cells: Sequence[Sequence[str]], most: int | None) -> Iterator[str]:
+    yield "\n".join([head, *(f"| {' | '.join(row)} |" for row in cells[:most])])
+    yield from _left_out(len(cells), most, "rows")
+
+
+def _cells(check: Record) -> list[str]:
+    return [
+        _SIGNS[standing(check)],
+        _code(check["nodeid"]),
+        _code(check["name"]),
+        check["culprit"] or "",
+        f"{_text(check['diagnosis']['text'])} {_code(check['diagnosis']['code'])}",
+        f"{margin(check):.3g}" if check["worst"] is not None else "",
+        str(check["examples"]),
+        f"{seconds(check):.2f} s",
+    ]
 
 
 def _coverage(coverage: Mapping[str, Any], rows: int | None) -> Iterator[str]:
     if not coverage:
         return
-    yield ""
     covered, total = coverage["covered"], coverage["total"]
     yield f"### {covered} of {total} hand-written gradients were run by a check that passed"
-    yield ""
-    yield "| gradient | backward at | run | tests |"
-    yield "| --- | --- | --- | ---: |"
-    gradients = sorted(coverage["gradients"], key=lambda gradient: "backward" in gradient["ran"])
-    for gradient in gradients[:rows]:
+    cells = []
+    for gradient in sorted(coverage["gradients"], key=lambda gradient: "backward" in gradient["ran"]):
         ran = ", ".join(gradient["ran"]) or ("❌ not run" if gradient["imported"] else "❌ not imported")
-        cells = [_code(gradient["name"]), _code(backward_place(gradient)), ran, str(len(gradient["tests"]))]
-        yield f"| {' | '.join(cells)} |"
-    yield from _left_out(len(gradients), rows, "rows")
+        place = _code(backward_place(gradient))
+        cells.append([_code(gradient["name"]), place, ran, str(len(gradient["tests"]))])
+    yield from _table(_GRADIENTS, cells, rows)
 
 
 def _message(check: Record) -> Iterator[str]:
-    yield "<details>"
     # A block of HTML until the next empty line: Markdown leaves it alone.
-    yield f"<summary><code>{html.escape(_flat(check['nodeid'] + ': ' + check['name']))}</code></summary>"
-    yield ""
+    shown = html.escape(_flat(check["nodeid"] + ": " + check["name"]))
+    yield f"<details>\n<summary><code>{shown}</code></summary>"
     text = check.get("message") or f"{check['diagnosis']['text']} [{check['diagnosis']['code']}]"
     if len(text) > MOST_CHARACTERS:
         text = f"{text[:MOST_CHARACTERS]}\n… whole in the JSON report"
-    yield from fenced(text, "text")
+    yield "\n".join(fenced(text, "text"))
     if check["reproduce"] and len(check["reproduce"]) <= MOST_CHARACTERS:
-        yield ""
-        yield from fenced(check["reproduce"], "python")
-    yield ""
+        yield "\n".join(fenced(check["reproduce"], "python"))
     yield "</details>"
 
 
@@ -133,7 +124,6 @@ def fenced(text: str, language: str) -> list[str]:
 
 def _left_out(number: int, limit: int | None, what: str) -> Iterator[str]:
     if limit is not None and number > limit:
-        yield ""
         yield f"{number - limit} more {what} are in the JSON report."
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_gradcheck.records.record import Record, count, margin
 
-_ORDER = {"fail": 0, "inconclusive": 2, "pass": 3}
+_ORDER = ("fail", "xfail", "inconclusive", "pass")
 
 
 def standing(check: Mapping[str, Any]) -> str:
@@ -18,12 +18,7 @@ def standing(check: Mapping[str, Any]) -> str:
 
 def worst_first(checks: Iterable[Record]) -> list[Record]:
     """Sort by what needs attention: failures, expected ones, inconclusive ones, passes by margin."""
-
-    def key(check: Record) -> tuple[int, float, str, str]:
-        rank = 1 if standing(check) == "xfail" else _ORDER[check["verdict"]]
-        return rank, -margin(check), check["nodeid"], check["name"]
-
-    return sorted(checks, key=key)
+    return sorted(checks, key=lambda c: (_ORDER.index(standing(c)), -margin(c), c["nodeid"], c["name"]))
 
 
 def headline(summary: Mapping[str, int]) -> str:

@@ -42,10 +42,7 @@ def render(report: Mapping[str, Any]) -> str:
             "summary": report["summary"],
             "gate": list(report.get("gate", ())),
             "coverage": report.get("coverage") or {},
-            "verdicts": [
-                {"nodeid": check["nodeid"], "name": check["name"], "verdict": check["verdict"]}
-                for check in report["checks"]
-            ],
+            "verdicts": [{k: check[k] for k in ("nodeid", "name", "verdict")} for check in report["checks"]],
         },
     }
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
@@ -54,6 +51,7 @@ def render(report: Mapping[str, Any]) -> str:
 
 def _result(check: Record, rule: int) -> dict[str, Any]:
     kind, level = _KINDS[standing(check)]
+    digest = hashlib.sha256(f"{check['nodeid']}\0{check['name']}".encode()).hexdigest()
     result: dict[str, Any] = {
         "ruleId": check["diagnosis"]["code"],
         "ruleIndex": rule,
@@ -62,14 +60,9 @@ def _result(check: Record, rule: int) -> dict[str, Any]:
         "message": {"text": check.get("message") or check["diagnosis"]["text"]},
         "locations": [_location(check)],
         # The same check in another run is the same finding, wherever its line has moved to.
-        "partialFingerprints": {
-            "check/v1": hashlib.sha256(f"{check['nodeid']}\0{check['name']}".encode()).hexdigest()
-        },
+        "partialFingerprints": {"check/v1": digest},
         "properties": {
-            "nodeid": check["nodeid"],
-            "name": check["name"],
-            "verdict": check["verdict"],
-            "culprit": check["culprit"],
+            **{k: check[k] for k in ("nodeid", "name", "verdict", "culprit")},
             "margin": margin(check),
             "reproduce": check["reproduce"],
         },
@@ -81,9 +74,8 @@ def _result(check: Record, rule: int) -> dict[str, Any]:
 
 def _location(check: Record) -> dict[str, Any]:
     at = check.get("location") or {"path": check["nodeid"].partition("::")[0], "line": None}
-    place: dict[str, Any] = {
-        "artifactLocation": {"uri": urllib.parse.quote(at["path"].replace("\\", "/")), "uriBaseId": ROOT}
-    }
+    uri = urllib.parse.quote(at["path"].replace("\\", "/"))
+    place: dict[str, Any] = {"artifactLocation": {"uri": uri, "uriBaseId": ROOT}}
     if at["line"]:
         place["region"] = {"startLine": at["line"]}
     name = {"fullyQualifiedName": check["nodeid"], "kind": "function"}

@@ -54,7 +54,8 @@ def from_annotation(annotation: Any, name: str) -> st.SearchStrategy[Any]:
         return st.sampled_from(args)
     if origin is np.ndarray:
         return arrays(dtype=_numpy_dtype(args, annotation, name))
-    if _is_jaxtyping(annotation):
+    # By its attributes: the package need not be imported to know that an annotation is not from there.
+    if all(hasattr(annotation, attribute) for attribute in ("dtypes", "dim_str", "array_type")):
         return _from_jaxtyping(annotation, name)
     if isinstance(annotation, type) and issubclass(annotation, np.floating | np.complexfloating):
         return arrays((), annotation).map(lambda array: array[()])
@@ -66,12 +67,10 @@ def from_annotation(annotation: Any, name: str) -> st.SearchStrategy[Any]:
     fields = _fields(annotation)
     if fields is not None:
         parts = {key: from_annotation(hint, f"{name}.{key}") for key, hint in fields.items()}
-        return (
-            st.fixed_dictionaries(parts)
-            if typing.is_typeddict(annotation)
-            else st.builds(annotation, **parts)
-        )
-    raise InvalidArgument(name, f"the annotation {_shown(annotation)}", _remedy(annotation, origin))
+        if typing.is_typeddict(annotation):
+            return st.fixed_dictionaries(parts)
+        return st.builds(annotation, **parts)
+    raise _unsupported(annotation, name, _remedy(annotation, origin))
 
 
 _PLAIN: dict[Any, Callable[[], st.SearchStrategy[Any]]] = {
@@ -98,11 +97,8 @@ def _numpy_dtype(args: tuple[Any, ...], annotation: Any, name: str) -> Any:
         return np.float64 if scalar is np.floating else scalar
     if scalar in (Any, np.generic, np.number, np.inexact) or isinstance(scalar, typing.TypeVar):
         return np.float64
-    raise InvalidArgument(
-        name,
-        f"the annotation {_shown(annotation)}",
-        "gradients need a floating dtype; for constants give a strategy, as in hypothesis.extra.numpy.arrays",
-    )
+    remedy = "for constants give a strategy, as in hypothesis.extra.numpy.arrays"
+    raise _unsupported(annotation, name, f"gradients need a floating dtype; {remedy}")
 
 
 def _from_sequence(origin: Any, args: tuple[Any, ...], name: str) -> st.SearchStrategy[Any]:
@@ -130,22 +126,13 @@ def _remedy(annotation: Any, origin: Any) -> str:
     if annotation is str:
         return "supply strings by parametrize, or give a strategy such as st.sampled_from(...) to the marker"
     if annotation in (tuple, list):
-        return f"say what it holds, such as {annotation.__name__}[float, ...]".replace(
-            "list[float, ...]", "list[float]"
-        )
+        return f"say what it holds, such as {'list[float]' if annotation is list else 'tuple[float, ...]'}"
     return _SUPPORTED
 
 
-def _shown(annotation: Any) -> str:
-    return annotation.__name__ if type(annotation) is type else str(annotation)
-
-
-# -- jaxtyping -------------------------------------------------------------------------------------
-
-
-def _is_jaxtyping(annotation: Any) -> bool:
-    # By its attributes: the package need not be imported to know that an annotation is not from there.
-    return all(hasattr(annotation, attribute) for attribute in ("dtypes", "dim_str", "array_type"))
+def _unsupported(annotation: Any, name: str, remedy: str) -> InvalidArgument:
+    shown = annotation.__name__ if type(annotation) is type else annotation
+    return InvalidArgument(name, f"the annotation {shown}", remedy)
 
 
 def _from_jaxtyping(annotation: Any, name: str) -> st.SearchStrategy[Any]:
@@ -154,14 +141,8 @@ def _from_jaxtyping(annotation: Any, name: str) -> st.SearchStrategy[Any]:
     dtypes = annotation.dtypes if isinstance(annotation.dtypes, tuple | list) else ("float64",)
     found = [d for d in ("float64", "float32", "float16", "bfloat16", *COMPONENTS) if d in dtypes]
     if not found:
-        raise InvalidArgument(
-            name,
-            f"the annotation {_shown(annotation)}",
-            "gradients need a floating dtype, such as Float or Float32",
-        )
+        raise _unsupported(annotation, name, "gradients need a floating dtype, such as Float or Float32")
     library = _library_of(annotation.array_type)
-    if library is not None:
-        return points(library, shape, found[0])
-    raise InvalidArgument(
-        name, f"the annotation {_shown(annotation)}", "make it an np.ndarray or a torch.Tensor"
-    )
+    if library is None:
+        raise _unsupported(annotation, name, "make it an np.ndarray or a torch.Tensor")
+    return points(library, shape, found[0])

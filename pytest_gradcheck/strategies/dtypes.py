@@ -29,24 +29,19 @@ def dtype_name(dtype: Any, allowed: tuple[str, ...]) -> str:
     Raises `InvalidArgument` for anything that is not one of the allowed floating dtypes.
     """
     choices = f"use one of {', '.join(allowed)}"
-    library, _, of_library = str(dtype).rpartition(".")
-    if library and library.partition(".")[0] in names():
-        name = of_library
-    elif dtype is None:
-        # numpy.dtype(None) is float64, which would hide that something else was meant.
-        raise InvalidArgument("dtype", "None", choices)
-    elif dtype == "bfloat16":
-        name = "bfloat16"
-    else:
+    library, _, name = str(dtype).rpartition(".")
+    if library.partition(".")[0] not in names() and dtype != "bfloat16":
+        if dtype is None:
+            # numpy.dtype(None) is float64, which would hide that something else was meant.
+            raise InvalidArgument("dtype", "None", choices)
         try:
             name = np.dtype(dtype).name
         except TypeError:
             raise InvalidArgument("dtype", repr(dtype), choices) from None
     if name in allowed:
         return name
-    if name.startswith(("int", "uint", "bool")):
-        raise InvalidArgument("dtype", name, f"gradients need a floating dtype; {choices}")
-    raise InvalidArgument("dtype", name, choices)
+    whole = name.startswith(("int", "uint", "bool"))
+    raise InvalidArgument("dtype", name, f"gradients need a floating dtype; {choices}" if whole else choices)
 
 
 def largest(component: str) -> float:
@@ -70,18 +65,16 @@ def rounded(values: NDArray[np.float64], component: str) -> NDArray[np.float64]:
 def rounded_up(value: float, component: str) -> float:
     """Return the smallest value of a real dtype that is not below ``value``."""
     nearest = float(rounded(np.array([value]), component)[0])
-    return nearest if nearest >= value else _next_above(nearest, component)
+    if nearest >= value:
+        return nearest
+    if component == "bfloat16":
+        upper = int(np.float32(nearest).view(np.uint32)) >> 16
+        upper = 1 if nearest == 0.0 else upper + (1 if nearest > 0.0 else -1)
+        return float(np.uint32(upper << 16).view(np.float32))
+    kind = np.dtype(component).type
+    return float(np.nextafter(kind(nearest), kind(np.inf)))
 
 
 def rounded_down(value: float, component: str) -> float:
     """Return the largest value of a real dtype that is not above ``value``."""
     return -rounded_up(-value, component)
-
-
-def _next_above(value: float, component: str) -> float:
-    if component == "bfloat16":
-        upper = int(np.float32(value).view(np.uint32)) >> 16
-        upper = 1 if value == 0.0 else upper + (1 if value > 0.0 else -1)
-        return float(np.uint32(upper << 16).view(np.float32))
-    kind = np.dtype(component).type
-    return float(np.nextafter(kind(value), kind(np.inf)))

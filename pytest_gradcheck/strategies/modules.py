@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from pytest_gradcheck.errors import InvalidArgument
-from pytest_gradcheck.frameworks.base import Framework
 from pytest_gradcheck.frameworks.registry import imported
-from pytest_gradcheck.strategies.points import Bounded, Point, must_be_installed
+from pytest_gradcheck.strategies.points import Bounded, Entries, Point, must_be_installed
 from pytest_gradcheck.strategies.values import draw_kind
 
 if TYPE_CHECKING:
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from hypothesis.internal.conjecture.data import ConjectureData
 
 #: Weights are not drawn as far from zero as inputs: their products would be farther.
-_LIMIT = 2.0
-_SPECIAL = ("zeros", "negative_zeros", "ties", "signs")
+_ENTRIES = Entries(-2.0, 2.0, special=("zeros", "negative_zeros", "ties", "signs"))
 
 
 def modules(
@@ -39,29 +37,25 @@ def modules(
     framework = next((f for f in imported() if f.is_module_class(module)), None)
     if framework is None:
         raise InvalidArgument("module", repr(module), "give a class of modules, such as torch.nn.Linear")
-    return _ModuleStrategy(framework, module, args, kwargs)
 
-
-class _ModuleStrategy(Bounded[Any]):
-    def __init__(
-        self, framework: Framework, module: type[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ):
-        given = [*map(repr, args), *(f"{key}={value!r}" for key, value in kwargs.items())]
-        super().__init__(f"modules({', '.join([module.__name__, *given])})", None)
-        self._framework, self._module, self._args, self._kwargs = framework, module, args, kwargs
-
-    def do_draw(self, data: ConjectureData) -> Any:
-        args = tuple(_drawn(data, value) for value in self._args)
-        kwargs = {key: _drawn(data, value) for key, value in self._kwargs.items()}
+    def build(data: ConjectureData) -> Any:
+        drawn_args = tuple(_drawn(data, value) for value in args)
+        drawn_kwargs = {key: _drawn(data, value) for key, value in kwargs.items()}
         by_itself = draw_kind(data, ("drawn", "initial")) == "initial"
 
         def numbers(shape: tuple[int, ...], dtype: str) -> np.ndarray[Any, Any]:
-            return Point(shape, (dtype,), -_LIMIT, _LIMIT, None, False, _SPECIAL).draw(data)[0]
+            return Point(shape, (dtype,), _ENTRIES).draw(data)[0]
 
         seed = int.from_bytes(data.draw_bytes(2, 2), "big")
-        return self._framework.drawn_module(
-            self._module, args, kwargs, seed=seed, numbers=None if by_itself else numbers
-        )
+        initial = None if by_itself else numbers
+        return framework.drawn_module(module, drawn_args, drawn_kwargs, seed=seed, numbers=initial)
+
+    given = [module.__name__, *map(repr, args), *(f"{key}={value!r}" for key, value in kwargs.items())]
+    return _ModuleStrategy(f"modules({', '.join(given)})", None, build)
+
+
+class _ModuleStrategy(Bounded[Any]):
+    """Modules with drawn parameters."""
 
 
 def _drawn(data: ConjectureData, value: Any) -> Any:

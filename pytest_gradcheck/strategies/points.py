@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -12,29 +13,31 @@ from hypothesis.extra import numpy as hnp
 
 from pytest_gradcheck.errors import InvalidArgument
 from pytest_gradcheck.frameworks import registry
-from pytest_gradcheck.frameworks.base import Framework
+from pytest_gradcheck.strategies import validation
 from pytest_gradcheck.strategies.dtypes import COMPONENTS
-from pytest_gradcheck.strategies.sizes import Shape, ShapeLike, checked_shape, drawn_shape
+from pytest_gradcheck.strategies.sizes import ShapeLike, checked_shape, draw_shape
 from pytest_gradcheck.strategies.tables import Range, distinct
-from pytest_gradcheck.strategies.validation import (
-    Bounds,
-    call_text,
-    checked_dtypes,
-    checked_elements,
-    checked_flag,
-    checked_layout,
-    checked_special,
-)
-from pytest_gradcheck.strategies.values import Recipe, draw_from, draw_recipe, draw_values
+from pytest_gradcheck.strategies.values import draw_from, draw_kind, draw_recipe, draw_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import torch
     from hypothesis.internal.conjecture.data import ConjectureData
     from numpy.typing import NDArray
 
 T = TypeVar("T")
+
+
+class Entries(NamedTuple):
+    """What the entries of a point are drawn from; the arguments of `arrays` by the same names."""
+
+    min_value: float | None = None
+    max_value: float | None = None
+    elements: st.SearchStrategy[Any] | None = None
+    unique: bool = False
+    special: bool | Iterable[str] = True
+
+
+_ANY = Entries()
 
 
 def arrays(
@@ -82,15 +85,7 @@ def arrays(
     Raises `pytest_gradcheck.InvalidArgument` for arguments that do not fit together.
     """
     return points(
-        "numpy",
-        shape,
-        dtype,
-        min_value=min_value,
-        max_value=max_value,
-        elements=elements,
-        unique=unique,
-        special=special,
-        layout=layout,
+        "numpy", shape, dtype, Entries(min_value, max_value, elements, unique, special), layout=layout
     )
 
 
@@ -116,34 +111,20 @@ def tensors(
     tensor is drawn.
     """
     must_be_installed("tensors", "torch")
-    checked_flag("requires_grad", requires_grad)
+    validation.checked_flag("requires_grad", requires_grad)
     if device is not None and not isinstance(device, str) and type(device).__name__ != "device":
         raise InvalidArgument("device", repr(device), 'give a torch device or its name, such as "cuda"')
-    return points(
-        "torch",
-        shape,
-        dtype,
-        min_value=min_value,
-        max_value=max_value,
-        elements=elements,
-        unique=unique,
-        special=special,
-        layout=layout,
-        device=device,
-        requires_grad=requires_grad,
-    )
+    entries = Entries(min_value, max_value, elements, unique, special)
+    options = {"device": device, "requires_grad": requires_grad}
+    return points("torch", shape, dtype, entries, layout=layout, **options)
 
 
 def points(
     library: str,
     shape: ShapeLike = None,
     dtype: Any = "float64",
+    entries: Entries = _ANY,
     *,
-    min_value: float | None = None,
-    max_value: float | None = None,
-    elements: st.SearchStrategy[Any] | None = None,
-    unique: bool = False,
-    special: bool | Iterable[str] = True,
     layout: str | None = None,
     **options: Any,
 ) -> st.SearchStrategy[Any]:
@@ -152,20 +133,32 @@ def points(
     ``options`` are passed to `Framework.from_drawn`.
     """
     framework = registry.named(library)
-    names = checked_dtypes(dtype, framework.drawn_dtypes)
-    more = {"special": special, "layout": layout, **options}
-    call = call_text(framework.plural, shape, names, min_value, max_value, elements, unique, **more)
-    point = Point(shape, names, min_value, max_value, elements, unique, special)
-    named = checked_layout(layout, tuple(framework.drawn_layouts.values()))
-    return _PointStrategy(call, point, framework, named, options)
+    names = validation.checked_dtypes(dtype, framework.drawn_dtypes)
+    call = validation.call_text(
+        framework.plural, shape, names, entries._asdict() | {"layout": layout} | options
+    )
+    point = Point(shape, names, entries)
+    layouts = tuple(framework.drawn_layouts.values())
+    if layout is not None and layout not in layouts:
+        remedy = f"use one of {', '.join(layouts)}, or None for any"
+        raise InvalidArgument("layout", repr(layout), remedy)
+
+    def build(data: ConjectureData) -> Any:
+        array, drawn_dtype, drawn = point.draw(data)
+        in_memory = layout or framework.drawn_layouts.get(drawn, "contiguous")
+        return framework.from_drawn(array, drawn_dtype, in_memory, **options)
+
+    return _PointStrategy(call, point.domain, build)
 
 
 def scalars(
     min_value: float | None = None, max_value: float | None = None, *, special: bool | Iterable[str] = True
 ) -> st.SearchStrategy[float]:
     """Return a strategy for Python floats, with bounds and values as in `arrays`."""
-    call = call_text("scalars", None, ("float64",), min_value, max_value, None, False, special=special)
-    return _ScalarStrategy(call, Point((), ("float64",), min_value, max_value, None, False, special))
+    entries = Entries(min_value, max_value, special=special)
+    call = validation.call_text("scalars", None, ("float64",), entries._asdict())
+    point = Point((), ("float64",), entries)
+    return _ScalarStrategy(call, point.domain, lambda data: float(point.draw(data)[0]))
 
 
 def domain_of(strategy: st.SearchStrategy[Any]) -> tuple[float, float] | None:
@@ -184,114 +177,75 @@ def domain_of(strategy: st.SearchStrategy[Any]) -> tuple[float, float] | None:
 def must_be_installed(argument: str, library: str) -> None:
     """Raise `InvalidArgument` where a library is not installed; does not import it."""
     if importlib.util.find_spec(library) is None:
-        raise InvalidArgument(
-            argument,
-            f"an environment without {library}",
-            f"install it: pip install 'pytest-gradcheck[{library}]'",
-        )
+        remedy = f"install it: pip install 'pytest-gradcheck[{library}]'"
+        raise InvalidArgument(argument, f"an environment without {library}", remedy)
 
 
 class Bounded(st.SearchStrategy[T]):
-    """A strategy whose values lie within known bounds."""
+    """A strategy with known bounds, whose values a function builds from the example's choices.
 
-    def __init__(self, call: str, domain: tuple[float, float] | None):
+    Its subclasses have names alone: by these Hypothesis knows which parts of an example are alike.
+    """
+
+    def __init__(self, call: str, domain: tuple[float, float] | None, build: Callable[[ConjectureData], T]):
         super().__init__()
-        self._call = call
-        self.domain = domain
+        self._call, self.domain, self._build = call, domain, build
 
     def __repr__(self) -> str:
         return self._call
 
+    def do_draw(self, data: ConjectureData) -> T:
+        """Draw a value."""
+        return self._build(data)
 
-class _Kind(NamedTuple):
-    """A dtype that a point may have, and its numbers."""
 
-    dtype: str
-    within: Range
+class _PointStrategy(Bounded[Any]):
+    """Arrays of a framework."""
 
-    @property
-    def stored(self) -> str:
-        """The dtype of NumPy that holds them: float32 in place of bfloat16."""
-        return "float32" if self.dtype == "bfloat16" else self.dtype
+
+class _ScalarStrategy(Bounded[float]):
+    """Python floats."""
 
 
 class Point:
     """What is drawn, of whatever library: shape, dtype and numbers; arguments are checked when it is made."""
 
-    def __init__(
-        self,
-        shape: ShapeLike,
-        dtypes: tuple[str, ...],
-        min_value: float | None,
-        max_value: float | None,
-        elements: st.SearchStrategy[Any] | None,
-        unique: bool,
-        special: bool | Iterable[str],
-    ):
+    def __init__(self, shape: ShapeLike, dtypes: tuple[str, ...], entries: Entries):
+        low, high, elements, unique, special = entries
         self._shape = checked_shape(shape)
-        self._unique = checked_flag("unique", unique)
-        self._special = checked_special(special)
-        self._elements = checked_elements(elements, min_value, max_value)
-        bounds = [Bounds.checked(min_value, max_value, COMPONENTS[dtype], dtype) for dtype in dtypes]
-        self._kinds = [_Kind(dtype, b.within) for dtype, b in zip(dtypes, bounds, strict=True)]
+        self._unique = validation.checked_flag("unique", unique)
+        self._special = validation.checked_special(special)
+        self._elements = validation.checked_elements(elements, low, high)
+        bounds = [validation.Bounds.checked(low, high, COMPONENTS[dtype], dtype) for dtype in dtypes]
+        self._kinds = [(dtype, of_dtype.within) for dtype, of_dtype in zip(dtypes, bounds, strict=True)]
         self.domain = bounds[0].domain
         if self._unique and self._elements is None and isinstance(self._shape, tuple):
             for kind in self._kinds:
-                _check_room(kind, math.prod(self._shape))
+                _check_room(*kind, math.prod(self._shape))
 
     def draw(self, data: ConjectureData) -> tuple[NDArray[Any], str, str]:
         """Draw an array in contiguous memory, the name of its dtype, and the layout that it is to have."""
-        shape = self._shape if isinstance(self._shape, tuple) else drawn_shape(data.draw(self._shape))
-        kind = self._kinds[0]
-        if len(self._kinds) > 1:
-            kind = self._kinds[data.draw_bytes(1, 1)[0] * len(self._kinds) >> 8]
+        shape = draw_shape(data, self._shape)
+        dtype, within = draw_kind(data, self._kinds) if len(self._kinds) > 1 else self._kinds[0]
         recipe = draw_recipe(data, self._special)
-        return self._numbers(data, shape, kind, recipe), kind.dtype, recipe.layout
-
-    def _numbers(self, data: ConjectureData, shape: Shape, kind: _Kind, recipe: Recipe) -> NDArray[Any]:
-        if self._elements is not None:
-            entries = hnp.arrays(np.dtype(kind.stored), shape, elements=self._elements, unique=self._unique)
-            drawn: NDArray[Any] = data.draw(entries)
-            return drawn
+        # NumPy has no bfloat16, whose values are some of those of float32.
+        stored = "float32" if dtype == "bfloat16" else dtype
         values: NDArray[Any]
+        if self._elements is not None:
+            entries = hnp.arrays(np.dtype(stored), shape, elements=self._elements, unique=self._unique)
+            return data.draw(entries), dtype, recipe.layout
         if self._unique:
-            _check_room(kind, math.prod(shape))
-            values = draw_from(data, distinct(kind.within, math.prod(shape)), shape)
+            _check_room(dtype, within, math.prod(shape))
+            values = draw_from(data, distinct(within, math.prod(shape)), shape)
         else:
-            values = draw_values(data, shape, kind.within, recipe, self._special)
-        if kind.dtype.startswith("complex"):
-            values = values + 1j * draw_values(data, shape, kind.within, recipe, self._special)
-        return values.astype(kind.stored)
+            values = draw_values(data, shape, within, recipe, self._special)
+        if dtype.startswith("complex"):
+            values = values + 1j * draw_values(data, shape, within, recipe, self._special)
+        return values.astype(stored), dtype, recipe.layout
 
 
-def _check_room(kind: _Kind, count: int) -> None:
-    room = len(distinct(kind.within, count))
+def _check_room(dtype: str, within: Range, count: int) -> None:
+    room = len(distinct(within, count))
     if room < count:
-        low, high = kind.within.low, kind.within.high
-        raise InvalidArgument(
-            "unique",
-            f"{count} entries from {room} short {kind.dtype} values in [{low!r}, {high!r}]",
-            "take a smaller shape, wider bounds or elements=...",
-        )
-
-
-class _PointStrategy(Bounded[Any]):
-    def __init__(
-        self, call: str, point: Point, framework: Framework, layout: str | None, options: dict[str, Any]
-    ):
-        super().__init__(call, point.domain)
-        self._point, self._framework, self._layout, self._options = point, framework, layout, options
-
-    def do_draw(self, data: ConjectureData) -> Any:
-        array, dtype, drawn = self._point.draw(data)
-        layout = self._layout or self._framework.drawn_layouts.get(drawn, "contiguous")
-        return self._framework.from_drawn(array, dtype, layout, **self._options)
-
-
-class _ScalarStrategy(Bounded[float]):
-    def __init__(self, call: str, point: Point):
-        super().__init__(call, point.domain)
-        self._point = point
-
-    def do_draw(self, data: ConjectureData) -> float:
-        return float(self._point.draw(data)[0])
+        got = f"{count} entries from {room} short {dtype} values in [{within.low!r}, {within.high!r}]"
+        raise InvalidArgument("unique", got, "take a smaller shape, wider bounds or elements=...")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 import numbers
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import assume
 from hypothesis import strategies as st
 
 from pytest_gradcheck.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from hypothesis.internal.conjecture.data import ConjectureData
 
 Shape = tuple[int, ...]
 ShapeLike = int | str | Sequence[int] | st.SearchStrategy[Shape] | None
@@ -31,18 +34,14 @@ def shapes(
 
     Raises `pytest_gradcheck.InvalidArgument` for numbers below zero, or in the wrong order.
     """
-    given: dict[str, Any] = {
-        "min_dims": min_dims,
-        "max_dims": max_dims,
-        "min_side": min_side,
-        "max_side": max_side,
-    }
-    for name, value in given.items():
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 0:
-            raise InvalidArgument(name, repr(value), "give a whole number, zero or more")
-    for low, high in (("min_dims", "max_dims"), ("min_side", "max_side")):
-        if given[low] > given[high]:
-            raise InvalidArgument(low, f"{given[low]} above {high}={given[high]}", "exchange them")
+    ranges: dict[str, tuple[Any, Any]] = {"dims": (min_dims, max_dims), "side": (min_side, max_side)}
+    for what, ends in ranges.items():
+        for name, value in zip((f"min_{what}", f"max_{what}"), ends, strict=True):
+            if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 0:
+                raise InvalidArgument(name, repr(value), "give a whole number, zero or more")
+    for what, (low, high) in ranges.items():
+        if low > high:
+            raise InvalidArgument(f"min_{what}", f"{low} above max_{what}={high}", "exchange them")
     side = st.integers(min_side, max_side)
     if min_side <= 1 < max_side:
         # One in three or four would be 1 for small sides anyway; for large ones hardly any.
@@ -140,17 +139,8 @@ def _expression(text: str, argument: str) -> st.SearchStrategy[Shape]:
         tree = ast.parse(text, mode="eval")
     except SyntaxError:
         raise InvalidArgument(argument, f"the size {text!r}", _REMEDY) from None
-    allowed = (
-        ast.Expression,
-        ast.BinOp,
-        ast.UnaryOp,
-        ast.operator,
-        ast.unaryop,
-        ast.Name,
-        ast.Load,
-        ast.Constant,
-    )
-    if not all(isinstance(node, allowed) for node in ast.walk(tree)):
+    operations = ast.Expression | ast.BinOp | ast.UnaryOp | ast.operator | ast.unaryop
+    if not all(isinstance(node, operations | ast.Name | ast.Load | ast.Constant) for node in ast.walk(tree)):
         raise InvalidArgument(argument, f"the size {text!r}", _REMEDY)
     names = sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)})
     code = compile(tree, text, "eval")
@@ -185,6 +175,11 @@ def checked_shape(shape: ShapeLike) -> Shape | st.SearchStrategy[Shape]:
         if int(side) < 0:
             raise InvalidArgument("shape", repr(shape), "no side can be negative")
     return tuple(int(side) for side in sides)
+
+
+def draw_shape(data: ConjectureData, shape: Shape | st.SearchStrategy[Shape]) -> Shape:
+    """Return a shape that `checked_shape` has returned, drawn if it is a strategy."""
+    return shape if isinstance(shape, tuple) else drawn_shape(data.draw(shape))
 
 
 def drawn_shape(drawn: Any) -> Shape:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,9 +16,9 @@ from pytest_gradcheck.frameworks import registry
 from pytest_gradcheck.frameworks.base import Framework
 from pytest_gradcheck.strategies.dtypes import COMPONENTS, rounded
 from pytest_gradcheck.strategies.points import Bounded, must_be_installed
-from pytest_gradcheck.strategies.sizes import Shape, ShapeLike, checked_shape, drawn_shape
+from pytest_gradcheck.strategies.sizes import Shape, ShapeLike, checked_shape, draw_shape
 from pytest_gradcheck.strategies.tables import Range
-from pytest_gradcheck.strategies.validation import Bounds, call_with, checked_dtypes, checked_number
+from pytest_gradcheck.strategies.validation import Bounds, checked_dtypes, checked_number
 from pytest_gradcheck.strategies.values import (
     SPECIAL,
     Values,
@@ -39,11 +39,7 @@ _GAPS = (1.0, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 
 
 def positive_definite(
-    size: ShapeLike = None,
-    *,
-    condition: float = 100.0,
-    dtype: Any = "float64",
-    library: str = "numpy",
+    size: ShapeLike = None, *, condition: float = 100.0, dtype: Any = "float64", library: str = "numpy"
 ) -> st.SearchStrategy[Any]:
     """Return a strategy for symmetric positive definite matrices of shape ``(*batch, n, n)``.
 
@@ -68,19 +64,17 @@ def positive_definite(
     limit = checked_number("condition", condition, "give a number, one or more")
     if not 1.0 <= limit < math.inf:
         raise InvalidArgument("condition", repr(condition), "give a finite number, one or more")
-    eigenvalues = Range.within(1.0, limit, "float64")
 
     def build(data: ConjectureData) -> Values:
-        shape = _drawn(data, full)
-        *batch, n = shape if shape else (1,)
+        *batch, n = draw_shape(data, full) or (1,)
         turned = _orthonormal(data, (*batch, n, n))
-        spectrum = draw_values(data, (*batch, n), eigenvalues, draw_recipe(data, _SPECIAL), _SPECIAL)
+        spectrum = _numbers(data, (*batch, n), 1.0, limit)
         matrix = turned * spectrum[..., None, :] @ turned.swapaxes(-1, -2)
         symmetric: Values = (matrix + matrix.swapaxes(-1, -2)) / 2
         return symmetric
 
-    call = call_with("positive_definite", size, condition=(condition, 100.0), **_kind(dtype, library))
-    return _Structured(call, build, None, dtype, library)
+    given = {"condition": (condition, 100.0)}
+    return _structured("positive_definite", size, build, _dtype(dtype, library), library, given)
 
 
 def orthogonal(
@@ -95,15 +89,14 @@ def orthogonal(
     full = checked_shape(size if size is not None else st.tuples(st.integers(1, 4)))
 
     def build(data: ConjectureData) -> Values:
-        shape = _drawn(data, full)
+        shape = draw_shape(data, full)
         shape = (*shape, *shape) if len(shape) == 1 else shape
         if len(shape) < 2 or shape[-2] < shape[-1]:
-            raise InvalidArgument(
-                "size", repr(shape), "give n, or a shape with as many rows as columns or more"
-            )
+            remedy = "give n, or a shape with as many rows as columns or more"
+            raise InvalidArgument("size", repr(shape), remedy)
         return _orthonormal(data, shape)
 
-    return _Structured(call_with("orthogonal", size, **_kind(dtype, library)), build, None, dtype, library)
+    return _structured("orthogonal", size, build, _dtype(dtype, library), library, {})
 
 
 def probabilities(
@@ -121,21 +114,20 @@ def probabilities(
         raise InvalidArgument("min_value", repr(min_value), "give a number from 0 to below 1")
     if isinstance(full, tuple) and full:
         _check_room_for(low, full[-1])
-    weights = Range.within(0.0, 1.0, "float64")
 
     def build(data: ConjectureData) -> Values:
-        drawn = _drawn(data, full)
+        drawn = draw_shape(data, full)
         if not drawn or drawn[-1] == 0:
             raise InvalidArgument("shape", repr(drawn), "give at least one axis, with one entry or more")
         _check_room_for(low, drawn[-1])
-        values = draw_values(data, drawn, weights, draw_recipe(data, _SPECIAL), _SPECIAL)
+        values = _numbers(data, drawn, 0.0, 1.0)
         sums = values.sum(-1, keepdims=True)
         values = np.where(sums > 0.0, values / np.where(sums > 0.0, sums, 1.0), 1.0 / drawn[-1])
         out: Values = np.clip(low + (1.0 - drawn[-1] * low) * values, low, 1.0)
         return out
 
-    call = call_with("probabilities", shape, min_value=(min_value, 0.0), **_kind(dtype, library))
-    return _Structured(call, build, (low, 1.0), dtype, library)
+    given = {"min_value": (min_value, 0.0)}
+    return _structured("probabilities", shape, build, _dtype(dtype, library), library, given, (low, 1.0))
 
 
 def _check_room_for(low: float, count: int) -> None:
@@ -159,7 +151,7 @@ def distinct(
     largest of 1, 0.5, 0.25, … 0.001 that leaves four places per entry, for a range of 20, and in proportion.
     Differences take steps of 1e-2 of an entry and less, so that a gap as large as that is not stepped over.
     """
-    return _apart("distinct", shape, gap, min_value, max_value, dtype, library, lambda values: values)
+    return _apart(shape, gap, (min_value, max_value), dtype, library, rising=False)
 
 
 def sorted_(
@@ -172,24 +164,15 @@ def sorted_(
     library: str = "numpy",
 ) -> st.SearchStrategy[Any]:
     """Return a strategy for arrays that rise along the last axis, without ties, as in `distinct`."""
-    return _apart(
-        "sorted_", shape, gap, min_value, max_value, dtype, library, lambda values: np.sort(values, axis=-1)
-    )
+    return _apart(shape, gap, (min_value, max_value), dtype, library, rising=True)
 
 
 def _apart(
-    name: str,
-    shape: ShapeLike,
-    gap: float | None,
-    min_value: float | None,
-    max_value: float | None,
-    dtype: Any,
-    library: str,
-    ordered: Callable[[Values], Values],
+    shape: ShapeLike, gap: float | None, ends: tuple[Any, Any], dtype: Any, library: str, *, rising: bool
 ) -> st.SearchStrategy[Any]:
     full = checked_shape(shape)
     dtype_name = _dtype(dtype, library)
-    bounds = Bounds.checked(min_value, max_value, COMPONENTS[dtype_name], dtype_name)
+    bounds = Bounds.checked(*ends, COMPONENTS[dtype_name], dtype_name)
     if gap is not None:
         gap = checked_number("gap", gap, "give a number above zero, or None")
         if not 0.0 < gap < math.inf:
@@ -198,19 +181,13 @@ def _apart(
         _places(bounds.within, gap, math.prod(full))
 
     def build(data: ConjectureData) -> Values:
-        drawn = _drawn(data, full)
-        places = _places(bounds.within, gap, math.prod(drawn))
-        return ordered(draw_from(data, places, drawn))
+        drawn = draw_shape(data, full)
+        values = draw_from(data, _places(bounds.within, gap, math.prod(drawn)), drawn)
+        return np.sort(values, axis=-1) if rising else values
 
-    call = call_with(
-        name,
-        shape,
-        gap=(gap, None),
-        min_value=(min_value, None),
-        max_value=(max_value, None),
-        **_kind(dtype, library),
-    )
-    return _Structured(call, build, bounds.domain, dtype, library)
+    given = {"gap": (gap, None), "min_value": (ends[0], None), "max_value": (ends[1], None)}
+    name = "sorted_" if rising else "distinct"
+    return _structured(name, shape, build, dtype_name, library, given, bounds.domain)
 
 
 def _places(within: Range, gap: float | None, count: int) -> Values:
@@ -230,11 +207,9 @@ def _places(within: Range, gap: float | None, count: int) -> Values:
             places = rounded(np.clip(values, within.low, within.high), within.component)
             if np.diff(np.sort(places)).min(initial=math.inf) >= step / 2 and len(places) >= count:
                 return places
-    raise InvalidArgument(
-        "shape" if gap is None else "gap",
-        f"{count} entries {'' if gap is None else f'{gap!r} apart '}in [{within.low!r}, {within.high!r}]",
-        "take a smaller shape or gap, wider bounds or a finer dtype",
-    )
+    got = f"{count} entries {'' if gap is None else f'{gap!r} apart '}in [{within.low!r}, {within.high!r}]"
+    remedy = "take a smaller shape or gap, wider bounds or a finer dtype"
+    raise InvalidArgument("shape" if gap is None else "gap", got, remedy)
 
 
 def indices(
@@ -252,7 +227,7 @@ def indices(
     _checked_library(library)
 
     def build(data: ConjectureData) -> NDArray[np.int64]:
-        drawn = _drawn(data, full)
+        drawn = draw_shape(data, full)
         limit = _checked_into(data.draw(into) if isinstance(into, st.SearchStrategy) else into)
         count = math.prod(drawn)
         kind = draw_kind(data, ("drawn", "drawn", "drawn", "same", "rising", "falling"))
@@ -263,8 +238,7 @@ def indices(
             picked = np.arange(count) % limit
         return (picked[::-1] if kind == "falling" else picked).astype(np.int64).reshape(drawn)
 
-    call = call_with("indices", shape, into=(into, None), library=(library, "numpy"))
-    return _Structured(call, build, None, "int64", library)
+    return _structured("indices", shape, build, "int64", library, {"into": (into, None)})
 
 
 def _checked_into(into: Any) -> int:
@@ -277,27 +251,27 @@ def _checked_into(into: Any) -> int:
 
 
 class _Structured(Bounded[Any]):
-    """Arrays that a function builds from the example's choices."""
-
-    def __init__(
-        self,
-        call: str,
-        build: Callable[[ConjectureData], NDArray[Any]],
-        domain: tuple[float, float] | None,
-        dtype: Any,
-        library: str,
-    ):
-        super().__init__(call, domain)
-        self._build = build
-        self._dtype = "int64" if dtype == "int64" else _dtype(dtype, library)
-        self._framework = _checked_library(library)
-
-    def do_draw(self, data: ConjectureData) -> Any:
-        return self._framework.from_drawn(self._build(data), self._dtype, "contiguous")
+    """Arrays of a framework with a structure."""
 
 
-def _kind(dtype: Any, library: str) -> dict[str, Any]:
-    return {"dtype": (_dtype(dtype, library), "float64"), "library": (library, "numpy")}
+def _structured(
+    name: str,
+    shape: ShapeLike,
+    build: Callable[[ConjectureData], NDArray[Any]],
+    dtype: str,
+    library: str,
+    given: Mapping[str, tuple[Any, Any]],
+    domain: tuple[float, float] | None = None,
+) -> st.SearchStrategy[Any]:
+    """Return the strategy ``name`` for the arrays that ``build`` returns.
+
+    ``given`` has the value and the default of each other argument: the repr has those that differ.
+    """
+    framework = _checked_library(library)
+    more = {"dtype": (dtype, "int64" if dtype == "int64" else "float64"), "library": (library, "numpy")}
+    shown = [f"{key}={value!r}" for key, (value, default) in {**given, **more}.items() if value != default]
+    call = f"{name}({', '.join([repr(shape)] * (shape is not None) + shown)})"
+    return _Structured(call, domain, lambda data: framework.from_drawn(build(data), dtype, "contiguous"))
 
 
 def _checked_library(library: Any) -> Framework:
@@ -315,23 +289,18 @@ def _dtype(dtype: Any, library: Any) -> str:
     return checked_dtypes((dtype,), tuple(name for name in allowed if not name.startswith("complex")))[0]
 
 
-def _drawn(data: ConjectureData, shape: Shape | st.SearchStrategy[Shape]) -> Shape:
-    return shape if isinstance(shape, tuple) else drawn_shape(data.draw(shape))
+def _numbers(data: ConjectureData, shape: Shape, low: float, high: float) -> Values:
+    recipe = draw_recipe(data, _SPECIAL)
+    return draw_values(data, shape, Range.within(low, high, "float64"), recipe, _SPECIAL)
 
 
 def _orthonormal(data: ConjectureData, shape: Shape) -> Values:
     """Draw matrices with orthonormal columns; the identity where all choices are zero."""
     permuted = draw_kind(data, ("drawn", "drawn", "drawn", "permutation")) == "permutation"
-    drawn = draw_values(
-        data, shape, Range.within(-1.0, 1.0, "float64"), draw_recipe(data, _SPECIAL), _SPECIAL
-    )
+    drawn = _numbers(data, shape, -1.0, 1.0)
     eye = np.eye(shape[-2], shape[-1])
     if permuted:
-        order = np.argsort(drawn[..., 0], axis=-1, kind="stable")
-        rows = np.take_along_axis(
-            np.broadcast_to(np.eye(shape[-2]), (*order.shape, shape[-2])), order[..., None], -2
-        )
-        return np.ascontiguousarray(rows[..., : shape[-1]])
+        return eye[np.argsort(drawn[..., 0], axis=-1, kind="stable")]
     q, r = np.linalg.qr(drawn + 0.0)
     # Unique where the columns are independent: a positive diagonal of R, and the identity for zeros.
     signs = np.where(np.diagonal(r, axis1=-2, axis2=-1) < 0.0, -1.0, 1.0)

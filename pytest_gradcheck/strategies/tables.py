@@ -1,8 +1,7 @@
 """The numbers that points are made of, by magnitude, each as often as it is to be met.
 
-A code of 16 bits picks a number: a place in the table and a sign. Smaller codes are simpler numbers, so
-that what Hypothesis shrinks ends at zeros and small whole numbers. The same code picks one number per
-style: a whole one, a half, any one, one near zero, a large one.
+A code of 16 bits, a place in the table and a sign, picks one number per style: a whole one, a half, any one,
+one near zero, a large one. Smaller codes are simpler numbers, to which Hypothesis shrinks.
 """
 
 from __future__ import annotations
@@ -47,36 +46,21 @@ class Range(NamedTuple):
     def within(cls, low: float | None, high: float | None, component: str) -> Range:
         """Return the range of a dtype's numbers within bounds, moderate where there are none.
 
-        Bounds are rounded inwards to values of the dtype; the range is empty (``low`` above ``high``) if
-        no value of the dtype lies within.
+        Bounds are rounded inwards; ``low`` is above ``high`` if no value of the dtype lies within.
         """
         lowest, highest = low, high
-        if low is None and high is None:
-            low, high = -MODERATE, MODERATE
-        elif low is None:
-            assert high is not None
-            low = max(min(-MODERATE, high - max(MODERATE, abs(high))), -largest(component))
-        elif high is None:
-            high = min(max(MODERATE, low + max(MODERATE, abs(low))), largest(component))
-        assert low is not None
-        assert high is not None
+        most = largest(component)
+        if low is None:
+            low = -MODERATE if high is None else max(min(-MODERATE, high - max(MODERATE, abs(high))), -most)
+        if high is None:
+            high = MODERATE if lowest is None else min(max(MODERATE, low + max(MODERATE, abs(low))), most)
         return cls(
             rounded_up(low, component),
             rounded_down(high, component),
-            -largest(component) if lowest is None else rounded_up(lowest, component),
-            largest(component) if highest is None else rounded_down(highest, component),
+            -most if lowest is None else rounded_up(lowest, component),
+            most if highest is None else rounded_down(highest, component),
             component,
         )
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no number of the dtype lies within."""
-        return self.low > self.high
-
-    @property
-    def ends_at_zero(self) -> bool:
-        """Whether zero is a bound, where logarithms and roots have no derivative."""
-        return 0.0 in (self.lowest, self.highest)
 
     def holds(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return which of some numbers the bounds allow; -0.0 only if there are negative ones too."""
@@ -89,14 +73,13 @@ class Range(NamedTuple):
 class Table(NamedTuple):
     """The numbers of a range: ``values[sign, style, :lengths[sign]]``, by magnitude.
 
-    Sign 0 holds those from zero up, sign 1 those from zero down; a range on one side of zero has the
-    same numbers under both. Numbers of each style are those of `ANY`, moved where that stays within the
-    bounds: away from zero to whole numbers and halves, to one of few near zero, to one of few large ones.
-    A point keeps its signs and zeros when its style changes.
+    Sign 0 holds those from zero up, sign 1 those from zero down; a range on one side of zero has the same
+    numbers under both. Those of each style are the numbers of `ANY`, moved within the bounds: a point keeps
+    its signs and zeros when its style changes.
 
-    Where zero is a bound it is met as a feature of a point, and the table has none: with one zero in thirty
-    entries most large points would have some, at all of which a function of logarithms is not finite. Only
-    the code 0, to which Hypothesis shrinks, still stands for it (``starts_at_zero``).
+    Where zero is a bound, at which logarithms and roots have no derivative, it is met as a feature of a point
+    only: most large points would have some zeros else. The code 0, to which Hypothesis shrinks, still stands
+    for it (``starts_at_zero``).
     """
 
     values: NDArray[np.float64]
@@ -112,17 +95,16 @@ class Table(NamedTuple):
 
 @functools.lru_cache(maxsize=128)
 def table(within: Range, special: bool) -> Table:
-    """Return the numbers of a range.
+    """Return the numbers of a range: of few digits, spread evenly and by magnitude.
 
-    Numbers of few digits, spread evenly and by magnitude; with ``special`` they are three fifths of the
-    default range's, and zero, ones, small whole numbers, halves, ±1e-3 and the bounds are the rest.
+    With ``special``, two fifths are zero, ones, small whole numbers, halves, ±1e-3 and the bounds.
     """
     ordered, weights = _ordered(within, _IRREGULAR)
     rest = len(ordered) - len(weights)
     times = [max(1, w * special * rest * 5 // 3 // _WEIGHTS) for w in weights] + [1] * rest
     by_magnitude = sorted(np.repeat(ordered, times).tolist(), key=abs)
     # A range of zero alone has nothing else.
-    starts_at_zero = within.ends_at_zero and any(by_magnitude)
+    starts_at_zero = 0.0 in (within.lowest, within.highest) and any(by_magnitude)
     if starts_at_zero:
         by_magnitude = [v for v in by_magnitude if v]
     up, down = [v for v in by_magnitude if v >= 0.0], [v for v in by_magnitude if v <= 0.0]
@@ -138,7 +120,8 @@ def table(within: Range, special: bool) -> Table:
             away = rounded(away, within.component) + 0.0
             moved[style] = np.where((within.low <= away) & (away <= within.high), away, side)
         moved[ANY] = side
-        for style, magnitudes in ((TINY, _tiny(within.component)), (LARGE, _large(within.component))):
+        for style in (TINY, LARGE):
+            magnitudes = _magnitudes(style, within.component)
             others = np.array([v for v in magnitudes if within.holds(np.copysign(v, side[-1:]))[0]])
             nonzero = np.flatnonzero(side)
             moved[style] = side
@@ -156,27 +139,20 @@ def _spread(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     return values[np.arange(count) * values.size // max(count, 1)]
 
 
-def _tiny(component: str) -> list[float]:
+def _magnitudes(style: int, component: str) -> list[float]:
+    """Return the numbers near zero, or the large ones, of a real dtype."""
     # float16 loses digits from 6e-5 on.
     ends = {"float16": 4, "float32": 37, "bfloat16": 37}.get(component, 307)
-    return _magnitudes([-e for e in _TINY_EXPONENTS if e <= ends], component)
-
-
-def _large(component: str) -> list[float]:
-    return _magnitudes([e for e in _LARGE_EXPONENTS if 10.0 ** (e + 1) <= largest(component)], component)
-
-
-def _magnitudes(exponents: list[int], component: str) -> list[float]:
+    exponents = [e for e in _LARGE_EXPONENTS if 10.0 ** (e + 1) <= largest(component)]
+    if style == TINY:
+        exponents = [-e for e in _TINY_EXPONENTS if e <= ends]
     exact = rounded(np.array([float(f"{d}e{e}") for e in exponents for d in _DIGITS]), component)
     return [float(v) for v in exact]
 
 
 @functools.lru_cache(maxsize=128)
 def distinct(within: Range, count: int) -> NDArray[np.float64]:
-    """Return at least ``count`` different numbers of a range, simplest first.
-
-    Fewer only if the range does not hold so many numbers of few digits.
-    """
+    """Return ``count`` or more different numbers of few digits, if a range has so many, simplest first."""
     # A size that serves many counts keeps the cache useful when shapes vary.
     wanted = max(_IRREGULAR, 1 << max(count, 1).bit_length())
     out = _ordered(within, wanted)[0]
@@ -189,10 +165,9 @@ def _ordered(within: Range, irregular: int) -> tuple[NDArray[np.float64], list[i
     low, high, component = within.low, within.high, within.component
     weighted: dict[float, int] = {}
     for value, weight in _special(low, high):
-        if low <= value <= high:
-            exact = float(rounded(np.array([value]), component)[0]) + 0.0
-            if low <= exact <= high:
-                weighted.setdefault(exact, weight)
+        exact = float(rounded(np.array([value]), component)[0]) + 0.0
+        if low <= value <= high and low <= exact <= high:
+            weighted.setdefault(exact, weight)
     others = sorted(_irregular(low, high, irregular), key=lambda v: (len(repr(abs(v))), abs(v), v < 0))
     in_dtype = np.clip(rounded(np.array(others), component), low, high) + 0.0
     ordered = dict.fromkeys([*weighted, *in_dtype.tolist()])
@@ -202,19 +177,10 @@ def _ordered(within: Range, irregular: int) -> tuple[NDArray[np.float64], list[i
 def _special(low: float, high: float) -> Iterator[tuple[float, int]]:
     """Yield numbers at which gradients break or are easy to read, with their weights of 4096."""
     yield 0.0, 128
-    for magnitude, weight in ((1.0, 128), (2.0, 48), (0.5, 48)):
-        yield magnitude, weight
-        yield -magnitude, weight
-    for whole in range(3, 11):
-        yield float(whole), 24
-        yield -float(whole), 24
-    first = math.ceil(low)
-    for whole in range(first, first + 4):
-        yield float(whole), 24
-    yield low, 96
-    yield high, 96
-    yield 1e-3, 48
-    yield -1e-3, 48
+    for magnitude, weight in ((1.0, 128), (2.0, 48), (0.5, 48), *((float(n), 24) for n in range(3, 11))):
+        yield from ((magnitude, weight), (-magnitude, weight))
+    yield from ((float(math.ceil(low) + n), 24) for n in range(4))
+    yield from ((low, 96), (high, 96), (1e-3, 48), (-1e-3, 48))
 
 
 def _irregular(low: float, high: float, count: int) -> Iterator[float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -30,16 +30,12 @@ class Bounds(NamedTuple):
         low = _checked_bound("min_value", min_value, component)
         high = _checked_bound("max_value", max_value, component)
         if low is not None and high is not None and low > high:
-            raise InvalidArgument(
-                "min_value", f"{min_value!r} above max_value={max_value!r}", "exchange them, or drop one"
-            )
+            got = f"{min_value!r} above max_value={max_value!r}"
+            raise InvalidArgument("min_value", got, "exchange them, or drop one")
         within = Range.within(low, high, component)
-        if within.is_empty:
-            raise InvalidArgument(
-                "min_value, max_value",
-                f"{min_value!r} and {max_value!r}, between which {dtype} has no value",
-                "widen the bounds or take a finer dtype",
-            )
+        if within.low > within.high:
+            got = f"{min_value!r} and {max_value!r}, between which {dtype} has no value"
+            raise InvalidArgument("min_value, max_value", got, "widen the bounds or take a finer dtype")
         if low is None and high is None:
             return cls(None, within)
         return cls((-math.inf if low is None else low, math.inf if high is None else high), within)
@@ -52,9 +48,8 @@ def _checked_bound(argument: str, value: Any, component: str) -> float | None:
     if not math.isfinite(bound):
         raise InvalidArgument(argument, repr(value), "give a finite number, or None for no bound")
     if abs(bound) > largest(component):
-        raise InvalidArgument(
-            argument, repr(value), f"{component} ends at {largest(component):.6g}; take a smaller bound"
-        )
+        remedy = f"{component} ends at {largest(component):.6g}; take a smaller bound"
+        raise InvalidArgument(argument, repr(value), remedy)
     return bound
 
 
@@ -84,9 +79,8 @@ def checked_elements(elements: Any, min_value: Any, max_value: Any) -> st.Search
     if not isinstance(elements, st.SearchStrategy):
         raise InvalidArgument("elements", repr(elements), "give a strategy for single entries")
     if min_value is not None or max_value is not None:
-        raise InvalidArgument(
-            "elements", "a strategy beside min_value or max_value", "put the bounds into that strategy"
-        )
+        got = "a strategy beside min_value or max_value"
+        raise InvalidArgument("elements", got, "put the bounds into that strategy")
     return elements
 
 
@@ -111,35 +105,11 @@ def checked_special(special: Any) -> frozenset[str]:
     return frozenset(names)
 
 
-def checked_layout(layout: Any, allowed: tuple[str, ...]) -> str | None:
-    """Return the name of a layout, or None for any."""
-    if layout is not None and layout not in allowed:
-        raise InvalidArgument("layout", repr(layout), f"use one of {', '.join(allowed)}, or None for any")
-    return None if layout is None else str(layout)
-
-
-def call_text(
-    name: str,
-    shape: Any,
-    dtypes: tuple[str, ...],
-    min_value: Any,
-    max_value: Any,
-    elements: Any,
-    unique: Any,
-    **more: Any,
-) -> str:
+def call_text(name: str, shape: Any, dtypes: tuple[str, ...], keywords: Mapping[str, Any]) -> str:
     """Return the call that makes a strategy, without what is the default."""
     parts = [repr(shape)] if shape is not None else []
     if dtypes != ("float64",):
         text = repr(dtypes[0] if len(dtypes) == 1 else list(dtypes))
         parts.append(text if parts else f"dtype={text}")
-    more = {"min_value": min_value, "max_value": max_value, "elements": elements, "unique": unique, **more}
-    parts += [f"{key}={value!r}" for key, value in more.items() if value is not _DEFAULTS.get(key)]
-    return f"{name}({', '.join(parts)})"
-
-
-def call_with(name: str, shape: Any, **keywords: tuple[Any, Any]) -> str:
-    """Return a call with keywords given as value and default, without those that are the default."""
-    parts = [repr(shape)] if shape is not None else []
-    parts += [f"{key}={value!r}" for key, (value, default) in keywords.items() if value != default]
+    parts += [f"{key}={value!r}" for key, value in keywords.items() if value is not _DEFAULTS.get(key)]
     return f"{name}({', '.join(parts)})"

@@ -1,12 +1,10 @@
 """How an example's choices become the numbers of a point, and where gradients break they go on purpose.
 
-Wrong gradients break at zeros, at ties, at numbers of one sign, near zero, far from it, at the bounds.
-Points are given such features independently of each other, one group of features (`Recipe`) per drawn
-byte, so that a few dozen examples meet all of them, and one example several. A byte of zero is a point
-without the feature, and codes of zero are zeros: that is where Hypothesis shrinks them.
-
-Half of the examples use one recipe for all of their points, and some the same two numbers in the same
-places: what breaks where two inputs are zero, or equal, is met about as often as what breaks where one is.
+Points get features such as zeros, ties or one sign independently of each other, one group (`Recipe`) per
+drawn byte: a few dozen examples meet all of them. A byte of zero is a point without the feature, and codes
+of zero are zeros: that is where Hypothesis shrinks them. Half of the examples use one recipe for all of
+their points, and some the same two numbers in the same places: what breaks where two inputs are zero, or
+equal, is met about as often as what breaks where one is.
 
 The choices are bytes, because those are drawn evenly on every version of Hypothesis; integers are not.
 """
@@ -14,7 +12,8 @@ The choices are bytes, because those are drawn evenly on every version of Hypoth
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 from hypothesis import strategies as st
@@ -25,6 +24,7 @@ from pytest_gradcheck.strategies.tables import ANY, HALVES, LARGE, TINY, WHOLE, 
 if TYPE_CHECKING:
     from hypothesis.internal.conjecture.data import ConjectureData
 
+T = TypeVar("T")
 Values = NDArray[np.float64]
 
 #: Up to here every element is a choice of its own; beyond, a few choices make them all.
@@ -44,8 +44,7 @@ class _Feature(NamedTuple):
     weight: int
 
 
-#: Each group is drawn on its own; what the weights leave of 256 has none of its features. A feature that
-#: a tenth of all points have is met within 60 examples in 99.8 of 100 runs.
+#: Each group is drawn on its own. What a tenth of the points have is met in 60 examples in 99.8 % of runs.
 _GROUPS: dict[str, tuple[_Feature, ...]] = {
     "style": (
         _Feature("halves", "", 28),
@@ -78,13 +77,12 @@ _INSTEAD = {"style": "any"}
 _STYLES = {"": WHOLE, "halves": HALVES, "any": ANY, "tiny": TINY, "large": LARGE, "mixed": _MIXED}
 
 
-def _feature_table(group: str) -> tuple[str, ...]:
-    """Return the special kind and name of the feature that each byte stands for, empty for none."""
-    features = [f"{f.special}:{f.name}" for f in _GROUPS[group] for _ in range(f.weight)]
-    return ("",) * (256 - len(features)) + tuple(features)
-
-
-_TABLES = {group: _feature_table(group) for group in _GROUPS}
+#: By group the feature that each byte stands for, first those bytes that stand for none.
+_TABLES = {
+    group: [_Feature("", "", 0)] * (256 - sum(f.weight for f in features))
+    + [f for f in features for _ in range(f.weight)]
+    for group, features in _GROUPS.items()
+}
 _RECIPE_BYTES = len(_GROUPS) + 2
 
 
@@ -96,10 +94,9 @@ class _OfExample(st.SearchStrategy[bytes]):
 
 
 class _OfPoint(st.SearchStrategy[bytes]):
-    """A point's own recipe.
+    """A point's own recipe: a strategy, all of which Hypothesis tries to leave out before it shrinks numbers.
 
-    A strategy, so that Hypothesis tries to leave out all features at once before it shrinks the numbers; of
-    a class of its own, so that it does not take one for the other where it mixes like parts of an example.
+    It is a class of its own, because Hypothesis mixes the parts of an example that have the same class.
     """
 
     def do_draw(self, data: ConjectureData) -> bytes:
@@ -123,12 +120,9 @@ class Recipe(NamedTuple):
     mark: str
     zeros: str
     layout: str
-    #: 16 bits for the places of features.
-    where: int
-    #: Codes of the two numbers that points of two numbers have, the same in all points of an example.
-    palette: tuple[int, int]
-    #: Whether all points of an example have the same numbers, those two.
-    alike: bool
+    where: int  # 16 bits for the places of features
+    palette: tuple[int, int]  # codes of two numbers, the same in all points of an example
+    alike: bool  # whether all points of an example have those two numbers alone
 
 
 def draw_recipe(data: ConjectureData, special: frozenset[str]) -> Recipe:
@@ -139,8 +133,9 @@ def draw_recipe(data: ConjectureData, special: frozenset[str]) -> Recipe:
     chosen = example[1 : 1 + _RECIPE_BYTES] if example[0] >= _ONE_RECIPE else own
     features = {}
     for (group, options), byte in zip(_TABLES.items(), chosen, strict=False):
-        kind, _, name = options[byte].partition(":")
-        features[group] = name if special.issuperset(kind.split()) else _INSTEAD.get(group, "")
+        feature = options[byte]
+        asked_for = special.issuperset(feature.special.split())
+        features[group] = feature.name if asked_for else _INSTEAD.get(group, "")
     palette = int.from_bytes(example[-4:-2], "big"), int.from_bytes(example[-2:], "big")
     return Recipe(**features, where=int.from_bytes(chosen[-2:], "big"), palette=palette, alike=alike)
 
@@ -192,7 +187,7 @@ def draw_choices(data: ConjectureData, count: int) -> Codes:
     return np.array([_drawn(data, 2) for _ in range(count)], dtype=np.intp)
 
 
-def draw_kind(data: ConjectureData, kinds: tuple[str, ...]) -> str:
+def draw_kind(data: ConjectureData, kinds: Sequence[T]) -> T:
     """Draw one of some kinds, each equally likely; shrinks towards the first."""
     return kinds[_drawn(data, 1) * len(kinds) >> 8]
 
@@ -227,7 +222,7 @@ def _give_sign(values: Values, recipe: Recipe, within: Range) -> None:
     if recipe.sign:
         wanted = np.abs(values) if recipe.sign == "positive" else -np.abs(values)
         # A number from zero down would else become -0.0, which is a feature of its own.
-        _put(values, wanted, within.holds(wanted) & (values != 0.0))
+        np.copyto(values, wanted, where=within.holds(wanted) & (values != 0.0))
 
 
 def _mark(values: Values, recipe: Recipe, within: Range, *, zero: bool) -> None:
@@ -239,9 +234,8 @@ def _mark(values: Values, recipe: Recipe, within: Range, *, zero: bool) -> None:
         low = within.low if within.low == within.lowest else -1.0
         high = within.high if within.high == within.highest else 1.0
         place = _place(recipe, values.size)
-        for mark, at in (
-            ((low, place - 1), (high, place)) if recipe.where % 2 else ((high, place - 1), (low, place))
-        ):
+        first, last = (low, high) if recipe.where % 2 else (high, low)
+        for mark, at in ((first, place - 1), (last, place)):
             if (mark or zero) and within.holds(np.array(mark)):
                 values.flat[at] = mark
 
@@ -256,14 +250,10 @@ def _put_zeros(values: Values, recipe: Recipe, within: Range) -> None:
         rows, place = _row(values, recipe)
         rows[place] = 0.0
     elif recipe.zeros == "negative zeros":
-        _put(values, np.full_like(values, zero), values == 0.0)
+        values[values == 0.0] = zero
         values.flat[_place(recipe, values.size)] = zero
     elif values.size > 1:
         values.flat[_place(recipe, values.size)] = 0.0
-
-
-def _put(values: Values, others: Values, where: NDArray[np.bool_]) -> None:
-    np.copyto(values, others, where=where)
 
 
 # -- choices ---------------------------------------------------------------------------------------
@@ -278,9 +268,8 @@ def _draw_bulk(data: ConjectureData, count: int) -> Codes:
     """Make many elements of few choices, each of which shrinks towards a point with more zeros.
 
     A seed gives 16 bits for every position, whose magnitude a cap limits. For each binary digit of the
-    position a byte may say that only positions with a 0 there, or a 1, differ from zero: digits, unlike
-    the ends of a window, can be settled one by one. A few single elements then override the rest, so
-    that Hypothesis can vary elements one by one.
+    position a byte may say that only positions with a 0 there, or a 1, differ from zero: Hypothesis can
+    settle digits, and the few elements that override the rest, one by one.
     """
     seed = _drawn(data, 3)
     # In fifteen of sixteen draws no cap.
@@ -301,11 +290,7 @@ def _draw_bulk(data: ConjectureData, count: int) -> Codes:
 
 
 def _hashed(seed: int, count: int) -> NDArray[np.uint64]:
-    """Return a random-looking number for each position (splitmix64).
-
-    Unlike a generator's stream it is the same on every version of NumPy, and a position keeps its
-    number when the shape shrinks.
-    """
+    """Return a random number for each position (splitmix64), whatever the version of NumPy and the count."""
     with np.errstate(over="ignore"):
         z = np.arange(count, dtype=np.uint64) + np.uint64(seed) * np.uint64(0x632BE59BD9B4E019)
         z = (z + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
