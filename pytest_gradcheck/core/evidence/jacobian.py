@@ -164,7 +164,7 @@ class Jacobian:
 
         Without cotangents, or with those of single outputs, each output is a row of its own.
         """
-        if cotangents is not None and is_identity(cotangents, len(cotangents)):
+        if cotangents is not None and np.array_equal(cotangents, np.eye(len(cotangents))):
             cotangents = None
         at, steps = np.asarray(coordinates), THOROUGH if thorough else QUICK
         count = max(1, CHUNK // (2 * len(steps) * max(1, self.function.outputs.size)))
@@ -313,11 +313,6 @@ class Jacobian:
                 cost.seconds += spent / len(self.differences)
                 cost.evaluations += (self._spent.evaluations + k) // len(self.differences)
                 cost.calls += (self._spent.calls + k) // len(self.differences)
-
-
-def is_identity(matrix: Matrix, size: int) -> bool:
-    """Whether the rows are the cotangents of so many single outputs, in their order."""
-    return matrix.shape == (size, size) and bool((matrix == np.eye(size)).all())
 
 
 def random_cotangents(rng: np.random.Generator, m: int) -> Matrix:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pytest_gradcheck.core.evidence.table import Table
-from pytest_gradcheck.core.report import summary
+from pytest_gradcheck.core.report.write_up import largest_differences
 from pytest_gradcheck.core.results import json_number
 from pytest_gradcheck.core.verdict import Evidence
 from pytest_gradcheck.frameworks.flat import Matrix, Vector
@@ -54,7 +54,13 @@ def figures(evidence: Evidence, culprit: str | None, evaluations: int) -> dict[s
     table = evidence.table
     if table is None or not table.exact:
         return out
-    row, column = summary.worst_entry(table)
+    row, column = 0, 0
+    _, farthest = largest_differences(table)
+    if farthest is not None and farthest.at is not None:
+        row, column = farthest.at
+        if farthest.pair.entrywise == table.projected:
+            # The coordinate, or in a table of projections the tangent.
+            column = 0 if table.projected else table.coordinates[column]
     f = evidence.order.function
     left = 2 * len(STEPS) + SAMPLES if _is_cheap(evidence) else evaluations
     every = -(-len(STEPS) // max(left // 2, 1))
