@@ -10,25 +10,26 @@ import contextlib
 import copy
 import dataclasses
 import functools
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from pytest_gradcheck.core import thresholds
-from pytest_gradcheck.core.diagnosis import codes, properties
+from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian, one_by_one, random_cotangents
 from pytest_gradcheck.core.evidence.rounding import Runs
 from pytest_gradcheck.core.evidence.survey import projections
 from pytest_gradcheck.core.options import Options
 from pytest_gradcheck.core.results import NotChecked, Property, Status, Verdict
-from pytest_gradcheck.core.verdict import Evidence, Finding, States
+from pytest_gradcheck.core.verdict import Evidence, Finding, States, broken_property
 from pytest_gradcheck.errors import InvalidArgument, NotImplementedByFramework, Unavailable
 from pytest_gradcheck.frameworks.flat import Vector
 from pytest_gradcheck.frameworks.leaves import EPS64
-from pytest_gradcheck.frameworks.pullback import Pullback
+from pytest_gradcheck.frameworks.pullback import LINEAR, NOT_LINEAR, Pullback, scales
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.methods import registry, user
 from pytest_gradcheck.methods.names import DIFFERENCE_METHODS, METHOD_NAMES
@@ -86,6 +87,15 @@ class Methods:
         return [text for code, text in self.remarks if code == "out-of-graph"] + hidden
 
 
+def merged(*parts: Iterable[Property]) -> tuple[Property, ...]:
+    """Put properties together, one of each name: a violation, or else the first."""
+    out: dict[str, Property] = {}
+    for one in itertools.chain(*parts):
+        if one.name not in out or (one.holds is False and out[one.name].holds is not False):
+            out[one.name] = one
+    return tuple(out.values())
+
+
 class FirstOrder:
     """The derivative of the function at the point.
 
@@ -101,7 +111,13 @@ class FirstOrder:
         self.roles = roles_of(problem.framework, options.chosen)
         self.tolerance = options.tolerance(problem.trial_eps, problem.trial_tiny)
         self.function = Function.of(problem)
-        self.properties = properties.of_function(self.function)
+        holds: bool | None = True
+        text = "two calls at the same point gave the same values"
+        if self.function.is_erratic:
+            text, holds = codes.fixed("nondeterministic").text, False
+        elif self.function.evaluation_noise.any():
+            text, holds = "two calls at the same point differ by rounding", None
+        self.properties: tuple[Property, ...] = (Property("deterministic", holds, text, "nondeterministic"),)
         self.methods = Methods(self.roles)
         self.along = projections(options, problem.inputs.size, problem.outputs.size, problem.seed)
         #: The function as autograd sees it, where it stops gradients and is intended to.
@@ -136,10 +152,8 @@ class FirstOrder:
 
     def as_found(self, evidence: Evidence) -> FirstOrder:
         """Return the same with the methods that had a say in the end, and what holds of them."""
-        other = copy.copy(self)
-        other.methods = dataclasses.replace(
-            self.methods, pullbacks=dict(evidence.heard), states=evidence.states
-        )
+        other, pullbacks = copy.copy(self), dict(evidence.heard)
+        other.methods = dataclasses.replace(self.methods, pullbacks=pullbacks, states=evidence.states)
         other.properties = evidence.properties
         return other
 
@@ -148,25 +162,22 @@ class FirstOrder:
 
         A backward that raises is seen here and not in the middle of a table.
         """
-        pullback = self._make(name)
+        options = self.options
+        if name == ENGINE and self.unavailable_reason:
+            raise Unavailable(self.unavailable_reason)
+        pullback = self.held if name == ENGINE else None
+        if pullback is None:
+            pullback = registry.prepare(
+                name, self.problem, gradient=options.gradient, vjp=options.vjp, hold_stops=options.holds_stops
+            )
         ones = np.ones(self.problem.outputs.size) if self.along is None else self.along.cotangents[0]
         self._must_reproduce(name, pullback, pullback.begin(ones))
         if name == self.roles.own:
             # A dtype or device on which a trial itself cannot work says nothing of the backward.
             with contextlib.suppress(Exception):
                 found = self.problem.framework.properties_of_run(self.problem, pullback)
-                self.properties = properties.merged(self.properties, found)
+                self.properties = merged(self.properties, found)
         return pullback
-
-    def _make(self, name: str) -> Pullback:
-        if name == ENGINE and self.unavailable_reason:
-            raise Unavailable(self.unavailable_reason)
-        if name == ENGINE and self.held:
-            return self.held
-        options = self.options
-        return registry.prepare(
-            name, self.problem, gradient=options.gradient, vjp=options.vjp, hold_stops=options.holds_stops
-        )
 
     def _must_reproduce(self, name: str, pullback: Pullback, gradient: Vector) -> None:
         """Raise `Unavailable` when a method's own run gives another value than the function."""
@@ -224,15 +235,14 @@ class FirstOrder:
         """See whether a vjp by hand is linear: for the cotangents of single outputs it may be right."""
         if finding.verdict is Verdict.FAIL or finding.diagnosis.code in codes.SILENT:
             return (), BY_HAND
-        return (properties.of_vjp(self.methods.pullbacks[BY_HAND]),), BY_HAND
+        name, holds = "linear-backward", scales(self.methods.pullbacks[BY_HAND])
+        return (Property(name, holds, LINEAR if holds else NOT_LINEAR, name),), BY_HAND
 
     def _in_every_way(self, finding: Finding) -> tuple[tuple[Property, ...], str]:
         """Run the user's own Functions in every way; if the gradient is wrong already, to explain it."""
         own = self.roles.own or ""
         wrong = finding.verdict is Verdict.FAIL and (
-            self.options.brief
-            or finding.culprit != own
-            or properties.violation(finding.evidence.properties) is not None
+            self.options.brief or finding.culprit != own or broken_property(finding.evidence) is not None
         )
         if wrong or finding.diagnosis.code in codes.SILENT:
             return (), own
@@ -338,7 +348,10 @@ class SecondOrder:
     def _gradient_function(self) -> Function:
         """Return the gradient as differences see it: a first derivative that was just found right."""
         f, pullbacks = self.first.function, self.methods.pullbacks
-        lead = pullbacks.get(ENGINE) or self._held() or self.in_double()
+        lead = pullbacks.get(ENGINE)
+        if lead is None and self.first.held is not None:
+            lead = self.first.held.second_order(self.cotangent)
+        lead = lead or self.in_double()
         lead = lead or pullbacks.get(self.roles.autodiff(pullbacks))
         if lead is None:
             # No method has a second derivative; the first order stands for the layout of the result.
@@ -350,22 +363,11 @@ class SecondOrder:
             except Exception:
                 return np.full(lead.program.outputs.size, np.nan)
 
-        free = np.full(f.outputs.size, np.inf)
-        return Function(
-            lead.program.inputs,
-            lead.program.outputs,
-            np.concatenate([f.point, self.cotangent]),
-            lead.primal,
-            one_by_one(evaluate),
-            lambda points: points,
-            np.concatenate([f.lower, -free]),
-            np.concatenate([f.upper, free]),
-            np.zeros(lead.program.outputs.size),
-            lead.eps,
-        )
-
-    def _held(self) -> Pullback | None:
-        return None if self.first.held is None else self.first.held.second_order(self.cotangent)
+        inputs, outputs, free = lead.program.inputs, lead.program.outputs, np.full(f.outputs.size, np.inf)
+        point = np.concatenate([f.point, self.cotangent])
+        bounds = np.concatenate([f.lower, -free]), np.concatenate([f.upper, free])
+        how = one_by_one(evaluate), lambda points: points
+        return Function(inputs, outputs, point, lead.primal, *how, *bounds, np.zeros(outputs.size), lead.eps)
 
     # -- what can be run again -------------------------------------------------------------------------
 

@@ -31,13 +31,17 @@ def diagnose(
     ``(inputs.size,)``, marks the entries that are not zero for every output, these rows' or others'.
     """
     who = f"the gradient of {culprit}"
+    columns = np.flatnonzero(bad.any(axis=0))
+    one_entry = inputs.size > 1 and len(columns) == 1
+    hit = inputs.leaf_of(int(columns[0]) if len(columns) else 0)
+    living = alive[hit.start : hit.stop]
     if not np.isfinite(wrong[bad]).all():
         return Diagnosis("non-finite-gradient", f"{who} is not finite where the function's slopes are")
     if not wrong[bad].any():
         for code, text in notes:
             if code in codes.NOTED:
                 return Diagnosis(code, f"{text}, but the function depends on it")
-        if _is_one_entry(bad, inputs) and alive[_leaf(bad, inputs)].any():
+        if one_entry and living.any():
             return Diagnosis("one-entry", f"{who} is zero in one entry{_where(bad, inputs)}")
         return Diagnosis("zero-gradient", f"{who} is zero where it should not be")
     if _is_conjugate(wrong, right, bad, inputs):
@@ -52,31 +56,27 @@ def diagnose(
             # One entry alone is a multiple of anything; its factor is a guess that only few are worth.
             if abs(factor + 1) < thresholds.ROUND_FACTOR:
                 return Diagnosis("sign", f"{who} has the wrong sign{place}")
-            alone = _is_one_entry(bad, inputs) and alive[_leaf(bad, inputs)].sum() > 1
+            alone = one_entry and living.sum() > 1
             if not alone and (usable.sum() > 1 or _is_round(factor)):
                 return Diagnosis("constant-factor", f"{who} is {_number(factor)} times the right one{place}")
     for leaf in inputs.leaves:
         part = slice(leaf.start, leaf.stop)
-        if (
-            len(leaf.shape) == 2
-            and leaf.shape[0] == leaf.shape[1]
-            and not leaf.is_complex
-            and bad[:, part].any()
-        ):
+        square = len(leaf.shape) == 2 and leaf.shape[0] == leaf.shape[1]
+        if square and not leaf.is_complex and bad[:, part].any():
             turned = right[:, part].reshape(-1, *leaf.shape).swapaxes(1, 2).reshape(len(right), -1)
             if is_close(wrong[:, part], turned, float(np.abs(turned).max())):
                 return Diagnosis("transposed", f"{who} for {leaf.name} is transposed")
         if bad[:, part].sum() > 1 and _permuted(wrong[:, part], right[:, part]):
             return Diagnosis("permuted", f"{who} for {leaf.name} has the right values in the wrong places")
     place = _where(bad, inputs)
-    if _is_one_entry(bad, inputs):
+    if one_entry:
         return Diagnosis("one-entry", f"{who} is wrong in one entry{place}")
     row = _row(bad, inputs)
     if row:
         return Diagnosis("one-row", f"{who} is wrong at {row} only")
-    hit = {name for name, wrong_here in zip(outputs, bad.any(axis=1), strict=False) if wrong_here}
-    if len(hit) == 1 and len(set(outputs)) > 1 and None not in outputs:
-        return Diagnosis("one-output", f"{who} is wrong for {hit.pop()} only")
+    names = {name for name, wrong_here in zip(outputs, bad.any(axis=1), strict=False) if wrong_here}
+    if len(names) == 1 and len(set(outputs)) > 1 and None not in outputs:
+        return Diagnosis("one-output", f"{who} is wrong for {names.pop()} only")
     if len(inputs.leaves) > 1 and place:
         return Diagnosis("one-input", f"{who} is wrong{place} only")
     number = int(bad.sum())
@@ -113,10 +113,8 @@ def _in_some(right: Any, bad: Any, inputs: Layout) -> str:
     for leaf in inputs.leaves:
         part = slice(leaf.start, leaf.stop)
         others = right[:, part][~bad[:, part]]
-        if (
-            bad[:, part].any()
-            and (np.abs(others) > thresholds.VISIBLE_ENTRY * np.abs(right[:, part]).max()).any()
-        ):
+        least = thresholds.VISIBLE_ENTRY * np.abs(right[:, part]).max(initial=0.0)
+        if bad[:, part].any() and (np.abs(others) > least).any():
             return " in some entries"
     return ""
 
@@ -129,16 +127,6 @@ def is_odd_multiple(wrong: Any, right: Any, bad: Any) -> bool:
     usable = bad & np.isfinite(right)
     w, r = wrong[usable], right[usable]
     return not _is_round(float(w @ r) / float(r @ r))
-
-
-def _is_one_entry(bad: Any, inputs: Layout) -> bool:
-    return inputs.size > 1 and int(bad.any(axis=0).sum()) == 1
-
-
-def _leaf(bad: Any, inputs: Layout) -> slice:
-    """Return the coordinates of the input of the first wrong entry."""
-    leaf = inputs.leaf_of(int(np.argmax(bad.any(axis=0))))
-    return slice(leaf.start, leaf.stop)
 
 
 def _where(bad: Any, inputs: Layout) -> str:

@@ -82,7 +82,13 @@ def weigh(
             if name == "central" and "forward" in jacobian.differences:
                 pairs.append(Sides(name, mine, "forward", d.forward, least, counts=False))
         comparisons += compare(
-            pairs, tolerance, scale=scale, floor=low, zero=none, zero_bar=zero_bar, projected=table.projected
+            pairs,
+            tolerance,
+            scale=scale,
+            floor=low,
+            zero=none,
+            zero_bar=zero_bar,
+            projected=table.tangents is not None,
         )
     if (d is None or not d.kink.any()) and all(c.agree for c in comparisons if c.counts):
         # There is nothing to excuse.
@@ -123,7 +129,7 @@ def accept_what_vanishes(comparisons: Comparisons, on: Weighed) -> Comparisons:
     small = on.sizes <= np.fmin(thresholds.NOISE_BARS * on.bars, thresholds.NOISE_ROUNDINGS * eps * zero)
     vanishes, at, out = (finite & small).all(axis=0) & (on.bars > 0).any(axis=0), table.coordinates, []
     for c in comparisons:
-        if c.entrywise or (c.counts and not table.projected):
+        if c.entrywise or (c.counts and table.tangents is None):
             there = vanishes
             if not c.entrywise:
                 there = there[:, at] & (np.abs(c.left.value) <= thresholds.MEASURED_NOISE * zero[:, at])
@@ -156,7 +162,7 @@ def excuse_beside_singularities(comparisons: Comparisons, on: Weighed) -> Compar
     outputs too, which are zero: 0 · inf. Where every output is smooth in the input, nan stays wrong.
     """
     table = on.table
-    if table.projected or all(c.resolved.all() for c in comparisons if c.counts):
+    if table.tangents is not None or all(c.resolved.all() for c in comparisons if c.counts):
         return comparisons
     unmeasured = np.zeros(on.zero.shape[1], dtype=bool)
     for c in comparisons:
@@ -174,7 +180,7 @@ def excuse_beside_singularities(comparisons: Comparisons, on: Weighed) -> Compar
 def accept_subgradients(comparisons: Comparisons, on: Weighed) -> Comparisons:
     """At a kink every slope between the one-sided ones is right, also when two methods choose two."""
     table, d, tolerance = on.table, on.table.differences, on.tolerance
-    if d is None or table.projected or not d.kink.any():
+    if d is None or table.tangents is not None or not d.kink.any():
         return comparisons
     bar = np.fmax(d.right.uncertainty, d.left.uncertainty)
     bar = bar + tolerance.rtol * np.fmax(np.abs(d.right.value), np.abs(d.left.value)) + tolerance.atol
@@ -200,7 +206,7 @@ def doubt_at_the_edge(comparisons: Comparisons, on: Weighed) -> Comparisons:
     At the edge of the domain the function may have a kink, whose other slope, just as right, lies outside.
     """
     table, d = on.table, on.table.differences
-    if d is None or table.projected or not d.one_sided.any():
+    if d is None or table.tangents is not None or not d.one_sided.any():
         return comparisons
     return tuple(
         c.excuse("doubt_at_the_edge", d.one_sided & c.disagree, resolved=False)
@@ -233,7 +239,7 @@ def block_sizes(table: Table, jacobian: Jacobian) -> tuple[Any, Any]:
     """
     f, exact = jacobian.function, table.exact.values()
     out = leafwise(f.inputs, np.array([(e.value, e.uncertainty) for e in exact]), 1.0)
-    if not table.projected:
+    if table.tangents is None:
         # The rows of one output leaf share their scale: the largest entry among them.
         starts = np.array([leaf.start for leaf in f.outputs.leaves if leaf.size])
         owner = np.searchsorted(starts, np.argmax(np.abs(table.cotangents), axis=1), side="right")
@@ -257,7 +263,7 @@ def sufficient_sensitivity(table: Table, jacobian: Jacobian) -> float | None:
 
     One half and more is no error to promise anything of.
     """
-    if table.projected:
+    if table.tangents is not None:
         return None
     block = block_sizes(table, jacobian)[0].max(axis=0)
     needed = dict.fromkeys(table.exact, np.inf)

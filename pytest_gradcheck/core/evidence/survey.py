@@ -16,7 +16,7 @@ import numpy as np
 from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.core.evidence.allowances import noticeable, weigh
 from pytest_gradcheck.core.evidence.compare import margins
-from pytest_gradcheck.core.evidence.jacobian import Jacobian, random_cotangents
+from pytest_gradcheck.core.evidence.jacobian import Jacobian, combined, random_cotangents, with_part
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Options, Tolerance
 from pytest_gradcheck.frameworks.flat import Matrix, Vector, leafwise
@@ -89,14 +89,14 @@ class Survey:
         be measured, which takes four times as long. In coarser dtypes what agrees may do so by luck.
         """
         size, first = max(self.shape), self.first
-        short = None if first.projected else first
-        if first.projected and size <= (thresholds.CLEAR if first.disagrees else thresholds.ENTRYWISE):
+        short = first if first.tangents is None else None
+        if short is None and size <= (thresholds.CLEAR if first.disagrees else thresholds.ENTRYWISE):
             short = self._entries()
         final = self._beyond_doubt(short)
         if final is not None or any(p.eps > EPS64 for p in self.jacobian.pullbacks.values()):
             return short, final
-        long = short
-        if short is not None and not short.settled and not (first.projected and size > thresholds.ENTRYWISE):
+        long, few = short, first.tangents is None or size <= thresholds.ENTRYWISE
+        if short is not None and few and not short.settled:
             long = self._entries(thorough=True, before=short)
         return long, long if long is not None and long.unanimous else None
 
@@ -132,7 +132,7 @@ class Survey:
             close = self._look(np.eye(1, self.shape[1], row), [column], thorough=True)
             if close.disagrees:
                 return close
-        if not first.projected or max(self.shape) <= thresholds.ENTRYWISE:
+        if first.tangents is None or max(self.shape) <= thresholds.ENTRYWISE:
             return self._entries(thorough=True, before=entries)
         table = self._look(first.cotangents, [], tangents=first.tangents, thorough=True)
         cleared: set[int] = set()
@@ -180,7 +180,7 @@ class Survey:
         contradicted = {c.b for c in table.evidence if c.agree is False and not c.entrywise}
         if not table.disagrees or (len(table.exact) > 1 and contradicted >= set(table.exact)):
             return self
-        if table.projected:
+        if table.tangents is not None:
             columns = self.wrong_columns(table)[:1]
             if columns and m > thresholds.ENTRYWISE:
                 rows = self.wrong_rows(columns[0])
@@ -320,7 +320,7 @@ def _refined(table: Table, jacobian: Jacobian, tolerance: Tolerance, columns: li
     assert table.differences is not None
     at = [table.coordinates[k] for k in columns]
     close = jacobian.columns(at, table.cotangents, thorough=True)
-    found = table.differences.replaced(columns, close)
+    found = combined(with_part((slice(None), columns)), table.differences, close)
     refined = table.refined | frozenset(columns)
     asked = replace(table, differences=found, comparisons=(), refined=refined)
     return weigh(asked, jacobian, tolerance, True, thresholds.ZERO_BAR)
@@ -383,7 +383,7 @@ def bends(table: Table, jacobian: Jacobian, sensitivity: float, seed: int) -> bo
     that is wrong where the function is smooth is not excused by that.
     """
     d = table.differences
-    if d is None or table.projected:
+    if d is None or table.tangents is not None:
         return False
     apart = np.zeros(len(table.cotangents), dtype=bool)
     for c in table.evidence:

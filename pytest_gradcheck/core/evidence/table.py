@@ -32,11 +32,6 @@ class Table:
     #: Positions of the columns that have had the long ladder.
     refined: frozenset[int] = frozenset()
 
-    @property
-    def projected(self) -> bool:
-        """Whether the columns are projections instead of entries."""
-        return self.tangents is not None
-
     @functools.cached_property
     def evidence(self) -> tuple[Comparison, ...]:
         """The pairs that count: two differences see the same function values, and are no evidence."""
@@ -77,7 +72,8 @@ class Table:
         """Whether every exact method is seen to agree with another method, and nothing disagrees or jumps."""
         agreeing = {name for c in self.evidence if c.agree for name in (c.a, c.b)}
         apart = any(c.agree is False for c in self.evidence)
-        return not apart and not self.jumps and agreeing >= set(self.exact)
+        jumps = self.differences is not None and self.differences.jump.any()
+        return not (apart or jumps) and agreeing >= set(self.exact)
 
     @property
     def kinks(self) -> bool:
@@ -88,7 +84,7 @@ class Table:
     def kinked(self, size: int) -> Any:
         """Mark the coordinates, of ``size`` ones, at which differences met a kink; none in projections."""
         marks = np.zeros(size, dtype=bool)
-        if self.differences is not None and not self.projected:
+        if self.differences is not None and self.tangents is None:
             marks[self.coordinates] = self.differences.kink.any(axis=0)
         return marks
 
@@ -126,7 +122,7 @@ class Table:
     @property
     def unmeasurable(self) -> bool:
         """Whether all disagreement lies where differences contradict the engine and all others."""
-        if self.projected or ENGINE not in self.exact or len(self.exact) < 2:
+        if self.tangents is not None or ENGINE not in self.exact or len(self.exact) < 2:
             return False
         measured = self.measured
         if any(c.agree for c in measured) or self.contradicted(ENGINE):
@@ -154,7 +150,7 @@ class Table:
         They see the same function values: where those of a function that runs in float32 waver more than was
         measured, one kind may come out further off than its bar.
         """
-        if self.projected or len(self.exact) < 2:
+        if self.tangents is not None or len(self.exact) < 2:
             return False
         backing = {c.a for c in self.measured} - {c.a for c in self.measured if not c.agree}
         return bool(backing) and all(c.agree for c in self.evidence if c.entrywise)
@@ -170,7 +166,7 @@ class Table:
             (None, np.zeros((len(self.cotangents), len(self.coordinates)), dtype=bool)),
             self.differences,
         )
-        if self.projected or d is None or self.kinks:
+        if self.tangents is not None or d is None or self.kinks:
             return none
         central = {c.b: c for c in self.evidence if c.a == "central"}
         apart = {name: c.disagree for name, c in central.items() if c.disagree.any()}
@@ -241,6 +237,6 @@ class Table:
         """Mark the entries on which a method disagrees with another, shape ``(rows, inputs.size)``."""
         bad = np.zeros(self.exact[method].value.shape, dtype=bool)
         for c in self.evidence:
-            if method in (c.a, c.b) and (c.entrywise or not self.projected):
+            if method in (c.a, c.b) and (c.entrywise or self.tangents is None):
                 bad[:, slice(None) if c.entrywise else self.coordinates] |= c.disagree
         return bad

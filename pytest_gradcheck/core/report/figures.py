@@ -14,7 +14,7 @@ from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.report.write_up import largest_differences
 from pytest_gradcheck.core.results import json_number
 from pytest_gradcheck.core.verdict import Evidence
-from pytest_gradcheck.frameworks.flat import Matrix, Vector
+from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector
 from pytest_gradcheck.methods.differences import QUICK
 from pytest_gradcheck.methods.roles import ENGINE, MOST_TRUSTED
 
@@ -58,9 +58,9 @@ def figures(evidence: Evidence, culprit: str | None, evaluations: int) -> dict[s
     _, farthest = largest_differences(table)
     if farthest is not None and farthest.at is not None:
         row, column = farthest.at
-        if farthest.pair.entrywise == table.projected:
+        if farthest.pair.entrywise == (table.tangents is not None):
             # The coordinate, or in a table of projections the tangent.
-            column = 0 if table.projected else table.coordinates[column]
+            column = table.coordinates[column] if table.tangents is None else 0
     f = evidence.order.function
     left = 2 * len(STEPS) + SAMPLES if _is_cheap(evidence) else evaluations
     every = -(-len(STEPS) // max(left // 2, 1))
@@ -68,7 +68,7 @@ def figures(evidence: Evidence, culprit: str | None, evaluations: int) -> dict[s
     if len(steps) >= FEWEST:
         out["steps"] = _steps(evidence, culprit, table, row, column, steps)
         left -= 2 * len(steps)
-    out["gradients"] = _gradients(evidence, table, row, None if table.projected else column)
+    out["gradients"] = _gradients(evidence, table, row, column if table.tangents is None else None)
     if left >= SAMPLES and evidence.order.number == 1 and f.inputs.size == 1 and f.outputs.size == 1:
         out["curve"] = _curve(evidence, table)
     graph = _graph(evidence)
@@ -167,14 +167,14 @@ def _gradients(evidence: Evidence, table: Table, row: int, column: int | None) -
     part = np.ix_(range(*top), range(*left))
     values = {name: np.asarray(e.value)[part] for name, e in table.exact.items()}
     d = table.differences
-    if d is not None and not table.projected:
+    if d is not None and table.tangents is None:
         for name in evidence.differences:
             whole = np.full((rows, columns), np.nan)
             whole[:, table.coordinates] = getattr(d, name).value
             values[name] = whole[part]
     return {
         "rows": [_label(f.outputs, u) for u in table.cotangents[top[0] : top[1]]],
-        "columns": ["{}{}".format(*_place(f.inputs, k)) for k in range(*left)],
+        "columns": [_place(f.inputs, k) for k in range(*left)],
         "shape": [rows, columns],
         "worst": None if column is None else [row - top[0], column - left[0]],
         "values": {
@@ -189,15 +189,15 @@ def _window(at: int, size: int) -> tuple[int, int]:
     return start, min(size, start + WINDOW)
 
 
-def _label(outputs: Any, cotangent: Vector) -> str:
+def _label(outputs: Layout, cotangent: Vector) -> str:
     if np.count_nonzero(cotangent) != 1:
         return "a projection of the outputs"
-    return "{}{}".format(*_place(outputs, int(np.argmax(np.abs(cotangent)))))
+    return _place(outputs, int(np.argmax(np.abs(cotangent))))
 
 
-def _place(layout: Any, coordinate: int) -> tuple[str, str]:
+def _place(layout: Layout, coordinate: int) -> str:
     name, index = layout.locate(coordinate)
-    return name, f"[{', '.join(map(str, index))}]" if index else ""
+    return f"{name}[{', '.join(map(str, index))}]" if index else name
 
 
 def _curve(evidence: Evidence, table: Table) -> dict[str, Any]:

@@ -38,7 +38,9 @@ def write_up(order: Order, finding: Finding) -> CheckResult:
                 estimate = table.exact[name] if whole else table.seen(name)
             else:
                 estimate = getattr(d, name)
-                whole = whole and not table.projected and len(table.coordinates) == order.function.inputs.size
+                whole = (
+                    whole and table.tangents is None and len(table.coordinates) == order.function.inputs.size
+                )
             numbers = estimate.value, estimate.uncertainty
             if whole:
                 numbers = _structured(numbers[0], order), _structured(numbers[1], order)
@@ -58,7 +60,7 @@ def write_up(order: Order, finding: Finding) -> CheckResult:
         diagnosis=finding.diagnosis,
         not_checked=(*problem.not_checked, *finding.not_checked),
         order=order.number,
-        mode="directional" if table is not None and table.projected else "full",
+        mode="directional" if table is not None and table.tangents is not None else "full",
         sensitivity=order.tolerance.sensitivity,
         seed=problem.seed,
         inputs=sources,
@@ -129,7 +131,7 @@ def _in_short(table: Table, jacobian: Jacobian) -> tuple[tuple[Pair, ...], Worst
             continue
         row, column = most.at
         into, out = (f"direction {column}", no_index), (f"projection {row}", no_index)
-        if c.entrywise or not table.projected:
+        if c.entrywise or table.tangents is None:
             into = f.inputs.locate(column if c.entrywise else table.coordinates[column])
         if np.count_nonzero(table.cotangents[row]) == 1:
             out = f.outputs.locate(int(np.argmax(np.abs(table.cotangents[row]))))
@@ -137,7 +139,7 @@ def _in_short(table: Table, jacobian: Jacobian) -> tuple[tuple[Pair, ...], Worst
         pairs.append(Pair(c.a, c.b, most.absolute, most.relative, place, allowed, c.agree))
         if most is farthest:
             cells = {n: (e if c.entrywise else table.seen(n), column) for n, e in table.exact.items()}
-            if c.entrywise and not table.projected and column in table.coordinates:
+            if c.entrywise and table.tangents is None and column in table.coordinates:
                 column = table.coordinates.index(column)
             elif c.entrywise:
                 d = None
