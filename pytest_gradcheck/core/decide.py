@@ -10,7 +10,6 @@ from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.rounding import measure
 from pytest_gradcheck.core.evidence.survey import Survey, first_look, recompare
 from pytest_gradcheck.core.evidence.table import Table
-from pytest_gradcheck.core.options import Options
 from pytest_gradcheck.core.orders import Order, merged
 from pytest_gradcheck.core.report.write_up import write_up
 from pytest_gradcheck.core.results import CheckResult, Verdict
@@ -22,7 +21,7 @@ def run(order: Order) -> tuple[CheckResult, Finding]:
     methods = order.methods
     evidence = Evidence(order, methods.pullbacks, methods.states, order.properties, order.roles.own)
     finding = answer(verdict.BEFORE_LOOKING, evidence)
-    finding = finding or answer(verdict.ON_THE_NUMBERS, _look(evidence, order.options))
+    finding = finding or answer(verdict.ON_THE_NUMBERS, _look(evidence))
     assert finding is not None, "the last rule answers"
     for probe in order.probes:
         found, whose = probe(finding)
@@ -36,16 +35,16 @@ def run(order: Order) -> tuple[CheckResult, Finding]:
     return write_up(order, finding), finding
 
 
-def _look(evidence: Evidence, options: Options) -> Evidence:
+def _look(evidence: Evidence) -> Evidence:
     """Compare cheaply, and closely on doubt, without the methods that are no witnesses here."""
     order = evidence.order
-    jacobian = Jacobian(order.function, evidence.heard, evidence.differences, options.step)
+    jacobian = Jacobian(order.function, evidence.heard, evidence.differences, order.options.step)
     survey = first_look(jacobian, order.tolerance, order.along)
     evidence = replace(evidence, jacobian=jacobian, first=survey.first, table=survey.first)
     if survey.first.settled:
         return evidence
     # One wrong entry does not show whether the function has a derivative.
-    if options.brief and not order.roles.is_engine_alone(evidence.heard):
+    if order.options.brief and not order.roles.is_engine_alone(evidence.heard):
         survey = survey.at_one_entry()
     entries, final = survey.in_plain_float64() if survey.suspect is None else (None, None)
     evidence = replace(evidence, table=final or _with_measured_rounding(order, survey, entries))

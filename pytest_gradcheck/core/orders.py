@@ -76,15 +76,14 @@ class Methods:
     @property
     def remarks(self) -> list[tuple[str, str]]:
         """What the lowering saw in the function's own code, as pairs of a code and a sentence."""
-        engine = self.pullbacks.get(ENGINE)
-        return [] if engine is None else [note for note in engine.notes if note[0] != "hidden"]
+        notes = self.pullbacks[ENGINE].notes if ENGINE in self.pullbacks else []
+        return [note for note in notes if note[0] != "hidden"]
 
     @property
     def escaped(self) -> list[str]:
         """What the engine takes for a constant, though a backward may know it."""
-        engine = self.pullbacks.get(ENGINE)
-        hidden = [] if engine is None else [text for code, text in engine.notes if code == "hidden"]
-        return [text for code, text in self.remarks if code == "out-of-graph"] + hidden
+        notes = self.pullbacks[ENGINE].notes if ENGINE in self.pullbacks else []
+        return [text for known in ("out-of-graph", "hidden") for code, text in notes if code == known]
 
 
 def merged(*parts: Iterable[Property]) -> tuple[Property, ...]:
@@ -226,6 +225,7 @@ class FirstOrder:
             rounded=lambda points: points,
             evaluation_noise=np.zeros(problem.outputs.size),
             eps=held.eps,
+            is_erratic=False,
         )
         return None
 
@@ -284,31 +284,26 @@ class FirstOrder:
         Of the latter the forward pass alone rounds, which a backward pass has to live with.
         """
         wide, finer = self.methods.pullbacks.get(ENGINE), None
-        if wide is not None:
-            with contextlib.suppress(Exception):
-                # As in `_common_runs`.
-                finer = Runs(wide, wide.finer_runs(thresholds.RUNS))
+        # As in `_common_runs`.
+        with contextlib.suppress(Exception):
+            finer = None if wide is None else Runs(wide, wide.finer_runs(thresholds.RUNS))
         return finer, self._own_runs(thresholds.RUNS, backward=False)
 
     def _common_runs(self, count: int) -> Runs | None:
-        try:
+        # A function that runs in one precision alone keeps the estimate.
+        with contextlib.suppress(Exception):
             fine = self.methods.pullbacks.get(ENGINE) or self.in_double()
-            coarse = fine.coarse_runs(count) if fine is not None else ()
-            return Runs(fine, coarse) if fine is not None and coarse else None
-        except Exception:
-            # A function that runs in one precision alone keeps the estimate.
-            return None
+            if fine is not None and (coarse := fine.coarse_runs(count)):
+                return Runs(fine, coarse)
+        return None
 
     def _own_runs(self, count: int, *, backward: bool) -> dict[str, Runs]:
-        try:
-            fine = self.in_double()
-            if fine is None:
-                return {}
-            name = self.roles.autodiff(self.methods.pullbacks)
-            return {name: Runs(fine, fine.own_runs(count, backward=backward))}
-        except Exception:
-            # An operation that does not bear to be disturbed, such as a sparse one.
-            return {}
+        # An operation may not bear to be disturbed, such as a sparse one.
+        with contextlib.suppress(Exception):
+            fine, name = self.in_double(), self.roles.autodiff(self.methods.pullbacks)
+            if fine is not None:
+                return {name: Runs(fine, fine.own_runs(count, backward=backward))}
+        return {}
 
 
 class SecondOrder:
@@ -351,8 +346,7 @@ class SecondOrder:
         lead = pullbacks.get(ENGINE)
         if lead is None and self.first.held is not None:
             lead = self.first.held.second_order(self.cotangent)
-        lead = lead or self.in_double()
-        lead = lead or pullbacks.get(self.roles.autodiff(pullbacks))
+        lead = lead or self.in_double() or pullbacks.get(self.roles.autodiff(pullbacks))
         if lead is None:
             # No method has a second derivative; the first order stands for the layout of the result.
             return f
@@ -379,14 +373,12 @@ class SecondOrder:
     def in_double(self) -> Pullback | None:
         """Return the gradient of the framework's gradient in float64, None where it cannot run in it."""
         pullbacks = self.methods.pullbacks
-        if self.roles.autodiff(pullbacks) not in pullbacks:
-            return None
-        try:
-            fine = self.first.in_double()
-            return fine and fine.second_order(self.cotangent)
-        except Exception:
-            # The gradient in the function's own precision is there as well, only coarser.
-            return None
+        # The gradient in the function's own precision is there as well, only coarser.
+        with contextlib.suppress(Exception):
+            if self.roles.autodiff(pullbacks) in pullbacks:
+                fine = self.first.in_double()
+                return fine and fine.second_order(self.cotangent)
+        return None
 
     def runs_to_measure(self, count: int) -> AllRuns:
         """Return the gradients of the first order's runs."""
@@ -398,17 +390,13 @@ class SecondOrder:
         return self._of_the_gradient(self.first.runs_on_disagreement)
 
     def _of_the_gradient(self, runs: AllRuns) -> AllRuns:
-        common, own = runs
-        try:
-            common = common and common.second_order(self.cotangent)
-        except Exception:
-            # What cannot be measured keeps its estimate.
-            common = None
-        try:
-            return common, {name: each.second_order(self.cotangent) for name, each in own.items()}
-        except Exception:
-            # As above.
-            return common, {}
+        common, own = None, {}
+        # What cannot be measured keeps its estimate.
+        with contextlib.suppress(Exception):
+            common = runs[0] and runs[0].second_order(self.cotangent)
+        with contextlib.suppress(Exception):
+            own = {name: each.second_order(self.cotangent) for name, each in runs[1].items()}
+        return common, own
 
 
 Order = FirstOrder | SecondOrder

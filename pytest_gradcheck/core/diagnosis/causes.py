@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -41,13 +42,13 @@ def lost_precision(wrong: Matrix, right: Matrix, bad: Any, culprit: str, eps: fl
     for name, (width, rounded) in COARSER.items():
         # Zeros and round numbers have a place everywhere: there must be others.
         taken = (rounded(w) == w).all() and 2 * np.count_nonzero(w) > w.size
-        # A difference of large numbers leaves few digits too: fewer than any dtype has, mostly.
-        taken = taken and (name == "integers" or _uses_last_digits(w, width))
-        near = (
-            _is_cut(w, r)
-            if name == "integers"
-            else (np.abs(w - r) <= thresholds.COARSE_ROUNDINGS * width * size).all()
-        )
+        if name == "integers":
+            near = _is_cut(w, r)
+        else:
+            # A difference of large numbers leaves few digits too: fewer than any dtype has, mostly. So some
+            # number must need one of the last two binary digits.
+            taken = taken and (np.mod(np.frexp(w)[0], 2 * width) != 0).any()
+            near = (np.abs(w - r) <= thresholds.COARSE_ROUNDINGS * width * size).all()
         if width > eps and taken and not (rounded(r) == r).all() and near:
             return Diagnosis("precision-loss", f"the gradient of {culprit} was computed in {name} on its way")
     return None
@@ -64,12 +65,6 @@ def _is_cut(whole: Any, right: Any) -> bool:
         for way in (np.trunc, np.floor, np.rint)
     ]
     return np.unique(whole).size > 1 and any(bool(way.all()) for way in ways)
-
-
-def _uses_last_digits(values: Any, width: float) -> bool:
-    """Whether any number needs one of the last two binary digits of a dtype with that unit roundoff."""
-    mantissas = np.frexp(values)[0]
-    return bool((np.mod(mantissas, 2 * width) != 0).any())
 
 
 def _to_bfloat16(values: Any) -> Any:
@@ -161,17 +156,11 @@ def mistake(
 
     ``wrong`` is the gradient on trial for the cotangents ``rows``; row ``first`` is known to be wrong.
     """
-    try:
+    some = [first, *range(len(rows))]
+    sizes, atol = np.abs(wrong).max(axis=1, initial=0.0), thresholds.SAME_ATOL_OF_TERMS
+    # Of an operation that cannot be called again by itself the terms are not known.
+    with contextlib.suppress(Exception):
         for kind in Mistakes(pullback):
-            if not _same(kind.gradient(rows[first]), wrong[first]):
-                continue
-            if all(_same(kind.gradient(u), w) for u, w in zip(rows, wrong, strict=True)):
+            if all(is_close(kind.gradient(rows[k]), wrong[k], sizes[k], atol) for k in some):
                 return Diagnosis(kind.code, f"the gradient of {culprit} {kind.text}")
-    except Exception:
-        # An operation that cannot be called again by itself: nothing is known of its terms.
-        return None
     return None
-
-
-def _same(a: Vector, b: Vector) -> bool:
-    return is_close(a, b, float(np.abs(b).max(initial=0.0)), thresholds.SAME_ATOL_OF_TERMS)

@@ -86,10 +86,9 @@ def _remarked(diagnosis: Diagnosis, remarks: Sequence[tuple[str, str]]) -> Diagn
 
 def _right_values(table: Table, jacobian: Jacobian, culprit: str) -> Matrix:
     """Return the rows that the others agree on: another exact method's, else the differences'."""
-    agreement = {frozenset(pair): agree for pair, agree in table.agreement.items()}
+    agreeing = {name for pair, agree in table.agreement.items() if agree for name in pair}
     for name, estimate in table.exact.items():
-        others = [*jacobian.differences, *table.exact]
-        if name != culprit and any(agreement.get(frozenset((name, o))) for o in others):
+        if name != culprit and name in agreeing:
             return np.asarray(estimate.value)
     right = np.array(table.exact[culprit].value)
     if table.differences is not None and table.tangents is None:
@@ -99,11 +98,9 @@ def _right_values(table: Table, jacobian: Jacobian, culprit: str) -> Matrix:
 
 def _outputs_of(table: Table, function: Function) -> list[str | None]:
     """Name the output that each row of a table belongs to; None for a row that mixes several."""
-    names: list[str | None] = []
-    for u in table.cotangents:
-        hit = {function.outputs.leaf_of(int(i)).name for i in np.flatnonzero(u)}
-        names.append(hit.pop() if len(hit) == 1 else None)
-    return names
+    leaves = function.outputs.leaves
+    hits = [{leaf.name for leaf in leaves if u[leaf.start : leaf.stop].any()} for u in table.cotangents]
+    return [hit.pop() if len(hit) == 1 else None for hit in hits]
 
 
 def _cause(

@@ -38,7 +38,7 @@ class Function:
     ``evaluate`` and ``rounded`` take many points at a time, shape ``(points, n)``; ``evaluate`` gives values
     of shape ``(points, m)`` and the number of calls that it took. ``eps`` is the unit roundoff of the
     evaluation; ``evaluation_noise`` how much the value moves by itself; ``lower`` and ``upper`` bound every
-    evaluation.
+    evaluation. Two calls of one that ``is_erratic`` differ by more than any rounding would make them.
     """
 
     inputs: Layout
@@ -51,19 +51,15 @@ class Function:
     upper: Vector
     evaluation_noise: Vector
     eps: float
+    is_erratic: bool = False
 
     @classmethod
     def of(cls, problem: Problem) -> Function:
         """Return the function of a problem."""
         p = problem
         at = p.inputs, p.outputs, p.point, p.value
-        return cls(*at, p.evaluate_many, p.rounded, p.lower, p.upper, p.jitter, p.eps)
-
-    @functools.cached_property
-    def is_erratic(self) -> bool:
-        """Whether two calls at the point differ by more than any rounding would make them."""
-        size = np.abs(self.value).max(initial=0.0)
-        return bool((self.evaluation_noise > math.sqrt(self.eps) * size).any())
+        erratic = bool((p.jitter > math.sqrt(p.eps) * np.abs(p.value).max(initial=0.0)).any())
+        return cls(*at, p.evaluate_many, p.rounded, p.lower, p.upper, p.jitter, p.eps, erratic)
 
 
 def one_by_one(evaluate: Callable[[Vector], Vector]) -> Callable[[Matrix], tuple[Matrix, int]]:

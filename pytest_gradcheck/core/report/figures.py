@@ -5,6 +5,7 @@ Nothing here decides anything. It is made for the one result of a test that is k
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import Any
 
@@ -79,14 +80,10 @@ def figures(evidence: Evidence, culprit: str | None, evaluations: int) -> dict[s
 
 def _is_cheap(evidence: Evidence) -> bool:
     """Whether the engine's graph says that an evaluation of the function takes little."""
-    pullback = evidence.heard.get(ENGINE)
-    if pullback is None:
-        return False
-    try:
-        return pullback.work(PER_VALUE) <= CHEAP
-    except Exception:
-        # What does not run once more is not known to be cheap.
-        return False
+    # What does not run once more is not known to be cheap.
+    with contextlib.suppress(Exception):
+        return ENGINE in evidence.heard and evidence.heard[ENGINE].work(PER_VALUE) <= CHEAP
+    return False
 
 
 def _steps(
@@ -223,10 +220,8 @@ def _curve(evidence: Evidence, table: Table) -> dict[str, Any]:
 def _graph(evidence: Evidence) -> str | None:
     pullback = evidence.heard.get(ENGINE)
     small = evidence.order.function.outputs.size == 1 and evidence.order.function.inputs.size <= NODES
-    if evidence.order.number != 1 or not small or pullback is None:
-        return None
-    try:
-        return pullback.picture(NODES)
-    except Exception:
-        # A picture that cannot be drawn is no finding.
-        return None
+    # A picture that cannot be drawn is no finding.
+    with contextlib.suppress(Exception):
+        if evidence.order.number == 1 and small and pullback is not None:
+            return pullback.picture(NODES)
+    return None
