@@ -127,7 +127,8 @@ def accept_what_vanishes(comparisons: Comparisons, on: Weighed) -> Comparisons:
     finite = np.isfinite([e.value for e in table.exact.values()])
     eps = np.array([jacobian.pullbacks[name].eps for name in table.exact])[:, None, None]
     small = on.sizes <= np.fmin(thresholds.NOISE_BARS * on.bars, thresholds.NOISE_ROUNDINGS * eps * zero)
-    vanishes, at, out = (finite & small).all(axis=0) & (on.bars > 0).any(axis=0), table.coordinates, []
+    vanishes = (finite & small).all(axis=0) & (on.bars > 0).any(axis=0)
+    at, out = table.coordinates, []
     for c in comparisons:
         if c.entrywise or (c.counts and table.tangents is None):
             there = vanishes

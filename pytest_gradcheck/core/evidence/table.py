@@ -162,10 +162,8 @@ class Table:
         from them nowhere. Both compute in float64, and rounding would have spoilt the one as the other. Zeros
         are no such witness: a function that cancels to nothing does not move, and so does its derivative.
         """
-        none, d = (
-            (None, np.zeros((len(self.cotangents), len(self.coordinates)), dtype=bool)),
-            self.differences,
-        )
+        none = None, np.zeros((len(self.cotangents), len(self.coordinates)), dtype=bool)
+        d = self.differences
         if self.tangents is not None or d is None or self.kinks:
             return none
         central = {c.b: c for c in self.evidence if c.a == "central"}
@@ -224,11 +222,9 @@ class Table:
 
     def worst_row(self, coordinate: int) -> int:
         """Return the row, of a table of entries, in which the methods disagree most on one coordinate."""
-        k = self.coordinates.index(coordinate)
+        at = {True: coordinate, False: self.coordinates.index(coordinate)}
         ratios = [
-            np.where(c.disagree, margins(c.difference, c.tolerance), -1.0)[
-                :, coordinate if c.entrywise else k
-            ]
+            np.where(c.disagree, margins(c.difference, c.tolerance), -1.0)[:, at[c.entrywise]]
             for c in self.evidence
         ]
         return int(np.argmax(np.max(ratios, axis=0)))
