@@ -162,24 +162,21 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
             )
         first = FirstOrder(problem, options).prepare()
         result, finding = run(first)
-        if options.order == 1:
-            return _with_functions(result, first, None), [finding]
-        if result.verdict is not Verdict.PASS:
+        findings = [finding]
+        if options.order == 2 and result.verdict is not Verdict.PASS:
             skipped = NotChecked("second order", "the first order did not pass")
-            return dataclasses.replace(result, not_checked=(*result.not_checked, skipped)), [finding]
-        second = SecondOrder(first.as_found(finding.evidence), finding.evidence.jacobian).prepare()
-        result, twice = run(second)
-        return _with_functions(result, first, twice), [finding, twice]
-
-
-def _with_functions(result: CheckResult, first: FirstOrder, twice: Finding | None) -> CheckResult:
-    """Add the gradients written by hand that the framework's run went through."""
-    own = first.roles.own or ""
-    pullback = first.methods.pullbacks.get(own)
-    if first.options.brief or pullback is None:
-        return result
-    found = pullback.hand_written(double=twice is not None and own in twice.evidence.heard)
-    return dataclasses.replace(result, functions=found) if found else result
+            return dataclasses.replace(result, not_checked=(*result.not_checked, skipped)), findings
+        if options.order == 2:
+            second = SecondOrder(first.as_found(finding.evidence), finding.evidence.jacobian).prepare()
+            result, finding = run(second)
+            findings.append(finding)
+        # The gradients written by hand that the framework's run went through.
+        own = first.roles.own or ""
+        if own in first.methods.pullbacks and not options.brief:
+            double = options.order == 2 and own in finding.evidence.heard
+            found = first.methods.pullbacks[own].hand_written(double=double)
+            result = dataclasses.replace(result, functions=found)
+        return result, findings
 
 
 def assert_gradients(fn: Callable[..., Any], inputs: Any, **options: Any) -> None:

@@ -6,34 +6,23 @@ from dataclasses import replace
 
 from pytest_gradcheck.core import thresholds, verdict
 from pytest_gradcheck.core.diagnosis.explain import explain
-from pytest_gradcheck.core.diagnosis.properties import merged
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.rounding import measure
 from pytest_gradcheck.core.evidence.survey import Survey, first_look, recompare
 from pytest_gradcheck.core.evidence.table import Table
-from pytest_gradcheck.core.options import Options
-from pytest_gradcheck.core.orders import Order
+from pytest_gradcheck.core.orders import Order, merged
 from pytest_gradcheck.core.report.write_up import write_up
 from pytest_gradcheck.core.results import CheckResult, Verdict
 from pytest_gradcheck.core.verdict import Evidence, Finding, answer
 
 
 def run(order: Order) -> tuple[CheckResult, Finding]:
-    """Check one order whose methods are prepared."""
-    finding = decide(order, order.options)
-    if finding.unexplained:
-        finding = explain(order, finding)
-    return write_up(order, finding), finding
-
-
-def decide(order: Order, options: Options) -> Finding:
-    """Return what the methods' values, and then the properties of their backwards, come to."""
+    """Check one order whose methods are prepared: its values, and then the properties of its backwards."""
     methods = order.methods
     evidence = Evidence(order, methods.pullbacks, methods.states, order.properties, order.roles.own)
     finding = answer(verdict.BEFORE_LOOKING, evidence)
-    if finding is None:
-        finding = answer(verdict.ON_THE_NUMBERS, _look(evidence, options))
-        assert finding is not None, "the last rule answers"
+    finding = finding or answer(verdict.ON_THE_NUMBERS, _look(evidence))
+    assert finding is not None, "the last rule answers"
     for probe in order.probes:
         found, whose = probe(finding)
         if found:
@@ -41,19 +30,21 @@ def decide(order: Order, options: Options) -> Finding:
             evidence = replace(known, properties=merged(known.properties, found), probed=whose)
             broken = None if finding.verdict is Verdict.FAIL else answer(verdict.ON_PROPERTIES, evidence)
             finding = broken or replace(finding, evidence=evidence)
-    return finding
+    if finding.unexplained:
+        finding = explain(order, finding, verdict.broken_property(finding.evidence))
+    return write_up(order, finding), finding
 
 
-def _look(evidence: Evidence, options: Options) -> Evidence:
+def _look(evidence: Evidence) -> Evidence:
     """Compare cheaply, and closely on doubt, without the methods that are no witnesses here."""
     order = evidence.order
-    jacobian = Jacobian(order.function, evidence.heard, evidence.differences, options.step)
+    jacobian = Jacobian(order.function, evidence.heard, evidence.differences, order.options.step)
     survey = first_look(jacobian, order.tolerance, order.along)
     evidence = replace(evidence, jacobian=jacobian, first=survey.first, table=survey.first)
     if survey.first.settled:
         return evidence
     # One wrong entry does not show whether the function has a derivative.
-    if options.brief and not order.roles.is_engine_alone(evidence.heard):
+    if order.options.brief and not order.roles.is_engine_alone(evidence.heard):
         survey = survey.at_one_entry()
     entries, final = survey.in_plain_float64() if survey.suspect is None else (None, None)
     evidence = replace(evidence, table=final or _with_measured_rounding(order, survey, entries))

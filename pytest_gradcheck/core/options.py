@@ -99,13 +99,16 @@ def validate_options(**options: Any) -> None:
             close = difflib.get_close_matches(key, OPTION_NAMES, 1)
             hint = f"did you mean {close[0]}?" if close else f"the options are {', '.join(OPTION_NAMES)}"
             raise InvalidArgument(key, "an option that does not exist", hint)
-        if value is not None and key in _CHECKS:
-            _CHECKS[key](key, value)
+        if value is not None and key == "methods":
+            _validate_methods(value)
+        elif value is not None and key in _CHECKS and not _CHECKS[key][0](value):
+            raise InvalidArgument(key, repr(value), _CHECKS[key][1])
     if options.get("gradient") is not None and options.get("vjp") is not None:
         raise InvalidArgument("gradient", "a gradient and a vjp", "give one of the two")
 
 
-def _methods(key: str, value: Any) -> None:
+def _validate_methods(value: Any) -> None:
+    key = "methods"
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise InvalidArgument(key, repr(value), "give a tuple of method names")
     names = list(value)
@@ -129,40 +132,37 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _rule(test: Callable[[Any], bool], remedy: str) -> Callable[[str, Any], None]:
-    def check(key: str, value: Any) -> None:
-        if not test(value):
-            raise InvalidArgument(key, repr(value), remedy)
+_Check = tuple[Callable[[Any], bool], str]
 
-    return check
-
-
-_tolerance = _rule(
-    lambda v: _is_number(v) and 0 <= v < math.inf, "a tolerance is a finite number, zero or more"
+_TOLERANCE: _Check = (
+    lambda v: _is_number(v) and 0 <= v < math.inf,
+    "a tolerance is a finite number, zero or more",
 )
-_function = _rule(callable, "give a function of the inputs")
+_FUNCTION: _Check = (callable, "give a function of the inputs")
 
-_CHECKS: dict[str, Callable[[str, Any], None]] = {
-    "methods": _methods,
-    "gradient": _function,
-    "vjp": _function,
-    "order": _rule(
+#: What the value of an option must be, and what to give instead.
+_CHECKS: dict[str, _Check] = {
+    "gradient": _FUNCTION,
+    "vjp": _FUNCTION,
+    "order": (
         lambda v: v in (1, 2) and not isinstance(v, bool),
         "1 checks the gradient, 2 the gradient of the gradient too",
     ),
-    "rtol": _tolerance,
-    "atol": _tolerance,
-    "sensitivity": _rule(
-        lambda v: _is_number(v) and 0 < v < 1, "give a relative error between 0 and 1, such as 1e-3"
+    "rtol": _TOLERANCE,
+    "atol": _TOLERANCE,
+    "sensitivity": (
+        lambda v: _is_number(v) and 0 < v < 1,
+        "give a relative error between 0 and 1, such as 1e-3",
     ),
-    "mode": _rule(lambda v: v in MODES, f"the modes are {', '.join(MODES)}"),
-    "step": _rule(
-        lambda v: _is_number(v) and 0 < v < math.inf, "a step is a finite number above zero, such as 1e-6"
+    "mode": (lambda v: v in MODES, f"the modes are {', '.join(MODES)}"),
+    "step": (
+        lambda v: _is_number(v) and 0 < v < math.inf,
+        "a step is a finite number above zero, such as 1e-6",
     ),
-    "stop_gradients": _rule(lambda v: v in STOPS, f"a stopped gradient is one of {', '.join(STOPS)}"),
-    "seed": _rule(
+    "stop_gradients": (lambda v: v in STOPS, f"a stopped gradient is one of {', '.join(STOPS)}"),
+    "seed": (
         lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 0,
         "a seed is a whole number, zero or more",
     ),
-    "name": _rule(lambda v: isinstance(v, str), "give a string"),
+    "name": (lambda v: isinstance(v, str), "give a string"),
 }

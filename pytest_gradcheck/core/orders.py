@@ -10,25 +10,26 @@ import contextlib
 import copy
 import dataclasses
 import functools
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from pytest_gradcheck.core import thresholds
-from pytest_gradcheck.core.diagnosis import codes, properties
+from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian, one_by_one, random_cotangents
 from pytest_gradcheck.core.evidence.rounding import Runs
 from pytest_gradcheck.core.evidence.survey import projections
 from pytest_gradcheck.core.options import Options
 from pytest_gradcheck.core.results import NotChecked, Property, Status, Verdict
-from pytest_gradcheck.core.verdict import Evidence, Finding, States
+from pytest_gradcheck.core.verdict import Evidence, Finding, States, broken_property
 from pytest_gradcheck.errors import InvalidArgument, NotImplementedByFramework, Unavailable
 from pytest_gradcheck.frameworks.flat import Vector
 from pytest_gradcheck.frameworks.leaves import EPS64
-from pytest_gradcheck.frameworks.pullback import Pullback
+from pytest_gradcheck.frameworks.pullback import LINEAR, NOT_LINEAR, Pullback, scales
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.methods import registry, user
 from pytest_gradcheck.methods.names import DIFFERENCE_METHODS, METHOD_NAMES
@@ -75,15 +76,23 @@ class Methods:
     @property
     def remarks(self) -> list[tuple[str, str]]:
         """What the lowering saw in the function's own code, as pairs of a code and a sentence."""
-        engine = self.pullbacks.get(ENGINE)
-        return [] if engine is None else [note for note in engine.notes if note[0] != "hidden"]
+        notes = self.pullbacks[ENGINE].notes if ENGINE in self.pullbacks else []
+        return [note for note in notes if note[0] != "hidden"]
 
     @property
     def escaped(self) -> list[str]:
         """What the engine takes for a constant, though a backward may know it."""
-        engine = self.pullbacks.get(ENGINE)
-        hidden = [] if engine is None else [text for code, text in engine.notes if code == "hidden"]
-        return [text for code, text in self.remarks if code == "out-of-graph"] + hidden
+        notes = self.pullbacks[ENGINE].notes if ENGINE in self.pullbacks else []
+        return [text for known in ("out-of-graph", "hidden") for code, text in notes if code == known]
+
+
+def merged(*parts: Iterable[Property]) -> tuple[Property, ...]:
+    """Put properties together, one of each name: a violation, or else the first."""
+    out: dict[str, Property] = {}
+    for one in itertools.chain(*parts):
+        if one.name not in out or (one.holds is False and out[one.name].holds is not False):
+            out[one.name] = one
+    return tuple(out.values())
 
 
 class FirstOrder:
@@ -101,7 +110,13 @@ class FirstOrder:
         self.roles = roles_of(problem.framework, options.chosen)
         self.tolerance = options.tolerance(problem.trial_eps, problem.trial_tiny)
         self.function = Function.of(problem)
-        self.properties = properties.of_function(self.function)
+        holds: bool | None = True
+        text = "two calls at the same point gave the same values"
+        if self.function.is_erratic:
+            text, holds = codes.fixed("nondeterministic").text, False
+        elif self.function.evaluation_noise.any():
+            text, holds = "two calls at the same point differ by rounding", None
+        self.properties: tuple[Property, ...] = (Property("deterministic", holds, text, "nondeterministic"),)
         self.methods = Methods(self.roles)
         self.along = projections(options, problem.inputs.size, problem.outputs.size, problem.seed)
         #: The function as autograd sees it, where it stops gradients and is intended to.
@@ -136,10 +151,8 @@ class FirstOrder:
 
     def as_found(self, evidence: Evidence) -> FirstOrder:
         """Return the same with the methods that had a say in the end, and what holds of them."""
-        other = copy.copy(self)
-        other.methods = dataclasses.replace(
-            self.methods, pullbacks=dict(evidence.heard), states=evidence.states
-        )
+        other, pullbacks = copy.copy(self), dict(evidence.heard)
+        other.methods = dataclasses.replace(self.methods, pullbacks=pullbacks, states=evidence.states)
         other.properties = evidence.properties
         return other
 
@@ -148,25 +161,22 @@ class FirstOrder:
 
         A backward that raises is seen here and not in the middle of a table.
         """
-        pullback = self._make(name)
+        options = self.options
+        if name == ENGINE and self.unavailable_reason:
+            raise Unavailable(self.unavailable_reason)
+        pullback = self.held if name == ENGINE else None
+        if pullback is None:
+            pullback = registry.prepare(
+                name, self.problem, gradient=options.gradient, vjp=options.vjp, hold_stops=options.holds_stops
+            )
         ones = np.ones(self.problem.outputs.size) if self.along is None else self.along.cotangents[0]
         self._must_reproduce(name, pullback, pullback.begin(ones))
         if name == self.roles.own:
             # A dtype or device on which a trial itself cannot work says nothing of the backward.
             with contextlib.suppress(Exception):
                 found = self.problem.framework.properties_of_run(self.problem, pullback)
-                self.properties = properties.merged(self.properties, found)
+                self.properties = merged(self.properties, found)
         return pullback
-
-    def _make(self, name: str) -> Pullback:
-        if name == ENGINE and self.unavailable_reason:
-            raise Unavailable(self.unavailable_reason)
-        if name == ENGINE and self.held:
-            return self.held
-        options = self.options
-        return registry.prepare(
-            name, self.problem, gradient=options.gradient, vjp=options.vjp, hold_stops=options.holds_stops
-        )
 
     def _must_reproduce(self, name: str, pullback: Pullback, gradient: Vector) -> None:
         """Raise `Unavailable` when a method's own run gives another value than the function."""
@@ -215,6 +225,7 @@ class FirstOrder:
             rounded=lambda points: points,
             evaluation_noise=np.zeros(problem.outputs.size),
             eps=held.eps,
+            is_erratic=False,
         )
         return None
 
@@ -224,15 +235,14 @@ class FirstOrder:
         """See whether a vjp by hand is linear: for the cotangents of single outputs it may be right."""
         if finding.verdict is Verdict.FAIL or finding.diagnosis.code in codes.SILENT:
             return (), BY_HAND
-        return (properties.of_vjp(self.methods.pullbacks[BY_HAND]),), BY_HAND
+        name, holds = "linear-backward", scales(self.methods.pullbacks[BY_HAND])
+        return (Property(name, holds, LINEAR if holds else NOT_LINEAR, name),), BY_HAND
 
     def _in_every_way(self, finding: Finding) -> tuple[tuple[Property, ...], str]:
         """Run the user's own Functions in every way; if the gradient is wrong already, to explain it."""
         own = self.roles.own or ""
         wrong = finding.verdict is Verdict.FAIL and (
-            self.options.brief
-            or finding.culprit != own
-            or properties.violation(finding.evidence.properties) is not None
+            self.options.brief or finding.culprit != own or broken_property(finding.evidence) is not None
         )
         if wrong or finding.diagnosis.code in codes.SILENT:
             return (), own
@@ -274,31 +284,26 @@ class FirstOrder:
         Of the latter the forward pass alone rounds, which a backward pass has to live with.
         """
         wide, finer = self.methods.pullbacks.get(ENGINE), None
-        if wide is not None:
-            with contextlib.suppress(Exception):
-                # As in `_common_runs`.
-                finer = Runs(wide, wide.finer_runs(thresholds.RUNS))
+        # As in `_common_runs`.
+        with contextlib.suppress(Exception):
+            finer = None if wide is None else Runs(wide, wide.finer_runs(thresholds.RUNS))
         return finer, self._own_runs(thresholds.RUNS, backward=False)
 
     def _common_runs(self, count: int) -> Runs | None:
-        try:
+        # A function that runs in one precision alone keeps the estimate.
+        with contextlib.suppress(Exception):
             fine = self.methods.pullbacks.get(ENGINE) or self.in_double()
-            coarse = fine.coarse_runs(count) if fine is not None else ()
-            return Runs(fine, coarse) if fine is not None and coarse else None
-        except Exception:
-            # A function that runs in one precision alone keeps the estimate.
-            return None
+            if fine is not None and (coarse := fine.coarse_runs(count)):
+                return Runs(fine, coarse)
+        return None
 
     def _own_runs(self, count: int, *, backward: bool) -> dict[str, Runs]:
-        try:
-            fine = self.in_double()
-            if fine is None:
-                return {}
-            name = self.roles.autodiff(self.methods.pullbacks)
-            return {name: Runs(fine, fine.own_runs(count, backward=backward))}
-        except Exception:
-            # An operation that does not bear to be disturbed, such as a sparse one.
-            return {}
+        # An operation may not bear to be disturbed, such as a sparse one.
+        with contextlib.suppress(Exception):
+            fine, name = self.in_double(), self.roles.autodiff(self.methods.pullbacks)
+            if fine is not None:
+                return {name: Runs(fine, fine.own_runs(count, backward=backward))}
+        return {}
 
 
 class SecondOrder:
@@ -338,8 +343,10 @@ class SecondOrder:
     def _gradient_function(self) -> Function:
         """Return the gradient as differences see it: a first derivative that was just found right."""
         f, pullbacks = self.first.function, self.methods.pullbacks
-        lead = pullbacks.get(ENGINE) or self._held() or self.in_double()
-        lead = lead or pullbacks.get(self.roles.autodiff(pullbacks))
+        lead = pullbacks.get(ENGINE)
+        if lead is None and self.first.held is not None:
+            lead = self.first.held.second_order(self.cotangent)
+        lead = lead or self.in_double() or pullbacks.get(self.roles.autodiff(pullbacks))
         if lead is None:
             # No method has a second derivative; the first order stands for the layout of the result.
             return f
@@ -350,22 +357,11 @@ class SecondOrder:
             except Exception:
                 return np.full(lead.program.outputs.size, np.nan)
 
-        free = np.full(f.outputs.size, np.inf)
-        return Function(
-            lead.program.inputs,
-            lead.program.outputs,
-            np.concatenate([f.point, self.cotangent]),
-            lead.primal,
-            one_by_one(evaluate),
-            lambda points: points,
-            np.concatenate([f.lower, -free]),
-            np.concatenate([f.upper, free]),
-            np.zeros(lead.program.outputs.size),
-            lead.eps,
-        )
-
-    def _held(self) -> Pullback | None:
-        return None if self.first.held is None else self.first.held.second_order(self.cotangent)
+        inputs, outputs, free = lead.program.inputs, lead.program.outputs, np.full(f.outputs.size, np.inf)
+        point = np.concatenate([f.point, self.cotangent])
+        bounds = np.concatenate([f.lower, -free]), np.concatenate([f.upper, free])
+        how = one_by_one(evaluate), lambda points: points
+        return Function(inputs, outputs, point, lead.primal, *how, *bounds, np.zeros(outputs.size), lead.eps)
 
     # -- what can be run again -------------------------------------------------------------------------
 
@@ -377,14 +373,12 @@ class SecondOrder:
     def in_double(self) -> Pullback | None:
         """Return the gradient of the framework's gradient in float64, None where it cannot run in it."""
         pullbacks = self.methods.pullbacks
-        if self.roles.autodiff(pullbacks) not in pullbacks:
-            return None
-        try:
-            fine = self.first.in_double()
-            return fine and fine.second_order(self.cotangent)
-        except Exception:
-            # The gradient in the function's own precision is there as well, only coarser.
-            return None
+        # The gradient in the function's own precision is there as well, only coarser.
+        with contextlib.suppress(Exception):
+            if self.roles.autodiff(pullbacks) in pullbacks:
+                fine = self.first.in_double()
+                return fine and fine.second_order(self.cotangent)
+        return None
 
     def runs_to_measure(self, count: int) -> AllRuns:
         """Return the gradients of the first order's runs."""
@@ -396,17 +390,13 @@ class SecondOrder:
         return self._of_the_gradient(self.first.runs_on_disagreement)
 
     def _of_the_gradient(self, runs: AllRuns) -> AllRuns:
-        common, own = runs
-        try:
-            common = common and common.second_order(self.cotangent)
-        except Exception:
-            # What cannot be measured keeps its estimate.
-            common = None
-        try:
-            return common, {name: each.second_order(self.cotangent) for name, each in own.items()}
-        except Exception:
-            # As above.
-            return common, {}
+        common, own = None, {}
+        # What cannot be measured keeps its estimate.
+        with contextlib.suppress(Exception):
+            common = runs[0] and runs[0].second_order(self.cotangent)
+        with contextlib.suppress(Exception):
+            own = {name: each.second_order(self.cotangent) for name, each in runs[1].items()}
+        return common, own
 
 
 Order = FirstOrder | SecondOrder

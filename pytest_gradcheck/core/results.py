@@ -204,54 +204,8 @@ class CheckResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data, of the shape of one entry of ``checks`` in the JSON report."""
-        return {
-            "name": self.name,
-            "verdict": str(self.verdict),
-            "culprit": self.culprit,
-            "order": self.order,
-            "mode": self.mode,
-            "methods": {
-                name: {
-                    "status": str(m.status),
-                    "reason": m.reason,
-                    "evaluations": m.evaluations,
-                    "calls": m.calls,
-                    "seconds": m.seconds,
-                }
-                for name, m in self.methods.items()
-            },
-            "pairs": [
-                {
-                    "a": p.a,
-                    "b": p.b,
-                    "max_abs": json_number(p.max_abs),
-                    "max_rel": json_number(p.max_rel),
-                    "at": place_dict(p.at),
-                    "tolerance": json_number(p.tolerance),
-                    "agree": p.agree,
-                }
-                for p in self.pairs
-            ],
-            "worst": None
-            if self.worst is None
-            else {
-                **(place_dict(self.worst.place) or {}),
-                "values": {k: json_number(v) for k, v in self.worst.values.items()},
-                "uncertainties": {k: json_number(v) for k, v in self.worst.uncertainties.items()},
-                "difference": json_number(self.worst.difference),
-                "tolerance": json_number(self.worst.tolerance),
-                "margin": json_number(self.worst.margin),
-            },
-            "diagnosis": {"code": self.diagnosis.code, "text": self.diagnosis.text},
-            "labels": list(self.labels),
-            "properties": [{"name": p.name, "holds": p.holds, "detail": p.detail} for p in self.properties],
-            "functions": [f.to_dict() for f in self.functions],
-            "not_checked": [{"what": n.what, "reason": n.reason} for n in self.not_checked],
-            "sensitivity": self.sensitivity,
-            "seed": self.seed,
-            "inputs": dict(self.inputs),
-            "reproduce": self.reproduce,
-        }
+        data: dict[str, Any] = _json(self)
+        return data
 
     def __str__(self) -> str:
         return render(self)
@@ -269,16 +223,32 @@ class GradientMismatch(AssertionError):  # noqa: N818  the public name is a cont
         return str(self.result)
 
 
-def place_dict(place: Place | None) -> dict[str, Any] | None:
-    """Return the place as plain JSON data, or None."""
-    if place is None:
-        return None
-    return {
-        "input": place.input,
-        "index": list(place.index),
-        "output": place.output,
-        "output_index": list(place.output_index),
-    }
+#: What is written of each kind of data, in this order.
+_KEYS: dict[type, str] = {
+    CheckResult: "name verdict culprit order mode methods pairs worst diagnosis labels properties functions "
+    "not_checked sensitivity seed inputs reproduce",
+    MethodResult: "status reason evaluations calls seconds",
+    Pair: "a b max_abs max_rel at tolerance agree",
+    Worst: "input index output output_index values uncertainties difference tolerance margin",
+    Place: "input index output output_index",
+    Diagnosis: "code text",
+    Property: "name holds detail",
+    HandWritten: "name path line backward_line ran",
+    NotChecked: "what reason",
+}
+
+
+def _json(value: Any) -> Any:
+    """Return a result, or a part of it, as plain JSON data."""
+    if type(value) in _KEYS:
+        return {key: _json(getattr(value, key)) for key in _KEYS[type(value)].split()}
+    if isinstance(value, Mapping):
+        return {key: _json(each) for key, each in value.items()}
+    if isinstance(value, tuple | list):
+        return [_json(each) for each in value]
+    if isinstance(value, float):
+        return json_number(value)
+    return str(value) if isinstance(value, enum.StrEnum) else value
 
 
 def json_number(value: float) -> float | str:
@@ -314,7 +284,9 @@ def render(result: CheckResult, *, full: bool = False) -> str:
     broken = [p for p in result.properties if p.holds is False and p.code != result.diagnosis.code]
     lines += _some("property", [f"{p.name}: {p.detail}" for p in broken], full)
     lines += _worst(result)
-    lines += _methods(result)
+    for name, method in result.methods.items():
+        if method.status is not Status.OK:
+            lines.append(f"  {name}: {_cut(f'{method.status} ({method.reason})')}")
     if result.not_checked and (full or result.verdict is not Verdict.PASS):
         lines += _some("not checked", [f"{n.what}: {n.reason}" for n in result.not_checked], full)
     again = result.reproduce if full or len(result.reproduce) <= WIDTH else ""
@@ -333,8 +305,8 @@ def render(result: CheckResult, *, full: bool = False) -> str:
             )
         for name, method in result.methods.items():
             together = f" in {method.calls} calls" if method.calls < method.evaluations else ""
-            spent = f"{method.seconds * 1e3:.2f} ms"
-            lines.append(f"  {name}: {method.evaluations} evaluations{together}, {spent}")
+            spent = f"{method.evaluations} evaluations{together}, {method.seconds * 1e3:.2f} ms"
+            lines.append(f"  {name}: {spent}")
     if again:
         lines.append(f"  reproduce: {again}")
     return "\n".join(lines)
@@ -351,9 +323,8 @@ def _worst(result: CheckResult) -> list[str]:
     worst = result.worst
     if worst is None or result.verdict is Verdict.PASS:
         return []
-    place = worst.place
-    lines = [f"  worst at:  {place}"]
-    width = max(len(name) for name in worst.values) if worst.values else 0
+    lines = [f"  worst at:  {worst.place}"]
+    width = max(map(len, worst.values), default=0)
     # A backward may be wrong in another way than by its values.
     apart = not worst.difference <= worst.tolerance
     for name, value in worst.values.items():
@@ -363,20 +334,10 @@ def _worst(result: CheckResult) -> list[str]:
     return lines
 
 
-def _methods(result: CheckResult) -> list[str]:
-    """List the methods that gave no answer, and why."""
-    return [
-        f"  {name}: {_cut(f'{method.status} ({method.reason})')}"
-        for name, method in result.methods.items()
-        if method.status is not Status.OK
-    ]
-
-
 def _some(title: str, items: list[str], full: bool) -> list[str]:
     shown = items if full else items[:3]
-    rest = len(items) - len(shown)
-    more = [f"and {rest} more"] if rest else []
-    return [f"  {title}: {_cut(item) if not full else item}" for item in shown + more]
+    more = [f"and {len(items) - 3} more"] if len(items) > len(shown) else []
+    return [f"  {title}: {item if full else _cut(item)}" for item in shown + more]
 
 
 def _cut(text: str) -> str:

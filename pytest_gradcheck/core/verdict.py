@@ -6,7 +6,7 @@ here, a place in a tuple and a test in tests/core/test_verdict_rules.py.
 
 from __future__ import annotations
 
-import itertools
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,9 +15,8 @@ import numpy as np
 
 from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.diagnosis.causes import of_error
-from pytest_gradcheck.core.diagnosis.properties import violation
 from pytest_gradcheck.core.evidence.allowances import sufficient_sensitivity
-from pytest_gradcheck.core.evidence.jacobian import Jacobian
+from pytest_gradcheck.core.evidence.jacobian import Cost, Jacobian
 from pytest_gradcheck.core.evidence.survey import bends, unseen
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.results import Diagnosis, NotChecked, Property, Status, Verdict
@@ -58,33 +57,21 @@ class Evidence:
     states: States
     properties: tuple[Property, ...] = ()
     probed: str | None = None
-    jacobian: Jacobian | None = None
-    first: Table | None = None
-    table: Table | None = None
+    jacobian: Jacobian = None  # type: ignore[assignment]  # no rule on the numbers is asked before a look
+    first: Table = None  # type: ignore[assignment]  # as above
+    table: Table = None  # type: ignore[assignment]  # as above
     overruled: bool = False
 
-    @property
+    @functools.cached_property
     def differences(self) -> tuple[str, ...]:
         """The difference methods that can run, in the order of the names."""
         return tuple(name for name in DIFFERENCES if self.states.get(name) == (Status.OK, None))
-
-    def looked(self) -> tuple[Table, Jacobian]:
-        """Return the table of the closest look, and the Jacobian that it is of."""
-        assert self.table is not None
-        assert self.jacobian is not None
-        return self.table, self.jacobian
 
     def without(self, left_out: LeftOut) -> Evidence:
         """Return the evidence without a method that is no witness."""
         heard = {name: pullback for name, pullback in self.heard.items() if name != left_out.name}
         states = {**self.states, left_out.name: (Status.UNAVAILABLE, left_out.reason)}
         return replace(self, heard=heard, states=states, overruled=self.overruled or left_out.overruled)
-
-    def spent(self) -> dict[str, tuple[int, int]]:
-        """Return how many evaluations, and calls for them, each method has taken so far."""
-        costs = self.jacobian.costs if self.jacobian is not None else {}
-        out = {name: (cost.evaluations, cost.calls) for name, cost in costs.items()}
-        return out | {name: (p.evaluations, p.calls) for name, p in self.heard.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +101,10 @@ def answer(rules: Sequence[Rule], evidence: Evidence) -> Finding | None:
     for rule in rules:
         finding = rule(evidence)
         if finding is not None:
-            return replace(finding, rule=rule.__name__, evidence=evidence, spent=evidence.spent())
+            costs = evidence.jacobian.costs if evidence.jacobian is not None else {}
+            spenders: dict[str, Cost | Pullback] = {**costs, **evidence.heard}
+            spent = {name: (each.evaluations, each.calls) for name, each in spenders.items()}
+            return replace(finding, rule=rule.__name__, evidence=evidence, spent=spent)
     return None
 
 
@@ -158,7 +148,7 @@ def not_finite(evidence: Evidence) -> Finding | None:
     finite = np.isfinite(f.value)
     if finite.all():
         return None
-    name, index = f.outputs.locate(int(np.argmax(~finite)))
+    name, index = f.outputs.locate(int(np.argmin(finite)))
     text = f"the function is not finite at this point ({name}{list(index) or ''})"
     return _inconclusive("non-finite-value", text)
 
@@ -195,8 +185,11 @@ def broken_property(evidence: Evidence) -> Finding | None:
 
     Before a look: what a table of such a backward would show depends on how often it was called before.
     """
-    broken = violation(evidence.properties)
-    return None if broken is None else Finding(Verdict.FAIL, broken, evidence.probed)
+    for one in evidence.properties:
+        # Where a function does not repeat itself, no gradient is wrong, and none can be checked.
+        if one.holds is False and one.code not in codes.SILENT:
+            return Finding(Verdict.FAIL, Diagnosis(one.code, one.detail), evidence.probed)
+    return None
 
 
 # -- on the numbers ----------------------------------------------------------------------------------
@@ -204,14 +197,13 @@ def broken_property(evidence: Evidence) -> Finding | None:
 
 def agree(evidence: Evidence) -> Finding | None:
     """Every exact method agrees with another one wherever it was looked at, and there is no kink."""
-    table, jacobian = evidence.looked()
-    at_a_kink = table.kinks and not table.projected
-    if evidence.overruled or at_a_kink or not table.backed:
+    table = evidence.table
+    if evidence.overruled or not table.backed or (table.kinks and table.tangents is None):
         return None
-    names = [*jacobian.differences, *table.exact]
+    names = [*evidence.jacobian.differences, *table.exact]
     diagnosis = Diagnosis("agree", f"{', '.join(names[:-1])} and {names[-1]} agree")
     sensitivity = evidence.order.tolerance.sensitivity
-    hidden = unseen(table, jacobian, sensitivity) if table.projected else 0
+    hidden = unseen(table, evidence.jacobian, sensitivity) if table.tangents is not None else 0
     text = "share in the projections is smaller than their error bars; mode='full' looks at each"
     small = (NotChecked(f"{hidden} small entries", text),) if hidden else ()
     return Finding(Verdict.PASS, diagnosis, not_checked=small)
@@ -219,8 +211,7 @@ def agree(evidence: Evidence) -> Finding | None:
 
 def engine_overruled(evidence: Evidence) -> Finding | None:
     """The methods agree, but for the engine, which is wrong itself."""
-    table, _ = evidence.looked()
-    if not (evidence.overruled and table.backed):
+    if not (evidence.overruled and evidence.table.backed):
         return None
     text = "the reference engine stands alone against the other methods, which agree"
     return Finding(Verdict.PASS, Diagnosis("reference-engine", text), ENGINE, ("reference-engine",))
@@ -228,7 +219,7 @@ def engine_overruled(evidence: Evidence) -> Finding | None:
 
 def subgradient(evidence: Evidence) -> Finding | None:
     """The methods agree, and every gradient is a subgradient at a kink."""
-    table, _ = evidence.looked()
+    table = evidence.table
     if table.differences is None or not table.kinks or not table.backed:
         return None
     count = int(table.differences.kink.sum())
@@ -254,13 +245,12 @@ def no_common_ground(evidence: Evidence) -> Finding | None:
     So it is at ties, where partial derivatives exist and the derivative does not (the middle of three
     equal numbers moves with none of them alone), and where the function returns little but rounding.
     """
-    table, jacobian = evidence.looked()
+    table, order = evidence.table, evidence.order
     if not table.disagrees:
         return None
-    order = evidence.order
     alone = order.roles.is_engine_alone(evidence.heard)
     if table.unmeasurable or (
-        alone and bends(table, jacobian, order.tolerance.sensitivity, order.problem.seed)
+        alone and bends(table, evidence.jacobian, order.tolerance.sensitivity, order.problem.seed)
     ):
         text = "no exact method agrees with differences of the function, not even the reference engine"
         return _inconclusive("methods-split", text)
@@ -269,8 +259,7 @@ def no_common_ground(evidence: Evidence) -> Finding | None:
 
 def differences_split(evidence: Evidence) -> Finding | None:
     """Differences contradict themselves, and no other method does."""
-    table, _ = evidence.looked()
-    if table.disagrees and table.differences_split:
+    if evidence.table.disagrees and evidence.table.differences_split:
         text = "central and forward differences contradict each other, and the exact methods agree"
         return _inconclusive("methods-split", text)
     return None
@@ -278,8 +267,9 @@ def differences_split(evidence: Evidence) -> Finding | None:
 
 def outvoted(evidence: Evidence) -> Finding | None:
     """One method stands alone against others that agree: it is wrong."""
-    table, jacobian = evidence.looked()
-    culprit = vote(table.agreement, [*jacobian.differences, *table.exact]) if table.disagrees else None
+    table = evidence.table
+    names = [*evidence.jacobian.differences, *table.exact]
+    culprit = vote(table.agreement, names) if table.disagrees else None
     if culprit is None:
         return None
     diagnosis = Diagnosis("wrong-values", f"the gradient of {culprit} differs from the other methods")
@@ -288,46 +278,39 @@ def outvoted(evidence: Evidence) -> Finding | None:
 
 def split(evidence: Evidence) -> Finding | None:
     """The methods disagree, and no majority names one of them."""
-    table, _ = evidence.looked()
-    if not table.disagrees:
+    if not evidence.table.disagrees:
         return None
-    pairs = "; ".join(
-        f"{c.a} and {c.b} {'agree' if c.agree else 'differ'}" for c in table.evidence if c.agree is not None
-    )
+    known = [c for c in evidence.table.evidence if c.agree is not None]
+    pairs = "; ".join(f"{c.a} and {c.b} {'agree' if c.agree else 'differ'}" for c in known)
     diagnosis = Diagnosis("methods-split", f"the methods disagree and no majority names one: {pairs}")
     return Finding(Verdict.FAIL, diagnosis, unexplained=True)
 
 
 def lone_method(evidence: Evidence) -> Finding | None:
     """One method is left, with nothing to compare it with."""
-    table, _ = evidence.looked()
-    if table.evidence:
+    if evidence.table.evidence:
         return None
-    return _inconclusive("nothing-checked", f"{next(iter(table.exact))} alone checks nothing")
+    return _inconclusive("nothing-checked", f"{next(iter(evidence.table.exact))} alone checks nothing")
 
 
 def jump(evidence: Evidence) -> Finding | None:
     """The function has no derivative where it jumps."""
-    table, _ = evidence.looked()
-    return _inconclusive("jump") if table.jumps else None
+    return _inconclusive("jump") if evidence.table.jumps else None
 
 
 def singularity(evidence: Evidence) -> Finding | None:
     """A gradient is nan or inf where differences cannot say otherwise."""
-    table, _ = evidence.looked()
-    if all(np.isfinite(e.value).all() for e in table.exact.values()):
-        return None
-    return _inconclusive("singularity")
+    finite = all(np.isfinite(e.value).all() for e in evidence.table.exact.values())
+    return None if finite else _inconclusive("singularity")
 
 
 def unresolved(evidence: Evidence) -> Finding:
     """The error bars are too wide: an error of the promised size could be within them."""
-    table, jacobian = evidence.looked()
     text = (
         "the error bars are so wide that an error of the promised sensitivity "
         f"({evidence.order.tolerance.sensitivity:g}) would hide in them"
     )
-    enough = sufficient_sensitivity(table, jacobian)
+    enough = sufficient_sensitivity(evidence.table, evidence.jacobian)
     text += f"; one of {enough:g} would not (sensitivity={enough:g})" if enough else ""
     return _inconclusive("unresolved", text)
 
@@ -368,73 +351,45 @@ ON_PROPERTIES: tuple[Rule, ...] = (broken_property,)
 
 
 def no_witness(name: str, evidence: Evidence) -> LeftOut | None:
-    """Return why an exact method is no witness at this point, or None where it is one."""
-    table, _ = evidence.looked()
+    """Return why an exact method is no witness at this point, or None where it is one.
+
+    A rule of the engine may give nan or inf at a special point of a composition (the untaken branch of a
+    ``where`` is differentiated too). A value that the function took out of the framework's graph is a
+    constant on the engine as well. And where another exact method and differences agree with each other, an
+    engine that stands alone is wrong itself. Without another method nothing but differences could say so,
+    unless there is no gradient of the function's own.
+
+    The rules of a framework only stand in for those of NumPy or Python code, and are nan or wrong at special
+    points of their own: the second derivative of a standard deviation where all numbers are the same, the
+    gradient of a determinant where the matrix is singular. What went through a backward written by hand is on
+    trial.
+    """
+    table = evidence.table
     if name not in table.exact:
         return None
-    if name == ENGINE:
-        return _engine_is_none(evidence, table)
+    alone = vote(table.agreement, [*DIFFERENCE_METHODS, *table.exact]) == name
     if name == COMPLEX_STEP:
         # Code that is not analytic in a way that its test did not see is no fault of the function.
-        if len(table.exact) < 2 or not _is_alone(table, name):
-            return None
-        return LeftOut(name, "it stands alone against the other methods: the function is not analytic")
-    return _stand_in_is_none(name, evidence, table)
-
-
-_STANDS_ALONE = "its gradient stands alone against the others, which agree"
-
-_NOT_FINITE = "its own gradient is not finite at this point, where differences are"
-
-
-def _engine_is_none(evidence: Evidence, table: Table) -> LeftOut | None:
-    """Return why the engine is no witness.
-
-    A rule may give nan or inf at a special point of a composition (the untaken branch of a ``where`` is
-    differentiated too). A value that the function took out of the framework's graph is a constant on the
-    engine as well. And where another exact method and differences agree with each other, an engine that
-    stands alone is wrong itself. Without another method nothing but differences could say so, unless there is
-    no gradient of the function's own.
-    """
+        text = "it stands alone against the other methods: the function is not analytic"
+        return LeftOut(name, text) if alone and len(table.exact) > 1 else None
     several = len(table.exact) > 1
-    if evidence.order.roles.own is not None and not several:
+    if name == ENGINE and evidence.order.roles.own is not None and not several:
         return None
-    if _is_not_finite(table, ENGINE):
-        return LeftOut(ENGINE, _NOT_FINITE)
-    measured = table.measured
+    # The method gives nan or inf where the others do not.
+    if (table.bad_entries(name) & ~np.isfinite(table.exact[name].value)).any():
+        return LeftOut(name, "its own gradient is not finite at this point, where differences are")
+    reason = "its gradient stands alone against the others, which agree"
+    if name != ENGINE:
+        agreed = any(c.agree for c in table.evidence if name not in (c.a, c.b))
+        blamed = alone and agreed and not any(p.hand_written() for p in evidence.heard.values())
+        return LeftOut(name, reason) if blamed else None
     # Without differences nothing can say whether what it did not see is what it differs by.
-    against = [c for c in measured or table.evidence if ENGINE in (c.a, c.b)]
+    against = [c for c in table.measured or table.evidence if ENGINE in (c.a, c.b)]
     escaped = evidence.order.methods.escaped
     if several and escaped and any(c.agree is False for c in against):
         return LeftOut(ENGINE, escaped[0])
-    backed = any(c.agree for c in measured if c.b != ENGINE)
-    if _is_alone(table, ENGINE) and (backed or table.contradicted(ENGINE)):
-        return LeftOut(ENGINE, _STANDS_ALONE, overruled=True)
-    return None
-
-
-def _stand_in_is_none(name: str, evidence: Evidence, table: Table) -> LeftOut | None:
-    """Return why a framework is no witness of NumPy or Python code.
-
-    There its rules only stand in for the function's, and are nan or wrong at special points of their own: the
-    second derivative of a standard deviation where all numbers are the same, the gradient of a determinant
-    where the matrix is singular. What went through a backward written by hand is on trial.
-    """
-    if _is_not_finite(table, name):
-        return LeftOut(name, _NOT_FINITE)
-    agreed = any(c.agree for c in table.evidence if name not in (c.a, c.b))
-    if _is_alone(table, name) and agreed and not any(p.hand_written() for p in evidence.heard.values()):
-        return LeftOut(name, _STANDS_ALONE)
-    return None
-
-
-def _is_alone(table: Table, name: str) -> bool:
-    return vote(table.agreement, [*DIFFERENCE_METHODS, *table.exact]) == name
-
-
-def _is_not_finite(table: Table, name: str) -> bool:
-    """Return whether a method gives nan or inf where the others do not."""
-    return bool((table.bad_entries(name) & ~np.isfinite(table.exact[name].value)).any())
+    backed = any(c.agree for c in table.measured if c.b != ENGINE) or table.contradicted(ENGINE)
+    return LeftOut(ENGINE, reason, overruled=True) if alone and backed else None
 
 
 # -- the vote ----------------------------------------------------------------------------------------
@@ -447,36 +402,27 @@ def vote(agreement: Mapping[tuple[str, str], bool | None], methods: Iterable[str
     they outvote, since it is the function itself that they measure.
     """
     names = list(methods)
-
-    def agrees(a: str, b: str) -> bool | None:
-        return agreement.get((a, b), agreement.get((b, a)))
-
+    said = {**{(b, a): agree for (a, b), agree in agreement.items()}, **agreement}
     exact = [n for n in names if n not in DIFFERENCE_METHODS]
     measured = [n for n in DIFFERENCES if n in names]
-    suspects = [
-        n
-        for n in exact
-        if any(agrees(n, d) is False for d in measured) and not any(agrees(n, d) is True for d in measured)
-    ]
-    if len(suspects) == 1:
-        return suspects[0]
+
+    def split(n: str, others: Iterable[str]) -> set[bool | None]:
+        """Return what the comparisons of a method with others came to."""
+        return {said.get((n, o)) for o in others if o != n}
+
+    suspects = [n for n in exact if False in (by := split(n, measured)) and True not in by]
     if suspects:
-        return None
-    alone = [
-        n
-        for n in exact
-        if any(agrees(n, o) is False for o in exact if o != n)
-        and not any(agrees(n, o) is True for o in names if o != n)
-    ]
-    backed = [n for n in exact if n not in alone and any(agrees(n, o) is True for o in names if o != n)]
-    if len(alone) == 1 and backed:
+        return suspects[0] if len(suspects) == 1 else None
+    agreeing = [n for n in exact if True in split(n, names)]
+    alone = [n for n in exact if n not in agreeing and False in split(n, exact)]
+    if len(alone) == 1 and agreeing:
         return alone[0]
+    if len(exact) < 3:
+        return None
     # In an entry that is small beside the largest one differences may agree with every method.
     outvoted = [
         n
         for n in exact
-        if len(exact) > 2
-        and all(agrees(n, o) is False for o in exact if o != n)
-        and all(agrees(a, b) is True for a, b in itertools.combinations(exact, 2) if n not in (a, b))
+        if split(n, exact) == {False} and all(split(o, set(exact) - {n}) == {True} for o in exact if o != n)
     ]
     return outvoted[0] if len(outvoted) == 1 else None

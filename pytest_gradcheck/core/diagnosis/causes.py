@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.core.diagnosis.missing_terms import Mistakes
 from pytest_gradcheck.core.diagnosis.values import is_close
-from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian, random_cotangents
+from pytest_gradcheck.core.evidence.jacobian import Jacobian, random_cotangents
 from pytest_gradcheck.core.evidence.survey import compare_block
 from pytest_gradcheck.core.evidence.table import Table
-from pytest_gradcheck.core.options import Tolerance
 from pytest_gradcheck.core.results import Diagnosis
 from pytest_gradcheck.frameworks.base import Framework
 from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.reference import ReferencePullback
+
+if TYPE_CHECKING:
+    from pytest_gradcheck.core.orders import Order
 
 
 def of_error(name: str, text: str, framework: Framework) -> Diagnosis:
@@ -39,13 +42,13 @@ def lost_precision(wrong: Matrix, right: Matrix, bad: Any, culprit: str, eps: fl
     for name, (width, rounded) in COARSER.items():
         # Zeros and round numbers have a place everywhere: there must be others.
         taken = (rounded(w) == w).all() and 2 * np.count_nonzero(w) > w.size
-        # A difference of large numbers leaves few digits too: fewer than any dtype has, mostly.
-        taken = taken and (name == "integers" or _uses_last_digits(w, width))
-        near = (
-            _is_cut(w, r)
-            if name == "integers"
-            else (np.abs(w - r) <= thresholds.COARSE_ROUNDINGS * width * size).all()
-        )
+        if name == "integers":
+            near = _is_cut(w, r)
+        else:
+            # A difference of large numbers leaves few digits too: fewer than any dtype has, mostly. So some
+            # number must need one of the last two binary digits.
+            taken = taken and (np.mod(np.frexp(w)[0], 2 * width) != 0).any()
+            near = (np.abs(w - r) <= thresholds.COARSE_ROUNDINGS * width * size).all()
         if width > eps and taken and not (rounded(r) == r).all() and near:
             return Diagnosis("precision-loss", f"the gradient of {culprit} was computed in {name} on its way")
     return None
@@ -62,12 +65,6 @@ def _is_cut(whole: Any, right: Any) -> bool:
         for way in (np.trunc, np.floor, np.rint)
     ]
     return np.unique(whole).size > 1 and any(bool(way.all()) for way in ways)
-
-
-def _uses_last_digits(values: Any, width: float) -> bool:
-    """Whether any number needs one of the last two binary digits of a dtype with that unit roundoff."""
-    mantissas = np.frexp(values)[0]
-    return bool((np.mod(mantissas, 2 * width) != 0).any())
 
 
 def _to_bfloat16(values: Any) -> Any:
@@ -93,22 +90,16 @@ def is_right_in_double(fine: Pullback, rows: Matrix, right: Matrix, bad: Any) ->
     return bool((gap <= thresholds.RIGHT_IN_DOUBLE * size)[bad].all())
 
 
-def special_values(
-    function: Function,
-    name: str,
-    make: Callable[[Vector], Pullback],
-    inputs: Layout,
-    tolerance: Tolerance,
-    seed: int,
-    wrong: tuple[Matrix, list[int]],
-) -> str | None:
+def special_values(order: Order, culprit: str, wrong: tuple[Matrix, list[int]]) -> str | None:
     """Return at which values of the inputs alone a gradient is wrong, in words, or None.
 
-    Values of one kind at a time are moved away from what is special about them; ``make`` gives the method
-    on trial, called ``name``, at another point, where it is compared with differences along random lines.
-    ``inputs`` are the user's own, which the function's may have cotangents behind. ``wrong`` are rows and
-    coordinates of entries that are wrong at the point: a small one would not be seen along a line.
+    Values of one kind at a time are moved away from what is special about them, and the method on trial is
+    compared there with differences along random lines. ``wrong`` are rows and coordinates of entries that are
+    wrong at the point: a small one would not be seen along a line.
     """
+    # The user's own inputs, which the function's may have cotangents behind.
+    inputs, function = order.problem.inputs, order.function
+    seed, tolerance = order.problem.seed, order.tolerance
     own, rest = function.point[: inputs.size], function.point[inputs.size :]
     for words, moved in _moved(inputs, own, seed):
         point = np.concatenate([moved, rest])
@@ -118,28 +109,25 @@ def special_values(
         if not np.isfinite(value).all():
             continue
         try:
-            pullback = make(point)
             there = dataclasses.replace(function, point=point, value=value)
-            jacobian = Jacobian(there, {name: pullback}, ("central",))
+            jacobian = Jacobian(there, {culprit: order.moved(culprit, point)}, ("central",))
             rng = np.random.default_rng(seed)
             tangents = np.stack([jacobian.direction(rng) for _ in range(2)])
             rows = random_cotangents(rng, function.outputs.size)
             table = compare_block(jacobian, tolerance, rows, tangents=tangents)
             if not table.disagrees and not table.settled:
                 table = compare_block(jacobian, tolerance, rows, tangents=tangents, thorough=True)
-            right = _unanimous(table)
-            if right:
+            if _all_agree(table):
                 close = compare_block(jacobian, tolerance, wrong[0], coordinates=wrong[1], thorough=True)
-                right = _unanimous(close)
+                if _all_agree(close):
+                    return words
         except Exception:
             # The function need not be defined there.
             continue
-        if right:
-            return words
     return None
 
 
-def _unanimous(table: Table) -> bool:
+def _all_agree(table: Table) -> bool:
     return bool(table.evidence) and all(c.agree is True for c in table.evidence)
 
 
@@ -168,17 +156,11 @@ def mistake(
 
     ``wrong`` is the gradient on trial for the cotangents ``rows``; row ``first`` is known to be wrong.
     """
-    try:
+    some = [first, *range(len(rows))]
+    sizes, atol = np.abs(wrong).max(axis=1, initial=0.0), thresholds.SAME_ATOL_OF_TERMS
+    # Of an operation that cannot be called again by itself the terms are not known.
+    with contextlib.suppress(Exception):
         for kind in Mistakes(pullback):
-            if not _same(kind.gradient(rows[first]), wrong[first]):
-                continue
-            if all(_same(kind.gradient(u), w) for u, w in zip(rows, wrong, strict=True)):
+            if all(is_close(kind.gradient(rows[k]), wrong[k], sizes[k], atol) for k in some):
                 return Diagnosis(kind.code, f"the gradient of {culprit} {kind.text}")
-    except Exception:
-        # An operation that cannot be called again by itself: nothing is known of its terms.
-        return None
     return None
-
-
-def _same(a: Vector, b: Vector) -> bool:
-    return is_close(a, b, float(np.abs(b).max(initial=0.0)), thresholds.SAME_ATOL_OF_TERMS)

@@ -1,11 +1,9 @@
-"""The diagnosis codes: one row for each, with what follows from it.
-
-A code is stable: reports and baselines keep it. Its sentence is here where it is always the same.
-"""
+"""The diagnosis codes. A code is stable: reports and baselines keep it."""
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from pytest_gradcheck.core.results import Diagnosis
@@ -23,21 +21,15 @@ class Page(enum.StrEnum):
 
 
 class Code(NamedTuple):
-    """One row.
-
-    ``silences``: two calls of the function cannot be compared, so no property of its gradient is tried.
-    ``explains``: the property makes values wrong as well, and comes before what the values show.
-    ``vague``: it says where a gradient is wrong and not how; a cause says more.
-    ``noted``: the method itself gave the reason, and no cause is looked for.
-    """
+    """One row: a code, its page, and its sentence where that is always the same."""
 
     name: str
     page: Page
     sentence: str = ""
-    silences: bool = False
-    explains: bool = False
-    vague: bool = False
-    noted: bool = False
+
+
+def _rows(page: Page, names: str) -> Iterator[Code]:
+    return (Code(name, page) for name in names.split())
 
 
 CODES = (
@@ -46,80 +38,47 @@ CODES = (
     Code("subgradient", Page.KINKS, "at a kink; every gradient lies between the one-sided slopes"),
     Code("reference-engine", Page.RULES),
     # Nothing is known.
-    Code("nothing-checked", Page.INCONCLUSIVE),
-    Code(
-        "nondeterministic",
-        Page.INCONCLUSIVE,
-        "two calls at the same point gave different values",
-        silences=True,
-    ),
-    Code("non-finite-value", Page.INCONCLUSIVE, silences=True),
+    Code("nondeterministic", Page.INCONCLUSIVE, "two calls at the same point gave different values"),
     Code(
         "singularity",
         Page.INCONCLUSIVE,
         "the gradient is not finite at this point, and nobody can measure it",
     ),
     Code("jump", Page.INCONCLUSIVE, "the function jumps at this point; it has no derivative there"),
-    Code("methods-split", Page.INCONCLUSIVE),
-    Code("unresolved", Page.INCONCLUSIVE),
-    Code("not-implemented", Page.INCONCLUSIVE),
+    *_rows(Page.INCONCLUSIVE, "nothing-checked non-finite-value methods-split unresolved not-implemented"),
     # The values show it.
-    Code("sign", Page.FAULTS),
-    Code("conjugate", Page.FAULTS),
-    Code("constant-factor", Page.FAULTS),
-    Code("zero-gradient", Page.FAULTS),
-    Code("non-finite-gradient", Page.FAULTS),
-    Code("transposed", Page.FAULTS),
-    Code("permuted", Page.FAULTS, vague=True),
-    Code("one-entry", Page.FAULTS, vague=True),
-    Code("one-row", Page.FAULTS, vague=True),
-    Code("one-input", Page.FAULTS, vague=True),
-    Code("one-output", Page.FAULTS, vague=True),
-    Code("wrong-values", Page.FAULTS, vague=True),
-    Code("kink-outside", Page.FAULTS, noted=True),
+    *_rows(
+        Page.FAULTS, "sign conjugate constant-factor zero-gradient non-finite-gradient transposed permuted"
+    ),
+    *_rows(Page.FAULTS, "one-entry one-row one-input one-output wrong-values kink-outside"),
     # A cause was found in the graph, in another precision, at another point, in the code.
-    Code("missing-term", Page.FAULTS),
-    Code("missing-sum", Page.FAULTS),
-    Code("precision-loss", Page.FAULTS),
-    Code("special-values", Page.FAULTS),
-    Code("stop-gradient", Page.FAULTS),
-    Code("out-of-graph", Page.FAULTS),
+    *_rows(Page.FAULTS, "missing-term missing-sum precision-loss special-values stop-gradient out-of-graph"),
     # The framework says it.
-    Code("detached", Page.PROPERTIES, noted=True),
-    Code("none-gradient", Page.FAULTS, noted=True),
-    Code("once-differentiable", Page.FAULTS, noted=True),
-    Code("backward-raised", Page.FAULTS),
-    Code("gradient-count", Page.FAULTS),
-    Code("stale-saved-tensor", Page.FAULTS),
-    Code("shape-mismatch", Page.FAULTS),
-    Code("dtype-mismatch", Page.FAULTS),
-    Code("device-mismatch", Page.FAULTS),
+    Code("detached", Page.PROPERTIES),
+    *_rows(Page.FAULTS, "none-gradient once-differentiable backward-raised gradient-count"),
+    *_rows(Page.FAULTS, "stale-saved-tensor shape-mismatch dtype-mismatch device-mismatch"),
     # The values are right, and a property does not hold.
-    Code("mutated-input", Page.FAULTS, explains=True),
-    Code("mutated-cotangent", Page.FAULTS, explains=True),
-    Code("accumulates", Page.FAULTS, explains=True),
-    Code("linear-backward", Page.FAULTS),
-    Code("nondeterministic-backward", Page.FAULTS),
-    Code("undefined-cotangents", Page.FAULTS),
-    Code("frozen-inputs", Page.FAULTS),
-    Code("zero-size-inputs", Page.FAULTS),
-    Code("non-contiguous-inputs", Page.FAULTS),
-    Code("non-contiguous-cotangents", Page.FAULTS),
-    Code("expanded-inputs", Page.FAULTS),
-    Code("expanded-cotangents", Page.FAULTS),
-    Code("conjugated-inputs", Page.FAULTS),
-    Code("conjugated-cotangents", Page.FAULTS),
-    Code("batched-cotangents", Page.FAULTS),
-    Code("vmap", Page.FAULTS),
-    Code("forward-mode", Page.FAULTS),
+    *_rows(Page.FAULTS, "mutated-input mutated-cotangent accumulates linear-backward"),
+    *_rows(Page.FAULTS, "nondeterministic-backward undefined-cotangents frozen-inputs zero-size-inputs"),
+    *_rows(
+        Page.FAULTS, "non-contiguous-inputs non-contiguous-cotangents expanded-inputs expanded-cotangents"
+    ),
+    *_rows(Page.FAULTS, "conjugated-inputs conjugated-cotangents batched-cotangents vmap forward-mode"),
 )
 
 _SENTENCES = {code.name: code.sentence for code in CODES if code.sentence}
 
-SILENT = frozenset(code.name for code in CODES if code.silences)
-EXPLAINS = frozenset(code.name for code in CODES if code.explains)
-VAGUE = frozenset(code.name for code in CODES if code.vague)
-NOTED = frozenset(code.name for code in CODES if code.noted)
+#: Two calls of the function cannot be compared, so no property of its gradient is tried.
+SILENT = frozenset({"nondeterministic", "non-finite-value"})
+
+#: The property makes values wrong as well, and comes before what the values show.
+EXPLAINS = frozenset({"mutated-input", "mutated-cotangent", "accumulates"})
+
+#: It says where a gradient is wrong and not how; a cause says more.
+VAGUE = frozenset({"permuted", "one-entry", "one-row", "one-input", "one-output", "wrong-values"})
+
+#: The method itself gave the reason, and no cause is looked for.
+NOTED = frozenset({"kink-outside", "detached", "none-gradient", "once-differentiable"})
 
 
 def fixed(code: str) -> Diagnosis:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_gradcheck.core import thresholds
-from pytest_gradcheck.core.diagnosis import causes, codes, properties
+from pytest_gradcheck.core.diagnosis import causes, codes
 from pytest_gradcheck.core.diagnosis.values import diagnose, is_odd_multiple
 from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian
 from pytest_gradcheck.core.evidence.table import Table
@@ -24,29 +25,46 @@ if TYPE_CHECKING:
     from pytest_gradcheck.core.verdict import Finding
 
 
-def explain(order: Order, finding: Finding) -> Finding:
-    """Return a finding that the methods' values alone decided with what is wrong with them."""
+def explain(order: Order, finding: Finding, broken: Finding | None) -> Finding:
+    """Return a finding that the methods' values alone decided with what is wrong with them.
+
+    ``broken`` is the finding on properties of the backward that do not hold, if there is one.
+    """
     remarks, own = order.methods.remarks, order.roles.own
     if finding.culprit is None:
-        table, _ = finding.evidence.looked()
+        table = finding.evidence.table
         apart = table.agreement.get((ENGINE, order.roles.autodiff(table.exact))) is False
         diagnosis = _remarked(finding.diagnosis, remarks) if apart else finding.diagnosis
         return replace(finding, diagnosis=diagnosis)
     diagnosis = _diagnosed(order, finding, finding.culprit)
     if finding.culprit == ENGINE:
         diagnosis = Diagnosis("reference-engine", f"{diagnosis.text}; the others agree")
-    if finding.culprit == own and not order.options.brief:
-        broken = properties.violation(finding.evidence.properties)
-        if broken is not None and broken.code in codes.EXPLAINS:
-            diagnosis = Diagnosis(broken.code, f"{broken.text}; {diagnosis.text}")
+    more = None if broken is None or order.options.brief else broken.diagnosis
+    if finding.culprit == own and more is not None and more.code in codes.EXPLAINS:
+        diagnosis = Diagnosis(more.code, f"{more.text}; {diagnosis.text}")
     return replace(finding, diagnosis=diagnosis)
 
 
 def _diagnosed(order: Order, finding: Finding, culprit: str) -> Diagnosis:
     """Say what kind of wrong the culprit's numbers are, and why, where more can be told than they say."""
-    table, jacobian = finding.evidence.looked()
-    bad, right = table.bad_entries(culprit), _right_values(table, jacobian, culprit)
-    diagnosis = _kind_of_wrong(order.function, finding, culprit, bad, right)
+    evidence, table = finding.evidence, finding.evidence.table
+    bad, right = table.bad_entries(culprit), _right_values(table, evidence.jacobian, culprit)
+    diagnosis = diagnose(
+        table.exact[culprit].value,
+        right,
+        bad,
+        culprit,
+        order.function.inputs,
+        evidence.heard[culprit].notes,
+        _outputs_of(table, order.function),
+        (evidence.first.exact[culprit].value != 0).any(axis=0),
+    )
+    if table.differences is not None and table.tangents is None and diagnosis.code != "non-finite-gradient":
+        smooth = bad.copy()
+        smooth[:, table.coordinates] &= ~table.differences.kink
+        if table.kinks and not smooth.any():
+            text = f"the gradient of {culprit} lies outside of the one-sided slopes at a kink"
+            diagnosis = Diagnosis("kink-outside", text)
     if not order.roles.is_on_trial(culprit) or diagnosis.code == "non-finite-gradient":
         return diagnosis
     if culprit == order.roles.own and order.methods.remarks:
@@ -54,31 +72,6 @@ def _diagnosed(order: Order, finding: Finding, culprit: str) -> Diagnosis:
     if order.options.brief or diagnosis.code in codes.NOTED:
         return diagnosis
     return _cause(order, finding, culprit, diagnosis, bad, right) or diagnosis
-
-
-def _kind_of_wrong(function: Function, finding: Finding, culprit: str, bad: Any, right: Matrix) -> Diagnosis:
-    """Say what kind of wrong the culprit's numbers are in the entries ``bad``, where ``right`` is right."""
-    evidence = finding.evidence
-    table, _ = evidence.looked()
-    assert evidence.first is not None
-    diagnosis = diagnose(
-        table.exact[culprit].value,
-        right,
-        bad,
-        culprit,
-        function.inputs,
-        evidence.heard[culprit].notes,
-        _outputs_of(table, function),
-        (evidence.first.exact[culprit].value != 0).any(axis=0),
-    )
-    if table.kinks and not table.projected and diagnosis.code != "non-finite-gradient":
-        assert table.differences is not None
-        smooth = bad.copy()
-        smooth[:, table.coordinates] &= ~table.differences.kink
-        if not smooth.any():
-            text = f"the gradient of {culprit} lies outside of the one-sided slopes at a kink"
-            diagnosis = Diagnosis("kink-outside", text)
-    return diagnosis
 
 
 def _remarked(diagnosis: Diagnosis, remarks: Sequence[tuple[str, str]]) -> Diagnosis:
@@ -93,54 +86,46 @@ def _remarked(diagnosis: Diagnosis, remarks: Sequence[tuple[str, str]]) -> Diagn
 
 def _right_values(table: Table, jacobian: Jacobian, culprit: str) -> Matrix:
     """Return the rows that the others agree on: another exact method's, else the differences'."""
-    agreement = {frozenset(pair): agree for pair, agree in table.agreement.items()}
+    agreeing = {name for pair, agree in table.agreement.items() if agree for name in pair}
     for name, estimate in table.exact.items():
-        others = [*jacobian.differences, *table.exact]
-        if name != culprit and any(agreement.get(frozenset((name, o))) for o in others):
+        if name != culprit and name in agreeing:
             return np.asarray(estimate.value)
     right = np.array(table.exact[culprit].value)
-    if table.differences is not None and not table.projected:
+    if table.differences is not None and table.tangents is None:
         right[:, table.coordinates] = table.differences.central.value
     return right
 
 
 def _outputs_of(table: Table, function: Function) -> list[str | None]:
     """Name the output that each row of a table belongs to; None for a row that mixes several."""
-    names: list[str | None] = []
-    for u in table.cotangents:
-        hit = {function.outputs.leaf_of(int(i)).name for i in np.flatnonzero(u)}
-        names.append(hit.pop() if len(hit) == 1 else None)
-    return names
+    leaves = function.outputs.leaves
+    hits = [{leaf.name for leaf in leaves if u[leaf.start : leaf.stop].any()} for u in table.cotangents]
+    return [hit.pop() if len(hit) == 1 else None for hit in hits]
 
 
 def _cause(
     order: Order, finding: Finding, culprit: str, found: Diagnosis, bad: Any, right: Matrix
 ) -> Diagnosis | None:
     """Look for a cause in the inputs, in other precisions, at other points and in the graph."""
-    evidence = finding.evidence
-    table, _ = evidence.looked()
+    evidence, table = finding.evidence, finding.evidence.table
     wrong, rows, eps = table.exact[culprit].value, table.cotangents, evidence.heard[culprit].eps
     # What is a multiple of the right gradient to five digits lost none.
     multiple = found.code in ("sign", "constant-factor", "conjugate")
     lost = None if multiple else causes.lost_precision(wrong, right, bad, culprit, eps)
     narrow = culprit != BY_HAND and eps > EPS64
-    if lost is None and not multiple and narrow and _right_in_double(order, rows, right, bad):
-        lost = Diagnosis("precision-loss", f"{found.text}; in float64 it is right")
+    if lost is None and not multiple and narrow:
+        # A backward that raises in float64 is not right there.
+        with contextlib.suppress(Exception):
+            fine = order.in_double()
+            if fine is not None and causes.is_right_in_double(fine, rows, right, bad):
+                lost = Diagnosis("precision-loss", f"{found.text}; in float64 it is right")
     if lost is not None:
         return lost
     # Differences that agree with what is wrong here would do so elsewhere.
     if not any(c.agree for c in table.measured if culprit in (c.a, c.b)):
         some_rows = rows[bad.any(axis=1)][: thresholds.LOOKED_AT_AGAIN]
         some_columns = [int(i) for i in np.flatnonzero(bad.any(axis=0))[: thresholds.LOOKED_AT_AGAIN]]
-        words = causes.special_values(
-            order.function,
-            culprit,
-            lambda vector: order.moved(culprit, vector),
-            order.problem.inputs,
-            order.tolerance,
-            order.problem.seed,
-            (some_rows, some_columns),
-        )
+        words = causes.special_values(order, culprit, (some_rows, some_columns))
         if words is not None:
             return Diagnosis("special-values", f"{found.text}; it is right where no input is {words}")
     engine = evidence.heard.get(ENGINE)
@@ -148,18 +133,8 @@ def _cause(
     some = found.code == "zero-gradient" and wrong[:, bad.any(axis=0)].any()
     odd = found.code == "constant-factor" and is_odd_multiple(wrong, right, bad)
     if (found.code in codes.VAGUE or some or odd) and isinstance(engine, ReferencePullback):
-        assert evidence.first is not None
         # A mistake that single outputs fit may not fit the others: a first look goes over all of them.
         rows = np.vstack([rows, evidence.first.cotangents])
         wrong = np.vstack([wrong, evidence.first.exact[culprit].value])
         return causes.mistake(engine, rows, wrong, int(np.argmax(bad.any(axis=1))), culprit)
     return None
-
-
-def _right_in_double(order: Order, rows: Matrix, right: Matrix, bad: Any) -> bool:
-    try:
-        fine = order.in_double()
-        return fine is not None and causes.is_right_in_double(fine, rows, right, bad)
-    except Exception:
-        # A backward that raises in float64 is not right there.
-        return False

@@ -47,6 +47,13 @@ class Use:
         assert self.node.primitive is not None
         return self.node.primitive.name
 
+    def again(self, value: Any) -> Any:
+        """Call the operation with another value of the argument."""
+        assert self.node.primitive is not None
+        given = [a.data if type(a) is Node else a for a in self.node.args or ()]
+        given[self.position] = value
+        return self.node.primitive(*given, **(self.node.params or {}))
+
 
 class Mistakes:
     """The mistakes that can be made in the backward of the program at a pullback's point."""
@@ -106,15 +113,7 @@ class Mistakes:
         value = use.argument.data if argument is None else argument
         if total is None:
             return np.zeros_like(value)
-        node = use.node
-        assert node.primitive is not None
-        others = [a.data if type(a) is Node else a for a in node.args or ()]
-
-        def again(x: Any) -> Any:
-            given = [x if i == use.position else other for i, other in enumerate(others)]
-            return node.primitive(*given, **(node.params or {}))  # type: ignore[misc]  # asserted above
-
-        _, pull = reference_engine.vjp(again, value)
+        _, pull = reference_engine.vjp(use.again, value)
         (share,) = pull(total)
         return _plain(share)
 
@@ -178,12 +177,9 @@ class Mistakes:
     def _places(self, use: Use) -> Any:
         """Return which entry of the argument each entry of the result is, or None where one is new."""
         node, value = use.node, np.asarray(use.argument.data)
-        assert node.primitive is not None
         numbers = np.arange(1.0, value.size + 1).reshape(value.shape)
-        given = [a.data if type(a) is Node else a for a in node.args or ()]
-        given[use.position] = numbers
         try:
-            found = np.ravel(_plain(node.primitive(*given, **(node.params or {}))))
+            found = np.ravel(_plain(use.again(numbers)))
         except Exception:
             # It does not take such numbers, and so it does not copy any.
             return None

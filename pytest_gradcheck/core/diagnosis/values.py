@@ -10,7 +10,7 @@ import numpy as np
 from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.results import Diagnosis
-from pytest_gradcheck.frameworks.flat import Layout
+from pytest_gradcheck.frameworks.flat import Layout, Leaf
 
 
 def diagnose(
@@ -31,54 +31,53 @@ def diagnose(
     ``(inputs.size,)``, marks the entries that are not zero for every output, these rows' or others'.
     """
     who = f"the gradient of {culprit}"
+    columns = np.flatnonzero(bad.any(axis=0))
+    one_entry = inputs.size > 1 and len(columns) == 1
+    hit = inputs.leaf_of(int(columns[0]) if len(columns) else 0)
+    living = alive[hit.start : hit.stop]
+    where = _where(columns, inputs)
     if not np.isfinite(wrong[bad]).all():
         return Diagnosis("non-finite-gradient", f"{who} is not finite where the function's slopes are")
     if not wrong[bad].any():
         for code, text in notes:
             if code in codes.NOTED:
                 return Diagnosis(code, f"{text}, but the function depends on it")
-        if _is_one_entry(bad, inputs) and alive[_leaf(bad, inputs)].any():
-            return Diagnosis("one-entry", f"{who} is zero in one entry{_where(bad, inputs)}")
+        if one_entry and living.any():
+            return Diagnosis("one-entry", f"{who} is zero in one entry{where}")
         return Diagnosis("zero-gradient", f"{who} is zero where it should not be")
     if _is_conjugate(wrong, right, bad, inputs):
-        return Diagnosis("conjugate", f"{who} is the complex conjugate of the right one{_where(bad, inputs)}")
+        return Diagnosis("conjugate", f"{who} is the complex conjugate of the right one{where}")
     usable = bad & np.isfinite(right)
     w, r = wrong[usable], right[usable]
     norm = float(r @ r)
     if norm > 0:
-        place = f"{_in_some(right, bad, inputs)}{_where(bad, inputs)}"
+        place = f"{_in_some(right, bad, inputs)}{where}"
         factor = float(w @ r) / norm
         if is_close(w, factor * r, float(np.abs(w).max())) and factor != 0:
             # One entry alone is a multiple of anything; its factor is a guess that only few are worth.
             if abs(factor + 1) < thresholds.ROUND_FACTOR:
                 return Diagnosis("sign", f"{who} has the wrong sign{place}")
-            alone = _is_one_entry(bad, inputs) and alive[_leaf(bad, inputs)].sum() > 1
+            alone = one_entry and living.sum() > 1
             if not alone and (usable.sum() > 1 or _is_round(factor)):
                 return Diagnosis("constant-factor", f"{who} is {_number(factor)} times the right one{place}")
     for leaf in inputs.leaves:
         part = slice(leaf.start, leaf.stop)
-        if (
-            len(leaf.shape) == 2
-            and leaf.shape[0] == leaf.shape[1]
-            and not leaf.is_complex
-            and bad[:, part].any()
-        ):
+        square = len(leaf.shape) == 2 and leaf.shape[0] == leaf.shape[1]
+        if square and not leaf.is_complex and bad[:, part].any():
             turned = right[:, part].reshape(-1, *leaf.shape).swapaxes(1, 2).reshape(len(right), -1)
             if is_close(wrong[:, part], turned, float(np.abs(turned).max())):
                 return Diagnosis("transposed", f"{who} for {leaf.name} is transposed")
         if bad[:, part].sum() > 1 and _permuted(wrong[:, part], right[:, part]):
             return Diagnosis("permuted", f"{who} for {leaf.name} has the right values in the wrong places")
-    place = _where(bad, inputs)
-    if _is_one_entry(bad, inputs):
-        return Diagnosis("one-entry", f"{who} is wrong in one entry{place}")
-    row = _row(bad, inputs)
-    if row:
+    if one_entry:
+        return Diagnosis("one-entry", f"{who} is wrong in one entry{where}")
+    if row := _row(columns, hit):
         return Diagnosis("one-row", f"{who} is wrong at {row} only")
-    hit = {name for name, wrong_here in zip(outputs, bad.any(axis=1), strict=False) if wrong_here}
-    if len(hit) == 1 and len(set(outputs)) > 1 and None not in outputs:
-        return Diagnosis("one-output", f"{who} is wrong for {hit.pop()} only")
-    if len(inputs.leaves) > 1 and place:
-        return Diagnosis("one-input", f"{who} is wrong{place} only")
+    names = {name for name, wrong_here in zip(outputs, bad.any(axis=1), strict=False) if wrong_here}
+    if len(names) == 1 and len(set(outputs)) > 1 and None not in outputs:
+        return Diagnosis("one-output", f"{who} is wrong for {names.pop()} only")
+    if len(inputs.leaves) > 1 and where:
+        return Diagnosis("one-input", f"{who} is wrong{where} only")
     number = int(bad.sum())
     entries = "1 entry" if number == 1 else f"{number} entries"
     return Diagnosis("wrong-values", f"{who} differs from the other methods in {entries}")
@@ -113,10 +112,8 @@ def _in_some(right: Any, bad: Any, inputs: Layout) -> str:
     for leaf in inputs.leaves:
         part = slice(leaf.start, leaf.stop)
         others = right[:, part][~bad[:, part]]
-        if (
-            bad[:, part].any()
-            and (np.abs(others) > thresholds.VISIBLE_ENTRY * np.abs(right[:, part]).max()).any()
-        ):
+        least = thresholds.VISIBLE_ENTRY * np.abs(right[:, part]).max(initial=0.0)
+        if bad[:, part].any() and (np.abs(others) > least).any():
             return " in some entries"
     return ""
 
@@ -131,19 +128,8 @@ def is_odd_multiple(wrong: Any, right: Any, bad: Any) -> bool:
     return not _is_round(float(w @ r) / float(r @ r))
 
 
-def _is_one_entry(bad: Any, inputs: Layout) -> bool:
-    return inputs.size > 1 and int(bad.any(axis=0).sum()) == 1
-
-
-def _leaf(bad: Any, inputs: Layout) -> slice:
-    """Return the coordinates of the input of the first wrong entry."""
-    leaf = inputs.leaf_of(int(np.argmax(bad.any(axis=0))))
-    return slice(leaf.start, leaf.stop)
-
-
-def _where(bad: Any, inputs: Layout) -> str:
+def _where(columns: Any, inputs: Layout) -> str:
     """Say to which input the wrong entries are confined, if they are and there are others."""
-    columns = np.flatnonzero(bad.any(axis=0))
     hit = [leaf for leaf in inputs.leaves if ((columns >= leaf.start) & (columns < leaf.stop)).any()]
     if len(hit) == 1 and len(inputs.leaves) > 1:
         return f" for {hit[0].name}"
@@ -153,10 +139,8 @@ def _where(bad: Any, inputs: Layout) -> str:
     return ""
 
 
-def _row(bad: Any, inputs: Layout) -> str:
-    """Name the row, or slice along another axis, that holds all wrong entries, if there is one."""
-    columns = np.flatnonzero(bad.any(axis=0))
-    leaf = inputs.leaf_of(int(columns[0]))
+def _row(columns: Any, leaf: Leaf) -> str:
+    """Name the row of an input, or slice along another axis, that holds all wrong entries, if any does."""
     if leaf.is_complex or len(leaf.shape) < 2 or columns[-1] >= leaf.stop:
         return ""
     index = np.unravel_index(columns - leaf.start, leaf.shape)

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pytest_gradcheck.core import thresholds
-from pytest_gradcheck.core.evidence.compare import Comparison, Sides, blocks, compare, finite, fixed
+from pytest_gradcheck.core.evidence.compare import Comparison, Sides, compare, fixed
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Tolerance
-from pytest_gradcheck.frameworks.flat import Matrix
+from pytest_gradcheck.frameworks.flat import Matrix, leafwise
 from pytest_gradcheck.frameworks.leaves import EPS64
 from pytest_gradcheck.methods.base import Estimate
 from pytest_gradcheck.methods.roles import BY_HAND
@@ -62,7 +62,8 @@ def weigh(
     if d is not None:
         if table.tangents is not None:
             # The largest share that an entry really has: one in a thousand of it must be seen.
-            largest = finite(np.array([e.value for e in table.exact.values()])).max(axis=0)
+            values = np.abs([e.value for e in table.exact.values()])
+            largest = np.where(np.isfinite(values), values, 0.0).max(axis=0)
             shares = np.array([largest, floor, zero])[:, :, None, :] * np.abs(table.tangents)
             scale, low, none = shares.max(axis=3, initial=0.0)
             none = np.fmax(none, d.range_of_values)
@@ -70,19 +71,16 @@ def weigh(
             at = table.coordinates
             scale, low, none = block[:, at], floor[:, at], zero[:, at]
             none = np.fmax(none, d.range_of_values / jacobian.scales[None, at])
-        measured = {
-            name: Estimate(e.value, (thresholds.THOROUGH_BARS if thorough else 1.0) * e.uncertainty)
-            for name, e in ((name, getattr(d, name)) for name in jacobian.differences)
-        }
-        seen = {name: table.seen(name) for name in table.exact}
+        seen, least = [(name, table.seen(name)) for name in table.exact], thresholds.MEASURED_NOISE
         pairs = []
-        for name, mine in measured.items():
-            pairs += [
-                Sides(name, mine, exact, estimate, max(thresholds.MEASURED_NOISE, noise[exact]))
-                for exact, estimate in seen.items()
-            ]
-            if name == "central" and "forward" in measured:
-                pairs.append(Sides(name, mine, "forward", d.forward, thresholds.MEASURED_NOISE, counts=False))
+        for name in jacobian.differences:
+            slopes = getattr(d, name)
+            mine = Estimate(
+                slopes.value, (thresholds.THOROUGH_BARS if thorough else 1.0) * slopes.uncertainty
+            )
+            pairs += [Sides(name, mine, exact, theirs, max(least, noise[exact])) for exact, theirs in seen]
+            if name == "central" and "forward" in jacobian.differences:
+                pairs.append(Sides(name, mine, "forward", d.forward, least, counts=False))
         comparisons += compare(
             pairs,
             tolerance,
@@ -90,7 +88,7 @@ def weigh(
             floor=low,
             zero=none,
             zero_bar=zero_bar,
-            projected=table.projected,
+            projected=table.tangents is not None,
         )
     if (d is None or not d.kink.any()) and all(c.agree for c in comparisons if c.counts):
         # There is nothing to excuse.
@@ -126,23 +124,19 @@ def accept_what_vanishes(comparisons: Comparisons, on: Weighed) -> Comparisons:
     table, jacobian, zero = on.table, on.jacobian, on.zero
     if not jacobian.measured:
         return comparisons
-    vanishes = np.ones(zero.shape, dtype=bool)
-    rounded = np.zeros(zero.shape, dtype=bool)
-    for (name, estimate), size, bar in zip(table.exact.items(), on.sizes, on.bars, strict=True):
-        roundings = thresholds.NOISE_ROUNDINGS * jacobian.pullbacks[name].eps * zero
-        vanishes &= np.isfinite(estimate.value) & (size <= np.fmin(thresholds.NOISE_BARS * bar, roundings))
-        rounded |= bar > 0
-    vanishes &= rounded
-    out = []
+    finite = np.isfinite([e.value for e in table.exact.values()])
+    eps = np.array([jacobian.pullbacks[name].eps for name in table.exact])[:, None, None]
+    small = on.sizes <= np.fmin(thresholds.NOISE_BARS * on.bars, thresholds.NOISE_ROUNDINGS * eps * zero)
+    vanishes = (finite & small).all(axis=0) & (on.bars > 0).any(axis=0)
+    at, out = table.coordinates, []
     for c in comparisons:
-        there: Any = None
-        if c.entrywise:
+        if c.entrywise or (c.counts and table.tangents is None):
             there = vanishes
-        elif c.counts and not table.projected:
-            at = table.coordinates
-            there = vanishes[:, at] & (np.abs(c.left.value) <= thresholds.MEASURED_NOISE * zero[:, at])
-        # How far apart two zeros are is what rounding allows.
-        out.append(c if there is None else _accepted(c, "accept_what_vanishes", there))
+            if not c.entrywise:
+                there = there[:, at] & (np.abs(c.left.value) <= thresholds.MEASURED_NOISE * zero[:, at])
+            # How far apart two zeros are is what rounding allows.
+            c = _accepted(c, "accept_what_vanishes", there)  # the same pair
+        out.append(c)
     return tuple(out)
 
 
@@ -152,17 +146,14 @@ def overrule_forward(comparisons: Comparisons, on: Weighed) -> Comparisons:
     Both differences see the same function values, and the central ones see them from two sides.
     """
     central = {c.b: c for c in comparisons if c.a == "central" and c.b in on.table.exact}
-    return tuple(
-        # What counts for nothing is no measure of how near to failing a check is.
-        c.excuse(
-            "overrule_forward",
-            c.disagree & central[c.b].resolved & ~central[c.b].disagree,
-            tolerance=np.inf,
-        )
-        if c.a == "forward" and c.b in central and c.agree is False
-        else c
-        for c in comparisons
-    )
+    out = []
+    for c in comparisons:
+        if c.a == "forward" and c.b in central and c.agree is False:
+            backed = central[c.b].resolved & ~central[c.b].disagree
+            # What counts for nothing is no measure of how near to failing a check is.
+            c = c.excuse("overrule_forward", c.disagree & backed, tolerance=np.inf)  # the same pair
+        out.append(c)
+    return tuple(out)
 
 
 def excuse_beside_singularities(comparisons: Comparisons, on: Weighed) -> Comparisons:
@@ -172,49 +163,41 @@ def excuse_beside_singularities(comparisons: Comparisons, on: Weighed) -> Compar
     outputs too, which are zero: 0 · inf. Where every output is smooth in the input, nan stays wrong.
     """
     table = on.table
-    if table.projected or all(c.resolved.all() for c in comparisons if c.counts):
+    if table.tangents is not None or all(c.resolved.all() for c in comparisons if c.counts):
         return comparisons
     unmeasured = np.zeros(on.zero.shape[1], dtype=bool)
     for c in comparisons:
         if c.counts and not c.entrywise:
             unmeasured[table.coordinates] |= (~c.resolved & ~c.disagree).any(axis=0)
-    out = []
-    for c in comparisons:
-        if c.counts:
-            singular = (~c.resolved & ~c.disagree).any(axis=0)
-            if c.entrywise:
-                singular |= unmeasured
-            not_finite = ~(np.isfinite(c.left.value) & np.isfinite(c.right.value))
-            c = c.excuse("excuse_beside_singularities", not_finite & singular)  # the same pair
-        out.append(c)
-    return tuple(out)
+
+    def singular(c: Comparison) -> Any:
+        there = (~c.resolved & ~c.disagree).any(axis=0) | (unmeasured if c.entrywise else False)
+        return ~(np.isfinite(c.left.value) & np.isfinite(c.right.value)) & there
+
+    excused = (c.excuse("excuse_beside_singularities", singular(c)) if c.counts else c for c in comparisons)
+    return tuple(excused)
 
 
 def accept_subgradients(comparisons: Comparisons, on: Weighed) -> Comparisons:
     """At a kink every slope between the one-sided ones is right, also when two methods choose two."""
     table, d, tolerance = on.table, on.table.differences, on.tolerance
-    if d is None or table.projected or not d.kink.any():
+    if d is None or table.tangents is not None or not d.kink.any():
         return comparisons
     bar = np.fmax(d.right.uncertainty, d.left.uncertainty)
     bar = bar + tolerance.rtol * np.fmax(np.abs(d.right.value), np.abs(d.left.value)) + tolerance.atol
     low, high = np.fmin(d.right.value, d.left.value) - bar, np.fmax(d.right.value, d.left.value) + bar
-    inside: dict[str, Any] = {}
-    for name in table.exact:
-        value = table.seen(name).value
-        inside[name] = d.kink & (value >= low) & (value <= high)
+    values = {name: table.seen(name).value for name in table.exact}
+    inside = {name: d.kink & (value >= low) & (value <= high) for name, value in values.items()}
     out = []
     for c in comparisons:
         if c.entrywise:
             right = np.zeros_like(c.disagree)
             right[:, table.coordinates] = inside[c.a] & inside[c.b]
-            out.append(_accepted(c, "accept_subgradients", right))
         elif c.counts:
             right = inside[c.b]
-            outside = replace(c, disagree=fixed(c.disagree | d.kink & ~right))
-            # How far apart two right slopes are is what the kink allows.
-            out.append(_accepted(outside, "accept_subgradients", right))
-        else:
-            out.append(c)
+            c = replace(c, disagree=fixed(c.disagree | d.kink & ~right))  # the same pair
+        # How far apart two right slopes are is what the kink allows.
+        out.append(_accepted(c, "accept_subgradients", right) if c.counts else c)
     return tuple(out)
 
 
@@ -224,7 +207,7 @@ def doubt_at_the_edge(comparisons: Comparisons, on: Weighed) -> Comparisons:
     At the edge of the domain the function may have a kink, whose other slope, just as right, lies outside.
     """
     table, d = on.table, on.table.differences
-    if d is None or table.projected or not d.one_sided.any():
+    if d is None or table.tangents is not None or not d.one_sided.any():
         return comparisons
     return tuple(
         c.excuse("doubt_at_the_edge", d.one_sided & c.disagree, resolved=False)
@@ -256,8 +239,8 @@ def block_sizes(table: Table, jacobian: Jacobian) -> tuple[Any, Any]:
     Both have the shape ``(methods, rows, inputs.size)``.
     """
     f, exact = jacobian.function, table.exact.values()
-    out = blocks(f.inputs, finite(np.array([(e.value, e.uncertainty) for e in exact])))
-    if not table.projected:
+    out = leafwise(f.inputs, np.array([(e.value, e.uncertainty) for e in exact]), 1.0)
+    if table.tangents is None:
         # The rows of one output leaf share their scale: the largest entry among them.
         starts = np.array([leaf.start for leaf in f.outputs.leaves if leaf.size])
         owner = np.searchsorted(starts, np.argmax(np.abs(table.cotangents), axis=1), side="right")
@@ -281,7 +264,7 @@ def sufficient_sensitivity(table: Table, jacobian: Jacobian) -> float | None:
 
     One half and more is no error to promise anything of.
     """
-    if table.projected:
+    if table.tangents is not None:
         return None
     block = block_sizes(table, jacobian)[0].max(axis=0)
     needed = dict.fromkeys(table.exact, np.inf)

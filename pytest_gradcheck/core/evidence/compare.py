@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pytest_gradcheck.core.options import Tolerance
-from pytest_gradcheck.frameworks.flat import Layout
 from pytest_gradcheck.methods.base import Estimate
 
 
@@ -161,21 +160,3 @@ def compare(
             pairs, difference, allowed, disagree, resolved, strict=True
         )
     )
-
-
-def finite(values: Any) -> Any:
-    """Return magnitudes, zero for what is not finite."""
-    return np.where(np.isfinite(values), np.abs(values), 0.0)
-
-
-def blocks(layout: Layout, magnitudes: Any) -> Any:
-    """Return, for gradients of shape ``(…, n)``, the largest magnitude in each input leaf.
-
-    The same within a leaf, so that the shape is the same.
-    """
-    out = np.array(magnitudes)
-    for leaf in layout.leaves:
-        if leaf.size:
-            part = out[..., leaf.start : leaf.stop]
-            part[...] = part.max(axis=-1, keepdims=True)
-    return out

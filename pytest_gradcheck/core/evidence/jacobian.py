@@ -38,7 +38,7 @@ class Function:
     ``evaluate`` and ``rounded`` take many points at a time, shape ``(points, n)``; ``evaluate`` gives values
     of shape ``(points, m)`` and the number of calls that it took. ``eps`` is the unit roundoff of the
     evaluation; ``evaluation_noise`` how much the value moves by itself; ``lower`` and ``upper`` bound every
-    evaluation.
+    evaluation. Two calls of one that ``is_erratic`` differ by more than any rounding would make them.
     """
 
     inputs: Layout
@@ -51,28 +51,15 @@ class Function:
     upper: Vector
     evaluation_noise: Vector
     eps: float
+    is_erratic: bool = False
 
     @classmethod
     def of(cls, problem: Problem) -> Function:
         """Return the function of a problem."""
-        return cls(
-            problem.inputs,
-            problem.outputs,
-            problem.point,
-            problem.value,
-            problem.evaluate_many,
-            problem.rounded,
-            problem.lower,
-            problem.upper,
-            problem.jitter,
-            problem.eps,
-        )
-
-    @property
-    def is_erratic(self) -> bool:
-        """Whether two calls at the point differ by more than any rounding would make them."""
-        size = np.abs(self.value).max(initial=0.0)
-        return bool((self.evaluation_noise > math.sqrt(self.eps) * size).any())
+        p = problem
+        at = p.inputs, p.outputs, p.point, p.value
+        erratic = bool((p.jitter > math.sqrt(p.eps) * np.abs(p.value).max(initial=0.0)).any())
+        return cls(*at, p.evaluate_many, p.rounded, p.lower, p.upper, p.jitter, p.eps, erratic)
 
 
 def one_by_one(evaluate: Callable[[Vector], Vector]) -> Callable[[Matrix], tuple[Matrix, int]]:
@@ -92,10 +79,6 @@ class Differences:
     jump: Any
     range_of_values: Any
     one_sided: Any
-
-    def replaced(self, at: Sequence[int], other: Differences) -> Differences:
-        """Return the same with other numbers in some columns."""
-        return combined(_with_part((slice(None), at)), self, other)
 
 
 @dataclass(eq=False)
@@ -124,11 +107,8 @@ class Jacobian:
         pullback = self.pullbacks[name]
         # A closer look starts with the same rows.
         if name not in self._last_rows or not np.array_equal(self._last_rows[name][0], cotangents):
-            cost, start, before = (
-                self.costs.setdefault(name, Cost()),
-                time.perf_counter(),
-                pullback.evaluations,
-            )
+            cost, start = self.costs.setdefault(name, Cost()), time.perf_counter()
+            before = pullback.evaluations
             # What the first cotangent gives is known.
             known = pullback.first
             if known is None or not np.array_equal(known[0], cotangents[0]):
@@ -147,14 +127,19 @@ class Jacobian:
 
     # -- differences: columns ------------------------------------------------------------------------
 
-    def along(self, tangents: Any, cotangents: Matrix, *, thorough: bool) -> Differences:
+    def along(self, tangents: Any, cotangents: Matrix | None, *, thorough: bool) -> Differences:
         """Return slopes along some tangents, contracted with the cotangents: shapes ``(rows, tangents)``.
 
-        ``tangents`` has shape ``(tangents, inputs.size)``, or that of one tangent.
+        ``tangents`` has shape ``(tangents, inputs.size)``, or that of one tangent. Without cotangents each
+        output is a row of its own.
         """
-        tangents = np.atleast_2d(tangents)
+        f, tangents = self.function, np.atleast_2d(tangents)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            up = np.where(tangents > 0, f.upper - f.point, f.point - f.lower) / np.abs(tangents)
+            down = np.where(tangents > 0, f.point - f.lower, f.upper - f.point) / np.abs(tangents)
+        lines = self._lines(tangents, np.fmin.reduce([up, down], axis=2))
         with self._counted():
-            slopes = self._along(tangents, THOROUGH if thorough else QUICK)
+            slopes = lines.slopes(np.ones(len(tangents)), THOROUGH if thorough else QUICK, f.eps)
         return _contract(slopes, cotangents)
 
     def columns(
@@ -164,7 +149,7 @@ class Jacobian:
 
         Without cotangents, or with those of single outputs, each output is a row of its own.
         """
-        if cotangents is not None and is_identity(cotangents, len(cotangents)):
+        if cotangents is not None and np.array_equal(cotangents, np.eye(len(cotangents))):
             cotangents = None
         at, steps = np.asarray(coordinates), THOROUGH if thorough else QUICK
         count = max(1, CHUNK // (2 * len(steps) * max(1, self.function.outputs.size)))
@@ -199,11 +184,10 @@ class Jacobian:
         if len(leaves) < 2:
             return weights
         tangent = self.direction(np.random.default_rng(f.inputs.size))
-        with self._counted():
-            slope = self._along(tangent[None], QUICK).central
+        slope = self.along(tangent, None, thorough=False).central
         sizes = np.zeros(len(leaves))
         for k, leaf in enumerate(leaves):
-            part, bar = (np.abs(v[0, leaf.start : leaf.stop]) for v in (slope.value, slope.uncertainty))
+            part, bar = (np.abs(v[leaf.start : leaf.stop, 0]) for v in (slope.value, slope.uncertainty))
             # What is all but cancelled wavers, and has no size to be weighed by.
             if np.isfinite(part).all() and part.sum() > thresholds.WAVERING * bar.sum():
                 sizes[k] = part.max()
@@ -214,49 +198,35 @@ class Jacobian:
         return weights
 
     @functools.cached_property
-    def output_rounding(self) -> Vector:
-        """The roundoff of the largest entry beside each output."""
-        return np.asarray(leafwise(self.function.outputs, self.function.value, self.function.eps))
-
-    @functools.cached_property
     def scales(self) -> Vector:
         """For every coordinate, the larger of its own magnitude and its leaf's (1 for zeros)."""
-        point = np.abs(self.function.point)
-        out = np.empty_like(point)
-        for leaf in self.function.inputs.leaves:
-            part = point[leaf.start : leaf.stop]
-            typical = float(np.sqrt(np.mean(part**2))) if part.size else 1.0
-            out[leaf.start : leaf.stop] = np.fmax(part, typical) if typical > 0 else 1.0
-        return out
-
-    def _along(self, tangents: Matrix, steps: tuple[float, ...]) -> Slopes:
         f = self.function
-        with np.errstate(divide="ignore", invalid="ignore"):
-            up = np.where(tangents > 0, f.upper - f.point, f.point - f.lower) / np.abs(tangents)
-            down = np.where(tangents > 0, f.point - f.lower, f.upper - f.point) / np.abs(tangents)
-        lines = self._lines(tangents, np.fmin.reduce([up, down], axis=2))
-        return lines.slopes(np.ones(len(tangents)), steps, f.eps)
+        typical = root_mean_squares(f.inputs, f.point)
+        return np.where(typical > 0, np.fmax(np.abs(f.point), typical), 1.0)
 
     def _by_coordinates(self, at: Any, thorough: bool) -> Slopes:
         f = self.function
         lines = self._lines(at, np.stack([f.upper[at] - f.point[at], f.point[at] - f.lower[at]]))
         best: Slopes | None = None
+        steps = THOROUGH if thorough else QUICK
         ladders = list(_from_coarse_to_fine(self.scales[at], np.abs(f.point[at]), wider=thorough))
         for left, (which, scale) in zip(reversed(range(len(ladders))), ladders, strict=True):
             if best is not None and not thorough:
-                # A short ladder that has settled is as good as one of finer steps.
-                unclear = ~_clear(best)[which]
+                # A short ladder that saw no kink and settled, next to the largest derivative of its line, is
+                # as good as one of finer steps.
+                largest = np.abs(best.central.value).max(axis=1, initial=0.0)
+                bar = best.central.uncertainty.max(axis=1, initial=0.0)
+                unclear = (~(bar <= thresholds.SETTLED * largest) | best.kink.any(axis=1))[which]
                 which, scale = which[unclear], scale[unclear]
                 if not which.size:
                     continue
             some = lines if len(which) == len(at) else lines.only(which)
-            steps = THOROUGH if thorough else QUICK
             slopes = some.slopes(np.fmin(scale, some.room.max(axis=0)), steps, f.eps)
             if best is None:
                 best = slopes
             else:
                 better = _better(combined(itemgetter(which), best), slopes)
-                best = combined(_with_part(which), best, better)
+                best = combined(with_part(which), best, better)
             if not left:
                 break
             # What a ladder that saw the slope saw of the function's noise holds for finer steps too, at which
@@ -268,12 +238,10 @@ class Jacobian:
 
     def _lines(self, tangents: Any, room: Matrix) -> Lines:
         f = self.function
-        jitter = np.tile(
-            f.evaluation_noise, (len(tangents), 1)
-        )  # one per line: what a ladder sees adds to its own
-        return Lines(
-            self._evaluate, f.rounded, f.point, f.value, tangents, jitter, room, self.output_rounding
-        )
+        # One per line: what a ladder sees adds to its own.
+        jitter = np.tile(f.evaluation_noise, (len(tangents), 1))
+        grain = leafwise(f.outputs, f.value, f.eps)
+        return Lines(self._evaluate, f.rounded, f.point, f.value, tangents, jitter, room, grain)
 
     def _at_fixed_step(self, found: Differences, at: Any, cotangents: Matrix | None) -> Differences:
         assert self.step is not None
@@ -283,9 +251,9 @@ class Jacobian:
                 textbook(lambda v: self._evaluate(v[None])[0], f.point, f.value, int(i), self.step)
                 for i in at
             ]
-        best = found.central
-        out = []
-        for matrix in (np.stack(columns, axis=1) for columns in zip(*quotients, strict=True)):
+        best, out = found.central, []
+        for columns in zip(*quotients, strict=True):
+            matrix = np.stack(columns, axis=1)
             value = matrix if cotangents is None else cotangents @ matrix
             bar = np.abs(value - best.value) + best.uncertainty
             out.append(Estimate(value, np.where(np.isfinite(bar), bar, np.inf)))
@@ -315,11 +283,6 @@ class Jacobian:
                 cost.calls += (self._spent.calls + k) // len(self.differences)
 
 
-def is_identity(matrix: Matrix, size: int) -> bool:
-    """Whether the rows are the cotangents of so many single outputs, in their order."""
-    return matrix.shape == (size, size) and bool((matrix == np.eye(size)).all())
-
-
 def random_cotangents(rng: np.random.Generator, m: int) -> Matrix:
     """Draw signed cotangents, away from zero: nothing cancels by design, and no entry is left out."""
     shape = thresholds.DIRECTIONS, m
@@ -336,18 +299,18 @@ Arrays = TypeVar("Arrays", Slopes, Differences)
 
 def combined(how: Callable[..., Any], *parts: Arrays) -> Arrays:
     """Make each array of the result from those of the parts."""
-    out: dict[str, Any] = {}
-    for field_ in dataclasses.fields(parts[0]):
-        found = [getattr(part, field_.name) for part in parts]
+    out: list[Any] = []
+    for found in zip(*(vars(part).values() for part in parts), strict=True):
         if isinstance(found[0], Estimate):
-            bars = how(*(e.uncertainty for e in found))
-            out[field_.name] = Estimate(how(*(e.value for e in found)), bars)
+            out.append(Estimate(how(*(e.value for e in found)), how(*(e.uncertainty for e in found))))
         else:
-            out[field_.name] = how(*found)
-    return type(parts[0])(**out)
+            out.append(how(*found))
+    return type(parts[0])(*out)
 
 
-def _with_part(index: Any) -> Callable[[Any, Any], Any]:
+def with_part(index: Any) -> Callable[[Any, Any], Any]:
+    """Return what puts other numbers into a part of an array; see `combined`."""
+
     def how(whole: Any, part: Any) -> Any:
         out = np.array(whole)
         out[index] = part
@@ -356,11 +319,13 @@ def _with_part(index: Any) -> Callable[[Any, Any], Any]:
     return how
 
 
-def _clear(slopes: Slopes) -> Any:
-    """Whether a ladder along each line saw no kink and settled, beside the largest of its derivatives."""
-    largest = np.abs(slopes.central.value).max(axis=1, initial=0.0)
-    bar = slopes.central.uncertainty.max(axis=1, initial=0.0)
-    return (bar <= thresholds.SETTLED * largest) & ~slopes.kink.any(axis=1)
+def root_mean_squares(layout: Layout, vector: Vector) -> Vector:
+    """Return, for every coordinate, the root of the mean square within its leaf."""
+    out = np.empty_like(vector)
+    for leaf in layout.leaves:
+        part = vector[leaf.start : leaf.stop]
+        out[leaf.start : leaf.stop] = np.sqrt(np.mean(part**2)) if part.size else 0.0
+    return out
 
 
 def _from_coarse_to_fine(scales: Vector, own: Vector, *, wider: bool) -> Iterator[tuple[Any, Vector]]:
@@ -385,33 +350,23 @@ def _from_coarse_to_fine(scales: Vector, own: Vector, *, wider: bool) -> Iterato
 
 def _contract(slopes: Slopes, cotangents: Matrix | None) -> Differences:
     """Contract the outputs with cotangents: from shapes ``(lines, m)`` to ``(rows, lines)``."""
-    s = slopes
-    if cotangents is None:
-        central, right, left = (Estimate(e.value.T, e.uncertainty.T) for e in (s.central, s.right, s.left))
-        one_sided = np.broadcast_to(s.one_sided, s.swing.T.shape)
-        return Differences(central, right, right, left, s.kink.T, s.jump.T, s.swing.T, one_sided)
-    weights = np.abs(cotangents)
-
-    def summed(factors: Matrix, values: Any) -> Any:
-        if np.isfinite(values).all():
-            return factors @ values.T
-        # An output without an answer spoils only the rows that look at it.
-        return np.stack([np.where(u != 0, u * values, 0.0).sum(axis=1) for u in factors])
-
-    def estimate(e: Estimate) -> Estimate:
-        return Estimate(summed(cotangents, e.value), summed(weights, e.uncertainty))
-
-    right, looks = estimate(s.right), weights > 0
-    return Differences(
-        estimate(s.central),
-        right,
-        right,
-        estimate(s.left),
-        looks @ s.kink.T,
-        looks @ s.jump.T,
-        weights @ s.swing.T,
-        np.broadcast_to(s.one_sided, (len(cotangents), len(s.one_sided))),
-    )
+    s, weights = slopes, None if cotangents is None else np.abs(cotangents)
+    looks = None if weights is None else weights > 0
+    terms = [(cotangents, e.value) for e in (s.central, s.right, s.left)]
+    terms += [(weights, e.uncertainty) for e in (s.central, s.right, s.left)]
+    sums: list[Any] = []
+    for factors, values in [*terms, (looks, s.kink), (looks, s.jump), (weights, s.swing)]:
+        if factors is None:
+            sums.append(values.T)
+        elif np.isfinite(values).all():
+            sums.append(factors @ values.T)
+        else:
+            # An output without an answer spoils only the rows that look at it.
+            sums.append(np.stack([np.where(u != 0, u * values, 0.0).sum(axis=1) for u in factors]))
+    central, right, left = map(Estimate, sums[:3], sums[3:6])
+    one_sided = np.broadcast_to(s.one_sided, sums[-1].shape)
+    kink, jump, swing = sums[6:]
+    return Differences(central, right, right, left, kink, jump, swing, one_sided)
 
 
 def _better(coarse: Slopes, fine: Slopes) -> Slopes:
@@ -421,19 +376,10 @@ def _better(coarse: Slopes, fine: Slopes) -> Slopes:
     contradict = gap > a.central.uncertainty + b.central.uncertainty
     take = (b.central.uncertainty < a.central.uncertainty) | (contradict & ~b.kink)
 
-    def pick(first: Estimate, second: Estimate) -> Estimate:
-        return Estimate(
-            np.where(take, second.value, first.value),
-            np.where(take, second.uncertainty, first.uncertainty),
-        )
-
-    return Slopes(
-        pick(a.central, b.central),
-        pick(a.right, b.right),
-        pick(a.left, b.left),
-        np.where(take, b.kink, a.kink),
-        np.where(take, b.jump, a.jump),
-        np.fmax(a.swing, b.swing),
-        a.one_sided,
-        np.fmax(a.noise, b.noise),
+    central, right, left = (
+        Estimate(np.where(take, y.value, x.value), np.where(take, y.uncertainty, x.uncertainty))
+        for x, y in ((a.central, b.central), (a.right, b.right), (a.left, b.left))
     )
+    kink, jump = np.where(take, b.kink, a.kink), np.where(take, b.jump, a.jump)
+    swing, noise = np.fmax(a.swing, b.swing), np.fmax(a.noise, b.noise)
+    return Slopes(central, right, left, kink, jump, swing, a.one_sided, noise)

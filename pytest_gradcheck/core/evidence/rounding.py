@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from pytest_gradcheck.core import thresholds
-from pytest_gradcheck.core.evidence.jacobian import Jacobian
-from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector, leafwise
+from pytest_gradcheck.core.evidence.jacobian import Jacobian, root_mean_squares
+from pytest_gradcheck.frameworks.flat import Matrix, Vector, leafwise
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.base import Estimate
 
@@ -95,17 +95,8 @@ class _Amplification:
         inputs = self._runs.fine.program.inputs
         smooth = leafwise(inputs, np.where(self._kinked, 0.0, most), 1.0)
         # A few entries may all be exact by luck: at least as much as is usual among them.
-        each = np.fmax(most, _usual(inputs, most))
+        each = np.fmax(most, root_mean_squares(inputs, most))
         return np.where(self._kinked, np.fmax(most, smooth), smooth), each
-
-
-def _usual(layout: Layout, vector: Vector) -> Vector:
-    """Return, for every coordinate, the root of the mean square within its leaf."""
-    out = np.empty_like(vector)
-    for leaf in layout.leaves:
-        part = vector[leaf.start : leaf.stop]
-        out[leaf.start : leaf.stop] = np.sqrt(np.mean(part**2)) if part.size else 0.0
-    return out
 
 
 def _bars(
@@ -120,17 +111,13 @@ def _bars(
         if cotangent.tobytes() in settled:
             estimate = pullback.rounding(value)
             return estimate, estimate
-        nothing = np.zeros_like(value)
         # The worst entry of each input, and each entry by itself: as an amplification gives the two.
-        common = np.max([a(cotangent) for a in shared], axis=0) if shared else (nothing, nothing)
-        own = mine(cotangent) if mine else (nothing, nothing)
+        nothing = np.zeros((2, value.size))
+        common = np.max([a(cotangent) for a in shared], axis=0) if shared else nothing
+        own = np.array(mine(cotangent)) if mine else nothing
         vanishes = leafwise(inputs, value, 1.0) <= thresholds.ROUNDING_MARGIN * eps * own[0]
-        finite = np.where(np.isfinite(value), np.abs(value), 0.0)
-        worst, each = (
-            np.fmax(a, b) if not shared else np.where(vanishes, np.fmax(a, b), a)
-            for a, b in zip(common, own, strict=True)
-        )
-        last = thresholds.LAST_ROUNDINGS * eps * finite
+        worst, each = np.where(vanishes | (not shared), np.fmax(common, own), common)
+        last = thresholds.LAST_ROUNDINGS * eps * np.where(np.isfinite(value), np.abs(value), 0.0)
         return thresholds.ROUNDING_MARGIN * eps * worst + last, eps * each
 
     def measured(cotangents: Matrix, values: Matrix) -> Estimate:

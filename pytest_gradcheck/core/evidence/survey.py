@@ -1,24 +1,25 @@
 """How much of a Jacobian is looked at, and how closely: little at first, more where there is doubt.
 
-`Survey` decides how much. `compare_block` is one look at rows and columns. `wrong_columns` and `wrong_rows`
-find which of them are wrong in O(log n) evaluations: halves of the inputs, then halves of the outputs.
+`Survey` decides how much. `compare_block` is one look at rows and columns. `Survey.wrong_columns` and
+`Survey.wrong_rows` find which of them are wrong in O(log n) evaluations: halves of the inputs, then halves of
+the outputs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.core.evidence.allowances import noticeable, weigh
-from pytest_gradcheck.core.evidence.compare import blocks, finite, margins
-from pytest_gradcheck.core.evidence.jacobian import Jacobian, random_cotangents
+from pytest_gradcheck.core.evidence.compare import margins
+from pytest_gradcheck.core.evidence.jacobian import Jacobian, combined, random_cotangents, with_part
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Options, Tolerance
-from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector
+from pytest_gradcheck.frameworks.flat import Matrix, Vector, leafwise
 from pytest_gradcheck.frameworks.leaves import EPS64
 from pytest_gradcheck.methods.base import Estimate
 from pytest_gradcheck.methods.names import DIFFERENCE_METHODS
@@ -35,8 +36,7 @@ class Projections(NamedTuple):
 def projections(options: Options, n: int, m: int, seed: int) -> Projections | None:
     """Draw the cotangents of a first look at ``n`` inputs and ``m`` outputs; None if it is at all entries."""
     few = thresholds.ENTRYWISE if options.thorough else thresholds.SMALL
-    small = n <= few and m <= few
-    if options.mode == "full" or options.step or (options.mode == "auto" and small):
+    if options.mode == "full" or options.step or (options.mode == "auto" and max(n, m) <= few):
         return None
     rng = np.random.default_rng(seed)
     return Projections(np.ones((1, 1)) if m == 1 else random_cotangents(rng, m), rng)
@@ -49,11 +49,14 @@ def first_look(jacobian: Jacobian, tolerance: Tolerance, along: Projections | No
     """
     f = jacobian.function
     if along is None:
-        rows, columns = np.eye(f.outputs.size), list(range(f.inputs.size))
-        return Survey(jacobian, tolerance, compare_block(jacobian, tolerance, rows, coordinates=columns))
-    tangents = np.stack([jacobian.direction(along.rng) for _ in range(thresholds.DIRECTIONS)])
-    cotangents = along.cotangents * jacobian.output_weights
-    return Survey(jacobian, tolerance, compare_block(jacobian, tolerance, cotangents, tangents=tangents))
+        table = compare_block(
+            jacobian, tolerance, np.eye(f.outputs.size), coordinates=[*range(f.inputs.size)]
+        )
+    else:
+        tangents = np.stack([jacobian.direction(along.rng) for _ in range(thresholds.DIRECTIONS)])
+        cotangents = along.cotangents * jacobian.output_weights
+        table = compare_block(jacobian, tolerance, cotangents, tangents=tangents)
+    return Survey(jacobian, tolerance, table)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,57 +81,40 @@ class Survey:
         """Return the same without one exact method."""
         return replace(self, jacobian=self.jacobian.without(name))
 
-    def at_one_entry(self) -> Survey:
-        """Return the same with the entry that looks most wrong as its suspect, if there is one."""
-        return replace(self, suspect=one_wrong_entry(self.jacobian, self.tolerance, self.first))
-
     def in_plain_float64(self) -> tuple[Table | None, Table | None]:
         """Look at all entries without measured rounding: the closest table of them, and one that may decide.
 
-        Either is None where there is none.
+        Either is None where there is none. Most doubt is that of the short ladder, whose steps are wide
+        beside a zero or a number that is small beside others. Where the long one has none, rounding need not
+        be measured, which takes four times as long. In coarser dtypes what agrees may do so by luck.
         """
-        short = self.entries()
-        final = self.beyond_doubt(short)
+        size, first = max(self.shape), self.first
+        short = first if first.tangents is None else None
+        if short is None and size <= (thresholds.CLEAR if first.disagrees else thresholds.ENTRYWISE):
+            short = self._entries()
+        final = self._beyond_doubt(short)
         if final is not None or any(p.eps > EPS64 for p in self.jacobian.pullbacks.values()):
             return short, final
-        long = self.by_long_ladder(short)
+        long, few = short, first.tangents is None or size <= thresholds.ENTRYWISE
+        if short is not None and few and not short.settled:
+            long = self._entries(thorough=True, before=short)
         return long, long if long is not None and long.unanimous else None
 
-    def entries(self) -> Table | None:
-        """Look at all entries by the short ladder, where that may tell or will be needed, else None."""
-        n, m = self.shape
-        if not self.first.projected:
-            return self.first
-        if max(n, m) <= (thresholds.CLEAR if self.first.disagrees else thresholds.ENTRYWISE):
-            return compare_block(self.jacobian, self.tolerance, np.eye(m), coordinates=list(range(n)))
-        return None
+    def _look(self, cotangents: Matrix, columns: list[int], **how: Any) -> Table:
+        return compare_block(self.jacobian, self.tolerance, cotangents, coordinates=columns, **how)
 
-    def by_long_ladder(self, entries: Table | None) -> Table | None:
-        """Look at all entries by the long ladder, where all of them are looked at at all.
+    def _entries(self, **how: Any) -> Table:
+        return self._look(np.eye(self.shape[1]), list(range(self.shape[0])), **how)
 
-        Most doubt is that of the short ladder, whose steps are wide beside a zero or a number that is small
-        beside others. Where the long one has none, rounding in float64 need not be measured, which takes four
-        times as long. In coarser dtypes what agrees may do so by luck.
-        """
-        n, m = self.shape
-        if entries is None or entries.settled or (self.first.projected and max(n, m) > thresholds.ENTRYWISE):
-            return entries
-        every = list(range(n))
-        return compare_block(
-            self.jacobian, self.tolerance, np.eye(m), coordinates=every, thorough=True, before=entries
-        )
-
-    def beyond_doubt(self, entries: Table | None) -> Table | None:
+    def _beyond_doubt(self, entries: Table | None) -> Table | None:
         """Return a table in which one method is wrong beyond doubt, or None if it is not so."""
-        jacobian, tolerance, first = self.jacobian, self.tolerance, self.first
         if entries is not None:
-            return wrong_beyond_doubt(jacobian, tolerance, entries)
-        if not any(c.entrywise and c.agree is False for c in first.evidence):
+            return wrong_beyond_doubt(self.jacobian, self.tolerance, entries)
+        if not any(c.entrywise and c.agree is False for c in self.first.evidence):
             return None
         # Where two exact methods differ most.
-        columns = wrong_columns(jacobian, tolerance, first)
-        part = compare_block(jacobian, tolerance, first.cotangents, coordinates=columns)
-        clear = wrong_beyond_doubt(jacobian, tolerance, part)
+        part = self._look(self.first.cotangents, self.wrong_columns(self.first))
+        clear = wrong_beyond_doubt(self.jacobian, self.tolerance, part)
         if clear is None:
             return None
         close = self._at_single_outputs(clear, thorough=False)
@@ -140,28 +126,22 @@ class Survey:
 
         ``entries`` is a table of all of them by the short ladder, if there is one.
         """
-        n, m = self.shape
-        jacobian, tolerance, first = self.jacobian, self.tolerance, self.first
+        first = self.first
         if self.suspect is not None:
             row, column = self.suspect
-            close = compare_block(
-                jacobian, tolerance, np.eye(m)[row : row + 1], coordinates=[column], thorough=True
-            )
+            close = self._look(np.eye(1, self.shape[1], row), [column], thorough=True)
             if close.disagrees:
                 return close
-        if not first.projected or (n <= thresholds.ENTRYWISE and m <= thresholds.ENTRYWISE):
-            every = list(range(n))
-            return compare_block(
-                jacobian, tolerance, np.eye(m), coordinates=every, thorough=True, before=entries
-            )
-        table = compare_block(jacobian, tolerance, first.cotangents, tangents=first.tangents, thorough=True)
+        if first.tangents is None or max(self.shape) <= thresholds.ENTRYWISE:
+            return self._entries(thorough=True, before=entries)
+        table = self._look(first.cotangents, [], tangents=first.tangents, thorough=True)
         cleared: set[int] = set()
         for _ in range(thresholds.ROUNDS):
-            found = wrong_columns(jacobian, tolerance, table) if table.disagrees else []
+            found = self.wrong_columns(table) if table.disagrees else []
             columns = [i for i in found if i not in cleared]
             if not columns:
                 break
-            close = compare_block(jacobian, tolerance, first.cotangents, coordinates=columns, thorough=True)
+            close = self._look(first.cotangents, columns, thorough=True)
             if close.disagrees:
                 close = self._at_single_outputs(close, thorough=True)
             if close.disagrees:
@@ -173,21 +153,105 @@ class Survey:
 
     def _at_single_outputs(self, table: Table, *, thorough: bool) -> Table:
         """Look at the same columns output by output: at all, or at those found by bisection."""
-        jacobian, tolerance, m = self.jacobian, self.tolerance, self.shape[1]
+        m = self.shape[1]
         rows = list(range(m))
         if m > thresholds.ENTRYWISE:
             # One wrong column alone has all its outputs shown; several have one each, lest the output by
             # which the first of them is wrong make it the only one.
             worst = table.worst_coordinate()
             others = [i for i in table.wrong_coordinates() if i != worst][: thresholds.MOST - 1]
-            rows = wrong_rows(jacobian, tolerance, worst)
-            rows += [row for i in others for row in wrong_rows(jacobian, tolerance, i, most=1)]
+            rows = self.wrong_rows(worst) + [row for i in others for row in self.wrong_rows(i, most=1)]
             rows = list(dict.fromkeys(rows))
         if not rows:
             return table
         units = np.zeros((len(rows), m))
         units[np.arange(len(rows)), rows] = 1.0
-        return compare_block(jacobian, tolerance, units, coordinates=table.coordinates, thorough=thorough)
+        return self._look(units, table.coordinates, thorough=thorough)
+
+    # -- where it is wrong ---------------------------------------------------------------------------
+
+    def at_one_entry(self) -> Survey:
+        """Return the same with the entry that looks most wrong at the first look as its suspect, if any.
+
+        There is none where differences contradict every method: whether they measure anything there (they do
+        not at ties) takes all entries to tell.
+        """
+        table, m = self.first, self.shape[1]
+        contradicted = {c.b for c in table.evidence if c.agree is False and not c.entrywise}
+        if not table.disagrees or (len(table.exact) > 1 and contradicted >= set(table.exact)):
+            return self
+        if table.tangents is not None:
+            columns = self.wrong_columns(table)[:1]
+            if columns and m > thresholds.ENTRYWISE:
+                rows = self.wrong_rows(columns[0])
+                return replace(self, suspect=(rows[0], columns[0]) if rows else None)
+            if not columns or not (table := self._look(np.eye(m), columns)).disagrees:
+                return self
+        column = table.worst_coordinate()
+        return replace(self, suspect=(table.worst_row(column), column))
+
+    def wrong_columns(self, table: Table) -> list[int]:
+        """Return the coordinates on which the methods of a table of projections disagree, at most four.
+
+        Where differences had to find them, and four were not all, some that were drawn follow: they tell
+        whether all is wrong or only what the search came upon.
+        """
+        worst: list[int] = []
+        for c in table.evidence:
+            if c.entrywise and c.disagree.any():
+                ratio = np.where(c.disagree, margins(c.difference, c.tolerance), 0.0).max(axis=0)
+                worst += [int(i) for i in np.argsort(-ratio)[: thresholds.MOST] if ratio[i] > 0]
+        if worst or table.tangents is None:
+            return list(dict.fromkeys(worst))[: thresholds.MOST]
+        inputs = self.jacobian.function.inputs
+        for c in table.evidence:
+            if c.a in DIFFERENCE_METHODS and c.disagree.any():
+                row, k = (int(i) for i in np.argwhere(c.disagree)[0])
+                found = bisect(inputs.size, self._projection_is_wrong(table, c.b, row, table.tangents[k]))
+                if len(found) < thresholds.MOST:
+                    return found
+                rng, each = np.random.default_rng(inputs.size), thresholds.BESIDE_EACH
+                drawn = [rng.integers(leaf.start, leaf.stop, each) for leaf in inputs.leaves if leaf.size]
+                drawn.append(rng.integers(0, inputs.size, thresholds.BESIDE))
+                beside = dict.fromkeys(int(i) for i in rng.permutation(np.concatenate(drawn)))
+                return found + [i for i in beside if i not in found][: thresholds.BESIDE]
+        return []
+
+    def _projection_is_wrong(
+        self, table: Table, exact: str, row: int, tangent: Vector
+    ) -> Callable[[Vector], bool]:
+        part, whole = slice(row, row + 1), table.exact[exact]
+        scatter = None if whole.scatter is None else whole.scatter[part]
+        gradient = Estimate(whole.value[part], whole.uncertainty[part], scatter)
+
+        def is_wrong(mask: Vector) -> bool:
+            line = mask * tangent
+            d = self.jacobian.along(line, table.cotangents[part], thorough=False).central
+            summed = gradient.along(line[None])
+            allowed = self.tolerance.rtol * np.max(np.abs(gradient.value * line), initial=0.0)
+            allowed += d.uncertainty[0, 0] + summed.uncertainty[0, 0]
+            return bool(abs(d.value[0, 0] - summed.value[0, 0]) > allowed)
+
+        return is_wrong
+
+    def wrong_rows(self, coordinate: int, *, most: int = thresholds.MOST) -> list[int]:
+        """Return the outputs whose derivative by one coordinate the methods disagree on, at most ``most``."""
+        jacobian, measured = self.jacobian, None
+        # One output is found by whom it costs nothing, if there are two of them, else by few steps.
+        if jacobian.differences and (most > 1 or len(jacobian.pullbacks) < 2):
+            measured = jacobian.columns([coordinate], None, thorough=most > 1).central
+
+        def is_wrong(mask: Vector) -> bool:
+            rows = [jacobian.rows(name, mask[None]) for name in jacobian.pullbacks]
+            numbers = [float(r.value[0, coordinate]) for r in rows]
+            bars = [float(r.uncertainty[0, coordinate]) for r in rows]
+            if measured is not None and np.isfinite(measured.uncertainty).all():
+                numbers.append(float(mask @ measured.value[:, 0]))
+                bars.append(float(mask @ measured.uncertainty[:, 0]))
+            size = max(abs(v) for v in numbers)
+            return max(numbers) - min(numbers) > sum(bars) + self.tolerance.rtol * size
+
+        return bisect(self.shape[1], is_wrong, most=most)
 
 
 # -- one look ----------------------------------------------------------------------------------------
@@ -256,13 +320,10 @@ def _refined(table: Table, jacobian: Jacobian, tolerance: Tolerance, columns: li
     assert table.differences is not None
     at = [table.coordinates[k] for k in columns]
     close = jacobian.columns(at, table.cotangents, thorough=True)
-    found = table.differences.replaced(columns, close)
+    found = combined(with_part((slice(None), columns)), table.differences, close)
     refined = table.refined | frozenset(columns)
     asked = replace(table, differences=found, comparisons=(), refined=refined)
     return weigh(asked, jacobian, tolerance, True, thresholds.ZERO_BAR)
-
-
-# -- where it is wrong -------------------------------------------------------------------------------
 
 
 def bisect(size: int, is_wrong: Callable[[Vector], bool], *, most: int = thresholds.MOST) -> list[int]:
@@ -288,102 +349,6 @@ def bisect(size: int, is_wrong: Callable[[Vector], bool], *, most: int = thresho
     return found
 
 
-def one_wrong_entry(jacobian: Jacobian, tolerance: Tolerance, first: Table) -> tuple[int, int] | None:
-    """Return output and coordinate of the entry that looks most wrong at a first look, or None.
-
-    None as well where differences contradict every method: whether they measure anything there (they do not
-    at ties) takes all entries to tell.
-    """
-    contradicted = {c.b for c in first.evidence if c.agree is False and not c.entrywise}
-    if not first.disagrees or (len(first.exact) > 1 and contradicted >= set(first.exact)):
-        return None
-    table, m = first, jacobian.function.outputs.size
-    if first.projected:
-        columns = wrong_columns(jacobian, tolerance, first)[:1]
-        if not columns:
-            return None
-        if m > thresholds.ENTRYWISE:
-            rows = wrong_rows(jacobian, tolerance, columns[0])
-            return (rows[0], columns[0]) if rows else None
-        table = compare_block(jacobian, tolerance, np.eye(m), coordinates=columns)
-        if not table.disagrees:
-            return None
-    column = table.worst_coordinate()
-    return table.worst_row(column), column
-
-
-def wrong_columns(jacobian: Jacobian, tolerance: Tolerance, table: Table) -> list[int]:
-    """Return the coordinates on which the methods of a table of projections disagree, at most four.
-
-    Where differences had to find them, and four were not all, some that were drawn follow.
-    """
-    worst: list[int] = []
-    for c in table.evidence:
-        if c.entrywise and c.disagree.any():
-            ratio = np.where(c.disagree, margins(c.difference, c.tolerance), 0.0).max(axis=0)
-            worst += [int(i) for i in np.argsort(-ratio)[: thresholds.MOST] if ratio[i] > 0]
-    if worst or table.tangents is None:
-        return list(dict.fromkeys(worst))[: thresholds.MOST]
-    for c in table.evidence:
-        if c.a in DIFFERENCE_METHODS and c.disagree.any():
-            row, k = (int(i) for i in np.argwhere(c.disagree)[0])
-            is_wrong = _projection_is_wrong(jacobian, tolerance, table, c.b, row, table.tangents[k])
-            found = bisect(jacobian.function.inputs.size, is_wrong)
-            return found if len(found) < thresholds.MOST else found + _beside(jacobian.function.inputs, found)
-    return []
-
-
-def _beside(inputs: Layout, found: list[int]) -> list[int]:
-    """Draw coordinates that tell whether all is wrong or only what the search came upon."""
-    rng = np.random.default_rng(inputs.size)
-    drawn = [
-        rng.integers(leaf.start, leaf.stop, thresholds.BESIDE_EACH) for leaf in inputs.leaves if leaf.size
-    ]
-    candidates = rng.permutation(np.concatenate([*drawn, rng.integers(0, inputs.size, thresholds.BESIDE)]))
-    return [i for i in dict.fromkeys(int(i) for i in candidates) if i not in found][: thresholds.BESIDE]
-
-
-def _projection_is_wrong(
-    jacobian: Jacobian, tolerance: Tolerance, table: Table, exact: str, row: int, tangent: Vector
-) -> Callable[[Vector], bool]:
-    whole = table.exact[exact]
-    scatter = None if whole.scatter is None else whole.scatter[row : row + 1]
-    gradient = Estimate(whole.value[row : row + 1], whole.uncertainty[row : row + 1], scatter)
-
-    def is_wrong(mask: Vector) -> bool:
-        part = mask * tangent
-        d = jacobian.along(part, table.cotangents[row : row + 1], thorough=False).central
-        summed = gradient.along(part[None])
-        gap = abs(float(d.value[0, 0]) - float(summed.value[0, 0]))
-        bar = float(d.uncertainty[0, 0]) + float(summed.uncertainty[0, 0])
-        return gap > bar + tolerance.rtol * float(np.max(np.abs(gradient.value * part), initial=0.0))
-
-    return is_wrong
-
-
-def wrong_rows(
-    jacobian: Jacobian, tolerance: Tolerance, coordinate: int, *, most: int = thresholds.MOST
-) -> list[int]:
-    """Return the outputs whose derivative by one coordinate the methods disagree on, at most ``most``."""
-    m = jacobian.function.outputs.size
-    measured = None
-    # One output is found by whom it costs nothing, if there are two of them, else by few steps.
-    if jacobian.differences and (most > 1 or len(jacobian.pullbacks) < 2):
-        measured = jacobian.columns([coordinate], None, thorough=most > 1).central
-
-    def is_wrong(mask: Vector) -> bool:
-        rows = [jacobian.rows(name, mask[None]) for name in jacobian.pullbacks]
-        numbers = [float(r.value[0, coordinate]) for r in rows]
-        bars = [float(r.uncertainty[0, coordinate]) for r in rows]
-        if measured is not None and np.isfinite(measured.uncertainty).all():
-            numbers.append(float(mask @ measured.value[:, 0]))
-            bars.append(float(mask @ measured.uncertainty[:, 0]))
-        size = max(abs(v) for v in numbers)
-        return max(numbers) - min(numbers) > sum(bars) + tolerance.rtol * size
-
-    return bisect(m, is_wrong, most=most)
-
-
 def unseen(table: Table, jacobian: Jacobian, sensitivity: float) -> int:
     """Return in how many entries an error of the promised size could have hidden among the projections.
 
@@ -398,7 +363,7 @@ def unseen(table: Table, jacobian: Jacobian, sensitivity: float) -> int:
     for name, estimate in table.exact.items():
         size = np.abs(estimate.value)
         # A zero has no size to be relative to but that of its input's largest entry, as everywhere.
-        size = np.where(size > 0, size, blocks(inputs, finite(size)))
+        size = np.where(size > 0, size, leafwise(inputs, size, 1.0))
         size = np.where(size > 0, size, noticeable(table.cotangents, jacobian))
         seen = np.zeros(inputs.size, dtype=bool)
         for c in table.evidence:
@@ -418,7 +383,7 @@ def bends(table: Table, jacobian: Jacobian, sensitivity: float, seed: int) -> bo
     that is wrong where the function is smooth is not excused by that.
     """
     d = table.differences
-    if d is None or table.projected:
+    if d is None or table.tangents is not None:
         return False
     apart = np.zeros(len(table.cotangents), dtype=bool)
     for c in table.evidence:

@@ -32,11 +32,6 @@ class Table:
     #: Positions of the columns that have had the long ladder.
     refined: frozenset[int] = frozenset()
 
-    @property
-    def projected(self) -> bool:
-        """Whether the columns are projections instead of entries."""
-        return self.tangents is not None
-
     @functools.cached_property
     def evidence(self) -> tuple[Comparison, ...]:
         """The pairs that count: two differences see the same function values, and are no evidence."""
@@ -75,9 +70,10 @@ class Table:
     @property
     def backed(self) -> bool:
         """Whether every exact method is seen to agree with another method, and nothing disagrees or jumps."""
-        if not self.settled and (self.disagrees or self.jumps):
-            return False
-        return all(any(c.agree and name in (c.a, c.b) for c in self.evidence) for name in self.exact)
+        agreeing = {name for c in self.evidence if c.agree for name in (c.a, c.b)}
+        apart = any(c.agree is False for c in self.evidence)
+        jumps = self.differences is not None and self.differences.jump.any()
+        return not (apart or jumps) and agreeing >= set(self.exact)
 
     @property
     def kinks(self) -> bool:
@@ -88,7 +84,7 @@ class Table:
     def kinked(self, size: int) -> Any:
         """Mark the coordinates, of ``size`` ones, at which differences met a kink; none in projections."""
         marks = np.zeros(size, dtype=bool)
-        if self.differences is not None and not self.projected:
+        if self.differences is not None and self.tangents is None:
             marks[self.coordinates] = self.differences.kink.any(axis=0)
         return marks
 
@@ -126,7 +122,7 @@ class Table:
     @property
     def unmeasurable(self) -> bool:
         """Whether all disagreement lies where differences contradict the engine and all others."""
-        if self.projected or ENGINE not in self.exact or len(self.exact) < 2:
+        if self.tangents is not None or ENGINE not in self.exact or len(self.exact) < 2:
             return False
         measured = self.measured
         if any(c.agree for c in measured) or self.contradicted(ENGINE):
@@ -140,15 +136,12 @@ class Table:
         others = [c for c in self.evidence if c.entrywise and ENGINE in (c.a, c.b)]
         shared = np.all([np.isclose(c.left.value.sum(1), c.right.value.sum(1)) for c in others], axis=0)
         apart |= (apart.any(axis=1) & shared)[:, None]
-        rest = False
         for c in self.evidence:
             disagree = c.disagree.copy()
-            if c.entrywise:
-                disagree[:, self.coordinates] &= ~apart
-            else:
-                disagree &= ~apart
-            rest = rest or bool(disagree.any())
-        return bool(apart.any()) and not rest
+            disagree[:, self.coordinates if c.entrywise else slice(None)] &= ~apart
+            if disagree.any():
+                return False
+        return bool(apart.any())
 
     @property
     def differences_split(self) -> bool:
@@ -157,13 +150,10 @@ class Table:
         They see the same function values: where those of a function that runs in float32 waver more than was
         measured, one kind may come out further off than its bar.
         """
-        if self.projected or len(self.exact) < 2:
+        if self.tangents is not None or len(self.exact) < 2:
             return False
-        measured = self.measured
-        if not all(c.agree for c in self.evidence if c.entrywise):
-            return False
-        backing = {c.a for c in measured} - {c.a for c in measured if not c.agree}
-        return bool(backing)
+        backing = {c.a for c in self.measured} - {c.a for c in self.measured if not c.agree}
+        return bool(backing) and all(c.agree for c in self.evidence if c.entrywise)
 
     def clearly_wrong(self) -> tuple[str | None, Any]:
         """Return the one method that is wrong beyond doubt, if there is one, and where: a mask.
@@ -174,17 +164,15 @@ class Table:
         """
         none = None, np.zeros((len(self.cotangents), len(self.coordinates)), dtype=bool)
         d = self.differences
-        if self.projected or d is None or self.kinks:
+        if self.tangents is not None or d is None or self.kinks:
             return none
         central = {c.b: c for c in self.evidence if c.a == "central"}
         apart = {name: c.disagree for name, c in central.items() if c.disagree.any()}
         if len(apart) != 1 or len(central) < 2:
             return none
         (name,) = apart
-        far = (
-            apart[name] & (central[name].difference > thresholds.FAR * central[name].tolerance) & ~d.one_sided
-        )
-        far &= d.central.value != 0
+        far = central[name].difference > thresholds.FAR * central[name].tolerance
+        far &= apart[name] & ~d.one_sided & (d.central.value != 0)
         backed = any(bool(c.resolved[far].all()) for other, c in central.items() if other != name)
         return (name, far) if backed and far.any() else none
 
@@ -234,20 +222,17 @@ class Table:
 
     def worst_row(self, coordinate: int) -> int:
         """Return the row, of a table of entries, in which the methods disagree most on one coordinate."""
-        k = self.coordinates.index(coordinate)
-        ratios = []
-        for c in self.evidence:
-            at = coordinate if c.entrywise else k
-            ratios.append(np.where(c.disagree, margins(c.difference, c.tolerance), -1.0)[:, at])
+        at = {True: coordinate, False: self.coordinates.index(coordinate)}
+        ratios = [
+            np.where(c.disagree, margins(c.difference, c.tolerance), -1.0)[:, at[c.entrywise]]
+            for c in self.evidence
+        ]
         return int(np.argmax(np.max(ratios, axis=0)))
 
     def bad_entries(self, method: str) -> Any:
         """Mark the entries on which a method disagrees with another, shape ``(rows, inputs.size)``."""
         bad = np.zeros(self.exact[method].value.shape, dtype=bool)
         for c in self.evidence:
-            if method in (c.a, c.b):
-                if c.entrywise:
-                    bad |= c.disagree
-                elif not self.projected:
-                    bad[:, self.coordinates] |= c.disagree
+            if method in (c.a, c.b) and (c.entrywise or self.tangents is None):
+                bad[:, slice(None) if c.entrywise else self.coordinates] |= c.disagree
         return bad

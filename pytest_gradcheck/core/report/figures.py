@@ -5,16 +5,17 @@ Nothing here decides anything. It is made for the one result of a test that is k
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import Any
 
 import numpy as np
 
 from pytest_gradcheck.core.evidence.table import Table
-from pytest_gradcheck.core.report import summary
+from pytest_gradcheck.core.report.write_up import largest_differences
 from pytest_gradcheck.core.results import json_number
 from pytest_gradcheck.core.verdict import Evidence
-from pytest_gradcheck.frameworks.flat import Matrix, Vector
+from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector
 from pytest_gradcheck.methods.differences import QUICK
 from pytest_gradcheck.methods.roles import ENGINE, MOST_TRUSTED
 
@@ -54,7 +55,13 @@ def figures(evidence: Evidence, culprit: str | None, evaluations: int) -> dict[s
     table = evidence.table
     if table is None or not table.exact:
         return out
-    row, column = summary.worst_entry(table)
+    row, column = 0, 0
+    _, farthest = largest_differences(table)
+    if farthest is not None and farthest.at is not None:
+        row, column = farthest.at
+        if farthest.pair.entrywise == (table.tangents is not None):
+            # The coordinate, or in a table of projections the tangent.
+            column = table.coordinates[column] if table.tangents is None else 0
     f = evidence.order.function
     left = 2 * len(STEPS) + SAMPLES if _is_cheap(evidence) else evaluations
     every = -(-len(STEPS) // max(left // 2, 1))
@@ -62,7 +69,7 @@ def figures(evidence: Evidence, culprit: str | None, evaluations: int) -> dict[s
     if len(steps) >= FEWEST:
         out["steps"] = _steps(evidence, culprit, table, row, column, steps)
         left -= 2 * len(steps)
-    out["gradients"] = _gradients(evidence, table, row, None if table.projected else column)
+    out["gradients"] = _gradients(evidence, table, row, column if table.tangents is None else None)
     if left >= SAMPLES and evidence.order.number == 1 and f.inputs.size == 1 and f.outputs.size == 1:
         out["curve"] = _curve(evidence, table)
     graph = _graph(evidence)
@@ -73,14 +80,10 @@ def figures(evidence: Evidence, culprit: str | None, evaluations: int) -> dict[s
 
 def _is_cheap(evidence: Evidence) -> bool:
     """Whether the engine's graph says that an evaluation of the function takes little."""
-    pullback = evidence.heard.get(ENGINE)
-    if pullback is None:
-        return False
-    try:
-        return pullback.work(PER_VALUE) <= CHEAP
-    except Exception:
-        # What does not run once more is not known to be cheap.
-        return False
+    # What does not run once more is not known to be cheap.
+    with contextlib.suppress(Exception):
+        return ENGINE in evidence.heard and evidence.heard[ENGINE].work(PER_VALUE) <= CHEAP
+    return False
 
 
 def _steps(
@@ -161,14 +164,14 @@ def _gradients(evidence: Evidence, table: Table, row: int, column: int | None) -
     part = np.ix_(range(*top), range(*left))
     values = {name: np.asarray(e.value)[part] for name, e in table.exact.items()}
     d = table.differences
-    if d is not None and not table.projected:
+    if d is not None and table.tangents is None:
         for name in evidence.differences:
             whole = np.full((rows, columns), np.nan)
             whole[:, table.coordinates] = getattr(d, name).value
             values[name] = whole[part]
     return {
         "rows": [_label(f.outputs, u) for u in table.cotangents[top[0] : top[1]]],
-        "columns": ["{}{}".format(*_place(f.inputs, k)) for k in range(*left)],
+        "columns": [_place(f.inputs, k) for k in range(*left)],
         "shape": [rows, columns],
         "worst": None if column is None else [row - top[0], column - left[0]],
         "values": {
@@ -183,15 +186,15 @@ def _window(at: int, size: int) -> tuple[int, int]:
     return start, min(size, start + WINDOW)
 
 
-def _label(outputs: Any, cotangent: Vector) -> str:
+def _label(outputs: Layout, cotangent: Vector) -> str:
     if np.count_nonzero(cotangent) != 1:
         return "a projection of the outputs"
-    return "{}{}".format(*_place(outputs, int(np.argmax(np.abs(cotangent)))))
+    return _place(outputs, int(np.argmax(np.abs(cotangent))))
 
 
-def _place(layout: Any, coordinate: int) -> tuple[str, str]:
+def _place(layout: Layout, coordinate: int) -> str:
     name, index = layout.locate(coordinate)
-    return name, f"[{', '.join(map(str, index))}]" if index else ""
+    return f"{name}[{', '.join(map(str, index))}]" if index else name
 
 
 def _curve(evidence: Evidence, table: Table) -> dict[str, Any]:
@@ -217,10 +220,8 @@ def _curve(evidence: Evidence, table: Table) -> dict[str, Any]:
 def _graph(evidence: Evidence) -> str | None:
     pullback = evidence.heard.get(ENGINE)
     small = evidence.order.function.outputs.size == 1 and evidence.order.function.inputs.size <= NODES
-    if evidence.order.number != 1 or not small or pullback is None:
-        return None
-    try:
-        return pullback.picture(NODES)
-    except Exception:
-        # A picture that cannot be drawn is no finding.
-        return None
+    # A picture that cannot be drawn is no finding.
+    with contextlib.suppress(Exception):
+        if evidence.order.number == 1 and small and pullback is not None:
+            return pullback.picture(NODES)
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 import functools
@@ -41,7 +42,10 @@ def _source(value: Any, parents: tuple[int, ...]) -> str:
     inner = functools.partial(_source, parents=(*parents, id(value)))
     kind = type(value)
     if kind is int:
-        return _int(value)
+        # Python writes out no more than some thousands of decimal digits.
+        with contextlib.suppress(ValueError):
+            return repr(value)
+        return hex(value)
     if kind in (list, set, frozenset, dict, tuple):
         return _container(value, inner)
     if isinstance(value, enum.Enum):
@@ -78,14 +82,6 @@ def _container(value: Any, inner: Callable[[Any], str]) -> str:
 
 def _call(name: str, fields: Iterator[tuple[str, Any]], inner: Callable[[Any], str]) -> str:
     return f"{name}({', '.join(f'{key}={inner(value)}' for key, value in fields)})"
-
-
-def _int(value: int) -> str:
-    try:
-        return repr(value)
-    except ValueError:
-        # Python writes out no more than some thousands of decimal digits.
-        return hex(value)
 
 
 def _summary(value: Any) -> str:

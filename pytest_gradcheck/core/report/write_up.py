@@ -1,39 +1,66 @@
-"""A finding written down as the result that the user gets."""
+"""A finding written down as the result that the user gets: values, pairs, worst entry, a call to repeat."""
 
 from __future__ import annotations
 
-from pytest_gradcheck.core.evidence.jacobian import Cost
+import itertools
+import math
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pytest_gradcheck.core.evidence.compare import TOGETHER, Comparison, margins
+from pytest_gradcheck.core.evidence.jacobian import Cost, Jacobian
+from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.orders import Order
-from pytest_gradcheck.core.report import summary
 from pytest_gradcheck.core.report.source import to_source
-from pytest_gradcheck.core.results import CheckResult, MethodResult, Pair, Status, Verdict, Worst
+from pytest_gradcheck.core.results import CheckResult, MethodResult, Pair, Place, Status, Verdict, Worst
 from pytest_gradcheck.core.verdict import Finding
+from pytest_gradcheck.frameworks.flat import Matrix
 
 
 def write_up(order: Order, finding: Finding) -> CheckResult:
     """Return the result: the finding, and what every method gave in the table that it was found from."""
-    problem, options, table = order.problem, order.options, finding.evidence.table
-    labels = finding.labels
-    pairs: tuple[Pair, ...] = ()
-    worst: Worst | None = None
-    if table is not None and finding.evidence.jacobian is not None:
-        pairs, worst = summary.in_short(table, finding.evidence.jacobian)
-        if table.differences is not None and table.differences.one_sided.any():
-            labels += ("one-sided",)
+    problem, table, jacobian = order.problem, finding.evidence.table, finding.evidence.jacobian
+    labels, d = finding.labels, None if table is None else table.differences
+    if d is not None and d.one_sided.any():
+        labels += ("one-sided",)
+    methods: dict[str, MethodResult] = {}
+    for name, (status, reason) in finding.evidence.states.items():
+        seconds = order.methods.seconds.get(name, 0.0)
+        if jacobian is not None:
+            seconds += jacobian.costs.get(name, Cost()).seconds
+        numbers: tuple[Any, Any] = (None, None)
+        if table is not None and status is Status.OK and (name in table.exact or d is not None):
+            # In the structure of the inputs where all entries are known.
+            whole = np.array_equal(table.cotangents, np.eye(len(table.cotangents)))
+            if name in table.exact:
+                estimate = table.exact[name] if whole else table.seen(name)
+            else:
+                estimate = getattr(d, name)
+                whole = (
+                    whole and table.tangents is None and len(table.coordinates) == order.function.inputs.size
+                )
+            numbers = estimate.value, estimate.uncertainty
+            if whole:
+                numbers = _structured(numbers[0], order), _structured(numbers[1], order)
+        evaluations, calls = finding.spent.get(name, (0, 0))
+        methods[name] = MethodResult(status, reason, *numbers, evaluations, seconds, calls)
     sources: dict[str, str] = {}
-    if finding.verdict is not Verdict.PASS and not options.brief:
+    if finding.verdict is not Verdict.PASS and not order.options.brief:
         sources = {key: to_source(value) for key, value in problem.arguments.items()}
+    pairs, worst = _in_short(table, jacobian) if table is not None and jacobian is not None else ((), None)
     return CheckResult(
         name=problem.name,
         verdict=finding.verdict,
         culprit=finding.culprit,
-        methods=_method_results(order, finding),
+        methods=methods,
         pairs=pairs,
         worst=worst,
         diagnosis=finding.diagnosis,
         not_checked=(*problem.not_checked, *finding.not_checked),
         order=order.number,
-        mode="directional" if table is not None and table.projected else "full",
+        mode="directional" if table is not None and table.tangents is not None else "full",
         sensitivity=order.tolerance.sensitivity,
         seed=problem.seed,
         inputs=sources,
@@ -41,21 +68,6 @@ def write_up(order: Order, finding: Finding) -> CheckResult:
         labels=labels,
         properties=finding.evidence.properties,
     )
-
-
-def _method_results(order: Order, finding: Finding) -> dict[str, MethodResult]:
-    table, jacobian = finding.evidence.table, finding.evidence.jacobian
-    out: dict[str, MethodResult] = {}
-    for name, (status, reason) in finding.evidence.states.items():
-        evaluations, calls = finding.spent.get(name, (0, 0))
-        seconds = order.methods.seconds.get(name, 0.0)
-        if jacobian is not None:
-            seconds += jacobian.costs.get(name, Cost()).seconds
-        value = bar = None
-        if table is not None and status is Status.OK:
-            value, bar = summary.shown(name, table, order.function, order.problem)
-        out[name] = MethodResult(status, reason, value, bar, evaluations, seconds, calls)
-    return out
 
 
 def _reproduce(order: Order, sources: dict[str, str]) -> str:
@@ -69,3 +81,102 @@ def _reproduce(order: Order, sources: dict[str, str]) -> str:
     extra = ", order=2" if order.number == 2 else ""
     extra += ', stop_gradients="intended"' if order.options.holds_stops else ""
     return f"check_gradients({problem.name}, {inputs}{extra}, seed={problem.seed})"
+
+
+def _structured(matrix: Matrix, order: Order) -> Any:
+    """Cut a whole Jacobian into blocks, one per output and input, nested as the user's inputs are."""
+    out = []
+    for leaf in order.function.outputs.leaves:
+        parts: list[Any] = []
+        # The cotangents of a second order, which come last, are none of the user's inputs.
+        for x in order.function.inputs.leaves[: len(order.problem.inputs.leaves)]:
+            block: Any = matrix[leaf.start : leaf.stop, x.start : x.stop]
+            if not (leaf.is_complex or x.is_complex):
+                block = block.reshape(leaf.shape + x.shape)
+            elif leaf.size == 1:
+                # A real function of complex inputs: dL/dRe + i dL/dIm, as autograd writes it.
+                block = np.ascontiguousarray(block).view(np.complex128).reshape(x.shape)
+            parts.append(block.item() if block.ndim == 0 else block)
+        out.append(order.problem.structure(parts))
+    return out[0] if len(out) == 1 else tuple(out)
+
+
+class Extreme(NamedTuple):
+    """The largest difference of a pair: its place, and what it ranks by among those of all pairs.
+
+    ``relative`` and ``absolute`` are the largest of all entries, in units of the larger value and as such.
+    ``at`` is None for a pair without entries.
+    """
+
+    pair: Comparison
+    rank: tuple[bool, bool, float] = (False, False, 0.0)
+    at: tuple[int, int] | None = None
+    relative: float = 0.0
+    absolute: float = 0.0
+
+
+def _in_short(table: Table, jacobian: Jacobian) -> tuple[tuple[Pair, ...], Worst | None]:
+    """Return every comparison of the table in short, and the entry that is farthest beyond its tolerance.
+
+    In a table of projections that is a projection.
+    """
+    pairs: list[Pair] = []
+    no_index: tuple[int, ...] = ()
+    worst, f, d = None, jacobian.function, table.differences
+    extremes, farthest = largest_differences(table)
+    for most in extremes:
+        c = most.pair
+        if most.at is None:
+            pairs.append(Pair(c.a, c.b, 0.0, 0.0, None, 0.0, c.agree))
+            continue
+        row, column = most.at
+        into, out = (f"direction {column}", no_index), (f"projection {row}", no_index)
+        if c.entrywise or table.tangents is None:
+            into = f.inputs.locate(column if c.entrywise else table.coordinates[column])
+        if np.count_nonzero(table.cotangents[row]) == 1:
+            out = f.outputs.locate(int(np.argmax(np.abs(table.cotangents[row]))))
+        place, allowed = Place(*into, *out), float(c.tolerance[most.at])
+        pairs.append(Pair(c.a, c.b, most.absolute, most.relative, place, allowed, c.agree))
+        if most is farthest:
+            cells = {n: (e if c.entrywise else table.seen(n), column) for n, e in table.exact.items()}
+            if c.entrywise and table.tangents is None and column in table.coordinates:
+                column = table.coordinates.index(column)
+            elif c.entrywise:
+                d = None
+            if d is not None:
+                cells = {n: (getattr(d, n), column) for n in jacobian.differences} | cells
+            values = {n: float(e.value[row, k]) for n, (e, k) in cells.items()}
+            bars = {n: float(e.uncertainty[row, k]) for n, (e, k) in cells.items()}
+            worst = Worst(place, values, bars, float(c.difference[most.at]), allowed)
+    return tuple(pairs), worst
+
+
+def largest_differences(table: Table) -> tuple[list[Extreme], Extreme | None]:
+    """Return the largest difference of each pair, in units of its tolerance, and the largest that counts.
+
+    Of the entries of a pair that disagrees, it is one of those that do.
+    """
+    found: list[Extreme] = []
+    for shape, group in itertools.groupby(table.comparisons, attrgetter("difference.shape")):
+        alike = list(group)
+        if not math.prod(shape):
+            found += [Extreme(c) for c in alike]
+            continue
+        # Small ones together, as `compare` does.
+        count = len(alike) if math.prod(shape) <= TOGETHER else 1
+        for some in (alike[k : k + count] for k in range(0, len(alike), count)):
+            sides = [(c.difference, c.tolerance, c.disagree, c.left.value, c.right.value) for c in some]
+            difference, tolerance, disagree, left, right = map(np.array, zip(*sides, strict=True))
+            ratio = margins(difference, tolerance)
+            ratio[np.isnan(ratio)] = -1.0
+            if disagree.any():
+                ratio[~disagree & disagree.any(axis=(1, 2), keepdims=True)] = -2.0
+            # The largest of those that are numbers, NaN where none is.
+            relative = np.fmax.reduce(margins(difference, np.fmax(np.abs(left), np.abs(right))), axis=(1, 2))
+            absolute = np.fmax.reduce(difference, axis=(1, 2))
+            for c, each, share, most in zip(some, ratio, relative.tolist(), absolute.tolist(), strict=True):
+                row, column = divmod(int(np.argmax(each)), shape[1])
+                rank = c.counts, c.agree is False, float(each[row, column])
+                found.append(Extreme(c, rank, (row, column), share, most))
+    farthest = max(found, key=attrgetter("rank"), default=None)
+    return found, farthest if farthest is not None and farthest.rank[0] else None
