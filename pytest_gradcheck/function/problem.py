@@ -75,7 +75,7 @@ class Problem:
         self._differentiates_inside = False
         self._start()
         # Calls that draw or waver share no work; what differentiates inside has its graph in one alone.
-        alone = self._random.moved or self._differentiates_inside or self.jitter.any()
+        alone = self._random.moved or self._differentiates_inside or self.evaluation_noise.any()
         self._batch = Batch(self.seed) if framework.evaluates_many and not alone else None
 
     # -- the call ------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ class Problem:
     def is_erratic(self) -> bool:
         """Whether two calls at the point differ by more than any rounding would make them."""
         size = np.abs(self.value).max(initial=0.0)
-        return bool((self.jitter > np.sqrt(self.eps) * size).any())
+        return bool((self.evaluation_noise > np.sqrt(self.eps) * size).any())
 
     # -- construction --------------------------------------------------------------------------------
 
@@ -191,8 +191,12 @@ class Problem:
         self._kept: list[bool] = []
         reasons: list[str] = []
         for name, leaf, owner in zip(tree.names, tree.leaves, tree.owners, strict=True):
-            reason: str | None = "None" if leaf is None else f"{kind_of(leaf)} has no derivative"
-            if owner is not None and (reason := owner.why_no_derivative(leaf)) is None:
+            reason: str | None = "None"
+            if owner is not None:
+                reason = owner.why_no_derivative(leaf)
+            elif leaf is not None:
+                reason = f"{kind_of(leaf)} has no derivative"
+            if owner is not None and reason is None:
                 names.append(name)
                 shapes.append(owner.shape_of(leaf))
                 dtypes.append(owner.dtype_of(leaf))
@@ -234,11 +238,11 @@ class Problem:
         # A first call in the same precision that gave the same is what a third one would be compared for.
         repeated = wide and np.array_equal(self.value, self.primal, equal_nan=True)
         #: How much the value moves when nothing moves; zero for a deterministic function.
-        self.jitter = np.zeros(self.outputs.size)
+        self.evaluation_noise = np.zeros(self.outputs.size)
         if not repeated:
             with np.errstate(invalid="ignore"):
                 spread = np.abs(self.evaluate(self.point) - self.value)
-            self.jitter = np.where(np.isfinite(spread), spread, 0.0)
+            self.evaluation_noise = np.where(np.isfinite(spread), spread, 0.0)
 
     def _first_call(self) -> Tree:
         values = self.native_values()

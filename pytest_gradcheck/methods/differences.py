@@ -43,7 +43,7 @@ class Slopes:
     """Derivatives along some lines: two-sided, to the right, to the left; each of shape ``(lines, m)``.
 
     ``kink`` marks outputs whose one-sided derivatives exist and differ, ``jump`` outputs that do not
-    approach their value at the point. ``swing`` is how far the function moves over the widest step.
+    approach their value at the point. ``range_of_values`` is how far the function moves over the widest step.
     ``one_sided``, of shape ``(lines,)``, says that the domain leaves one side only, where a kink cannot be
     seen. ``noise`` is how much the value was seen to waver; zero from a short ladder.
     """
@@ -53,7 +53,7 @@ class Slopes:
     left: Estimate
     kink: Array
     jump: Array
-    swing: Array
+    range_of_values: Array
     one_sided: Array
     noise: Array
 
@@ -65,9 +65,9 @@ class Lines:
     Lines along single coordinates have their numbers as ``tangents``, shape ``(lines,)``.
     ``evaluate`` takes many points at a time, shape ``(points, n)``, to values, shape ``(points, m)``.
     ``room``, of shape ``(2, lines)``, is how far t may go to the right and to the left. ``value`` is that at
-    the point, shape ``(m,)``; ``jitter``, of shape ``(lines, m)``, how much it moves by itself.
-    ``grain`` is the roundoff of what lies beside each output: an entry of a transform that is zero but for
-    rounding comes out as another 1e-17 at every point, and does not jump.
+    the point, shape ``(m,)``; ``evaluation_noise``, of shape ``(lines, m)``, how much it moves by itself.
+    ``output_rounding`` is the roundoff of the entries next to each output: an entry of a transform that is
+    zero but for rounding is another 1e-17 at every point, and does not jump.
     """
 
     evaluate: Callable[[Array], Array]
@@ -75,14 +75,14 @@ class Lines:
     point: Vector
     value: Vector
     tangents: Array
-    jitter: Array
+    evaluation_noise: Array
     room: Array
-    grain: Vector | float = 0.0
+    output_rounding: Vector | float = 0.0
 
     def only(self, which: Array) -> Lines:
         """Return some of the lines."""
-        tangents, jitter = self.tangents[which], self.jitter[which]
-        return replace(self, tangents=tangents, jitter=jitter, room=self.room[:, which])
+        tangents, evaluation_noise = self.tangents[which], self.evaluation_noise[which]
+        return replace(self, tangents=tangents, evaluation_noise=evaluation_noise, room=self.room[:, which])
 
     def slopes(self, scales: Array, steps: tuple[float, ...], eps: float) -> Slopes:
         """Differentiate with the steps ``scale · steps`` of every line, ``scales`` of shape ``(lines,)``.
@@ -139,7 +139,7 @@ class Lines:
         # Of a ladder of three steps only the last one has an error bar.
         barred = slice(0 if long else 2, None)
         ulps = eps * np.fmax(np.fmax(np.abs(above[barred]), np.abs(below[barred])), np.abs(value))
-        noise = rounding = 4 * ulps + self.jitter + TINY
+        noise = rounding = 4 * ulps + self.evaluation_noise + TINY
         if long:
             wavers = np.fmax(_measured_noise(up, above), _measured_noise(down, below))
             noise = np.fmax(rounding, wavers)
@@ -147,7 +147,7 @@ class Lines:
         # the worst; docs/reference/calibration.md holds the bars against mpmath.
         spread = 2 * noise
         if long:
-            roundoff = ROOT2 * (0.45 * np.fmax(ulps, wavers) + self.jitter + TINY)
+            roundoff = ROOT2 * (0.45 * np.fmax(ulps, wavers) + self.evaluation_noise + TINY)
             spread = np.where(wavers <= 4 * ulps, roundoff, spread)
         spread = spread[2 - len(up) :]
         both = up + down
@@ -163,25 +163,25 @@ class Lines:
         bars = right.uncertainty + left.uncertainty
         if not long:
             # The long ladder has measured what an output that is all but cancelled (1 + erf) wavers by.
-            bars = bars + 8 * self.grain / np.fmin(up[-1], down[-1])
+            bars = bars + 8 * self.output_rounding / np.fmin(up[-1], down[-1])
         kink = (gap > (12 if long else 3) * bars) & (gap > 1e-6 * level)
         if kink.any():
             # A two-sided difference there is the mean of two slopes and the derivative of nothing.
             bars = np.where(kink, np.fmax(central.uncertainty, gap), central.uncertainty)
             central = Estimate(central.value, bars)
         moved = np.fmax(ahead, behind)
-        swing = np.fmax.reduce(moved, axis=0)
-        if not np.isfinite(swing).all():
-            swing = np.fmax.reduce(np.where(np.isfinite(moved), moved, 0.0), axis=0)
+        range_of_values = np.fmax.reduce(moved, axis=0)
+        if not np.isfinite(range_of_values).all():
+            range_of_values = np.fmax.reduce(np.where(np.isfinite(moved), moved, 0.0), axis=0)
         # Where large parts cancel (sin x − x near zero) the value says nothing of the rounding inside; the
         # way that the function goes over the whole ladder does.
-        extra = 32 * eps * swing / np.fmax.reduce(np.fmax(up, down), axis=0, initial=0.0)
+        extra = 32 * eps * range_of_values / np.fmax.reduce(np.fmax(up, down), axis=0, initial=0.0)
         jump = np.zeros(kink.shape, dtype=bool)
         if long:
             cusp = _steeper(ahead, up) & _steeper(behind, down)
             extra = extra + np.where(cusp, np.inf, 0.0) + stairs
             extra = extra + _barely_reached(ahead, rounding) + _barely_reached(behind, rounding)
-            level_noise = np.fmax(noise, self.grain)
+            level_noise = np.fmax(noise, self.output_rounding)
             jump = _jumps(ahead, level_noise) | _jumps(behind, level_noise)
             extra = np.where(jump | _beside_the_edge(up, above, down, below), np.inf, extra)
         central, right, left = (Estimate(e.value, e.uncertainty + extra) for e in (central, right, left))
@@ -191,7 +191,7 @@ class Lines:
             central = _instead(central, right)
         one_sided = np.asarray(np.isnan(up).all(axis=(0, 2)) | np.isnan(down).all(axis=(0, 2)))
         wavers = wavers if long else np.zeros(kink.shape)
-        return Slopes(central, right, left, kink & ~jump, jump, swing, one_sided, wavers)
+        return Slopes(central, right, left, kink & ~jump, jump, range_of_values, one_sided, wavers)
 
 
 def _extrapolate(quotients: Array, noise: Array, powers: tuple[int, int]) -> Estimate:

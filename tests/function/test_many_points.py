@@ -146,9 +146,9 @@ def test_differences_are_the_same_within_their_bars(names, numbers):
         wavers = 16 * EPS64 * float(fn(x).abs().max()) / (min(QUICK) * np.where(sizes > 0, sizes, 1.0))
     for together, singly, wavering in zip(*found, (wavers, 0.0), strict=True):
         for a, b in [(together.central, singly.central), (together.forward, singly.forward)]:
-            # As a check compares them: three bars, and the grain beside the largest entry.
-            grain = MEASURED_NOISE * np.abs(b.value).max() + wavering
-            allowed = 3 * (a.uncertainty + b.uncertainty) + grain
+            # As a check compares them: three bars, and the rounding of the largest entry.
+            output_rounding = MEASURED_NOISE * np.abs(b.value).max() + wavering
+            allowed = 3 * (a.uncertainty + b.uncertainty) + output_rounding
             apart = np.abs(a.value - b.value) > allowed
             assert not (apart & np.isfinite(allowed)).any()
 

@@ -29,13 +29,13 @@ SMOOTH = {
 }
 
 
-def line(fn, x, room=(math.inf, math.inf), jitter=0.0):
+def line(fn, x, room=(math.inf, math.inf), evaluation_noise=0.0):
     def evaluate(points):
         return np.stack([np.atleast_1d(np.asarray(fn(v), dtype=float)) for (v,) in points])
 
     point = np.array([x])
     (value,) = evaluate(point[None])
-    jitters = np.full((1, value.size), jitter)
+    jitters = np.full((1, value.size), evaluation_noise)
     return Lines(evaluate, lambda v: v, point, value, np.zeros(1, dtype=int), jitters, np.array([room]).T)
 
 
@@ -173,9 +173,9 @@ def test_many_lines_at_a_time_give_what_each_gives_by_itself(points, fn, steps):
     with np.errstate(all="ignore"):
         value = evaluate(point[None])[0]
     room = np.full((2, point.size), math.inf)
-    jitter = np.zeros((point.size, point.size))
-    along = Lines(evaluate, lambda v: v, point, value, np.arange(point.size), jitter, room)
-    across = Lines(evaluate, lambda v: v, point, value, np.eye(point.size), jitter, room)
+    evaluation_noise = np.zeros((point.size, point.size))
+    along = Lines(evaluate, lambda v: v, point, value, np.arange(point.size), evaluation_noise, room)
+    across = Lines(evaluate, lambda v: v, point, value, np.eye(point.size), evaluation_noise, room)
     together, by_tangents = (lines.slopes(scales, steps, EPS64) for lines in (along, across))
 
     for k, x in enumerate(points):

@@ -58,8 +58,8 @@ class Function:
         """Return the function of a problem."""
         p = problem
         at = p.inputs, p.outputs, p.point, p.value
-        erratic = bool((p.jitter > math.sqrt(p.eps) * np.abs(p.value).max(initial=0.0)).any())
-        return cls(*at, p.evaluate_many, p.rounded, p.lower, p.upper, p.jitter, p.eps, erratic)
+        erratic = bool((p.evaluation_noise > math.sqrt(p.eps) * np.abs(p.value).max(initial=0.0)).any())
+        return cls(*at, p.evaluate_many, p.rounded, p.lower, p.upper, p.evaluation_noise, p.eps, erratic)
 
 
 def one_by_one(evaluate: Callable[[Vector], Vector]) -> Callable[[Matrix], tuple[Matrix, int]]:
@@ -232,16 +232,17 @@ class Jacobian:
             # What a ladder that saw the slope saw of the function's noise holds for finer steps too, at which
             # a sum that swallows its smallest terms does not move at all.
             clear = slopes.central.uncertainty < thresholds.SEEN_SLOPE * np.abs(slopes.central.value)
-            lines.jitter[which] = np.where(clear, np.fmax(some.jitter, slopes.noise), some.jitter)
+            noise = some.evaluation_noise
+            lines.evaluation_noise[which] = np.where(clear, np.fmax(noise, slopes.noise), noise)
         assert best is not None
         return best
 
     def _lines(self, tangents: Any, room: Matrix) -> Lines:
         f = self.function
         # One per line: what a ladder sees adds to its own.
-        jitter = np.tile(f.evaluation_noise, (len(tangents), 1))
-        grain = leafwise(f.outputs, f.value, f.eps)
-        return Lines(self._evaluate, f.rounded, f.point, f.value, tangents, jitter, room, grain)
+        noise = np.tile(f.evaluation_noise, (len(tangents), 1))
+        rounding = leafwise(f.outputs, f.value, f.eps)
+        return Lines(self._evaluate, f.rounded, f.point, f.value, tangents, noise, room, rounding)
 
     def _at_fixed_step(self, found: Differences, at: Any, cotangents: Matrix | None) -> Differences:
         assert self.step is not None
@@ -355,7 +356,7 @@ def _contract(slopes: Slopes, cotangents: Matrix | None) -> Differences:
     terms = [(cotangents, e.value) for e in (s.central, s.right, s.left)]
     terms += [(weights, e.uncertainty) for e in (s.central, s.right, s.left)]
     sums: list[Any] = []
-    for factors, values in [*terms, (looks, s.kink), (looks, s.jump), (weights, s.swing)]:
+    for factors, values in [*terms, (looks, s.kink), (looks, s.jump), (weights, s.range_of_values)]:
         if factors is None:
             sums.append(values.T)
         elif np.isfinite(values).all():
@@ -365,8 +366,8 @@ def _contract(slopes: Slopes, cotangents: Matrix | None) -> Differences:
             sums.append(np.stack([np.where(u != 0, u * values, 0.0).sum(axis=1) for u in factors]))
     central, right, left = map(Estimate, sums[:3], sums[3:6])
     one_sided = np.broadcast_to(s.one_sided, sums[-1].shape)
-    kink, jump, swing = sums[6:]
-    return Differences(central, right, right, left, kink, jump, swing, one_sided)
+    kink, jump, range_of_values = sums[6:]
+    return Differences(central, right, right, left, kink, jump, range_of_values, one_sided)
 
 
 def _better(coarse: Slopes, fine: Slopes) -> Slopes:
@@ -381,5 +382,5 @@ def _better(coarse: Slopes, fine: Slopes) -> Slopes:
         for x, y in ((a.central, b.central), (a.right, b.right), (a.left, b.left))
     )
     kink, jump = np.where(take, b.kink, a.kink), np.where(take, b.jump, a.jump)
-    swing, noise = np.fmax(a.swing, b.swing), np.fmax(a.noise, b.noise)
-    return Slopes(central, right, left, kink, jump, swing, a.one_sided, noise)
+    range_of_values, noise = np.fmax(a.range_of_values, b.range_of_values), np.fmax(a.noise, b.noise)
+    return Slopes(central, right, left, kink, jump, range_of_values, a.one_sided, noise)
