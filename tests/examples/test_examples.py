@@ -12,8 +12,6 @@ from processes import ROOT, run_pytest
 
 from pytest_gradcheck.records.load import schema
 
-pytestmark = pytest.mark.kernels
-
 WRONG = "docs/examples/test_wrong_backward.py::test_gelu"
 
 

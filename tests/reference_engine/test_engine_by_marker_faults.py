@@ -21,8 +21,6 @@ from reference_engine.containers import flatten
 from reference_engine.definitions import values_of
 from reference_engine.primitives import Primitive
 
-pytestmark = pytest.mark.kernels
-
 # ---------------------------------------------------------------------------- faults
 
 Fault = Callable[[Callable[..., Any]], Callable[..., Any]]
