@@ -134,12 +134,17 @@ STEPS = st.lists(
 )
 
 
+def fits(index: Any, a: Any) -> bool:
+    """Whether an index finds an entry: a view of a view may have no rows left."""
+    return a.ndim > 0 and (not isinstance(index, int) or -len(a) <= index < len(a))
+
+
 def run(steps: Any, x: Any, number: Any) -> list[Any]:
     """A program of views and writes; every array that it has held. The same code for arrays and Tensors."""
     held = [np.copy(x)]
     for kind, i, index, j, value in steps:
         a, b = held[i % len(held)], held[j % len(held)]
-        if kind == "view" and a.ndim:
+        if kind == "view" and fits(index, a):
             part = a[index]
             if part.ndim:  # a number is no view in NumPy
                 held.append(part)
@@ -150,9 +155,9 @@ def run(steps: Any, x: Any, number: Any) -> list[Any]:
         elif kind == "rows" and a.ndim > 1:
             for row in a:
                 row *= value
-        elif kind == "set" and a.ndim:
+        elif kind == "set" and fits(index, a):
             a[index] = number * value
-        elif kind == "set own" and a.ndim:
+        elif kind == "set own" and fits(index, a):
             a[index] = a[index] * number
         elif kind == "add" and a.shape == b.shape:
             a += b * value
