@@ -150,7 +150,7 @@ def overrule_forward(comparisons: Comparisons, on: Weighed) -> Comparisons:
     for c in comparisons:
         if c.a == "forward" and c.b in central and c.agree is False:
             backed = central[c.b].resolved & ~central[c.b].disagree
-            # What counts for nothing is no measure of how near to failing a check is.
+            # A pair that does not count says nothing about how near to failing a check is.
             c = c.excuse("overrule_forward", c.disagree & backed, tolerance=np.inf)  # the same pair
         out.append(c)
     return tuple(out)

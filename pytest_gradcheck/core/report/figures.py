@@ -220,7 +220,7 @@ def _curve(evidence: Evidence, table: Table) -> dict[str, Any]:
 def _graph(evidence: Evidence) -> str | None:
     pullback = evidence.heard.get(ENGINE)
     small = evidence.order.function.outputs.size == 1 and evidence.order.function.inputs.size <= NODES
-    # A picture that cannot be drawn is no finding.
+    # A picture that cannot be drawn is not a finding.
     with contextlib.suppress(Exception):
         if evidence.order.number == 1 and small and pullback is not None:
             return pullback.picture(NODES)
