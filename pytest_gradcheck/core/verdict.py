@@ -16,6 +16,7 @@ import numpy as np
 from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.diagnosis.causes import of_error
 from pytest_gradcheck.core.evidence.allowances import sufficient_sensitivity
+from pytest_gradcheck.core.evidence.confirm import Standing
 from pytest_gradcheck.core.evidence.jacobian import Cost, Jacobian
 from pytest_gradcheck.core.evidence.survey import bends, unseen
 from pytest_gradcheck.core.evidence.table import Table
@@ -61,6 +62,8 @@ class Evidence:
     first: Table = None  # type: ignore[assignment]  # as above
     table: Table = None  # type: ignore[assignment]  # as above
     overruled: bool = False
+    #: What a second look found of the exact methods that disagree with another one.
+    standings: Mapping[str, Standing] = field(default_factory=dict)
 
     @functools.cached_property
     def differences(self) -> tuple[str, ...]:
@@ -343,6 +346,75 @@ ON_THE_NUMBERS: tuple[Rule, ...] = (
     unresolved,
 )
 
+# -- on a second look at a failure -------------------------------------------------------------------
+
+
+def confirmed(evidence: Evidence) -> Finding | None:
+    """Function values contradict a gradient twice: it is wrong."""
+    roles = evidence.order.roles
+    wrong = [name for name, standing in evidence.standings.items() if standing.wrong]
+    on_trial = [name for name in evidence.heard if roles.is_on_trial(name)]
+    accused = [name for name in wrong if roles.is_on_trial(name)]
+    if not accused and (on_trial or set(wrong) != {ENGINE}):
+        # Of NumPy code without a gradient of its own the engine is what is checked; and what merely runs the
+        # code once more is no witness against it.
+        return None
+    names = accused or wrong
+    if len(names) > 1:
+        text = f"function values contradict the gradients of {' and '.join(names)}"
+        return Finding(Verdict.FAIL, Diagnosis("methods-split", text), unexplained=True)
+    diagnosis = Diagnosis("wrong-values", f"the gradient of {names[0]} differs from the other methods")
+    return Finding(Verdict.FAIL, diagnosis, names[0], unexplained=True)
+
+
+def borne_out(evidence: Evidence) -> Finding | None:
+    """Function values bear out every gradient on trial, and what differs from it merely runs the code again."""
+    on_trial = _on_trial(evidence)
+    if not on_trial or any(name in DIFFERENCE_METHODS for name in _apart_from(evidence, on_trial)):
+        return None
+    if not all(evidence.standings.get(name, Standing(right=True)).right for name in on_trial):
+        return None
+    text = "the reference engine differs from the other methods, which agree here and nearby"
+    return Finding(Verdict.PASS, Diagnosis("reference-engine", text), ENGINE, ("reference-engine",))
+
+
+def limit(evidence: Evidence) -> Finding | None:
+    """The function is not smooth at the point, and every gradient on trial is a limit of right ones nearby."""
+    on_trial = _on_trial(evidence)
+    standings = [evidence.standings[name] for name in on_trial if name in evidence.standings]
+    if not standings or not all(standing.limit for standing in standings):
+        return None
+    text = "at a kink or an edge of the domain; the gradient is a limit of those nearby, which are right"
+    return Finding(Verdict.PASS, Diagnosis("subgradient", text), labels=("kink",))
+
+
+def rough(evidence: Evidence) -> Finding | None:
+    """The function is not smooth at the point, and no gradient is wrong around it."""
+    if not any(standing.rough for standing in evidence.standings.values()):
+        return None
+    return _inconclusive("kink")
+
+
+def not_confirmed(evidence: Evidence) -> Finding:
+    """A second look does not bear out the disagreement of the first."""
+    names = [name for name, standing in evidence.standings.items() if not standing.wrong]
+    text = f"the methods disagree, and function values do not say twice that {' or '.join(names)} is wrong"
+    return _inconclusive("unconfirmed", text)
+
+
+def _on_trial(evidence: Evidence) -> list[str]:
+    return [name for name in evidence.heard if evidence.order.roles.is_on_trial(name)]
+
+
+def _apart_from(evidence: Evidence, names: Iterable[str]) -> set[str]:
+    """Return the methods that any of some differs from."""
+    pairs = [(c.a, c.b) for c in evidence.table.evidence if c.agree is False]
+    return {other for a, b in pairs for one, other in ((a, b), (b, a)) if one in names}
+
+
+#: Rules on what a second look found of a failure on the numbers. The last one always answers.
+ON_SECOND_LOOK: tuple[Rule, ...] = (confirmed, borne_out, limit, rough, not_confirmed)
+
 #: Rules on properties that were tried after the numbers.
 ON_PROPERTIES: tuple[Rule, ...] = (broken_property,)
 
@@ -390,6 +462,26 @@ def no_witness(name: str, evidence: Evidence) -> LeftOut | None:
         return LeftOut(ENGINE, escaped[0])
     backed = any(c.agree for c in table.measured if c.b != ENGINE) or table.contradicted(ENGINE)
     return LeftOut(ENGINE, reason, overruled=True) if alone and backed else None
+
+
+def beside_the_point(evidence: Evidence, table: Table) -> list[LeftOut]:
+    """Return the methods that need not be heard where function values bear out all that is on trial.
+
+    What merely runs the code once more, and differs or cannot tell, says nothing of a gradient that agrees with
+    the function's values in every entry: it may lose digits that a backward by hand was written to keep.
+    """
+    on_trial = _on_trial(evidence)
+    borne_out = {c.b for c in table.measured if c.a == "central" and c.agree}
+    if not on_trial or not borne_out.issuperset(on_trial) or table.kinks:
+        return []
+    out = []
+    for name in evidence.order.roles.replaceable:
+        said = {c.agree for c in table.evidence if name in (c.a, c.b)} if name in table.exact else {True}
+        if False in said:
+            out.append(LeftOut(name, "its gradient stands alone against the others, which agree", True))
+        elif None in said:
+            out.append(LeftOut(name, "its own rounding hides more than the promised sensitivity"))
+    return out
 
 
 # -- the vote ----------------------------------------------------------------------------------------
