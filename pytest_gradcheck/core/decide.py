@@ -15,6 +15,7 @@ from pytest_gradcheck.core.orders import Order, merged
 from pytest_gradcheck.core.report.write_up import write_up
 from pytest_gradcheck.core.results import CheckResult, Verdict
 from pytest_gradcheck.core.verdict import Evidence, Finding, answer
+from pytest_gradcheck.methods.roles import DIFFERENCES
 
 
 def run(order: Order) -> tuple[CheckResult, Finding]:
@@ -26,6 +27,8 @@ def run(order: Order) -> tuple[CheckResult, Finding]:
     assert finding is not None, "the last rule answers"
     if finding.unexplained or _is_doubt_at_an_edge(finding):
         finding = _confirmed(order, finding)
+    elif finding.rule == "subgradient":
+        finding = _along_ties(order, finding)
     for probe in order.probes:
         found, whose = probe(finding)
         if found:
@@ -49,12 +52,31 @@ def _is_doubt_at_an_edge(finding: Finding) -> bool:
 def _confirmed(order: Order, finding: Finding) -> Finding:
     """Look a second time at what disagrees; see `SecondLook`."""
     evidence = finding.evidence
-    again = SecondLook(evidence.jacobian, evidence.table, order.tolerance, order.moved, order.problem.seed)
-    names = [name for name in evidence.heard if evidence.table.bad_entries(name).any()]
-    standings = {name: again.standing(name) for name in names or evidence.heard}
+    if any(evidence.states[name][1] for name in DIFFERENCES if name in evidence.states):
+        # The function cannot be evaluated anywhere else.
+        return finding
+    again = _second_look(order, evidence)
+    names = [name for name in evidence.heard if evidence.table.bad_entries(name).any()] or [*evidence.heard]
+    standings = {}
+    for name in sorted(names, key=evidence.on_trial.__contains__, reverse=True):
+        standings[name] = again.standing(name)
+        if standings[name].wrong and name in evidence.on_trial:
+            break
     found = answer(verdict.ON_SECOND_LOOK, replace(evidence, standings=standings))
     assert found is not None, "the last rule answers"
     return found
+
+
+def _along_ties(order: Order, finding: Finding) -> Finding:
+    """Look at gradients that are right entry by entry along the ties of a kink too; see `SecondLook.at_kinks`."""
+    evidence = finding.evidence
+    again = _second_look(order, evidence)
+    standings = {name: again.at_kinks(name) for name in evidence.on_trial}
+    return answer((verdict.confirmed,), replace(evidence, standings=standings)) or finding
+
+
+def _second_look(order: Order, evidence: Evidence) -> SecondLook:
+    return SecondLook(evidence.jacobian, evidence.table, order.tolerance, order.moved, order.problem.seed)
 
 
 def _look(evidence: Evidence) -> Evidence:

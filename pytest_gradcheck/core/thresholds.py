@@ -164,7 +164,7 @@ NEARBY_DISPUTES = 2
 
 #: Points nearby, in units of the inputs' scales: some close by and some farther off.
 #: Chosen: within one percent a gradient has not changed by much, within a fifth a special value is far away.
-DISTANCES = (*[0.003] * 4, *[0.01] * 4, 0.2, 0.2)
+DISTANCES = (*[1e-4] * 4, *[1e-3] * 4, 0.2, 0.2)
 
 #: So many of them are close by. Source: as above.
 CLOSE_BY = 8
@@ -174,7 +174,7 @@ WRONG_NEARBY = 2
 
 #: How much a slope may have changed at the points close by, as a share of the largest of them.
 #: Chosen: a few times the distance.
-NEARBY_SLACK = 0.05
+NEARBY_SLACK = 0.005
 
 # -- what kind of wrong ------------------------------------------------------------------------------
 

@@ -70,6 +70,12 @@ class Evidence:
         """The difference methods that can run, in the order of the names."""
         return tuple(name for name in DIFFERENCES if self.states.get(name) == (Status.OK, None))
 
+    @functools.cached_property
+    def on_trial(self) -> tuple[str, ...]:
+        """The methods whose gradients are on trial: also what stands in, where it runs a backward by hand."""
+        roles = self.order.roles
+        return tuple(n for n, p in self.heard.items() if roles.is_on_trial(n) or (n != ENGINE and p.hand_written()))
+
     def without(self, left_out: LeftOut) -> Evidence:
         """Return the evidence without a method that is no witness."""
         heard = {name: pullback for name, pullback in self.heard.items() if name != left_out.name}
@@ -209,6 +215,9 @@ def agree(evidence: Evidence) -> Finding | None:
     hidden = unseen(table, evidence.jacobian, sensitivity) if table.tangents is not None else 0
     text = "share in the projections is smaller than their error bars; mode='full' looks at each"
     small = (NotChecked(f"{hidden} small entries", text),) if hidden else ()
+    drowned = int(np.sum([mask for c in table.evidence for by, mask in c.excused if by == "accept_below_rounding"]))
+    if drowned:
+        small += (NotChecked("small entries", "smaller than the rounding of the function's own terms"),)
     return Finding(Verdict.PASS, diagnosis, not_checked=small)
 
 
@@ -351,10 +360,9 @@ ON_THE_NUMBERS: tuple[Rule, ...] = (
 
 def confirmed(evidence: Evidence) -> Finding | None:
     """Function values contradict a gradient twice: it is wrong."""
-    roles = evidence.order.roles
     wrong = [name for name, standing in evidence.standings.items() if standing.wrong]
-    on_trial = [name for name in evidence.heard if roles.is_on_trial(name)]
-    accused = [name for name in wrong if roles.is_on_trial(name)]
+    on_trial = evidence.on_trial
+    accused = [name for name in wrong if name in on_trial]
     if not accused and (on_trial or set(wrong) != {ENGINE}):
         # Of NumPy code without a gradient of its own the engine is what is checked; and what merely runs the
         # code once more is no witness against it.
@@ -369,7 +377,7 @@ def confirmed(evidence: Evidence) -> Finding | None:
 
 def borne_out(evidence: Evidence) -> Finding | None:
     """Function values bear out every gradient on trial, and what differs from it merely runs the code again."""
-    on_trial = _on_trial(evidence)
+    on_trial = evidence.on_trial
     if not on_trial or any(name in DIFFERENCE_METHODS for name in _apart_from(evidence, on_trial)):
         return None
     if not all(evidence.standings.get(name, Standing(right=True)).right for name in on_trial):
@@ -380,7 +388,7 @@ def borne_out(evidence: Evidence) -> Finding | None:
 
 def limit(evidence: Evidence) -> Finding | None:
     """The function is not smooth at the point, and every gradient on trial is a limit of right ones nearby."""
-    on_trial = _on_trial(evidence)
+    on_trial = evidence.on_trial
     standings = [evidence.standings[name] for name in on_trial if name in evidence.standings]
     if not standings or not all(standing.limit for standing in standings):
         return None
@@ -402,10 +410,6 @@ def not_confirmed(evidence: Evidence) -> Finding:
     return _inconclusive("unconfirmed", text)
 
 
-def _on_trial(evidence: Evidence) -> list[str]:
-    return [name for name in evidence.heard if evidence.order.roles.is_on_trial(name)]
-
-
 def _apart_from(evidence: Evidence, names: Iterable[str]) -> set[str]:
     """Return the methods that any of some differs from."""
     pairs = [(c.a, c.b) for c in evidence.table.evidence if c.agree is False]
@@ -420,6 +424,9 @@ ON_PROPERTIES: tuple[Rule, ...] = (broken_property,)
 
 
 # -- who is no witness -------------------------------------------------------------------------------
+
+
+STANDS_ALONE = "its gradient stands alone against the others, which agree"
 
 
 def no_witness(name: str, evidence: Evidence) -> LeftOut | None:
@@ -450,7 +457,7 @@ def no_witness(name: str, evidence: Evidence) -> LeftOut | None:
     # The method gives nan or inf where the others do not.
     if (table.bad_entries(name) & ~np.isfinite(table.exact[name].value)).any():
         return LeftOut(name, "its own gradient is not finite at this point, where differences are")
-    reason = "its gradient stands alone against the others, which agree"
+    reason = STANDS_ALONE
     if name != ENGINE:
         agreed = any(c.agree for c in table.evidence if name not in (c.a, c.b))
         blamed = alone and agreed and not any(p.hand_written() for p in evidence.heard.values())
@@ -470,17 +477,20 @@ def beside_the_point(evidence: Evidence, table: Table) -> list[LeftOut]:
     What merely runs the code once more, and differs or cannot tell, says nothing of a gradient that agrees with
     the function's values in every entry: it may lose digits that a backward by hand was written to keep.
     """
-    on_trial = _on_trial(evidence)
-    borne_out = {c.b for c in table.measured if c.a == "central" and c.agree}
-    if not on_trial or not borne_out.issuperset(on_trial) or table.kinks:
+    on_trial = evidence.on_trial
+    measured = {c.b: c for c in table.measured if c.a == "central"}
+    if table.kinks or not on_trial or not all(name in measured and measured[name].agree for name in on_trial):
         return []
     out = []
     for name in evidence.order.roles.replaceable:
-        said = {c.agree for c in table.evidence if name in (c.a, c.b)} if name in table.exact else {True}
-        if False in said:
-            out.append(LeftOut(name, "its gradient stands alone against the others, which agree", True))
-        elif None in said:
-            out.append(LeftOut(name, "its own rounding hides more than the promised sensitivity"))
+        if name not in table.exact or name in on_trial:
+            continue
+        against = [c for c in table.evidence if name in (c.a, c.b) and c.entrywise]
+        apart = np.any([c.disagree[:, table.coordinates] for c in against], axis=0)
+        if not (apart & ~measured[name].disagree).any() if apart.any() else measured[name].agree is None:
+            overruled = bool(apart.any())
+            reason = STANDS_ALONE if overruled else "its own rounding hides more than the promised sensitivity"
+            out.append(LeftOut(name, reason, overruled))
     return out
 
 

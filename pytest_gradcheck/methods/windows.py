@@ -56,7 +56,8 @@ class Window:
     """What a window shows along each line: arrays of shape ``(lines, rows)``.
 
     ``slope`` is the two-sided derivative at the middle of the window, ``right`` and ``left`` are the one-sided
-    ones. ``kink`` marks one-sided slopes that differ beyond the noise, and a jump at the middle. ``still`` marks
+    ones. ``kink`` marks one-sided slopes that differ beyond the noise, ``jump`` a middle that lies apart from both
+    sides. ``still`` marks
     values that do not move at all, and ``grainy`` those that take few steps: the window is near the grain of
     the function, or below it, and its residuals are no measure of the noise. ``noise`` is how far a value wavers.
     """
@@ -65,6 +66,7 @@ class Window:
     right: Estimate
     left: Estimate
     kink: Array
+    jump: Array
     still: Array
     grainy: Array
     noise: Array
@@ -104,14 +106,17 @@ def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float, no
         # In units of a value: what is left of half the sum and half the difference of two values.
         left_over = (quotients - np.einsum("lk,k...->l...", _ODD, odd)) * LEVELS[:, None, None] * h
         rest = even - np.einsum("lk,k...->l...", _EVEN, bent)
-        variance = ((left_over**2).sum(axis=0) + (rest**2).sum(axis=0)) / _FREEDOM
-        half = np.fmax(np.sqrt(variance), noise) + size + wavers + TINY
+        # Squares of what is large or small leave the range of float64.
+        unit = np.fmax(np.fmax(np.abs(left_over).max(axis=0), np.abs(rest).max(axis=0)), TINY)
+        squares = ((left_over / unit) ** 2).sum(axis=0) + ((rest / unit) ** 2).sum(axis=0)
+        spread = unit * np.sqrt(squares / _FREEDOM)
+        half = np.fmax(spread, noise) + size + wavers + TINY
         bar = STANDARD_ERRORS * _ODD_ERRORS[0] * half / h + LAST_TERM * np.abs(odd[2])
         step, steepness = np.abs(bent[0]), bent[1] / h
         gap_bar = STANDARD_ERRORS * _EVEN_ERRORS[1] * half / h + LAST_TERM * np.abs(bent[3]) / h
         kink = np.abs(steepness) > gap_bar + 1e-6 * np.abs(odd[0])
         # The value at the middle wavers as much as half the sum of two others, and once more.
-        kink |= step > 2 * STANDARD_ERRORS * _EVEN_ERRORS[0] * half + LAST_TERM * np.abs(bent[3])
+        jump = step > 2 * STANDARD_ERRORS * _EVEN_ERRORS[0] * half + LAST_TERM * np.abs(bent[3])
     bar = np.where(np.isfinite(bar) & np.isfinite(odd[0]), bar, np.inf)
     sides = np.where(np.isfinite(gap_bar), bar + gap_bar, np.inf)
     taken = np.sort(np.concatenate([high, low]), axis=0)
@@ -121,7 +126,8 @@ def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float, no
         Estimate(slope, bar),
         Estimate(right, sides),
         Estimate(left, sides),
-        kink,
+        kink & ~jump,
+        jump,
         steps == 0,
         steps < FEW,
         half,
@@ -161,7 +167,7 @@ def settled(lines: Lines, scales: Sequence[Array], eps: float) -> Estimate:
         found = window(lines, np.where(np.isfinite(each), each, 1.0), None, eps)
         asked = np.isfinite(each)[:, None]
         # Below the grain of the function nothing moves, which is no evidence of a slope.
-        known = asked & ~found.kink & np.isfinite(found.slope.uncertainty) & ~(found.grainy & moved)
+        known = asked & ~(found.kink | found.jump) & np.isfinite(found.slope.uncertainty) & ~(found.grainy & moved)
         moved |= asked & ~found.still
         gap = np.abs(found.slope.value - before.value)
         alike = known & (gap <= found.slope.uncertainty + before.uncertainty)

@@ -25,7 +25,7 @@ from pytest_gradcheck.core.options import Tolerance
 from pytest_gradcheck.frameworks.flat import Vector
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.base import Estimate
-from pytest_gradcheck.methods.windows import APART, WIDTH
+from pytest_gradcheck.methods.windows import APART, WIDTH, Window
 
 
 class Seen(enum.Enum):
@@ -37,21 +37,32 @@ class Seen(enum.Enum):
 
 
 class Line(NamedTuple):
-    """A look along one line: what it says of the slope, and whether the function bends or jumps at its middle."""
+    """A look along one line.
+
+    ``kink`` and ``jump`` say that the function has one at the point, ``outside`` that the slope in question lies
+    outside of the one-sided slopes there. ``one_sided`` says that the domain leaves one side only.
+    """
 
     seen: Seen
     kink: bool = False
+    jump: bool = False
+    outside: bool = False
     one_sided: bool = False
+
+    @property
+    def rough(self) -> bool:
+        """Whether the function is not seen to be smooth along the line."""
+        return self.kink or self.jump or self.one_sided
 
 
 @dataclass(frozen=True)
 class Standing:
     """What a second look found of a method.
 
-    ``wrong`` says that function values contradict it twice. ``right`` says that they bear it out wherever they
-    can be measured, at the point and around it. ``limit`` says that the point is no smooth one, and that the
-    gradient there is a limit of gradients nearby: a generalised gradient in the sense of Clarke (Optimization
-    and Nonsmooth Analysis, 1983, theorem 2.5.1). ``rough`` says that the function is not smooth at the point.
+    ``wrong`` says that function values contradict it twice, ``right`` that they bear it out wherever they can be
+    measured, at the point and around it. ``rough`` says that the function is not smooth at the point, ``limit``
+    that the gradient there is a limit of gradients nearby all the same: a generalised gradient in the sense of
+    Clarke (Optimization and Nonsmooth Analysis, 1983, theorem 2.5.1).
     """
 
     wrong: bool = False
@@ -87,16 +98,40 @@ class SecondLook:
 
     def standing(self, name: str) -> Standing:
         """Return what function values say of a method, here and nearby."""
-        disputes = list(self._disputes(name))
-        here = [self._at_the_point(name, dispute) for dispute in disputes]
-        if any(each.wrong for each in here):
-            return Standing(wrong=True, rough=any(each.rough for each in here))
+        disputes, here = list(self._disputes(name)), []
+        for dispute in disputes:
+            here.append(self._at_the_point(name, dispute))
+            if here[-1].wrong:
+                return here[-1]
         rough = any(each.rough for each in here)
-        if rough and all(self._is_limit(name, dispute) for dispute in disputes):
+        if rough and all(each.limit for each in here if each.rough):
             return Standing(limit=True, rough=True)
         around = self._around(name, disputes)
         right = around.right and not rough and all(each.right for each in here)
         return Standing(wrong=around.wrong, right=right, rough=rough)
+
+    def at_kinks(self, name: str) -> Standing:
+        """Return what function values say of a method that lies within the one-sided slopes of single entries.
+
+        It must lie within those along other lines too, those that keep what is tied tied among them: (0, 1, 1) at
+        a maximum that two numbers share does not.
+        """
+        table, d, jacobian = self._table, self._table.differences, self._jacobian
+        if d is None or table.tangents is not None:
+            return Standing()
+        for row in np.flatnonzero(d.kink.any(axis=1))[: thresholds.ROUGH_DISPUTES]:
+            u, mine = table.cotangents[row], table.exact[name].value[row]
+            at = table.coordinates[int(np.argmax(d.kink[row]))]
+            rows, size = jacobian.rows(name, u[None]), float(np.abs(mine * jacobian.scales).max(initial=0.0))
+            lines = ties(jacobian.function.point)
+            looks = (look(jacobian, rows, u, line, self._tolerance, size, lambda u=u: self._noise(u)) for line in lines)
+            if any(one.outside or one.seen is Seen.AGAINST for one in looks):
+                alone = np.zeros(mine.size)
+                alone[at] = jacobian.scales[at]
+                standing = self._at_a_kink(rows, Dispute(u, at, size / jacobian.scales[at]), alone)
+                if standing.wrong:
+                    return standing
+        return Standing(rough=True)
 
     # -- at the point ----------------------------------------------------------------------------------
 
@@ -125,41 +160,59 @@ class SecondLook:
                     yield Dispute(table.cotangents[row], column, float(gaps[row, column]))
 
     def _at_the_point(self, name: str, dispute: Dispute) -> Standing:
-        jacobian, i = self._jacobian, dispute.coordinate
-        rows = jacobian.rows(name, dispute.cotangent[None])
-        scale = jacobian.scales[i]
+        jacobian, i, u = self._jacobian, dispute.coordinate, dispute.cotangent
+        rows = jacobian.rows(name, u[None])
         alone = np.zeros(jacobian.function.point.size)
-        alone[i] = scale
-        own = np.abs(jacobian.function.point[i]) / scale
-        size, noise = dispute.difference * scale, self._noise(dispute.cotangent)
-        single = look(jacobian, rows, dispute.cotangent, alone, self._tolerance, size, noise, own)
-        if single.one_sided:
+        alone[i] = jacobian.scales[i]
+        size = dispute.difference * alone[i]
+        own = float(np.abs(jacobian.function.point[i]) / alone[i])
+        single = look(jacobian, rows, u, alone, self._tolerance, size, lambda: self._noise(u), own)
+        across = single
+        if alone.size > 1 and not single.rough:
+            line = self._across(rows, alone, i)
+            across = look(jacobian, rows, u, line, self._tolerance, size, lambda: self._noise(u))
+        if not (single.rough or across.rough):
+            wrong = single.seen is Seen.AGAINST and across.seen is not Seen.WITH
+            right = Seen.WITH in (single.seen, across.seen) and Seen.AGAINST not in (single.seen, across.seen)
+            return Standing(wrong=wrong, right=right)
+        if single.jump or across.jump:
             return Standing(rough=True)
-        across = [
-            look(jacobian, rows, dispute.cotangent, line, self._tolerance, size, noise)
-            for line in self._across(rows, alone, i)
-        ]
-        rough = any(line.kink for line in (single, *across))
-        against = [line for line in (single, *across) if line.seen is Seen.AGAINST]
-        for_it = [line for line in (single, *across) if line.seen is Seen.WITH]
-        # A line along which the function is rough shows nothing but that.
-        wrong = not rough and single.seen is Seen.AGAINST and not for_it
-        return Standing(wrong=wrong, right=bool(for_it) and not against, rough=rough)
+        return self._at_a_kink(rows, dispute, alone)
 
-    def _across(self, rows: Estimate, alone: Vector, i: int) -> Iterator[Vector]:
-        """Yield lines that go along the coordinate in question and, less so, along the others."""
-        n = alone.size
-        if n < 2:
-            return
+    def _across(self, rows: Estimate, alone: Vector, i: int) -> Vector:
+        """Draw a line that goes along the coordinate in question and, less so, along the others.
+
+        A function that is smooth along single coordinates alone is not smooth along this one.
+        """
         value = np.abs(np.where(np.isfinite(rows.value[0]), rows.value[0], 0.0))
-        for _ in range(2):
-            beside = self._jacobian.direction(self._rng)
-            beside[i] = 0.0
-            share = np.sum(value * np.abs(beside))
-            mine = value[i] * abs(alone[i])
-            # The others may outweigh what is in question by thousands, and would hide it.
-            less = 0.5 if not share or not mine else min(0.5, mine / share)
-            yield alone * random_signs(self._rng, 1)[0] + less * beside
+        beside = self._jacobian.direction(self._rng)
+        beside[i] = 0.0
+        share, mine = np.sum(value * np.abs(beside)), value[i] * abs(alone[i])
+        # The others may outweigh what is in question by thousands, and would hide it.
+        return np.asarray(alone + (min(0.5, mine / share) if share and mine else 0.5) * beside)
+
+    def _at_a_kink(self, rows: Estimate, dispute: Dispute, alone: Vector) -> Standing:
+        """Compare a gradient with the slopes of points close by: along its entry, along ties, and by chance.
+
+        Along the direction of a tie the slopes of all of them are the same, and a gradient that counts a tied
+        maximum twice is not among them. It is wrong where it is outside of the one-sided slopes too.
+        """
+        u, jacobian = dispute.cotangent, self._jacobian
+        limit = True
+        for line in (alone, *ties(jacobian.function.point), jacobian.direction(self._rng)):
+            mine = float(rows.value[0] @ line)
+            slopes = [slope_along(there, u, line) for there in self._nearby[: thresholds.CLOSE_BY]]
+            known = [slope for slope in slopes if slope is not None]
+            slack = thresholds.NEARBY_SLACK * max(map(abs, known), default=0.0) + rows.along(line[None]).uncertainty
+            if len(known) < 2:
+                limit = False
+            elif not min(known) - slack <= mine <= max(known) + slack:
+                limit = False
+                size = min(abs(mine - min(known)), abs(mine - max(known))) if np.isfinite(mine) else np.inf
+                here = look(jacobian, rows, u, line, self._tolerance, size, lambda: self._noise(u))
+                if len(known) == len(slopes) and not here.jump and (here.outside or here.seen is Seen.AGAINST):
+                    return Standing(wrong=True, rough=True)
+        return Standing(limit=limit, rough=True)
 
     def _noise(self, cotangent: Vector) -> float:
         """Return how far the contracted value wavers, as it is seen where all inputs move.
@@ -170,7 +223,7 @@ class SecondLook:
         line, seen = self._jacobian.direction(np.random.default_rng(0)), []
         for scale in (1.0, 1.0 / APART, 1.0 / APART**2):
             found = self._jacobian.window(line, cotangent, scale)
-            if not (found.grainy[0, 0] or found.kink[0, 0]) and np.isfinite(found.noise[0, 0]):
+            if not (found.grainy[0, 0] or found.kink[0, 0] or found.jump[0, 0]) and np.isfinite(found.noise[0, 0]):
                 seen.append(float(found.noise[0, 0]))
         return min(seen, default=0.0)
 
@@ -196,8 +249,8 @@ class SecondLook:
         alone[i] = there.scales[i]
         lines = [alone, *([there.direction(self._rng)] if alone.size > 1 else [])]
         size = dispute.difference * there.scales[i]
-        noise = self._noise(u)
-        seen = {look(there, rows, u, line, self._tolerance, size, noise).seen for line in lines}
+        looks = (look(there, rows, u, line, self._tolerance, size, lambda: self._noise(u)) for line in lines)
+        seen = {found.seen for found in looks}
         return next((one for one in (Seen.AGAINST, Seen.WITH) if one in seen), Seen.OPEN)
 
     @functools.cached_property
@@ -211,26 +264,6 @@ class SecondLook:
             if np.isfinite(values).all() and not np.array_equal(point, f.point):
                 out.append(Jacobian(replace(f, point=point, value=values), {}, self._jacobian.differences))
         return out
-
-    def _is_limit(self, name: str, dispute: Dispute) -> bool:
-        """Whether a gradient lies among the slopes of points close by: by its entry, along ties, and by chance.
-
-        Along the direction of a tie the slopes of all of them are the same, and a gradient that counts a tied
-        maximum twice is not among them.
-        """
-        u, n = dispute.cotangent, self._jacobian.function.point.size
-        mine = self._jacobian.rows(name, u[None]).value[0]
-        if not np.isfinite(mine).all():
-            return False
-        alone = np.zeros(n)
-        alone[dispute.coordinate] = self._jacobian.scales[dispute.coordinate]
-        for line in (alone, *ties(self._jacobian.function.point), self._jacobian.direction(self._rng)):
-            slopes = [slope_along(there, u, line) for there in self._nearby[: thresholds.CLOSE_BY]]
-            known = [slope for slope in slopes if slope is not None]
-            slack = thresholds.NEARBY_SLACK * max(map(abs, known), default=0.0)
-            if len(known) < 2 or not min(known) - slack <= line @ mine <= max(known) + slack:
-                return False
-        return True
 
 
 def ties(point: Vector) -> list[Vector]:
@@ -246,12 +279,12 @@ def slope_along(there: Jacobian, cotangent: Vector, line: Vector) -> float | Non
     Where nothing moves at fine steps it is zero: the slope is asked for to excuse a gradient.
     """
     before: Estimate | None = None
-    for scale in _scales(line, 1.0):
+    for scale in _scales(line, 1.0, np.inf, lambda scale: there.window(line, cotangent, scale)):
         found = there.window(line, cotangent, scale)
         value, bar = float(found.slope.value[0, 0]), float(found.slope.uncertainty[0, 0])
         if found.still[0, 0]:
             return 0.0
-        if found.kink[0, 0] or not np.isfinite(bar):
+        if found.kink[0, 0] or found.jump[0, 0] or not np.isfinite(bar):
             continue
         if before is not None and abs(value - before.value) <= bar + before.uncertainty:
             return value if bar < before.uncertainty else float(before.value)
@@ -266,14 +299,14 @@ def look(
     tangent: Vector,
     tolerance: Tolerance,
     difference: float,
-    noise: float,
+    noise: Callable[[], float],
     own: float = 1.0,
 ) -> Line:
     """Look along one line with windows from wide to fine, until two of them say the same.
 
     ``rows`` is the gradient in question, ``difference`` how much of its slope is in question along the line: a
-    window whose bar is not well below shows nothing. ``noise`` is that of a value. ``own`` is a scale of the line next to that of the tangent and
-    that of one: the smaller ones are looked at after the larger ones, whose values tell the grain.
+    window whose bar is not well below shows nothing. ``noise`` is that of a value. ``own`` is a scale of the line
+    next to that of the tangent.
     """
     f = jacobian.function
     claimed = rows.along(tangent[None])
@@ -284,37 +317,55 @@ def look(
     widest = float(room.min(initial=np.inf))
     if widest <= 0:
         return Line(Seen.OPEN, one_sided=True)
-    kink = moved = False
+
+    def slack(value: float) -> float:
+        allowed = tolerance.atol + tolerance.tiny + (slope_bar if np.isfinite(slope_bar) else 0.0)
+        return allowed + tolerance.rtol * max(abs(value), abs(slope) if np.isfinite(slope) else 0.0)
+
+    kink = jump = moved = unsettled = outside = False
     before: Estimate | None = None
-    last = np.inf
-    for natural in _scales(tangent, own):
-        scale = min(natural, widest / WIDTH)
-        if scale * APART > last * 1.001:
-            continue
-        last = scale
-        found = jacobian.window(tangent, cotangent, scale, noise)
+    wider: Estimate | None = None
+    for scale in _scales(tangent, own, widest / WIDTH, lambda scale: jacobian.window(tangent, cotangent, scale)):
+        found = jacobian.window(tangent, cotangent, scale)
+        if found.grainy[0, 0] and not moved:
+            # What does not move along this line may waver along others.
+            found = jacobian.window(tangent, cotangent, scale, noise())
+        value, bar = float(found.slope.value[0, 0]), float(found.slope.uncertainty[0, 0])
+        if wider is not None and abs(value - wider.value) > bar + wider.uncertainty:
+            # As at a jump, over which every quotient is larger than the one before.
+            unsettled = True
+        wider = Estimate(value, bar)
         if found.grainy[0, 0] and moved:
             # Below the grain of the function nothing moves, and that is no evidence of a slope.
             break
         moved |= not found.still[0, 0]
-        kink = bool(found.kink[0, 0])
-        value, bar = float(found.slope.value[0, 0]), float(found.slope.uncertainty[0, 0])
-        if kink or (np.isfinite(difference) and bar > thresholds.TELLING_BAR * difference) or not np.isfinite(bar):
+        kink, jump = bool(found.kink[0, 0]), bool(found.jump[0, 0])
+        if kink:
+            sides = found.right, found.left
+            low = min(float(e.value[0, 0] - e.uncertainty[0, 0]) for e in sides)
+            high = max(float(e.value[0, 0] + e.uncertainty[0, 0]) for e in sides)
+            outside = not low - slack(slope) <= slope <= high + slack(slope)
+        if kink or jump or (np.isfinite(difference) and bar > thresholds.TELLING_BAR * difference) or not np.isfinite(bar):
             continue
         # What one window jumps over, such as a kink beside the point, another one does not jump over alike.
         if before is not None and abs(value - before.value) <= bar + before.uncertainty:
             value, bar = min((value, bar), (before.value, before.uncertainty), key=itemgetter(1))
-            allowed = bar + tolerance.atol + tolerance.tiny + (slope_bar if np.isfinite(slope_bar) else 0.0)
-            allowed += tolerance.rtol * max(abs(value), abs(slope) if np.isfinite(slope) else 0.0)
-            against = not abs(value - slope) <= allowed
+            against = not abs(value - slope) <= bar + slack(value)
             return Line(Seen.AGAINST if against else Seen.WITH)
         before = Estimate(value, bar)
-    return Line(Seen.OPEN, kink)
+    return Line(Seen.OPEN, kink, jump or unsettled, outside)
 
 
-def _scales(tangent: Vector, own: float) -> Iterator[float]:
-    """Yield the natural scales of a line, the largest first, and finer ones below the smallest."""
+def _scales(tangent: Vector, own: float, widest: float, at: Callable[[float], Window]) -> Iterator[float]:
+    """Yield the scales of a line's windows: that of the tangent, and finer ones.
+
+    Where the function does not move, or in few steps, the wider natural ones come first: they tell the grain.
+    """
     natural = sorted({1.0, float(1.0 / np.abs(tangent).max()), own} - {0.0}, reverse=True)
-    yield from natural
-    for k in range(1, thresholds.FINER_WINDOWS + 1):
-        yield natural[-1] / APART**k
+    if max(natural) > 1.0 and not at(min(1.0, widest)).grainy[0, 0]:
+        natural = [scale for scale in natural if scale <= 1.0]
+    last = np.inf
+    for scale in (*natural, *(natural[-1] / APART**k for k in range(1, thresholds.FINER_WINDOWS + 1))):
+        if min(scale, widest) * APART <= last * 1.001:
+            last = min(scale, widest)
+            yield last

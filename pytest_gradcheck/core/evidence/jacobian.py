@@ -96,6 +96,7 @@ class Jacobian:
     #: Cotangents, as bytes, of the rows in which no method is in doubt: their rounding need not be measured.
     settled: frozenset[bytes] = frozenset()
     _last_rows: dict[str, tuple[Matrix, Matrix]] = field(default_factory=dict)
+    _windows: dict[tuple[bytes, bytes, float, float], Window] = field(default_factory=dict)
 
     def without(self, name: str) -> Jacobian:
         """Return the same without one exact method; what was spent, measured and seen stays shared."""
@@ -164,9 +165,12 @@ class Jacobian:
 
     def window(self, tangent: Vector, cotangent: Vector, scale: float, noise: float = 0.0) -> Window:
         """Fit the function along one tangent over a window, contracted with one cotangent; see `window`."""
-        lines = self._lines(tangent[None], np.full((2, 1), np.inf))
-        with self._counted():
-            return window(lines, np.array([scale]), cotangent[None], self.function.eps, noise)
+        key = tangent.tobytes(), cotangent.tobytes(), scale, noise
+        if key not in self._windows:
+            lines = self._lines(tangent[None], np.full((2, 1), np.inf))
+            with self._counted():
+                self._windows[key] = window(lines, np.array([scale]), cotangent[None], self.function.eps, noise)
+        return self._windows[key]
 
     def direction(self, rng: np.random.Generator) -> Vector:
         """Draw a tangent: random signs, magnitudes around each input's own scale, into the domain."""
@@ -246,9 +250,9 @@ class Jacobian:
 
     def _by_windows(self, at: Any, lines: Lines, best: Slopes) -> Slopes:
         """Fit windows where ladders are in doubt: their residuals say how far the function itself wavers."""
-        bar, size = best.central.uncertainty, np.abs(best.central.value)
+        bar, size = best.central.uncertainty, np.abs(best.central.value).max(axis=1, keepdims=True)
         grainy = best.grainy & (best.range_of_values > 0)
-        open_ = ~(best.kink | best.jump) & (grainy | ~(bar <= thresholds.SEEN_SLOPE * size) & (bar > 0))
+        open_ = ~(best.kink | best.jump) & (grainy | ~(bar <= thresholds.SEEN_SLOPE * size))
         which = np.flatnonzero((open_ & np.isfinite(self.function.value)).any(axis=1) & ~best.one_sided)
         if not which.size:
             return best
