@@ -25,6 +25,9 @@ from pytest_gradcheck.function.state import State, changed, put_back
 #: So few points cost less one by one: a call with an axis more takes five times as long, and is compared.
 FEW = 8
 
+#: After so many calls that have not changed what the function keeps, later ones are not looked at: 10 µs each.
+WATCHED = 8
+
 #: Relative step to a point nearby: far more than rounding in float32, far less than a function's features.
 NEARBY = 2.0**-14
 
@@ -78,8 +81,10 @@ class Problem:
         self._random = RandomStates(self.seed)
         #: What the function keeps between calls. Every call that a user would not make leaves it as it was.
         self._state = State(fn, self.arguments)
-        #: Whether the first call was seen to change it. Then every later call starts from the same state.
+        #: Whether a call was seen to change it. Then every later call starts from the same state.
         self._keeps_state = False
+        #: How many more calls are looked at for that.
+        self._to_watch = 0
         self._differentiates_inside = False
         self._start()
         #: Why values are no measure of the function's gradient, None where they are.
@@ -202,8 +207,10 @@ class Problem:
         if self._keeps_state:
             # A backward that runs a part of the function again, as a checkpoint does, has left its own.
             self.restore_state()
-        with self._state.kept(collections=collections):
+        self._to_watch = max(self._to_watch - 1, 0)
+        with self._state.kept(collections=collections) as before:
             yield
+            self._keeps_state = self._keeps_state or changed(before)
 
     def restore_state(self) -> None:
         """Put back what the function keeps between calls, as the first calls at the point have left it."""
@@ -215,7 +222,7 @@ class Problem:
         """Evaluate at the point: structure of the outputs, precision, repeatability."""
         before = self._state.now(collections=False)
         self.output_tree = tree = self._first_call()
-        moved = changed(before)
+        moved, self._to_watch = changed(before), WATCHED
         names, shapes, dtypes = [], [], []
         self._kept: list[bool] = []
         reasons: list[str] = []
@@ -250,7 +257,8 @@ class Problem:
             first, self.primal = self.primal, self._flat(self._evaluated(self.native_values(), double=False))
             with np.errstate(invalid="ignore"):
                 wobble = np.abs(self.primal - first)
-        self._state_at_start = self._state.now(collections=False)
+        else:
+            self._state_at_start = before
         self.double = True
         dtypes = [flat.dtype for flat in (*self.inputs.leaves, *self.outputs.leaves)]
         #: Unit roundoff of the coarsest dtype among the differentiable inputs and the outputs.
@@ -376,7 +384,7 @@ class Problem:
         It may log its calls in a list, which a call like those of its users is let do.
         """
         with contextlib.ExitStack() as stack:
-            if self._keeps_state:
+            if self._keeps_state or self._to_watch:
                 stack.enter_context(self._keeping_state(collections=False))
             if self.framework.differentiates:
                 if self._differentiates_inside:

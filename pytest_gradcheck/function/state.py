@@ -54,6 +54,10 @@ class Holder(Protocol):
         """Remove a part."""
 
 
+#: What some holders hold.
+Held = list[tuple[Holder, Content]]
+
+
 class _Dict:
     """A dict: that of an object, of a module of Python (some ``names`` alone), or the user's own."""
 
@@ -164,12 +168,11 @@ class State:
         rest = deque(self._roots)
         while rest and len(seen) < MOST:
             value = rest.popleft()
-            if id(value) in seen or isinstance(value, _PLAIN) or owner(value) is not None:
-                continue
-            seen[id(value)] = value
             # An object may raise whatever it likes when it is looked at.
             with contextlib.suppress(Exception):
-                rest.extend(self._enter(value))
+                if id(value) not in seen and not isinstance(value, _PLAIN) and owner(value) is None:
+                    seen[id(value)] = value
+                    rest.extend(self._enter(value))
 
     def _enter(self, value: Any) -> Iterable[Any]:
         """Write down what of an object can be replaced, and return what it leads to."""
@@ -232,27 +235,27 @@ class State:
         self._slots.append(holder)
         return list(holder.read().values())
 
-    def now(self, *, collections: bool = True) -> list[tuple[Holder, Content]]:
+    def now(self, *, collections: bool = True) -> Held:
         """Return what all of them hold, to be put back; without ``collections`` no list and no set."""
         holders = [*self._slots, *self._collections] if collections else self._slots
         return [(holder, _read(holder)) for holder in holders]
 
     @contextlib.contextmanager
-    def kept(self, *, collections: bool = True) -> Iterator[None]:
+    def kept(self, *, collections: bool = True) -> Iterator[Held]:
         """Leave what the objects hold as it is, whatever happens inside; see `put_back`."""
         before = self.now(collections=collections)
         try:
-            yield
+            yield before
         finally:
             put_back(before)
 
 
-def changed(before: list[tuple[Holder, Content]]) -> bool:
+def changed(before: Held) -> bool:
     """Whether an array or a number has been replaced since."""
     return any(True for _ in _changes(before))
 
 
-def put_back(before: list[tuple[Holder, Content]]) -> None:
+def put_back(before: Held) -> None:
     """Put every array and number back that has been replaced since, and remove those that have come.
 
     Whole numbers, texts and objects without arrays stay as they are: a function may count its calls. From a
@@ -270,7 +273,7 @@ def put_back(before: list[tuple[Holder, Content]]) -> None:
                 holder.delete(key)
 
 
-def _changes(before: list[tuple[Holder, Content]]) -> Iterator[tuple[Holder, Any, Any]]:
+def _changes(before: Held) -> Iterator[tuple[Holder, Any, Any]]:
     for holder, held in before:
         now = _read(holder)
         if len(now) == len(held) and all(map(operator.is_, now.values(), held.values())):
@@ -302,7 +305,13 @@ def _read(holder: Holder) -> Content:
 
 
 def _holds(value: Any, wanted: Callable[[Any], bool], depth: int = DEPTH) -> bool:
-    """Whether a value is one that is wanted, or holds one."""
+    """Whether a value is one that is wanted, or holds one; what cannot be looked at is not."""
+    with contextlib.suppress(Exception):
+        return _looked_at(value, wanted, depth)
+    return False
+
+
+def _looked_at(value: Any, wanted: Callable[[Any], bool], depth: int) -> bool:
     if value is _MISSING or depth == 0 or isinstance(value, (*_PLAIN, type, types.ModuleType)):
         return False
     if wanted(value):
@@ -317,10 +326,8 @@ def _holds(value: Any, wanted: Callable[[Any], bool], depth: int = DEPTH) -> boo
     elif isinstance(value, list | tuple | set | frozenset | deque):
         inner += value
     else:
-        # As above.
-        with contextlib.suppress(Exception):
-            inner += getattr(value, "__dict__", {}).values()
-            inner += [getattr(value, name, None) for name in _slots_of(type(value))]
+        inner += getattr(value, "__dict__", {}).values()
+        inner += [getattr(value, name, None) for name in _slots_of(type(value))]
     return any(_holds(part, wanted, depth - 1) for part in inner[:LONGEST])
 
 

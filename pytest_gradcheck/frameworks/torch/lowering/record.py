@@ -334,8 +334,9 @@ class TapeRecorder(Mode):
         rule = registry.find(info.base, info.overload)
         if rule is not None:
             return self._record(func, info, rule, args, kwargs)
-        # Noise is what it was: a constant of the tape. So is a sample that autograd is not to see.
-        if info.holds_still or (info.base in SAMPLERS and self._hold_stops and _stops(info)):
+        # Noise is what it was: a constant of the tape. So is a sample that autograd takes for one.
+        unseen = self._hold_stops and (self.no_grad or info.base == "normal")
+        if info.holds_still or (info.base in SAMPLERS and unseen):
             return func(*args, **kwargs)
         if info.base in SAMPLERS:
             raise LoweringError(
@@ -627,12 +628,6 @@ class TapeRecorder(Mode):
         self._entries.clear()
         self._stores.clear()
         self._unfilled.clear()
-
-
-def _stops(sampler: Info) -> bool:
-    """Whether autograd takes a sample for a constant, in a call that runs with gradients enabled."""
-    disabled = not torch.is_grad_enabled() and not in_a_function(sys._getframe(1))
-    return sampler.base == "normal" or disabled
 
 
 def _as_it_is(value: Any) -> Any:
