@@ -25,7 +25,7 @@ from pytest_gradcheck.function.state import State, changed, put_back
 #: So few points cost less one by one: a call with an axis more takes five times as long, and is compared.
 FEW = 8
 
-#: After so many calls that have not changed what the function keeps, later ones are not looked at: 10 µs each.
+#: So many calls are looked at, each for 10 µs; if none changes what the function keeps, later ones are not.
 WATCHED = 8
 
 #: Relative step to a point nearby: far more than rounding in float32, far less than a function's features.
