@@ -251,15 +251,16 @@ class State:
 
 
 def changed(before: Held) -> bool:
-    """Whether an array or a number has been replaced since."""
+    """Whether an array has been replaced since."""
     return any(True for _ in _changes(before))
 
 
 def put_back(before: Held) -> None:
-    """Put every array and number back that has been replaced since, and remove those that have come.
+    """Put every array back that has been replaced since, and remove those that have come.
 
-    Whole numbers, texts and objects without arrays stay as they are: a function may count its calls. From a
-    list or a set only that goes which stood in for an array: a function may log what it was called with.
+    Python's own numbers, texts and objects without arrays stay as they are: a function may count its calls
+    and take their time. From a list or a set only that goes which stood in for an array: a function may log
+    what it was called with.
     """
     changes = [*_changes(before)]
     for holder, key, old in changes:
@@ -279,16 +280,16 @@ def _changes(before: Held) -> Iterator[tuple[Holder, Any, Any]]:
         if len(now) == len(held) and all(map(operator.is_, now.values(), held.values())):
             # As a rule.
             continue
-        of_interest = _is_foreign if isinstance(holder, _Sequence | _Set) else _is_number
+        of_interest = _is_foreign if isinstance(holder, _Sequence | _Set) else _is_array
         for key in (*held, *(key for key in now if key not in held)):
             new, old = now.get(key, _MISSING), held.get(key, _MISSING)
             if new is not old and (_holds(new, of_interest) or _holds(old, of_interest)):
                 yield holder, key, old
 
 
-def _is_number(value: Any) -> bool:
-    """Whether a value is an array, something like one, or a number that is not whole."""
-    return isinstance(value, float | complex) or hasattr(type(value), "__array__")
+def _is_array(value: Any) -> bool:
+    """Whether a value is an array, a floating scalar of NumPy's, or something like them."""
+    return hasattr(type(value), "__array__")
 
 
 def _is_foreign(value: Any) -> bool:
