@@ -150,10 +150,12 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
             with contextlib.suppress(ModuleNotFoundError):
                 importlib.import_module(name)
     # Overflow and division by zero are findings of the check, not warnings to its user.
-    with kept_random_states(), np.errstate(all="ignore"):
+    with kept_random_states(), np.errstate(all="ignore"), contextlib.ExitStack() as stack:
         problem = Problem(
             fn, inputs, name=options.name, wrt=options.wrt, domain=options.domain, seed=options.seed
         )
+        # Not only what calls have left: a backward may keep something too, and trials of its properties do.
+        stack.callback(problem.restore_state)
         if options.holds_stops and not problem.framework.stops_gradients:
             raise InvalidArgument(
                 "stop_gradients",

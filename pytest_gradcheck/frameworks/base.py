@@ -287,6 +287,15 @@ class Framework(abc.ABC):
         """
         raise Unavailable(f"{self.name} evaluates one point per call")
 
+    def why_not_measured(self, function: FunctionAtPoint, nearby: Vector) -> str | None:
+        """Return why values are no measure of the gradient of a function that draws; None where they are.
+
+        So it is where a sampler draws from a distribution that depends on the inputs: its values for the same
+        random numbers are another function than the one that is differentiated. ``nearby`` is another point,
+        shape ``(inputs.size,)``.
+        """
+        return None
+
     def corrupted_call(
         self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], fault: Fault
     ) -> Any:

@@ -55,6 +55,7 @@ class TorchFramework(Framework):
     random_state = provided_by("torch.get_rng_state")
     set_random_state = provided_by("torch.set_rng_state")
 
+    why_not_measured = provided_by(".samplers.why_not_measured")
     pullback = provided_by(".pullback.prepare")
     stand_in = provided_by(".pullback.prepare_numpy")
     code_of_error = provided_by(".pullback.code_of_error")

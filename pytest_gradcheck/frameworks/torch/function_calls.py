@@ -16,6 +16,7 @@ from pytest_gradcheck.frameworks.base import Property
 from pytest_gradcheck.frameworks.leaves import EPS64, EPS_BY_DTYPE
 from pytest_gradcheck.frameworks.pullback import LINEAR
 from pytest_gradcheck.frameworks.torch.leaves import dtype_of, to_numpy
+from pytest_gradcheck.frameworks.torch.private import none_batched_afterwards
 
 #: How often a computation is repeated at points moved by roundoff, where two ways seem to differ.
 REPEATS = 4
@@ -236,7 +237,12 @@ class FunctionCall:
         run = self.forward(self.points, _contiguous)
         expected = [torch.stack(pair) for pair in zip(run.pull(self.seeds), run.pull(other), strict=True)]
         both = [torch.stack(pair) for pair in zip(self.seeds, other, strict=True)]
-        return self._same(name, lambda: run.pull(both, batched=True), expected, "batched cotangents", None)
+
+        def together() -> Tensors:
+            with none_batched_afterwards():
+                return run.pull(both, batched=True)
+
+        return self._same(name, together, expected, "batched cotangents", None)
 
     def _vmapped(self) -> Property | None:
         turned = [x.flip(0) if x.ndim else x.clone() for x in self.points]
@@ -249,7 +255,7 @@ class FunctionCall:
         stacked = [torch.stack(pair) for pair in zip(self.points, turned, strict=True)]
 
         def mapped() -> Tensors:
-            with torch.no_grad():
+            with none_batched_afterwards(), torch.no_grad():
                 run = torch.func.vmap(lambda *xs: tuple(_tensors(self.apply(xs))), randomness="same")
                 return list(run(*stacked))
 
