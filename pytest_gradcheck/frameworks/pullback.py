@@ -19,9 +19,6 @@ from pytest_gradcheck.frameworks.leaves import EPS32, EPS64
 #: A backward that is less off than this is linear but for rounding: what takes sizes or signs is off by more.
 SCARCELY = 1e-3
 
-#: What is said of one that is linear.
-LINEAR = "minus two times a cotangent gives minus two times the gradient"
-
 #: What is said of one that is not.
 NOT_LINEAR = (
     "the backward is not linear: minus two times a cotangent does not give minus two times the gradient"
