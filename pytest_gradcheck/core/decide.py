@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 from pytest_gradcheck.core import thresholds, verdict
+from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.diagnosis.explain import explain
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.rounding import measure
@@ -14,6 +16,7 @@ from pytest_gradcheck.core.orders import Order, merged
 from pytest_gradcheck.core.report.write_up import write_up
 from pytest_gradcheck.core.results import CheckResult, Verdict
 from pytest_gradcheck.core.verdict import Evidence, Finding, answer
+from pytest_gradcheck.frameworks.pullback import Anew
 
 
 def run(order: Order) -> tuple[CheckResult, Finding]:
@@ -21,6 +24,8 @@ def run(order: Order) -> tuple[CheckResult, Finding]:
     methods = order.methods
     evidence = Evidence(order, methods.pullbacks, methods.states, order.properties, order.roles.own)
     finding = answer(verdict.BEFORE_LOOKING, evidence)
+    if finding is not None and finding.diagnosis.code in codes.BESIDE_VALUES and not order.options.brief:
+        finding = _with_values(order, finding)
     finding = finding or answer(verdict.ON_THE_NUMBERS, _look(evidence))
     assert finding is not None, "the last rule answers"
     for probe in order.probes:
@@ -29,10 +34,25 @@ def run(order: Order) -> tuple[CheckResult, Finding]:
             known = finding.evidence
             evidence = replace(known, properties=merged(known.properties, found), probed=whose)
             broken = None if finding.verdict is Verdict.FAIL else answer(verdict.ON_PROPERTIES, evidence)
-            finding = broken or replace(finding, evidence=evidence)
+            told = None if broken is None else verdict.with_values(broken, finding)
+            finding = told or replace(finding, evidence=evidence)
     if finding.unexplained:
         finding = explain(order, finding, verdict.broken_property(finding.evidence))
     return write_up(order, finding), finding
+
+
+def _with_values(order: Order, broken: Finding) -> Finding:
+    """Look at the values of a backward that can run once: each of its passes gets a graph of its own."""
+    evidence, name = broken.evidence, broken.culprit or ""
+    own = evidence.heard.get(name)
+    if own is None or order.number != 1:
+        return broken
+    heard = {**evidence.heard, name: Anew(own, order.function.point)}
+    # What keeps numbers between its calls may raise.
+    with contextlib.suppress(Exception):
+        values = answer(verdict.ON_THE_NUMBERS, _look(replace(evidence, heard=heard)))
+        return broken if values is None else verdict.with_values(broken, values)
+    return broken
 
 
 def _look(evidence: Evidence) -> Evidence:

@@ -74,6 +74,9 @@ SILENT = frozenset({"nondeterministic", "non-finite-value"})
 #: The property makes values wrong as well, and comes before what the values show.
 EXPLAINS = frozenset({"uninitialised-memory", "mutated-input", "mutated-cotangent", "accumulates"})
 
+#: The property can be seen before the values, which are right or wrong by themselves.
+BESIDE_VALUES = frozenset({"stale-saved-tensor", "mutated-input", "mutated-cotangent", "accumulates"})
+
 #: It says where a gradient is wrong and not how; a cause says more.
 VAGUE = frozenset({"permuted", "one-entry", "one-row", "one-input", "one-output", "wrong-values"})
 
