@@ -9,6 +9,8 @@ import numpy as np
 
 from pytest_gradcheck.errors import InvalidArgument, Unavailable
 from pytest_gradcheck.frameworks.flat import Leaf, Vector
+from pytest_gradcheck.frameworks.fresh_memory import never_written as sentence
+from pytest_gradcheck.frameworks.fresh_memory import unwritten
 from pytest_gradcheck.frameworks.leaves import to_numpy
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.function.problem import Problem
@@ -36,6 +38,21 @@ def prepare(
     if gradient is None:
         raise Unavailable("no gradient= or vjp= was given")
     return _User(problem, problem.primal, problem.trial_eps, _jacobian(problem, gradient, at))
+
+
+def never_written(
+    problem: Problem, gradient: Callable[..., Any] | None, vjp: Callable[..., Any] | None
+) -> str | None:
+    """Return the sentence on memory that a hand-written gradient returns and never wrote, None without.
+
+    It is called three times with something else in fresh memory.
+    """
+    ones = np.ones(problem.outputs.size)
+    found = unwritten(lambda: prepare(problem, gradient, vjp).vjp(ones), problem.framework.filling)
+    if found is None:
+        return None
+    name = getattr(gradient or vjp, "__name__", "the gradient")
+    return sentence(name, "np.empty", found.where(problem.inputs))
 
 
 class _User(GradientAlone):

@@ -6,6 +6,7 @@ transposed tensor. Such a call is one of another function, and nothing follows f
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,15 +41,13 @@ class Draws(Mode):
     ) -> Any:
         """Run the operation, and keep or replace what it drew."""
         kwargs = kwargs or {}
-        # An operation of the user's own carries no tag, and may draw.
-        users = func.namespace not in ("aten", "prim", "prims")
-        before = torch.get_rng_state() if users else None
+        draws = _draws(func)
+        if draws is False:
+            return func(*args, **kwargs)
+        before = None if draws else torch.get_rng_state()
         out = func(*args, **kwargs)
-        if torch.Tag.nondeterministic_seeded in func.tags or (
-            before is not None and not torch.equal(before, torch.get_rng_state())
-        ):
-            given = [kwargs.get(a.name, args[k] if k < len(args) else None) for k, a in _arguments(func)]
-            self._keep(tensors([out, given]))
+        if before is None or not torch.equal(before, torch.get_rng_state()):
+            self._keep(tensors(out) + written_by(func, args, kwargs))
         return out
 
     def _keep(self, drawn: list[torch.Tensor]) -> None:
@@ -64,7 +63,21 @@ class Draws(Mode):
         self.made.append([x.detach().clone() for x in drawn])
 
 
-def _arguments(func: Any) -> list[tuple[int, Any]]:
-    """Return the arguments that an operation writes to, with their positions."""
+@functools.cache
+def _draws(func: Any) -> bool | None:
+    """Whether an operation draws random numbers; None for one of the user's own, which carries no tag."""
+    if func.namespace not in ("aten", "prim", "prims"):
+        return None
+    return torch.Tag.nondeterministic_seeded in func.tags
+
+
+def written_by(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[torch.Tensor]:
+    """Return the tensors among the arguments of an operation that it writes to."""
+    places = _written_places(func)
+    return tensors([kwargs.get(name, args[k] if k < len(args) else None) for k, name in places])
+
+
+@functools.cache
+def _written_places(func: Any) -> list[tuple[int, str]]:
     listed = enumerate(schema_of(func).arguments)
-    return [(k, a) for k, a in listed if a.alias_info is not None and a.alias_info.is_write]
+    return [(k, a.name) for k, a in listed if a.alias_info is not None and a.alias_info.is_write]

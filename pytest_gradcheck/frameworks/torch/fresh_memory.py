@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
 
-from pytest_gradcheck.frameworks.flat import Layout, Vector
-from pytest_gradcheck.frameworks.fresh_memory import FILLED_WITH, filling_numpy, in_dtype
+from pytest_gradcheck.frameworks.flat import Vector
+from pytest_gradcheck.frameworks.fresh_memory import (
+    Unwritten,
+    filling_numpy,
+    in_dtype,
+    never_written,
+    unwritten,
+)
 from pytest_gradcheck.frameworks.torch.functions import is_users, name_of, nodes_of, place_of
 from pytest_gradcheck.frameworks.torch.private import Mode, function_of
 
@@ -18,9 +24,6 @@ from pytest_gradcheck.frameworks.torch.private import Mode, function_of
 FRESH = frozenset(
     ["empty", "empty_like", "empty_permuted", "empty_strided", "new_empty", "new_empty_strided"]
 )
-
-#: So many entries are named.
-NAMED = 3
 
 
 class Filled(Mode):
@@ -34,11 +37,11 @@ class Filled(Mode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Run the operation, and fill what it allocated."""
-        name = func.overloadpacket.__name__
-        old = args[0].numel() if name == "resize_" else 0
+        if not _allocates(func):
+            return func(*args, **(kwargs or {}))
+        old = args[0].numel() if func.overloadpacket.__name__ == "resize_" else 0
         out = func(*args, **(kwargs or {}))
-        if name in FRESH or name == "resize_":
-            self._fill(out, old)
+        self._fill(out, old)
         return out
 
     def _fill(self, out: torch.Tensor, old: int) -> None:
@@ -51,6 +54,11 @@ class Filled(Mode):
             (out.view(-1)[old:] if old else out).fill_(number)
 
 
+@functools.cache
+def _allocates(func: Any) -> bool:
+    return func.overloadpacket.__name__ in {*FRESH, "resize_"}
+
+
 @contextmanager
 def filling(number: float) -> Iterator[None]:
     """Let fresh memory of torch and of NumPy hold a number; see `Framework.filling`."""
@@ -58,54 +66,18 @@ def filling(number: float) -> Iterator[None]:
         yield
 
 
-class Unwritten(NamedTuple):
-    """Which entries of a result were never written, of shape ``(n,)``; None where it only raises by them."""
+def unwritten_by(run: Callable[[], Vector]) -> Unwritten | None:
+    """Return the entries of a result that were never written, as `fresh_memory.unwritten` does.
 
-    entries: Any
-
-
-def unwritten(run: Callable[[], Vector]) -> Unwritten | None:
-    """Return the entries of a result that depend on what fresh memory holds; None if there are none.
-
-    Args:
-        run: computes the result, shape ``(n,)``. It is called three times, with the same random numbers, and
-            may raise.
+    ``run`` draws the same random numbers each time.
     """
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
 
-    def filled_with(number: float) -> Vector | None:
-        devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
-        try:
-            with torch.random.fork_rng(devices), filling(number):
-                return run()
-        except Exception:
-            return None
+    def seeded() -> Vector:
+        with torch.random.fork_rng(devices):
+            return run()
 
-    nan, other = FILLED_WITH
-    one, same = filled_with(nan), filled_with(nan)
-    if (one is None) != (same is None) or (one is not None and not _equal(one, same).all()):
-        # It depends on something else, too.
-        return None
-    again = filled_with(other)
-    if again is None or one is None:
-        return None if again is None else Unwritten(None)
-    entries = ~_equal(one, again)
-    return Unwritten(entries) if entries.any() else None
-
-
-def _equal(a: Any, b: Any) -> Any:
-    """Compare entry by entry, but for the rounding of sums that run in parallel."""
-    if a.shape != b.shape:
-        return np.zeros(1, bool)
-    return np.isclose(a, b, rtol=1e-3, atol=0.0, equal_nan=True)
-
-
-def named(entries: Any, inputs: Layout) -> str:
-    """Name the entries of a flat gradient that a mask marks."""
-    at = np.flatnonzero(entries)
-    places = [inputs.locate(int(k)) for k in at[:NAMED]]
-    names = [f"{name}{list(index) or ''}" for name, index in places]
-    more = f" and {at.size - len(names)} more" if at.size > len(names) else ""
-    return ", ".join(names) + more
+    return unwritten(seeded, filling)
 
 
 @contextmanager
@@ -138,5 +110,4 @@ def _has_nan(tensors: Sequence[Any]) -> bool:
 def said_of(kind: type[Any] | None, where: str) -> str:
     """Return the sentence on a backward that returns memory that it never wrote, ``where`` as of `named`."""
     whose = "the backward" if kind is None else f"{name_of(kind)}.backward{place_of(kind)}"
-    entries = f": {where}" if where else ""
-    return f"{whose} returns memory that was never written (torch.empty or the like){entries}"
+    return never_written(whose, "torch.empty", where)

@@ -18,7 +18,7 @@ from pytest_gradcheck.frameworks.leaves import EPS64, EPS_BY_DTYPE
 from pytest_gradcheck.frameworks.properties import HOLDS, Selection
 from pytest_gradcheck.frameworks.refusals import is_refusal
 from pytest_gradcheck.frameworks.torch.draws import Draws
-from pytest_gradcheck.frameworks.torch.fresh_memory import filling, said_of, unwritten
+from pytest_gradcheck.frameworks.torch.fresh_memory import filling, said_of, unwritten_by
 from pytest_gradcheck.frameworks.torch.functions import name_of
 from pytest_gradcheck.frameworks.torch.leaves import dtype_of, to_numpy
 
@@ -107,8 +107,15 @@ class FunctionCall:
         if not base.outs:
             return []
         if not self._alike(first, again):
-            # A Function that does not repeat itself tells nothing, unless memory is the reason.
-            return self._written() if "initialised-memory" in wanted else []
+            if "initialised-memory" in wanted and (memory := self._never_written()):
+                return [memory]
+            try:
+                run = self.forward(self.points, _contiguous)
+                repeats = self._alike(first, run.pull(self.seeds))
+            except Exception:
+                repeats = False
+            if not repeats:
+                return []
         trials: list[tuple[str, Callable[..., Property | None], tuple[Any, ...]]] = [
             ("inputs-unchanged", self._unchanged, (base,)),
             ("cotangents-unchanged", self._cotangents_unchanged, (given,)),
@@ -133,16 +140,16 @@ class FunctionCall:
         same = functools.partial(alike, eps=self.eps)
         return len(some) == len(others) and all(map(same, some, others))
 
-    def _written(self) -> list[Property]:
+    def _never_written(self) -> Property | None:
         """See whether the forward keeps, or the backward returns, memory that was never written."""
 
         def run() -> Any:
             made = self.forward(self.points, _contiguous)
             return np.concatenate([np.ravel(to_numpy(g)) for g in made.pull(self.seeds)])
 
-        if unwritten(run) is None:
-            return []
-        return [finding("initialised-memory", False, said_of(self.kind, ""), "uninitialised-memory")]
+        if unwritten_by(run) is None:
+            return None
+        return finding("initialised-memory", False, said_of(self.kind, ""), "uninitialised-memory")
 
     # -- one property each -----------------------------------------------------------------------------
 
@@ -170,21 +177,23 @@ class FunctionCall:
         try:
             expected = [*base.values(), *first]
             if repeats:
-                with Draws() as draws:
+                with Draws() if draws.made else contextlib.nullcontext(draws) as draws:
                     plain = self.forward(points, _contiguous)
                     expected = [*plain.values(), *plain.pull(self.seeds)]
         except Exception:
             # The rows of a matrix are all the same where it is expanded: no function need take that.
             return finding(name, None, f"{self.name} does not take the values that were tried")
-        replayed = Draws(draws.made)
+        # A Function that drew nothing has nothing to be given again.
+        replayed = Draws(draws.made) if draws.made else draws
+        given_again = replayed if draws.made else contextlib.nullcontext()
         try:
-            with replayed:
+            with given_again:
                 run = self.forward(points, arrange)
         except Exception as error:
             return self._raised(name, words, error)
 
         def results() -> Tensors:
-            with replayed:
+            with given_again:
                 return [*run.values(), *run.pull(self.seeds)]
 
         found = self._same(name, results, expected, words, points)

@@ -19,7 +19,7 @@ from pytest_gradcheck.frameworks.fresh_memory import FILLED_WITH
 from pytest_gradcheck.frameworks.properties import HOLDS, Selection
 from pytest_gradcheck.frameworks.pullback import NOT_LINEAR, scales
 from pytest_gradcheck.frameworks.torch import zero_size
-from pytest_gradcheck.frameworks.torch.fresh_memory import filling, first_with_nan, named, said_of, unwritten
+from pytest_gradcheck.frameworks.torch.fresh_memory import filling, first_with_nan, said_of, unwritten_by
 from pytest_gradcheck.frameworks.torch.function_calls import (
     FunctionCall,
     alike,
@@ -83,21 +83,23 @@ def _of_run(problem: FunctionAtPoint, pullback: TorchPullback, wanted: Selection
     def pass_again() -> Any:
         return pullback.program.inputs.join([to_numpy(g) for g in pullback.pull(seeds)])
 
+    again = None
     # torch's own backwards write what they return.
-    by_hand = "initialised-memory" in wanted and any(map(_is_by_hand, nodes_of(pullback.outs)))
-    try:
-        with filling(FILLED_WITH[0]) if by_hand else contextlib.nullcontext():
+    if "initialised-memory" in wanted and any(map(_is_by_hand, nodes_of(pullback.outs))):
+        # A pass that raises says more when it is run as it is.
+        with contextlib.suppress(Exception), filling(FILLED_WITH[0]):
             again = pass_again()
+        if again is None or np.isnan(again).any() or not close(gradient, again, pullback.eps):
+            memory = _never_written(pullback)
+            if memory is not None:
+                return [*findings, memory]
+            again = None
+        findings.append(finding("initialised-memory", True))
+    try:
+        again = pass_again() if again is None else again
     except Exception as error:
-        if by_hand and (memory := _written(pullback)) is not None:
-            return [*findings, memory]
         text = f"a second backward through the same graph raises {said(error)}"
         return [*findings, finding("repeatable-backward", False, text, "stale-saved-tensor")]
-    if by_hand:
-        doubtful = np.isnan(again).any() or not close(gradient, again, pullback.eps)
-        if doubtful and (memory := _written(pullback)) is not None:
-            return [*findings, memory]
-        findings.append(finding("initialised-memory", True))
     findings.append(_repeatable(pullback, cotangent, gradient, again))
     changed = [
         leaf.name
@@ -113,17 +115,16 @@ def _is_by_hand(node: Any) -> bool:
     return kind is not None and is_users(kind)
 
 
-def _written(pullback: TorchPullback) -> Property | None:
+def _never_written(pullback: TorchPullback) -> Property | None:
     """Return what became of the gradient's memory if some of it was never written, else None."""
     assert pullback.first is not None
     cotangent = pullback.first[0]
-    found = unwritten(lambda: pullback.vjp(cotangent))
+    found = unwritten_by(lambda: pullback.vjp(cotangent))
     if found is None:
         return None
     with contextlib.suppress(Exception), first_with_nan(pullback.outs) as kinds, filling(FILLED_WITH[0]):
         pullback.vjp(cotangent)
-    where = "" if found.entries is None else named(found.entries, pullback.program.inputs)
-    text = said_of(kinds[0] if kinds else None, where)
+    text = said_of(kinds[0] if kinds else None, found.where(pullback.program.inputs))
     return finding("initialised-memory", False, text, "uninitialised-memory")
 
 

@@ -3,20 +3,22 @@
 Nothing else that a check does calls a function with other shapes than the user's. So this trial is made only
 where it can neither harm nor mislead. Every operation of the function is one of torch's that is known to work
 on tensors without entries. Nothing reads the memory of a tensor past torch, as a kernel does that is given
-``data_ptr()``. And the number of rows means nothing to the function: with one row more and with one row less
-function and backward work as well.
+``data_ptr()``. A failure counts if the number of rows means nothing to the function: with one row more and
+with one row less it works, and its backward too.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 
 from pytest_gradcheck.frameworks.base import FunctionAtPoint, Property
 from pytest_gradcheck.frameworks.properties import Selection
+from pytest_gradcheck.frameworks.torch.draws import written_by
 from pytest_gradcheck.frameworks.torch.fresh_memory import FRESH
 from pytest_gradcheck.frameworks.torch.function_calls import FunctionCall, finding, said
 from pytest_gradcheck.frameworks.torch.leaves import is_floating
@@ -42,6 +44,8 @@ SAFE = frozenset([
 
 _ALLOWED = SAFE | FRESH
 
+_OF_TORCH = ("aten", "prim", "prims")
+
 #: What hands a tensor's memory to code that torch does not see.
 _REACHES = ("data_ptr", "numpy", "__array__", "__dlpack__", "untyped_storage", "storage", "_typed_storage")
 
@@ -50,56 +54,72 @@ def zero_size(
     problem: FunctionAtPoint, pullback: TorchPullback, calls: Iterable[FunctionCall], wanted: Selection
 ) -> list[Property]:
     """Call the function without rows, if that is safe or was asked for by name, and its backward."""
-    leaves = pullback.fresh()
-    rows = {len(x) for x in leaves if x.ndim}
+    rows = {len(x) for x in pullback.leaves if x.ndim}
     if len(rows) != 1:
         return []
     (count,) = rows
-    if NAME not in wanted.by_name and (why := _why_not(problem, pullback, calls, count)):
+    named = NAME in wanted.by_name
+    if not named and (why := _why_unsafe(problem, pullback, calls, count)):
         return [finding(NAME, None, f"not tried: {why}")]
-    empty = _resized(leaves, count, 0)
+    empty = _resized(pullback, count, 0)
+    # Without rows a function may take another way than with them.
+    watched = nullcontext() if named else _Seen(count, strict=True)
     try:
-        outs = _values(problem, pullback, empty)
+        with watched:
+            outs = _values(problem, pullback, empty)
     except Exception as error:
         return [finding(NAME, None, f"the function does not take them: {said(error)}")]
     if not outs:
         return []
     try:
-        _backward(pullback, empty, outs)
+        with watched:
+            _backward(pullback, empty, outs)
+    except Unsafe as error:
+        return [finding(NAME, None, f"not tried: {error}")]
     except Exception as error:
+        if why := _why_no_other(problem, pullback, count):
+            return [finding(NAME, None, f"the number of rows means something to the function: {why}")]
         text = f"the function takes inputs without rows, and its backward raises {said(error)}"
         return [finding(NAME, False, text)]
     return [finding(NAME, True)]
 
 
-def _why_not(
+def _why_unsafe(
     problem: FunctionAtPoint, pullback: TorchPullback, calls: Iterable[FunctionCall], count: int
 ) -> str:
-    """Return why the function must not be called without rows, nothing where it can be."""
-    try:
-        if _points_at_rows(pullback, calls, count):
-            return "whole numbers among the arguments may be indices of rows, or their number"
-        seen = _Seen()
+    """Return why a call without rows may harm, nothing where it cannot: the function is run as it is."""
+    seen = _Seen(count)
+    for call in calls:
+        seen.look_at(call.arguments, by_number=True)
+    if not seen.reason:
         leaves = pullback.fresh()
-        with seen, _reaching(seen):
-            outs = _values(problem, pullback, leaves)
-            _backward(pullback, leaves, outs)
-        if why := seen.why(leaves, outs):
-            return why
-    except Exception as error:
-        return said(error)
+        try:
+            with seen, _reaching(seen):
+                outs = _values(problem, pullback, leaves)
+                _backward(pullback, leaves, outs)
+            seen.ends(leaves, outs)
+        except Exception as error:
+            return said(error)
+    return seen.reason
+
+
+def _why_no_other(problem: FunctionAtPoint, pullback: TorchPullback, count: int) -> str:
+    """Return how the function or its backward fails with one row more or less, nothing where both work.
+
+    Three components of a vector are no rows, and a vector without components is no natural request.
+    """
     for other in sorted({count + 1, max(count - 1, 1)} - {count}):
-        leaves = _resized(pullback.fresh(), count, other)
+        leaves = _resized(pullback, count, other)
         try:
             _backward(pullback, leaves, _values(problem, pullback, leaves))
         except Exception as error:
-            return f"the number of rows means something: {other} in place of {count} raise {said(error)}"
+            return f"with {other} in place of {count} it raises {said(error)}"
     return ""
 
 
-def _resized(leaves: Sequence[Any], count: int, rows: int) -> list[Any]:
+def _resized(pullback: TorchPullback, count: int, rows: int) -> list[Any]:
     """Return the leaves with another number of rows: fewer, or the first one once more at the end."""
-    parts = [torch.cat([x, x[:1]])[:rows] if x.ndim and len(x) == count else x for x in leaves]
+    parts = [torch.cat([x, x[:1]])[:rows] if x.ndim and len(x) == count else x for x in pullback.fresh()]
     return [x.detach().clone().requires_grad_() for x in parts]
 
 
@@ -114,54 +134,78 @@ def _backward(pullback: TorchPullback, leaves: list[Any], outs: list[Any]) -> No
         torch.autograd.grad(outs, leaves, [torch.ones_like(out) for out in outs], allow_unused=True)
 
 
+class Unsafe(Exception):  # noqa: N818  it is a state of a trial, not a mistake of the user
+    """An operation that must not run on tensors without entries; the text is the reason."""
+
+
 class _Seen(Mode):
     """Sees what runs inside of this context: whether all of it works without rows, and whether it is all.
 
     A kernel from outside of torch leaves traces: an address that it is given, memory that it alone writes to,
-    a result that no operation made.
+    a result that no operation made. What tells an operation of rows, but for its floating tensors, may tell
+    of some that are then gone: whole numbers are offsets or indices, and torch's own segment_reduce reads
+    where they point. ``strict`` raises `Unsafe` before an operation that may harm.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rows: int, *, strict: bool = False) -> None:
         super().__init__()
         self.reason = ""
+        self._rows, self._strict = rows, strict
         self._made: set[int] = set()
-        self._unwritten: dict[int, torch.Tensor] = {}
+        self._unwritten: set[int] = set()
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Run the operation and write down what it made and wrote."""
         kwargs = kwargs or {}
+        if not _is_safe(func):
+            known = func.namespace in _OF_TORCH
+            self.note(f"{func} is {'not known to work without rows' if known else 'from outside of torch'}")
+        if not self.reason:
+            self.look_at((args, kwargs), by_number=False)
+        if self._strict and self.reason:
+            raise Unsafe(self.reason)
         out = func(*args, **kwargs)
-        name, schema = func.overloadpacket.__name__, schema_of(func)
-        if func.namespace not in ("aten", "prim", "prims"):
-            self.note(f"{func.namespace}::{name} is an operation from outside of torch")
-        elif not (
-            name in _ALLOWED
-            or {torch.Tag.pointwise, torch.Tag.reduction} & set(func.tags)
-            or any(returned.alias_info is not None for returned in schema.returns)
-        ):
-            self.note(f"aten::{name} is not known to work without rows")
-        made = tensors(out)
-        self._made |= {_memory(x) for x in made}
-        if name in FRESH:
-            self._unwritten |= {_memory(x): x for x in made if x.numel()}
-        for k, argument in enumerate(schema.arguments):
-            if argument.alias_info is not None and argument.alias_info.is_write:
-                for x in tensors([kwargs.get(argument.name, args[k] if k < len(args) else None)]):
-                    self._unwritten.pop(_memory(x), None)
+        if not self._strict:
+            made = [_memory(x) for x in ([out] if isinstance(out, torch.Tensor) else tensors(out))]
+            self._made.update(made)
+            if func.overloadpacket.__name__ in FRESH and out.numel():
+                self._unwritten.update(made)
+            elif self._unwritten:
+                self._unwritten.difference_update(map(_memory, written_by(func, args, kwargs)))
         return out
+
+    def look_at(self, arguments: Any, *, by_number: bool) -> None:
+        """Note arguments that may say which rows there are."""
+        if any(self._points(x, by_number=by_number) for x in _each_argument(arguments)):
+            self.note("whole numbers among the arguments may be indices of rows, or their number")
+
+    def _points(self, x: Any, *, by_number: bool) -> bool:
+        if isinstance(x, torch.Tensor):
+            return x.dtype not in (torch.bool, torch.uint8) and not is_floating(x)
+        return by_number and isinstance(x, int) and not isinstance(x, bool) and x >= self._rows
 
     def note(self, reason: str) -> None:
         """Keep the first reason."""
         self.reason = self.reason or reason
 
-    def why(self, leaves: Sequence[Any], outs: Sequence[Any]) -> str:
-        """Return why the function must not be called without rows."""
+    def ends(self, leaves: Sequence[Any], outs: Sequence[Any]) -> None:
+        """Note traces of code that torch does not see, when all has run."""
         known = self._made | {_memory(x) for x in leaves}
-        if not self.reason and (self._unwritten or not {_memory(x) for x in outs} <= known):
+        if self._unwritten or not {_memory(x) for x in outs if x.numel()} <= known:
             self.note("code that torch does not see writes to memory")
-        return self.reason
+
+
+@functools.cache
+def _is_safe(func: Any) -> bool:
+    """Whether an operation is one of torch's that works on tensors without entries, or refuses them."""
+    returns = schema_of(func).returns
+    return func.namespace in _OF_TORCH and (
+        func.overloadpacket.__name__ in _ALLOWED
+        or bool({torch.Tag.pointwise, torch.Tag.reduction} & set(func.tags))
+        or any(returned.alias_info is not None for returned in returns)
+    )
 
 
 #: By torch's own method, which `_reaching` replaces for a while.
@@ -197,51 +241,9 @@ def _reaching(seen: _Seen) -> Iterator[None]:
                 setattr(torch.Tensor, name, method)
 
 
-# -- what may speak of rows ------------------------------------------------------------------------
-
-
 def _each_argument(value: Any) -> Iterator[Any]:
     if isinstance(value, tuple | list | dict):
         for part in value.values() if isinstance(value, dict) else value:
             yield from _each_argument(part)
     else:
         yield value
-
-
-class _Pointing(Mode):
-    """Inside this context it is seen whether an operation is told of rows by more than its floating tensors.
-
-    Whole numbers may be offsets or indices, and what is given to an operation of the user's a size.
-    """
-
-    def __init__(self, rows: int) -> None:
-        super().__init__()
-        self.seen, self._rows = False, rows
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """Look at the arguments and run the operation."""
-        users, every = func.namespace not in ("aten", "prim", "prims"), _each_argument((args, kwargs or {}))
-        self.seen = self.seen or any(self.points(x, by_number=users) for x in every)
-        return func(*args, **(kwargs or {}))
-
-    def points(self, x: Any, *, by_number: bool) -> bool:
-        """Whether an argument may say which rows there are."""
-        if isinstance(x, torch.Tensor):
-            return x.dtype not in (torch.bool, torch.uint8) and not is_floating(x)
-        return by_number and isinstance(x, int) and not isinstance(x, bool) and x >= self._rows
-
-
-def _points_at_rows(pullback: TorchPullback, calls: Iterable[FunctionCall], rows: int) -> bool:
-    """Whether the function has arguments beside the floating ones that may speak of rows which are then gone.
-
-    A kernel that is told of them reads where nothing is: torch's own segment_reduce ends the process.
-    """
-    pointing = _Pointing(rows)
-    if any(pointing.points(x, by_number=True) for call in calls for x in _each_argument(call.arguments)):
-        return True
-    leaves = pullback.fresh()
-    with torch.enable_grad(), pullback.program.surroundings(leaves), pointing:
-        pullback.program.run(*leaves)
-    return pointing.seen
