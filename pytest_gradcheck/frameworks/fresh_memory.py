@@ -67,7 +67,7 @@ def filling_numpy(number: float) -> Iterator[None]:
 
 
 class Unwritten(NamedTuple):
-    """Which entries of a result were never written, of shape ``(n,)``; None where it raises because of them."""
+    """Which entries of a result were never written, shape ``(n,)``; None where it raises because of them."""
 
     entries: Any
 
