@@ -167,6 +167,7 @@ def right(ctx, g):
 
 #: The property that each code is of, where it has another name.
 NAMES = {
+    "uninitialised-memory": "initialised-memory",
     "stale-saved-tensor": "repeatable-backward",
     "nondeterministic-backward": "repeatable-backward",
     "mutated-cotangent": "cotangents-unchanged",
