@@ -7,8 +7,10 @@ out differs from call to call, and is right where the memory happened to hold th
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,8 +68,30 @@ def filling_numpy(number: float) -> Iterator[None]:
             setattr(np, name, function)
 
 
+def allocates(function: Any) -> bool:
+    """Whether the code of a function, or of a helper in its module, names ``empty`` or ``empty_like``.
+
+    What a library allocates inside is not seen.
+    """
+    plain = inspect.unwrap(getattr(function, "func", function))
+    code = getattr(plain, "__code__", None)
+    if code is None:
+        return False
+    around = getattr(plain, "__globals__", {})
+    helpers = [around[name] for name in _names(code) if isinstance(around.get(name), FunctionType)]
+    codes = [code, *(helper.__code__ for helper in helpers)]
+    return any(name in _FRESH for each in codes for name in _names(each))
+
+
+def _names(code: Any) -> Iterator[str]:
+    yield from code.co_names
+    for inner in code.co_consts:
+        if hasattr(inner, "co_names"):
+            yield from _names(inner)
+
+
 class Unwritten(NamedTuple):
-    """Which entries of a result were never written, shape ``(n,)``; None where it raises because of them."""
+    """The entries of a result that were never written, shape ``(n,)``; None where they make it raise."""
 
     entries: Any
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
 from pytest_gradcheck.frameworks.flat import Layout
-from pytest_gradcheck.frameworks.fresh_memory import NAMED, Unwritten, filling_numpy, unwritten
+from pytest_gradcheck.frameworks.fresh_memory import NAMED, Unwritten, allocates, filling_numpy, unwritten
 
 LARGEST = np.iinfo(np.int64).max
 
@@ -76,3 +78,33 @@ def test_what_only_raises_by_it_is_found():
 )
 def test_anything_else_is_not(run):
     assert unwritten(run, filling_numpy) is None
+
+
+def helper(x):
+    return np.empty_like(x)
+
+
+class Holder:
+    def method(self, x):
+        return np.empty(3) + x
+
+    def other(self, x):
+        return np.zeros(3) + x
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (lambda x: np.empty(3), True),
+        (lambda x: [np.empty_like(x) for _ in range(2)], True),
+        (lambda x: 2 * helper(x), True),
+        (functools.partial(helper, x=1), True),
+        (functools.wraps(helper)(lambda *args: helper(*args)), True),
+        (Holder().method, True),
+        (Holder().other, False),
+        (lambda x: np.zeros(3), False),
+        (np.cos, False),
+    ],
+)
+def test_code_that_allocates_is_known_by_its_names(function, expected):
+    assert allocates(function) is expected
