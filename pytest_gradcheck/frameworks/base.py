@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pytest_gradcheck.errors import Unavailable
-from pytest_gradcheck.frameworks.fresh_memory import filling_numpy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -346,6 +345,9 @@ class Framework(abc.ABC):
 
         Memory of whole numbers holds the largest one for nan.
         """
+        # Only now: the frameworks are listed without an import of NumPy.
+        from pytest_gradcheck.frameworks.fresh_memory import filling_numpy
+
         return filling_numpy(number)
 
     # -- derivatives ---------------------------------------------------------------------------------
