@@ -560,3 +560,15 @@ def test_a_broken_property_and_wrong_values_are_both_reported():
     result = check_gradients(function(saved, overwrites(3)), X)
     assert (result.verdict, result.diagnosis.code) == ("fail", "mutated-cotangent")
     assert "the gradient of torch differs from the other methods" in result.diagnosis.text
+
+
+def test_torch_is_as_before():
+    before = {
+        name: getattr(torch.Tensor, name) for name in ("data_ptr", "numpy", "__array__", "untyped_storage")
+    }
+    own = set(vars(torch.Tensor))
+    empty = np.empty
+    check_gradients(function(by_address, lambda ctx, g: 2 * g), X)
+    assert {name: getattr(torch.Tensor, name) for name in before} == before
+    assert set(vars(torch.Tensor)) == own
+    assert np.empty is empty

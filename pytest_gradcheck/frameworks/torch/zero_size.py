@@ -29,17 +29,23 @@ from pytest_gradcheck.frameworks.torch.pullback import TorchPullback
 NAME = "zero-size-inputs"
 
 #: ATen operations that work on tensors without entries, or refuse them, besides those that are pointwise,
-#: reduce, return a view or allocate. Others need not: `aten::_pdist_backward` ends the process.
+#: reduce, return a view or allocate: torch's database of operators runs them so. Others need not:
+#: `aten::_pdist_backward` ends the process.
 SAFE = frozenset([
-    "_log_softmax", "_log_softmax_backward_data", "_softmax", "_softmax_backward_data", "_to_copy",
-    "_unsafe_view", "addbmm", "addmm", "addmv", "addr", "arange", "baddbmm", "bmm", "cat", "clone",
-    "constant_pad_nd", "copy_", "cummax", "cummin", "cumprod", "cumsum", "diag_embed", "dot", "eye",
-    "fill_", "flip", "full", "full_like", "isnan", "lift_fresh", "lift_fresh_copy", "linalg_vector_norm",
-    "logcumsumexp", "masked_fill", "masked_fill_", "mm", "mv", "native_dropout",
-    "native_dropout_backward", "new_full", "new_ones", "new_zeros", "norm", "ones", "ones_like", "rand",
-    "rand_like", "randn", "randn_like", "repeat", "roll", "scalar_tensor", "select_backward",
-    "slice_backward", "stack", "std", "std_mean", "tril", "triu", "var", "var_mean", "vdot", "where",
-    "zero_", "zeros", "zeros_like",
+    "_cdist_backward", "_cdist_forward", "_fft_c2c", "_fft_c2r", "_fft_r2c", "_linalg_eigh",
+    "_linalg_solve_ex", "_linalg_svd", "_local_scalar_dense", "_log_softmax",
+    "_log_softmax_backward_data", "_softmax", "_softmax_backward_data", "_to_copy", "_unsafe_view",
+    "addbmm", "addmm", "addmv", "addr", "arange", "baddbmm", "bmm", "cat", "clone", "complex",
+    "constant_pad_nd", "convolution", "convolution_backward", "copy_", "cummax", "cummin", "cumprod",
+    "cumsum", "diag_embed", "diagonal_backward", "dot", "elu_backward", "eye", "fill_", "flip",
+    "floor_divide", "full", "full_like", "hardtanh_backward", "isnan", "lift_fresh", "lift_fresh_copy",
+    "linalg_cholesky_ex", "linalg_cross", "linalg_inv_ex", "linalg_lu_factor_ex", "linalg_qr",
+    "linalg_solve_triangular", "linalg_vector_norm", "linspace", "log_sigmoid_backward",
+    "log_sigmoid_forward", "logcumsumexp", "masked_fill", "masked_fill_", "mm", "mv", "native_dropout",
+    "native_dropout_backward", "native_layer_norm", "native_layer_norm_backward", "new_full", "new_ones",
+    "new_zeros", "nonzero", "norm", "ones", "ones_like", "rand", "rand_like", "randn", "randn_like",
+    "repeat", "roll", "rsub", "scalar_tensor", "select_backward", "slice_backward", "sort", "stack",
+    "std", "std_mean", "tril", "triu", "var", "var_mean", "vdot", "where", "zero_", "zeros", "zeros_like",
 ])  # fmt: skip
 
 _ALLOWED = SAFE | FRESH
