@@ -504,6 +504,16 @@ def test_a_backward_that_breaks_down_for_a_frozen_input_fails(backward):
     assert "the values of the gradient agree" in result.diagnosis.text
 
 
+def test_a_frozen_input_is_named():
+    def needed(ctx, g):
+        x, y, r = ctx.saved_tensors
+        return (g / r * x, g / r * y) if ctx.needs_input_grad[0] else (None, None)
+
+    result = check_gradients(function(magnitude, needed), (X, X + 1))
+    assert result.diagnosis.code == "frozen-inputs"
+    assert "with a gradient for argument 1 alone returns None for it" in result.diagnosis.text
+
+
 @pytest.mark.parametrize("backward", [refuses, asserts, refuses_inside])
 def test_a_backward_that_refuses_a_frozen_input_passes(backward):
     result = check_gradients(function(magnitude, backward), (X, X + 1))

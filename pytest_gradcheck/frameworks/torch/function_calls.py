@@ -249,7 +249,8 @@ class FunctionCall:
             words = f"a gradient for argument {p} alone"
             call = dataclasses.replace(self, wanted=[p])
             try:
-                found = call.forward(call.points, _contiguous).pull(self.seeds)
+                run = call.forward(call.points, _contiguous)
+                found = run.pull(self.seeds)
             except Exception as error:
                 refused = self._raised(name, words, error)
                 if refused.holds is False:
@@ -257,6 +258,8 @@ class FunctionCall:
                 continue
             own = [found[0] if i == k else g for i, g in enumerate(whole)]
             compared = self._same(name, functools.partial(list, own), whole, words, self.points)
+            if compared.holds is False and run.missing:
+                return finding(name, False, f"{self.name} with {words} returns None for it")
             if compared.holds is not True:
                 return compared
         return refused or finding(name, True)
@@ -384,6 +387,8 @@ class FunctionRun:
     given: Tensors
     before: list[tuple[Any, torch.Tensor]]
     outs: Tensors
+    #: Whether the last gradients had None among them.
+    missing: bool = False
 
     def values(self) -> Tensors:
         """The outputs' values."""
@@ -401,6 +406,7 @@ class FunctionRun:
         found = torch.autograd.grad(
             outs, self.leaves, seeds, retain_graph=True, allow_unused=True, is_grads_batched=batched
         )
+        self.missing = any(g is None for g in found)
         shape = (len(seeds[0]),) if batched else ()
         return [
             torch.zeros((*shape, *x.shape), dtype=x.dtype, device=x.device) if g is None else g
