@@ -42,6 +42,7 @@ def check_gradients(
     domain: Any = None,
     step: float | None = None,
     stop_gradients: str = "wrong",
+    properties: str | Iterable[str] = "default",
     seed: int | None = None,
     name: str | None = None,
 ) -> CheckResult:
@@ -83,6 +84,10 @@ def check_gradients(
         ``"intended"`` declares that the function means to stop gradients where it calls ``detach`` or runs
         under ``no_grad``: what it has there is a constant for every method, and listed in ``not_checked``.
         By default the function is differentiated as it is, and a gradient that stops is wrong.
+    properties
+        Which properties besides the values are tried: ``"default"``, ``"none"``, or names. Names with ``"-"``
+        in front leave properties out of the default: ``("-vmap",)``; other names stand for these properties
+        alone, next to ``"default"`` for these too. A trial that could harm is run only if it is named.
     seed
         Seed of the random projections and of the function's own random numbers; default: from the point.
     name

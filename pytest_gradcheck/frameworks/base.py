@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector
+    from pytest_gradcheck.frameworks.properties import Selection
     from pytest_gradcheck.frameworks.pullback import Program, Pullback
 
     Array = np.ndarray[Any, Any]
@@ -348,6 +349,16 @@ class Framework(abc.ABC):
         """
         raise Unavailable(f"{self.name} has no modules")
 
+    def filling(self, number: float) -> AbstractContextManager[Any]:
+        """Return a context in which fresh memory, which holds anything otherwise, holds this number.
+
+        Memory of whole numbers holds the largest one for nan.
+        """
+        # Only now: the frameworks are listed without an import of NumPy.
+        from pytest_gradcheck.frameworks.fresh_memory import filling_numpy
+
+        return filling_numpy(number)
+
     # -- derivatives ---------------------------------------------------------------------------------
 
     def pullback(self, function: FunctionAtPoint) -> Pullback:
@@ -366,12 +377,21 @@ class Framework(abc.ABC):
         """
         raise Unavailable(f"{self.name} functions cannot be lowered to the reference engine")
 
-    def properties_of_run(self, function: FunctionAtPoint, pullback: Pullback) -> Sequence[Property]:
-        """Return what holds of one run of the framework's gradient besides its values."""
+    def properties_of_run(
+        self, function: FunctionAtPoint, pullback: Pullback, wanted: Selection
+    ) -> Sequence[Property]:
+        """Return what holds of one run of the framework's gradient besides its values: what is ``wanted``."""
         return ()
 
-    def properties_of_functions(self, function: FunctionAtPoint, pullback: Pullback) -> Sequence[Property]:
-        """Return what holds of the gradients written by hand in a run, however they are called."""
+    def properties_of_functions(
+        self, function: FunctionAtPoint, pullback: Pullback, wanted: Selection
+    ) -> Sequence[Property]:
+        """Return what holds of the gradients written by hand in a run, however they are called.
+
+        ``wanted`` are the properties to try. A trial must not be able to harm. One that could, such as a call
+        without rows of code that cannot be seen into, is run only if its property is among
+        ``wanted.by_name``.
+        """
         return ()
 
     def code_of_error(self, text: str) -> str | None:

@@ -49,6 +49,8 @@ class TorchFramework(Framework):
     is_module_class = provided_by(".modules.is_module_class")
     drawn_module = provided_by(".modules.drawn_module")
 
+    filling = provided_by(".fresh_memory.filling")
+
     values_at_many = provided_by(".batched.values_at_many")
     corrupted_call = provided_by(".corrupt.corrupted_call")
 
