@@ -55,7 +55,9 @@ def check_gradients(
     inputs
         One array (passed as the one argument), a tuple (passed by position) or a dict (passed by name), of
         Python floats, NumPy arrays or torch tensors in any nesting. Integers, booleans, strings and
-        anything else pass through untouched.
+        anything else pass through untouched. Arrays that cannot be differentiated (sparse tensors, NumPy
+        arrays next to tensors) are refused unless ``wrt`` leaves them out; numbers next to tensors are
+        constants, listed in ``not_checked``.
     methods
         Which of ``"central"``, ``"forward"``, ``"complex_step"``, ``"reference"``, ``"torch"``, ``"user"``;
         default: every one that can run here but the complex step, which is for analytic NumPy code.
@@ -65,7 +67,7 @@ def check_gradients(
     order
         2 checks the gradient of the gradient too.
     wrt
-        Names or positions of the inputs to differentiate by; default: all that are floating.
+        Names or positions of the inputs to differentiate with respect to; default: all that are floating.
     rtol, atol
         Differences allowed beyond the error bars; default: 1e-6 (in dtypes coarser than float64 2e-4, or
         8 units of roundoff if that is more), and 0.
@@ -110,6 +112,7 @@ def check_in_test(
     *,
     brief: bool = False,
     thorough: bool = False,
+    drawn: bool = False,
     rules: Sequence[Rule] = (),
     **options: Any,
 ) -> CheckResult:
@@ -119,9 +122,10 @@ def check_in_test(
     `check_gradients`, and of a failure little more, for less: it rests on the first entry that is seen to be
     wrong. The others are not looked at, no cause is looked for, and ``inputs`` and ``reproduce`` are empty. A
     ``thorough`` one looks at every entry from the start where there are at most 128 inputs and outputs.
+    Of ``drawn`` inputs a number next to tensors is refused; otherwise it is a constant.
     Those of the ``rules`` that the check has run are among the ``functions`` of its result.
     """
-    given = Options(brief=brief, thorough=thorough, **options)
+    given = Options(brief=brief, thorough=thorough, drawn=drawn, **options)
     if brief:
         return _check(fn, inputs, given)[0]
     with watched(rules) as watch:
@@ -152,7 +156,13 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
     # Overflow and division by zero are findings of the check, not warnings to its user.
     with kept_random_states(), np.errstate(all="ignore"):
         problem = Problem(
-            fn, inputs, name=options.name, wrt=options.wrt, domain=options.domain, seed=options.seed
+            fn,
+            inputs,
+            name=options.name,
+            wrt=options.wrt,
+            domain=options.domain,
+            seed=options.seed,
+            drawn=options.drawn,
         )
         if options.holds_stops and not problem.framework.stops_gradients:
             raise InvalidArgument(

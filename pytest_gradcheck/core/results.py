@@ -152,7 +152,9 @@ class Diagnosis:
 
 @dataclass(frozen=True, eq=False)
 class CheckResult:
-    """The outcome of one check at one point; ``str()`` of it is the text that a person reads.
+    """The outcome of one check at one point; true exactly if it is a pass.
+
+    ``str()`` of it is the text that a person reads.
 
     ``name`` is what the function is called, ``culprit`` the method that is wrong, or None; ``methods`` has
     all that were asked, by name, ``pairs`` each two of them compared, ``worst`` the entry with the largest
@@ -206,6 +208,10 @@ class CheckResult:
         """Plain JSON data, of the shape of one entry of ``checks`` in the JSON report."""
         data: dict[str, Any] = _json(self)
         return data
+
+    def __bool__(self) -> bool:
+        """Whether the verdict is ``pass``: ``assert check_gradients(...)`` fails for any other one."""
+        return self.verdict is Verdict.PASS
 
     def __str__(self) -> str:
         return render(self)

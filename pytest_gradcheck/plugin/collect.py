@@ -252,7 +252,9 @@ def _check_example(
         from pytest_gradcheck.core.check import check_in_test
 
         thorough = settings.profile == "thorough"
-        result = check_in_test(body, inputs, brief=brief, thorough=thorough, rules=session.rules, **options)
+        result = check_in_test(
+            body, inputs, brief=brief, thorough=thorough, drawn=True, rules=session.rules, **options
+        )
         if signals:
             # assume() or skip() at any evaluation speaks for the example, also where a method saw an error.
             raise signals[0]
