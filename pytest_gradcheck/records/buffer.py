@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_gradcheck.core.results import CheckResult, Verdict
+from pytest_gradcheck.records.inconclusive import Reason, judged, merge_reasons
 from pytest_gradcheck.records.record import (
     Key,
     Record,
@@ -95,13 +96,16 @@ class _Group:
 
     kept: CheckResult
     examples: int = 0
-    inconclusive: int = 0
+    reasons: list[Reason] = field(default_factory=list)
     effort: dict[str, list[float]] = field(default_factory=dict)
     functions: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, result: CheckResult) -> None:
         self.examples += 1
-        self.inconclusive += result.verdict == Verdict.INCONCLUSIVE
+        if result.verdict == Verdict.INCONCLUSIVE:
+            why, again = result.diagnosis, result.reproduce
+            reason = {"code": why.code, "text": why.text, "examples": 1, "reproduce": again}
+            self.reasons = merge_reasons([*self.reasons, reason])
         for name, method in result.methods.items():
             effort = self.effort.setdefault(name, [0, 0, 0.0])
             effort[0] += method.evaluations
@@ -120,7 +124,9 @@ class _Group:
             "message": str(self.kept),
             "functions": self.functions,
             "examples": self.examples,
-            "inconclusive_examples": self.inconclusive,
+            "inconclusive_examples": sum(reason["examples"] for reason in self.reasons),
+            "inconclusive_reasons": self.reasons,
+            "passed": None,
             "stopped": None,
             "xfail": None,
             "figures": _figures(self.kept) if figures else {},
@@ -129,8 +135,7 @@ class _Group:
             if name in record["methods"]:
                 effort = {"evaluations": int(evaluations), "calls": int(calls), "seconds": round(seconds, 6)}
                 record["methods"][name].update(effort)
-        plain: Record = plain_data(record)
-        return plain
+        return judged(plain_data(record))
 
 
 def _weight(result: CheckResult) -> tuple[int, float]:

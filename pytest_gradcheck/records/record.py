@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_gradcheck.core.results import json_number
-
-Record = dict[str, Any]
+from pytest_gradcheck.records.inconclusive import Record, judged, merge_reasons, unjudged
 
 #: A check: the test and the name of the function.
 Key = tuple[str, str]
@@ -111,16 +110,20 @@ def replaces(new: tuple[int, float], old: tuple[int, float]) -> bool:
 
 def merge_records(old: Record, new: Record) -> Record:
     """Return one record for the examples of both; ``new`` is the later one."""
+    old, new = unjudged(old), unjudged(new)
     kept, other = (new, old) if replaces(_weight(new), _weight(old)) else (old, new)
     stops = [r["stopped"] for r in (old, new) if r.get("stopped") is not None]
-    return {
+    reasons = [*old.get("inconclusive_reasons", ()), *new.get("inconclusive_reasons", ())]
+    merged = {
         **kept,
         "methods": _merge_methods(kept["methods"], other["methods"]),
         "examples": old["examples"] + new["examples"],
         "inconclusive_examples": old["inconclusive_examples"] + new["inconclusive_examples"],
+        "inconclusive_reasons": merge_reasons(reasons),
         "stopped": max(stops, key=operator.itemgetter("after", "of", "max_seconds", "failed"), default=None),
         "functions": merge_functions([*old.get("functions", ()), *new.get("functions", ())]),
     }
+    return judged(merged)
 
 
 def merge_functions(functions: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pytest_gradcheck.records.inconclusive import in_words
 from pytest_gradcheck.records.record import Stopped, backward_place, count, margin, seconds, title
 from pytest_gradcheck.reports.ranking import headline, worst_first
 
@@ -29,13 +30,32 @@ def summary_lines(
     examples = count(slowest["examples"], "example")
     lines.append(f"slowest: {seconds(slowest):.2f} s for {examples}, {slowest['nodeid']}")
     inconclusive = [
-        f"inconclusive: {title(check['nodeid'], check['name'])} [{check['diagnosis']['code']}]"
+        f"inconclusive: {title(check['nodeid'], check['name'])} [{check['diagnosis']['code']}]{_share(check)}"
         for check in checks
         if check["verdict"] == "inconclusive"
     ]
     lines += _listed(inconclusive, "inconclusive")
+    lines += inconclusive_examples(checks)
     lines += _listed([f"{Stopped(**check['stopped'])}, {check['nodeid']}" for check in stopped], "stopped")
     return [*lines, *written]
+
+
+def _share(check: Mapping[str, Any]) -> str:
+    """Return how many of its examples made a check inconclusive; nothing for a check of one point."""
+    return f", {in_words(check)}" if check["examples"] > 1 else ""
+
+
+def inconclusive_examples(checks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line on the inconclusive examples of checks that have a verdict; none if there are none."""
+    found = [
+        check for check in checks if check["verdict"] != "inconclusive" and check["inconclusive_examples"]
+    ]
+    if not found:
+        return []
+    number = sum(check["inconclusive_examples"] for check in found)
+    most = max(found, key=lambda check: check["inconclusive_examples"] / check["examples"])
+    where = f"{count(number, 'inconclusive example')} in {count(len(found), 'check')} with a verdict"
+    return [f"{where}; {in_words(most)}, {most['nodeid']}"]
 
 
 def _listed(lines: Sequence[str], what: str) -> list[str]:
@@ -68,6 +88,7 @@ def whole_report(report: Mapping[str, Any]) -> list[str]:
     lines = [headline(report["summary"])]
     lines += [f"gradcheck: {r['rule']}: {r['found']}; {r['remedy']}" for r in report.get("gate", ())]
     lines += coverage_lines(report.get("coverage") or {}, quiet=False)
+    lines += inconclusive_examples(report["checks"])
     for check in worst_first(report["checks"]):
         if check["verdict"] == "pass":
             break
