@@ -30,6 +30,8 @@ class Tally:
 
     conclusive: int = 0
     inconclusive: int = 0
+    #: How often the fixtures were called, also where that raised something.
+    calls: int = 0
     #: The first of those that differ by nothing but their numbers, which change from example to example.
     reasons: dict[str, str] = field(default_factory=dict)
 

@@ -142,10 +142,13 @@ def against_baseline(
     ]
 
 
-def nothing_checked(tally: Tally, *, marked: bool, stopped: Stopped | None = None) -> str | None:
+def nothing_checked(
+    tally: Tally, *, marked: bool, takes: Sequence[str] = (), stopped: Stopped | None = None
+) -> str | None:
     """Return why a test that raised nothing must fail all the same, or None.
 
     A test in which no check reached a conclusion would otherwise pass because nothing could be checked.
+    ``takes`` are the fixtures that it has as parameters.
     """
     if tally.conclusive:
         return None
@@ -153,6 +156,13 @@ def nothing_checked(tally: Tally, *, marked: bool, stopped: Stopped | None = Non
         found = f"none of {count(tally.inconclusive, 'check')} reached a conclusion"
     elif marked:
         found = "the test is marked gradcheck, but not one example of it was checked"
+    elif takes and not tally.calls:
+        remedy = (
+            f"write {takes[0]}(fn, inputs), call pytest.skip where it does not apply, or drop the parameter"
+        )
+        found = f"the test takes the fixture {takes[0]} and never calls it; {remedy}"
+        if takes[1:]:
+            found = f"the test takes the fixtures {' and '.join(takes)} and calls neither; {remedy}"
     else:
         return None
     reasons = [*list(tally.reasons.values())[:10], *([] if stopped is None else [str(stopped)])]

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping
 from operator import itemgetter
 from typing import Any
 
-Record = dict[str, Any]
-
 #: Why examples were inconclusive: a diagnosis, how many had it, and the first of them as a line to paste.
 Reason = dict[str, Any]
 
@@ -26,7 +24,7 @@ def merge_reasons(reasons: Iterable[Mapping[str, Any]]) -> list[Reason]:
     return list(merged.values())
 
 
-def judged(record: Record) -> Record:
+def judged(record: dict[str, Any]) -> dict[str, Any]:
     """Return the record of a check that passed, as inconclusive if most of its examples were.
 
     Its ``passed`` keeps what is replaced, for `unjudged`.
@@ -49,7 +47,7 @@ def judged(record: Record) -> Record:
     }
 
 
-def unjudged(record: Record) -> Record:
+def unjudged(record: dict[str, Any]) -> dict[str, Any]:
     """Return the record as it was before `judged`, to be merged with others."""
     passed = record.get("passed")
     return record if passed is None else {**record, "verdict": "pass", **passed, "passed": None}

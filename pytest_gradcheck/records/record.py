@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_gradcheck.core.results import json_number
-from pytest_gradcheck.records.inconclusive import Record, judged, merge_reasons, unjudged
+from pytest_gradcheck.records.inconclusive import judged, merge_reasons, unjudged
+
+Record = dict[str, Any]
 
 #: A check: the test and the name of the function.
 Key = tuple[str, str]
