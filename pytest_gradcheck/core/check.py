@@ -18,6 +18,7 @@ from pytest_gradcheck.core.orders import FirstOrder, SecondOrder
 from pytest_gradcheck.core.results import CheckResult, GradientMismatch, NotChecked, Verdict
 from pytest_gradcheck.core.verdict import Finding
 from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.function.constant import is_constant
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.function.random_states import kept_random_states
 from pytest_gradcheck.methods.names import AUTODIFF_METHODS
@@ -173,6 +174,14 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
         first = FirstOrder(problem, options).prepare()
         result, finding = run(first)
         findings = [finding]
+        still: tuple[str, ...] = ()
+        if (
+            result.verdict is Verdict.PASS
+            and not options.brief
+            and _no_slope(result)
+            and is_constant(problem)
+        ):
+            still = ("constant",)
         if options.order == 2 and result.verdict is not Verdict.PASS:
             skipped = NotChecked("second order", "the first order did not pass")
             return dataclasses.replace(result, not_checked=(*result.not_checked, skipped)), findings
@@ -186,7 +195,14 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
             double = options.order == 2 and own in finding.evidence.heard
             found = first.methods.pullbacks[own].hand_written(double=double)
             result = dataclasses.replace(result, functions=found)
+        if still:
+            result = dataclasses.replace(result, labels=(*result.labels, *still))
         return result, findings
+
+
+def _no_slope(result: CheckResult) -> bool:
+    """Whether every method found zero where the methods differ most: everywhere, that is."""
+    return result.worst is None or not any(result.worst.values.values())
 
 
 def assert_gradients(fn: Callable[..., Any], inputs: Any, **options: Any) -> None:

@@ -160,7 +160,8 @@ class CheckResult:
     all that were asked, by name, ``pairs`` each two of them compared, ``worst`` the entry with the largest
     difference for its tolerance (None where nothing was compared), ``diagnosis`` a code and a sentence.
     ``not_checked`` says what the verdict does not speak of. ``labels`` are ``"kink"`` where a subgradient
-    passed, ``"one-sided"`` at a bound of the domain, ``"reference-engine"`` where the engine was overruled.
+    passed, ``"one-sided"`` at a bound of the domain, ``"reference-engine"`` where the engine was overruled,
+    ``"constant"`` where the value is the same far from the point too and so depends on none of the inputs.
     ``order`` is 2 if the verdict is on the second order; ``mode`` is ``"full"`` where entries were looked at,
     ``"directional"`` where projections were; ``seed`` makes both again. ``properties`` hold beside values.
 

@@ -65,7 +65,7 @@ def pytest_runtest_makereport(
     report = yield
     path, line, _ = item.location
     location = {"path": path, "line": None if line is None else line + 1}
-    records = session.results.drain(location, session.stopped)
+    records = session.results.drain(location, session.stopped, marked=marked)
     for function in (function for record in records for function in record["functions"]):
         function["path"] = gradient_coverage.relative(function["path"], item.config.rootpath)
     if session.settings.junit_properties:

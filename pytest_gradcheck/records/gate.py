@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.records.buffer import Tally
 from pytest_gradcheck.records.gradient_coverage import not_run
 from pytest_gradcheck.records.record import Key, Stopped, backward_place, count, key, margin, title
@@ -150,6 +151,9 @@ def nothing_checked(
     A test in which no check reached a conclusion would otherwise pass because nothing could be checked.
     ``takes`` are the fixtures that it has as parameters.
     """
+    if marked and 0 < tally.constant == tally.conclusive:
+        remedy = "use them in the body, or remove the mark"
+        return f"nothing-checked: {codes.fixed('constant').text}; {remedy}"
     if tally.conclusive:
         return None
     if tally.inconclusive:

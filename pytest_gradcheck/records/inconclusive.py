@@ -1,8 +1,8 @@
-"""The examples of a check that reached no verdict: how many, why, and what they make of the check.
+"""What all the examples of a check come to, where the one that is shown of it does not say it.
 
 A check most of whose examples were inconclusive is inconclusive, whatever became of the rest: nine of ten
 inputs that the test asks about have not been checked. With half of them or fewer, which kinks and bounds can
-bring about, the rest decides.
+bring about, the rest decides. A check all of whose examples gave one value has nothing to check either.
 """
 
 from __future__ import annotations
@@ -10,6 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from operator import itemgetter
 from typing import Any
+
+from pytest_gradcheck.core.diagnosis import codes
+
+#: As in `record`, which knows this module.
+Record = dict[str, Any]
 
 #: Why examples were inconclusive: a diagnosis, how many had it, and the first of them as a line to paste.
 Reason = dict[str, Any]
@@ -24,30 +29,46 @@ def merge_reasons(reasons: Iterable[Mapping[str, Any]]) -> list[Reason]:
     return list(merged.values())
 
 
-def judged(record: dict[str, Any]) -> dict[str, Any]:
-    """Return the record of a check that passed, as inconclusive if most of its examples were.
+def judged(record: Record) -> Record:
+    """Return the record of a check that passed with the verdict that all of its examples come to.
 
     Its ``passed`` keeps what is replaced, for `unjudged`.
     """
     count, examples, reasons = record["inconclusive_examples"], record["examples"], _by_number(record)
-    if record["verdict"] != "pass" or 2 * count <= examples or not reasons:
+    if record["verdict"] != "pass":
         return record
-    most = reasons[0]
-    text = f"{count} of {examples} examples were inconclusive, most of them because: {most['text']}"
-    lines = [f"gradients could not be checked: {record['name']}", f"  diagnosis: {text} [{most['code']}]"]
-    if most["reproduce"]:
-        lines.append(f"  reproduce: {most['reproduce']}")
+    if 2 * count > examples and reasons:
+        most = reasons[0]
+        text = f"{count} of {examples} examples were inconclusive, most of them because: {most['text']}"
+        return _replaced(record, "inconclusive", most["code"], text, most["reproduce"])
+    if is_constant(record):
+        why = codes.fixed("constant")
+        # A check at one point may be meant to show that a gradient is zero. A search has nothing to find.
+        return _replaced(record, "inconclusive" if record.get("marked") else "pass", why.code, why.text)
+    return record
+
+
+def is_constant(record: Mapping[str, Any]) -> bool:
+    """Whether all of a check's examples that have a verdict gave one value, near and far."""
+    constant: int = record.get("constant_examples", 0)
+    conclusive: int = record["examples"] - record["inconclusive_examples"]
+    return 0 < constant == conclusive
+
+
+def _replaced(record: Record, verdict: str, code: str, text: str, reproduce: str = "") -> Record:
+    headline = "gradients could not be checked" if verdict == "inconclusive" else "gradients agree"
+    lines = [f"{headline}: {record['name']}", f"  diagnosis: {text} [{code}]"]
     return {
         **record,
-        "verdict": "inconclusive",
-        "diagnosis": {"code": most["code"], "text": text},
-        "reproduce": most["reproduce"],
-        "message": "\n".join(lines),
+        "verdict": verdict,
+        "diagnosis": {"code": code, "text": text},
+        "reproduce": reproduce,
+        "message": "\n".join([*lines, *([f"  reproduce: {reproduce}"] if reproduce else [])]),
         "passed": {key: record[key] for key in ("diagnosis", "reproduce", "message")},
     }
 
 
-def unjudged(record: dict[str, Any]) -> dict[str, Any]:
+def unjudged(record: Record) -> Record:
     """Return the record as it was before `judged`, to be merged with others."""
     passed = record.get("passed")
     return record if passed is None else {**record, "verdict": "pass", **passed, "passed": None}

@@ -68,7 +68,13 @@ def read(path: Path, argument: str, *, baseline: bool = False) -> dict[str, Any]
     if kind != BASELINE:
         data.setdefault("coverage", {})
         for check in data["checks"]:
-            for key, empty in (("xfail", None), ("stopped", None), ("passed", None), ("reproduce", "")):
+            for key, empty in (
+                ("xfail", None),
+                ("stopped", None),
+                ("passed", None),
+                ("marked", False),
+                ("reproduce", ""),
+            ):
                 check.setdefault(key, empty)
     return data
 

@@ -122,6 +122,7 @@ def merge_records(old: Record, new: Record) -> Record:
         "examples": old["examples"] + new["examples"],
         "inconclusive_examples": old["inconclusive_examples"] + new["inconclusive_examples"],
         "inconclusive_reasons": merge_reasons(reasons),
+        "constant_examples": old.get("constant_examples", 0) + new.get("constant_examples", 0),
         "stopped": max(stops, key=operator.itemgetter("after", "of", "max_seconds", "failed"), default=None),
         "functions": merge_functions([*old.get("functions", ()), *new.get("functions", ())]),
     }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_gradcheck.records.inconclusive import in_words
-from pytest_gradcheck.records.record import Stopped, backward_place, count, margin, seconds, title
+from pytest_gradcheck.records.inconclusive import in_words, is_constant
+from pytest_gradcheck.records.record import Stopped, backward_place, count, key, margin, seconds, title
 from pytest_gradcheck.reports.ranking import headline, worst_first
 
 #: The most inconclusive checks, and the most stopped searches, that are listed.
@@ -36,13 +36,20 @@ def summary_lines(
     ]
     lines += _listed(inconclusive, "inconclusive")
     lines += inconclusive_examples(checks)
+    constant = [
+        f"constant: {title(*key(check))}"
+        for check in checks
+        if check["verdict"] == "pass" and is_constant(check)
+    ]
+    lines += _listed(constant, "constant")
     lines += _listed([f"{Stopped(**check['stopped'])}, {check['nodeid']}" for check in stopped], "stopped")
     return [*lines, *written]
 
 
 def _share(check: Mapping[str, Any]) -> str:
     """Return how many of its examples made a check inconclusive; nothing for a check of one point."""
-    return f", {in_words(check)}" if check["examples"] > 1 else ""
+    words = in_words(check) if check["examples"] > 1 else ""
+    return words and f", {words}"
 
 
 def inconclusive_examples(checks: Sequence[Mapping[str, Any]]) -> list[str]:

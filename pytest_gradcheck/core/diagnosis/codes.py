@@ -45,6 +45,11 @@ CODES = (
         "the gradient is not finite at this point, and nobody can measure it",
     ),
     Code("jump", Page.INCONCLUSIVE, "the function jumps at this point; it has no derivative there"),
+    Code(
+        "constant",
+        Page.INCONCLUSIVE,
+        "the value was the same wherever the function was evaluated: it depends on none of its inputs",
+    ),
     *_rows(Page.INCONCLUSIVE, "nothing-checked non-finite-value methods-split unresolved not-implemented"),
     # The values show it.
     *_rows(
