@@ -9,8 +9,8 @@ from pytest_gradcheck.function.problem import Problem
 #: How many pairs of opposite points are tried.
 PAIRS = 4
 
-#: How far they lie from the point, in units of each number's size, or of one if that is more: beyond zero, where
-#: the sign changes, and beyond the next step of `round`.
+#: How far they lie from the point, in units of each number's size, or of one if that is more: beyond zero,
+#: where the sign changes, and beyond the next step of `round`.
 NEAREST, FARTHEST = 0.5, 2.5
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,9 +24,10 @@ def summary_lines(
         lines[0] += f"; stopped by max_seconds: {len(stopped)}"
     if quiet:
         return lines
-    worst = max(checks, key=margin)
-    if worst["worst"] is not None:
-        lines.append(f"worst margin: {margin(worst):.3g} of the tolerance, {worst['nodeid']}")
+    passed = [check for check in checks if check["verdict"] == "pass" and check["worst"] is not None]
+    if passed:
+        closest = max(passed, key=margin)
+        lines.append(f"closest to failing: {_percent(margin(closest))} of the tolerance, {closest['nodeid']}")
     slowest = max(checks, key=seconds)
     examples = count(slowest["examples"], "example")
     lines.append(f"slowest: {seconds(slowest):.2f} s for {examples}, {slowest['nodeid']}")
@@ -46,6 +48,13 @@ def summary_lines(
     return [*lines, *written]
 
 
+def _percent(share: float) -> str:
+    """Return ``86 %``, rounded down; what is far from failing needs no digits."""
+    if not math.isfinite(share):
+        return "inf %"
+    return f"{math.floor(100 * share)} %" if share >= 0.01 else "less than 1 %"
+
+
 def _share(check: Mapping[str, Any]) -> str:
     """Return how many of its examples made a check inconclusive; nothing for a check of one point."""
     words = in_words(check) if check["examples"] > 1 else ""
@@ -61,8 +70,12 @@ def inconclusive_examples(checks: Sequence[Mapping[str, Any]]) -> list[str]:
         return []
     number = sum(check["inconclusive_examples"] for check in found)
     most = max(found, key=lambda check: check["inconclusive_examples"] / check["examples"])
-    where = f"{count(number, 'inconclusive example')} in {count(len(found), 'check')} with a verdict"
-    return [f"{where}; {in_words(most)}, {most['nodeid']}"]
+    one = f"{in_words(most)}, {most['nodeid']}"
+    if not found[1:]:
+        return [one]
+    return [
+        f"{count(number, 'inconclusive example')} in {count(len(found), 'check')} with a verdict, most: {one}"
+    ]
 
 
 def _listed(lines: Sequence[str], what: str) -> list[str]:
