@@ -120,6 +120,8 @@ class Records:
             aggregate.take(payload["records"])
             if payload["marked"]:
                 aggregate.mark(report.nodeid)
+        if report.failed:
+            aggregate.fail_test(report.nodeid)
         # The outcome that plugins which run a failed test again give to all but its last run.
         if str(report.outcome) == "rerun":
             aggregate.forget(report.nodeid)

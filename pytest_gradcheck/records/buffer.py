@@ -147,6 +147,7 @@ class _Group:
             "marked": marked,
             "stopped": None,
             "xfail": None,
+            "test_failed": False,
             "figures": _figures(self.kept) if figures else {},
         }
         for name, (evaluations, calls, seconds) in self.effort.items():

@@ -11,7 +11,7 @@ from typing import Any
 from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.records.buffer import Tally
 from pytest_gradcheck.records.gradient_coverage import not_run
-from pytest_gradcheck.records.record import Key, Stopped, backward_place, count, key, margin, title
+from pytest_gradcheck.records.record import Key, Stopped, backward_place, count, key, margin, passed, title
 from pytest_gradcheck.records.thresholds import FACTOR, Thresholds
 
 #: Smaller margins count as this one: a hundredth of the tolerance is as good as a millionth.
@@ -88,14 +88,14 @@ def _below(checks: Sequence[Mapping[str, Any]], thresholds: Thresholds) -> list[
         checks = [check for check in checks if fnmatch.fnmatchcase(check["nodeid"], pattern)]
         of = f" of {pattern}"
     verdicts = [check["verdict"] for check in checks]
-    passed, inconclusive, total = verdicts.count("pass"), verdicts.count("inconclusive"), len(verdicts)
+    good, inconclusive, total = sum(map(passed, checks)), verdicts.count("inconclusive"), len(verdicts)
     violations = []
     if at_least is not None and not total:
         remedy = f"make at least one, or leave out the threshold of {_percent(at_least)}"
         violations.append(Violation("fail-under", f"no check{of} was made", remedy))
-    elif at_least is not None and passed * 100 < at_least * total:
-        share = _percent(Fraction(passed * 100, total))
-        found = f"{passed} of {count(total, 'check')}{of} passed, {share}"
+    elif at_least is not None and good * 100 < at_least * total:
+        share = _percent(Fraction(good * 100, total))
+        found = f"{good} of {count(total, 'check')}{of} passed, {share}"
         violations.append(Violation("fail-under", found, _takes(at_least, total)))
     if thresholds.max_inconclusive is not None and inconclusive > thresholds.max_inconclusive:
         found = f"{count(inconclusive, 'check')}{of} inconclusive"

@@ -71,6 +71,11 @@ def seconds(record: Mapping[str, Any]) -> float:
     return float(sum(method["seconds"] for method in record["methods"].values()))
 
 
+def passed(record: Mapping[str, Any]) -> bool:
+    """Whether a check passed, in a test that did not fail for another reason."""
+    return record["verdict"] == "pass" and not record.get("test_failed")
+
+
 def backward_place(gradient: Mapping[str, Any]) -> str:
     """Return ``path:line`` of the backward of a gradient written by hand."""
     line = gradient["backward_line"] or gradient["line"]
@@ -121,6 +126,7 @@ def merge_records(old: Record, new: Record) -> Record:
         "methods": _merge_methods(kept["methods"], other["methods"]),
         "examples": old["examples"] + new["examples"],
         "inconclusive_examples": old["inconclusive_examples"] + new["inconclusive_examples"],
+        "test_failed": bool(old.get("test_failed") or new.get("test_failed")),
         "inconclusive_reasons": merge_reasons(reasons),
         "constant_examples": old.get("constant_examples", 0) + new.get("constant_examples", 0),
         "stopped": max(stops, key=operator.itemgetter("after", "of", "max_seconds", "failed"), default=None),

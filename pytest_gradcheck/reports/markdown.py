@@ -32,6 +32,7 @@ _SIGNS = {
     "fail": "❌ fail",
     "xfail": "❎ expected fail",
     "inconclusive": "❔ inconclusive",
+    "test-failed": "❌ test failed",
     "pass": "✅ pass",
 }
 

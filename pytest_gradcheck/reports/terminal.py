@@ -24,9 +24,9 @@ def summary_lines(
         lines[0] += f"; stopped by max_seconds: {len(stopped)}"
     if quiet:
         return lines
-    passed = [check for check in checks if check["verdict"] == "pass" and check["worst"] is not None]
-    if passed:
-        closest = max(passed, key=margin)
+    measured = [check for check in checks if check["verdict"] == "pass" and check["worst"] is not None]
+    if measured:
+        closest = max(measured, key=margin)
         lines.append(f"closest to failing: {_percent(margin(closest))} of the tolerance, {closest['nodeid']}")
     slowest = max(checks, key=seconds)
     examples = count(slowest["examples"], "example")

@@ -9,7 +9,7 @@ from pytest_gradcheck.records.aggregate import Aggregate
 from pytest_gradcheck.records.buffer import ResultBuffer
 from pytest_gradcheck.reports.terminal import summary_lines, whole_report
 
-SUMMARY = dict.fromkeys(("checks", "pass", "fail", "inconclusive", "not_checked"), 0)
+SUMMARY = dict.fromkeys(("checks", "pass", "fail", "inconclusive", "test_failed", "not_checked"), 0)
 
 
 def test_summary() -> None:

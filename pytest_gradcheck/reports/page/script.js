@@ -2,7 +2,7 @@
 (() => {
   const report = JSON.parse(document.getElementById("report").textContent);
   const SVG = "http://www.w3.org/2000/svg";
-  const KINDS = { fail: "fail", xfail: "expected fail", inconclusive: "inconclusive", pass: "pass" };
+  const KINDS = { fail: "fail", xfail: "expected fail", inconclusive: "inconclusive", "test-failed": "test failed", pass: "pass" };
 
   // -- elements: all text goes in as text ------------------------------------------------------------
 
@@ -271,7 +271,7 @@
   const packages = Object.entries(e.packages).map(([name, version]) => `${name} ${version}`).join(", ");
   const unchecked = report.unchecked || [];
   const sum = report.summary;
-  const counts = ["pass", "fail", "inconclusive"].filter((v) => sum[v]).map((v) => `${sum[v]} ${v}`).join(", ");
+  const counts = ["pass", "fail", "inconclusive"].filter((v) => sum[v]).map((v) => `${sum[v]} ${v}`).concat(sum.test_failed ? [`${sum.test_failed} in tests that failed otherwise`] : []).join(", ");
   document.getElementById("page").replaceChildren(
     h("h1", {}, "Gradient checks"),
     h("p", { class: "headline" }, `${sum.checks} check${sum.checks === 1 ? "" : "s"}${counts ? `: ${counts}` : ""}`),
