@@ -38,9 +38,10 @@ class Aggregate:
                 record["xfail"] = reason
 
     def fail_test(self, nodeid: str) -> None:
-        """Note that a test failed: its checks that passed do not make up for that."""
-        for (owner, _), record in self._records.items():
-            if owner == plain_data(nodeid):
+        """Note that a test failed, and if not by one of its checks, that those which passed do not count."""
+        own = [record for (owner, _), record in self._records.items() if owner == plain_data(nodeid)]
+        if all(record["verdict"] != "fail" for record in own):
+            for record in own:
                 record["test_failed"] = True
 
     def checks(self) -> list[Record]:

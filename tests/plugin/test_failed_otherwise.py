@@ -25,6 +25,10 @@ def broken():
 def test_teardown(gradcheck, broken):
     gradcheck(np.exp, 1.0)
 
+def test_wrong_next_to_right(gradcheck):
+    gradcheck(np.sin, 1.0, name="right")
+    gradcheck(np.sin, 1.0, gradient=wrong, name="wrong")
+
 @pytest.mark.xfail(reason="known")
 def test_expected(gradcheck):
     gradcheck(np.tanh, 1.0)
@@ -37,14 +41,14 @@ def test_it_is_counted_apart(project: Any, workers: int) -> None:
     project.write(test_it=SOURCE)
     reports = ["--gradcheck-report=report.json", "--gradcheck-report=report.md"]
     result = project.run(*reports, workers=workers)
-    result.stdout.fnmatch_lines(["5 checks: 2 pass, 3 in tests that failed otherwise"])
+    result.stdout.fnmatch_lines(["7 checks: 3 pass, 1 fail, 3 in tests that failed otherwise"])
     report = project.report()
     assert {c["nodeid"].partition("::")[2] for c in report["checks"] if c["test_failed"]} == {
         "test_raises",
         "test_asserts",
         "test_teardown",
     }
-    assert (report["summary"]["pass"], report["summary"]["test_failed"]) == (2, 3)
+    assert (report["summary"]["pass"], report["summary"]["test_failed"]) == (3, 3)
     assert (project.path / "report.md").read_text(encoding="utf-8").count("test failed") == 3
 
 
@@ -52,4 +56,4 @@ def test_it_is_counted_apart(project: Any, workers: int) -> None:
 def test_the_threshold_does_not_count_it(project: Any, workers: int) -> None:
     project.write(test_it=SOURCE)
     result = project.run("--gradcheck-fail-under=50", workers=workers)
-    result.stdout.fnmatch_lines(["gradcheck: fail-under: 2 of 5 checks passed, 40 %; 50 % takes 3 of 5"])
+    result.stdout.fnmatch_lines(["gradcheck: fail-under: 3 of 7 checks passed, 42.85 %; 50 % takes 4 of 7"])
