@@ -21,7 +21,7 @@ MODES = ("auto", "full", "directional")
 STOPS = ("wrong", "intended")
 
 #: The options that a test alone can give.
-OF_TESTS = ("brief", "thorough")
+OF_TESTS = ("brief", "thorough", "drawn")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Options:
     """What the caller asked for: the keyword arguments of `check_gradients`, and what a test adds to them.
 
     A ``brief`` check sees a failure and does not explain it. A ``thorough`` one looks at entries from the
-    start where that can be paid.
+    start where that can be paid. Of ``drawn`` inputs every floating one must be differentiated.
     """
 
     methods: Iterable[str] | None = None
@@ -60,6 +60,7 @@ class Options:
     name: str | None = None
     brief: bool = False
     thorough: bool = False
+    drawn: bool = False
     #: The methods to run.
     chosen: tuple[str, ...] = field(init=False)
     #: Whether gradients that the function stops are intended.

@@ -209,7 +209,7 @@ class Framework(abc.ABC):
         return self.copy(leaf, double=False)
 
     def why_constants(self, inputs: Sequence[Any], in_module: Sequence[bool]) -> list[str | None]:
-        """Return why each leaf of a call cannot be differentiated by, None for those that can.
+        """Return why each leaf of a call is a constant, None for those to differentiate with respect to.
 
         ``inputs`` are all leaves that one of the framework's functions is called with, its own or not;
         ``in_module`` says which of them belong to a module.
@@ -217,9 +217,16 @@ class Framework(abc.ABC):
         return [
             self._not_floating(leaf, "is not differentiable")
             if self.owns(leaf)
-            else f"{kind_of(leaf)} beside {self.plural}"
+            else f"{kind_of(leaf)} next to {self.plural}"
             for leaf in inputs
         ]
+
+    def why_not_perturbed(self, leaf: Any) -> str | None:
+        """Return what a floating leaf is whose entries cannot be moved one by one, such as a sparse one.
+
+        It is refused as an input, unless `why_constants` or ``wrt`` make it a constant. None for all others.
+        """
+        return None
 
     def why_no_derivative(self, leaf: Any) -> str | None:
         """Return why a leaf of a function's result has no derivative, None for one that has."""

@@ -19,6 +19,7 @@ from pytest_gradcheck.function.call import Call
 from pytest_gradcheck.function.domain import bounds
 from pytest_gradcheck.function.many_points import Batch
 from pytest_gradcheck.function.random_states import RandomStates
+from pytest_gradcheck.function.selection import select
 from pytest_gradcheck.function.signatures import called_wrongly, name_of, signature_text
 from pytest_gradcheck.function.state import State, changed, put_back
 
@@ -49,6 +50,7 @@ class Problem:
         wrt: Any = None,
         domain: Any = None,
         seed: int | None = None,
+        drawn: bool = False,
     ):
         self.fn = fn
         self._asked = asked = Call(fn, inputs)
@@ -58,7 +60,7 @@ class Problem:
         self.has_modules = any(asked.in_module)
         self.name = name or name_of(fn)
         self.framework = framework = asked.framework
-        self._positions, self.not_checked = asked.differentiated(wrt)
+        self._positions, self.not_checked = select(asked, wrt, drawn=drawn)
         #: The user's own differentiable leaves, all of them the framework's; they are not to be changed.
         self.leaves = leaves = [asked.leaves[i] for i in self._positions]
         self.inputs = Layout(
@@ -70,7 +72,7 @@ class Problem:
             raise InvalidArgument(
                 "inputs",
                 f"only empty arrays ({', '.join(leaf.name for leaf in self.inputs.leaves)})",
-                "draw at least one number to differentiate by",
+                "draw at least one number",
             )
         self.point = self.inputs.join([framework.to_numpy(v) for v in leaves])
         self.seed = zlib.crc32(self.point.tobytes()) if seed is None else seed

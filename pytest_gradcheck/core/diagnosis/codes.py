@@ -52,6 +52,11 @@ CODES = (
         "and is right nearby",
     ),
     *_rows(Page.INCONCLUSIVE, "unconfirmed"),
+    Code(
+        "constant",
+        Page.INCONCLUSIVE,
+        "the value was the same wherever the function was evaluated: it depends on none of its inputs",
+    ),
     *_rows(Page.INCONCLUSIVE, "nothing-checked non-finite-value methods-split unresolved not-implemented"),
     # The values show it.
     *_rows(

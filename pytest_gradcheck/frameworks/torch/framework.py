@@ -37,6 +37,7 @@ class TorchFramework(Framework):
     strides_if_scattered = provided_by(".leaves.strides_if_scattered")
     contiguous_copy = provided_by(".leaves.contiguous_copy")
     why_constants = provided_by(".leaves.why_constants")
+    why_not_perturbed = provided_by(".leaves.why_not_perturbed")
     why_no_derivative = provided_by(".leaves.why_no_derivative")
     fingerprint = provided_by(".leaves.fingerprint")
     is_array_type = provided_by(".leaves.is_array_type")
