@@ -91,7 +91,7 @@ def _confirmed(order: Order, finding: Finding) -> Finding:
 
 
 def _along_ties(order: Order, finding: Finding) -> Finding:
-    """Look at gradients that are right entry by entry along the ties of a kink too; see `SecondLook.at_kinks`."""
+    """Look along the ties of a kink too, where gradients are right entry by entry."""
     evidence = finding.evidence
     again = _second_look(order, evidence)
     standings = {name: again.at_kinks(name) for name in evidence.on_trial}
@@ -115,8 +115,8 @@ def _look(evidence: Evidence) -> Evidence:
         survey = survey.at_one_entry()
     entries, final = survey.in_plain_float64() if survey.suspect is None else (None, None)
     if entries is not None and final is None and entries.refined:
-        for left_out in (beside := verdict.beside_the_point(evidence, entries)):
-            evidence, entries = evidence.without(left_out), entries.without(left_out.name)
+        for needless in (beside := verdict.beside_the_point(evidence, entries)):
+            evidence, entries = evidence.without(needless), entries.without(needless.name)
         if beside and not entries.disagrees:
             return replace(evidence, table=entries)
     evidence = replace(evidence, table=final or _with_measured_rounding(order, survey, entries))

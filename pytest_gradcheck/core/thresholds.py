@@ -60,8 +60,8 @@ NOISE_ROUNDINGS = 64.0
 #: Source: the sigmoid.
 SATURATED_ROUNDINGS = 64.0
 
-#: A derivative is zero where it moves the output by no more than so many roundings of what the function moves by
-#: over a step of one, or of its value. Chosen: as above.
+#: A derivative is zero where it moves the output by no more than so many roundings of what the function moves
+#: by over a step of one, or of its value. Chosen: as above.
 TERM_ROUNDINGS = 64.0
 
 #: Another order of summation rounds differently from the measured one, but not by much more. Chosen: an

@@ -1,8 +1,8 @@
 """A second look at a disagreement, which shares nothing with the first: other steps, directions and points.
 
-A gradient that is wrong is wrong nearby too, or the function is smooth at the special point and differences say
-so along other directions and at two scales. Where the disagreement is gone at every other look the point is a
-tie, a kink, a jump, an edge or noise.
+A gradient that is wrong is wrong nearby too, or the function is smooth at the special point and differences
+say so along other directions and at two scales. Where the disagreement is gone at every other look the point
+is a tie, a kink, a jump, an edge or noise.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import NamedTuple
@@ -19,7 +19,7 @@ import numpy as np
 
 from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.core.evidence.compare import margins
-from pytest_gradcheck.core.evidence.jacobian import Jacobian, random_signs
+from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Tolerance
 from pytest_gradcheck.frameworks.flat import Vector
@@ -39,8 +39,8 @@ class Seen(enum.Enum):
 class Line(NamedTuple):
     """A look along one line.
 
-    ``kink`` and ``jump`` say that the function has one at the point, ``outside`` that the slope in question lies
-    outside of the one-sided slopes there. ``one_sided`` says that the domain leaves one side only.
+    ``kink`` and ``jump`` say that the function has one at the point, ``outside`` that the slope in question
+    lies outside of the one-sided slopes there. ``one_sided`` says that the domain leaves one side only.
     """
 
     seen: Seen
@@ -59,10 +59,10 @@ class Line(NamedTuple):
 class Standing:
     """What a second look found of a method.
 
-    ``wrong`` says that function values contradict it twice, ``right`` that they bear it out wherever they can be
-    measured, at the point and around it. ``rough`` says that the function is not smooth at the point, ``limit``
-    that the gradient there is a limit of gradients nearby all the same: a generalised gradient in the sense of
-    Clarke (Optimization and Nonsmooth Analysis, 1983, theorem 2.5.1).
+    ``wrong`` says that function values contradict it twice, ``right`` that they bear it out wherever they can
+    be measured, at the point and around it. ``rough`` says that the function is not smooth at the point,
+    ``limit`` that the gradient there is a limit of gradients nearby all the same: a generalised gradient in
+    the sense of Clarke (Optimization and Nonsmooth Analysis, 1983, theorem 2.5.1).
     """
 
     wrong: bool = False
@@ -111,10 +111,10 @@ class SecondLook:
         return Standing(wrong=around.wrong, right=right, rough=rough)
 
     def at_kinks(self, name: str) -> Standing:
-        """Return what function values say of a method that lies within the one-sided slopes of single entries.
+        """Return what values say of a gradient that lies within the one-sided slopes of single entries.
 
-        It must lie within those along other lines too, those that keep what is tied tied among them: (0, 1, 1) at
-        a maximum that two numbers share does not.
+        It must lie within those along other lines too, those that keep what is tied tied among them: (0, 1,
+        1) at a maximum that two numbers share does not.
         """
         table, d, jacobian = self._table, self._table.differences, self._jacobian
         if d is None or table.tangents is not None:
@@ -124,7 +124,7 @@ class SecondLook:
             at = table.coordinates[int(np.argmax(d.kink[row]))]
             rows, size = jacobian.rows(name, u[None]), float(np.abs(mine * jacobian.scales).max(initial=0.0))
             lines = ties(jacobian.function.point)
-            looks = (look(jacobian, rows, u, line, self._tolerance, size, lambda u=u: self._noise(u)) for line in lines)
+            looks = (self._look(rows, u, line, size) for line in lines)
             if any(one.outside or one.seen is Seen.AGAINST for one in looks):
                 alone = np.zeros(mine.size)
                 alone[at] = jacobian.scales[at]
@@ -136,7 +136,7 @@ class SecondLook:
     # -- at the point ----------------------------------------------------------------------------------
 
     def _disputes(self, name: str) -> Iterator[Dispute]:
-        """Yield the entries in which a method differs most: smooth ones first, and some at kinks and edges."""
+        """Yield the entries in which a method differs most: smooth ones first, then at kinks and edges."""
         table = self._table
         if table.tangents is not None:
             return
@@ -145,7 +145,9 @@ class SecondLook:
         for c in table.evidence:
             if name in (c.a, c.b):
                 at = slice(None) if c.entrywise else table.coordinates
-                ratio = np.where(c.disagree, np.nan_to_num(margins(c.difference, c.tolerance), posinf=1e300), 0.0)
+                ratio = np.where(
+                    c.disagree, np.nan_to_num(margins(c.difference, c.tolerance), posinf=1e300), 0.0
+                )
                 farthest[:, at] = np.fmax(farthest[:, at], ratio)
                 gaps[:, at] = np.fmax(gaps[:, at], np.where(c.disagree, c.difference, 0.0))
         rough = np.zeros(farthest.shape, dtype=bool)
@@ -166,11 +168,11 @@ class SecondLook:
         alone[i] = jacobian.scales[i]
         size = dispute.difference * alone[i]
         own = float(np.abs(jacobian.function.point[i]) / alone[i])
-        single = look(jacobian, rows, u, alone, self._tolerance, size, lambda: self._noise(u), own)
+        single = self._look(rows, u, alone, size, own)
         across = single
         if alone.size > 1 and not single.rough:
             line = self._across(rows, alone, i)
-            across = look(jacobian, rows, u, line, self._tolerance, size, lambda: self._noise(u))
+            across = self._look(rows, u, line, size)
         if not (single.rough or across.rough):
             wrong = single.seen is Seen.AGAINST and across.seen is not Seen.WITH
             right = Seen.WITH in (single.seen, across.seen) and Seen.AGAINST not in (single.seen, across.seen)
@@ -187,6 +189,9 @@ class SecondLook:
         value = np.abs(np.where(np.isfinite(rows.value[0]), rows.value[0], 0.0))
         beside = self._jacobian.direction(self._rng)
         beside[i] = 0.0
+        # At a bound there is one side only.
+        f = self._jacobian.function
+        beside[(f.point <= f.lower) | (f.point >= f.upper)] = 0.0
         share, mine = np.sum(value * np.abs(beside)), value[i] * abs(alone[i])
         # The others may outweigh what is in question by thousands, and would hide it.
         return np.asarray(alone + (min(0.5, mine / share) if share and mine else 0.5) * beside)
@@ -203,16 +208,37 @@ class SecondLook:
             mine = float(rows.value[0] @ line)
             slopes = [slope_along(there, u, line) for there in self._nearby[: thresholds.CLOSE_BY]]
             known = [slope for slope in slopes if slope is not None]
-            slack = thresholds.NEARBY_SLACK * max(map(abs, known), default=0.0) + rows.along(line[None]).uncertainty
+            slack = (
+                thresholds.NEARBY_SLACK * max(map(abs, known), default=0.0)
+                + rows.along(line[None]).uncertainty
+            )
             if len(known) < 2:
                 limit = False
             elif not min(known) - slack <= mine <= max(known) + slack:
                 limit = False
                 size = min(abs(mine - min(known)), abs(mine - max(known))) if np.isfinite(mine) else np.inf
-                here = look(jacobian, rows, u, line, self._tolerance, size, lambda: self._noise(u))
-                if len(known) == len(slopes) and not here.jump and (here.outside or here.seen is Seen.AGAINST):
+                here = self._look(rows, u, line, size)
+                if (
+                    len(known) == len(slopes)
+                    and not here.jump
+                    and (here.outside or here.seen is Seen.AGAINST)
+                ):
                     return Standing(wrong=True, rough=True)
         return Standing(limit=limit, rough=True)
+
+    def _look(
+        self,
+        rows: Estimate,
+        cotangent: Vector,
+        line: Vector,
+        size: float,
+        own: float = 1.0,
+        *,
+        there: Jacobian | None = None,
+    ) -> Line:
+        """Look along one line, at the point or at another one; see `look`."""
+        noise = functools.partial(self._noise, cotangent)
+        return look(there or self._jacobian, rows, cotangent, line, self._tolerance, size, noise, own)
 
     def _noise(self, cotangent: Vector) -> float:
         """Return how far the contracted value wavers, as it is seen where all inputs move.
@@ -223,7 +249,9 @@ class SecondLook:
         line, seen = self._jacobian.direction(np.random.default_rng(0)), []
         for scale in (1.0, 1.0 / APART, 1.0 / APART**2):
             found = self._jacobian.window(line, cotangent, scale)
-            if not (found.grainy[0, 0] or found.kink[0, 0] or found.jump[0, 0]) and np.isfinite(found.noise[0, 0]):
+            if not (found.grainy[0, 0] or found.kink[0, 0] or found.jump[0, 0]) and np.isfinite(
+                found.noise[0, 0]
+            ):
                 seen.append(float(found.noise[0, 0]))
         return min(seen, default=0.0)
 
@@ -235,8 +263,12 @@ class SecondLook:
         for there in self._nearby:
             with contextlib.suppress(Exception):
                 pullback = self._moved(name, there.function.point)
-                at_it = replace(there, pullbacks={name: pullback}, _last_rows={}, measured={}, settled=frozenset())
-                said += [self._at_another_point(name, at_it, d) for d in disputes[: thresholds.NEARBY_DISPUTES]]
+                at_it = replace(
+                    there, pullbacks={name: pullback}, _last_rows={}, measured={}, settled=frozenset()
+                )
+                said += [
+                    self._at_another_point(name, at_it, d) for d in disputes[: thresholds.NEARBY_DISPUTES]
+                ]
         against, for_it = said.count(Seen.AGAINST), said.count(Seen.WITH)
         return Standing(
             wrong=against >= thresholds.WRONG_NEARBY and against > for_it,
@@ -249,7 +281,7 @@ class SecondLook:
         alone[i] = there.scales[i]
         lines = [alone, *([there.direction(self._rng)] if alone.size > 1 else [])]
         size = dispute.difference * there.scales[i]
-        looks = (look(there, rows, u, line, self._tolerance, size, lambda: self._noise(u)) for line in lines)
+        looks = (self._look(rows, u, line, size, there=there) for line in lines)
         seen = {found.seen for found in looks}
         return next((one for one in (Seen.AGAINST, Seen.WITH) if one in seen), Seen.OPEN)
 
@@ -304,9 +336,9 @@ def look(
 ) -> Line:
     """Look along one line with windows from wide to fine, until two of them say the same.
 
-    ``rows`` is the gradient in question, ``difference`` how much of its slope is in question along the line: a
-    window whose bar is not well below shows nothing. ``noise`` is that of a value. ``own`` is a scale of the line
-    next to that of the tangent.
+    ``rows`` is the gradient in question, ``difference`` how much of its slope is in question along the line:
+    a window whose bar is not well below shows nothing. ``noise`` is that of a value. ``own`` is a scale of
+    the line next to that of the tangent.
     """
     f = jacobian.function
     claimed = rows.along(tangent[None])
@@ -325,7 +357,9 @@ def look(
     kink = jump = moved = unsettled = outside = False
     before: Estimate | None = None
     wider: Estimate | None = None
-    for scale in _scales(tangent, own, widest / WIDTH, lambda scale: jacobian.window(tangent, cotangent, scale)):
+    for scale in _scales(
+        tangent, own, widest / WIDTH, lambda scale: jacobian.window(tangent, cotangent, scale)
+    ):
         found = jacobian.window(tangent, cotangent, scale)
         if found.grainy[0, 0] and not moved:
             # What does not move along this line may waver along others.
@@ -345,7 +379,12 @@ def look(
             low = min(float(e.value[0, 0] - e.uncertainty[0, 0]) for e in sides)
             high = max(float(e.value[0, 0] + e.uncertainty[0, 0]) for e in sides)
             outside = not low - slack(slope) <= slope <= high + slack(slope)
-        if kink or jump or (np.isfinite(difference) and bar > thresholds.TELLING_BAR * difference) or not np.isfinite(bar):
+        if (
+            kink
+            or jump
+            or (np.isfinite(difference) and bar > thresholds.TELLING_BAR * difference)
+            or not np.isfinite(bar)
+        ):
             continue
         # What one window jumps over, such as a kink beside the point, another one does not jump over alike.
         if before is not None and abs(value - before.value) <= bar + before.uncertainty:

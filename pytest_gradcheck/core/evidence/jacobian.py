@@ -169,7 +169,9 @@ class Jacobian:
         if key not in self._windows:
             lines = self._lines(tangent[None], np.full((2, 1), np.inf))
             with self._counted():
-                self._windows[key] = window(lines, np.array([scale]), cotangent[None], self.function.eps, noise)
+                self._windows[key] = window(
+                    lines, np.array([scale]), cotangent[None], self.function.eps, noise
+                )
         return self._windows[key]
 
     def direction(self, rng: np.random.Generator) -> Vector:
@@ -264,8 +266,15 @@ class Jacobian:
         take = open_[which] & (grainy[which] | ~contradict) & (seen.uncertainty < bar[which])
         take |= grainy[which] & np.isfinite(seen.uncertainty) & open_[which]
         central, right, left = (
-            Estimate(*(with_part(which)(a, np.where(take, b, a[which])) for a, b in zip(vars(e).values(), pair, strict=False)))
-            for e, pair in ((e, (seen.value, seen.uncertainty)) for e in (best.central, best.right, best.left))
+            Estimate(
+                *(
+                    with_part(which)(a, np.where(take, b, a[which]))
+                    for a, b in zip(vars(e).values(), pair, strict=False)
+                )
+            )
+            for e, pair in (
+                (e, (seen.value, seen.uncertainty)) for e in (best.central, best.right, best.left)
+            )
         )
         return replace(best, central=central, right=right, left=left)
 
