@@ -95,7 +95,7 @@ def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None)
         if standings[name].wrong and name in evidence.on_trial:
             break
     if otherwise is not None:
-        return answer((verdict.confirmed,), replace(evidence, standings=standings)) or otherwise
+        return answer(verdict.ON_DOUBT, replace(evidence, standings=standings)) or otherwise
     found = answer(verdict.ON_SECOND_LOOK, replace(evidence, standings=standings))
     assert found is not None, "the last rule answers"
     return found

@@ -49,6 +49,7 @@ class Line(NamedTuple):
     jump: bool = False
     outside: bool = False
     one_sided: bool = False
+    slope: Estimate | None = None
 
     @property
     def rough(self) -> bool:
@@ -78,6 +79,7 @@ class Dispute(NamedTuple):
     cotangent: Vector
     coordinate: int
     difference: float
+    row: int
 
 
 class SecondLook:
@@ -131,7 +133,7 @@ class SecondLook:
             if any(one.outside or one.seen is Seen.AGAINST for one in looks):
                 alone = np.zeros(mine.size)
                 alone[at] = jacobian.scales[at]
-                standing = self._at_a_kink(rows, Dispute(u, at, size / jacobian.scales[at]), alone)
+                standing = self._at_a_kink(rows, Dispute(u, at, size / jacobian.scales[at], int(row)), alone)
                 if standing.wrong:
                     return standing
         return Standing(rough=True)
@@ -162,7 +164,7 @@ class SecondLook:
             for k in np.argsort(-ranks, axis=None)[:most]:
                 row, column = divmod(int(k), ranks.shape[1])
                 if ranks[row, column] > 0:
-                    yield Dispute(table.cotangents[row], column, float(gaps[row, column]))
+                    yield Dispute(table.cotangents[row], column, float(gaps[row, column]), row)
 
     def _at_the_point(self, name: str, dispute: Dispute) -> Standing:
         jacobian, i, u = self._jacobian, dispute.coordinate, dispute.cotangent
@@ -172,11 +174,11 @@ class SecondLook:
         size = dispute.difference * alone[i]
         own = float(np.abs(jacobian.function.point[i]) / alone[i])
         single = self._look(rows, u, alone, size, own)
-        across = single
+        across, line = single, alone
         if alone.size > 1 and not single.rough:
             line = self._across(rows, alone, i)
             across = self._look(rows, u, line, size)
-        if not (single.rough or across.rough):
+        if not (single.rough or across.rough or self._bends(across, line, dispute.row)):
             wrong = single.seen is Seen.AGAINST and across.seen is not Seen.WITH
             right = Seen.WITH in (single.seen, across.seen) and Seen.AGAINST not in (single.seen, across.seen)
             return Standing(wrong=wrong, right=right)
@@ -195,9 +197,26 @@ class SecondLook:
         # At a bound there is one side only.
         f = self._jacobian.function
         beside[(f.point <= f.lower) | (f.point >= f.upper)] = 0.0
+        beside[np.setdiff1d(np.arange(alone.size), self._table.coordinates)] = 0.0
         share, mine = np.sum(value * np.abs(beside)), value[i] * abs(alone[i])
         # The others may outweigh what is in question by thousands, and would hide it.
         return np.asarray(alone + (min(0.5, mine / share) if share and mine else 0.5) * beside)
+
+    def _bends(self, across: Line, line: Vector, row: int) -> bool:
+        """Whether the slope along a line is not the sum of those by its entries, as that of a derivative is.
+
+        The middle one of three equal numbers moves with none of them alone, and along any line.
+        """
+        d, at = self._table.differences, self._table.coordinates
+        if across.slope is None or d is None:
+            return False
+        value, bar = d.central.value[row], d.central.uncertainty[row]
+        summed, bars = value @ line[at], bar @ np.abs(line[at])
+        size = np.abs(value * line[at]).max(initial=abs(across.slope.value))
+        allowed = (
+            thresholds.THOROUGH_BARS * bars + across.slope.uncertainty + self._tolerance.sensitivity * size
+        )
+        return bool(abs(across.slope.value - summed) > allowed)
 
     def _at_a_kink(self, rows: Estimate, dispute: Dispute, alone: Vector) -> Standing:
         """Compare a gradient with the slopes of points close by: along its entry, along ties, and by chance.
@@ -415,7 +434,7 @@ def look(
         if before is not None and abs(value - before.value) <= bar + before.uncertainty:
             value, bar = min((value, bar), (before.value, before.uncertainty), key=itemgetter(1))
             against = not abs(value - slope) <= bar + slack(value)
-            return Line(Seen.AGAINST if against else Seen.WITH)
+            return Line(Seen.AGAINST if against else Seen.WITH, slope=Estimate(value, bar))
         before = Estimate(value, bar)
     return Line(Seen.OPEN, kink, jump or unsettled, outside)
 
