@@ -437,6 +437,9 @@ def _apart_from(evidence: Evidence, names: Iterable[str]) -> set[str]:
 #: Rules on what a second look found of a failure on the numbers. The last one always answers.
 ON_SECOND_LOOK: tuple[Rule, ...] = (confirmed, borne_out, limit, rough, not_confirmed)
 
+#: The same where the first look left it in doubt, which stays where none answers.
+ON_DOUBT: tuple[Rule, ...] = (confirmed, limit)
+
 #: Rules on properties that were tried after the numbers.
 ON_PROPERTIES: tuple[Rule, ...] = (broken_property,)
 

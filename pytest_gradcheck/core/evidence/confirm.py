@@ -25,6 +25,7 @@ from pytest_gradcheck.core.options import Tolerance
 from pytest_gradcheck.frameworks.flat import Vector
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.base import Estimate
+from pytest_gradcheck.methods.differences import TINY
 from pytest_gradcheck.methods.windows import APART, WIDTH, Window
 
 
@@ -48,6 +49,7 @@ class Line(NamedTuple):
     jump: bool = False
     outside: bool = False
     one_sided: bool = False
+    slope: Estimate | None = None
 
     @property
     def rough(self) -> bool:
@@ -77,6 +79,7 @@ class Dispute(NamedTuple):
     cotangent: Vector
     coordinate: int
     difference: float
+    row: int
 
 
 class SecondLook:
@@ -95,6 +98,8 @@ class SecondLook:
     ):
         self._jacobian, self._table, self._tolerance, self._moved = jacobian, table, tolerance, moved
         self._rng = np.random.default_rng(seed)
+        self._drawn: list[tuple[float, Jacobian]] = []
+        self._to_draw = self._points(thresholds.CLOSE_BY)
 
     def standing(self, name: str) -> Standing:
         """Return what function values say of a method, here and nearby."""
@@ -128,7 +133,7 @@ class SecondLook:
             if any(one.outside or one.seen is Seen.AGAINST for one in looks):
                 alone = np.zeros(mine.size)
                 alone[at] = jacobian.scales[at]
-                standing = self._at_a_kink(rows, Dispute(u, at, size / jacobian.scales[at]), alone)
+                standing = self._at_a_kink(rows, Dispute(u, at, size / jacobian.scales[at], int(row)), alone)
                 if standing.wrong:
                     return standing
         return Standing(rough=True)
@@ -159,7 +164,7 @@ class SecondLook:
             for k in np.argsort(-ranks, axis=None)[:most]:
                 row, column = divmod(int(k), ranks.shape[1])
                 if ranks[row, column] > 0:
-                    yield Dispute(table.cotangents[row], column, float(gaps[row, column]))
+                    yield Dispute(table.cotangents[row], column, float(gaps[row, column]), row)
 
     def _at_the_point(self, name: str, dispute: Dispute) -> Standing:
         jacobian, i, u = self._jacobian, dispute.coordinate, dispute.cotangent
@@ -169,11 +174,11 @@ class SecondLook:
         size = dispute.difference * alone[i]
         own = float(np.abs(jacobian.function.point[i]) / alone[i])
         single = self._look(rows, u, alone, size, own)
-        across = single
+        across, line = single, alone
         if alone.size > 1 and not single.rough:
             line = self._across(rows, alone, i)
             across = self._look(rows, u, line, size)
-        if not (single.rough or across.rough):
+        if not (single.rough or across.rough or self._bends(across, line, dispute.row)):
             wrong = single.seen is Seen.AGAINST and across.seen is not Seen.WITH
             right = Seen.WITH in (single.seen, across.seen) and Seen.AGAINST not in (single.seen, across.seen)
             return Standing(wrong=wrong, right=right)
@@ -192,9 +197,26 @@ class SecondLook:
         # At a bound there is one side only.
         f = self._jacobian.function
         beside[(f.point <= f.lower) | (f.point >= f.upper)] = 0.0
+        beside[np.setdiff1d(np.arange(alone.size), self._table.coordinates)] = 0.0
         share, mine = np.sum(value * np.abs(beside)), value[i] * abs(alone[i])
         # The others may outweigh what is in question by thousands, and would hide it.
         return np.asarray(alone + (min(0.5, mine / share) if share and mine else 0.5) * beside)
+
+    def _bends(self, across: Line, line: Vector, row: int) -> bool:
+        """Whether the slope along a line is not the sum of those by its entries, as that of a derivative is.
+
+        The middle one of three equal numbers moves with none of them alone, and along any line.
+        """
+        d, at = self._table.differences, self._table.coordinates
+        if across.slope is None or d is None:
+            return False
+        value, bar = d.central.value[row], d.central.uncertainty[row]
+        summed, bars = value @ line[at], bar @ np.abs(line[at])
+        size = np.abs(value * line[at]).max(initial=abs(across.slope.value))
+        allowed = (
+            thresholds.THOROUGH_BARS * bars + across.slope.uncertainty + self._tolerance.sensitivity * size
+        )
+        return bool(abs(across.slope.value - summed) > allowed)
 
     def _at_a_kink(self, rows: Estimate, dispute: Dispute, alone: Vector) -> Standing:
         """Compare a gradient with the slopes of points close by: along its entry, along ties, and by chance.
@@ -206,23 +228,22 @@ class SecondLook:
         limit = True
         for line in (alone, *ties(jacobian.function.point), jacobian.direction(self._rng)):
             mine = float(rows.value[0] @ line)
-            slopes = [slope_along(there, u, line) for there in self._nearby[: thresholds.CLOSE_BY]]
-            known = [slope for slope in slopes if slope is not None]
-            slack = (
-                thresholds.NEARBY_SLACK * max(map(abs, known), default=0.0)
-                + rows.along(line[None]).uncertainty
-            )
-            if len(known) < 2:
+            bar = float(rows.along(line[None]).uncertainty[0, 0])
+            known: list[float] = []
+            apart = np.inf
+            for distance, there in self._close_by():
+                slope = slope_along(there, u, line, distance)
+                known += [] if slope is None else [slope]
+                apart = _apart(mine, known, bar)
+                if len(known) >= thresholds.CLOSE_ENOUGH and not apart:
+                    break
+            if len(known) < thresholds.CLOSE_ENOUGH:
                 limit = False
-            elif not min(known) - slack <= mine <= max(known) + slack:
+            elif apart:
                 limit = False
-                size = min(abs(mine - min(known)), abs(mine - max(known))) if np.isfinite(mine) else np.inf
-                here = self._look(rows, u, line, size)
-                if (
-                    len(known) == len(slopes)
-                    and not here.jump
-                    and (here.outside or here.seen is Seen.AGAINST)
-                ):
+                here = self._look(rows, u, line, apart)
+                excluded = here.outside or here.seen is Seen.AGAINST
+                if excluded and not here.jump and len(known) == len(thresholds.CLOSE_BY):
                     return Standing(wrong=True, rough=True)
         return Standing(limit=limit, rough=True)
 
@@ -260,14 +281,15 @@ class SecondLook:
     def _around(self, name: str, disputes: Sequence[Dispute]) -> Standing:
         """Look at a method at points nearby."""
         said = []
-        for there in self._nearby:
+        for distance, there in self._nearby:
             with contextlib.suppress(Exception):
                 pullback = self._moved(name, there.function.point)
                 at_it = replace(
                     there, pullbacks={name: pullback}, _last_rows={}, measured={}, settled=frozenset()
                 )
                 said += [
-                    self._at_another_point(name, at_it, d) for d in disputes[: thresholds.NEARBY_DISPUTES]
+                    self._at_another_point(name, at_it, d, distance)
+                    for d in disputes[: thresholds.NEARBY_DISPUTES]
                 ]
         against, for_it = said.count(Seen.AGAINST), said.count(Seen.WITH)
         return Standing(
@@ -275,27 +297,48 @@ class SecondLook:
             right=for_it >= thresholds.WRONG_NEARBY and not against,
         )
 
-    def _at_another_point(self, name: str, there: Jacobian, dispute: Dispute) -> Seen:
+    def _at_another_point(self, name: str, there: Jacobian, dispute: Dispute, distance: float) -> Seen:
         u, i = dispute.cotangent, dispute.coordinate
         rows, alone = there.rows(name, u[None]), np.zeros(there.function.point.size)
         alone[i] = there.scales[i]
-        lines = [alone, *([there.direction(self._rng)] if alone.size > 1 else [])]
-        size = dispute.difference * there.scales[i]
+        # No window reaches back to the point that the others keep away from.
+        near = min(1.0, thresholds.SHORT_OF_THE_POINT * distance)
+        lines = [near * alone, *([near * there.direction(self._rng)] if alone.size > 1 else [])]
+        size = near * dispute.difference * there.scales[i]
         looks = (self._look(rows, u, line, size, there=there) for line in lines)
         seen = {found.seen for found in looks}
         return next((one for one in (Seen.AGAINST, Seen.WITH) if one in seen), Seen.OPEN)
 
     @functools.cached_property
-    def _nearby(self) -> list[Jacobian]:
-        """The function at points in the neighbourhood, the ones close by first."""
-        f, out = self._jacobian.function, []
-        for distance in thresholds.DISTANCES:
+    def _nearby(self) -> list[tuple[float, Jacobian]]:
+        return list(self._points(thresholds.NEARBY))
+
+    def _close_by(self) -> Iterator[tuple[float, Jacobian]]:
+        """Yield the function at points close by, as many as are asked for: each is drawn once."""
+        for k in range(len(thresholds.CLOSE_BY)):
+            while len(self._drawn) <= k:
+                found = next(self._to_draw, None)
+                if found is None:
+                    return
+                self._drawn.append(found)
+            yield self._drawn[k]
+
+    def _points(self, distances: Sequence[float]) -> Iterator[tuple[float, Jacobian]]:
+        """Yield the function at points in the neighbourhood, with their distances in units of the scales."""
+        f = self._jacobian.function
+        for distance in distances:
             point = f.point + distance * self._jacobian.direction(self._rng)
             point = f.rounded(np.clip(point, f.lower, f.upper)[None])[0]
             values = f.evaluate(point[None])[0][0]
             if np.isfinite(values).all() and not np.array_equal(point, f.point):
-                out.append(Jacobian(replace(f, point=point, value=values), {}, self._jacobian.differences))
-        return out
+                there = replace(f, point=point, value=values)
+                # What is spent is spent on the same account.
+                yield (
+                    distance,
+                    replace(
+                        self._jacobian, function=there, pullbacks={}, measured={}, _last_rows={}, _windows={}
+                    ),
+                )
 
 
 def ties(point: Vector) -> list[Vector]:
@@ -305,23 +348,24 @@ def ties(point: Vector) -> list[Vector]:
     return [alike, point] if largest > 0 else [alike]
 
 
-def slope_along(there: Jacobian, cotangent: Vector, line: Vector) -> float | None:
-    """Return the slope of a function along a line as two windows agree on it, None where none do.
+def _apart(mine: float, slopes: Sequence[float], bar: float) -> float:
+    """Return by how much a slope lies outside of others; zero within what they may have changed by."""
+    if not slopes or not np.isfinite(mine):
+        return np.inf
+    slack = thresholds.NEARBY_SLACK * max(map(abs, slopes)) + bar
+    gap = max(min(slopes) - mine, mine - max(slopes))
+    return gap if gap > slack else 0.0
 
-    Where nothing moves at fine steps it is zero: the slope is asked for to excuse a gradient.
+
+def slope_along(there: Jacobian, cotangent: Vector, line: Vector, distance: float) -> float | None:
+    """Return the slope along a line that the quotients of two steps agree on, None where they do not.
+
+    The steps are short beside the ``distance`` of the point from the one that is no smooth one.
     """
-    before: Estimate | None = None
-    for scale in _scales(line, 1.0, np.inf, lambda scale: there.window(line, cotangent, scale)):
-        found = there.window(line, cotangent, scale)
-        value, bar = float(found.slope.value[0, 0]), float(found.slope.uncertainty[0, 0])
-        if found.still[0, 0]:
-            return 0.0
-        if found.kink[0, 0] or found.jump[0, 0] or not np.isfinite(bar):
-            continue
-        if before is not None and abs(value - before.value) <= bar + before.uncertainty:
-            return value if bar < before.uncertainty else float(before.value)
-        before = Estimate(value, bar)
-    return None
+    wide, fine = there.quotients(line, cotangent, [share * distance for share in thresholds.CLOSE_STEPS])
+    if not abs(wide - fine) <= thresholds.NEARBY_SLACK * max(abs(wide), abs(fine)) + TINY:
+        return None
+    return float(fine)
 
 
 def look(
@@ -390,7 +434,7 @@ def look(
         if before is not None and abs(value - before.value) <= bar + before.uncertainty:
             value, bar = min((value, bar), (before.value, before.uncertainty), key=itemgetter(1))
             against = not abs(value - slope) <= bar + slack(value)
-            return Line(Seen.AGAINST if against else Seen.WITH)
+            return Line(Seen.AGAINST if against else Seen.WITH, slope=Estimate(value, bar))
         before = Estimate(value, bar)
     return Line(Seen.OPEN, kink, jump or unsettled, outside)
 

@@ -174,6 +174,15 @@ class Jacobian:
                 )
         return self._windows[key]
 
+    def quotients(self, tangent: Vector, cotangent: Vector, steps: Sequence[float]) -> Vector:
+        """Return plain central quotients along one tangent, contracted with one cotangent: one per step."""
+        lines = self._lines(tangent[None], np.full((2, 1), np.inf))
+        t = np.array(steps)[:, None]
+        with self._counted(), np.errstate(all="ignore"):
+            (up, down), (above, below) = lines.sample(np.stack([t, -t]))
+            looks = cotangent != 0
+            return np.asarray(((above - below) / (up - down))[:, 0, looks] @ cotangent[looks])
+
     def direction(self, rng: np.random.Generator) -> Vector:
         """Draw a tangent: random signs, magnitudes around each input's own scale, into the domain."""
         f = self.function
