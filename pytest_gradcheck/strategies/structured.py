@@ -56,9 +56,9 @@ def positive_definite(
     dtype, library
         A real dtype; ``"numpy"`` or ``"torch"``.
 
-    Two eigenvalues are exactly equal, or apart by at least ``(condition - 1) / (4 * (n - 1))``. Equal ones occur
-    in diagonal matrices only, which hold them exactly. About one matrix in six has some. Eigenvectors have
-    no derivative there, and neither have single eigenvalues.
+    Two eigenvalues are exactly equal, or apart by at least ``(condition - 1) / (4 * (n - 1))``. Equal ones
+    occur in diagonal matrices only, which hold them exactly. About one matrix in six has some. Eigenvectors
+    have no derivative there, and neither have single eigenvalues.
 
     The check moves single entries, which takes the matrix out of the symmetric ones: a function that reads
     one triangle only, such as a Cholesky factorisation, must be given ``(a + a.T) / 2`` by the test, for
@@ -91,8 +91,8 @@ def positive_definite(
 def _eigenvalues(data: ConjectureData, shape: Shape, limit: float, equal: NDArray[np.bool_]) -> Values:
     """Draw eigenvalues in [1, limit], along the last axis: apart, but where they may be ``equal``.
 
-    The rounding of the product ``Q diag(w) Qᵀ`` would split equal ones by 1e-16, which no step of a difference
-    resolves. So they are equal in diagonal matrices only.
+    The rounding of the product ``Q diag(w) Qᵀ`` would split equal ones by 1e-16, which no step of a
+    difference resolves. So they are equal in diagonal matrices only.
     """
     drawn = _numbers(data, shape, 1.0, limit)
     order = np.argsort(drawn, axis=-1, kind="stable")
