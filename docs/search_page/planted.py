@@ -685,14 +685,14 @@ _torch(
     "a branch of 0.12 in a range of 6",
     lambda x: x.sin(),
     lambda g, x: g * x.cos() * torch.where(_within(x, 1.21, 1.33), 1.5, 1.0),
-    x=Input(4, -3.0, 3.0),
+    x=Input((3, 2), -3.0, 3.0),
 )
 _torch(
     "a band of 2 %",
     "a table of slopes with one wrong row",
     lambda x: x.exp(),
     lambda g, x: g * x.exp() * torch.where(_within(x, 0.64, 0.66), 0.5, 1.0),
-    x=PROBABILITY,
+    x=Input((2, 3), 0.0, 1.0),
 )
 _torch(
     "a band of 2 %",
@@ -707,7 +707,7 @@ _numpy(
     lambda x: (x**3 + x).sum(),
     lambda x: 3 * x**2 + 1,
     lambda x: (3 * x**2 + 1) * np.where(_within(x, 5.71, 5.87), 0.5, 1.0),
-    x=Input(4, -1.0, 7.0),
+    x=Input((3, 2), -1.0, 7.0),
 )
 _numpy(
     "a band of 2 %",
@@ -715,7 +715,7 @@ _numpy(
     lambda x: np.log(x).sum(),
     lambda x: 1 / x,
     lambda x: 1 / x * np.where(_within(x, 9.13, 9.33), 0.9, 1.0),
-    x=Input(4, 1.0, None),
+    x=Input((3, 2), 1.0, None),
 )
 _numpy(
     "a band of 2 %",

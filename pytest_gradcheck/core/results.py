@@ -164,9 +164,9 @@ class CheckResult:
 
     ``inputs`` is, for every verdict but a pass, the point as Python source, exact to the last bit, by
     argument name; ``reproduce`` a call that makes this check again. ``shown_at`` is, by argument name, the
-    point of the diagnosis, the worst entry and the figures, where it is not ``inputs``: a search shows a fault
-    at a point where it is plain, and ``inputs`` is its smallest example. ``plainness`` is how generic the
-    point is. ``functions`` are gradients written by hand that the framework's graph runs through.
+    point of the diagnosis, the worst entry and the figures, where it is not ``inputs``: a search shows a
+    fault where it is plain, and ``inputs`` is its smallest example. ``plainness`` is how generic the point
+    is. ``functions`` are gradients written by hand that the framework's graph runs through.
     ``figures()`` evaluates the function again, some hundred times at most, and returns what the HTML report
     shows, as plain data; nothing, from `check_gradients`.
     """

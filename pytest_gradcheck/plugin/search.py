@@ -151,8 +151,9 @@ class Search:
                 shown = again if kind(again) is kind(last) else shown
         if shown.plainness <= last.plainness or not last.inputs:
             return last
-        smallest = {"inputs": last.inputs, "reproduce": last.reproduce, "seed": last.seed}
-        return dataclasses.replace(shown, **smallest, shown_at=shown.inputs)
+        return dataclasses.replace(
+            shown, inputs=last.inputs, reproduce=last.reproduce, seed=last.seed, shown_at=shown.inputs
+        )
 
     def _is_over(self) -> bool:
         # The first example is always checked.

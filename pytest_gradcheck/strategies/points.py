@@ -79,6 +79,7 @@ def arrays(
         ``"contiguous"``, ``"fortran"``, ``"strided"`` (every second entry) or ``"reversed"`` (the last axis
         backwards in memory). By default most arrays are contiguous, the rest has one of the others.
 
+    About half of the entries are spread evenly over the bounds, or over ±10 where there are none.
     Values are finite, and shrink towards zeros and small whole numbers in contiguous memory. Arrays are
     writeable. Beyond 64 entries they are made of some twenty choices, whatever their size.
 
