@@ -78,7 +78,7 @@ _STYLES = {
     "some halves": (HALVES, SPREAD, SPREAD),
     "short": (ANY, SPREAD, SPREAD),
     "spread": (SPREAD,),
-    "tiny": (TINY, SPREAD),
+    "tiny": (TINY, TINY, SPREAD),
     "large": (LARGE, SPREAD),
 }
 
