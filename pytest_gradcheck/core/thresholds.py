@@ -205,6 +205,10 @@ ROUND_FACTOR = 1e-4
 #: Factors up to this are written by people, and so are their inverses. Chosen: dimensions and powers.
 LARGEST_FACTOR = 10
 
+#: Errors of at least this share of the largest one are diagnosed first. Chosen: what is a hundred times
+#: smaller is another mistake, and mostly the lesser one.
+LED_BY = 0.01
+
 #: An entry counts as right beside wrong ones where it is larger than this share of the largest one.
 #: Chosen: the relative tolerance.
 VISIBLE_ENTRY = 1e-6

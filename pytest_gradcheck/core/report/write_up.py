@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pytest_gradcheck.core.diagnosis.plain import plainness
 from pytest_gradcheck.core.evidence.compare import TOGETHER, Comparison, margins
 from pytest_gradcheck.core.evidence.jacobian import Cost, Jacobian
 from pytest_gradcheck.core.evidence.table import Table
@@ -67,6 +68,7 @@ def write_up(order: Order, finding: Finding) -> CheckResult:
         reproduce=_reproduce(order, sources) if sources else "",
         labels=labels,
         properties=finding.evidence.properties,
+        plainness=plainness(problem.point, problem.inputs) if finding.verdict is Verdict.FAIL else 0.0,
     )
 
 
