@@ -1,4 +1,4 @@
-"""Right gradients next to wrong ones of the same function: the first are never accused, the second always are."""
+"""Right gradients next to wrong ones of the same function: the first never fail, the second always do."""
 
 from __future__ import annotations
 

@@ -94,7 +94,11 @@ EDGES = {
     ),
     "Huber": Edge(huber, lambda x: np.clip(x, -1, 1), ([1.0, -1.0], [1.0, 1.0]), (-1, 1), [0.4, -0.3]),
     "distance to a corner": Edge(
-        lambda x: np.sum(np.abs(x - 1)), lambda x: np.sign(x - 1), ([1.0, 1.0], [1.0, 2.0]), (1, 2), [1.3, 1.7]
+        lambda x: np.sum(np.abs(x - 1)),
+        lambda x: np.sign(x - 1),
+        ([1.0, 1.0], [1.0, 2.0]),
+        (1, 2),
+        [1.3, 1.7],
     ),
     "second largest": Edge(
         lambda x: np.sort(x)[-2],
@@ -103,7 +107,9 @@ EDGES = {
         (0, 2),
         [0.3, 1.9, 1.1],
     ),
-    "hinge loss": Edge(hinge, hinge_gradient, ([2.0, 1.0, 1.0], [1.0, 0.0, 0.0], [2.0, 2.0, 2.0]), (0, 2), [0.3, 1.1, 1.9]),
+    "hinge loss": Edge(
+        hinge, hinge_gradient, ([2.0, 1.0, 1.0], [1.0, 0.0, 0.0], [2.0, 2.0, 2.0]), (0, 2), [0.3, 1.1, 1.9]
+    ),
     "leaky rectifier": Edge(
         lambda x: np.sum(np.where(x > 0, x, 0.1 * x)),
         lambda x: np.where(x > 0, 1.0, 0.1),
@@ -115,10 +121,12 @@ EDGES = {
 
 
 @pytest.mark.parametrize("name", EDGES)
-def test_a_gradient_is_not_accused_where_the_domain_ends_at_a_kink(name: str) -> None:
+def test_a_gradient_passes_where_the_domain_ends_at_a_kink(name: str) -> None:
     case = EDGES[name]
+    # A tie of margins and the kink of the loss meet at the bound.
+    check = not_accused if name == "hinge loss" else passes
     for point in case.points:
-        not_accused(case.function, np.array(point), gradient=case.gradient, domain=case.bounds)
+        check(case.function, np.array(point), gradient=case.gradient, domain=case.bounds)
 
 
 @pytest.mark.parametrize("name", EDGES)
@@ -135,8 +143,16 @@ def test_away_from_the_bounds_right_passes_and_wrong_fails(name: str) -> None:
         pytest.param(np.max, argmax_gradient, [3.0, 1.0], (-3, 3), id="largest"),
         pytest.param(lambda x: np.sum(x**2), lambda x: 2 * x, [3.0, -3.0], (-3, 3), id="squares"),
         pytest.param(log_sum_exp, softmax, [3.0, 3.0, -3.0], (-3, 3), id="log-sum-exp"),
-        pytest.param(lambda x: np.sum(np.sqrt(x)), lambda x: 0.5 / np.sqrt(x), [0.5, 2.0], (0.5, 2), id="roots"),
-        pytest.param(lambda x: np.sum(np.arcsin(x)), lambda x: (1 - x**2) ** -0.5, [0.9, -0.9], (-0.9, 0.9), id="arcsines"),
+        pytest.param(
+            lambda x: np.sum(np.sqrt(x)), lambda x: 0.5 / np.sqrt(x), [0.5, 2.0], (0.5, 2), id="roots"
+        ),
+        pytest.param(
+            lambda x: np.sum(np.arcsin(x)),
+            lambda x: (1 - x**2) ** -0.5,
+            [0.9, -0.9],
+            (-0.9, 0.9),
+            id="arcsines",
+        ),
     ],
 )
 def test_a_bound_where_the_function_is_smooth_hides_nothing(
@@ -188,10 +204,14 @@ class Attach(torch.autograd.Function):
         return None, None, ctx.saved_tensors[0] * g
 
 
-def attached(value: Callable[[Any], Any], gradient: Callable[[Any], Any]) -> Callable[[torch.Tensor], torch.Tensor]:
+def attached(
+    value: Callable[[Any], Any], gradient: Callable[[Any], Any]
+) -> Callable[[torch.Tensor], torch.Tensor]:
     def function(x: torch.Tensor) -> torch.Tensor:
         array = x.detach().numpy()
-        return Attach.apply(torch.tensor(float(value(array)), dtype=x.dtype), torch.tensor(gradient(array)), x)
+        return Attach.apply(
+            torch.tensor(float(value(array)), dtype=x.dtype), torch.tensor(gradient(array)), x
+        )
 
     return function
 
@@ -223,7 +243,9 @@ OUTSIDE = {
     "cheapest transport": (
         # Both plans cost the same at equal costs.
         lambda x: min(x[0] + x[3], x[1] + x[2]) / 2,
-        lambda x: np.array([1.0, 0, 0, 1]) / 2 if x[0] + x[3] <= x[1] + x[2] else np.array([0, 1.0, 1, 0]) / 2,
+        lambda x: (
+            np.array([1.0, 0, 0, 1]) / 2 if x[0] + x[3] <= x[1] + x[2] else np.array([0, 1.0, 1, 0]) / 2
+        ),
         [0.0, 0.0, 0.0, 0.0],
         (0.0, 10.0),
         [1.0, 2.0, 3.0, 0.5],

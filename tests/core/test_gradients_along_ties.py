@@ -46,8 +46,15 @@ def second_largest(x: Any) -> Any:
 
 
 TIES = {
-    "largest": Tied(np.max, lambda x, share: share(x == x.max()), ([0.0, 1.0, 1.0], [2.0, 2.0, 2.0], [0.0, 0.0]), [0.3, 1.0, -2.0]),
-    "smallest": Tied(np.min, lambda x, share: share(x == x.min()), ([0.0, 1.0, 0.0], [-2.0, -2.0]), [0.3, 1.0, -2.0]),
+    "largest": Tied(
+        np.max,
+        lambda x, share: share(x == x.max()),
+        ([0.0, 1.0, 1.0], [2.0, 2.0, 2.0], [0.0, 0.0]),
+        [0.3, 1.0, -2.0],
+    ),
+    "smallest": Tied(
+        np.min, lambda x, share: share(x == x.min()), ([0.0, 1.0, 0.0], [-2.0, -2.0]), [0.3, 1.0, -2.0]
+    ),
     "largest magnitude": Tied(
         lambda x: np.max(np.abs(x)),
         lambda x, share: np.sign(x) * share(np.abs(x) == np.abs(x).max()),
@@ -103,7 +110,9 @@ def test_a_tie_counted_twice_fails(name: str) -> None:
 
 def test_away_from_ties_wrong_gradients_fail() -> None:
     for case in TIES.values():
-        fails(case.function, np.array(case.apart), gradient=lambda x, case=case: 1.1 * case.gradient(x, first))
+        fails(
+            case.function, np.array(case.apart), gradient=lambda x, case=case: 1.1 * case.gradient(x, first)
+        )
 
 
 class Max(torch.autograd.Function):
@@ -157,7 +166,11 @@ def test_a_function_of_torch_that_counts_a_tie_twice() -> None:
 def test_two_inputs_that_are_tied() -> None:
     x, y = np.array([1.0, 0.3]), np.array([1.0, -2.0])
     passes(np.maximum, (x, y), vjp=lambda x, y, g: (g * (x >= y), g * (x < y)))
-    passes(np.maximum, (x, y), vjp=lambda x, y, g: (g * ((x > y) + 0.5 * (x == y)), g * ((x < y) + 0.5 * (x == y))))
+    passes(
+        np.maximum,
+        (x, y),
+        vjp=lambda x, y, g: (g * ((x > y) + 0.5 * (x == y)), g * ((x < y) + 0.5 * (x == y))),
+    )
     fails(np.maximum, (x, y), vjp=lambda x, y, g: (g * (x >= y), g * (x <= y)))
 
 

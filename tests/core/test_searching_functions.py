@@ -1,4 +1,4 @@
-"""Functions that search: what follows the comparisons of a search once more is no witness against its gradient.
+"""Functions that search: what follows their comparisons once more is no witness against a gradient.
 
 The reference engine and torch run the same NumPy code. In a bisection, a sort, an argmax or a table they see
 comparisons, and are wrong together; at ties they take paths of their own.
@@ -6,6 +6,7 @@ comparisons, and are wrong together; at ties they take paths of their own.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -25,7 +26,7 @@ def argmax_gradient(x: Any) -> Any:
 
 def bisected_root(y: Any) -> Any:
     low, high = 0.0, 2.0
-    for _ in range(60):
+    for _ in range(50):
         middle = (low + high) / 2
         low, high = (low, middle) if middle * middle > y else (middle, high)
     return (low + high) / 2
@@ -33,8 +34,8 @@ def bisected_root(y: Any) -> Any:
 
 def bisected_quantile(p: Any) -> Any:
     """The logistic distribution's quantile."""
-    low, high = -40.0, 40.0
-    for _ in range(70):
+    low, high = -4.0, 4.0
+    for _ in range(52):
         middle = (low + high) / 2
         low, high = (low, middle) if 1 / (1 + np.exp(-middle)) > p else (middle, high)
     return (low + high) / 2
@@ -43,7 +44,7 @@ def bisected_quantile(p: Any) -> Any:
 def water_level(x: Any) -> Any:
     """The level at which sum(max(level - x, 0)) is one."""
     low, high = np.min(x) + 0.0, np.max(x) + 1.0
-    for _ in range(70):
+    for _ in range(52):
         middle = (low + high) / 2
         full = np.sum(np.maximum(middle - x, 0)) > 1
         low, high = (low, middle) if full else (middle, high)
@@ -80,12 +81,15 @@ SEARCHES = {
         bisected_root, lambda y: 0.5 / np.sqrt(y), (1.3, 0.5), ((0.5, (0.5, 2.0)),)
     ),
     "quantile by bisection": Search(
-        bisected_quantile, lambda p: 1 / (p * (1 - p)), (0.5, 0.3), ((0.25, (0.25, 0.75)), (0.75, (0.25, 0.75)))
+        bisected_quantile,
+        lambda p: 1 / (p * (1 - p)),
+        (0.5, 0.3),
+        ((0.25, (0.25, 0.75)), (0.75, (0.25, 0.75))),
     ),
     "water level by bisection": Search(
         water_level,
         water_gradient,
-        (np.array([0.3, 1.7, 0.2]), np.array([0.0, 0.0, 3.0])),
+        (np.array([0.3, 1.7, 0.2]),),
         ((np.array([0.0, 0.5, 3.0]), (0, 3)),),
     ),
     "root by regula falsi": Search(
@@ -109,9 +113,9 @@ def test_a_search_passes_where_it_is_smooth(name: str) -> None:
 @pytest.mark.parametrize("name", SEARCHES)
 def test_a_wrong_gradient_of_a_search_fails(name: str) -> None:
     search = SEARCHES[name]
+    fails(search.function, search.points[0], gradient=times(0.0, search.gradient))
     for point in search.points:
         fails(search.function, point, gradient=times(1.1, search.gradient))
-        fails(search.function, point, gradient=times(0.0, search.gradient))
     for point, domain in search.bounds:
         fails(search.function, point, gradient=times(1.1, search.gradient), domain=domain)
 
@@ -196,19 +200,20 @@ class Vector(NamedTuple):
 
 VECTORS = {
     "soft threshold": Vector(
-        soft_threshold, soft_vjp, ([3.0, 3.0, -3.0, 0.0], [3.0, 1.5, 0.0, -3.0]), [3.0, -2.1, 0.3, 1.7]
+        soft_threshold, soft_vjp, ([3.0, 3.0, 0.0], [3.0, 1.5, -3.0]), [3.0, -2.1, 0.3, 1.7]
     ),
     "projection on the simplex": Vector(
         simplex,
         simplex_vjp,
-        ([1.0, 0, 0, 0, 0], [0.5, -0.5, -0.5, -0.5, -0.5], [1.0, 0.0], [2.0, 2.0, 1.0]),
+        ([0.5, -0.5, -0.5, -0.5], [1.0, 0.0], [2.0, 2.0, 1.0]),
         [0.3, 0.9, -0.7, 0.4],
     ),
-    "above the mean": Vector(
-        above_mean, above_vjp, ([0.0, 0.0, 0.0, 0.0], [3.0, -3.0, 0.0, 0.0], [1.0, 1.0, 3.0, -1.0]), [0.3, 1.2, -2.0]
-    ),
+    "above the mean": Vector(above_mean, above_vjp, ([0.0, 0.0, 0.0], [3.0, -3.0, 0.0]), [0.3, 1.2, -2.0]),
     "isotonic regression": Vector(
-        isotonic, isotonic_vjp, ([1.0, 1.0, 1.0], [0.0, 2.0, 1.0, 1.5], [3.0, 3.0, -3.0]), [0.1, 2.0, 1.3, 4.0]
+        isotonic,
+        isotonic_vjp,
+        ([1.0, 1.0, 1.0], [0.0, 2.0, 1.0, 1.5], [3.0, 3.0, -3.0]),
+        [0.1, 2.0, 1.3, 4.0],
     ),
     "table with interpolation": Vector(
         interpolated, interpolated_vjp, ([0.0, 1.0, -1.0], [2.0, -2.0, 0.5]), [0.3, -1.4, 1.9]
@@ -218,12 +223,15 @@ VECTORS = {
 
 @pytest.mark.parametrize("bounded", [False, True], ids=["free", "at the bounds"])
 @pytest.mark.parametrize("name", VECTORS)
-def test_a_piecewise_function_is_not_accused_at_its_ties(name: str, bounded: bool) -> None:
+def test_a_piecewise_function_passes_at_its_ties(name: str, bounded: bool) -> None:
+    """At bounds it may be inconclusive."""
     case = VECTORS[name]
     for tie in case.ties:
         point = np.array(tie)
         domain = (point.min(), point.max()) if bounded and np.ptp(point) else None
-        not_accused(case.function, point, vjp=case.vjp, **({"domain": domain} if domain else {}))
+        # All blocks of an isotonic regression of equal numbers meet: its derivative does not exist.
+        check = not_accused if bounded or name == "isotonic regression" else passes
+        check(case.function, point, vjp=case.vjp, domain=domain)
 
 
 @pytest.mark.parametrize("name", VECTORS)
@@ -335,12 +343,16 @@ PAIRS = {
 }
 
 
-@pytest.mark.parametrize("bounds", [None, (-3, 3)], ids=["free", "at the bounds"])
+@pytest.mark.parametrize("bounded", [False, True], ids=["free", "at the bounds"])
 @pytest.mark.parametrize("name", PAIRS)
-def test_the_best_of_many_is_not_accused_at_its_ties(name: str, bounds: Any) -> None:
+def test_the_best_of_many_passes_at_its_ties(name: str, bounded: bool) -> None:
+    """At bounds it may be inconclusive."""
     case = PAIRS[name]
+    names = inspect.signature(case.function).parameters
+    bounds = dict.fromkeys(names, (-3, 3)) if bounded else None
     for inputs in case.ties:
-        not_accused(case.function, inputs, gradient=case.gradient, **({"domain": bounds} if bounds else {}))
+        check = not_accused if bounded else passes
+        check(case.function, inputs, gradient=case.gradient, domain=bounds)
 
 
 @pytest.mark.parametrize("name", PAIRS)

@@ -1,4 +1,4 @@
-"""Functions of eigenvalues: no derivative where states coincide that are told apart, and a smooth one elsewhere.
+"""Functions of eigenvalues: smooth, or without a derivative, where states coincide.
 
 Where the function is symmetric in the states that coincide (a determinant, a trace, a projector on both of
 them) it has a derivative, which an eigendecomposition's own backward divides by zero for.
@@ -107,7 +107,9 @@ CASES = {
         matrix_function(np.log), matrix_vjp(np.log, lambda w: 1 / w), ((1, 2, 5), (1, 1, 1), (1, 3, 3))
     ),
     "matrix root": Spectral(
-        matrix_function(np.sqrt), matrix_vjp(np.sqrt, lambda w: 0.5 / np.sqrt(w)), ((1, 2, 5), (2, 2, 2), (1, 1, 3))
+        matrix_function(np.sqrt),
+        matrix_vjp(np.sqrt, lambda w: 0.5 / np.sqrt(w)),
+        ((1, 2, 5), (2, 2, 2), (1, 1, 3)),
     ),
     "largest eigenvalue": Spectral(largest, largest_vjp, ((1, 2, 5), (1, 1, 3)), ((1, 3, 3), (2, 2, 2))),
     "sum of the two largest": Spectral(

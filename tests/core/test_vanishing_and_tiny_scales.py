@@ -33,7 +33,10 @@ def softmax(x: Any) -> Any:
 
 SMALL = {
     "squared norm": Small(
-        lambda x: np.linalg.norm(x) ** 2, lambda x: 2 * x, ([0.0, 1e-200, 0.0], [0.0, 1e-170, 0.0]), [0.3, -1.0, 2.0]
+        lambda x: np.linalg.norm(x) ** 2,
+        lambda x: 2 * x,
+        ([0.0, 1e-200, 0.0], [0.0, 1e-170, 0.0]),
+        [0.3, -1.0, 2.0],
     ),
     "root of squares and one": Small(
         lambda x: np.sqrt(np.sum(x**2) + 1),
@@ -42,7 +45,10 @@ SMALL = {
         [0.3, -1.0],
     ),
     "log(1 + x²)": Small(
-        lambda x: np.sum(np.log1p(x**2)), lambda x: 2 * x / (1 + x**2), ([1e-200, 0.0], [1e-180, 0.5]), [0.3, -1.0]
+        lambda x: np.sum(np.log1p(x**2)),
+        lambda x: 2 * x / (1 + x**2),
+        ([1e-200, 0.0], [1e-180, 0.5]),
+        [0.3, -1.0],
     ),
     "cube": Small(lambda x: np.sum(x**3), lambda x: 3 * x**2, ([1e-200, 0.0], [1e-170, 1.0]), [0.3, -1.0]),
     "log-sum-exp": Small(
@@ -57,7 +63,9 @@ SMALL = {
         ([0.5, 37.0], [1e-200, 1.0], [0.5, 40.0]),
         [0.3, -1.0],
     ),
-    "cosine": Small(lambda x: np.sum(np.cos(x)), lambda x: -np.sin(x), ([1e-200, 0.0], [1e-170, 1.0]), [0.3, -1.0]),
+    "cosine": Small(
+        lambda x: np.sum(np.cos(x)), lambda x: -np.sin(x), ([1e-200, 0.0], [1e-170, 1.0]), [0.3, -1.0]
+    ),
 }
 
 
@@ -202,10 +210,23 @@ TINY = {
         angle,
         angle_gradient,
         BENT,
-        [np.stack([BENT[0], BENT[0] + gap * np.array([0.5, 0.4, -0.3]), BENT[2]]) for gap in (1e-4, 1e-8, 1e-11)],
+        [
+            np.stack([BENT[0], BENT[0] + gap * np.array([0.5, 0.4, -0.3]), BENT[2]])
+            for gap in (1e-4, 1e-8, 1e-11)
+        ],
     ),
-    "unit vector": (unit, unit_gradient, np.array([1.0, 0.5, -2.0]), [np.array([1.0, 0.5, -2.0]) * s for s in (1e-8, 1e-100, 1e8)]),
-    "polar angle": (polar, polar_gradient, np.array([0.5, 1.0]), [np.array([1e-9, 2e-9]), np.array([1e-9, 0.0]), np.array([1.0, 1e-9])]),
+    "unit vector": (
+        unit,
+        unit_gradient,
+        np.array([1.0, 0.5, -2.0]),
+        [np.array([1.0, 0.5, -2.0]) * s for s in (1e-8, 1e-100, 1e8)],
+    ),
+    "polar angle": (
+        polar,
+        polar_gradient,
+        np.array([0.5, 1.0]),
+        [np.array([1e-9, 2e-9]), np.array([1e-9, 0.0]), np.array([1.0, 1e-9])],
+    ),
     "pairs": (
         pair_energy,
         pair_gradient,
@@ -216,7 +237,11 @@ TINY = {
         log_distance,
         log_gradient,
         np.array([0.3, 0.4, 1.0, 2.0]),
-        [np.array([1.0, 1.0, 1.0 + 1e-7, 1.0]), np.array([0.0, 1e-9, 0.0, -1e-9]), np.array([1.0, 1.0, 1.0 + 1e-12, 1.0])],
+        [
+            np.array([1.0, 1.0, 1.0 + 1e-7, 1.0]),
+            np.array([0.0, 1e-9, 0.0, -1e-9]),
+            np.array([1.0, 1.0, 1.0 + 1e-12, 1.0]),
+        ],
     ),
 }
 
