@@ -15,7 +15,7 @@ import numpy as np
 
 from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.diagnosis.causes import of_error
-from pytest_gradcheck.core.evidence.allowances import sufficient_sensitivity
+from pytest_gradcheck.core.evidence.allowances import BELOW_ROUNDING, sufficient_sensitivity
 from pytest_gradcheck.core.evidence.confirm import Standing
 from pytest_gradcheck.core.evidence.jacobian import Cost, Jacobian
 from pytest_gradcheck.core.evidence.survey import bends, unseen
@@ -231,10 +231,7 @@ def agree(evidence: Evidence) -> Finding | None:
     hidden = unseen(table, evidence.jacobian, sensitivity) if table.tangents is not None else 0
     text = "share in the projections is smaller than their error bars; mode='full' looks at each"
     small: tuple[NotChecked, ...] = (NotChecked(f"{hidden} small entries", text),) if hidden else ()
-    drowned = int(
-        np.sum([mask for c in table.evidence for by, mask in c.excused if by == "accept_below_rounding"])
-    )
-    if drowned:
+    if any(BELOW_ROUNDING in dict(c.excused) for c in table.evidence):
         small += (NotChecked("small entries", "smaller than the rounding of the function's own terms"),)
     return Finding(Verdict.PASS, diagnosis, not_checked=small)
 

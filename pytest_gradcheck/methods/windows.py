@@ -37,6 +37,9 @@ LAST_TERM = 0.1
 #: Windows whose scales differ by less than this are one and the same.
 APART = 8.0
 
+#: A value that wavers by more than so many of its roundings does so for a reason of its own.
+WAVERS = 1e3
+
 #: Values that take fewer steps than this over the points of a window show their grain. A smooth function
 #: takes as many as there are points, fewer where it turns: an even function half of them.
 FEW = 6
@@ -59,7 +62,8 @@ class Window:
     one-sided ones. ``kink`` marks one-sided slopes that differ beyond the noise, ``jump`` a middle that lies
     apart from both sides. ``still`` marks values that do not move at all, and ``grainy`` those that take few
     steps: the window is near the grain of the function, or below it, and its residuals are no measure of the
-    noise. ``noise`` is how far a value wavers.
+    noise. ``noise`` is how far a value wavers, and
+    ``wavers`` says that it is far more than its rounding.
     """
 
     slope: Estimate
@@ -70,6 +74,7 @@ class Window:
     still: Array
     grainy: Array
     noise: Array
+    wavers: Array
 
 
 def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float, noise: float = 0.0) -> Window:
@@ -131,6 +136,7 @@ def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float, no
         steps == 0,
         steps < FEW,
         half,
+        spread > WAVERS * size,
     )
 
 

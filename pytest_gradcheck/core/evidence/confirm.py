@@ -243,7 +243,7 @@ class SecondLook:
                 limit = False
                 here = self._look(rows, u, line, apart)
                 excluded = here.outside or here.seen is Seen.AGAINST
-                if excluded and not here.jump and len(known) == len(thresholds.CLOSE_BY):
+                if excluded and not here.jump and len(known) >= thresholds.CLOSE_FOR_WRONG:
                     return Standing(wrong=True, rough=True)
         return Standing(limit=limit, rough=True)
 
@@ -362,10 +362,11 @@ def slope_along(there: Jacobian, cotangent: Vector, line: Vector, distance: floa
 
     The steps are short beside the ``distance`` of the point from the one that is no smooth one.
     """
-    wide, fine = there.quotients(line, cotangent, [share * distance for share in thresholds.CLOSE_STEPS])
-    if not abs(wide - fine) <= thresholds.NEARBY_SLACK * max(abs(wide), abs(fine)) + TINY:
+    steps = thresholds.CLOSE_STEPS
+    wide, fine = there.quotients(line, cotangent, [share * distance for share in steps])
+    if not abs(wide - fine) <= thresholds.CLOSE_CHANGE * max(abs(wide), abs(fine)) + TINY:
         return None
-    return float(fine)
+    return float(fine + (fine - wide) / ((steps[0] / steps[1]) ** 2 - 1))
 
 
 def look(
@@ -399,6 +400,8 @@ def look(
         return allowed + tolerance.rtol * max(abs(value), abs(slope) if np.isfinite(slope) else 0.0)
 
     kink = jump = moved = unsettled = outside = False
+    against: Estimate | None = None
+    borne_out: list[Estimate] = []
     before: Estimate | None = None
     wider: Estimate | None = None
     for scale in _scales(
@@ -413,6 +416,8 @@ def look(
             # As at a jump, over which every quotient is larger than the one before.
             unsettled = True
         wider = Estimate(value, bar)
+        if np.isfinite(bar) and abs(value - slope) <= bar + slack(value):
+            borne_out.append(wider)
         if found.grainy[0, 0] and moved:
             # Below the grain of the function nothing moves, and that is no evidence of a slope.
             break
@@ -433,9 +438,19 @@ def look(
         # What one window jumps over, such as a kink beside the point, another one does not jump over alike.
         if before is not None and abs(value - before.value) <= bar + before.uncertainty:
             value, bar = min((value, bar), (before.value, before.uncertainty), key=itemgetter(1))
-            against = not abs(value - slope) <= bar + slack(value)
-            return Line(Seen.AGAINST if against else Seen.WITH, slope=Estimate(value, bar))
+            if abs(value - slope) <= bar + slack(value):
+                # Ladders that contradict each other are doubt: what wavers at wide steps may be smooth at
+                # fine ones.
+                return Line(Seen.WITH if against is None else Seen.OPEN, slope=Estimate(value, bar))
+            if any(abs(value - e.value) > bar + e.uncertainty for e in borne_out):
+                unsettled = True
+                break
+            against = against or Estimate(value, bar)
+            if not found.wavers[0, 0]:
+                break
         before = Estimate(value, bar)
+    if against is not None:
+        return Line(Seen.AGAINST, slope=against)
     return Line(Seen.OPEN, kink, jump or unsettled, outside)
 
 
