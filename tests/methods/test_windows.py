@@ -126,7 +126,7 @@ def test_the_bar_holds_the_error(name: str) -> None:
     found = errors(FAMILIES[name], 60)
     assert len(found) >= 200
     beyond = sum(error > bar for error, bar in found)
-    # One in a hundred may exceed its bar, and does so by a little. At other points it was 1 of 5,200, but 1 in 90
+    # One in a hundred may exceed its bar, and does so by a little. Elsewhere 1 of 5,200 did, but 1 in 90
     # for functions that round their input to float32: the grid may round all points of a window alike.
     assert beyond <= most(len(found), 0.01), [each for each in found if each[0] > each[1]]
     assert all(error < 3 * bar for error, bar in found)
