@@ -169,7 +169,8 @@ class CheckResult:
     argument name; ``reproduce`` a call that makes this check again. ``shown_at`` is, by argument name, the
     point of the diagnosis, the worst entry and the figures, where it is not ``inputs``: a search shows a
     fault where it is plain, and ``inputs`` is its smallest example. ``plainness`` is how generic the point
-    is. ``functions`` are gradients written by hand that the framework's graph runs through.
+    is. ``functions`` are gradients written by hand that the framework's graph runs through. ``rule`` is the
+    name of the rule that decided, and ``allowances`` are those of what kinks, edges and rounding excuse.
     ``figures()`` evaluates the function again, some hundred times at most, and returns what the HTML report
     shows, as plain data; nothing, from `check_gradients`.
     """
@@ -193,6 +194,8 @@ class CheckResult:
     functions: tuple[HandWritten, ...] = ()
     shown_at: Mapping[str, str] = field(default_factory=dict)
     plainness: float = 0.0
+    rule: str = ""
+    allowances: tuple[str, ...] = ()
     figures: Callable[[], Mapping[str, Any]] = dict
 
     @property
@@ -313,6 +316,10 @@ def render(result: CheckResult, *, full: bool = False) -> str:
             lines.append(f"    {key} = {source if full else pasteable(source)}")
         if not full and len(shown) > 4:
             lines.append(f"    … and {len(shown) - 4} more")
+    if full and result.rule:
+        lines.append(f"  decided by: {result.rule.replace('_', '-')}")
+    if full and result.allowances:
+        lines.append(f"  allowed:   {', '.join(name.replace('_', '-') for name in result.allowances)}")
     if full:
         for pair in result.pairs:
             said = {True: "agree", False: "differ", None: "undecided"}[pair.agree]

@@ -151,6 +151,13 @@ SEEN_SLOPE = 1e-3
 #: Source: down to 1e-10 of the scale, where differences of float64 have six digits left.
 FINER_WINDOWS = 9
 
+#: So many numbers of a direction are printed. Chosen: a line of text.
+SHOWN = 6
+
+#: Where a window has no finer one to say the same, one that is narrower by this factor may.
+#: Chosen: no step of the one is a step of the other.
+OTHER_STEPS = 0.6
+
 #: A window tells something where its bar is no more than this share of what is in question.
 #: Chosen: a tenth.
 TELLING_BAR = 0.1

@@ -40,6 +40,9 @@ APART = 8.0
 #: A value that wavers by more than so many of its roundings does so for a reason of its own.
 WAVERS = 1e3
 
+#: What a value moves by within so many of its roundings is no movement.
+ROUNDINGS = 4.0
+
 #: Values that take fewer steps than this over the points of a window show their grain. A smooth function
 #: takes as many as there are points, fewer where it turns: an even function half of them.
 FEW = 6
@@ -125,7 +128,7 @@ def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float, no
     bar = np.where(np.isfinite(bar) & np.isfinite(odd[0]), bar, np.inf)
     sides = np.where(np.isfinite(gap_bar), bar + gap_bar, np.inf)
     taken = np.sort(np.concatenate([high, low]), axis=0)
-    steps = (np.diff(taken, axis=0) > 0).sum(axis=0)
+    steps = (np.diff(taken, axis=0) > ROUNDINGS * size).sum(axis=0)
     slope, right, left = odd[0], odd[0] + steepness, odd[0] - steepness
     return Window(
         Estimate(slope, bar),
