@@ -50,9 +50,8 @@ def haversine(x: Any) -> float:
 
 def haversine_gradient(x: Any) -> Any:
     a, b = map(float, x)
-    c = math.cos(a) * math.cos(b)
     d = 2 * math.asin(math.sqrt(math.sin(a / 2) ** 2 + math.cos(a) * math.sin(b / 2) ** 2))
-    over = 2 * d / math.sqrt(1 - c * c)
+    over = 2 * d / math.sin(d)
     return over * np.array([math.sin(a) * math.cos(b), math.cos(a) * math.sin(b)])
 
 
