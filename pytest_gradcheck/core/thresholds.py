@@ -159,8 +159,8 @@ SHOWN = 6
 OTHER_STEPS = 0.6
 
 #: A window tells something where its bar is no more than this share of what is in question.
-#: Chosen: a tenth.
-TELLING_BAR = 0.1
+#: Chosen: a fifth.
+TELLING_BAR = 0.2
 
 #: So many entries in question are looked at where the function is smooth, and where it is not.
 #: Chosen: a bound on the calls; one entry that is wrong is enough.
@@ -185,6 +185,9 @@ CLOSE_BY = (1e-4, 1e-3) * 8
 #: Quotients of the two steps there may differ by this share before extrapolation.
 #: Chosen: the truncation of the wide one where the slope turns within the distance.
 CLOSE_CHANGE = 0.05
+
+#: And by what so many roundings of the value make of them. Chosen: those of either value, and once more.
+CLOSE_ROUNDINGS = 4.0
 
 #: Of the slopes there so many must be known before they are held against a gradient. Chosen: three in four.
 CLOSE_FOR_WRONG = 12

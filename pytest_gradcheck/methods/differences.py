@@ -217,7 +217,9 @@ class Lines:
             central = _instead(central, right)
         one_sided = np.asarray(np.isnan(up).all(axis=(0, 2)) | np.isnan(down).all(axis=(0, 2)))
         wavers = wavers if long else np.zeros(kink.shape)
-        grainy = _few_steps(above, below) if long else np.zeros(kink.shape, dtype=bool)
+        grainy = np.zeros(kink.shape, dtype=bool)
+        if long:
+            grainy = _few_steps(above, below) | np.isinf(stairs)
         return Slopes(central, right, left, kink & ~jump, jump, range_of_values, one_sided, wavers, grainy)
 
 

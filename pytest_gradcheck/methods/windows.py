@@ -54,6 +54,9 @@ _ODD_INVERSE = np.linalg.pinv(_ODD * LEVELS[:, None]) * LEVELS
 _EVEN_INVERSE = np.linalg.pinv(_EVEN)
 _ODD_ERRORS = np.linalg.norm(np.linalg.pinv(_ODD * LEVELS[:, None]), axis=1)
 _EVEN_ERRORS = np.linalg.norm(_EVEN_INVERSE, axis=1)
+#: What a noise of one adds to the bar of a slope, in units of one over the scale.
+BAR_OF_NOISE = float(STANDARD_ERRORS * _ODD_ERRORS[0] / WIDTH)
+
 _FREEDOM = 2 * len(LEVELS) - _ODD.shape[1] - _EVEN.shape[1]
 
 
@@ -80,7 +83,7 @@ class Window:
     wavers: Array
 
 
-def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float, noise: float = 0.0) -> Window:
+def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float) -> Window:
     """Fit the function over one window per line.
 
     Parameters
@@ -93,8 +96,6 @@ def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float, no
         What the outputs are contracted with, shape ``(rows, m)``; None for each output by itself.
     eps
         The unit roundoff of a value.
-    noise
-        By how much a value is known to waver.
     """
     t = np.multiply.outer(WIDTH * LEVELS, scales)
     with np.errstate(all="ignore"):
@@ -118,7 +119,7 @@ def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float, no
         unit = np.fmax(np.fmax(np.abs(left_over).max(axis=0), np.abs(rest).max(axis=0)), TINY)
         squares = ((left_over / unit) ** 2).sum(axis=0) + ((rest / unit) ** 2).sum(axis=0)
         spread = unit * np.sqrt(squares / _FREEDOM)
-        half = np.fmax(spread, noise) + size + wavers + TINY
+        half = spread + size + wavers + TINY
         bar = STANDARD_ERRORS * _ODD_ERRORS[0] * half / h + LAST_TERM * np.abs(odd[2])
         step, steepness = np.abs(bent[0]), bent[1] / h
         gap_bar = STANDARD_ERRORS * _EVEN_ERRORS[1] * half / h + LAST_TERM * np.abs(bent[3]) / h

@@ -248,6 +248,24 @@ def doubt_at_the_edge(comparisons: Comparisons, on: Weighed) -> Comparisons:
     )
 
 
+def doubt_on_stairs(comparisons: Comparisons, on: Weighed) -> Comparisons:
+    """Turn disagreement of a zero with the slope of a staircase into doubt.
+
+    Whether the slope of values that take few steps is that of the stair or of the flight, no difference can
+    tell.
+    """
+    d = on.table.differences
+    if d is None or on.table.tangents is not None:
+        return comparisons
+    stairs = d.grainy.astype(bool) & (d.range_of_values > 0)
+    return tuple(
+        c.excuse("doubt_on_stairs", stairs & (c.right.value == 0) & c.disagree, resolved=False)
+        if c.counts and not c.entrywise
+        else c
+        for c in comparisons
+    )
+
+
 #: The allowances, in the order in which they are made.
 PASSES: tuple[Callable[[Comparisons, Weighed], Comparisons], ...] = (
     doubt_below_rounding,
@@ -257,6 +275,7 @@ PASSES: tuple[Callable[[Comparisons, Weighed], Comparisons], ...] = (
     excuse_beside_singularities,
     accept_subgradients,
     doubt_at_the_edge,
+    doubt_on_stairs,
 )
 
 

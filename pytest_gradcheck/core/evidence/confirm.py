@@ -26,7 +26,7 @@ from pytest_gradcheck.frameworks.flat import Vector
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.base import Estimate
 from pytest_gradcheck.methods.differences import TINY
-from pytest_gradcheck.methods.windows import APART, WIDTH
+from pytest_gradcheck.methods.windows import APART, BAR_OF_NOISE, WIDTH
 
 
 class Seen(enum.Enum):
@@ -103,6 +103,7 @@ class SecondLook:
     ):
         self._jacobian, self._table, self._tolerance, self._moved = jacobian, table, tolerance, moved
         self._rng = np.random.default_rng(seed)
+        self._noises: dict[bytes, float] = {}
         self._drawn: list[tuple[float, Jacobian]] = []
         self._to_draw = self._points(thresholds.CLOSE_BY)
 
@@ -289,8 +290,14 @@ class SecondLook:
         there: Jacobian | None = None,
     ) -> Line:
         """Look along one line, at the point or at another one; see `look`."""
-        noise = functools.partial(self._noise, cotangent)
-        return look(there or self._jacobian, rows, cotangent, line, self._tolerance, size, noise, own)
+        noise, around = functools.partial(self._noise, cotangent), there or self._jacobian
+
+        def backed(slope: Estimate) -> bool:
+            each = (around.rows(name, cotangent[None]).along(line[None]) for name in around.pullbacks)
+            gaps = [abs(e.value[0, 0] - slope.value) <= e.uncertainty[0, 0] + slope.uncertainty for e in each]
+            return any(gaps)
+
+        return look(around, rows, cotangent, line, self._tolerance, size, noise, backed, own)
 
     def _noise(self, cotangent: Vector) -> float:
         """Return how far the contracted value wavers, as it is seen where all inputs move.
@@ -298,6 +305,8 @@ class SecondLook:
         An output that is rounded to a grain does not move with an input of little weight, and wavers all the
         same.
         """
+        if (key := cotangent.tobytes()) in self._noises:
+            return self._noises[key]
         line, seen = self._jacobian.direction(np.random.default_rng(0)), []
         for scale in (1.0, 1.0 / APART, 1.0 / APART**2):
             found = self._jacobian.window(line, cotangent, scale)
@@ -305,7 +314,8 @@ class SecondLook:
                 found.noise[0, 0]
             ):
                 seen.append(float(found.noise[0, 0]))
-        return min(seen, default=0.0)
+        self._noises[key] = min(seen, default=0.0)
+        return self._noises[key]
 
     # -- around it -------------------------------------------------------------------------------------
 
@@ -407,7 +417,9 @@ def slope_along(there: Jacobian, cotangent: Vector, line: Vector, distance: floa
     """
     steps = thresholds.CLOSE_STEPS
     wide, fine = there.quotients(line, cotangent, [share * distance for share in steps])
-    if not abs(wide - fine) <= thresholds.CLOSE_CHANGE * max(abs(wide), abs(fine)) + TINY:
+    terms = np.abs(cotangent) @ np.abs(there.function.value)
+    rounding = thresholds.CLOSE_ROUNDINGS * there.function.eps * terms / (steps[1] * distance)
+    if not abs(wide - fine) <= thresholds.CLOSE_CHANGE * max(abs(wide), abs(fine)) + rounding + TINY:
         return None
     return float(fine + (fine - wide) / ((steps[0] / steps[1]) ** 2 - 1))
 
@@ -420,13 +432,14 @@ def look(
     tolerance: Tolerance,
     difference: float,
     noise: Callable[[], float],
+    backed: Callable[[Estimate], bool],
     own: float = 1.0,
 ) -> Line:
     """Look along one line with windows from wide to fine, until two of them say the same.
 
     ``rows`` is the gradient in question, ``difference`` how much of its slope is in question along the line:
-    a window whose bar is not well below shows nothing. ``noise`` is that of a value. ``own`` is a scale of
-    the line next to that of the tangent.
+    a window whose bar is not well below shows nothing. ``noise`` is that of a value, ``backed`` tells whether
+    another exact method gives a slope as well. ``own`` is a scale of the line next to that of the tangent.
     """
     f = jacobian.function
     claimed = rows.along(tangent[None])
@@ -442,7 +455,7 @@ def look(
         allowed = tolerance.atol + tolerance.tiny + (slope_bar if np.isfinite(slope_bar) else 0.0)
         return allowed + tolerance.rtol * max(abs(value), abs(slope) if np.isfinite(slope) else 0.0)
 
-    kink = jump = moved = unsettled = outside = False
+    kink = jump = moved = unsettled = outside = stairs = False
     against: Estimate | None = None
     borne_out: list[Estimate] = []
     telling: list[tuple[float, Estimate]] = []
@@ -450,10 +463,10 @@ def look(
     wider: Estimate | None = None
     for scale in _scales(tangent, own, widest / WIDTH):
         found = jacobian.window(tangent, cotangent, scale)
+        value, bar = float(found.slope.value[0, 0]), float(found.slope.uncertainty[0, 0])
         if found.grainy[0, 0] and not moved:
             # What does not move along this line may waver along others.
-            found = jacobian.window(tangent, cotangent, scale, noise())
-        value, bar = float(found.slope.value[0, 0]), float(found.slope.uncertainty[0, 0])
+            bar += BAR_OF_NOISE * noise() / scale
         if wider is not None and abs(value - wider.value) > bar + wider.uncertainty:
             # As at a jump, over which every quotient is larger than the one before.
             unsettled = True
@@ -462,6 +475,7 @@ def look(
             borne_out.append(wider)
         if found.grainy[0, 0] and moved:
             # Below the grain of the function nothing moves, and that is no evidence of a slope.
+            stairs = True
             break
         moved |= not found.still[0, 0]
         kink, jump = bool(found.kink[0, 0]), bool(found.jump[0, 0])
@@ -492,6 +506,9 @@ def look(
                 break
         before = Estimate(value, bar)
         telling.append((scale, before))
+    if telling and not (np.isfinite(slope) or kink or jump or unsettled):
+        # No other steps are needed to tell that nan is the slope of nothing.
+        against = telling[0][1]
     if against is None and len(telling) == 1 and not (kink or jump or unsettled):
         # Finer windows are below the noise. Other steps of the same size tell whether it was chance.
         scale, first = telling[0]
@@ -504,6 +521,9 @@ def look(
             abs(e.value - slope) > e.uncertainty + slack(value) for e in (first, Estimate(value, bar))
         ):
             against = first
+    if against is not None and stairs and slope == 0 and not backed(against):
+        # Whether the slope of a staircase is that of the stair or of the flight, no value can tell.
+        return Line(Seen.OPEN, slope=against)
     if against is not None:
         return Line(Seen.AGAINST, slope=against)
     return Line(Seen.OPEN, kink, jump, outside, unsettled=unsettled)
