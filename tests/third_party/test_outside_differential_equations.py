@@ -1,0 +1,91 @@
+"""torchdiffeq, torchsde and torchcde: adjoints of solvers, and splines through data."""
+
+import pytest
+import torch
+from hypothesis import settings
+from outside import MARKS, outside
+
+from pytest_gradcheck import tensors
+
+torchcde = outside("torchcde")
+torchdiffeq = outside("torchdiffeq")
+torchsde = outside("torchsde")
+
+pytestmark = MARKS
+
+TIMES = torch.linspace(0.0, 1.0, 3, dtype=torch.float64)
+
+
+class Spiral(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.matrix = torch.nn.Parameter(torch.tensor([[-0.1, 2.0], [-2.0, -0.1]], dtype=torch.float64))
+
+    def forward(self, t, y):
+        return torch.tanh(y) @ self.matrix
+
+
+# With fixed steps the adjoint is the derivative of the solution up to the error of the solver.
+@pytest.mark.gradcheck(y0=tensors((1, 2), min_value=0.5, max_value=2), rtol=1e-5)
+@settings(max_examples=5)
+def test_adjoint(y0):
+    return torchdiffeq.odeint_adjoint(Spiral(), y0, TIMES, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.gradcheck(y0=tensors((1, 2), min_value=-2, max_value=2))
+@pytest.mark.parametrize("method", ["euler", "midpoint", "rk4"])
+@settings(max_examples=20)
+def test_odeint(method, y0):
+    return torchdiffeq.odeint(Spiral(), y0, TIMES, method=method)
+
+
+@pytest.mark.gradcheck(y0=tensors((1, 2), min_value=0.5, max_value=2), level=tensors((), min_value=0.1, max_value=0.4))
+@settings(max_examples=5)
+def test_event(y0, level):
+    # y falls as exp(-t); it meets the level at log(y / level).
+    t, _ = torchdiffeq.odeint_event(
+        lambda t, y: -y, y0, TIMES[0], event_fn=lambda t, y: y[0, 0] - level, rtol=1e-10, atol=1e-12
+    )
+    return t
+
+
+class Brownian(torch.nn.Module):
+    noise_type = "diagonal"
+    sde_type = "stratonovich"
+
+    def __init__(self, rate):
+        super().__init__()
+        self.rate = rate
+
+    def f(self, t, y):
+        return -self.rate * y
+
+    def g(self, t, y):
+        return 0.2 * torch.ones_like(y)
+
+
+@pytest.mark.gradcheck(y0=tensors((1, 2), min_value=-2, max_value=2), rate=tensors((), min_value=0.1, max_value=2))
+@settings(max_examples=5)
+def test_sdeint(y0, rate):
+    noise = torchsde.BrownianInterval(0.0, 1.0, size=(1, 2), dtype=y0.dtype, entropy=3)
+    return torchsde.sdeint(Brownian(rate), y0, TIMES, bm=noise, method="midpoint", dt=0.25)
+
+
+@pytest.mark.gradcheck(x=tensors((5, 2), min_value=-3, max_value=3))
+@pytest.mark.parametrize(
+    "function",
+    [
+        torchcde.natural_cubic_coeffs,
+        torchcde.linear_interpolation_coeffs,
+        torchcde.hermite_cubic_coefficients_with_backward_differences,
+    ],
+)
+@settings(max_examples=30)
+def test_coefficients(function, x):
+    return function(x)
+
+
+@pytest.mark.gradcheck(x=tensors((5, 2), min_value=-3, max_value=3), t=tensors((), min_value=0.1, max_value=3.9))
+@settings(max_examples=30)
+def test_spline(x, t):
+    return torchcde.CubicSpline(torchcde.natural_cubic_coeffs(x)).evaluate(t)

@@ -1,0 +1,83 @@
+"""POT, optimal transport: values whose gradients are set from dual variables, and a matrix square root."""
+
+import numpy as np
+import pytest
+import torch
+from outside import MARKS, outside
+
+from pytest_gradcheck import arrays, positive_definite, tensors
+
+ot = outside("ot")
+smooth = outside("ot.smooth")
+
+pytestmark = MARKS
+
+A = torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64)
+B = torch.tensor([0.4, 0.6], dtype=torch.float64)
+
+costs = tensors((3, 2), min_value=0, max_value=10)
+
+
+@pytest.mark.gradcheck(M=costs)
+def test_emd2(M):
+    return ot.emd2(A, B, M)
+
+
+@pytest.mark.gradcheck(M=costs)
+def test_sinkhorn2(M):
+    return ot.sinkhorn2(A, B, M, reg=1.0, numItermax=2000, stopThr=1e-13)
+
+
+@pytest.mark.gradcheck(M=costs)
+def test_solve_with_entropy(M):
+    return ot.solve(M, A, B, reg=1.0, grad="envelope", max_iter=2000, tol=1e-13).value
+
+
+@pytest.mark.gradcheck(x=tensors((3, 1)), y=tensors((2, 1)))
+def test_wasserstein_1d(x, y):
+    return ot.wasserstein_1d(x, y, A, B, p=2)
+
+
+@pytest.mark.gradcheck(a=positive_definite(3, library="torch"))
+def test_matrix_square_root(a):
+    return ot.backend.TorchBackend().sqrtm(a)
+
+
+@pytest.mark.gradcheck(a=positive_definite(2, library="torch"), b=positive_definite(2, library="torch"))
+def test_bures_distance(a, b):
+    return ot.gaussian.bures_distance((a + a.mT) / 2, (b + b.mT) / 2 + 20 * torch.eye(2, dtype=a.dtype))
+
+
+@pytest.mark.gradcheck(x=tensors((3, 2)), y=tensors((2, 2)))
+def test_sliced_wasserstein(x, y):
+    directions = torch.tensor([[1.0, 0.6], [0.0, 0.8]], dtype=torch.float64)
+    return ot.sliced_wasserstein_distance(x, y, A, B, projections=directions)
+
+
+def dual_objective(alpha, beta):
+    value, _, _ = smooth.dual_obj_grad(alpha, beta, A.numpy(), B.numpy(), COST, smooth.SquaredL2(1.0))
+    return value
+
+
+def dual_gradient(alpha, beta):
+    _, by_alpha, by_beta = smooth.dual_obj_grad(
+        alpha, beta, A.numpy(), B.numpy(), COST, smooth.SquaredL2(1.0)
+    )
+    return by_alpha, by_beta
+
+
+COST = np.array([[0.3, 1.4], [2.1, 0.2], [0.7, 1.1]])
+
+
+@pytest.mark.gradcheck(alpha=arrays(3), beta=arrays(2), gradient=dual_gradient)
+def test_smooth_dual(alpha, beta):
+    return dual_objective(alpha, beta)
+
+
+def semi_dual_gradient(alpha):
+    return smooth.semi_dual_obj_grad(alpha, A.numpy(), B.numpy(), COST, smooth.SquaredL2(1.0))[1]
+
+
+@pytest.mark.gradcheck(alpha=arrays(3), gradient=semi_dual_gradient)
+def test_smooth_semi_dual(alpha):
+    return smooth.semi_dual_obj_grad(alpha, A.numpy(), B.numpy(), COST, smooth.SquaredL2(1.0))[0]

@@ -1,0 +1,89 @@
+"""statsmodels: scores as gradients of log-likelihoods, Hessians as derivatives of scores, and links."""
+
+import numpy as np
+import pytest
+from outside import MARKS, outside
+
+from pytest_gradcheck import arrays
+
+sm = outside("statsmodels.api")
+discrete = outside("statsmodels.discrete.discrete_model")
+counts = outside("statsmodels.discrete.count_model")
+links = outside("statsmodels.genmod.families.links")
+ordinal = outside("statsmodels.miscmodels.ordinal_model")
+conditional = outside("statsmodels.discrete.conditional_models")
+truncated = outside("statsmodels.discrete.truncated_model")
+
+pytestmark = MARKS
+
+X = np.array([[1.0, 0.3], [1.0, -0.4], [1.0, 1.9], [1.0, -1.5], [1.0, 0.8], [1.0, -0.6]])
+BINARY = np.array([0.0, 1.0, 1.0, 0.0, 1.0, 0.0])
+COUNTS = np.array([0.0, 2.0, 3.0, 1.0, 0.0, 5.0])
+
+MODELS = {
+    "Logit": discrete.Logit(BINARY, X),
+    "Probit": discrete.Probit(BINARY, X),
+    "Poisson": discrete.Poisson(COUNTS, X),
+    "GLM Gamma": sm.GLM(COUNTS + 1, X, family=sm.families.Gamma(links.Log())),
+    "GLM Poisson": sm.GLM(COUNTS, X, family=sm.families.Poisson()),
+    "GLM Binomial": sm.GLM(BINARY, X, family=sm.families.Binomial()),
+    "ConditionalLogit": conditional.ConditionalLogit(BINARY, X[:, 1:].repeat(2, 1), groups=[0, 0, 0, 1, 1, 1]),
+    "MNLogit": discrete.MNLogit(np.array([0, 1, 1, 0, 1, 0]), X),
+}
+
+
+def score(function, params):
+    return MODELS[function].score(params)
+
+
+@pytest.mark.gradcheck(params=arrays(2, min_value=-1.5, max_value=1.5), gradient=score)
+@pytest.mark.parametrize("function", MODELS)
+def test_score(function, params):
+    return MODELS[function].loglike(params)
+
+
+def hessian_product(function, params, cotangent):
+    return MODELS[function].hessian(params) @ cotangent
+
+
+@pytest.mark.gradcheck(params=arrays(2, min_value=-1.5, max_value=1.5), vjp=hessian_product)
+@pytest.mark.parametrize("function", ["Logit", "Probit", "Poisson", "GLM Poisson", "MNLogit"])
+def test_hessian(function, params):
+    return MODELS[function].score(params)
+
+
+# Two coefficients, and the dispersion.
+DISPERSED = {
+    "NegativeBinomial": discrete.NegativeBinomial(COUNTS, X),
+    "NegativeBinomialP": discrete.NegativeBinomialP(COUNTS, X),
+    "GeneralizedPoisson": discrete.GeneralizedPoisson(COUNTS, X),
+}
+
+
+@pytest.mark.gradcheck(
+    coefficients=arrays(2, min_value=-1, max_value=1),
+    dispersion=arrays(1, min_value=0.1, max_value=2),
+    gradient=lambda function, coefficients, dispersion: np.split(
+        DISPERSED[function].score(np.concatenate([coefficients, dispersion])), [2]
+    ),
+)
+@pytest.mark.parametrize("function", DISPERSED)
+def test_score_with_dispersion(function, coefficients, dispersion):
+    return DISPERSED[function].loglike(np.concatenate([coefficients, dispersion]))
+
+
+LINKS = [links.Logit(), links.Probit(), links.CLogLog(), links.LogLog(), links.Cauchy(), links.Log(), links.InversePower()]
+
+
+@pytest.mark.gradcheck(p=arrays(3, min_value=0.01, max_value=0.99), vjp=lambda function, p, g: g * function.deriv(p))
+@pytest.mark.parametrize("function", LINKS, ids=lambda link: type(link).__name__)
+def test_link(function, p):
+    return function(p)
+
+
+@pytest.mark.gradcheck(
+    z=arrays(3, min_value=-3, max_value=3), vjp=lambda function, z, g: g * function.inverse_deriv(z)
+)
+@pytest.mark.parametrize("function", LINKS[:5], ids=lambda link: type(link).__name__)
+def test_inverse_link(function, z):
+    return function.inverse(z)

@@ -1,0 +1,62 @@
+"""zuko: bisection, quadrature and adjoints as hand-written Functions; invertible transformations."""
+
+import pytest
+import torch
+from outside import MARKS, outside
+
+from pytest_gradcheck import tensors
+
+transforms = outside("zuko.transforms")
+utils = outside("zuko.utils")
+
+pytestmark = MARKS
+
+
+@pytest.mark.gradcheck(
+    y=tensors(3, min_value=-3, max_value=3), a=tensors((), min_value=0.1, max_value=2)
+)
+def test_bisection(y, a):
+    # 60 halvings of [-10, 10] leave less than the spacing of float64.
+    return utils.bisection(lambda x: a * x + x**3, y, -10.0, 10.0, n=60, phi=(a,))
+
+
+@pytest.mark.gradcheck(
+    a=tensors(2, min_value=-2, max_value=2),
+    b=tensors(2, min_value=-2, max_value=2),
+    c=tensors((), min_value=-3, max_value=3),
+)
+def test_gauss_legendre(a, b, c):
+    # Three nodes integrate polynomials up to degree 5 exactly.
+    return utils.gauss_legendre(lambda x: c * x**4 - x, a, b, n=3, phi=(c,))
+
+
+@pytest.mark.gradcheck(
+    x=tensors(2, min_value=-2, max_value=2), k=tensors((), min_value=0.1, max_value=2), rtol=1e-4
+)
+def test_odeint(x, k):
+    return utils.odeint(lambda t, x: -k * x, x, 0.0, 1.0, phi=(k,), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.gradcheck(
+    x=tensors(3, min_value=-4, max_value=4),
+    widths=tensors((3, 4), min_value=-3, max_value=3),
+    heights=tensors((3, 4), min_value=-3, max_value=3),
+    derivatives=tensors((3, 3), min_value=-3, max_value=3),
+)
+def test_rational_quadratic_spline(x, widths, heights, derivatives):
+    return transforms.MonotonicRQSTransform(widths, heights, derivatives)(x)
+
+
+@pytest.mark.gradcheck(x=tensors(3, min_value=-4, max_value=4))
+@pytest.mark.parametrize(
+    "function",
+    [
+        transforms.SoftclipTransform(),
+        transforms.CircularShiftTransform(),
+        transforms.SignedPowerTransform(torch.tensor(0.5, dtype=torch.float64)),
+        transforms.SinTransform(),
+    ],
+    ids=lambda transform: type(transform).__name__,
+)
+def test_transform(function, x):
+    return function(x)
