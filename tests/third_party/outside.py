@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+from pytest_gradcheck import CheckResult, Verdict
+
 #: The marks of every file here. Warnings are the packages' own affair.
 MARKS = [pytest.mark.third_party, pytest.mark.filterwarnings("ignore")]
 
@@ -25,3 +27,10 @@ def outside(name: str) -> ModuleType:
         return pytest.importorskip(
             name, reason=f"needs {name}, which the extra third-party installs", exc_type=ImportError
         )
+
+
+def assert_fault(result: CheckResult, code: str, culprit: str = "torch") -> None:
+    """Hold that a check has failed, and for the right reason: a real fault of a package is found."""
+    assert (result.verdict, result.culprit, result.diagnosis.code) == (Verdict.FAIL, culprit, code), str(
+        result
+    )

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from outside import MARKS, outside
+from outside import MARKS, assert_fault, outside
 
-from pytest_gradcheck import tensors
+from pytest_gradcheck import check_gradients, tensors
 
 bvn = outside("botorch.utils.probability.bvn")
 probability = outside("botorch.utils.probability.utils")
@@ -76,3 +76,15 @@ def test_approximate_round(x):
 )
 def test_bivariate_normal(h, k, r):
     return bvn.bvnu(r, h, k)
+
+
+# A fault: in a batch, the gradient by a correlation of zero is zero. The derivative by the correlation is
+# the density at (h, k) (Plackett 1954); without correlation, φ(h) φ(k) = 0.134273 at (0.3, 0.5).
+def test_bivariate_normal_without_correlation_is_wrong():
+    h = torch.tensor([0.3, -0.2], dtype=torch.float64)
+    k = torch.tensor([0.5, 0.1], dtype=torch.float64)
+    result = check_gradients(lambda r: bvn.bvnu(r, h, k), (torch.tensor([0.0, 0.5], dtype=torch.float64),))
+    assert_fault(result, "special-values")
+    truth = (probability.phi(h) * probability.phi(k))[0].item()
+    assert result.worst.values["torch"] == 0
+    assert result.worst.values["central"] == pytest.approx(truth, rel=1e-9)

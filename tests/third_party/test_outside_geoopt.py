@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from outside import MARKS, outside
+from outside import MARKS, assert_fault, outside
 
-from pytest_gradcheck import tensors
+from pytest_gradcheck import Verdict, check_gradients, tensors
 
 geoopt = outside("geoopt")
 
@@ -61,7 +61,8 @@ def test_lorentz_exponential(v):
     return lorentz.expmap(base, torch.cat([torch.zeros(1, dtype=v.dtype), v]))
 
 
-@pytest.mark.gradcheck(v=tensors(2, min_value=-2, max_value=2))
+# At zero, see the fault below.
+@pytest.mark.gradcheck(v=tensors(2, min_value=0.01, max_value=2))
 def test_sphere_exponential(v):
     return sphere.expmap(NORTH, torch.cat([v, torch.zeros(1, dtype=v.dtype)]))
 
@@ -71,3 +72,19 @@ def test_distance_of_positive_definite_matrices(x):
     manifold = geoopt.SymmetricPositiveDefinite()
     symmetric = torch.diag(torch.tensor([1.0, 3.0, 6.0], dtype=x.dtype)) + (x + x.mT) / 2
     return manifold.dist(symmetric, torch.eye(3, dtype=x.dtype))
+
+
+# A fault: sin|u| / |u| is computed at zero too, and where() cannot keep its nan from the gradient. The
+# exponential x cos|u| + u sin|u| / |u| has the identity as its derivative at zero.
+def test_sphere_exponential_at_zero_is_nan():
+    result = check_gradients(lambda v: sphere.expmap(NORTH, v), (torch.zeros(3, dtype=torch.float64),))
+    assert_fault(result, "non-finite-gradient")
+    assert result.worst.values["central"] == pytest.approx(1)
+
+
+# A fault: tanh(|v|) v / |v| is v - |v|² v / 3 + ..., whose second derivatives at zero are zero. They are
+# nan.
+def test_second_derivative_of_the_ball_exponential_at_zero_is_nan():
+    v = torch.zeros(3, dtype=torch.float64)
+    assert check_gradients(ball.expmap0, (v,)).verdict is Verdict.PASS
+    assert_fault(check_gradients(ball.expmap0, (v,), order=2), "non-finite-gradient")

@@ -58,7 +58,9 @@ def test_axis_angle_to_quaternion(x):
 
 
 @pytest.mark.gradcheck(q=tensors((2, 4), min_value=-2, max_value=2))
-@pytest.mark.parametrize("function", [conversions.quaternion_to_rotation_matrix, conversions.normalize_quaternion])
+@pytest.mark.parametrize(
+    "function", [conversions.quaternion_to_rotation_matrix, conversions.normalize_quaternion]
+)
 def test_quaternion(function, q):
     return function(q)
 
@@ -69,7 +71,9 @@ def test_so3_exponential(v):
 
 
 @pytest.mark.gradcheck(image=tensors((1, 3, 2, 2), min_value=0.01, max_value=1))
-@pytest.mark.parametrize("function", [color.rgb_to_xyz, color.rgb_to_ycbcr, color.rgb_to_linear_rgb, color.rgb_to_lab])
+@pytest.mark.parametrize(
+    "function", [color.rgb_to_xyz, color.rgb_to_ycbcr, color.rgb_to_linear_rgb, color.rgb_to_lab]
+)
 def test_color(function, image):
     return function(image)
 

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from outside import MARKS, outside
+from outside import MARKS, assert_fault, outside
 
-from pytest_gradcheck import tensors
+from pytest_gradcheck import check_gradients, tensors
 
 distributions = outside("pyro.distributions")
 special = outside("pyro.ops.special")
@@ -26,9 +26,7 @@ def test_safe_log(x):
     return special.safe_log(x)
 
 
-@pytest.mark.gradcheck(
-    x=tensors(3, min_value=0.1, max_value=20), y=tensors(3, min_value=0.1, max_value=20)
-)
+@pytest.mark.gradcheck(x=tensors(3, min_value=0.1, max_value=20), y=tensors(3, min_value=0.1, max_value=20))
 def test_log_beta(x, y):
     return special.log_beta(x, y, tol=0.02)
 
@@ -42,8 +40,10 @@ def test_log_i(order, x):
 
 
 @pytest.mark.gradcheck(loc=tensors(2), factor=factors)
-def test_omt_multivariate_normal(loc, factor):
-    return distributions.OMTMultivariateNormal(loc, cholesky_factor(factor)).rsample()
+def test_avf_multivariate_normal(loc, factor):
+    # With a control variate of zero the gradient is that of the sample.
+    control = torch.zeros((2, 1, 2), dtype=loc.dtype)
+    return distributions.AVFMultivariateNormal(loc, cholesky_factor(factor), control).rsample()
 
 
 @pytest.mark.gradcheck(loc=tensors(2), log_scale=tensors(2, min_value=-2, max_value=2))
@@ -77,3 +77,35 @@ def test_convolve(signal, kernel):
 @pytest.mark.gradcheck(x=tensors((2, 3), min_value=-3, max_value=3))
 def test_safe_normalize(x):
     return tensor_utils.safe_normalize(x)
+
+
+# On purpose: the gradient follows the transport of the distribution, not the sample at fixed noise. Both
+# have the right mean. The sample is L ε, so that its first entry does not depend on L[1, 0] at all.
+def test_gradient_by_optimal_transport_is_not_that_of_the_sample():
+    def sample(factor):
+        return distributions.OMTMultivariateNormal(
+            torch.zeros(2, dtype=factor.dtype), factor.tril()
+        ).rsample()
+
+    result = check_gradients(sample, (torch.tensor([[1.0, 0.0], [0.5, 2.0]], dtype=torch.float64),))
+    assert_fault(result, "one-row")
+    assert result.worst.values["torch"] != 0 == result.worst.values["central"]
+
+
+# On purpose: the gradient of the logarithm is cut off at 1 / eps = 4.5e15, where the derivative is 1e30.
+def test_safe_log_is_cut_off():
+    result = check_gradients(special.safe_log, (torch.tensor([1e-30], dtype=torch.float64),))
+    assert_fault(result, "wrong-values")
+    assert result.worst.values["torch"] == 2.0**52
+
+
+# A fault: where two components have one mean, the gradient by the logits divides zero by their distance
+# zero. The mean of the mixture is zero for all logits.
+def test_mixture_of_equal_means_is_nan():
+    def sample(logits):
+        means = torch.zeros((2, 1), dtype=logits.dtype)
+        scales = torch.tensor([[1.0], [2.0]], dtype=logits.dtype)
+        return distributions.MixtureOfDiagNormals(means, scales, logits).rsample()
+
+    result = check_gradients(sample, (torch.tensor([0.0, 0.3], dtype=torch.float64),))
+    assert_fault(result, "non-finite-gradient")

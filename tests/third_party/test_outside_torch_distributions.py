@@ -16,7 +16,9 @@ numbers = tensors(2, min_value=-5, max_value=5)
 
 
 @pytest.mark.gradcheck(a=positive, b=positive)
-@pytest.mark.parametrize("function", [d.Gamma, d.Beta, d.StudentT, d.Weibull, d.Kumaraswamy, d.FisherSnedecor])
+@pytest.mark.parametrize(
+    "function", [d.Gamma, d.Beta, d.StudentT, d.Weibull, d.Kumaraswamy, d.FisherSnedecor]
+)
 def test_log_prob(function, a, b):
     return function(a, b).log_prob(torch.tensor([0.3, 0.8], dtype=torch.float64))
 

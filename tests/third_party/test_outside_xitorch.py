@@ -45,18 +45,22 @@ def test_projector(x):
 @settings(max_examples=20)
 def test_root(p):
     start = torch.ones(2, dtype=p.dtype)
-    return optimize.rootfinder(lambda x, p: x + x**3 - p, start, params=(p,), f_tol=1e-13)
+    return optimize.rootfinder(lambda x, p: x + x**3 - p, start, params=(p,), f_tol=1e-13, x_tol=1e-13)
 
 
 @pytest.mark.gradcheck(p=tensors(2, min_value=0.1, max_value=3))
 @settings(max_examples=20)
 def test_minimum(p):
     start = torch.zeros(2, dtype=p.dtype)
-    return optimize.minimize(lambda x, p: (torch.cosh(x) - p * x).sum(), start, params=(p,), f_tol=1e-14)
+    return optimize.minimize(
+        lambda x, p: (torch.cosh(x) - p * x).sum(), start, params=(p,), f_tol=1e-14, x_tol=1e-14
+    )
 
 
 @pytest.mark.gradcheck(
-    a=tensors((), min_value=-2, max_value=0), b=tensors((), min_value=0.1, max_value=2), p=tensors((), min_value=-3, max_value=3)
+    a=tensors((), min_value=-2, max_value=0),
+    b=tensors((), min_value=0.1, max_value=2),
+    p=tensors((), min_value=-3, max_value=3),
 )
 def test_quadrature(a, b, p):
     return integrate.quad(lambda x, p: torch.exp(-p * x) * x, a, b, params=(p,), n=40)

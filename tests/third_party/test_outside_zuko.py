@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from outside import MARKS, outside
+from outside import MARKS, assert_fault, outside
 
-from pytest_gradcheck import tensors
+from pytest_gradcheck import check_gradients, tensors
 
 transforms = outside("zuko.transforms")
 utils = outside("zuko.utils")
@@ -12,9 +12,7 @@ utils = outside("zuko.utils")
 pytestmark = MARKS
 
 
-@pytest.mark.gradcheck(
-    y=tensors(3, min_value=-3, max_value=3), a=tensors((), min_value=0.1, max_value=2)
-)
+@pytest.mark.gradcheck(y=tensors(3, min_value=-3, max_value=3), a=tensors((), min_value=0.1, max_value=2))
 def test_bisection(y, a):
     # 60 halvings of [-10, 10] leave less than the spacing of float64.
     return utils.bisection(lambda x: a * x + x**3, y, -10.0, 10.0, n=60, phi=(a,))
@@ -53,10 +51,26 @@ def test_rational_quadratic_spline(x, widths, heights, derivatives):
     [
         transforms.SoftclipTransform(),
         transforms.CircularShiftTransform(),
-        transforms.SignedPowerTransform(torch.tensor(0.5, dtype=torch.float64)),
         transforms.SinTransform(),
     ],
     ids=lambda transform: type(transform).__name__,
 )
 def test_transform(function, x):
     return function(x)
+
+
+SIGNED_POWER = transforms.SignedPowerTransform(torch.tensor(0.5, dtype=torch.float64))
+
+
+# Zero is left out, see the fault below.
+@pytest.mark.gradcheck(x=tensors(3, min_value=0.1, max_value=4))
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_signed_power(sign, x):
+    return SIGNED_POWER(sign * x)
+
+
+# A fault: x |x|^c with c = sqrt(e) - 1 = 0.65 has the derivative (1 + c) |x|^c, which is zero at zero. By
+# the product rule as the code is written it is 0 · inf.
+def test_signed_power_of_zero_is_nan():
+    result = check_gradients(SIGNED_POWER, (torch.tensor([0.0, 1.0], dtype=torch.float64),))
+    assert_fault(result, "non-finite-gradient")
