@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from pytest_gradcheck.core import thresholds, verdict
 from pytest_gradcheck.core.diagnosis.explain import explain
+from pytest_gradcheck.core.evidence.confirm import SecondLook
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.rounding import measure
 from pytest_gradcheck.core.evidence.survey import Survey, first_look, recompare
@@ -14,6 +15,7 @@ from pytest_gradcheck.core.orders import Order, merged
 from pytest_gradcheck.core.report.write_up import write_up
 from pytest_gradcheck.core.results import CheckResult, Verdict
 from pytest_gradcheck.core.verdict import Evidence, Finding, answer
+from pytest_gradcheck.methods.roles import DIFFERENCES
 
 
 def run(order: Order) -> tuple[CheckResult, Finding]:
@@ -23,6 +25,10 @@ def run(order: Order) -> tuple[CheckResult, Finding]:
     finding = answer(verdict.BEFORE_LOOKING, evidence)
     finding = finding or answer(verdict.ON_THE_NUMBERS, _look(evidence))
     assert finding is not None, "the last rule answers"
+    if finding.unexplained or _is_doubt_at_an_edge(finding):
+        finding = _confirmed(order, finding)
+    elif finding.rule == "subgradient":
+        finding = _along_ties(order, finding)
     for probe in order.probes:
         found, whose = probe(finding)
         if found:
@@ -33,6 +39,44 @@ def run(order: Order) -> tuple[CheckResult, Finding]:
     if finding.unexplained:
         finding = explain(order, finding, verdict.broken_property(finding.evidence))
     return write_up(order, finding), finding
+
+
+def _is_doubt_at_an_edge(finding: Finding) -> bool:
+    """Whether differences that see one side only are all that a gradient is in doubt for."""
+    table = finding.evidence.table
+    if finding.rule != "unresolved" or table.differences is None:
+        return False
+    return any(name == "doubt_at_the_edge" for c in table.evidence for name, _ in c.excused)
+
+
+def _confirmed(order: Order, finding: Finding) -> Finding:
+    """Look a second time at what disagrees; see `SecondLook`."""
+    evidence = finding.evidence
+    if any(evidence.states[name][1] for name in DIFFERENCES if name in evidence.states):
+        # The function cannot be evaluated anywhere else.
+        return finding
+    again = _second_look(order, evidence)
+    names = [name for name in evidence.heard if evidence.table.bad_entries(name).any()] or [*evidence.heard]
+    standings = {}
+    for name in sorted(names, key=evidence.on_trial.__contains__, reverse=True):
+        standings[name] = again.standing(name)
+        if standings[name].wrong and name in evidence.on_trial:
+            break
+    found = answer(verdict.ON_SECOND_LOOK, replace(evidence, standings=standings))
+    assert found is not None, "the last rule answers"
+    return found
+
+
+def _along_ties(order: Order, finding: Finding) -> Finding:
+    """Look at gradients that are right entry by entry along the ties of a kink too; see `SecondLook.at_kinks`."""
+    evidence = finding.evidence
+    again = _second_look(order, evidence)
+    standings = {name: again.at_kinks(name) for name in evidence.on_trial}
+    return answer((verdict.confirmed,), replace(evidence, standings=standings)) or finding
+
+
+def _second_look(order: Order, evidence: Evidence) -> SecondLook:
+    return SecondLook(evidence.jacobian, evidence.table, order.tolerance, order.moved, order.problem.seed)
 
 
 def _look(evidence: Evidence) -> Evidence:
@@ -47,6 +91,11 @@ def _look(evidence: Evidence) -> Evidence:
     if order.options.brief and not order.roles.is_engine_alone(evidence.heard):
         survey = survey.at_one_entry()
     entries, final = survey.in_plain_float64() if survey.suspect is None else (None, None)
+    if entries is not None and final is None and entries.refined:
+        for left_out in (beside := verdict.beside_the_point(evidence, entries)):
+            evidence, entries = evidence.without(left_out), entries.without(left_out.name)
+        if beside and not entries.disagrees:
+            return replace(evidence, table=entries)
     evidence = replace(evidence, table=final or _with_measured_rounding(order, survey, entries))
     for name in order.roles.replaceable:
         left_out = verdict.no_witness(name, evidence)

@@ -60,6 +60,10 @@ NOISE_ROUNDINGS = 64.0
 #: Source: the sigmoid.
 SATURATED_ROUNDINGS = 64.0
 
+#: A derivative is zero where it moves the output by no more than so many roundings of what the function moves by
+#: over a step of one, or of its value. Chosen: as above.
+TERM_ROUNDINGS = 64.0
+
 #: Another order of summation rounds differently from the measured one, but not by much more. Chosen: an
 #: order of summation is no worse than a few others.
 ROUNDING_MARGIN = 4.0
@@ -140,6 +144,37 @@ SETTLED = 1e-7
 
 #: A ladder has seen a slope where the error bar is below this share of it. Source: the promised sensitivity.
 SEEN_SLOPE = 1e-3
+
+# -- the second look at a failure ----------------------------------------------------------------------
+
+#: So many windows finer than the smallest scale are looked at, each an eighth of the one before.
+#: Source: down to 2e-7 of the scale, where differences of float64 have eight digits left.
+FINER_WINDOWS = 5
+
+#: A window tells something where its bar is no more than this share of what is in question.
+#: Chosen: a tenth.
+TELLING_BAR = 0.1
+
+#: So many entries in question are looked at where the function is smooth, and where it is not.
+#: Chosen: a bound on the calls; one entry that is wrong is enough.
+SMOOTH_DISPUTES, ROUGH_DISPUTES = 3, 2
+
+#: So many of them are looked at nearby too. Chosen: as above.
+NEARBY_DISPUTES = 2
+
+#: Points nearby, in units of the inputs' scales: some close by and some farther off.
+#: Chosen: within one percent a gradient has not changed by much, within a fifth a special value is far away.
+DISTANCES = (*[1e-4] * 4, *[1e-3] * 4, 0.2, 0.2)
+
+#: So many of them are close by. Source: as above.
+CLOSE_BY = 8
+
+#: A gradient is wrong nearby where so many looks say so. Source: every failure is seen twice.
+WRONG_NEARBY = 2
+
+#: How much a slope may have changed at the points close by, as a share of the largest of them.
+#: Chosen: a few times the distance.
+NEARBY_SLACK = 0.005
 
 # -- what kind of wrong ------------------------------------------------------------------------------
 

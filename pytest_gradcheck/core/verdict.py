@@ -16,6 +16,7 @@ import numpy as np
 from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.diagnosis.causes import of_error
 from pytest_gradcheck.core.evidence.allowances import sufficient_sensitivity
+from pytest_gradcheck.core.evidence.confirm import Standing
 from pytest_gradcheck.core.evidence.jacobian import Cost, Jacobian
 from pytest_gradcheck.core.evidence.survey import bends, unseen
 from pytest_gradcheck.core.evidence.table import Table
@@ -61,11 +62,19 @@ class Evidence:
     first: Table = None  # type: ignore[assignment]  # as above
     table: Table = None  # type: ignore[assignment]  # as above
     overruled: bool = False
+    #: What a second look found of the exact methods that disagree with another one.
+    standings: Mapping[str, Standing] = field(default_factory=dict)
 
     @functools.cached_property
     def differences(self) -> tuple[str, ...]:
         """The difference methods that can run, in the order of the names."""
         return tuple(name for name in DIFFERENCES if self.states.get(name) == (Status.OK, None))
+
+    @functools.cached_property
+    def on_trial(self) -> tuple[str, ...]:
+        """The methods whose gradients are on trial: also what stands in, where it runs a backward by hand."""
+        roles = self.order.roles
+        return tuple(n for n, p in self.heard.items() if roles.is_on_trial(n) or (n != ENGINE and p.hand_written()))
 
     def without(self, left_out: LeftOut) -> Evidence:
         """Return the evidence without a method that is no witness."""
@@ -206,6 +215,9 @@ def agree(evidence: Evidence) -> Finding | None:
     hidden = unseen(table, evidence.jacobian, sensitivity) if table.tangents is not None else 0
     text = "share in the projections is smaller than their error bars; mode='full' looks at each"
     small = (NotChecked(f"{hidden} small entries", text),) if hidden else ()
+    drowned = int(np.sum([mask for c in table.evidence for by, mask in c.excused if by == "accept_below_rounding"]))
+    if drowned:
+        small += (NotChecked("small entries", "smaller than the rounding of the function's own terms"),)
     return Finding(Verdict.PASS, diagnosis, not_checked=small)
 
 
@@ -343,11 +355,78 @@ ON_THE_NUMBERS: tuple[Rule, ...] = (
     unresolved,
 )
 
+# -- on a second look at a failure -------------------------------------------------------------------
+
+
+def confirmed(evidence: Evidence) -> Finding | None:
+    """Function values contradict a gradient twice: it is wrong."""
+    wrong = [name for name, standing in evidence.standings.items() if standing.wrong]
+    on_trial = evidence.on_trial
+    accused = [name for name in wrong if name in on_trial]
+    if not accused and (on_trial or set(wrong) != {ENGINE}):
+        # Of NumPy code without a gradient of its own the engine is what is checked; and what merely runs the
+        # code once more is no witness against it.
+        return None
+    names = accused or wrong
+    if len(names) > 1:
+        text = f"function values contradict the gradients of {' and '.join(names)}"
+        return Finding(Verdict.FAIL, Diagnosis("methods-split", text), unexplained=True)
+    diagnosis = Diagnosis("wrong-values", f"the gradient of {names[0]} differs from the other methods")
+    return Finding(Verdict.FAIL, diagnosis, names[0], unexplained=True)
+
+
+def borne_out(evidence: Evidence) -> Finding | None:
+    """Function values bear out every gradient on trial, and what differs from it merely runs the code again."""
+    on_trial = evidence.on_trial
+    if not on_trial or any(name in DIFFERENCE_METHODS for name in _apart_from(evidence, on_trial)):
+        return None
+    if not all(evidence.standings.get(name, Standing(right=True)).right for name in on_trial):
+        return None
+    text = "the reference engine differs from the other methods, which agree here and nearby"
+    return Finding(Verdict.PASS, Diagnosis("reference-engine", text), ENGINE, ("reference-engine",))
+
+
+def limit(evidence: Evidence) -> Finding | None:
+    """The function is not smooth at the point, and every gradient on trial is a limit of right ones nearby."""
+    on_trial = evidence.on_trial
+    standings = [evidence.standings[name] for name in on_trial if name in evidence.standings]
+    if not standings or not all(standing.limit for standing in standings):
+        return None
+    text = "at a kink or an edge of the domain; the gradient is a limit of those nearby, which are right"
+    return Finding(Verdict.PASS, Diagnosis("subgradient", text), labels=("kink",))
+
+
+def rough(evidence: Evidence) -> Finding | None:
+    """The function is not smooth at the point, and no gradient is wrong around it."""
+    if not any(standing.rough for standing in evidence.standings.values()):
+        return None
+    return _inconclusive("kink")
+
+
+def not_confirmed(evidence: Evidence) -> Finding:
+    """A second look does not bear out the disagreement of the first."""
+    names = [name for name, standing in evidence.standings.items() if not standing.wrong]
+    text = f"the methods disagree, and function values do not say twice that {' or '.join(names)} is wrong"
+    return _inconclusive("unconfirmed", text)
+
+
+def _apart_from(evidence: Evidence, names: Iterable[str]) -> set[str]:
+    """Return the methods that any of some differs from."""
+    pairs = [(c.a, c.b) for c in evidence.table.evidence if c.agree is False]
+    return {other for a, b in pairs for one, other in ((a, b), (b, a)) if one in names}
+
+
+#: Rules on what a second look found of a failure on the numbers. The last one always answers.
+ON_SECOND_LOOK: tuple[Rule, ...] = (confirmed, borne_out, limit, rough, not_confirmed)
+
 #: Rules on properties that were tried after the numbers.
 ON_PROPERTIES: tuple[Rule, ...] = (broken_property,)
 
 
 # -- who is no witness -------------------------------------------------------------------------------
+
+
+STANDS_ALONE = "its gradient stands alone against the others, which agree"
 
 
 def no_witness(name: str, evidence: Evidence) -> LeftOut | None:
@@ -378,7 +457,7 @@ def no_witness(name: str, evidence: Evidence) -> LeftOut | None:
     # The method gives nan or inf where the others do not.
     if (table.bad_entries(name) & ~np.isfinite(table.exact[name].value)).any():
         return LeftOut(name, "its own gradient is not finite at this point, where differences are")
-    reason = "its gradient stands alone against the others, which agree"
+    reason = STANDS_ALONE
     if name != ENGINE:
         agreed = any(c.agree for c in table.evidence if name not in (c.a, c.b))
         blamed = alone and agreed and not any(p.hand_written() for p in evidence.heard.values())
@@ -390,6 +469,29 @@ def no_witness(name: str, evidence: Evidence) -> LeftOut | None:
         return LeftOut(ENGINE, escaped[0])
     backed = any(c.agree for c in table.measured if c.b != ENGINE) or table.contradicted(ENGINE)
     return LeftOut(ENGINE, reason, overruled=True) if alone and backed else None
+
+
+def beside_the_point(evidence: Evidence, table: Table) -> list[LeftOut]:
+    """Return the methods that need not be heard where function values bear out all that is on trial.
+
+    What merely runs the code once more, and differs or cannot tell, says nothing of a gradient that agrees with
+    the function's values in every entry: it may lose digits that a backward by hand was written to keep.
+    """
+    on_trial = evidence.on_trial
+    measured = {c.b: c for c in table.measured if c.a == "central"}
+    if table.kinks or not on_trial or not all(name in measured and measured[name].agree for name in on_trial):
+        return []
+    out = []
+    for name in evidence.order.roles.replaceable:
+        if name not in table.exact or name in on_trial:
+            continue
+        against = [c for c in table.evidence if name in (c.a, c.b) and c.entrywise]
+        apart = np.any([c.disagree[:, table.coordinates] for c in against], axis=0)
+        if not (apart & ~measured[name].disagree).any() if apart.any() else measured[name].agree is None:
+            overruled = bool(apart.any())
+            reason = STANDS_ALONE if overruled else "its own rounding hides more than the promised sensitivity"
+            out.append(LeftOut(name, reason, overruled))
+    return out
 
 
 # -- the vote ----------------------------------------------------------------------------------------

@@ -34,6 +34,10 @@ QUICK = tuple(2.0**-9 / RATIO**k for k in range(3))
 THOROUGH = tuple(2.0**-1 / RATIO**k for k in range(16))
 
 
+#: Values that take fewer steps than this on the 32 points of a long ladder show their grain: a smooth function
+#: takes 16 at least.
+FEW_STEPS = 8
+
 #: So many numbers are worked on at a time: with what is computed from them, they fit a processor's cache.
 CHUNK = 2**17
 
@@ -45,7 +49,8 @@ class Slopes:
     ``kink`` marks outputs whose one-sided derivatives exist and differ, ``jump`` outputs that do not
     approach their value at the point. ``range_of_values`` is how far the function moves over the widest step.
     ``one_sided``, of shape ``(lines,)``, says that the domain leaves one side only, where a kink cannot be
-    seen. ``noise`` is how much the value was seen to waver; zero from a short ladder.
+    seen. ``noise`` is how much the value was seen to waver; zero from a short ladder. ``grainy`` marks values
+    that take few steps over a long ladder, or none: nothing but their grain is seen.
     """
 
     central: Estimate
@@ -56,6 +61,7 @@ class Slopes:
     range_of_values: Array
     one_sided: Array
     noise: Array
+    grainy: Array
 
 
 @dataclass(eq=False)
@@ -91,10 +97,10 @@ class Lines:
         """
         t = np.multiply.outer(np.array(steps), scales)
         with np.errstate(all="ignore"):
-            (up, down), (above, below) = self._sample(np.stack([t, -t]))
+            (up, down), (above, below) = self.sample(np.stack([t, -t]))
             return self._differentiate(up, above, -down, below, eps)
 
-    def _sample(self, t: Array) -> tuple[Array, Array]:
+    def sample(self, t: Array) -> tuple[Array, Array]:
         """Evaluate at all t, shape ``(2, levels, lines)``: the steps that were really made, and the values.
 
         Both have one axis more, of the outputs. NaN stands for a step that leaves the room, or none.
@@ -191,7 +197,14 @@ class Lines:
             central = _instead(central, right)
         one_sided = np.asarray(np.isnan(up).all(axis=(0, 2)) | np.isnan(down).all(axis=(0, 2)))
         wavers = wavers if long else np.zeros(kink.shape)
-        return Slopes(central, right, left, kink & ~jump, jump, range_of_values, one_sided, wavers)
+        grainy = _few_steps(above, below) if long else np.zeros(kink.shape, dtype=bool)
+        return Slopes(central, right, left, kink & ~jump, jump, range_of_values, one_sided, wavers, grainy)
+
+
+def _few_steps(above: Array, below: Array) -> Array:
+    """Whether the values of a long ladder take few steps from its widest to its finest, or none."""
+    values = np.sort(np.concatenate([above, below]), axis=0)
+    return np.asarray((np.diff(values, axis=0) > 0).sum(axis=0) < FEW_STEPS)
 
 
 def _extrapolate(quotients: Array, noise: Array, powers: tuple[int, int]) -> Estimate:

@@ -156,9 +156,13 @@ def logistic(x: Any) -> Any:
 def test_what_a_saturated_output_has_lost_is_no_fault_of_the_backward(at: float, dtype: str) -> None:
     torch = pytest.importorskip("torch")
     x = torch.tensor([at if dtype == "float64" else at / 2.5], dtype=getattr(torch, dtype))
-    # Here torch's s · (1 - s) is off by at least 1e-3.
+    # Here torch's s · (1 - s) is off by at least 1e-3. From 37 on it is zero, and what is right is less than a
+    # rounding of the value, which is zero too.
     result = check_gradients(torch.sigmoid, x)
-    assert (result.verdict, result.diagnosis.code) == ("inconclusive", "unresolved"), str(result)
+    drowned = at == 100.0 or (at, dtype) == (37.0, "float64")
+    expected = ("pass", "agree") if drowned else ("inconclusive", "unresolved")
+    assert (result.verdict, result.diagnosis.code) == expected, str(result)
+    assert any("rounding of the function" in one.reason for one in result.not_checked) == drowned
     beside = check_gradients(torch.sigmoid, torch.cat([x, torch.ones_like(x)]))
     assert beside.verdict == "pass", str(beside)
 
@@ -180,7 +184,8 @@ def test_the_textbook_gradient_of_a_saturated_sigmoid_is_not_blamed() -> None:
 
     for at in (30.0, 34.0, 37.0, 100.0):
         result = check_gradients(logistic, np.array([at]), gradient=gradient)
-        assert (result.verdict, result.diagnosis.code) == ("inconclusive", "unresolved"), str(result)
+        expected = ("pass", "agree") if at > 36 else ("inconclusive", "unresolved")
+        assert (result.verdict, result.diagnosis.code) == expected, str(result)
     assert check_gradients(logistic, np.array([20.0]), gradient=gradient).verdict == "pass"
     wrong = check_gradients(logistic, np.array([20.0]), gradient=lambda x: 1.01 * gradient(x))
     assert (wrong.verdict, wrong.culprit) == ("fail", "user")

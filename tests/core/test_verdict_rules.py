@@ -24,7 +24,12 @@ from pytest_gradcheck.methods.roles import Roles, roles_of
 from pytest_gradcheck.testing import corrupt
 
 X = torch.tensor([0.3, 0.7], dtype=torch.float64)
-RULES = (*verdict.BEFORE_LOOKING, *verdict.ON_THE_NUMBERS, *verdict.ON_PROPERTIES)
+RULES = (
+    *verdict.BEFORE_LOOKING,
+    *verdict.ON_THE_NUMBERS,
+    *verdict.ON_SECOND_LOOK,
+    *verdict.ON_PROPERTIES,
+)
 
 
 class Case(NamedTuple):
@@ -63,6 +68,30 @@ class Spoiling(torch.autograd.Function):
 
 noise = np.random.default_rng(0)
 
+
+def saddle(x: Any) -> Any:
+    """Nothing along each axis, and a jump along any other line."""
+    return 0.0 if not x.any() else x[0] * x[1] / (x @ x)
+
+
+def slope_of_the_saddle(x: Any) -> Any:
+    return x[::-1] / (x @ x) - 2 * x[0] * x[1] * x / (x @ x) ** 2
+
+
+class Tanh32(torch.autograd.Function):
+    """Values with the grain of float32, which steps of powers of two do not show."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(x)
+        return torch.tanh(x.float()).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        (x,) = ctx.saved_tensors
+        return (g.float() * (1 - torch.tanh(x.float()) ** 2)).to(x.dtype)
+
+
 CASES = {
     "raised": Case("fail", "backward-raised", Raising.apply),
     "no_entries": Case("inconclusive", "nothing-checked", lambda x: x[:0]),
@@ -81,14 +110,12 @@ CASES = {
         "inconclusive", "non-finite-gradient", lambda x: np.where(x > 0, x, np.expm1(x)), np.array([1e3])
     ),
     "no_common_ground": Case("inconclusive", "methods-split", np.median, np.ones(3)),
-    "outvoted": Case("fail", "constant-factor", corrupt(torch.sin, lambda g: [g[0] * 2])),
-    "split": Case(
-        "fail",
-        "methods-split",
-        np.sin,
-        0.3,
-        {"gradient": lambda x: 2 * np.cos(x), "methods": ("reference", "user")},
+    "confirmed": Case("fail", "constant-factor", corrupt(torch.sin, lambda g: [g[0] * 2])),
+    "limit": Case(
+        "pass", "subgradient", np.max, np.ones(2), {"gradient": lambda x: [1.0, 0.0], "domain": (0, 1)}
     ),
+    "rough": Case("inconclusive", "kink", saddle, np.zeros(2), {"gradient": slope_of_the_saddle}),
+    "not_confirmed": Case("inconclusive", "unconfirmed", Tanh32.apply, 1e-3 * torch.eye(3).double()[1]),
     "jump": Case("inconclusive", "jump", lambda x: np.where(x >= 1, x + 1, x), 1.0),
     "singularity": Case("inconclusive", "singularity", lambda x: np.abs(x) ** 0.5, 0.0),
     "unresolved": Case(
@@ -97,7 +124,15 @@ CASES = {
 }
 
 #: Rules that constructed evidence reaches below: a check needs a wrong engine or a certain kernel for them.
-CONSTRUCTED = {"not_implemented", "engine_overruled", "differences_split", "lone_method"}
+CONSTRUCTED = {
+    "not_implemented",
+    "engine_overruled",
+    "differences_split",
+    "lone_method",
+    "outvoted",
+    "split",
+    "borne_out",
+}
 
 
 def decided(case: Case) -> Finding:
@@ -168,6 +203,28 @@ def test_a_wrong_engine_is_overruled(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.evidence.overruled
     assert "reference" not in found.evidence.heard
     assert found.evidence.states["reference"][0] is Status.UNAVAILABLE
+
+
+def test_a_second_look_follows_methods_that_are_apart() -> None:
+    found = decided(CASES["confirmed"])
+    first = verdict.answer(verdict.ON_THE_NUMBERS, found.evidence)
+    assert first is not None
+    assert (first.rule, first.culprit) == ("outvoted", "torch")
+    case = Case("", "", np.sin, 0.3, {"gradient": lambda x: 2 * np.cos(x), "methods": ("reference", "user")})
+    found = decided(case)
+    first = verdict.answer(verdict.ON_THE_NUMBERS, found.evidence)
+    assert first is not None
+    assert (first.rule, first.culprit) == ("split", None)
+    assert (found.rule, found.culprit) == ("confirmed", "user")
+
+
+def test_function_values_bear_out_a_gradient_that_a_wrong_engine_contradicts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    right = ReferencePullback.vjp
+    monkeypatch.setattr(ReferencePullback, "vjp", lambda self, u: 2 * right(self, u))
+    found = decided(Case("", "", torch.sin, X, {"methods": ("reference", "torch")}))
+    assert (found.rule, str(found.verdict), found.culprit) == ("borne_out", "pass", "reference")
 
 
 def test_differences_that_contradict_themselves_blame_no_method() -> None:

@@ -123,7 +123,7 @@ def test_what_the_sweeps_hold_is_on_it() -> None:
     assert sum(letter == "f" for row in run for s in row.broken[0] for letter in s[1:]) > 500
 
 
-def test_differences_that_contradict_each_other_fail_nothing() -> None:
+def test_differences_that_waver_fail_nothing() -> None:
     # The backward of a softmax in float32, whatever it is given: its differences waver. It is written in sums
     # and products, which every kernel rounds alike; the exponential of another kernel wavers in another way.
     y = torch.tensor([0.03, 1.0])
@@ -133,7 +133,7 @@ def test_differences_that_contradict_each_other_fail_nothing() -> None:
         return (g - (g[0] * y[0] + g[1] * y[1])) * y
 
     result = check_gradients(fn, torch.tensor([-3.2, -0.9]))
-    assert (result.verdict, result.diagnosis.code) == ("inconclusive", "methods-split"), str(result)
+    assert (result.verdict, result.diagnosis.code) == ("pass", "agree"), str(result)
 
 
 # ---------------------------------------------------------------------- the sweep itself

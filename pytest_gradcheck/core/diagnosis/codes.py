@@ -45,6 +45,13 @@ CODES = (
         "the gradient is not finite at this point, and nobody can measure it",
     ),
     Code("jump", Page.INCONCLUSIVE, "the function jumps at this point; it has no derivative there"),
+    Code(
+        "kink",
+        Page.INCONCLUSIVE,
+        "the function has a kink, a jump or an edge at this point; the gradient differs from one-sided slopes there "
+        "and is right nearby",
+    ),
+    *_rows(Page.INCONCLUSIVE, "unconfirmed"),
     *_rows(Page.INCONCLUSIVE, "nothing-checked non-finite-value methods-split unresolved not-implemented"),
     # The values show it.
     *_rows(

@@ -140,6 +140,34 @@ def accept_what_vanishes(comparisons: Comparisons, on: Weighed) -> Comparisons:
     return tuple(out)
 
 
+def accept_below_rounding(comparisons: Comparisons, on: Weighed) -> Comparisons:
+    """Accept as zero what is below the rounding of the function's own terms, where differences say nothing else.
+
+    At 1e-200 the slope of sqrt(x² + 1) is 1e-200, or nothing where x² has underflowed: no value within a step of
+    one can tell. A long ladder has made such steps, and a short one has not.
+    """
+    table, d = on.table, on.table.differences
+    if d is None or table.tangents is not None or not table.refined:
+        return comparisons
+    at = table.coordinates
+    terms = (np.abs(table.cotangents) @ np.abs(on.jacobian.function.value))[:, None] + d.range_of_values
+    floor = thresholds.TERM_ROUNDINGS * EPS64 * terms / np.fmax(on.jacobian.scales, 1.0)[None, at]
+    values = {name: np.abs(table.seen(name).value) <= floor for name in table.exact}
+    contradicted = np.zeros(floor.shape, dtype=bool)
+    for c in comparisons:
+        if c.counts and not c.entrywise:
+            contradicted |= c.disagree | ~np.isfinite(c.left.uncertainty)
+    out = []
+    for c in comparisons:
+        if c.entrywise:
+            there = np.zeros(c.disagree.shape, dtype=bool)
+            there[:, at] = values[c.a] & values[c.b] & ~contradicted
+        elif c.counts:
+            there = values[c.b] & ~contradicted & (np.abs(c.left.value) <= floor + c.left.uncertainty)
+        out.append(_accepted(c, "accept_below_rounding", there) if c.counts else c)
+    return tuple(out)
+
+
 def overrule_forward(comparisons: Comparisons, on: Weighed) -> Comparisons:
     """Drop disagreements of forward differences alone, against an exact method and central differences.
 
@@ -221,6 +249,7 @@ def doubt_at_the_edge(comparisons: Comparisons, on: Weighed) -> Comparisons:
 PASSES: tuple[Callable[[Comparisons, Weighed], Comparisons], ...] = (
     doubt_below_rounding,
     accept_what_vanishes,
+    accept_below_rounding,
     overrule_forward,
     excuse_beside_singularities,
     accept_subgradients,

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.methods.base import Estimate
 from pytest_gradcheck.methods.differences import CHUNK, QUICK, THOROUGH, Lines, Slopes, textbook
+from pytest_gradcheck.methods.windows import WIDTH, Window, natural_scales, settled, window
 
 
 @dataclass
@@ -95,6 +96,7 @@ class Jacobian:
     #: Cotangents, as bytes, of the rows in which no method is in doubt: their rounding need not be measured.
     settled: frozenset[bytes] = frozenset()
     _last_rows: dict[str, tuple[Matrix, Matrix]] = field(default_factory=dict)
+    _windows: dict[tuple[bytes, bytes, float, float], Window] = field(default_factory=dict)
 
     def without(self, name: str) -> Jacobian:
         """Return the same without one exact method; what was spent, measured and seen stays shared."""
@@ -160,6 +162,15 @@ class Jacobian:
             ]
         found = parts[0] if len(parts) == 1 else combined(lambda *a: np.concatenate(a, axis=1), *parts)
         return found if self.step is None else self._at_fixed_step(found, at, cotangents)
+
+    def window(self, tangent: Vector, cotangent: Vector, scale: float, noise: float = 0.0) -> Window:
+        """Fit the function along one tangent over a window, contracted with one cotangent; see `window`."""
+        key = tangent.tobytes(), cotangent.tobytes(), scale, noise
+        if key not in self._windows:
+            lines = self._lines(tangent[None], np.full((2, 1), np.inf))
+            with self._counted():
+                self._windows[key] = window(lines, np.array([scale]), cotangent[None], self.function.eps, noise)
+        return self._windows[key]
 
     def direction(self, rng: np.random.Generator) -> Vector:
         """Draw a tangent: random signs, magnitudes around each input's own scale, into the domain."""
@@ -235,7 +246,28 @@ class Jacobian:
             noise = some.evaluation_noise
             lines.evaluation_noise[which] = np.where(clear, np.fmax(noise, slopes.noise), noise)
         assert best is not None
-        return best
+        return self._by_windows(at, lines, best) if thorough else best
+
+    def _by_windows(self, at: Any, lines: Lines, best: Slopes) -> Slopes:
+        """Fit windows where ladders are in doubt: their residuals say how far the function itself wavers."""
+        bar, size = best.central.uncertainty, np.abs(best.central.value).max(axis=1, keepdims=True)
+        grainy = best.grainy & (best.range_of_values > 0)
+        open_ = ~(best.kink | best.jump) & (grainy | ~(bar <= thresholds.SEEN_SLOPE * size))
+        which = np.flatnonzero((open_ & np.isfinite(self.function.value)).any(axis=1) & ~best.one_sided)
+        if not which.size:
+            return best
+        some = lines.only(which)
+        own, reach = np.abs(self.function.point[at[which]]), some.room.min(axis=0) / WIDTH
+        scales = (np.fmin(s, reach) for s in (self.scales[at[which]], own, np.ones_like(own)))
+        seen = settled(some, natural_scales(*scales), self.function.eps)
+        contradict = np.abs(seen.value - best.central.value[which]) > seen.uncertainty + bar[which]
+        take = open_[which] & (grainy[which] | ~contradict) & (seen.uncertainty < bar[which])
+        take |= grainy[which] & np.isfinite(seen.uncertainty) & open_[which]
+        central, right, left = (
+            Estimate(*(with_part(which)(a, np.where(take, b, a[which])) for a, b in zip(vars(e).values(), pair, strict=False)))
+            for e, pair in ((e, (seen.value, seen.uncertainty)) for e in (best.central, best.right, best.left))
+        )
+        return replace(best, central=central, right=right, left=left)
 
     def _lines(self, tangents: Any, room: Matrix) -> Lines:
         f = self.function
@@ -376,6 +408,8 @@ def _better(coarse: Slopes, fine: Slopes) -> Slopes:
     gap = np.abs(a.central.value - b.central.value)
     contradict = gap > a.central.uncertainty + b.central.uncertainty
     take = (b.central.uncertainty < a.central.uncertainty) | (contradict & ~b.kink)
+    # A value that does not move at tiny steps, and does at wide ones, is no evidence of a zero slope.
+    take &= ~(b.grainy & (a.range_of_values > 0))
 
     central, right, left = (
         Estimate(np.where(take, y.value, x.value), np.where(take, y.uncertainty, x.uncertainty))
@@ -383,4 +417,5 @@ def _better(coarse: Slopes, fine: Slopes) -> Slopes:
     )
     kink, jump = np.where(take, b.kink, a.kink), np.where(take, b.jump, a.jump)
     range_of_values, noise = np.fmax(a.range_of_values, b.range_of_values), np.fmax(a.noise, b.noise)
-    return Slopes(central, right, left, kink, jump, range_of_values, a.one_sided, noise)
+    grainy = np.where(take, b.grainy, a.grainy | b.grainy)
+    return Slopes(central, right, left, kink, jump, range_of_values, a.one_sided, noise, grainy)

@@ -98,6 +98,12 @@ class Table:
         """Whether each pair of methods agrees."""
         return {(c.a, c.b): c.agree for c in self.comparisons}
 
+    def without(self, name: str) -> Table:
+        """Return the table without one exact method."""
+        exact = {n: estimate for n, estimate in self.exact.items() if n != name}
+        kept = tuple(c for c in self.comparisons if name not in (c.a, c.b))
+        return replace(self, exact=exact, comparisons=kept)
+
     def seen(self, name: str) -> Estimate:
         """Return an exact method's rows on the columns of the table."""
         estimate = self.exact[name]
