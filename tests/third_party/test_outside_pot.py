@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from outside import MARKS, outside
+from hypothesis import example, settings
+from outside import MARKS, assert_fault, outside
 
-from pytest_gradcheck import arrays, positive_definite, tensors
+from pytest_gradcheck import arrays, check_gradients, positive_definite, tensors
 
 ot = outside("ot")
 smooth = outside("ot.smooth")
@@ -15,20 +16,34 @@ pytestmark = MARKS
 A = torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64)
 B = torch.tensor([0.4, 0.6], dtype=torch.float64)
 
+#: Twice the eigenvalue 1, but for rounding.
+REPEATED = torch.tensor(
+    [
+        [0.9999999999999998, -1.0597828085351546e-15, 9.18312824286102e-16],
+        [-1.0597828085351546e-15, 10.499999999999998, -9.5],
+        [9.18312824286102e-16, -9.5, 10.500000000000002],
+    ],
+    dtype=torch.float64,
+)
+
 costs = tensors((3, 2), min_value=0, max_value=10)
 
 
 @pytest.mark.gradcheck(M=costs)
+@example(M=torch.zeros((3, 2), dtype=torch.float64))  # all plans are optimal, and this is the bound
+@settings(max_examples=20)
 def test_emd2(M):
     return ot.emd2(A, B, M)
 
 
 @pytest.mark.gradcheck(M=costs)
+@settings(max_examples=20)
 def test_sinkhorn2(M):
     return ot.sinkhorn2(A, B, M, reg=1.0, numItermax=2000, stopThr=1e-13)
 
 
 @pytest.mark.gradcheck(M=costs)
+@settings(max_examples=20)
 def test_solve_with_entropy(M):
     return ot.solve(M, A, B, reg=1.0, grad="envelope", max_iter=2000, tol=1e-13).value
 
@@ -39,16 +54,22 @@ def test_wasserstein_1d(x, y):
 
 
 @pytest.mark.gradcheck(a=positive_definite(3, library="torch"))
+@example(a=REPEATED)
+@settings(max_examples=20)
 def test_matrix_square_root(a):
     return ot.backend.TorchBackend().sqrtm(a)
 
 
 @pytest.mark.gradcheck(a=positive_definite(2, library="torch"), b=positive_definite(2, library="torch"))
+@settings(max_examples=20)
 def test_bures_distance(a, b):
     return ot.gaussian.bures_distance((a + a.mT) / 2, (b + b.mT) / 2 + 20 * torch.eye(2, dtype=a.dtype))
 
 
-@pytest.mark.gradcheck(x=tensors((3, 2)), y=tensors((2, 2)))
+# Clouds that coincide are below.
+@pytest.mark.gradcheck(
+    x=tensors((3, 2), min_value=-5, max_value=5), y=tensors((2, 2), min_value=6, max_value=9)
+)
 def test_sliced_wasserstein(x, y):
     directions = torch.tensor([[1.0, 0.6], [0.0, 0.8]], dtype=torch.float64)
     return ot.sliced_wasserstein_distance(x, y, A, B, projections=directions)
@@ -81,3 +102,15 @@ def semi_dual_gradient(alpha):
 @pytest.mark.gradcheck(alpha=arrays(3), gradient=semi_dual_gradient)
 def test_smooth_semi_dual(alpha):
     return smooth.semi_dual_obj_grad(alpha, A.numpy(), B.numpy(), COST, smooth.SquaredL2(1.0))[0]
+
+
+# A fault: where all points coincide, the distance is zero, its minimum, and zero is a subgradient. The gradient is
+# nan: the derivative of the root, inf, times zero.
+def test_sliced_wasserstein_of_equal_points_is_nan():
+    directions = torch.tensor([[1.0, 0.6], [0.0, 0.8]], dtype=torch.float64)
+    y = torch.zeros((2, 2), dtype=torch.float64)
+    result = check_gradients(
+        lambda x: ot.sliced_wasserstein_distance(x, y, A, B, projections=directions),
+        (torch.zeros((3, 2), dtype=torch.float64),),
+    )
+    assert_fault(result, "non-finite-gradient")

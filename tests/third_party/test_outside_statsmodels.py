@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from hypothesis import example
 from outside import MARKS, assert_fault, outside
 
 from pytest_gradcheck import arrays, check_gradients
@@ -49,6 +50,7 @@ def hessian_product(function, params, cotangent):
 
 @pytest.mark.gradcheck(params=arrays(2, min_value=-1.5, max_value=1.5), vjp=hessian_product)
 @pytest.mark.parametrize("function", ["Logit", "Probit", "Poisson", "GLM Poisson", "MNLogit"])
+@example(params=np.array([0.0, 1e-30]))
 def test_hessian(function, params):
     return MODELS[function].score(params)
 

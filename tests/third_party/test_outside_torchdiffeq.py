@@ -25,7 +25,7 @@ class Spiral(torch.nn.Module):
 
 # With fixed steps the adjoint is the derivative of the solution up to the error of the solver.
 @pytest.mark.gradcheck(y0=tensors((1, 2), min_value=0.5, max_value=2), rtol=1e-5)
-@settings(max_examples=5)
+@settings(max_examples=2)
 def test_adjoint(y0):
     return torchdiffeq.odeint_adjoint(Spiral(), y0, TIMES, rtol=1e-9, atol=1e-9)
 
@@ -40,7 +40,7 @@ def test_odeint(method, y0):
 @pytest.mark.gradcheck(
     y0=tensors((1, 2), min_value=0.5, max_value=2), level=tensors((), min_value=0.1, max_value=0.4)
 )
-@settings(max_examples=5)
+@settings(max_examples=2)
 def test_event(y0, level):
     # y falls as exp(-t); it meets the level at log(y / level).
     t, _ = torchdiffeq.odeint_event(
