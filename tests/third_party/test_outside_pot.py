@@ -104,8 +104,8 @@ def test_smooth_semi_dual(alpha):
     return smooth.semi_dual_obj_grad(alpha, A.numpy(), B.numpy(), COST, smooth.SquaredL2(1.0))[0]
 
 
-# A fault: where all points coincide, the distance is zero, its minimum, and zero is a subgradient. The gradient
-# is nan: the derivative of the root, inf, times zero.
+# A fault: where all points coincide, the distance is zero, its minimum, and zero is a subgradient. It
+# is nan instead: the derivative of the root, inf, times zero.
 def test_sliced_wasserstein_of_equal_points_is_nan():
     directions = torch.tensor([[1.0, 0.6], [0.0, 0.8]], dtype=torch.float64)
     y = torch.zeros((2, 2), dtype=torch.float64)

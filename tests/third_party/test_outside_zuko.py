@@ -34,8 +34,8 @@ def test_gauss_legendre(a, b, c):
 @pytest.mark.gradcheck(
     x=tensors(2, min_value=-2, max_value=2), k=tensors((), min_value=0.1, max_value=2), rtol=1e-4
 )
-# Up to 1e-8 the solver takes a single step, and its values have the slope of that step, 0.1733. From 1e-6 on it
-# is exp(-2) = 0.1353.
+# Up to 1e-8 the solver takes a single step, and its values have the slope of that step, 0.1733. From 1e-6 on
+# it is exp(-2) = 0.1353.
 @example(x=torch.zeros(2, dtype=torch.float64), k=torch.tensor(2.0, dtype=torch.float64))
 @settings(max_examples=10)
 def test_odeint(x, k):
