@@ -51,8 +51,8 @@ def test_event(y0):
     return event_time(y0, 0.2)
 
 
-# A fault: the event function's own parameters get the gradient zero, without a word. The derivative of the time
-# by the level is -1 / level = -5.
+# A fault: the event function's own parameters get the gradient zero, without a word. The derivative of the
+# time by the level is -1 / level = -5.
 def test_time_of_an_event_by_its_level_is_zero():
     y0 = torch.tensor([[1.0, 1.0]], dtype=torch.float64)
     result = check_gradients(lambda level: event_time(y0, level), (torch.tensor(0.2, dtype=torch.float64),))
