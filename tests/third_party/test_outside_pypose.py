@@ -6,6 +6,7 @@ algebra and ends with numbers that stand for themselves.
 
 import pytest
 import torch
+from hypothesis import example
 from outside import MARKS, assert_fault, outside
 
 from pytest_gradcheck import Verdict, check_gradients, tensors
@@ -54,6 +55,7 @@ def test_logarithm_of_a_product(function, x):
 
 @pytest.mark.gradcheck(x=vectors(), **WITHOUT_VMAP)
 @pytest.mark.parametrize("function", GROUPS)
+@example(x=torch.tensor([3e-200, 0.001, 0.0, 7e-200, -1e-200, 3e-08], dtype=torch.float64))
 def test_adjoint(function, x):
     return algebra(function, x).Exp().Adj(algebra(function, OTHER)).tensor()
 
