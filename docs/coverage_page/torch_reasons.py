@@ -12,6 +12,7 @@ __all__ = ["KNOWN", "TOLERANCES", "Known"]
 
 SPARSE = "sparse tensors have no counterpart on the engine"
 DUPLICATES = "of several values for one place the last one stays; torch gives all of them a gradient"
+SAMPLER = "for the same random numbers it is another function than torch differentiates"
 NO_NUMBER = "torch's second derivative is nan"
 
 
@@ -56,6 +57,8 @@ KNOWN: dict[str, Known] = {
     "nn.functional.max_unpool1d": _UNPOOL,
     "nn.functional.max_unpool2d": _UNPOOL,
     "nn.functional.max_unpool3d": _UNPOOL,
+    "normal": _known("runs", "draws from a distribution", "none", SAMPLER),
+    "normal.number_mean": _known("runs", "draws from a distribution", "none", SAMPLER),
     "sparse.mm.reduce": _known("runs", "sparse", "none", SPARSE),
     "sparse.sampled_addmm": _known("runs", "sparse", "none", SPARSE),
     "to_sparse": _known("runs", "sparse", "none", SPARSE),

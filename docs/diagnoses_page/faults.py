@@ -76,6 +76,12 @@ def derivative_of_sinc(x: Any) -> Any:
         return np.cos(np.pi * x) / x - np.sinc(x) / x
 
 
+def unfinished(x: Any) -> Any:
+    gradient = np.empty_like(x)
+    gradient[0] = np.cos(x[0])
+    return gradient
+
+
 def changed(gradient: torch.Tensor, index: Any, factor: float) -> torch.Tensor:
     gradient = gradient.clone()
     gradient[index] *= factor
@@ -282,6 +288,13 @@ BY_HAND = [
         by_hand={"gradient": lambda x: np.cos(x) + 0.1 * (x == x.max())},
     ),
     Fault(
+        "an entry that is never written",
+        "uninitialised-memory",
+        lambda x: np.sin(x).sum(),
+        ROWS,
+        by_hand={"gradient": unfinished},
+    ),
+    Fault(
         "a term of the product rule",
         "missing-term",
         lambda x: (x * np.sin(x)).sum(),
@@ -378,6 +391,12 @@ def thrown_away(ctx: Any, g: torch.Tensor) -> Any:
     return 2 * g * (torch.zeros_like(g) if x is None else x)
 
 
+def first_row(ctx: Any, g: torch.Tensor) -> Any:
+    out = torch.empty_like(g)
+    out[0] = 2 * g[0] * ctx.saved_tensors[0][0]
+    return out
+
+
 def doubled(ctx: Any, g: torch.Tensor) -> Any:
     ctx.x.mul_(2)
     return g * ctx.x
@@ -434,6 +453,7 @@ def physical(x: torch.Tensor) -> torch.Tensor:
 
 
 PROPERTIES = [
+    Fault("some rows are never written", "uninitialised-memory", function(saved, first_row)),
     Fault("what was saved is thrown away", "stale-saved-tensor", function(kept, thrown_away)),
     Fault("what was saved is changed", "stale-saved-tensor", function(kept, doubled)),
     Fault("random numbers", "nondeterministic-backward", function(saved, noisy)),

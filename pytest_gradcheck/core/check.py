@@ -18,6 +18,7 @@ from pytest_gradcheck.core.orders import FirstOrder, SecondOrder
 from pytest_gradcheck.core.results import CheckResult, GradientMismatch, NotChecked, Verdict
 from pytest_gradcheck.core.verdict import Finding
 from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.function.constant import is_constant
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.function.random_states import kept_random_states
 from pytest_gradcheck.methods.names import AUTODIFF_METHODS
@@ -42,6 +43,7 @@ def check_gradients(
     domain: Any = None,
     step: float | None = None,
     stop_gradients: str = "wrong",
+    properties: str | Iterable[str] = "default",
     seed: int | None = None,
     name: str | None = None,
 ) -> CheckResult:
@@ -55,7 +57,9 @@ def check_gradients(
     inputs
         One array (passed as the one argument), a tuple (passed by position) or a dict (passed by name), of
         Python floats, NumPy arrays or torch tensors in any nesting. Integers, booleans, strings and
-        anything else pass through untouched.
+        anything else pass through untouched. Arrays that cannot be differentiated (sparse tensors, NumPy
+        arrays next to tensors) are refused unless ``wrt`` leaves them out; numbers next to tensors are
+        constants, listed in ``not_checked``.
     methods
         Which of ``"central"``, ``"forward"``, ``"complex_step"``, ``"reference"``, ``"torch"``, ``"user"``;
         default: every one that can run here but the complex step, which is for analytic NumPy code.
@@ -65,7 +69,7 @@ def check_gradients(
     order
         2 checks the gradient of the gradient too.
     wrt
-        Names or positions of the inputs to differentiate by; default: all that are floating.
+        Names or positions of the inputs to differentiate with respect to; default: all that are floating.
     rtol, atol
         Differences allowed beyond the error bars; default: 1e-6 (in dtypes coarser than float64 2e-4, or
         8 units of roundoff if that is more), and 0.
@@ -83,6 +87,10 @@ def check_gradients(
         ``"intended"`` declares that the function means to stop gradients where it calls ``detach`` or runs
         under ``no_grad``: what it has there is a constant for every method, and listed in ``not_checked``.
         By default the function is differentiated as it is, and a gradient that stops is wrong.
+    properties
+        Which properties besides the values are tried: ``"default"``, ``"none"``, or names. Names with ``"-"``
+        in front leave properties out of the default: ``("-vmap",)``; other names stand for these properties
+        alone, next to ``"default"`` for these too. A trial that could harm is run only if it is named.
     seed
         Seed of the random projections and of the function's own random numbers; default: from the point.
     name
@@ -110,6 +118,7 @@ def check_in_test(
     *,
     brief: bool = False,
     thorough: bool = False,
+    drawn: bool = False,
     rules: Sequence[Rule] = (),
     **options: Any,
 ) -> CheckResult:
@@ -119,9 +128,10 @@ def check_in_test(
     `check_gradients`, and of a failure little more, for less: it rests on the first entry that is seen to be
     wrong. The others are not looked at, no cause is looked for, and ``inputs`` and ``reproduce`` are empty. A
     ``thorough`` one looks at every entry from the start where there are at most 128 inputs and outputs.
+    Of ``drawn`` inputs a number next to tensors is refused; otherwise it is a constant.
     Those of the ``rules`` that the check has run are among the ``functions`` of its result.
     """
-    given = Options(brief=brief, thorough=thorough, **options)
+    given = Options(brief=brief, thorough=thorough, drawn=drawn, **options)
     if brief:
         return _check(fn, inputs, given)[0]
     with watched(rules) as watch:
@@ -150,10 +160,18 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
             with contextlib.suppress(ModuleNotFoundError):
                 importlib.import_module(name)
     # Overflow and division by zero are findings of the check, not warnings to its user.
-    with kept_random_states(), np.errstate(all="ignore"):
+    with kept_random_states(), np.errstate(all="ignore"), contextlib.ExitStack() as stack:
         problem = Problem(
-            fn, inputs, name=options.name, wrt=options.wrt, domain=options.domain, seed=options.seed
+            fn,
+            inputs,
+            name=options.name,
+            wrt=options.wrt,
+            domain=options.domain,
+            seed=options.seed,
+            drawn=options.drawn,
         )
+        # Not only what calls have left: a backward may keep something too, and trials of its properties do.
+        stack.callback(problem.restore_state)
         if options.holds_stops and not problem.framework.stops_gradients:
             raise InvalidArgument(
                 "stop_gradients",
@@ -163,6 +181,14 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
         first = FirstOrder(problem, options).prepare()
         result, finding = run(first)
         findings = [finding]
+        still: tuple[str, ...] = ()
+        if (
+            result.verdict is Verdict.PASS
+            and not options.brief
+            and _no_slope(result)
+            and is_constant(problem)
+        ):
+            still = ("constant",)
         if options.order == 2 and result.verdict is not Verdict.PASS:
             skipped = NotChecked("second order", "the first order did not pass")
             return dataclasses.replace(result, not_checked=(*result.not_checked, skipped)), findings
@@ -176,7 +202,14 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
             double = options.order == 2 and own in finding.evidence.heard
             found = first.methods.pullbacks[own].hand_written(double=double)
             result = dataclasses.replace(result, functions=found)
+        if still:
+            result = dataclasses.replace(result, labels=(*result.labels, *still))
         return result, findings
+
+
+def _no_slope(result: CheckResult) -> bool:
+    """Whether every method found zero where the methods differ most: everywhere, that is."""
+    return result.worst is None or not any(result.worst.values.values())
 
 
 def assert_gradients(fn: Callable[..., Any], inputs: Any, **options: Any) -> None:

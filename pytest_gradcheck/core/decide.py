@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 from pytest_gradcheck.core import thresholds, verdict
+from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.diagnosis.explain import explain
 from pytest_gradcheck.core.evidence.confirm import SecondLook
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
@@ -15,6 +17,7 @@ from pytest_gradcheck.core.orders import Order, merged
 from pytest_gradcheck.core.report.write_up import write_up
 from pytest_gradcheck.core.results import CheckResult, Verdict
 from pytest_gradcheck.core.verdict import Evidence, Finding, answer
+from pytest_gradcheck.frameworks.pullback import Anew
 from pytest_gradcheck.methods.roles import DIFFERENCES
 
 
@@ -23,22 +26,42 @@ def run(order: Order) -> tuple[CheckResult, Finding]:
     methods = order.methods
     evidence = Evidence(order, methods.pullbacks, methods.states, order.properties, order.roles.own)
     finding = answer(verdict.BEFORE_LOOKING, evidence)
-    finding = finding or answer(verdict.ON_THE_NUMBERS, _look(evidence))
-    assert finding is not None, "the last rule answers"
-    if finding.unexplained or _is_doubt_at_an_edge(finding):
-        finding = _confirmed(order, finding)
-    elif finding.rule == "subgradient":
-        finding = _along_ties(order, finding)
+    if finding is not None and finding.diagnosis.code in codes.BESIDE_VALUES and not order.options.brief:
+        finding = _with_values(order, finding)
+    finding = finding or _on_the_numbers(order, evidence)
     for probe in order.probes:
         found, whose = probe(finding)
         if found:
             known = finding.evidence
             evidence = replace(known, properties=merged(known.properties, found), probed=whose)
             broken = None if finding.verdict is Verdict.FAIL else answer(verdict.ON_PROPERTIES, evidence)
-            finding = broken or replace(finding, evidence=evidence)
+            told = None if broken is None else verdict.with_values(broken, finding)
+            finding = told or replace(finding, evidence=evidence)
     if finding.unexplained:
         finding = explain(order, finding, verdict.broken_property(finding.evidence))
     return write_up(order, finding), finding
+
+
+def _with_values(order: Order, broken: Finding) -> Finding:
+    """Look at the values of a backward that can run once: each of its passes gets a graph of its own."""
+    evidence, name = broken.evidence, broken.culprit or ""
+    own = evidence.heard.get(name)
+    if own is None or order.number != 1:
+        return broken
+    heard = {**evidence.heard, name: Anew(own, order.function.point)}
+    # What keeps numbers between its calls may raise.
+    with contextlib.suppress(Exception):
+        return verdict.with_values(broken, _on_the_numbers(order, replace(evidence, heard=heard)))
+    return broken
+
+
+def _on_the_numbers(order: Order, evidence: Evidence) -> Finding:
+    """Look, decide, and look a second time before anything is called wrong."""
+    finding = answer(verdict.ON_THE_NUMBERS, _look(evidence))
+    assert finding is not None, "the last rule answers"
+    if finding.unexplained or _is_doubt_at_an_edge(finding):
+        return _confirmed(order, finding)
+    return _along_ties(order, finding) if finding.rule == "subgradient" else finding
 
 
 def _is_doubt_at_an_edge(finding: Finding) -> bool:

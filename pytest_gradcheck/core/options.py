@@ -12,6 +12,7 @@ from typing import Any
 
 from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.frameworks.properties import Selection, selected
 from pytest_gradcheck.methods.names import AUTODIFF_METHODS, DEFAULT_METHODS, METHOD_NAMES
 
 MODES = ("auto", "full", "directional")
@@ -20,7 +21,7 @@ MODES = ("auto", "full", "directional")
 STOPS = ("wrong", "intended")
 
 #: The options that a test alone can give.
-OF_TESTS = ("brief", "thorough")
+OF_TESTS = ("brief", "thorough", "drawn")
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Options:
     """What the caller asked for: the keyword arguments of `check_gradients`, and what a test adds to them.
 
     A ``brief`` check sees a failure and does not explain it. A ``thorough`` one looks at entries from the
-    start where that can be paid.
+    start where that can be paid. Of ``drawn`` inputs every floating one must be differentiated.
     """
 
     methods: Iterable[str] | None = None
@@ -54,23 +55,30 @@ class Options:
     domain: Any = None
     step: float | None = None
     stop_gradients: str = "wrong"
+    properties: str | Iterable[str] = "default"
     seed: int | None = None
     name: str | None = None
     brief: bool = False
     thorough: bool = False
+    drawn: bool = False
     #: The methods to run.
     chosen: tuple[str, ...] = field(init=False)
     #: Whether gradients that the function stops are intended.
     holds_stops: bool = field(init=False)
+    #: The properties to try.
+    tried: Selection = field(init=False)
 
     def __post_init__(self) -> None:
-        """Validate the options, and keep an iterable of methods; see `validate_options`."""
-        if isinstance(self.methods, Iterable) and not isinstance(self.methods, str):
-            object.__setattr__(self, "methods", tuple(self.methods))
+        """Validate the options, and keep iterables of names; see `validate_options`."""
+        for name in ("methods", "properties"):
+            value = getattr(self, name)
+            if isinstance(value, Iterable) and not isinstance(value, str):
+                object.__setattr__(self, name, tuple(value))
         given = {name: getattr(self, name) for name in OPTION_NAMES}
         validate_options(**{name: v for name, v in given.items() if v is not _DEFAULTS[name]})
         object.__setattr__(self, "chosen", DEFAULT_METHODS if self.methods is None else self.methods)
         object.__setattr__(self, "holds_stops", self.stop_gradients == "intended")
+        object.__setattr__(self, "tried", selected(self.properties))
 
     def tolerance(self, eps: float, tiny: float) -> Tolerance:
         """Return what is allowed for dtypes of this unit roundoff and smallest normal number."""
@@ -101,6 +109,8 @@ def validate_options(**options: Any) -> None:
             raise InvalidArgument(key, "an option that does not exist", hint)
         if value is not None and key == "methods":
             _validate_methods(value)
+        elif key == "properties":
+            _validate_properties(value)
         elif value is not None and key in _CHECKS and not _CHECKS[key][0](value):
             raise InvalidArgument(key, repr(value), _CHECKS[key][1])
     if options.get("gradient") is not None and options.get("vjp") is not None:
@@ -126,6 +136,12 @@ def _validate_methods(value: Any) -> None:
                 f"{name!r}, which is not installed",
                 f"pip install 'pytest-gradcheck[{name}]', or leave it out",
             )
+
+
+def _validate_properties(value: Any) -> None:
+    if not isinstance(value, Iterable):
+        raise InvalidArgument("properties", repr(value), "give 'default', 'none' or a tuple of names")
+    selected(value)
 
 
 def _is_number(value: Any) -> bool:

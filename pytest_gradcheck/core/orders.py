@@ -29,7 +29,8 @@ from pytest_gradcheck.core.verdict import Evidence, Finding, States, broken_prop
 from pytest_gradcheck.errors import InvalidArgument, NotImplementedByFramework, Unavailable
 from pytest_gradcheck.frameworks.flat import Vector
 from pytest_gradcheck.frameworks.leaves import EPS64
-from pytest_gradcheck.frameworks.pullback import LINEAR, NOT_LINEAR, Pullback, scales
+from pytest_gradcheck.frameworks.properties import HOLDS
+from pytest_gradcheck.frameworks.pullback import NOT_LINEAR, Pullback, scales
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.methods import registry, user
 from pytest_gradcheck.methods.names import DIFFERENCE_METHODS, METHOD_NAMES
@@ -130,7 +131,7 @@ class FirstOrder:
 
     def prepare(self) -> FirstOrder:
         """Prepare every method that was asked for, and return the order."""
-        why = self._hold() if self.options.holds_stops else None
+        why = self._hold() if self.options.holds_stops else self.problem.not_measured
         for name in METHOD_NAMES:
             if name not in self.options.chosen:
                 continue
@@ -174,7 +175,7 @@ class FirstOrder:
         if name == self.roles.own:
             # A dtype or device on which a trial itself cannot work says nothing of the backward.
             with contextlib.suppress(Exception):
-                found = self.problem.framework.properties_of_run(self.problem, pullback)
+                found = self.problem.framework.properties_of_run(self.problem, pullback, self.options.tried)
                 self.properties = merged(self.properties, found)
         return pullback
 
@@ -235,8 +236,11 @@ class FirstOrder:
         """See whether a vjp by hand is linear: for the cotangents of single outputs it may be right."""
         if finding.verdict is Verdict.FAIL or finding.diagnosis.code in codes.SILENT:
             return (), BY_HAND
-        name, holds = "linear-backward", scales(self.methods.pullbacks[BY_HAND])
-        return (Property(name, holds, LINEAR if holds else NOT_LINEAR, name),), BY_HAND
+        name = "linear-backward"
+        if name not in self.options.tried:
+            return (), BY_HAND
+        holds = scales(self.methods.pullbacks[BY_HAND])
+        return (Property(name, holds, HOLDS[name] if holds else NOT_LINEAR, name),), BY_HAND
 
     def _in_every_way(self, finding: Finding) -> tuple[tuple[Property, ...], str]:
         """Run the user's own Functions in every way; if the gradient is wrong already, to explain it."""
@@ -250,7 +254,9 @@ class FirstOrder:
         found: tuple[Property, ...] = ()
         with contextlib.suppress(Exception):
             pullback = self.methods.pullbacks[own]
-            found = tuple(self.problem.framework.properties_of_functions(self.problem, pullback))
+            found = tuple(
+                self.problem.framework.properties_of_functions(self.problem, pullback, self.options.tried)
+            )
         self.methods.seconds[own] += time.perf_counter() - start
         return found, own
 

@@ -152,13 +152,16 @@ class Diagnosis:
 
 @dataclass(frozen=True, eq=False)
 class CheckResult:
-    """The outcome of one check at one point; ``str()`` of it is the text that a person reads.
+    """The outcome of one check at one point; true exactly if it is a pass.
+
+    ``str()`` of it is the text that a person reads.
 
     ``name`` is what the function is called, ``culprit`` the method that is wrong, or None; ``methods`` has
     all that were asked, by name, ``pairs`` each two of them compared, ``worst`` the entry with the largest
     difference for its tolerance (None where nothing was compared), ``diagnosis`` a code and a sentence.
     ``not_checked`` says what the verdict does not speak of. ``labels`` are ``"kink"`` where a subgradient
-    passed, ``"one-sided"`` at a bound of the domain, ``"reference-engine"`` where the engine was overruled.
+    passed, ``"one-sided"`` at a bound of the domain, ``"reference-engine"`` where the engine was overruled,
+    ``"constant"`` where the value is the same far from the point too and so depends on none of the inputs.
     ``order`` is 2 if the verdict is on the second order; ``mode`` is ``"full"`` where entries were looked at,
     ``"directional"`` where projections were; ``seed`` makes both again. ``properties`` hold beside values.
 
@@ -206,6 +209,10 @@ class CheckResult:
         """Plain JSON data, of the shape of one entry of ``checks`` in the JSON report."""
         data: dict[str, Any] = _json(self)
         return data
+
+    def __bool__(self) -> bool:
+        """Whether the verdict is ``pass``: ``assert check_gradients(...)`` fails for any other one."""
+        return self.verdict is Verdict.PASS
 
     def __str__(self) -> str:
         return render(self)

@@ -201,6 +201,20 @@ def broken_property(evidence: Evidence) -> Finding | None:
     return None
 
 
+def with_values(broken: Finding, values: Finding) -> Finding:
+    """Return the finding on a property that does not hold, with a word on what became of the values."""
+    text = f"the values of the gradient could not be checked: {values.diagnosis.text}"
+    if values.verdict is Verdict.FAIL:
+        text = values.diagnosis.text
+    elif values.verdict is Verdict.PASS:
+        evidence = values.evidence
+        names = [*evidence.jacobian.differences, *evidence.table.exact]
+        others = [name for name in names if name != broken.culprit]
+        listed = ", ".join(others[:-1]) + " and " * (len(others) > 1) + others[-1]
+        text = f"the values of the gradient agree with {listed}"
+    return replace(broken, diagnosis=Diagnosis(broken.diagnosis.code, f"{broken.diagnosis.text}; {text}"))
+
+
 # -- on the numbers ----------------------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector
+    from pytest_gradcheck.frameworks.properties import Selection
     from pytest_gradcheck.frameworks.pullback import Program, Pullback
 
     Array = np.ndarray[Any, Any]
@@ -208,7 +209,7 @@ class Framework(abc.ABC):
         return self.copy(leaf, double=False)
 
     def why_constants(self, inputs: Sequence[Any], in_module: Sequence[bool]) -> list[str | None]:
-        """Return why each leaf of a call cannot be differentiated by, None for those that can.
+        """Return why each leaf of a call is a constant, None for those to differentiate with respect to.
 
         ``inputs`` are all leaves that one of the framework's functions is called with, its own or not;
         ``in_module`` says which of them belong to a module.
@@ -216,9 +217,16 @@ class Framework(abc.ABC):
         return [
             self._not_floating(leaf, "is not differentiable")
             if self.owns(leaf)
-            else f"{kind_of(leaf)} beside {self.plural}"
+            else f"{kind_of(leaf)} next to {self.plural}"
             for leaf in inputs
         ]
+
+    def why_not_perturbed(self, leaf: Any) -> str | None:
+        """Return what a floating leaf is whose entries cannot be moved one by one, such as a sparse one.
+
+        It is refused as an input, unless `why_constants` or ``wrt`` make it a constant. None for all others.
+        """
+        return None
 
     def why_no_derivative(self, leaf: Any) -> str | None:
         """Return why a leaf of a function's result has no derivative, None for one that has."""
@@ -287,6 +295,15 @@ class Framework(abc.ABC):
         """
         raise Unavailable(f"{self.name} evaluates one point per call")
 
+    def why_not_measured(self, function: FunctionAtPoint, nearby: Vector) -> str | None:
+        """Return why values are no measure of the gradient of a function that draws; None where they are.
+
+        So it is where a sampler draws from a distribution that depends on the inputs: its values for the same
+        random numbers are another function than the one that is differentiated. ``nearby`` is another point,
+        shape ``(inputs.size,)``.
+        """
+        return None
+
     def corrupted_call(
         self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], fault: Fault
     ) -> Any:
@@ -339,6 +356,16 @@ class Framework(abc.ABC):
         """
         raise Unavailable(f"{self.name} has no modules")
 
+    def filling(self, number: float) -> AbstractContextManager[Any]:
+        """Return a context in which fresh memory, which holds anything otherwise, holds this number.
+
+        Memory of whole numbers holds the largest one for nan.
+        """
+        # Only now: the frameworks are listed without an import of NumPy.
+        from pytest_gradcheck.frameworks.fresh_memory import filling_numpy
+
+        return filling_numpy(number)
+
     # -- derivatives ---------------------------------------------------------------------------------
 
     def pullback(self, function: FunctionAtPoint) -> Pullback:
@@ -357,12 +384,21 @@ class Framework(abc.ABC):
         """
         raise Unavailable(f"{self.name} functions cannot be lowered to the reference engine")
 
-    def properties_of_run(self, function: FunctionAtPoint, pullback: Pullback) -> Sequence[Property]:
-        """Return what holds of one run of the framework's gradient besides its values."""
+    def properties_of_run(
+        self, function: FunctionAtPoint, pullback: Pullback, wanted: Selection
+    ) -> Sequence[Property]:
+        """Return what holds of one run of the framework's gradient besides its values: what is ``wanted``."""
         return ()
 
-    def properties_of_functions(self, function: FunctionAtPoint, pullback: Pullback) -> Sequence[Property]:
-        """Return what holds of the gradients written by hand in a run, however they are called."""
+    def properties_of_functions(
+        self, function: FunctionAtPoint, pullback: Pullback, wanted: Selection
+    ) -> Sequence[Property]:
+        """Return what holds of the gradients written by hand in a run, however they are called.
+
+        ``wanted`` are the properties to try. A trial must not be able to harm. One that could, such as a call
+        without rows of code that cannot be seen into, is run only if its property is among
+        ``wanted.by_name``.
+        """
         return ()
 
     def code_of_error(self, text: str) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pytest_gradcheck.frameworks.base import Framework
 from pytest_gradcheck.frameworks.registry import named, owner
 
 EPS64 = float(np.finfo(np.float64).eps)
@@ -33,3 +34,18 @@ def to_numpy(value: Any) -> np.ndarray[Any, Any]:
 def like(array: np.ndarray[Any, Any], original: Any, *, double: bool) -> Any:
     """Return an array as a leaf of the kind of the original; see `Framework.like`."""
     return (owner(original) or named("numpy")).like(array, original, double=double)
+
+
+def holds_floats(value: Any, framework: Framework | None) -> bool:
+    """Whether a leaf holds real or complex floating numbers; ``framework`` owns it.
+
+    An array of a library without a framework is known by its shape and its dtype, as scipy's sparse ones are.
+    """
+    if framework is not None:
+        return framework.dtype_of(value).startswith(("float", "bfloat", "complex"))
+    if isinstance(value, type) or not hasattr(value, "shape"):
+        return False
+    try:
+        return np.dtype(value.dtype).kind in "fc"
+    except Exception:
+        return False

@@ -19,9 +19,6 @@ from pytest_gradcheck.frameworks.leaves import EPS32, EPS64
 #: A backward that is less off than this is linear but for rounding: what takes sizes or signs is off by more.
 SCARCELY = 1e-3
 
-#: What is said of one that is linear.
-LINEAR = "minus two times a cotangent gives minus two times the gradient"
-
 #: What is said of one that is not.
 NOT_LINEAR = (
     "the backward is not linear: minus two times a cotangent does not give minus two times the gradient"
@@ -156,6 +153,36 @@ class Pullback(abc.ABC):
     def picture(self, most: int) -> str | None:
         """Return the graph as SVG, None if it has more than ``most`` values or this method has none."""
         return None
+
+
+class Anew(Pullback):
+    """A pullback that makes its graph anew for every cotangent: of a backward that can run once."""
+
+    def __init__(self, inner: Pullback, point: Vector) -> None:
+        super().__init__(inner.program, inner.primal, inner.eps, inner.notes)
+        self._inner, self._point = inner, point
+
+    def vjp(self, cotangent: Vector) -> Vector:
+        """Pull a cotangent back through a graph of its own; see `Pullback.vjp`."""
+        self.evaluations += 1
+        self.calls += 1
+        return self._inner.moved(self._point).vjp(cotangent)
+
+    def second_order(self, cotangent: Vector) -> Pullback:
+        """Return that of the pullback at the point; see `Pullback.second_order`."""
+        return self._inner.moved(self._point).second_order(cotangent)
+
+    def primal_at(self, vector: Vector) -> Vector:
+        """Run the program at another point; see `Pullback.primal_at`."""
+        return self._inner.primal_at(vector)
+
+    def moved(self, vector: Vector) -> Pullback:
+        """Return the same at another point; see `Pullback.moved`."""
+        return Anew(self._inner.moved(vector), vector)
+
+    def hand_written(self, *, double: bool = False) -> tuple[HandWritten, ...]:
+        """Return those of the pullback; see `Pullback.hand_written`."""
+        return self._inner.hand_written(double=double)
 
 
 def gradient_layouts(program: Program) -> tuple[Layout, Layout]:

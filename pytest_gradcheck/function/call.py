@@ -9,10 +9,10 @@ from contextvars import ContextVar
 from typing import Any
 
 from pytest_gradcheck.errors import InvalidArgument
-from pytest_gradcheck.frameworks.base import Framework, NotChecked, kind_of
+from pytest_gradcheck.frameworks.base import Framework, kind_of
 from pytest_gradcheck.frameworks.containers import Hold, Tree, as_dict, itself
 from pytest_gradcheck.frameworks.registry import named, parts_of
-from pytest_gradcheck.function.signatures import call_by_name, lies_under, parameter_names, takes_keywords
+from pytest_gradcheck.function.signatures import call_by_name, parameter_names, takes_keywords
 
 #: Makes a context in which every call of a function under test runs, where something needs to know of it.
 AROUND: ContextVar[Callable[[], contextlib.AbstractContextManager[None]] | None] = ContextVar(
@@ -61,42 +61,9 @@ class Call:
         self.leaves = [leaf for tree in trees for leaf in tree.leaves]
         self.owners = [owner for tree in trees for owner in tree.owners]
         self.in_module = [flag for tree in trees for flag in tree.in_module]
-        # NumPy arrays next to those of another framework are constants.
+        # NumPy arrays next to those of another framework are no inputs of their own: see `selection`.
         known = (owner for owner in self.owners if owner is not None and owner.name != "numpy")
         self.framework = next(known, named("numpy"))
-
-    def differentiated(self, wrt: Any) -> tuple[list[int], list[NotChecked]]:
-        """Return the positions among the leaves of those to differentiate by, and why others are constants.
-
-        ``wrt`` are names or positions of arguments as in `check_gradients`, None for all that are floating.
-        Raises `InvalidArgument` where none is left.
-        """
-        keys, wanted = list(self.arguments), []
-        for item in wrt if isinstance(wrt, list | tuple | set | frozenset) else [wrt]:
-            if isinstance(item, int) and not isinstance(item, bool) and -len(keys) <= item < len(keys):
-                wanted.append(keys[item])
-            elif isinstance(item, str) and any(lies_under(name, item) for name in self.names):
-                wanted.append(item)
-            elif wrt is not None:
-                known = f"name one of {', '.join(self.names)}, or give an argument's position"
-                raise InvalidArgument("wrt", repr(item), known)
-        positions, constants = [], []
-        reasons = self.framework.why_constants(self.leaves, self.in_module)
-        for i, (name, reason) in enumerate(zip(self.names, reasons, strict=True)):
-            if reason is None and wrt is not None and not any(lies_under(name, w) for w in wanted):
-                reason = "left out by wrt"
-            if reason is None:
-                positions.append(i)
-            else:
-                constants.append(NotChecked(name, reason))
-        if not positions:
-            found = ", ".join(f"{n.what} ({n.reason})" for n in constants) or "nothing"
-            raise InvalidArgument(
-                "inputs",
-                f"nothing to differentiate by: {found}",
-                "give floats, or arrays of a floating dtype",
-            )
-        return positions, constants
 
     def run(self, leaves: Sequence[Any]) -> Any:
         """Call the function with these leaves in the places of its own, and return what it returns."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,18 @@ from pytest_gradcheck.function.call import Call
 from pytest_gradcheck.function.domain import bounds
 from pytest_gradcheck.function.many_points import Batch
 from pytest_gradcheck.function.random_states import RandomStates
+from pytest_gradcheck.function.selection import select
 from pytest_gradcheck.function.signatures import called_wrongly, name_of, signature_text
+from pytest_gradcheck.function.state import State, changed, put_back
 
 #: So few points cost less one by one: a call with an axis more takes five times as long, and is compared.
 FEW = 8
+
+#: So many calls are looked at, each for 10 µs; if none changes what the function keeps, later ones are not.
+WATCHED = 8
+
+#: Relative step to a point nearby: far more than rounding in float32, far less than a function's features.
+NEARBY = 2.0**-14
 
 
 class Problem:
@@ -42,6 +50,7 @@ class Problem:
         wrt: Any = None,
         domain: Any = None,
         seed: int | None = None,
+        drawn: bool = False,
     ):
         self.fn = fn
         self._asked = asked = Call(fn, inputs)
@@ -51,7 +60,7 @@ class Problem:
         self.has_modules = any(asked.in_module)
         self.name = name or name_of(fn)
         self.framework = framework = asked.framework
-        self._positions, self.not_checked = asked.differentiated(wrt)
+        self._positions, self.not_checked = select(asked, wrt, drawn=drawn)
         #: The user's own differentiable leaves, all of them the framework's; they are not to be changed.
         self.leaves = leaves = [asked.leaves[i] for i in self._positions]
         self.inputs = Layout(
@@ -63,7 +72,7 @@ class Problem:
             raise InvalidArgument(
                 "inputs",
                 f"only empty arrays ({', '.join(leaf.name for leaf in self.inputs.leaves)})",
-                "draw at least one number to differentiate by",
+                "draw at least one number",
             )
         self.point = self.inputs.join([framework.to_numpy(v) for v in leaves])
         self.seed = zlib.crc32(self.point.tobytes()) if seed is None else seed
@@ -72,8 +81,18 @@ class Problem:
         if domain is not None:
             self.lower, self.upper = bounds(domain, asked, self.inputs, self.point)
         self._random = RandomStates(self.seed)
+        #: What the function keeps between calls. Every call that a user would not make leaves it as it was.
+        self._state = State(fn, self.arguments)
+        #: Whether a call was seen to change it. Then every later call starts from the same state.
+        self._keeps_state = False
+        #: How many more calls are looked at for that.
+        self._to_watch = 0
         self._differentiates_inside = False
         self._start()
+        #: Why values are no measure of the function's gradient, None where they are.
+        self.not_measured: str | None = None
+        if self._random.moved:
+            self.not_measured = framework.why_not_measured(self, self._nearby())
         # Calls that draw or waver share no work; what differentiates inside has its graph in one alone.
         alone = self._random.moved or self._differentiates_inside or self.evaluation_noise.any()
         self._batch = Batch(self.seed) if framework.evaluates_many and not alone else None
@@ -84,9 +103,11 @@ class Problem:
         """Call the function with these values as its differentiable leaves, in their places.
 
         Returns the differentiable output leaves, raw. ``double`` says whether the constants next to
-        them (buffers, inputs that are not differentiated) are given in float64 too.
+        them (buffers, inputs that are not differentiated) are given in float64 too. What the function keeps
+        between calls stays as it was: the values may be of a kind that no later call can use.
         """
-        return [leaf for leaf, _ in self._outputs_of(self._call(values, double))]
+        with self._keeping_state(collections=True):
+            return [leaf for leaf, _ in self._outputs_of(self._call(values, double))]
 
     def native_values(self) -> list[Any]:
         """Return copies of the user's own differentiable leaves: same dtype, device, strides, values."""
@@ -182,11 +203,28 @@ class Problem:
         size = np.abs(self.value).max(initial=0.0)
         return bool((self.evaluation_noise > np.sqrt(self.eps) * size).any())
 
+    @contextlib.contextmanager
+    def _keeping_state(self, *, collections: bool) -> Iterator[None]:
+        """Let a call start from the common state, if there is one, and put back what it leaves."""
+        if self._keeps_state:
+            # A backward that runs a part of the function again, as a checkpoint does, has left its own.
+            self.restore_state()
+        self._to_watch = max(self._to_watch - 1, 0)
+        with self._state.kept(collections=collections) as before:
+            yield
+            self._keeps_state = self._keeps_state or changed(before)
+
+    def restore_state(self) -> None:
+        """Put back what the function keeps between calls, as the first calls at the point have left it."""
+        put_back(self._state_at_start)
+
     # -- construction --------------------------------------------------------------------------------
 
     def _start(self) -> None:
         """Evaluate at the point: structure of the outputs, precision, repeatability."""
+        before = self._state.now(collections=False)
         self.output_tree = tree = self._first_call()
+        moved, self._to_watch = changed(before), WATCHED
         names, shapes, dtypes = [], [], []
         self._kept: list[bool] = []
         reasons: list[str] = []
@@ -213,6 +251,16 @@ class Problem:
             )
         self.outputs = Layout(names, shapes, dtypes)
         self.primal = self._flat(tree)
+        wobble = np.zeros(self.outputs.size)
+        if moved:
+            # From here on every call starts from the state that the first one has left.
+            self._state.look()
+            self._state_at_start, self._keeps_state = self._state.now(collections=False), True
+            first, self.primal = self.primal, self._flat(self._evaluated(self.native_values(), double=False))
+            with np.errstate(invalid="ignore"):
+                wobble = np.abs(self.primal - first)
+        else:
+            self._state_at_start = before
         self.double = True
         dtypes = [flat.dtype for flat in (*self.inputs.leaves, *self.outputs.leaves)]
         #: Unit roundoff of the coarsest dtype among the differentiable inputs and the outputs.
@@ -243,6 +291,7 @@ class Problem:
             with np.errstate(invalid="ignore"):
                 spread = np.abs(self.evaluate(self.point) - self.value)
             self.evaluation_noise = np.where(np.isfinite(spread), spread, 0.0)
+        self.evaluation_noise = np.fmax(self.evaluation_noise, np.where(np.isfinite(wobble), wobble, 0.0))
 
     def _first_call(self) -> Tree:
         values = self.native_values()
@@ -261,6 +310,11 @@ class Problem:
                 if str(again) != str(error):
                     raise
             raise
+
+    def _nearby(self) -> Vector:
+        """Return another point, inside of the domain, at which the function is nearly the same."""
+        step = NEARBY * np.fmax(np.abs(self.point), 1.0)
+        return np.where(self.point + step <= self.upper, self.point + step, self.point - step)
 
     def _blame_layout(self, error: Exception) -> None:
         """Note on an exception that the layout of the inputs in memory is what raises it, if it is."""
@@ -327,12 +381,17 @@ class Problem:
         return [pair for pair, kept in zip(both, self._kept, strict=True) if kept]
 
     def _evaluated(self, values: Sequence[Any], double: bool) -> Tree:
-        """Call the function for its values alone."""
-        if not self.framework.differentiates:
-            return self._call(values, double)
-        if self._differentiates_inside:
-            values = self.framework.recorded(values)
-        with self.framework.evaluating(recording=self._differentiates_inside):
+        """Call the function for its values alone.
+
+        It may log its calls in a list, which a call like those of its users is let do.
+        """
+        with contextlib.ExitStack() as stack:
+            if self._keeps_state or self._to_watch:
+                stack.enter_context(self._keeping_state(collections=False))
+            if self.framework.differentiates:
+                if self._differentiates_inside:
+                    values = self.framework.recorded(values)
+                stack.enter_context(self.framework.evaluating(recording=self._differentiates_inside))
             return self._call(values, double)
 
     def _call(self, values: Sequence[Any], double: bool) -> Tree:

@@ -38,6 +38,19 @@ THOROUGH = tuple(2.0**-1 / RATIO**k for k in range(16))
 #: takes 16 at least.
 FEW_STEPS = 8
 
+#: What wavers by less than this share of it at the finest steps is no noise. Two sides with one degree of freedom
+#: each are both as small by chance once in a million times.
+NOT_NOISE = 1e-3
+
+#: And a sample of so few may be smaller than what it is drawn from by this factor.
+ROOM_FOR_CHANCE = 0.1
+
+#: A slope has settled where its error bar is no more than this share of it.
+SETTLED_SHARE = 0.1
+
+#: Finer steps stray where they are off by more than so many times their noise.
+STRAY_NOISE = 3.0
+
 #: So many numbers are worked on at a time: with what is computed from them, they fit a processor's cache.
 CHUNK = 2**17
 
@@ -147,7 +160,12 @@ class Lines:
         ulps = eps * np.fmax(np.fmax(np.abs(above[barred]), np.abs(below[barred])), np.abs(value))
         noise = rounding = 4 * ulps + self.evaluation_noise + TINY
         if long:
-            wavers = np.fmax(_measured_noise(up, above), _measured_noise(down, below))
+            wavers, finest = (
+                np.fmax(_measured_noise(up, above, count), _measured_noise(down, below, count)) for count in (6, 4)
+            )
+            # Noise is the same at the finest steps. What is not is the way that the function goes, which would hide
+            # how far the wider steps are off.
+            wavers = np.where(finest < NOT_NOISE * wavers, finest / ROOM_FOR_CHANCE, wavers)
             noise = np.fmax(rounding, wavers)
         # The noise of a difference of two values. Where it is that of roundoff, the long ladder need not take
         # the worst; docs/reference/calibration.md holds the bars against mpmath.
@@ -235,8 +253,13 @@ def _extrapolate(quotients: Array, noise: Array, powers: tuple[int, int]) -> Est
     error = np.where(np.isfinite(error) & np.isfinite(twice), error, np.inf)
     error = np.where(_contradicted(twice, error), np.inf, error)
     best = np.argmin(error, axis=0)[None]
-    value = np.take_along_axis(twice, best, 0)[0]
-    return Estimate(value, np.take_along_axis(error, best, 0)[0])
+    value, bar = (np.take_along_axis(each, best, 0)[0] for each in (twice, error))
+    # What has not settled is no more than a guess as long as finer steps say something else: the quotients of a
+    # jump that is no jump when seen from nearer by grow to the finest.
+    stray = np.abs(twice - value) - STRAY_NOISE * noise
+    stray = np.where((np.arange(len(twice))[:, None, None] > best) & np.isfinite(stray), stray, 0.0)
+    open_ = ~(bar <= SETTLED_SHARE * np.abs(value))
+    return Estimate(value, np.where(open_, np.fmax(bar, stray.max(axis=0)), bar))
 
 
 def _contradicted(values: Array, errors: Array) -> Array:
@@ -257,13 +280,13 @@ def _contradicted(values: Array, errors: Array) -> Array:
     return out
 
 
-def _measured_noise(steps: Array, values: Array) -> Array:
+def _measured_noise(steps: Array, values: Array, count: int) -> Array:
     """Return how much the function wavers between neighbouring points, shape ``(lines, m)``.
 
-    At the six smallest steps a smooth function is a parabola to within rounding; what is left of it after
+    At the ``count`` smallest steps a smooth function is a parabola to within rounding; what is left of it after
     the parabola through the first, the second and the last is taken out is noise.
     """
-    last = slice(-6, None)
+    last = slice(-count, None)
     t, f = steps[last], values[last]
     slope = (f[0] - f[-1]) / (t[0] - t[-1])
     rest = f - f[-1] - slope * (t - t[-1])

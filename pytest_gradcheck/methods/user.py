@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +11,8 @@ import numpy as np
 
 from pytest_gradcheck.errors import InvalidArgument, Unavailable
 from pytest_gradcheck.frameworks.flat import Leaf, Vector
+from pytest_gradcheck.frameworks.fresh_memory import FILLED_WITH, allocates, unwritten
+from pytest_gradcheck.frameworks.fresh_memory import never_written as sentence
 from pytest_gradcheck.frameworks.leaves import to_numpy
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.function.problem import Problem
@@ -22,20 +26,40 @@ def prepare(
     vjp: Callable[..., Any] | None,
     *,
     at: Vector | None = None,
+    twice: bool = True,
 ) -> Pullback:
     """Return the hand-written gradient of a problem as a pullback, at the problem's point or another one.
 
-    ``gradient(*inputs)`` is taken as a vjp when it has a parameter called ``cotangent``.
+    ``gradient(*inputs)`` is taken as a vjp when it has a parameter called ``cotangent``. One that allocates
+    memory is called ``twice``; see `_with_known_memory`.
     """
     if gradient is not None and vjp is not None:
         raise InvalidArgument("gradient", "a gradient and a vjp", "give one of the two")
     if vjp is None and "cotangent" in getattr(signature_of(gradient), "parameters", ()):
         gradient, vjp = None, gradient
     if vjp is not None:
-        return UserVjp(problem, vjp, at)
+        return UserVjp(problem, vjp, at, twice=twice and allocates(vjp))
     if gradient is None:
         raise Unavailable("no gradient= or vjp= was given")
-    return _User(problem, problem.primal, problem.trial_eps, _jacobian(problem, gradient, at))
+    rows = _jacobian(problem, gradient, at, twice=twice and allocates(gradient))
+    return _User(problem, problem.primal, problem.trial_eps, rows)
+
+
+def never_written(
+    problem: Problem, gradient: Callable[..., Any] | None, vjp: Callable[..., Any] | None
+) -> str | None:
+    """Return the sentence on memory that a hand-written gradient returns and never wrote, None without.
+
+    It is called three times with something else in fresh memory.
+    """
+    ones = np.ones(problem.outputs.size)
+    found = unwritten(
+        lambda: prepare(problem, gradient, vjp, twice=False).vjp(ones), problem.framework.filling
+    )
+    if found is None:
+        return None
+    name = getattr(gradient or vjp, "__name__", "the gradient")
+    return sentence(name, "np.empty", found.where(problem.inputs))
 
 
 class _User(GradientAlone):
@@ -45,9 +69,12 @@ class _User(GradientAlone):
 class UserVjp(_User):
     """A gradient that takes a cotangent."""
 
-    def __init__(self, problem: Problem, function: Callable[..., Any], at: Vector | None):
+    def __init__(
+        self, problem: Problem, function: Callable[..., Any], at: Vector | None, *, twice: bool
+    ) -> None:
         super().__init__(problem, problem.primal, problem.trial_eps)
         self._problem, self._function, self._at = problem, function, at
+        self._twice = twice
 
     def vjp(self, cotangent: Vector) -> Vector:
         """Call the user's function; see `Pullback.vjp`."""
@@ -55,17 +82,34 @@ class UserVjp(_User):
         given = problem.output_cotangent(cotangent)
         self.evaluations += 1
         self.calls += 1
-        answer = problem.call_on_inputs("vjp", self._function, self._at, cotangent=given)
-        parts = _per_leaf(problem, answer, "vjp")
+
+        def call() -> Any:
+            return problem.call_on_inputs("vjp", self._function, self._at, cotangent=given)
+
+        parts = _per_leaf(problem, _with_known_memory(problem, call, twice=self._twice), "vjp")
         for leaf, part in zip(problem.inputs.leaves, parts, strict=True):
             if part.shape != leaf.shape:
                 raise _wrong_shape("vjp", leaf, part.shape, leaf.shape)
         return problem.inputs.join(parts)
 
 
-def _jacobian(problem: Problem, gradient: Callable[..., Any], at: Vector | None) -> Any:
+def _with_known_memory(problem: Problem, call: Callable[[], Any], *, twice: bool) -> Any:
+    """Call a hand-written gradient; a second call gets nan in fresh memory, which shows what is not written.
+
+    Otherwise such an entry would be right if the memory happens to hold the right number.
+    """
+    answer = call()
+    if twice:
+        # Code that must find NumPy's own functions, such as a compiler, may not take others.
+        with contextlib.suppress(Exception), problem.framework.filling(FILLED_WITH[0]):
+            answer = call()
+    return answer
+
+
+def _jacobian(problem: Problem, gradient: Callable[..., Any], at: Vector | None, *, twice: bool) -> Any:
     """Call the gradient and return it as a real Jacobian of shape ``(outputs.size, inputs.size)``."""
-    parts = _per_leaf(problem, problem.call_on_inputs("gradient", gradient, at), "gradient")
+    call = functools.partial(problem.call_on_inputs, "gradient", gradient, at)
+    parts = _per_leaf(problem, _with_known_memory(problem, call, twice=twice), "gradient")
     rows = np.zeros((problem.outputs.size, problem.inputs.size))
     outs = problem.outputs.leaves
     scalar = problem.outputs.size == 1

@@ -169,8 +169,10 @@ def settled(lines: Lines, scales: Sequence[Array], eps: float) -> Estimate:
         # Below the grain of the function nothing moves, which is no evidence of a slope.
         known = asked & ~(found.kink | found.jump) & np.isfinite(found.slope.uncertainty) & ~(found.grainy & moved)
         moved |= asked & ~found.still
-        gap = np.abs(found.slope.value - before.value)
-        alike = known & (gap <= found.slope.uncertainty + before.uncertainty)
+        gap = np.abs(found.slope.value - before.value) - found.slope.uncertainty
+        alike = known & np.isfinite(before.uncertainty) & (gap <= before.uncertainty)
+        # A finer window sees what the wider ones jumped over.
+        bar = np.where(known & (gap > before.uncertainty), np.inf, bar)
         for one in (before, found.slope):
             better = alike & (one.uncertainty < bar)
             value, bar = np.where(better, one.value, value), np.where(better, one.uncertainty, bar)

@@ -64,6 +64,16 @@ def is_searched(item: pytest.Item) -> bool:
     return is_wrapped(item) or not FIXTURES.isdisjoint(item.fixturenames)
 
 
+def fixtures_taken(item: pytest.Item) -> list[str]:
+    """Return which of the fixtures are parameters of the test itself.
+
+    A fixture of the project's own may take them for tests that need them at times.
+    """
+    if not isinstance(item, pytest.Function) or FIXTURES.isdisjoint(item.fixturenames):
+        return []
+    return sorted(FIXTURES.intersection(inspect.signature(item.obj).parameters))
+
+
 def prepare_given(item: pytest.Item, session: Session) -> None:
     """Let a test with @given take the time that the checks of the fixtures need."""
     ours = dataclasses.replace(session.settings, profile="default")
@@ -252,7 +262,9 @@ def _check_example(
         from pytest_gradcheck.core.check import check_in_test
 
         thorough = settings.profile == "thorough"
-        result = check_in_test(body, inputs, brief=brief, thorough=thorough, rules=session.rules, **options)
+        result = check_in_test(
+            body, inputs, brief=brief, thorough=thorough, drawn=True, rules=session.rules, **options
+        )
         if signals:
             # assume() or skip() at any evaluation speaks for the example, also where a method saw an error.
             raise signals[0]

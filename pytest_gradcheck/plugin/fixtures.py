@@ -37,6 +37,7 @@ class Checker:
         """
         __tracebackhide__ = True
         session = self._session
+        session.results.tally.calls += 1
         if self._order is not None and options.setdefault("order", self._order) != self._order:
             remedy = f"{self._fixture} checks order {self._order}; use gradcheck"
             raise InvalidArgument("order", repr(options["order"]), remedy)

@@ -48,6 +48,13 @@ OPTIONS: Mapping[str, Option] = {
         "use these methods only, separated by commas: central, forward, complex_step, reference, torch, user",
         "NAMES",
     ),
+    "properties": Option(
+        "string",
+        "properties of gradients to try, separated by commas",
+        "try these properties of gradients only, separated by commas: default, none, names such as vmap, or "
+        "-NAME to leave one out of the default",
+        "NAMES",
+    ),
     "profile": Option(
         "string",
         f"one of {', '.join(PROFILES)}",

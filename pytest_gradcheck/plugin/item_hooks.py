@@ -7,7 +7,7 @@ them out, and `Session.use` brings them back.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -60,11 +60,12 @@ def pytest_runtest_makereport(
     if call.when == "call":
         session.erase()
         if call.excinfo is None:
-            call.excinfo = _nothing_checked(session, marked=marked)
+            takes = [] if marked else collect.fixtures_taken(item)
+            call.excinfo = _nothing_checked(session, marked=marked, takes=takes)
     report = yield
     path, line, _ = item.location
     location = {"path": path, "line": None if line is None else line + 1}
-    records = session.results.drain(location, session.stopped)
+    records = session.results.drain(location, session.stopped, marked=marked)
     for function in (function for record in records for function in record["functions"]):
         function["path"] = gradient_coverage.relative(function["path"], item.config.rootpath)
     if session.settings.junit_properties:
@@ -87,11 +88,13 @@ def pytest_runtest_makereport(
     return report
 
 
-def _nothing_checked(session: Session, *, marked: bool) -> pytest.ExceptionInfo[BaseException] | None:
+def _nothing_checked(
+    session: Session, *, marked: bool, takes: Sequence[str]
+) -> pytest.ExceptionInfo[BaseException] | None:
     """Return the failure of a test that ended well, if no check in it reached a conclusion."""
     from pytest_gradcheck.records import gate
 
-    message = gate.nothing_checked(session.results.tally, marked=marked, stopped=session.stopped)
+    message = gate.nothing_checked(session.results.tally, marked=marked, takes=takes, stopped=session.stopped)
     if message is None:
         return None
     try:
@@ -117,6 +120,8 @@ class Records:
             aggregate.take(payload["records"])
             if payload["marked"]:
                 aggregate.mark(report.nodeid)
+        if report.failed:
+            aggregate.fail_test(report.nodeid)
         # The outcome that plugins which run a failed test again give to all but its last run.
         if str(report.outcome) == "rerun":
             aggregate.forget(report.nodeid)

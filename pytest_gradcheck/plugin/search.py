@@ -78,7 +78,9 @@ class Search:
             self._first.setdefault(kind(result), result)
             key = fingerprint(inputs)
             if key is not None:
-                self._known[key] = self._known.get(key) or result
+                # A result that is no pass is false.
+                known = self._known.get(key)
+                self._known[key] = result if known is None else known
             raise mismatch(result)
 
     def _how_far(self) -> str:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from pytest_gradcheck.errors import InvalidArgument, suggestion
+from pytest_gradcheck.frameworks.properties import selected
 from pytest_gradcheck.methods.names import METHOD_NAMES
 from pytest_gradcheck.plugin import flags
 from pytest_gradcheck.plugin.flags import PROFILES
@@ -23,7 +24,7 @@ from pytest_gradcheck.records.thresholds import FACTOR, PARSERS, Thresholds, par
 from pytest_gradcheck.reports.targets import ReportTarget, check_paths, parse_report
 
 # The options of one check, as opposed to those of the whole session.
-CHECK_OPTIONS = ("methods", "rtol", "atol", "sensitivity", "mode", "step", "seed")
+CHECK_OPTIONS = ("methods", "rtol", "atol", "sensitivity", "mode", "step", "properties", "seed")
 
 # The options of a search that a marker takes, besides those of each check.
 SEARCH_OPTIONS = ("profile", "max_seconds")
@@ -54,6 +55,7 @@ class Settings:
     sensitivity: float | None = None
     mode: str | None = None
     step: float | None = None
+    properties: str | tuple[str, ...] | None = None
     seed: int | None = None
     profile: str = "default"
     max_seconds: float | None = None
@@ -81,8 +83,9 @@ class Settings:
         from pytest_gradcheck.core.check import validate_options
 
         validate_options(**{k: v for k, v in changes.items() if v is not None})
-        if changes.get("methods") is not None:
-            changes["methods"] = tuple(changes["methods"])
+        for name in ("methods", "properties"):
+            if changes.get(name) is not None and not isinstance(changes[name], str):
+                changes[name] = tuple(changes[name])
         return dataclasses.replace(self, **changes)
 
     def options_for_check(self, explicit: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,8 +152,18 @@ def _read(config: pytest.Config, name: str) -> _Value:
     return _Value(config.getini(flags.key(name)), f"ini key {flags.key(name)}", base, False)
 
 
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(re.split(r"[,\s]+", text.strip(", \t\n"))))
+
+
+def _properties(text: str, where: str) -> tuple[str, ...]:
+    names = _names(text)
+    selected(names, where)
+    return names
+
+
 def _methods(text: str, where: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(re.split(r"[,\s]+", text.strip(", \t\n"))))
+    names = _names(text)
     for name in names:
         if name not in METHOD_NAMES:
             raise InvalidArgument(where, repr(name), suggestion(name, METHOD_NAMES, "the methods are"))
@@ -170,7 +183,13 @@ def _seconds(text: str, where: str) -> float:
     return value
 
 
-_PARSERS = {"methods": _methods, "profile": _profile, "max_seconds": _seconds, **PARSERS}
+_PARSERS = {
+    "methods": _methods,
+    "properties": _properties,
+    "profile": _profile,
+    "max_seconds": _seconds,
+    **PARSERS,
+}
 
 
 def validate_search(**options: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pytest_gradcheck.records.record import Key, Record, key, merge_records, plain_data
+from pytest_gradcheck.records.record import Key, Record, key, merge_records, passed, plain_data
 
 
 class Aggregate:
@@ -37,6 +37,13 @@ class Aggregate:
             if owner == plain_data(nodeid) and record["verdict"] == "fail":
                 record["xfail"] = reason
 
+    def fail_test(self, nodeid: str) -> None:
+        """Note that a test failed, and if not by one of its checks, that those which passed do not count."""
+        own = [record for (owner, _), record in self._records.items() if owner == plain_data(nodeid)]
+        if all(record["verdict"] != "fail" for record in own):
+            for record in own:
+                record["test_failed"] = True
+
     def checks(self) -> list[Record]:
         """Return every record, in an order that does not depend on who ran what when."""
         return [self._records[known] for known in sorted(self._records)]
@@ -52,9 +59,13 @@ class Aggregate:
 
 def summarise(checks: Iterable[Mapping[str, object]], not_checked: int) -> dict[str, int]:
     """Return the ``summary`` of a report."""
+    checks = list(checks)
     verdicts = [check["verdict"] for check in checks]
+    good = sum(map(passed, checks))
     return {
         "checks": len(verdicts),
-        **{name: verdicts.count(name) for name in ("pass", "fail", "inconclusive")},
+        "pass": good,
+        **{name: verdicts.count(name) for name in ("fail", "inconclusive")},
+        "test_failed": verdicts.count("pass") - good,
         "not_checked": not_checked,
     }

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_gradcheck.core.results import CheckResult, Verdict
+from pytest_gradcheck.records.inconclusive import Reason, judged, merge_reasons
 from pytest_gradcheck.records.record import (
     Key,
     Record,
@@ -20,6 +21,9 @@ from pytest_gradcheck.records.record import (
     weight,
 )
 
+#: The label of a check at a point where the function gave one value, near and far.
+CONSTANT = "constant"
+
 NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 
 
@@ -29,6 +33,10 @@ class Tally:
 
     conclusive: int = 0
     inconclusive: int = 0
+    #: Those of the conclusive ones that gave one value everywhere.
+    constant: int = 0
+    #: How often the fixtures were called, also where that raised something.
+    calls: int = 0
     #: The first of those that differ by nothing but their numbers, which change from example to example.
     reasons: dict[str, str] = field(default_factory=dict)
 
@@ -60,25 +68,30 @@ class ResultBuffer:
                     self.tally.reasons.setdefault(NUMBER.sub("#", reason), reason)
             else:
                 self.tally.conclusive += 1
+                self.tally.constant += CONSTANT in result.labels
 
     def drain(
         self,
         location: Mapping[str, Any] | None = None,
         stopped: Stopped | None = None,
         *,
+        marked: bool = False,
         interrupted: bool = False,
     ) -> list[Record]:
         """Return a record for every check that had examples since the last call.
 
         ``location`` is the place of the test: ``{"path": from the rootdir, "line": from 1, or None}``,
-        ``stopped`` says how far its search came. Of a test that was ``interrupted`` nothing is drawn: its
-        function may be the one that takes too long.
+        ``stopped`` says how far its search came, and ``marked`` whether it carries the marker. Of a
+        test that was ``interrupted`` nothing is drawn: its function may be the one that takes too long.
         """
         with self._lock:
             pending, self._pending = self._pending, {}
         drawn = self._figures and not interrupted
         try:
-            records = [group.record(nodeid, location, drawn) for (nodeid, _), group in pending.items()]
+            records = [
+                group.record(nodeid, location, figures=drawn, marked=marked)
+                for (nodeid, _), group in pending.items()
+            ]
         except BaseException:
             # Interrupted while it is drawn: its results are known all the same.
             with self._lock:
@@ -95,13 +108,18 @@ class _Group:
 
     kept: CheckResult
     examples: int = 0
-    inconclusive: int = 0
+    constant: int = 0
+    reasons: list[Reason] = field(default_factory=list)
     effort: dict[str, list[float]] = field(default_factory=dict)
     functions: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, result: CheckResult) -> None:
         self.examples += 1
-        self.inconclusive += result.verdict == Verdict.INCONCLUSIVE
+        self.constant += result.verdict == Verdict.PASS and CONSTANT in result.labels
+        if result.verdict == Verdict.INCONCLUSIVE:
+            why, again = result.diagnosis, result.reproduce
+            reason = {"code": why.code, "text": why.text, "examples": 1, "reproduce": again}
+            self.reasons = merge_reasons([*self.reasons, reason])
         for name, method in result.methods.items():
             effort = self.effort.setdefault(name, [0, 0, 0.0])
             effort[0] += method.evaluations
@@ -112,7 +130,9 @@ class _Group:
         if replaces(_weight(result), _weight(self.kept)):
             self.kept = result
 
-    def record(self, nodeid: str, location: Mapping[str, Any] | None, figures: bool) -> Record:
+    def record(
+        self, nodeid: str, location: Mapping[str, Any] | None, *, figures: bool, marked: bool
+    ) -> Record:
         record = {
             "nodeid": nodeid,
             "location": location,
@@ -120,17 +140,21 @@ class _Group:
             "message": str(self.kept),
             "functions": self.functions,
             "examples": self.examples,
-            "inconclusive_examples": self.inconclusive,
+            "inconclusive_examples": sum(reason["examples"] for reason in self.reasons),
+            "inconclusive_reasons": self.reasons,
+            "constant_examples": self.constant,
+            "passed": None,
+            "marked": marked,
             "stopped": None,
             "xfail": None,
+            "test_failed": False,
             "figures": _figures(self.kept) if figures else {},
         }
         for name, (evaluations, calls, seconds) in self.effort.items():
             if name in record["methods"]:
                 effort = {"evaluations": int(evaluations), "calls": int(calls), "seconds": round(seconds, 6)}
                 record["methods"][name].update(effort)
-        plain: Record = plain_data(record)
-        return plain
+        return judged(plain_data(record))
 
 
 def _weight(result: CheckResult) -> tuple[int, float]:

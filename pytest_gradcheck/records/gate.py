@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.records.buffer import Tally
 from pytest_gradcheck.records.gradient_coverage import not_run
-from pytest_gradcheck.records.record import Key, Stopped, backward_place, count, key, margin, title
+from pytest_gradcheck.records.record import Key, Stopped, backward_place, count, key, margin, passed, title
 from pytest_gradcheck.records.thresholds import FACTOR, Thresholds
 
 #: Smaller margins count as this one: a hundredth of the tolerance is as good as a millionth.
@@ -87,14 +88,14 @@ def _below(checks: Sequence[Mapping[str, Any]], thresholds: Thresholds) -> list[
         checks = [check for check in checks if fnmatch.fnmatchcase(check["nodeid"], pattern)]
         of = f" of {pattern}"
     verdicts = [check["verdict"] for check in checks]
-    passed, inconclusive, total = verdicts.count("pass"), verdicts.count("inconclusive"), len(verdicts)
+    good, inconclusive, total = sum(map(passed, checks)), verdicts.count("inconclusive"), len(verdicts)
     violations = []
     if at_least is not None and not total:
         remedy = f"make at least one, or leave out the threshold of {_percent(at_least)}"
         violations.append(Violation("fail-under", f"no check{of} was made", remedy))
-    elif at_least is not None and passed * 100 < at_least * total:
-        share = _percent(Fraction(passed * 100, total))
-        found = f"{passed} of {count(total, 'check')}{of} passed, {share}"
+    elif at_least is not None and good * 100 < at_least * total:
+        share = _percent(Fraction(good * 100, total))
+        found = f"{good} of {count(total, 'check')}{of} passed, {share}"
         violations.append(Violation("fail-under", found, _takes(at_least, total)))
     if thresholds.max_inconclusive is not None and inconclusive > thresholds.max_inconclusive:
         found = f"{count(inconclusive, 'check')}{of} inconclusive"
@@ -142,17 +143,30 @@ def against_baseline(
     ]
 
 
-def nothing_checked(tally: Tally, *, marked: bool, stopped: Stopped | None = None) -> str | None:
+def nothing_checked(
+    tally: Tally, *, marked: bool, takes: Sequence[str] = (), stopped: Stopped | None = None
+) -> str | None:
     """Return why a test that raised nothing must fail all the same, or None.
 
     A test in which no check reached a conclusion would otherwise pass because nothing could be checked.
+    ``takes`` are the fixtures that it has as parameters.
     """
+    if marked and 0 < tally.constant == tally.conclusive:
+        remedy = "use them in the body, or remove the mark"
+        return f"nothing-checked: {codes.fixed('constant').text}; {remedy}"
     if tally.conclusive:
         return None
     if tally.inconclusive:
         found = f"none of {count(tally.inconclusive, 'check')} reached a conclusion"
     elif marked:
         found = "the test is marked gradcheck, but not one example of it was checked"
+    elif takes and not tally.calls:
+        remedy = (
+            f"write {takes[0]}(fn, inputs), call pytest.skip where it does not apply, or drop the parameter"
+        )
+        found = f"the test takes the fixture {takes[0]} and never calls it; {remedy}"
+        if takes[1:]:
+            found = f"the test takes the fixtures {' and '.join(takes)} and calls neither; {remedy}"
     else:
         return None
     reasons = [*list(tally.reasons.values())[:10], *([] if stopped is None else [str(stopped)])]

@@ -68,7 +68,14 @@ def read(path: Path, argument: str, *, baseline: bool = False) -> dict[str, Any]
     if kind != BASELINE:
         data.setdefault("coverage", {})
         for check in data["checks"]:
-            for key, empty in (("xfail", None), ("stopped", None), ("reproduce", "")):
+            for key, empty in (
+                ("xfail", None),
+                ("stopped", None),
+                ("passed", None),
+                ("marked", False),
+                ("test_failed", False),
+                ("reproduce", ""),
+            ):
                 check.setdefault(key, empty)
     return data
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_gradcheck.core.results import json_number
+from pytest_gradcheck.records.inconclusive import judged, merge_reasons, unjudged
 
 Record = dict[str, Any]
 
@@ -70,6 +71,11 @@ def seconds(record: Mapping[str, Any]) -> float:
     return float(sum(method["seconds"] for method in record["methods"].values()))
 
 
+def passed(record: Mapping[str, Any]) -> bool:
+    """Whether a check passed, in a test that did not fail for another reason."""
+    return record["verdict"] == "pass" and not record.get("test_failed")
+
+
 def backward_place(gradient: Mapping[str, Any]) -> str:
     """Return ``path:line`` of the backward of a gradient written by hand."""
     line = gradient["backward_line"] or gradient["line"]
@@ -111,16 +117,22 @@ def replaces(new: tuple[int, float], old: tuple[int, float]) -> bool:
 
 def merge_records(old: Record, new: Record) -> Record:
     """Return one record for the examples of both; ``new`` is the later one."""
+    old, new = unjudged(old), unjudged(new)
     kept, other = (new, old) if replaces(_weight(new), _weight(old)) else (old, new)
     stops = [r["stopped"] for r in (old, new) if r.get("stopped") is not None]
-    return {
+    reasons = [*old.get("inconclusive_reasons", ()), *new.get("inconclusive_reasons", ())]
+    merged = {
         **kept,
         "methods": _merge_methods(kept["methods"], other["methods"]),
         "examples": old["examples"] + new["examples"],
         "inconclusive_examples": old["inconclusive_examples"] + new["inconclusive_examples"],
+        "test_failed": bool(old.get("test_failed") or new.get("test_failed")),
+        "inconclusive_reasons": merge_reasons(reasons),
+        "constant_examples": old.get("constant_examples", 0) + new.get("constant_examples", 0),
         "stopped": max(stops, key=operator.itemgetter("after", "of", "max_seconds", "failed"), default=None),
         "functions": merge_functions([*old.get("functions", ()), *new.get("functions", ())]),
     }
+    return judged(merged)
 
 
 def merge_functions(functions: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from html import escape
 from importlib import resources
 from typing import Any
 
+from pytest_gradcheck.records.inconclusive import in_words
 from pytest_gradcheck.reports.ranking import headline, standing, worst_first
 
 _PAGE = """<!doctype html>
@@ -49,7 +50,7 @@ def render(report: Mapping[str, Any]) -> str:
     data = {**report, "checks": [{**check, "standing": standing(check)} for check in checks]}
     rows = "".join(
         f"<tr><td>{escape(check['verdict'])}<td>{escape(check['nodeid'])}<td>{escape(check['name'])}"
-        f"<td>{escape(check['diagnosis']['text'])}"
+        f"<td>{escape(check['diagnosis']['text'])}<td>{escape(in_words(check))}"
         for check in checks
     )
     return _PAGE.format(

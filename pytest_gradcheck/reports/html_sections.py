@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from pytest_gradcheck.records.inconclusive import in_words
 from pytest_gradcheck.records.record import Record, Stopped, margin, seconds
 from pytest_gradcheck.reports.ranking import headline, standing, worst_first
 from pytest_gradcheck.reports.terminal import coverage_lines
@@ -35,10 +36,9 @@ def _lines(record: Record, shown: str) -> Iterator[str]:
     yield f"{standing(record)}: {record['diagnosis']['text']} [{record['diagnosis']['code']}]"
     if record["xfail"]:
         yield f"expected: {record['xfail']}"
-    examples = f"examples: {record['examples']}"
+    yield f"examples: {record['examples']}, in {seconds(record):.2f} s"
     if record["inconclusive_examples"]:
-        examples += f", inconclusive: {record['inconclusive_examples']}"
-    yield f"{examples}, in {seconds(record):.2f} s"
+        yield in_words(record)
     if record["stopped"]:
         yield str(Stopped(**record["stopped"]))
     if record["worst"] is not None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pytest_gradcheck.records.inconclusive import in_words
 from pytest_gradcheck.records.record import margin
 
 _ALLOWED = "\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff"
@@ -27,6 +28,7 @@ def properties(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, object]]
             "diagnosis": record["diagnosis"]["code"],
             "margin": f"{margin(record):.3g}" if record["worst"] is not None else None,
             "examples": record["examples"],
+            "inconclusive": in_words(record) or None,
         }
         listed += [(f"gradcheck.{key}{of}", value) for key, value in values.items() if value is not None]
     return listed

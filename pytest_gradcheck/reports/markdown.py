@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pytest_gradcheck.records.inconclusive import in_words
 from pytest_gradcheck.records.record import Record, backward_place, margin, seconds
 from pytest_gradcheck.reports.ranking import headline, standing, worst_first
 
@@ -31,6 +32,7 @@ _SIGNS = {
     "fail": "❌ fail",
     "xfail": "❎ expected fail",
     "inconclusive": "❔ inconclusive",
+    "test-failed": "❌ test failed",
     "pass": "✅ pass",
 }
 
@@ -83,7 +85,7 @@ def _cells(check: Record) -> list[str]:
         check["culprit"] or "",
         f"{_text(check['diagnosis']['text'])} {_code(check['diagnosis']['code'])}",
         f"{margin(check):.3g}" if check["worst"] is not None else "",
-        str(check["examples"]),
+        _text(in_words(check)) or str(check["examples"]),
         f"{seconds(check):.2f} s",
     ]
 

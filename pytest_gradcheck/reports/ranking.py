@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pytest_gradcheck.records.record import Record, count, margin
+from pytest_gradcheck.records.record import Record, count, margin, passed
 
-_ORDER = ("fail", "xfail", "inconclusive", "pass")
+_ORDER = ("fail", "xfail", "inconclusive", "test-failed", "pass")
 
 
 def standing(check: Mapping[str, Any]) -> str:
-    """Return the verdict, or ``xfail`` for a failure that is expected."""
+    """Return the verdict, or ``xfail`` for a failure that is expected.
+
+    ``test-failed`` is a check that passed, in a test that failed for another reason.
+    """
     expected = check["verdict"] == "fail" and check.get("xfail")
+    if check["verdict"] == "pass" and not passed(check):
+        return "test-failed"
     return "xfail" if expected else str(check["verdict"])
 
 
@@ -25,6 +30,8 @@ def headline(summary: Mapping[str, int]) -> str:
     """Return the summary as a sentence: ``40 checks: 37 pass, 2 fail, 1 inconclusive``."""
     counts = ", ".join(f"{summary[v]} {v}" for v in ("pass", "fail", "inconclusive") if summary[v])
     text = f"{count(summary['checks'], 'check')}{': ' + counts if counts else ''}"
+    if summary.get("test_failed"):
+        text += f"{', ' if counts else ': '}{summary['test_failed']} in tests that failed otherwise"
     if summary["not_checked"]:
         text += f"; marked tests in which nothing was checked: {summary['not_checked']}"
     return text

@@ -23,6 +23,8 @@ ROOT = "SRCROOT"
 #: SARIF 3.27.9 and 3.27.10: only a ``fail`` has a level other than ``none``.
 _KINDS = {"fail": ("fail", "error"), "xfail": ("fail", "error"), "inconclusive": ("open", "none")}
 
+_EXAMPLES = ("examples", "inconclusive_examples", "inconclusive_reasons")
+
 
 def render(report: Mapping[str, Any]) -> str:
     """Return the report as a SARIF log of one run."""
@@ -42,7 +44,10 @@ def render(report: Mapping[str, Any]) -> str:
             "summary": report["summary"],
             "gate": list(report.get("gate", ())),
             "coverage": report.get("coverage") or {},
-            "verdicts": [{k: check[k] for k in ("nodeid", "name", "verdict")} for check in report["checks"]],
+            "verdicts": [
+                {k: check.get(k, []) for k in ("nodeid", "name", "verdict", *_EXAMPLES)}
+                for check in report["checks"]
+            ],
         },
     }
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
@@ -65,6 +70,7 @@ def _result(check: Record, rule: int) -> dict[str, Any]:
             **{k: check[k] for k in ("nodeid", "name", "verdict", "culprit")},
             "margin": margin(check),
             "reproduce": check["reproduce"],
+            **{k: check.get(k, []) for k in _EXAMPLES},
         },
     }
     if standing(check) == "xfail":

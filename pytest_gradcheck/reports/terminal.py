@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_gradcheck.records.record import Stopped, backward_place, count, margin, seconds, title
+from pytest_gradcheck.records.inconclusive import in_words, is_constant
+from pytest_gradcheck.records.record import Stopped, backward_place, count, key, margin, seconds, title
 from pytest_gradcheck.reports.ranking import headline, worst_first
 
 #: The most inconclusive checks, and the most stopped searches, that are listed.
@@ -22,20 +24,58 @@ def summary_lines(
         lines[0] += f"; stopped by max_seconds: {len(stopped)}"
     if quiet:
         return lines
-    worst = max(checks, key=margin)
-    if worst["worst"] is not None:
-        lines.append(f"worst margin: {margin(worst):.3g} of the tolerance, {worst['nodeid']}")
+    measured = [check for check in checks if check["verdict"] == "pass" and check["worst"] is not None]
+    if measured:
+        closest = max(measured, key=margin)
+        lines.append(f"closest to failing: {_percent(margin(closest))} of the tolerance, {closest['nodeid']}")
     slowest = max(checks, key=seconds)
     examples = count(slowest["examples"], "example")
     lines.append(f"slowest: {seconds(slowest):.2f} s for {examples}, {slowest['nodeid']}")
     inconclusive = [
-        f"inconclusive: {title(check['nodeid'], check['name'])} [{check['diagnosis']['code']}]"
+        f"inconclusive: {title(check['nodeid'], check['name'])} [{check['diagnosis']['code']}]{_share(check)}"
         for check in checks
         if check["verdict"] == "inconclusive"
     ]
     lines += _listed(inconclusive, "inconclusive")
+    lines += inconclusive_examples(checks)
+    constant = [
+        f"constant: {title(*key(check))}"
+        for check in checks
+        if check["verdict"] == "pass" and is_constant(check)
+    ]
+    lines += _listed(constant, "constant")
     lines += _listed([f"{Stopped(**check['stopped'])}, {check['nodeid']}" for check in stopped], "stopped")
     return [*lines, *written]
+
+
+def _percent(share: float) -> str:
+    """Return ``86 %``, rounded down; what is far from failing needs no digits."""
+    if not math.isfinite(share):
+        return "inf %"
+    return f"{math.floor(100 * share)} %" if share >= 0.01 else "less than 1 %"
+
+
+def _share(check: Mapping[str, Any]) -> str:
+    """Return how many of its examples made a check inconclusive; nothing for a check of one point."""
+    words = in_words(check) if check["examples"] > 1 else ""
+    return words and f", {words}"
+
+
+def inconclusive_examples(checks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line on the inconclusive examples of checks that have a verdict; none if there are none."""
+    found = [
+        check for check in checks if check["verdict"] != "inconclusive" and check["inconclusive_examples"]
+    ]
+    if not found:
+        return []
+    number = sum(check["inconclusive_examples"] for check in found)
+    most = max(found, key=lambda check: check["inconclusive_examples"] / check["examples"])
+    one = f"{in_words(most)}, {most['nodeid']}"
+    if not found[1:]:
+        return [one]
+    return [
+        f"{count(number, 'inconclusive example')} in {count(len(found), 'check')} with a verdict, most: {one}"
+    ]
 
 
 def _listed(lines: Sequence[str], what: str) -> list[str]:
@@ -68,6 +108,7 @@ def whole_report(report: Mapping[str, Any]) -> list[str]:
     lines = [headline(report["summary"])]
     lines += [f"gradcheck: {r['rule']}: {r['found']}; {r['remedy']}" for r in report.get("gate", ())]
     lines += coverage_lines(report.get("coverage") or {}, quiet=False)
+    lines += inconclusive_examples(report["checks"])
     for check in worst_first(report["checks"]):
         if check["verdict"] == "pass":
             break

@@ -86,7 +86,7 @@ def test_a_right_function_keeps_every_property(dtype):
     assert result.verdict == "pass", str(result)
     everything = {
         "deterministic", "gradients-fit", "inputs-unchanged", "outputs-in-graph", "repeatable-backward",
-        "cotangents-unchanged", "accumulates", "linear-backward",
+        "cotangents-unchanged", "accumulates", "linear-backward", "initialised-memory",
         "non-contiguous-inputs", "expanded-inputs", "non-contiguous-cotangents", "expanded-cotangents",
         "zero-size-inputs", "batched-cotangents", "vmap", "forward-mode",
     }  # fmt: skip
@@ -167,6 +167,7 @@ def right(ctx, g):
 
 #: The property that each code is of, where it has another name.
 NAMES = {
+    "uninitialised-memory": "initialised-memory",
     "stale-saved-tensor": "repeatable-backward",
     "nondeterministic-backward": "repeatable-backward",
     "mutated-cotangent": "cotangents-unchanged",

@@ -746,3 +746,20 @@ def test_entries_too_small_for_the_projections_are_listed():
     assert result.verdict is Verdict.PASS
     assert [n.what for n in result.not_checked] == ["1 small entries"]
     assert not check_gradients(fn, x).not_checked
+
+
+@pytest.mark.parametrize(
+    ("gradient", "verdict"), [(lambda x: 2 * x, "pass"), (lambda x: x, "fail"), (lambda x: -2 * x, "fail")]
+)
+def test_a_result_is_true_exactly_if_it_is_a_pass(gradient, verdict):
+    result = check_gradients(lambda x: np.sum(x**2), np.ones(3), gradient=gradient)
+    assert (str(result.verdict), bool(result)) == (verdict, verdict == "pass")
+
+
+def test_an_inconclusive_result_is_false():
+    for fn, x in ((np.floor, 2.0), (np.log, -1.0)):
+        result = check_gradients(fn, x)
+        assert result.verdict == "inconclusive"
+        assert not result
+    with pytest.raises(AssertionError):
+        assert check_gradients(np.sin, 0.3, methods=("central", "forward"))

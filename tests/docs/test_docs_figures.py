@@ -88,6 +88,12 @@ KNOWN = [
         ("pytest_gradcheck/core/thresholds.py", "ENTRYWISE = 128"),
     ),
     Known(
+        "docs/explanation/inconclusive.md",
+        "more than half of its",
+        SETTING,
+        ("pytest_gradcheck/records/inconclusive.py", "2 * count > examples"),
+    ),
+    Known(
         "docs/architecture.md",
         "Up to 256 inputs",
         SETTING,

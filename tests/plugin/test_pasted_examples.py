@@ -28,7 +28,7 @@ KINDS = {
     "single": ({"x": "tensors((2, 3), 'float32')"}, "wrong(x)"),
     "reversed": ({"x": "arrays(4, 'complex128').map(lambda x: x[::-1])"}, "wrong(x)"),
     "containers": (
-        {"x": "st.fixed_dictionaries({'a': st.tuples(tensors(2), scalars()), 'b': st.lists(tensors(()))})"},
+        {"x": "st.fixed_dictionaries({'a': st.tuples(tensors(2), st.just(3)), 'b': st.lists(tensors(()))})"},
         "wrong(x['a'][0]).sum() + sum(x['b'])",
     ),
     "nan": (

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from sample_results import result
 
-from pytest_gradcheck.core.results import HandWritten
+from pytest_gradcheck.core.results import Diagnosis, HandWritten
 from pytest_gradcheck.records.aggregate import Aggregate
 from pytest_gradcheck.records.buffer import ResultBuffer
+from pytest_gradcheck.records.inconclusive import in_words
 from pytest_gradcheck.records.record import Stopped, margin, merge_records, plain_data
 
 
@@ -138,6 +139,39 @@ def test_merging_records_is_what_recording_together_is() -> None:
         assert merge_records(parts[0], functools.reduce(merge_records, parts[1:])) == together
 
 
+def test_merging_does_not_depend_on_when_most_were_inconclusive() -> None:
+    pool = [
+        result(margin=0.9, diagnosis=Diagnosis("agree", "the first")),
+        result(),
+        result("inconclusive", diagnosis=Diagnosis("jump", "at 1")),
+        result("inconclusive", diagnosis=Diagnosis("jump", "at 2")),
+        result("inconclusive", diagnosis=Diagnosis("noise", "90 dB")),
+    ]
+    for count in (3, 5):
+        for order in itertools.permutations(pool, count):
+            parts = [record(one) for one in order]
+            together = record(*order)
+            assert functools.reduce(merge_records, parts) == together
+            assert merge_records(parts[0], functools.reduce(merge_records, parts[1:])) == together
+            doubtful = sum(one.verdict == "inconclusive" for one in order)
+            assert together["verdict"] == ("inconclusive" if 2 * doubtful > count else "pass")
+
+
+def test_most_inconclusive_examples_make_a_check_inconclusive() -> None:
+    jump = result("inconclusive", diagnosis=Diagnosis("jump", "it jumps at 1"), reproduce="f(1.0)")
+    noise = result("inconclusive", diagnosis=Diagnosis("noise", "90 dB"))
+    found = record(result(), noise, jump, jump)
+    assert found["verdict"] == "inconclusive"
+    text = "3 of 4 examples were inconclusive, most of them because: it jumps at 1"
+    assert found["diagnosis"] == {"code": "jump", "text": text}
+    assert found["reproduce"] == "f(1.0)"
+    assert found["message"].splitlines()[1:] == [f"  diagnosis: {text} [jump]", "  reproduce: f(1.0)"]
+    assert found["passed"]["diagnosis"]["code"] == "agree"
+    assert in_words(found) == "3 of 4 examples inconclusive: jump 2, noise 1"
+    assert record(result(), result(), noise, jump)["verdict"] == "pass"
+    assert record(result("fail"), noise, jump, jump)["verdict"] == "fail"
+
+
 def test_the_order_of_checks_does_not_depend_on_who_was_first() -> None:
     records = [record(result(name=n), nodeid=f"t.py::{t}") for t in "ab" for n in "fg"]
     for order in itertools.permutations(records):
@@ -152,7 +186,14 @@ def test_summary() -> None:
         aggregate.mark(nodeid)
         aggregate.take([record(result(verdict), nodeid=nodeid)])
     aggregate.mark("skipped")
-    assert aggregate.summary() == {"checks": 3, "pass": 1, "fail": 1, "inconclusive": 1, "not_checked": 1}
+    assert aggregate.summary() == {
+        "checks": 3,
+        "pass": 1,
+        "fail": 1,
+        "inconclusive": 1,
+        "test_failed": 0,
+        "not_checked": 1,
+    }
     aggregate.forget("b")
     assert aggregate.summary()["fail"] == 0
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from sample_results import report, result
 
 from pytest_gradcheck.records.aggregate import Aggregate
 from pytest_gradcheck.records.buffer import ResultBuffer
 from pytest_gradcheck.reports.terminal import summary_lines, whole_report
 
-SUMMARY = dict.fromkeys(("checks", "pass", "fail", "inconclusive", "not_checked"), 0)
+SUMMARY = dict.fromkeys(("checks", "pass", "fail", "inconclusive", "test_failed", "not_checked"), 0)
 
 
 def test_summary() -> None:
@@ -23,7 +24,7 @@ def test_summary() -> None:
     first = "3 checks: 2 pass, 1 inconclusive; marked tests in which nothing was checked: 1"
     assert summary_lines(checks, summary, ["written"], quiet=False) == [
         first,
-        "worst margin: 0.9 of the tolerance, t.py::close",
+        "closest to failing: 90 % of the tolerance, t.py::close",
         "slowest: 1.50 s for 2 examples, t.py::slow",
         "inconclusive: t.py::open: f [agree]",
         "written",
@@ -38,10 +39,23 @@ def test_the_summary_names_the_nearest_to_failing_wherever_it_is() -> None:
         ("t.py::c", result(margin=0.2)),
     )
     lines = summary_lines(report(*named)["checks"], {**SUMMARY, "checks": 3, "pass": 3}, [], quiet=False)
-    assert lines[1] == "worst margin: 0.9 of the tolerance, t.py::b"
+    assert lines[1] == "closest to failing: 90 % of the tolerance, t.py::b"
     open_ = report(("t.py::a", result("inconclusive", worst=None)))["checks"]
     lines = summary_lines(open_, {**SUMMARY, "checks": 1, "inconclusive": 1}, [], quiet=False)
     assert [line.partition(":")[0] for line in lines[1:]] == ["slowest", "inconclusive"]
+
+
+@pytest.mark.parametrize(
+    ("margin", "text"),
+    [(0.86, "86 %"), (0.9999, "99 %"), (0.012, "1 %"), (1e-9, "less than 1 %"), (0.0, "less than 1 %")],
+)
+def test_how_close_a_pass_comes_to_failing(margin: float, text: str) -> None:
+    named = (("t.py::a", result(margin=margin)), ("t.py::b", result("fail", margin=7.0)))
+    for xfail in ([], [("t.py::b", "since May")]):
+        lines = summary_lines(report(*named, xfail=xfail)["checks"], SUMMARY, [], quiet=False)
+        assert lines[1] == f"closest to failing: {text} of the tolerance, t.py::a"
+    lines = summary_lines(report(named[1])["checks"], SUMMARY, [], quiet=False)
+    assert not any(line.startswith("closest") for line in lines)
 
 
 def test_of_many_stopped_searches_the_first_are_named() -> None:

@@ -52,6 +52,11 @@ CODES = (
         "and is right nearby",
     ),
     *_rows(Page.INCONCLUSIVE, "unconfirmed"),
+    Code(
+        "constant",
+        Page.INCONCLUSIVE,
+        "the value was the same wherever the function was evaluated: it depends on none of its inputs",
+    ),
     *_rows(Page.INCONCLUSIVE, "nothing-checked non-finite-value methods-split unresolved not-implemented"),
     # The values show it.
     *_rows(
@@ -65,7 +70,7 @@ CODES = (
     *_rows(Page.FAULTS, "none-gradient once-differentiable backward-raised gradient-count"),
     *_rows(Page.FAULTS, "stale-saved-tensor shape-mismatch dtype-mismatch device-mismatch"),
     # The values are right, and a property does not hold.
-    *_rows(Page.FAULTS, "mutated-input mutated-cotangent accumulates linear-backward"),
+    *_rows(Page.FAULTS, "uninitialised-memory mutated-input mutated-cotangent accumulates linear-backward"),
     *_rows(Page.FAULTS, "nondeterministic-backward undefined-cotangents frozen-inputs zero-size-inputs"),
     *_rows(
         Page.FAULTS, "non-contiguous-inputs non-contiguous-cotangents expanded-inputs expanded-cotangents"
@@ -79,7 +84,10 @@ _SENTENCES = {code.name: code.sentence for code in CODES if code.sentence}
 SILENT = frozenset({"nondeterministic", "non-finite-value"})
 
 #: The property makes values wrong as well, and comes before what the values show.
-EXPLAINS = frozenset({"mutated-input", "mutated-cotangent", "accumulates"})
+EXPLAINS = frozenset({"uninitialised-memory", "mutated-input", "mutated-cotangent", "accumulates"})
+
+#: The property can be seen before the values, which are right or wrong by themselves.
+BESIDE_VALUES = frozenset({"stale-saved-tensor", "mutated-input", "mutated-cotangent", "accumulates"})
 
 #: It says where a gradient is wrong and not how; a cause says more.
 VAGUE = frozenset({"permuted", "one-entry", "one-row", "one-input", "one-output", "wrong-values"})

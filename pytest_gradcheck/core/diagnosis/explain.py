@@ -17,6 +17,7 @@ from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.results import Diagnosis
 from pytest_gradcheck.frameworks.flat import Matrix
 from pytest_gradcheck.frameworks.leaves import EPS64
+from pytest_gradcheck.methods import user
 from pytest_gradcheck.methods.reference import ReferencePullback
 from pytest_gradcheck.methods.roles import BY_HAND, ENGINE
 
@@ -48,6 +49,10 @@ def explain(order: Order, finding: Finding, broken: Finding | None) -> Finding:
 def _diagnosed(order: Order, finding: Finding, culprit: str) -> Diagnosis:
     """Say what kind of wrong the culprit's numbers are, and why, where more can be told than they say."""
     evidence, table = finding.evidence, finding.evidence.table
+    if culprit == BY_HAND and not order.options.brief:
+        options = order.options
+        if text := user.never_written(order.problem, options.gradient, options.vjp):
+            return Diagnosis("uninitialised-memory", text)
     bad, right = table.bad_entries(culprit), _right_values(table, evidence.jacobian, culprit)
     diagnosis = diagnose(
         table.exact[culprit].value,

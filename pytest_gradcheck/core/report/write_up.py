@@ -80,6 +80,8 @@ def _reproduce(order: Order, sources: dict[str, str]) -> str:
         inputs = next(iter(sources.values()))
     extra = ", order=2" if order.number == 2 else ""
     extra += ', stop_gradients="intended"' if order.options.holds_stops else ""
+    asked = order.options.properties
+    extra += f", properties={asked!r}" if asked != "default" else ""
     return f"check_gradients({problem.name}, {inputs}{extra}, seed={problem.seed})"
 
 

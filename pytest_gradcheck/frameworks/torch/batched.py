@@ -3,6 +3,8 @@
 `vmap` runs the function once on tensors with an axis more, which the function does not see. What it cannot do
 it refuses: control flow that depends on values, ``item``, NumPy, writes into tensors that are not batched,
 random numbers.
+
+What the function keeps of the call is at the end what it would keep of one at its point, which comes first.
 """
 
 from __future__ import annotations
@@ -24,7 +26,13 @@ def values_at_many(function: FunctionAtPoint, points: Matrix) -> Matrix:
         torch.from_numpy(array).to(device=leaf.device, dtype=None if function.double else leaf.dtype)
         for array, leaf in zip(arrays, function.leaves, strict=True)
     ]
-    with torch.no_grad(), warnings.catch_warnings(), private.rules_only(), private.plain_functions():
+    with (
+        private.none_batched_afterwards(),
+        torch.no_grad(),
+        warnings.catch_warnings(),
+        private.rules_only(),
+        private.plain_functions(),
+    ):
         # The user did not ask for this call: that an operation has no rule for it does not concern them.
         warnings.simplefilter("ignore")
         outs = private.mapped(

@@ -37,6 +37,7 @@ class TorchFramework(Framework):
     strides_if_scattered = provided_by(".leaves.strides_if_scattered")
     contiguous_copy = provided_by(".leaves.contiguous_copy")
     why_constants = provided_by(".leaves.why_constants")
+    why_not_perturbed = provided_by(".leaves.why_not_perturbed")
     why_no_derivative = provided_by(".leaves.why_no_derivative")
     fingerprint = provided_by(".leaves.fingerprint")
     is_array_type = provided_by(".leaves.is_array_type")
@@ -49,12 +50,15 @@ class TorchFramework(Framework):
     is_module_class = provided_by(".modules.is_module_class")
     drawn_module = provided_by(".modules.drawn_module")
 
+    filling = provided_by(".fresh_memory.filling")
+
     values_at_many = provided_by(".batched.values_at_many")
     corrupted_call = provided_by(".corrupt.corrupted_call")
 
     random_state = provided_by("torch.get_rng_state")
     set_random_state = provided_by("torch.set_rng_state")
 
+    why_not_measured = provided_by(".samplers.why_not_measured")
     pullback = provided_by(".pullback.prepare")
     stand_in = provided_by(".pullback.prepare_numpy")
     code_of_error = provided_by(".pullback.code_of_error")

@@ -13,36 +13,21 @@ import numpy as np
 import torch
 
 from pytest_gradcheck.frameworks.base import Property
+from pytest_gradcheck.frameworks.fresh_memory import FILLED_WITH
 from pytest_gradcheck.frameworks.leaves import EPS64, EPS_BY_DTYPE
-from pytest_gradcheck.frameworks.pullback import LINEAR
+from pytest_gradcheck.frameworks.properties import HOLDS, Selection
+from pytest_gradcheck.frameworks.refusals import is_refusal
+from pytest_gradcheck.frameworks.torch.draws import Draws
+from pytest_gradcheck.frameworks.torch.fresh_memory import filling, said_of, unwritten_by
+from pytest_gradcheck.frameworks.torch.functions import name_of
 from pytest_gradcheck.frameworks.torch.leaves import dtype_of, to_numpy
+from pytest_gradcheck.frameworks.torch.private import none_batched_afterwards
 
 #: How often a computation is repeated at points moved by roundoff, where two ways seem to differ.
 REPEATS = 4
 
 Tensors = list[torch.Tensor]
 Arrange = Callable[[torch.Tensor], torch.Tensor]
-
-
-#: What is said of a property of the user's own Functions that holds.
-HOLDS = {
-    "inputs-unchanged": "what autograd does not know to be changed in place stays as it is",
-    "cotangents-unchanged": "the backward leaves its cotangents as they are",
-    "non-contiguous-inputs": "the same values and gradients for non-contiguous inputs",
-    "expanded-inputs": "the same values and gradients for expanded inputs",
-    "conjugated-inputs": "the same values and gradients for inputs marked as conjugated",
-    "non-contiguous-cotangents": "the same gradients for non-contiguous cotangents",
-    "expanded-cotangents": "the same gradients for expanded cotangents",
-    "conjugated-cotangents": "the same gradients for cotangents marked as conjugated",
-    "undefined-cotangents": "an output without a cotangent counts as one with zeros",
-    "linear-backward": LINEAR,
-    "frozen-inputs": "the same gradient by each input where the others require none",
-    "accumulates": "two backward passes add up to twice the gradient in .grad",
-    "zero-size-inputs": "the backward takes inputs without rows",
-    "batched-cotangents": "a batch of cotangents gives what one after the other gives",
-    "vmap": "torch.func.vmap gives what one call after the other gives",
-    "forward-mode": "the jvp is that of the backward",
-}
 
 
 def finding(name: str, holds: bool | None, text: str = "", code: str = "") -> Property:
@@ -67,7 +52,7 @@ class FunctionCall:
     @property
     def name(self) -> str:
         """The Function's name, as its author wrote it."""
-        return self.kind.__name__.removeprefix("GeneratedBackwardFor_")
+        return name_of(self.kind)
 
     @property
     def points(self) -> Tensors:
@@ -104,39 +89,68 @@ class FunctionCall:
             self.seeds = [random_like(o, k) for k, o in enumerate(outs)]
         return FunctionRun(leaves, given, before, outs)
 
-    def findings(self) -> list[Property]:
-        """Try every way; nothing, where the call does not even repeat itself."""
+    def findings(self, wanted: Selection) -> list[Property]:
+        """Try every way that is wanted; nothing, where the call does not even repeat itself."""
         try:
-            base = self.forward(self.points, _contiguous)
-            # What a backward keeps and hands out may change with the passes to come.
-            first = [gradient.clone() for gradient in base.pull(self.seeds)]
+            with Draws() as draws:
+                base = self.forward(self.points, _contiguous)
+                # What a backward keeps and hands out may change with the passes to come.
+                first = [gradient.clone() for gradient in base.pull(self.seeds)]
             given = [seed.clone() for seed in self.seeds]
-            run = self.forward(self.points, _contiguous)
-            again = run.gradients(run.outs, given)
         except Exception:
             # By itself it does not run as it did inside of the function: no way can be told from another.
             return []
-        if not base.outs or not all(map(functools.partial(alike, eps=self.eps), first, again)):
+        again: Tensors = []
+        # What it keeps in memory that it does not write may make it raise.
+        with contextlib.suppress(Exception), filling(FILLED_WITH[0]):
+            run = self.forward(self.points, _contiguous)
+            again = run.gradients(run.outs, given)
+        if not base.outs:
             return []
-        trials: list[tuple[Callable[..., Property | None], tuple[Any, ...]]] = [
-            (self._unchanged, (base,)),
-            (self._cotangents_unchanged, (given,)),
-            *[(self._inputs, (base, first, *way)) for way in INPUT_WAYS],
-            *[(self._cotangents, (base, first, *way)) for way in COTANGENT_WAYS],
-            (self._undefined, ()),
-            (self._one_wanted, (first,)),
-            (self._once_differentiable, ()),
+        if not self._alike(first, again):
+            if "initialised-memory" in wanted and (memory := self._never_written()):
+                return [memory]
+            try:
+                run = self.forward(self.points, _contiguous)
+                repeats = self._alike(first, run.pull(self.seeds))
+            except Exception:
+                repeats = False
+            if not repeats:
+                return []
+        trials: list[tuple[str, Callable[..., Property | None], tuple[Any, ...]]] = [
+            ("inputs-unchanged", self._unchanged, (base,)),
+            ("cotangents-unchanged", self._cotangents_unchanged, (given,)),
+            *[(f"{way[0]}-inputs", self._inputs, (base, first, draws, *way)) for way in INPUT_WAYS],
+            *[(f"{way[0]}-cotangents", self._cotangents, (base, first, *way)) for way in COTANGENT_WAYS],
+            ("undefined-cotangents", self._undefined, ()),
+            ("frozen-inputs", self._one_wanted, (first,)),
+            ("twice-differentiable", self._once_differentiable, ()),
         ]
         if self.kind.generate_vmap_rule or overridden(self.kind, "vmap"):
-            trials += [(self._batched, ()), (self._vmapped, ())]
+            trials += [("batched-cotangents", self._batched, ()), ("vmap", self._vmapped, ())]
         if overridden(self.kind, "jvp"):
-            trials.append((self._forward_mode, (first,)))
+            trials.append(("forward-mode", self._forward_mode, (first,)))
         found = []
-        for trial, arguments in trials:
+        for name, trial, arguments in trials:
             # An unforeseen error of a Function is not a finding, and must not end the check.
             with contextlib.suppress(Exception):
-                found.append(trial(*arguments))
+                found.append(trial(*arguments) if name in wanted else None)
         return [finding for finding in found if finding is not None]
+
+    def _alike(self, some: Tensors, others: Tensors) -> bool:
+        same = functools.partial(alike, eps=self.eps)
+        return len(some) == len(others) and all(map(same, some, others))
+
+    def _never_written(self) -> Property | None:
+        """See whether the forward keeps, or the backward returns, memory that was never written."""
+
+        def run() -> Any:
+            made = self.forward(self.points, _contiguous)
+            return np.concatenate([np.ravel(to_numpy(g)) for g in made.pull(self.seeds)])
+
+        if unwritten_by(run) is None:
+            return None
+        return finding("initialised-memory", False, said_of(self.kind, ""), "uninitialised-memory")
 
     # -- one property each -----------------------------------------------------------------------------
 
@@ -155,7 +169,7 @@ class FunctionCall:
         return finding("cotangents-unchanged", same, text, "mutated-cotangent")
 
     def _inputs(
-        self, base: FunctionRun, first: Tensors, way: str, arrange: Arrange, repeats: bool
+        self, base: FunctionRun, first: Tensors, draws: Draws, way: str, arrange: Arrange, repeats: bool
     ) -> Property | None:
         name, words = f"{way}-inputs", f"{way} inputs"
         points = [arrange(x).contiguous() for x in self.points] if repeats else self.points
@@ -164,17 +178,35 @@ class FunctionCall:
         try:
             expected = [*base.values(), *first]
             if repeats:
-                plain = self.forward(points, _contiguous)
-                expected = [*plain.values(), *plain.pull(self.seeds)]
+                with Draws() if draws.made else contextlib.nullcontext(draws) as draws:
+                    plain = self.forward(points, _contiguous)
+                    expected = [*plain.values(), *plain.pull(self.seeds)]
         except Exception:
             # The rows of a matrix are all the same where it is expanded: no function need take that.
             return finding(name, None, f"{self.name} does not take the values that were tried")
+        # A Function that drew nothing has nothing to be given again.
+        replayed = Draws(draws.made) if draws.made else draws
+        given_again = replayed if draws.made else contextlib.nullcontext()
         try:
-            run = self.forward(points, arrange)
+            with given_again:
+                run = self.forward(points, arrange)
         except Exception as error:
-            # Nobody gets a wrong number from a function that refuses its arguments.
+            return self._raised(name, words, error)
+
+        def results() -> Tensors:
+            with given_again:
+                return [*run.values(), *run.pull(self.seeds)]
+
+        found = self._same(name, results, expected, words, points)
+        if found.holds is False and replayed.parted:
+            return finding(name, None, f"not tried: {self.name} draws other random numbers for {words}")
+        return found
+
+    def _raised(self, name: str, words: str, error: Exception) -> Property:
+        """Return what an exception means: a Function that refuses its arguments returns no wrong number."""
+        if is_refusal(error):
             return finding(name, None, f"{self.name} refuses {words}: {said(error)}")
-        return self._same(name, lambda: [*run.values(), *run.pull(self.seeds)], expected, words, points)
+        return finding(name, False, f"{self.name} with {words} breaks down: {said(error)}")
 
     def _cotangents(
         self, base: FunctionRun, first: Tensors, way: str, arrange: Arrange, repeats: bool
@@ -213,14 +245,25 @@ class FunctionCall:
         name = "frozen-inputs"
         if len(self.wanted) < 2:
             return None
-        words = "one input at a time that requires a gradient"
-        each = [dataclasses.replace(self, wanted=[p]) for p in self.wanted]
-        try:
-            found = [call.forward(call.points, _contiguous).pull(self.seeds)[0] for call in each]
-        except Exception as error:
-            # As with inputs that it does not take: nobody gets a wrong number.
-            return finding(name, None, f"{self.name} refuses {words}: {said(error)}")
-        return self._same(name, lambda: found, whole, words, self.points)
+        refused = None
+        for k, p in enumerate(self.wanted):
+            words = f"a gradient for argument {p} alone"
+            call = dataclasses.replace(self, wanted=[p])
+            try:
+                run = call.forward(call.points, _contiguous)
+                found = run.pull(self.seeds)
+            except Exception as error:
+                refused = self._raised(name, words, error)
+                if refused.holds is False:
+                    return refused
+                continue
+            own = [found[0] if i == k else g for i, g in enumerate(whole)]
+            compared = self._same(name, functools.partial(list, own), whole, words, self.points)
+            if compared.holds is False and run.missing:
+                return finding(name, False, f"{self.name} with {words} returns None for it")
+            if compared.holds is not True:
+                return compared
+        return refused or finding(name, True)
 
     def _once_differentiable(self) -> Property | None:
         # torch's decorator leaves the function that it wraps, and nothing else to know it by.
@@ -236,7 +279,12 @@ class FunctionCall:
         run = self.forward(self.points, _contiguous)
         expected = [torch.stack(pair) for pair in zip(run.pull(self.seeds), run.pull(other), strict=True)]
         both = [torch.stack(pair) for pair in zip(self.seeds, other, strict=True)]
-        return self._same(name, lambda: run.pull(both, batched=True), expected, "batched cotangents", None)
+
+        def together() -> Tensors:
+            with none_batched_afterwards():
+                return run.pull(both, batched=True)
+
+        return self._same(name, together, expected, "batched cotangents", None)
 
     def _vmapped(self) -> Property | None:
         turned = [x.flip(0) if x.ndim else x.clone() for x in self.points]
@@ -249,7 +297,7 @@ class FunctionCall:
         stacked = [torch.stack(pair) for pair in zip(self.points, turned, strict=True)]
 
         def mapped() -> Tensors:
-            with torch.no_grad():
+            with none_batched_afterwards(), torch.no_grad():
                 run = torch.func.vmap(lambda *xs: tuple(_tensors(self.apply(xs))), randomness="same")
                 return list(run(*stacked))
 
@@ -345,6 +393,8 @@ class FunctionRun:
     given: Tensors
     before: list[tuple[Any, torch.Tensor]]
     outs: Tensors
+    #: Whether the last gradients had None among them.
+    missing: bool = False
 
     def values(self) -> Tensors:
         """The outputs' values."""
@@ -362,6 +412,7 @@ class FunctionRun:
         found = torch.autograd.grad(
             outs, self.leaves, seeds, retain_graph=True, allow_unused=True, is_grads_batched=batched
         )
+        self.missing = any(g is None for g in found)
         shape = (len(seeds[0]),) if batched else ()
         return [
             torch.zeros((*shape, *x.shape), dtype=x.dtype, device=x.device) if g is None else g
@@ -389,14 +440,24 @@ def _spread(x: torch.Tensor) -> torch.Tensor:
     return gapped.permute(backwards)
 
 
+def _shared(x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Let a tensor share the memory of the first of ``rows``, with other numbers behind it.
+
+    A kernel that does not look at strides reads, or writes, as many entries as a contiguous tensor has. It
+    must get wrong numbers by that, and not reach memory of others: a process that dies is no test result.
+    """
+    memory = torch.cat([rows[:1], rows[1:] + 1])
+    return memory[0].reshape((1,) * (x.ndim - memory[0].ndim) + memory[0].shape).expand(x.shape)
+
+
 def _expanded(x: torch.Tensor) -> torch.Tensor:
     """Let all rows share the memory of the first."""
-    return x[:1].expand(x.shape) if x.ndim and len(x) else x
+    return _shared(x, x) if x.ndim and len(x) else x
 
 
 def _broadcast(x: torch.Tensor) -> torch.Tensor:
     """Let all entries share the memory of the first: what the backward of a sum hands on."""
-    return x.reshape(-1)[:1].reshape((1,) * x.ndim).expand(x.shape) if x.numel() else x
+    return _shared(x, x.reshape(-1)) if x.numel() else x
 
 
 def _conjugated(x: torch.Tensor) -> torch.Tensor:

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from pytest_gradcheck.frameworks.base import FunctionAtPoint, Property
+from pytest_gradcheck.frameworks.fresh_memory import FILLED_WITH
+from pytest_gradcheck.frameworks.properties import HOLDS, Selection
 from pytest_gradcheck.frameworks.pullback import NOT_LINEAR, scales
+from pytest_gradcheck.frameworks.torch import zero_size
+from pytest_gradcheck.frameworks.torch.fresh_memory import filling, first_with_nan, said_of, unwritten_by
 from pytest_gradcheck.frameworks.torch.function_calls import (
     FunctionCall,
     alike,
@@ -27,20 +31,30 @@ from pytest_gradcheck.frameworks.torch.function_calls import (
     said,
 )
 from pytest_gradcheck.frameworks.torch.functions import is_users, nodes_of
-from pytest_gradcheck.frameworks.torch.leaves import is_floating, to_numpy
-from pytest_gradcheck.frameworks.torch.private import Mode, function_of
+from pytest_gradcheck.frameworks.torch.leaves import to_numpy
+from pytest_gradcheck.frameworks.torch.private import function_of
 from pytest_gradcheck.frameworks.torch.pullback import TorchPullback
 
 #: A network may apply the same Function a thousand times: what holds for its first call is taken to hold for
 #: all, and so many Functions are tried at most.
 MOST_FUNCTIONS = 8
 
+#: What is seen of every torch function; the other properties need a Function that the user wrote.
+_OF_RUN = frozenset({"inputs-unchanged", "outputs-in-graph", "gradients-fit", "repeatable-backward"})
+#: What it takes one more pass to see.
+_OF_PASSES = frozenset({"accumulates", "initialised-memory", "repeatable-backward", "cotangents-unchanged"})
+_OF_FUNCTIONS = frozenset(HOLDS) - _OF_RUN
 
-def properties_of_run(problem: FunctionAtPoint, pullback: TorchPullback) -> list[Property]:
+
+def properties_of_run(problem: FunctionAtPoint, pullback: TorchPullback, wanted: Selection) -> list[Property]:
     """Try what every torch function must keep: one more backward pass, no call of the function.
 
     It is that of the cotangent that ``pullback`` has begun with.
     """
+    return [one for one in _of_run(problem, pullback, wanted) if one.name in wanted]
+
+
+def _of_run(problem: FunctionAtPoint, pullback: TorchPullback, wanted: Selection) -> list[Property]:
     assert pullback.first is not None
     cotangent, gradient = pullback.first
     seeds = pullback.seeds(cotangent)
@@ -52,6 +66,11 @@ def properties_of_run(problem: FunctionAtPoint, pullback: TorchPullback) -> list
         "outputs-in-graph", None if missing else True, missing or "every output has a backward", "detached"
     )
     findings = [_leaves_unchanged(problem, pullback), in_graph, fits]
+    if (
+        not {"accumulates", "initialised-memory", "repeatable-backward", "cotangents-unchanged"}
+        & wanted.names
+    ):
+        return findings
     written = [
         leaf.name
         for leaf, x in zip(pullback.program.inputs.leaves, pullback.leaves, strict=True)
@@ -60,8 +79,24 @@ def properties_of_run(problem: FunctionAtPoint, pullback: TorchPullback) -> list
     if written:
         text = f"the backward writes into .grad of {', '.join(written)}, beside the gradient that it returns"
         findings.append(finding("accumulates", False, text))
+
+    def pass_again() -> Any:
+        return pullback.program.inputs.join([to_numpy(g) for g in pullback.pull(seeds)])
+
+    again = None
+    # torch's own backwards write what they return.
+    if "initialised-memory" in wanted and any(map(_is_by_hand, nodes_of(pullback.outs))):
+        # A pass that raises says more when it is run as it is.
+        with contextlib.suppress(Exception), filling(FILLED_WITH[0]):
+            again = pass_again()
+        if again is None or np.isnan(again).any() or not close(gradient, again, pullback.eps):
+            memory = _never_written(pullback)
+            if memory is not None:
+                return [*findings, memory]
+            again = None
+        findings.append(finding("initialised-memory", True))
     try:
-        again = pullback.program.inputs.join([to_numpy(g) for g in pullback.pull(seeds)])
+        again = pass_again() if again is None else again
     except Exception as error:
         text = f"a second backward through the same graph raises {said(error)}"
         return [*findings, finding("repeatable-backward", False, text, "stale-saved-tensor")]
@@ -73,6 +108,24 @@ def properties_of_run(problem: FunctionAtPoint, pullback: TorchPullback) -> list
     ]
     text = f"the backward writes into the cotangent of {', '.join(changed)}" if changed else ""
     return [*findings, finding("cotangents-unchanged", not changed, text, "mutated-cotangent")]
+
+
+def _is_by_hand(node: Any) -> bool:
+    kind = function_of(node)
+    return kind is not None and is_users(kind)
+
+
+def _never_written(pullback: TorchPullback) -> Property | None:
+    """Return what became of the gradient's memory if some of it was never written, else None."""
+    assert pullback.first is not None
+    cotangent = pullback.first[0]
+    found = unwritten_by(lambda: pullback.vjp(cotangent))
+    if found is None:
+        return None
+    with contextlib.suppress(Exception), first_with_nan(pullback.outs) as kinds, filling(FILLED_WITH[0]):
+        pullback.vjp(cotangent)
+    text = said_of(kinds[0] if kinds else None, found.where(pullback.program.inputs))
+    return finding("initialised-memory", False, text, "uninitialised-memory")
 
 
 def _leaves_unchanged(problem: FunctionAtPoint, pullback: TorchPullback) -> Property:
@@ -128,7 +181,9 @@ def _draws(pullback: TorchPullback) -> bool:
 # -- functions that the user wrote a backward for ---------------------------------------------------
 
 
-def properties_of_functions(problem: FunctionAtPoint, pullback: TorchPullback) -> list[Property]:
+def properties_of_functions(
+    problem: FunctionAtPoint, pullback: TorchPullback, wanted: Selection
+) -> list[Property]:
     """Run the user's own `autograd.Function`s in every way that a caller may; nothing for a function without.
 
     Each is tried by itself, with the arguments of its first call. Where it is made anew by every call of the
@@ -136,10 +191,10 @@ def properties_of_functions(problem: FunctionAtPoint, pullback: TorchPullback) -
     """
     every = dict.fromkeys(function_of(node) for node in nodes_of(pullback.outs))
     kinds = [kind for kind in every if kind is not None and is_users(kind)][:MOST_FUNCTIONS]
-    if not kinds:
+    if not kinds or not _OF_FUNCTIONS & wanted.names:
         return []
     leaves = pullback.fresh()
-    findings = [_linear(pullback)]
+    findings = [_linear(pullback)] if "linear-backward" in wanted else []
     # Nobody asked for these calls: the warnings of torch's forward mode, say, must not be the user's errors.
     with pullback.program.surroundings(leaves), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -150,10 +205,12 @@ def properties_of_functions(problem: FunctionAtPoint, pullback: TorchPullback) -
             except Exception:
                 # It ran a moment ago: a function with a memory, of which nothing more can be said.
                 return findings
-        findings += _accumulates(pullback, leaves, outs)
+        if "accumulates" in wanted:
+            findings += _accumulates(pullback, leaves, outs)
         for call in calls.values():
-            findings += call.findings()
-        findings += _zero_size(problem, pullback, calls.values())
+            findings += call.findings(wanted)
+        if zero_size.NAME in wanted:
+            findings += zero_size.zero_size(problem, pullback, calls.values(), wanted)
     names = [one.name for one in findings]
     # One property of each name: a violation, else a success, else one that was not tried.
     findings.sort(key=lambda one: (False, True, None).index(one.holds))
@@ -222,85 +279,4 @@ def _accumulates(pullback: TorchPullback, leaves: Sequence[Any], outs: Sequence[
         if not alike(got, twice, pullback.eps):
             text = f"two backward passes do not add up to twice the gradient in .grad of {leaf.name}"
             return [finding(name, False, text)]
-    return [finding(name, True)]
-
-
-def _each_argument(value: Any) -> Iterator[Any]:
-    if isinstance(value, tuple | list | dict):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _each_argument(part)
-    else:
-        yield value
-
-
-class _Pointing(Mode):
-    """Inside this context it is seen whether an operation is told of rows by more than its floating tensors.
-
-    Whole numbers may be offsets or indices, and what is given to an operation of the user's a size.
-    """
-
-    def __init__(self, rows: int) -> None:
-        super().__init__()
-        self.seen, self._rows = False, rows
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """Look at the arguments and run the operation."""
-        users, every = func.namespace not in ("aten", "prim", "prims"), _each_argument((args, kwargs or {}))
-        self.seen = self.seen or any(self.points(x, by_number=users) for x in every)
-        return func(*args, **(kwargs or {}))
-
-    def points(self, x: Any, *, by_number: bool) -> bool:
-        """Whether an argument may say which rows there are."""
-        if isinstance(x, torch.Tensor):
-            return x.dtype not in (torch.bool, torch.uint8) and not is_floating(x)
-        return by_number and isinstance(x, int) and not isinstance(x, bool) and x >= self._rows
-
-
-def _points_at_rows(pullback: TorchPullback, calls: Iterable[FunctionCall], rows: int) -> bool:
-    """Whether the function has arguments beside the floating ones that may speak of rows which are then gone.
-
-    A kernel that is told of them reads where nothing is: torch's own segment_reduce ends the process.
-    """
-    pointing = _Pointing(rows)
-    if any(pointing.points(x, by_number=True) for call in calls for x in _each_argument(call.arguments)):
-        return True
-    leaves = pullback.fresh()
-    with torch.enable_grad(), pullback.program.surroundings(leaves), pointing:
-        pullback.program.run(*leaves)
-    return pointing.seen
-
-
-def _zero_size(
-    problem: FunctionAtPoint, pullback: TorchPullback, calls: Iterable[FunctionCall]
-) -> list[Property]:
-    """Call the function with no rows, where it takes that: then its backward must take it too."""
-    name = "zero-size-inputs"
-    leaves = pullback.fresh()
-    rows = {len(x) for x in leaves if x.ndim}
-    if len(rows) != 1:
-        return []
-    (count,) = rows
-    try:
-        if _points_at_rows(pullback, calls, count):
-            text = "not tried: whole numbers among the arguments may be indices of rows, or their number"
-            return [finding(name, None, text)]
-    except Exception as error:
-        return [finding(name, None, f"not tried: {said(error)}")]
-    empty = [x.detach()[:0].clone().requires_grad_() if x.ndim and len(x) == count else x for x in leaves]
-    try:
-        with torch.enable_grad(), pullback.program.surroundings(empty):
-            outs = [out for out in problem.call(empty, double=False) if isinstance(out, torch.Tensor)]
-    except Exception as error:
-        return [finding(name, None, f"the function does not take them: {said(error)}")]
-    live = [out for out in outs if out.requires_grad]
-    if not live:
-        return []
-    try:
-        with pullback.program.surroundings(empty):
-            torch.autograd.grad(live, empty, [torch.ones_like(out) for out in live], allow_unused=True)
-    except Exception as error:
-        text = f"the function takes inputs without rows, and its backward raises {said(error)}"
-        return [finding(name, False, text)]
     return [finding(name, True)]

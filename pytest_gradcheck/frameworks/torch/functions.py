@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -97,6 +98,18 @@ def _backward_of(kind: type[Any]) -> Callable[..., Any] | None:
         if own is not None and own is not getattr(torch.autograd.Function, name):
             return own  # type: ignore[no-any-return]  # an attribute of any class
     return None
+
+
+def name_of(kind: type[Any]) -> str:
+    """Return a Function's name, as its author wrote it."""
+    return kind.__name__.removeprefix("GeneratedBackwardFor_")
+
+
+def place_of(kind: type[Any]) -> str:
+    """Return where a Function's backward is, as ``" (ops.py:12)"``; nothing where it has no source."""
+    known = _described(kind, ())
+    at = known.path and known.backward_line
+    return f" ({Path(known.path or '').name}:{known.backward_line})" if at else ""
 
 
 def _described(kind: type[Any], ran: Iterable[str]) -> HandWritten:

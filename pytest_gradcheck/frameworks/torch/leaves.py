@@ -99,16 +99,21 @@ def why_constants(leaves: Sequence[Any], in_module: Sequence[bool]) -> list[str 
 
 def _why_constant(tensor: Any, inside: bool, some_require_grad: bool) -> str | None:
     if not isinstance(tensor, torch.Tensor):
-        return f"{kind_of(tensor)} beside tensors"
+        return f"{kind_of(tensor)} next to tensors"
     if not is_floating(tensor):
         return f"dtype {dtype_of(tensor)} is not differentiable"
-    if tensor.layout is not torch.strided:
-        return f"layout {tensor.layout} cannot be perturbed; make it from a dense tensor inside of fn"
     if inside:
         return None if tensor.requires_grad else "a tensor of the module that requires no gradient"
     if some_require_grad and not tensor.requires_grad:
-        return "requires no gradient, beside a tensor that does"
+        return "requires no gradient, next to a tensor that does"
     return None
+
+
+def why_not_perturbed(tensor: torch.Tensor) -> str | None:
+    """Return why no entry of a tensor can be moved alone; see `Framework.why_not_perturbed`."""
+    if tensor.layout is torch.strided and not tensor.is_nested:
+        return None
+    return f"a {'nested ' if tensor.is_nested else ''}tensor of layout {tensor.layout}"
 
 
 def why_no_derivative(tensor: torch.Tensor) -> str | None:

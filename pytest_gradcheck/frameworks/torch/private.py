@@ -6,9 +6,10 @@ Another release of torch may rename any of it. No other file of this folder uses
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -178,6 +179,55 @@ def mapped(call: Callable[[list[Any]], Sequence[Any]], leaves: Sequence[Any], co
         return [_functorch._remove_batch_dim(torch.as_tensor(out), level, count, 0) for out in outs]
     finally:
         _functorch._vmap_decrement_nesting()
+
+
+_PARTS = ("is_batchedtensor", "is_legacy_batchedtensor", "get_unwrapped", "maybe_get_bdim")
+
+#: Whether a tensor with an axis more that outlives its call can be made an ordinary one.
+HAS_PARTS = all(hasattr(_functorch, name) for name in _PARTS) and hasattr(torch._C, "_swap_tensor_impl")
+
+
+@contextmanager
+def none_batched_afterwards() -> Iterator[None]:
+    """Turn every tensor with an axis more that outlives the ``with`` block into the first of its entries.
+
+    A function may keep such a tensor anywhere: in a module, a list, a closure. Any use of it later raises, so
+    the tensor itself becomes the one that a call at the first point alone would have kept. New objects are in
+    the collector's youngest generation, where finding them takes 20 µs; all objects of a process take 20 ms.
+    """
+    if not HAS_PARTS:
+        raise Unavailable(f"torch {torch.__version__} does not tell which tensors have an axis more")
+    collects, before = gc.isenabled(), _collections()
+    gc.disable()
+    try:
+        yield
+    finally:
+        try:
+            moved = _collections() != before
+            for kept in gc.get_objects() if moved else gc.get_objects(generation=0):
+                # By its type: to ask an object for its class may run code of the user's.
+                if issubclass(type(kept), torch.Tensor):
+                    _make_plain(kept)
+        finally:
+            if collects:
+                gc.enable()
+
+
+def _collections() -> list[int]:
+    return [generation["collections"] for generation in gc.get_stats()]
+
+
+def _make_plain(kept: torch.Tensor) -> None:
+    plain = kept
+    while _functorch.is_batchedtensor(plain):
+        plain = _functorch.get_unwrapped(plain).select(_functorch.maybe_get_bdim(plain), 0)
+    while _functorch.is_legacy_batchedtensor(plain):
+        # The size is that of an axis to add where there is none; the level of a batch alone is 1.
+        plain = torch._remove_batch_dim(plain, 1, 1, 0)[0]
+    if plain is not kept:
+        # What torch's own C++ holds besides cannot be exchanged.
+        with suppress(RuntimeError):
+            torch._C._swap_tensor_impl(kept, plain.detach().clone())
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from pytest_gradcheck.frameworks.pullback import Program, Pullback, gradient_lay
 from pytest_gradcheck.frameworks.torch import functions
 from pytest_gradcheck.frameworks.torch.leaves import to_numpy
 from pytest_gradcheck.frameworks.torch.perturbed import SCALE, Counted, Disturbed
-from pytest_gradcheck.frameworks.torch.private import rules_only
+from pytest_gradcheck.frameworks.torch.private import none_batched_afterwards, rules_only
 
 Precision = Literal["own", "double", "single"]
 
@@ -164,7 +164,8 @@ class TorchPullback(Pullback):
             torch.from_numpy(parts[k]).to(out.device, out.dtype) for k, out in zip(live, outs, strict=True)
         ]
         try:
-            with self.program.surroundings(self.leaves), warnings.catch_warnings(), rules_only():
+            surroundings = self.program.surroundings(self.leaves)
+            with none_batched_afterwards(), surroundings, warnings.catch_warnings(), rules_only():
                 # Nobody asked for this pass: that an operation has no rule for it concerns no user.
                 warnings.simplefilter("ignore")
                 grads = torch.autograd.grad(

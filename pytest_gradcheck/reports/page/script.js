@@ -2,7 +2,7 @@
 (() => {
   const report = JSON.parse(document.getElementById("report").textContent);
   const SVG = "http://www.w3.org/2000/svg";
-  const KINDS = { fail: "fail", xfail: "expected fail", inconclusive: "inconclusive", pass: "pass" };
+  const KINDS = { fail: "fail", xfail: "expected fail", inconclusive: "inconclusive", "test-failed": "test failed", pass: "pass" };
 
   // -- elements: all text goes in as text ------------------------------------------------------------
 
@@ -159,6 +159,13 @@
   const facts = (head, rows) => h("div", { class: "wide" }, h("table", { class: "facts" }, h("thead", {}, h("tr", {}, head.map((t) => h("th", { scope: "col" }, t)))), h("tbody", {}, rows.map((row) => h("tr", {}, row.map((t) => h("td", {}, String(t ?? "")))))) ));
   const section = (title, ...content) => (content.flat(Infinity).some(Boolean) ? [h("h2", {}, title), ...content] : []);
 
+  const inconclusive = (check) => {
+    if (!check.inconclusive_examples) return "";
+    const reasons = [...(check.inconclusive_reasons || [])].sort((a, b) => b.examples - a.examples);
+    const codes = reasons.map((r) => (reasons.length > 1 ? `${r.code} ${r.examples}` : r.code)).join(", ");
+    return `${check.inconclusive_examples} of ${check.examples} examples inconclusive${codes ? `: ${codes}` : ""}`;
+  };
+
   const inside = (check) => {
     const figures = check.figures || {};
     const drawn = [
@@ -181,8 +188,9 @@
       section("Methods", facts(["method", "status", "reason", "evaluations", "time"], Object.entries(check.methods).map(([name, m]) => [name, m.status, m.reason, m.evaluations, `${short(m.seconds * 1e3)} ms`]))),
       section("Pairs", (check.pairs || []).length ? facts(["methods", "largest difference", "relative", "verdict"], check.pairs.map((p) => [`${p.a}, ${p.b}`, short(p.max_abs), short(p.max_rel), p.agree === null ? "undecided" : p.agree ? "agree" : "differ"])) : null),
       section("Properties", (check.properties || []).length ? facts(["property", "holds", "what was seen"], check.properties.map((p) => [p.name, p.holds === null ? "not tried" : p.holds ? "yes" : "no", p.detail])) : null),
+      section("Inconclusive examples", (check.inconclusive_reasons || []).length ? facts(["diagnosis", "examples", "why", "the first of them"], check.inconclusive_reasons.map((r) => [r.code, `${r.examples} of ${check.examples}`, r.text, r.reproduce])) : null),
       section("Not checked", (check.not_checked || []).length ? facts(["what", "why"], check.not_checked.map((n) => [n.what, n.reason])) : null),
-      h("p", { class: "said" }, `Order ${check.order}, ${check.mode} mode, seed ${check.seed}, sensitivity ${short(check.sensitivity)}, ${check.examples} examples (${check.inconclusive_examples} inconclusive)${check.location && check.location.line ? `, ${check.location.path}:${check.location.line}` : ""}.`));
+      h("p", { class: "said" }, `Order ${check.order}, ${check.mode} mode, seed ${check.seed}, sensitivity ${short(check.sensitivity)}, ${check.examples} example${check.examples === 1 ? "" : "s"}${check.location && check.location.line ? `, ${check.location.path}:${check.location.line}` : ""}.`));
   };
 
   const anchor = (check) => `${check.nodeid}::${check.name}`;
@@ -192,7 +200,7 @@
       h("span", { class: "name mono" }, check.nodeid.split("::").pop().split("[")[0] === check.name.split(".").pop() ? check.nodeid : `${check.nodeid}: ${check.name}`),
       h("span", { class: "number", title: "difference over tolerance" }, check.worst ? `${short(check.worst.margin)}×` : ""),
       h("span", { class: "number" }, `${short(seconds(check))} s`),
-      h("span", { class: "said" }, check.standing === "pass" ? `${check.examples} example${check.examples === 1 ? "" : "s"}` : `${check.diagnosis.text} [${check.diagnosis.code}]`));
+      h("span", { class: "said" }, check.standing === "pass" && check.diagnosis.code !== "constant" ? inconclusive(check) || `${check.examples} example${check.examples === 1 ? "" : "s"}` : `${check.diagnosis.text} [${check.diagnosis.code}]`));
     const details = h("details", {}, summary);
     details.addEventListener("toggle", () => {
       // Made when it is first opened: a thousand checks have a thousand figures.
@@ -263,7 +271,7 @@
   const packages = Object.entries(e.packages).map(([name, version]) => `${name} ${version}`).join(", ");
   const unchecked = report.unchecked || [];
   const sum = report.summary;
-  const counts = ["pass", "fail", "inconclusive"].filter((v) => sum[v]).map((v) => `${sum[v]} ${v}`).join(", ");
+  const counts = ["pass", "fail", "inconclusive"].filter((v) => sum[v]).map((v) => `${sum[v]} ${v}`).concat(sum.test_failed ? [`${sum.test_failed} in tests that failed otherwise`] : []).join(", ");
   document.getElementById("page").replaceChildren(
     h("h1", {}, "Gradient checks"),
     h("p", { class: "headline" }, `${sum.checks} check${sum.checks === 1 ? "" : "s"}${counts ? `: ${counts}` : ""}`),

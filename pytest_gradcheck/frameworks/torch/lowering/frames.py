@@ -10,6 +10,8 @@ import torch
 
 _HERE = str(Path(__file__).parent)
 _TORCH = str(Path(torch.__file__).parent)
+#: Samples are drawn under ``no_grad`` there, in the name of whoever asks for them.
+_DISTRIBUTIONS = str(Path(torch.distributions.__file__).parent)
 _FUNCTION = torch.autograd.Function.apply.__code__.co_filename
 
 
@@ -24,13 +26,19 @@ def location() -> str:
     return ""
 
 
-def for_torch_itself() -> bool:
-    """Whether torch stops a gradient for its own ends, or a custom Function, which has its own backward."""
+def for_torch_itself(*, samples: bool = False) -> bool:
+    """Whether torch stops a gradient for its own ends, or a custom Function, which has its own backward.
+
+    With ``samples`` a distribution of torch's does so for the user.
+    """
     frame: FrameType | None = sys._getframe(2)
     # no_grad.__enter__ and its callers belong to whoever wrote the with block or the decorator
     while frame is not None and frame.f_code.co_filename.endswith(("grad_mode.py", "_contextlib.py")):
         frame = frame.f_back
-    if frame is None or frame.f_code.co_filename.startswith(_TORCH):
+    if frame is None:
+        return True
+    path = frame.f_code.co_filename
+    if path.startswith(_TORCH) and not (samples and path.startswith(_DISTRIBUTIONS)):
         return True
     return in_a_function(frame)
 

@@ -23,6 +23,18 @@ OVERWRITES = frozenset([
     "copy_", "fill_", "zero_", "bernoulli_", "normal_", "uniform_", "random_", "exponential_", "cauchy_",
     "geometric_", "log_normal_",
 ])  # fmt: skip
+# Random operations whose result has nothing to do with what their tensors hold.
+FRESH = frozenset([
+    "bernoulli.p", "cauchy", "exponential", "geometric", "log_normal", "normal_functional", "random",
+    "uniform",
+])  # fmt: skip
+# Random operations that give whole numbers: where the random numbers stay the same, so does the result, but
+# for jumps.
+WHOLE = frozenset(["bernoulli", "binomial", "multinomial", "poisson", "randint_like"])
+# Random operations whose result moves with a tensor of parameters, for the same random numbers too. What
+# torch differentiates is not that: the gradient of a rejection sampler is implicit (Figurnov et al., Implicit
+# reparameterization gradients, NeurIPS 2018), that of `normal` zero by definition.
+SAMPLERS = frozenset(["_sample_dirichlet", "_standard_gamma", "normal"])
 ALLOCATION_ONLY = frozenset([
     "device", "layout", "memory_format", "pin_memory", "non_blocking", "generator",
 ])  # fmt: skip
@@ -45,6 +57,9 @@ class Info:
         self.mutable = bool(self.written)
         self.view = not self.mutable and any(r.alias_info is not None for r in schema.returns)
         self.random = torch.Tag.nondeterministic_seeded in func.tags
+        named = self.base, f"{self.base}.{self.overload}"
+        #: Whether the result is a constant for the engine, though tensors that it depends on are not.
+        self.holds_still = self.random and not (FRESH | WHOLE).isdisjoint(named)
         self.inplace_view = torch.Tag.inplace_view in func.tags
         self.gives_tensors = any("Tensor" in str(r.type) for r in schema.returns)
 

@@ -20,6 +20,7 @@ from pytest_gradcheck.frameworks.torch.lowering.operations import (
     BLIND,
     EMPTY,
     OVERWRITES,
+    SAMPLERS,
     Info,
     functional_form,
 )
@@ -333,9 +334,16 @@ class TapeRecorder(Mode):
         rule = registry.find(info.base, info.overload)
         if rule is not None:
             return self._record(func, info, rule, args, kwargs)
-        if info.random:
-            # The noise is what it was: a constant of the tape, like every other value drawn.
+        # Noise is what it was: a constant of the tape. So is a sample that autograd takes for one.
+        unseen = self._hold_stops and (self.no_grad or info.base == "normal")
+        if info.holds_still or (info.base in SAMPLERS and unseen):
             return func(*args, **kwargs)
+        if info.base in SAMPLERS:
+            raise LoweringError(
+                f"{info.name} draws from a distribution that depends on the inputs; how the numbers depend "
+                f"on them cannot be seen (at {location()})",
+                info.name,
+            )
         return self._decompose(func, info, args, kwargs)
 
     def _any_depends(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

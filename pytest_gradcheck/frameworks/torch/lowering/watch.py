@@ -42,7 +42,7 @@ class ExitWatch(TorchFunctionMode):
             return self._choice(*args, **kwargs)
         if name == "_set_grad_enabled" and args:
             # A generator under no_grad that was left half-way is closed whenever it is collected.
-            if not isinstance(sys.exception(), GeneratorExit) and not for_torch_itself():
+            if not isinstance(sys.exception(), GeneratorExit) and not for_torch_itself(samples=True):
                 recorder.no_grad = args[0] is False
                 if recorder.no_grad:
                     recorder.note(recorder.stop_gradients, "torch.no_grad")

@@ -77,8 +77,9 @@ def clamp(x: Any, min: Any = None, max: Any = None) -> Any:  # ATen's argument n
 
 
 def times_where(x: Any, y: Any, function: Any) -> Any:
-    """x · function(y), and 0 where x is 0, with the derivatives of that."""
-    zero = (x == 0) & ~np.isnan(y)
+    """x · function(y), and 0 where x is 0 and function(y) is not finite, with the derivatives of that."""
+    with np.errstate(all="ignore"):
+        zero = (data(x) == 0) & ~np.isnan(data(y)) & ~np.isfinite(function(data(y)))
     return np.where(zero, 0.0, x * function(np.where(zero, 1.0, y)))
 
 
