@@ -44,7 +44,7 @@ def kernels(session: nox.Session) -> None:
 def third_party(session: nox.Session) -> None:
     """Check functions of third-party packages."""
     install(session, "third-party")
-    command = ["pytest", "tests/third_party", "-m", "third_party", "-n", "2"]
+    command = ["pytest", "tests/third_party", "-m", "third_party", "-n", "2", "--gradcheck-profile=quick"]
     session.run(*command, *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
