@@ -20,6 +20,9 @@ from pytest_gradcheck.core.verdict import Evidence, Finding, answer
 from pytest_gradcheck.frameworks.pullback import Anew
 from pytest_gradcheck.methods.roles import DIFFERENCES
 
+#: Rules whose doubt is of differences that contradict every exact method.
+DOUBTED_BY_VALUES = ("no_common_ground", "differences_split")
+
 
 def run(order: Order) -> tuple[CheckResult, Finding]:
     """Check one order whose methods are prepared: its values, and then the properties of its backwards."""
@@ -61,7 +64,10 @@ def _on_the_numbers(order: Order, evidence: Evidence) -> Finding:
     assert finding is not None, "the last rule answers"
     if finding.unexplained or _is_doubt_at_an_edge(finding):
         return _confirmed(order, finding)
-    return _along_ties(order, finding) if finding.rule == "subgradient" else finding
+    if finding.rule == "subgradient":
+        return _along_ties(order, finding)
+    # Where the exact methods run the same code, they are wrong together.
+    return _confirmed(order, finding, finding) if finding.rule in DOUBTED_BY_VALUES else finding
 
 
 def _is_doubt_at_an_edge(finding: Finding) -> bool:
@@ -72,8 +78,11 @@ def _is_doubt_at_an_edge(finding: Finding) -> bool:
     return any(name == "doubt_at_the_edge" for c in table.evidence for name, _ in c.excused)
 
 
-def _confirmed(order: Order, finding: Finding) -> Finding:
-    """Look a second time at what disagrees; see `SecondLook`."""
+def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None) -> Finding:
+    """Look a second time at what disagrees; see `SecondLook`.
+
+    ``otherwise`` is the finding that stays where the second look finds no gradient wrong.
+    """
     evidence = finding.evidence
     if any(evidence.states[name][1] for name in DIFFERENCES if name in evidence.states):
         # The function cannot be evaluated anywhere else.
@@ -85,13 +94,15 @@ def _confirmed(order: Order, finding: Finding) -> Finding:
         standings[name] = again.standing(name)
         if standings[name].wrong and name in evidence.on_trial:
             break
+    if otherwise is not None:
+        return answer(verdict.ON_DOUBT, replace(evidence, standings=standings)) or otherwise
     found = answer(verdict.ON_SECOND_LOOK, replace(evidence, standings=standings))
     assert found is not None, "the last rule answers"
     return found
 
 
 def _along_ties(order: Order, finding: Finding) -> Finding:
-    """Look at gradients that are right entry by entry along the ties of a kink too; see `SecondLook.at_kinks`."""
+    """Look along the ties of a kink too, where gradients are right entry by entry."""
     evidence = finding.evidence
     again = _second_look(order, evidence)
     standings = {name: again.at_kinks(name) for name in evidence.on_trial}
@@ -115,8 +126,8 @@ def _look(evidence: Evidence) -> Evidence:
         survey = survey.at_one_entry()
     entries, final = survey.in_plain_float64() if survey.suspect is None else (None, None)
     if entries is not None and final is None and entries.refined:
-        for left_out in (beside := verdict.beside_the_point(evidence, entries)):
-            evidence, entries = evidence.without(left_out), entries.without(left_out.name)
+        for needless in (beside := verdict.beside_the_point(evidence, entries)):
+            evidence, entries = evidence.without(needless), entries.without(needless.name)
         if beside and not entries.disagrees:
             return replace(evidence, table=entries)
     evidence = replace(evidence, table=final or _with_measured_rounding(order, survey, entries))

@@ -60,8 +60,8 @@ NOISE_ROUNDINGS = 64.0
 #: Source: the sigmoid.
 SATURATED_ROUNDINGS = 64.0
 
-#: A derivative is zero where it moves the output by no more than so many roundings of what the function moves by
-#: over a step of one, or of its value. Chosen: as above.
+#: A derivative is zero where it moves the output by no more than so many roundings of what the function moves
+#: by over a step of one, or of its value. Chosen: as above.
 TERM_ROUNDINGS = 64.0
 
 #: Another order of summation rounds differently from the measured one, but not by much more. Chosen: an
@@ -162,12 +162,24 @@ SMOOTH_DISPUTES, ROUGH_DISPUTES = 3, 2
 #: So many of them are looked at nearby too. Chosen: as above.
 NEARBY_DISPUTES = 2
 
-#: Points nearby, in units of the inputs' scales: some close by and some farther off.
-#: Chosen: within one percent a gradient has not changed by much, within a fifth a special value is far away.
-DISTANCES = (*[1e-4] * 4, *[1e-3] * 4, 0.2, 0.2)
+#: Distances of points nearby, in units of the inputs' scales, where a gradient is asked for again. Chosen:
+#: within a few percent a gradient has not changed by much, within a fifth a special value is far away.
+NEARBY = (0.2, 0.03, 0.2, 0.03)
 
-#: So many of them are close by. Source: as above.
-CLOSE_BY = 8
+#: Windows there reach no farther than this share of the way back to the point, over `methods.windows.WIDTH`.
+#: Chosen: half of the way.
+SHORT_OF_THE_POINT = 4.0
+
+#: Distances of points close by, where slopes are measured: as many as it takes to find slopes around the one
+#: in question. Chosen: slopes have not changed there by a thousandth, and sixteen points lie on both sides of
+#: a tie but for once in 30,000 times.
+CLOSE_BY = (1e-4, 1e-3) * 8
+
+#: So many of them are enough. Chosen: as few as lie on two sides.
+CLOSE_ENOUGH = 3
+
+#: Steps there, as shares of the distance. Chosen: no farther than to the point.
+CLOSE_STEPS = (0.2, 0.07)
 
 #: A gradient is wrong nearby where so many looks say so. Source: every failure is seen twice.
 WRONG_NEARBY = 2

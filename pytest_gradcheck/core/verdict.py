@@ -74,7 +74,9 @@ class Evidence:
     def on_trial(self) -> tuple[str, ...]:
         """The methods whose gradients are on trial: also what stands in, where it runs a backward by hand."""
         roles = self.order.roles
-        return tuple(n for n, p in self.heard.items() if roles.is_on_trial(n) or (n != ENGINE and p.hand_written()))
+        return tuple(
+            n for n, p in self.heard.items() if roles.is_on_trial(n) or (n != ENGINE and p.hand_written())
+        )
 
     def without(self, left_out: LeftOut) -> Evidence:
         """Return the evidence without a method that is no witness."""
@@ -228,8 +230,10 @@ def agree(evidence: Evidence) -> Finding | None:
     sensitivity = evidence.order.tolerance.sensitivity
     hidden = unseen(table, evidence.jacobian, sensitivity) if table.tangents is not None else 0
     text = "share in the projections is smaller than their error bars; mode='full' looks at each"
-    small = (NotChecked(f"{hidden} small entries", text),) if hidden else ()
-    drowned = int(np.sum([mask for c in table.evidence for by, mask in c.excused if by == "accept_below_rounding"]))
+    small: tuple[NotChecked, ...] = (NotChecked(f"{hidden} small entries", text),) if hidden else ()
+    drowned = int(
+        np.sum([mask for c in table.evidence for by, mask in c.excused if by == "accept_below_rounding"])
+    )
     if drowned:
         small += (NotChecked("small entries", "smaller than the rounding of the function's own terms"),)
     return Finding(Verdict.PASS, diagnosis, not_checked=small)
@@ -390,7 +394,7 @@ def confirmed(evidence: Evidence) -> Finding | None:
 
 
 def borne_out(evidence: Evidence) -> Finding | None:
-    """Function values bear out every gradient on trial, and what differs from it merely runs the code again."""
+    """Function values bear out all gradients on trial; what differs from them runs the same code again."""
     on_trial = evidence.on_trial
     if not on_trial or any(name in DIFFERENCE_METHODS for name in _apart_from(evidence, on_trial)):
         return None
@@ -401,7 +405,7 @@ def borne_out(evidence: Evidence) -> Finding | None:
 
 
 def limit(evidence: Evidence) -> Finding | None:
-    """The function is not smooth at the point, and every gradient on trial is a limit of right ones nearby."""
+    """The function is not smooth at the point, and every gradient on trial is a limit of slopes nearby."""
     on_trial = evidence.on_trial
     standings = [evidence.standings[name] for name in on_trial if name in evidence.standings]
     if not standings or not all(standing.limit for standing in standings):
@@ -432,6 +436,9 @@ def _apart_from(evidence: Evidence, names: Iterable[str]) -> set[str]:
 
 #: Rules on what a second look found of a failure on the numbers. The last one always answers.
 ON_SECOND_LOOK: tuple[Rule, ...] = (confirmed, borne_out, limit, rough, not_confirmed)
+
+#: The same where the first look left it in doubt, which stays where none answers.
+ON_DOUBT: tuple[Rule, ...] = (confirmed, limit)
 
 #: Rules on properties that were tried after the numbers.
 ON_PROPERTIES: tuple[Rule, ...] = (broken_property,)
@@ -488,8 +495,8 @@ def no_witness(name: str, evidence: Evidence) -> LeftOut | None:
 def beside_the_point(evidence: Evidence, table: Table) -> list[LeftOut]:
     """Return the methods that need not be heard where function values bear out all that is on trial.
 
-    What merely runs the code once more, and differs or cannot tell, says nothing of a gradient that agrees with
-    the function's values in every entry: it may lose digits that a backward by hand was written to keep.
+    What merely runs the code once more, and differs or cannot tell, says nothing of a gradient that agrees
+    with the function's values in every entry: it may lose digits that a backward by hand was written to keep.
     """
     on_trial = evidence.on_trial
     measured = {c.b: c for c in table.measured if c.a == "central"}
@@ -503,7 +510,9 @@ def beside_the_point(evidence: Evidence, table: Table) -> list[LeftOut]:
         apart = np.any([c.disagree[:, table.coordinates] for c in against], axis=0)
         if not (apart & ~measured[name].disagree).any() if apart.any() else measured[name].agree is None:
             overruled = bool(apart.any())
-            reason = STANDS_ALONE if overruled else "its own rounding hides more than the promised sensitivity"
+            reason = (
+                STANDS_ALONE if overruled else "its own rounding hides more than the promised sensitivity"
+            )
             out.append(LeftOut(name, reason, overruled))
     return out
 

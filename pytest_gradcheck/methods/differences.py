@@ -34,12 +34,12 @@ QUICK = tuple(2.0**-9 / RATIO**k for k in range(3))
 THOROUGH = tuple(2.0**-1 / RATIO**k for k in range(16))
 
 
-#: Values that take fewer steps than this on the 32 points of a long ladder show their grain: a smooth function
-#: takes 16 at least.
+#: Values that take fewer steps than this on the 32 points of a long ladder show their grain: a smooth
+#: function takes 16 at least.
 FEW_STEPS = 8
 
-#: What wavers by less than this share of it at the finest steps is no noise. Two sides with one degree of freedom
-#: each are both as small by chance once in a million times.
+#: What wavers by less than this share of it at the finest steps is no noise. Two sides with one degree of
+#: freedom each are both as small by chance once in a million times.
 NOT_NOISE = 1e-3
 
 #: And a sample of so few may be smaller than what it is drawn from by this factor.
@@ -161,10 +161,11 @@ class Lines:
         noise = rounding = 4 * ulps + self.evaluation_noise + TINY
         if long:
             wavers, finest = (
-                np.fmax(_measured_noise(up, above, count), _measured_noise(down, below, count)) for count in (6, 4)
+                np.fmax(_measured_noise(up, above, count), _measured_noise(down, below, count))
+                for count in (6, 4)
             )
-            # Noise is the same at the finest steps. What is not is the way that the function goes, which would hide
-            # how far the wider steps are off.
+            # Noise is the same at the finest steps. What is not is the way that the function goes, which
+            # would hide how far the wider steps are off.
             wavers = np.where(finest < NOT_NOISE * wavers, finest / ROOM_FOR_CHANCE, wavers)
             noise = np.fmax(rounding, wavers)
         # The noise of a difference of two values. Where it is that of roundoff, the long ladder need not take
@@ -254,8 +255,8 @@ def _extrapolate(quotients: Array, noise: Array, powers: tuple[int, int]) -> Est
     error = np.where(_contradicted(twice, error), np.inf, error)
     best = np.argmin(error, axis=0)[None]
     value, bar = (np.take_along_axis(each, best, 0)[0] for each in (twice, error))
-    # What has not settled is no more than a guess as long as finer steps say something else: the quotients of a
-    # jump that is no jump when seen from nearer by grow to the finest.
+    # What has not settled is no more than a guess as long as finer steps say something else: the quotients of
+    # a jump that is no jump when seen from nearer by grow to the finest.
     stray = np.abs(twice - value) - STRAY_NOISE * noise
     stray = np.where((np.arange(len(twice))[:, None, None] > best) & np.isfinite(stray), stray, 0.0)
     open_ = ~(bar <= SETTLED_SHARE * np.abs(value))
@@ -283,8 +284,8 @@ def _contradicted(values: Array, errors: Array) -> Array:
 def _measured_noise(steps: Array, values: Array, count: int) -> Array:
     """Return how much the function wavers between neighbouring points, shape ``(lines, m)``.
 
-    At the ``count`` smallest steps a smooth function is a parabola to within rounding; what is left of it after
-    the parabola through the first, the second and the last is taken out is noise.
+    At the ``count`` smallest steps a smooth function is a parabola to within rounding; what is left of it
+    after the parabola through the first, the second and the last is taken out is noise.
     """
     last = slice(-count, None)
     t, f = steps[last], values[last]

@@ -1,9 +1,9 @@
 """Slopes from a polynomial that is fitted over a window of steps, whose residuals measure the noise.
 
-A ladder of steps trusts the dtype to say how far values waver. A fit does not: what the polynomial leaves over
-is the noise of the function, whatever made it: float32 inside of float64, the stopping tolerance of a solver,
-quantised outputs, cancellation. Moré and Wild ("Estimating computational noise", SIAM J. Sci. Comput. 33, 2011)
-see it in the same way, as what high differences of evenly spaced values leave over.
+A ladder of steps trusts the dtype to say how far values waver. A fit does not: what the polynomial leaves
+over is the noise of the function, whatever made it: float32 inside of float64, the stopping tolerance of a
+solver, quantised outputs, cancellation. Moré and Wild ("Estimating computational noise", SIAM J. Sci. Comput.
+33, 2011) see it in the same way, as what high differences of evenly spaced values leave over.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ LAST_TERM = 0.1
 #: Windows whose scales differ by less than this are one and the same.
 APART = 8.0
 
-#: Values that take fewer steps than this over the points of a window show their grain. A smooth function takes
-#: as many as there are points, fewer where it turns: an even function half of them.
+#: Values that take fewer steps than this over the points of a window show their grain. A smooth function
+#: takes as many as there are points, fewer where it turns: an even function half of them.
 FEW = 6
 
 _ODD = np.stack([LEVELS**0, LEVELS**2, LEVELS**4], axis=1)
@@ -55,11 +55,11 @@ _FREEDOM = 2 * len(LEVELS) - _ODD.shape[1] - _EVEN.shape[1]
 class Window:
     """What a window shows along each line: arrays of shape ``(lines, rows)``.
 
-    ``slope`` is the two-sided derivative at the middle of the window, ``right`` and ``left`` are the one-sided
-    ones. ``kink`` marks one-sided slopes that differ beyond the noise, ``jump`` a middle that lies apart from both
-    sides. ``still`` marks
-    values that do not move at all, and ``grainy`` those that take few steps: the window is near the grain of
-    the function, or below it, and its residuals are no measure of the noise. ``noise`` is how far a value wavers.
+    ``slope`` is the two-sided derivative at the middle of the window, ``right`` and ``left`` are the
+    one-sided ones. ``kink`` marks one-sided slopes that differ beyond the noise, ``jump`` a middle that lies
+    apart from both sides. ``still`` marks values that do not move at all, and ``grainy`` those that take few
+    steps: the window is near the grain of the function, or below it, and its residuals are no measure of the
+    noise. ``noise`` is how far a value wavers.
     """
 
     slope: Estimate
@@ -135,22 +135,23 @@ def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float, no
 
 
 def _contracted(cotangents: Array, values: Array) -> Array:
-    """Contract values, shape ``(..., m)``, to shape ``(..., rows)``; what a row does not look at may be nan."""
+    """Contract values, shape ``(..., m)``, to ``(..., rows)``; what a row does not look at may be nan."""
     return np.stack([np.where(u != 0, values * u, 0.0).sum(axis=-1) for u in cotangents], axis=-1)
 
 
 def natural_scales(*scales: Array) -> list[Array]:
-    """Return scales of the same lines, each of shape ``(lines,)``, from wide to fine, without those that are close.
+    """Return scales of the same lines from wide to fine, each of shape ``(lines,)``, without close ones.
 
-    Two within a factor of eight are one; a scale that is left out, or is zero, is nan. Two that are finer than
-    all of them follow.
+    Two within a factor of eight are one; a scale that is left out, or is zero, is nan. Two that are finer
+    than all of them follow.
     """
     last, out = np.full(len(scales[0]), np.inf), []
     for row in np.sort(np.where(np.array(scales) > 0, scales, 0.0), axis=0)[::-1]:
         apart = (row > 0) & (last > APART * row)
         out.append(np.where(apart, row, np.nan))
         last = np.where(apart, row, last)
-    # Finer ones see what the natural ones jump over, and that these are not the only ones to say what they say.
+    # Finer ones see what the natural ones jump over, and that these are not the only ones to say what they
+    # say.
     return out + [last / APART**k for k in (1, 2)]
 
 
@@ -167,7 +168,12 @@ def settled(lines: Lines, scales: Sequence[Array], eps: float) -> Estimate:
         found = window(lines, np.where(np.isfinite(each), each, 1.0), None, eps)
         asked = np.isfinite(each)[:, None]
         # Below the grain of the function nothing moves, which is no evidence of a slope.
-        known = asked & ~(found.kink | found.jump) & np.isfinite(found.slope.uncertainty) & ~(found.grainy & moved)
+        known = (
+            asked
+            & ~(found.kink | found.jump)
+            & np.isfinite(found.slope.uncertainty)
+            & ~(found.grainy & moved)
+        )
         moved |= asked & ~found.still
         gap = np.abs(found.slope.value - before.value) - found.slope.uncertainty
         alike = known & np.isfinite(before.uncertainty) & (gap <= before.uncertainty)

@@ -156,8 +156,8 @@ def logistic(x: Any) -> Any:
 def test_what_a_saturated_output_has_lost_is_no_fault_of_the_backward(at: float, dtype: str) -> None:
     torch = pytest.importorskip("torch")
     x = torch.tensor([at if dtype == "float64" else at / 2.5], dtype=getattr(torch, dtype))
-    # Here torch's s · (1 - s) is off by at least 1e-3. From 37 on it is zero, and what is right is less than a
-    # rounding of the value, which is zero too.
+    # Here torch's s · (1 - s) is off by at least 1e-3. From 37 on it is zero, and what is right is less than
+    # a rounding of the value, which is zero too.
     result = check_gradients(torch.sigmoid, x)
     drowned = at == 100.0 or (at, dtype) == (37.0, "float64")
     expected = ("pass", "agree") if drowned else ("inconclusive", "unresolved")

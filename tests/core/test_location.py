@@ -103,8 +103,8 @@ def test_one_wrong_entry_among_thousands_is_named(
     result = check_gradients(wrong, point(3000, dtype), methods=methods)
 
     assert_found(result, (at,))
-    # A long ladder for two projections and one column, four windows of the second look, and six evaluations per
-    # half that is looked at.
+    # A long ladder for two projections and one column, four windows of the second look, and six evaluations
+    # per half that is looked at.
     assert evaluations(result) <= 150 + 4 * 14 + 18 * math.log2(3000)
 
 
@@ -286,7 +286,8 @@ def test_an_entry_too_small_to_see_is_not_claimed_as_checked() -> None:
 
     assert (result.verdict, unseen(result)) == ("pass", 3)
     both = check_gradients(fn, point(1000, torch.float64))
-    # The engine differs there, by less than the roundings of the sum: the function's values say nothing of it.
+    # The engine differs there, by less than the roundings of the sum: the function's values say nothing of
+    # it.
     assert (both.verdict, both.culprit) == ("pass", None)
     assert any("rounding of the function" in one.reason for one in both.not_checked)
 

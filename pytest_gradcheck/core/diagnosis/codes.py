@@ -48,8 +48,8 @@ CODES = (
     Code(
         "kink",
         Page.INCONCLUSIVE,
-        "the function has a kink, a jump or an edge at this point; the gradient differs from one-sided slopes there "
-        "and is right nearby",
+        "the function has a kink, a jump or an edge at this point; the gradient differs from one-sided slopes"
+        " there, and function values do not say that it is wrong",
     ),
     *_rows(Page.INCONCLUSIVE, "unconfirmed"),
     Code(

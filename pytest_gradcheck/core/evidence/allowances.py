@@ -141,10 +141,10 @@ def accept_what_vanishes(comparisons: Comparisons, on: Weighed) -> Comparisons:
 
 
 def accept_below_rounding(comparisons: Comparisons, on: Weighed) -> Comparisons:
-    """Accept as zero what is below the rounding of the function's own terms, where differences say nothing else.
+    """Accept as zero what is below the rounding of the function's own terms, unless differences say more.
 
-    At 1e-200 the slope of sqrt(x² + 1) is 1e-200, or nothing where x² has underflowed: no value within a step of
-    one can tell. A long ladder has made such steps, and a short one has not.
+    At 1e-200 the slope of sqrt(x² + 1) is 1e-200, or nothing where x² has underflowed: no value within a step
+    of one can tell. A long ladder has made such steps, and a short one has not.
     """
     table, d = on.table, on.table.differences
     if d is None or table.tangents is not None or not table.refined:

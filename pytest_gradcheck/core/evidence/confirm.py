@@ -1,8 +1,8 @@
 """A second look at a disagreement, which shares nothing with the first: other steps, directions and points.
 
-A gradient that is wrong is wrong nearby too, or the function is smooth at the special point and differences say
-so along other directions and at two scales. Where the disagreement is gone at every other look the point is a
-tie, a kink, a jump, an edge or noise.
+A gradient that is wrong is wrong nearby too, or the function is smooth at the special point and differences
+say so along other directions and at two scales. Where the disagreement is gone at every other look the point
+is a tie, a kink, a jump, an edge or noise.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import NamedTuple
@@ -19,12 +19,13 @@ import numpy as np
 
 from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.core.evidence.compare import margins
-from pytest_gradcheck.core.evidence.jacobian import Jacobian, random_signs
+from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Tolerance
 from pytest_gradcheck.frameworks.flat import Vector
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.base import Estimate
+from pytest_gradcheck.methods.differences import TINY
 from pytest_gradcheck.methods.windows import APART, WIDTH, Window
 
 
@@ -39,8 +40,8 @@ class Seen(enum.Enum):
 class Line(NamedTuple):
     """A look along one line.
 
-    ``kink`` and ``jump`` say that the function has one at the point, ``outside`` that the slope in question lies
-    outside of the one-sided slopes there. ``one_sided`` says that the domain leaves one side only.
+    ``kink`` and ``jump`` say that the function has one at the point, ``outside`` that the slope in question
+    lies outside of the one-sided slopes there. ``one_sided`` says that the domain leaves one side only.
     """
 
     seen: Seen
@@ -48,6 +49,7 @@ class Line(NamedTuple):
     jump: bool = False
     outside: bool = False
     one_sided: bool = False
+    slope: Estimate | None = None
 
     @property
     def rough(self) -> bool:
@@ -59,10 +61,10 @@ class Line(NamedTuple):
 class Standing:
     """What a second look found of a method.
 
-    ``wrong`` says that function values contradict it twice, ``right`` that they bear it out wherever they can be
-    measured, at the point and around it. ``rough`` says that the function is not smooth at the point, ``limit``
-    that the gradient there is a limit of gradients nearby all the same: a generalised gradient in the sense of
-    Clarke (Optimization and Nonsmooth Analysis, 1983, theorem 2.5.1).
+    ``wrong`` says that function values contradict it twice, ``right`` that they bear it out wherever they can
+    be measured, at the point and around it. ``rough`` says that the function is not smooth at the point,
+    ``limit`` that the gradient there is a limit of gradients nearby all the same: a generalised gradient in
+    the sense of Clarke (Optimization and Nonsmooth Analysis, 1983, theorem 2.5.1).
     """
 
     wrong: bool = False
@@ -77,6 +79,7 @@ class Dispute(NamedTuple):
     cotangent: Vector
     coordinate: int
     difference: float
+    row: int
 
 
 class SecondLook:
@@ -95,6 +98,8 @@ class SecondLook:
     ):
         self._jacobian, self._table, self._tolerance, self._moved = jacobian, table, tolerance, moved
         self._rng = np.random.default_rng(seed)
+        self._drawn: list[tuple[float, Jacobian]] = []
+        self._to_draw = self._points(thresholds.CLOSE_BY)
 
     def standing(self, name: str) -> Standing:
         """Return what function values say of a method, here and nearby."""
@@ -111,10 +116,10 @@ class SecondLook:
         return Standing(wrong=around.wrong, right=right, rough=rough)
 
     def at_kinks(self, name: str) -> Standing:
-        """Return what function values say of a method that lies within the one-sided slopes of single entries.
+        """Return what values say of a gradient that lies within the one-sided slopes of single entries.
 
-        It must lie within those along other lines too, those that keep what is tied tied among them: (0, 1, 1) at
-        a maximum that two numbers share does not.
+        It must lie within those along other lines too, those that keep what is tied tied among them: (0, 1,
+        1) at a maximum that two numbers share does not.
         """
         table, d, jacobian = self._table, self._table.differences, self._jacobian
         if d is None or table.tangents is not None:
@@ -124,11 +129,11 @@ class SecondLook:
             at = table.coordinates[int(np.argmax(d.kink[row]))]
             rows, size = jacobian.rows(name, u[None]), float(np.abs(mine * jacobian.scales).max(initial=0.0))
             lines = ties(jacobian.function.point)
-            looks = (look(jacobian, rows, u, line, self._tolerance, size, lambda u=u: self._noise(u)) for line in lines)
+            looks = (self._look(rows, u, line, size) for line in lines)
             if any(one.outside or one.seen is Seen.AGAINST for one in looks):
                 alone = np.zeros(mine.size)
                 alone[at] = jacobian.scales[at]
-                standing = self._at_a_kink(rows, Dispute(u, at, size / jacobian.scales[at]), alone)
+                standing = self._at_a_kink(rows, Dispute(u, at, size / jacobian.scales[at], int(row)), alone)
                 if standing.wrong:
                     return standing
         return Standing(rough=True)
@@ -136,7 +141,7 @@ class SecondLook:
     # -- at the point ----------------------------------------------------------------------------------
 
     def _disputes(self, name: str) -> Iterator[Dispute]:
-        """Yield the entries in which a method differs most: smooth ones first, and some at kinks and edges."""
+        """Yield the entries in which a method differs most: smooth ones first, then at kinks and edges."""
         table = self._table
         if table.tangents is not None:
             return
@@ -145,7 +150,9 @@ class SecondLook:
         for c in table.evidence:
             if name in (c.a, c.b):
                 at = slice(None) if c.entrywise else table.coordinates
-                ratio = np.where(c.disagree, np.nan_to_num(margins(c.difference, c.tolerance), posinf=1e300), 0.0)
+                ratio = np.where(
+                    c.disagree, np.nan_to_num(margins(c.difference, c.tolerance), posinf=1e300), 0.0
+                )
                 farthest[:, at] = np.fmax(farthest[:, at], ratio)
                 gaps[:, at] = np.fmax(gaps[:, at], np.where(c.disagree, c.difference, 0.0))
         rough = np.zeros(farthest.shape, dtype=bool)
@@ -157,7 +164,7 @@ class SecondLook:
             for k in np.argsort(-ranks, axis=None)[:most]:
                 row, column = divmod(int(k), ranks.shape[1])
                 if ranks[row, column] > 0:
-                    yield Dispute(table.cotangents[row], column, float(gaps[row, column]))
+                    yield Dispute(table.cotangents[row], column, float(gaps[row, column]), row)
 
     def _at_the_point(self, name: str, dispute: Dispute) -> Standing:
         jacobian, i, u = self._jacobian, dispute.coordinate, dispute.cotangent
@@ -166,12 +173,12 @@ class SecondLook:
         alone[i] = jacobian.scales[i]
         size = dispute.difference * alone[i]
         own = float(np.abs(jacobian.function.point[i]) / alone[i])
-        single = look(jacobian, rows, u, alone, self._tolerance, size, lambda: self._noise(u), own)
-        across = single
+        single = self._look(rows, u, alone, size, own)
+        across, line = single, alone
         if alone.size > 1 and not single.rough:
             line = self._across(rows, alone, i)
-            across = look(jacobian, rows, u, line, self._tolerance, size, lambda: self._noise(u))
-        if not (single.rough or across.rough):
+            across = self._look(rows, u, line, size)
+        if not (single.rough or across.rough or self._bends(across, line, dispute.row)):
             wrong = single.seen is Seen.AGAINST and across.seen is not Seen.WITH
             right = Seen.WITH in (single.seen, across.seen) and Seen.AGAINST not in (single.seen, across.seen)
             return Standing(wrong=wrong, right=right)
@@ -187,9 +194,29 @@ class SecondLook:
         value = np.abs(np.where(np.isfinite(rows.value[0]), rows.value[0], 0.0))
         beside = self._jacobian.direction(self._rng)
         beside[i] = 0.0
+        # At a bound there is one side only.
+        f = self._jacobian.function
+        beside[(f.point <= f.lower) | (f.point >= f.upper)] = 0.0
+        beside[np.setdiff1d(np.arange(alone.size), self._table.coordinates)] = 0.0
         share, mine = np.sum(value * np.abs(beside)), value[i] * abs(alone[i])
         # The others may outweigh what is in question by thousands, and would hide it.
         return np.asarray(alone + (min(0.5, mine / share) if share and mine else 0.5) * beside)
+
+    def _bends(self, across: Line, line: Vector, row: int) -> bool:
+        """Whether the slope along a line is not the sum of those by its entries, as that of a derivative is.
+
+        The middle one of three equal numbers moves with none of them alone, and along any line.
+        """
+        d, at = self._table.differences, self._table.coordinates
+        if across.slope is None or d is None:
+            return False
+        value, bar = d.central.value[row], d.central.uncertainty[row]
+        summed, bars = value @ line[at], bar @ np.abs(line[at])
+        size = np.abs(value * line[at]).max(initial=abs(across.slope.value))
+        allowed = (
+            thresholds.THOROUGH_BARS * bars + across.slope.uncertainty + self._tolerance.sensitivity * size
+        )
+        return bool(abs(across.slope.value - summed) > allowed)
 
     def _at_a_kink(self, rows: Estimate, dispute: Dispute, alone: Vector) -> Standing:
         """Compare a gradient with the slopes of points close by: along its entry, along ties, and by chance.
@@ -201,18 +228,38 @@ class SecondLook:
         limit = True
         for line in (alone, *ties(jacobian.function.point), jacobian.direction(self._rng)):
             mine = float(rows.value[0] @ line)
-            slopes = [slope_along(there, u, line) for there in self._nearby[: thresholds.CLOSE_BY]]
-            known = [slope for slope in slopes if slope is not None]
-            slack = thresholds.NEARBY_SLACK * max(map(abs, known), default=0.0) + rows.along(line[None]).uncertainty
-            if len(known) < 2:
+            bar = float(rows.along(line[None]).uncertainty[0, 0])
+            known: list[float] = []
+            apart = np.inf
+            for distance, there in self._close_by():
+                slope = slope_along(there, u, line, distance)
+                known += [] if slope is None else [slope]
+                apart = _apart(mine, known, bar)
+                if len(known) >= thresholds.CLOSE_ENOUGH and not apart:
+                    break
+            if len(known) < thresholds.CLOSE_ENOUGH:
                 limit = False
-            elif not min(known) - slack <= mine <= max(known) + slack:
+            elif apart:
                 limit = False
-                size = min(abs(mine - min(known)), abs(mine - max(known))) if np.isfinite(mine) else np.inf
-                here = look(jacobian, rows, u, line, self._tolerance, size, lambda: self._noise(u))
-                if len(known) == len(slopes) and not here.jump and (here.outside or here.seen is Seen.AGAINST):
+                here = self._look(rows, u, line, apart)
+                excluded = here.outside or here.seen is Seen.AGAINST
+                if excluded and not here.jump and len(known) == len(thresholds.CLOSE_BY):
                     return Standing(wrong=True, rough=True)
         return Standing(limit=limit, rough=True)
+
+    def _look(
+        self,
+        rows: Estimate,
+        cotangent: Vector,
+        line: Vector,
+        size: float,
+        own: float = 1.0,
+        *,
+        there: Jacobian | None = None,
+    ) -> Line:
+        """Look along one line, at the point or at another one; see `look`."""
+        noise = functools.partial(self._noise, cotangent)
+        return look(there or self._jacobian, rows, cotangent, line, self._tolerance, size, noise, own)
 
     def _noise(self, cotangent: Vector) -> float:
         """Return how far the contracted value wavers, as it is seen where all inputs move.
@@ -223,7 +270,9 @@ class SecondLook:
         line, seen = self._jacobian.direction(np.random.default_rng(0)), []
         for scale in (1.0, 1.0 / APART, 1.0 / APART**2):
             found = self._jacobian.window(line, cotangent, scale)
-            if not (found.grainy[0, 0] or found.kink[0, 0] or found.jump[0, 0]) and np.isfinite(found.noise[0, 0]):
+            if not (found.grainy[0, 0] or found.kink[0, 0] or found.jump[0, 0]) and np.isfinite(
+                found.noise[0, 0]
+            ):
                 seen.append(float(found.noise[0, 0]))
         return min(seen, default=0.0)
 
@@ -232,38 +281,64 @@ class SecondLook:
     def _around(self, name: str, disputes: Sequence[Dispute]) -> Standing:
         """Look at a method at points nearby."""
         said = []
-        for there in self._nearby:
+        for distance, there in self._nearby:
             with contextlib.suppress(Exception):
                 pullback = self._moved(name, there.function.point)
-                at_it = replace(there, pullbacks={name: pullback}, _last_rows={}, measured={}, settled=frozenset())
-                said += [self._at_another_point(name, at_it, d) for d in disputes[: thresholds.NEARBY_DISPUTES]]
+                at_it = replace(
+                    there, pullbacks={name: pullback}, _last_rows={}, measured={}, settled=frozenset()
+                )
+                said += [
+                    self._at_another_point(name, at_it, d, distance)
+                    for d in disputes[: thresholds.NEARBY_DISPUTES]
+                ]
         against, for_it = said.count(Seen.AGAINST), said.count(Seen.WITH)
         return Standing(
             wrong=against >= thresholds.WRONG_NEARBY and against > for_it,
             right=for_it >= thresholds.WRONG_NEARBY and not against,
         )
 
-    def _at_another_point(self, name: str, there: Jacobian, dispute: Dispute) -> Seen:
+    def _at_another_point(self, name: str, there: Jacobian, dispute: Dispute, distance: float) -> Seen:
         u, i = dispute.cotangent, dispute.coordinate
         rows, alone = there.rows(name, u[None]), np.zeros(there.function.point.size)
         alone[i] = there.scales[i]
-        lines = [alone, *([there.direction(self._rng)] if alone.size > 1 else [])]
-        size = dispute.difference * there.scales[i]
-        looks = (look(there, rows, u, line, self._tolerance, size, lambda: self._noise(u)) for line in lines)
+        # No window reaches back to the point that the others keep away from.
+        near = min(1.0, thresholds.SHORT_OF_THE_POINT * distance)
+        lines = [near * alone, *([near * there.direction(self._rng)] if alone.size > 1 else [])]
+        size = near * dispute.difference * there.scales[i]
+        looks = (self._look(rows, u, line, size, there=there) for line in lines)
         seen = {found.seen for found in looks}
         return next((one for one in (Seen.AGAINST, Seen.WITH) if one in seen), Seen.OPEN)
 
     @functools.cached_property
-    def _nearby(self) -> list[Jacobian]:
-        """The function at points in the neighbourhood, the ones close by first."""
-        f, out = self._jacobian.function, []
-        for distance in thresholds.DISTANCES:
+    def _nearby(self) -> list[tuple[float, Jacobian]]:
+        return list(self._points(thresholds.NEARBY))
+
+    def _close_by(self) -> Iterator[tuple[float, Jacobian]]:
+        """Yield the function at points close by, as many as are asked for: each is drawn once."""
+        for k in range(len(thresholds.CLOSE_BY)):
+            while len(self._drawn) <= k:
+                found = next(self._to_draw, None)
+                if found is None:
+                    return
+                self._drawn.append(found)
+            yield self._drawn[k]
+
+    def _points(self, distances: Sequence[float]) -> Iterator[tuple[float, Jacobian]]:
+        """Yield the function at points in the neighbourhood, with their distances in units of the scales."""
+        f = self._jacobian.function
+        for distance in distances:
             point = f.point + distance * self._jacobian.direction(self._rng)
             point = f.rounded(np.clip(point, f.lower, f.upper)[None])[0]
             values = f.evaluate(point[None])[0][0]
             if np.isfinite(values).all() and not np.array_equal(point, f.point):
-                out.append(Jacobian(replace(f, point=point, value=values), {}, self._jacobian.differences))
-        return out
+                there = replace(f, point=point, value=values)
+                # What is spent is spent on the same account.
+                yield (
+                    distance,
+                    replace(
+                        self._jacobian, function=there, pullbacks={}, measured={}, _last_rows={}, _windows={}
+                    ),
+                )
 
 
 def ties(point: Vector) -> list[Vector]:
@@ -273,23 +348,24 @@ def ties(point: Vector) -> list[Vector]:
     return [alike, point] if largest > 0 else [alike]
 
 
-def slope_along(there: Jacobian, cotangent: Vector, line: Vector) -> float | None:
-    """Return the slope of a function along a line as two windows agree on it, None where none do.
+def _apart(mine: float, slopes: Sequence[float], bar: float) -> float:
+    """Return by how much a slope lies outside of others; zero within what they may have changed by."""
+    if not slopes or not np.isfinite(mine):
+        return np.inf
+    slack = thresholds.NEARBY_SLACK * max(map(abs, slopes)) + bar
+    gap = max(min(slopes) - mine, mine - max(slopes))
+    return gap if gap > slack else 0.0
 
-    Where nothing moves at fine steps it is zero: the slope is asked for to excuse a gradient.
+
+def slope_along(there: Jacobian, cotangent: Vector, line: Vector, distance: float) -> float | None:
+    """Return the slope along a line that the quotients of two steps agree on, None where they do not.
+
+    The steps are short beside the ``distance`` of the point from the one that is no smooth one.
     """
-    before: Estimate | None = None
-    for scale in _scales(line, 1.0, np.inf, lambda scale: there.window(line, cotangent, scale)):
-        found = there.window(line, cotangent, scale)
-        value, bar = float(found.slope.value[0, 0]), float(found.slope.uncertainty[0, 0])
-        if found.still[0, 0]:
-            return 0.0
-        if found.kink[0, 0] or found.jump[0, 0] or not np.isfinite(bar):
-            continue
-        if before is not None and abs(value - before.value) <= bar + before.uncertainty:
-            return value if bar < before.uncertainty else float(before.value)
-        before = Estimate(value, bar)
-    return None
+    wide, fine = there.quotients(line, cotangent, [share * distance for share in thresholds.CLOSE_STEPS])
+    if not abs(wide - fine) <= thresholds.NEARBY_SLACK * max(abs(wide), abs(fine)) + TINY:
+        return None
+    return float(fine)
 
 
 def look(
@@ -304,9 +380,9 @@ def look(
 ) -> Line:
     """Look along one line with windows from wide to fine, until two of them say the same.
 
-    ``rows`` is the gradient in question, ``difference`` how much of its slope is in question along the line: a
-    window whose bar is not well below shows nothing. ``noise`` is that of a value. ``own`` is a scale of the line
-    next to that of the tangent.
+    ``rows`` is the gradient in question, ``difference`` how much of its slope is in question along the line:
+    a window whose bar is not well below shows nothing. ``noise`` is that of a value. ``own`` is a scale of
+    the line next to that of the tangent.
     """
     f = jacobian.function
     claimed = rows.along(tangent[None])
@@ -325,7 +401,9 @@ def look(
     kink = jump = moved = unsettled = outside = False
     before: Estimate | None = None
     wider: Estimate | None = None
-    for scale in _scales(tangent, own, widest / WIDTH, lambda scale: jacobian.window(tangent, cotangent, scale)):
+    for scale in _scales(
+        tangent, own, widest / WIDTH, lambda scale: jacobian.window(tangent, cotangent, scale)
+    ):
         found = jacobian.window(tangent, cotangent, scale)
         if found.grainy[0, 0] and not moved:
             # What does not move along this line may waver along others.
@@ -345,13 +423,18 @@ def look(
             low = min(float(e.value[0, 0] - e.uncertainty[0, 0]) for e in sides)
             high = max(float(e.value[0, 0] + e.uncertainty[0, 0]) for e in sides)
             outside = not low - slack(slope) <= slope <= high + slack(slope)
-        if kink or jump or (np.isfinite(difference) and bar > thresholds.TELLING_BAR * difference) or not np.isfinite(bar):
+        if (
+            kink
+            or jump
+            or (np.isfinite(difference) and bar > thresholds.TELLING_BAR * difference)
+            or not np.isfinite(bar)
+        ):
             continue
         # What one window jumps over, such as a kink beside the point, another one does not jump over alike.
         if before is not None and abs(value - before.value) <= bar + before.uncertainty:
             value, bar = min((value, bar), (before.value, before.uncertainty), key=itemgetter(1))
             against = not abs(value - slope) <= bar + slack(value)
-            return Line(Seen.AGAINST if against else Seen.WITH)
+            return Line(Seen.AGAINST if against else Seen.WITH, slope=Estimate(value, bar))
         before = Estimate(value, bar)
     return Line(Seen.OPEN, kink, jump or unsettled, outside)
 

@@ -169,8 +169,19 @@ class Jacobian:
         if key not in self._windows:
             lines = self._lines(tangent[None], np.full((2, 1), np.inf))
             with self._counted():
-                self._windows[key] = window(lines, np.array([scale]), cotangent[None], self.function.eps, noise)
+                self._windows[key] = window(
+                    lines, np.array([scale]), cotangent[None], self.function.eps, noise
+                )
         return self._windows[key]
+
+    def quotients(self, tangent: Vector, cotangent: Vector, steps: Sequence[float]) -> Vector:
+        """Return plain central quotients along one tangent, contracted with one cotangent: one per step."""
+        lines = self._lines(tangent[None], np.full((2, 1), np.inf))
+        t = np.array(steps)[:, None]
+        with self._counted(), np.errstate(all="ignore"):
+            (up, down), (above, below) = lines.sample(np.stack([t, -t]))
+            looks = cotangent != 0
+            return np.asarray(((above - below) / (up - down))[:, 0, looks] @ cotangent[looks])
 
     def direction(self, rng: np.random.Generator) -> Vector:
         """Draw a tangent: random signs, magnitudes around each input's own scale, into the domain."""
@@ -264,8 +275,15 @@ class Jacobian:
         take = open_[which] & (grainy[which] | ~contradict) & (seen.uncertainty < bar[which])
         take |= grainy[which] & np.isfinite(seen.uncertainty) & open_[which]
         central, right, left = (
-            Estimate(*(with_part(which)(a, np.where(take, b, a[which])) for a, b in zip(vars(e).values(), pair, strict=False)))
-            for e, pair in ((e, (seen.value, seen.uncertainty)) for e in (best.central, best.right, best.left))
+            Estimate(
+                *(
+                    with_part(which)(a, np.where(take, b, a[which]))
+                    for a, b in zip(vars(e).values(), pair, strict=False)
+                )
+            )
+            for e, pair in (
+                (e, (seen.value, seen.uncertainty)) for e in (best.central, best.right, best.left)
+            )
         )
         return replace(best, central=central, right=right, left=left)
 
