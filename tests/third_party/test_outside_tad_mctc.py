@@ -80,12 +80,13 @@ def test_logarithm_by_eigenvectors_at_the_identity_is_wrong():
     assert result.worst.values["central"] == pytest.approx(0.5, rel=1e-9)
 
 
-# A fault: the backward calls detach() where torch has mapped it, which torch refuses. The gradient itself is right.
+# A fault: the backward calls detach() where torch has mapped it, which torch refuses. The gradient itself is
+# right.
 def test_implicit_root_with_batched_cotangents_raises():
     def root(p):
         return implicit.implicit_root(lambda x, p: x + x**3 - p, newton(p), p)
 
     p = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
-    with pytest.raises(RuntimeError, match="[Bb]atching rule"):
+    with pytest.raises(RuntimeError, match=r"[Bb]atching rule"):
         torch.autograd.grad(root(p), p, torch.eye(2, dtype=p.dtype), is_grads_batched=True)
     assert_fault(check_gradients(root, (p.detach(),)), "batched-cotangents")

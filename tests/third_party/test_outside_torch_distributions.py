@@ -30,8 +30,8 @@ def test_rsample(function, a, b):
     return function(a, b).rsample()
 
 
-# These draw by rejection: what the same random numbers give is another function of the parameters than the one
-# that torch differentiates, so that its gradient can be neither confirmed nor refuted.
+# These draw by rejection: what the same random numbers give is another function of the parameters than the
+# one that torch differentiates. Its gradient can be neither confirmed nor refuted.
 @pytest.mark.parametrize("function", [d.Gamma, d.Beta, d.InverseGamma, d.Chi2, d.Dirichlet, d.StudentT])
 def test_implicit_reparameterization_is_not_accused(function):
     number = 2 if function in (d.Gamma, d.Beta, d.InverseGamma) else 1
