@@ -18,7 +18,7 @@ from pytest_gradcheck.core.report.write_up import write_up
 from pytest_gradcheck.core.results import CheckResult, Verdict
 from pytest_gradcheck.core.verdict import Evidence, Finding, answer
 from pytest_gradcheck.frameworks.pullback import Anew
-from pytest_gradcheck.methods.roles import DIFFERENCES
+from pytest_gradcheck.methods.roles import DIFFERENCES, ENGINE
 
 #: Rules whose doubt is of differences that contradict every exact method.
 DOUBTED_BY_VALUES = ("no_common_ground", "differences_split")
@@ -64,8 +64,8 @@ def _on_the_numbers(order: Order, evidence: Evidence) -> Finding:
     assert finding is not None, "the last rule answers"
     if finding.unexplained or _is_doubt_at_an_edge(finding):
         return _confirmed(order, finding)
-    if finding.rule == "subgradient":
-        return _along_ties(order, finding)
+    if finding.rule in ("subgradient", "engine_overruled"):
+        return _beyond_entries(order, finding)
     # Where the exact methods run the same code, they are wrong together.
     return _confirmed(order, finding, finding) if finding.rule in DOUBTED_BY_VALUES else finding
 
@@ -101,11 +101,15 @@ def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None)
     return found
 
 
-def _along_ties(order: Order, finding: Finding) -> Finding:
-    """Look along the ties of a kink too, where gradients are right entry by entry."""
+def _beyond_entries(order: Order, finding: Finding) -> Finding:
+    """Look at gradients that are right entry by entry along other lines too: those of ties among them."""
     evidence = finding.evidence
-    again = _second_look(order, evidence)
-    standings = {name: again.at_kinks(name) for name in evidence.on_trial}
+    again, standings = _second_look(order, evidence), {}
+    for name in evidence.on_trial:
+        if finding.rule == "subgradient":
+            standings[name] = again.at_kinks(name)
+        else:
+            standings[name] = again.beyond_entries(name, ENGINE)
     return answer((verdict.confirmed,), replace(evidence, standings=standings)) or finding
 
 

@@ -148,8 +148,15 @@ SEEN_SLOPE = 1e-3
 # -- the second look at a failure ----------------------------------------------------------------------
 
 #: So many windows finer than the smallest scale are looked at, each an eighth of the one before.
-#: Source: down to 2e-7 of the scale, where differences of float64 have eight digits left.
-FINER_WINDOWS = 5
+#: Source: down to 1e-10 of the scale, where differences of float64 have six digits left.
+FINER_WINDOWS = 9
+
+#: So many numbers of a direction are printed. Chosen: a line of text.
+SHOWN = 6
+
+#: Where a window has no finer one to say the same, one that is narrower by this factor may.
+#: Chosen: no step of the one is a step of the other.
+OTHER_STEPS = 0.6
 
 #: A window tells something where its bar is no more than this share of what is in question.
 #: Chosen: a tenth.
@@ -174,6 +181,13 @@ SHORT_OF_THE_POINT = 4.0
 #: in question. Chosen: slopes have not changed there by a thousandth, and sixteen points lie on both sides of
 #: a tie but for once in 30,000 times.
 CLOSE_BY = (1e-4, 1e-3) * 8
+
+#: Quotients of the two steps there may differ by this share before extrapolation.
+#: Chosen: the truncation of the wide one where the slope turns within the distance.
+CLOSE_CHANGE = 0.05
+
+#: Of the slopes there so many must be known before they are held against a gradient. Chosen: three in four.
+CLOSE_FOR_WRONG = 12
 
 #: So many of them are enough. Chosen: as few as lie on two sides.
 CLOSE_ENOUGH = 3
@@ -204,6 +218,10 @@ ROUND_FACTOR = 1e-4
 
 #: Factors up to this are written by people, and so are their inverses. Chosen: dimensions and powers.
 LARGEST_FACTOR = 10
+
+#: Errors of at least this share of the largest one are diagnosed first. Chosen: what is a hundred times
+#: smaller is another mistake, and mostly the lesser one.
+LED_BY = 0.01
 
 #: An entry counts as right beside wrong ones where it is larger than this share of the largest one.
 #: Chosen: the relative tolerance.

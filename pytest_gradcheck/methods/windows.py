@@ -37,6 +37,12 @@ LAST_TERM = 0.1
 #: Windows whose scales differ by less than this are one and the same.
 APART = 8.0
 
+#: A value that wavers by more than so many of its roundings does so for a reason of its own.
+WAVERS = 1e3
+
+#: What a value moves by within so many of its roundings is no movement.
+ROUNDINGS = 4.0
+
 #: Values that take fewer steps than this over the points of a window show their grain. A smooth function
 #: takes as many as there are points, fewer where it turns: an even function half of them.
 FEW = 6
@@ -59,7 +65,8 @@ class Window:
     one-sided ones. ``kink`` marks one-sided slopes that differ beyond the noise, ``jump`` a middle that lies
     apart from both sides. ``still`` marks values that do not move at all, and ``grainy`` those that take few
     steps: the window is near the grain of the function, or below it, and its residuals are no measure of the
-    noise. ``noise`` is how far a value wavers.
+    noise. ``noise`` is how far a value wavers, and
+    ``wavers`` says that it is far more than its rounding.
     """
 
     slope: Estimate
@@ -70,6 +77,7 @@ class Window:
     still: Array
     grainy: Array
     noise: Array
+    wavers: Array
 
 
 def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float, noise: float = 0.0) -> Window:
@@ -120,7 +128,7 @@ def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float, no
     bar = np.where(np.isfinite(bar) & np.isfinite(odd[0]), bar, np.inf)
     sides = np.where(np.isfinite(gap_bar), bar + gap_bar, np.inf)
     taken = np.sort(np.concatenate([high, low]), axis=0)
-    steps = (np.diff(taken, axis=0) > 0).sum(axis=0)
+    steps = (np.diff(taken, axis=0) > ROUNDINGS * size).sum(axis=0)
     slope, right, left = odd[0], odd[0] + steepness, odd[0] - steepness
     return Window(
         Estimate(slope, bar),
@@ -131,6 +139,7 @@ def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float, no
         steps == 0,
         steps < FEW,
         half,
+        spread > WAVERS * size,
     )
 
 

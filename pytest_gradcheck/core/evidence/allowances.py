@@ -22,6 +22,9 @@ from pytest_gradcheck.methods.roles import BY_HAND
 
 Comparisons = tuple[Comparison, ...]
 
+#: The allowance that leaves entries unchecked: the name of `accept_below_rounding`.
+BELOW_ROUNDING = "accept_below_rounding"
+
 
 class Weighed(NamedTuple):
     """What an allowance may look at: the numbers of a table, and their sizes.
@@ -164,7 +167,7 @@ def accept_below_rounding(comparisons: Comparisons, on: Weighed) -> Comparisons:
             there[:, at] = values[c.a] & values[c.b] & ~contradicted
         elif c.counts:
             there = values[c.b] & ~contradicted & (np.abs(c.left.value) <= floor + c.left.uncertainty)
-        out.append(_accepted(c, "accept_below_rounding", there) if c.counts else c)
+        out.append(_accepted(c, BELOW_ROUNDING, there) if c.counts else c)
     return tuple(out)
 
 

@@ -26,7 +26,7 @@ from pytest_gradcheck.frameworks.flat import Vector
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.base import Estimate
 from pytest_gradcheck.methods.differences import TINY
-from pytest_gradcheck.methods.windows import APART, WIDTH, Window
+from pytest_gradcheck.methods.windows import APART, WIDTH
 
 
 class Seen(enum.Enum):
@@ -41,7 +41,9 @@ class Line(NamedTuple):
     """A look along one line.
 
     ``kink`` and ``jump`` say that the function has one at the point, ``outside`` that the slope in question
-    lies outside of the one-sided slopes there. ``one_sided`` says that the domain leaves one side only.
+    lies outside of the one-sided slopes there. ``one_sided`` says that the domain leaves one side only,
+    ``unsettled`` that windows of different scales contradict each other. ``slope`` is what two of them agree
+    on.
     """
 
     seen: Seen
@@ -49,6 +51,7 @@ class Line(NamedTuple):
     jump: bool = False
     outside: bool = False
     one_sided: bool = False
+    unsettled: bool = False
     slope: Estimate | None = None
 
     @property
@@ -64,13 +67,15 @@ class Standing:
     ``wrong`` says that function values contradict it twice, ``right`` that they bear it out wherever they can
     be measured, at the point and around it. ``rough`` says that the function is not smooth at the point,
     ``limit`` that the gradient there is a limit of gradients nearby all the same: a generalised gradient in
-    the sense of Clarke (Optimization and Nonsmooth Analysis, 1983, theorem 2.5.1).
+    the sense of Clarke (Optimization and Nonsmooth Analysis, 1983, theorem 2.5.1). ``text`` is what is wrong
+    at a kink.
     """
 
     wrong: bool = False
     right: bool = False
     limit: bool = False
     rough: bool = False
+    text: str = ""
 
 
 class Dispute(NamedTuple):
@@ -125,18 +130,38 @@ class SecondLook:
         if d is None or table.tangents is not None:
             return Standing()
         for row in np.flatnonzero(d.kink.any(axis=1))[: thresholds.ROUGH_DISPUTES]:
-            u, mine = table.cotangents[row], table.exact[name].value[row]
-            at = table.coordinates[int(np.argmax(d.kink[row]))]
-            rows, size = jacobian.rows(name, u[None]), float(np.abs(mine * jacobian.scales).max(initial=0.0))
-            lines = ties(jacobian.function.point)
-            looks = (self._look(rows, u, line, size) for line in lines)
+            u, at = table.cotangents[row], table.coordinates[int(np.argmax(d.kink[row]))]
+            rows = self._nominal(name, u)
+            scales = jacobian.scales[table.coordinates]
+            slopes = np.fmax(np.abs(d.right.value[row]), np.abs(d.left.value[row])) * scales
+            claimed = np.abs(rows.value[0] * jacobian.scales)
+            size = float(max(slopes[np.isfinite(slopes)].max(initial=0.0), claimed.max(initial=0.0)))
+            looks = (self._look(rows, u, line, size) for line in ties(jacobian.function.point))
             if any(one.outside or one.seen is Seen.AGAINST for one in looks):
-                alone = np.zeros(mine.size)
+                alone = np.zeros(claimed.size)
                 alone[at] = jacobian.scales[at]
-                standing = self._at_a_kink(rows, Dispute(u, at, size / jacobian.scales[at], int(row)), alone)
+                standing = self._at_a_kink(name, Dispute(u, at, size / alone[at], int(row)), alone)
                 if standing.wrong:
                     return standing
         return Standing(rough=True)
+
+    def beyond_entries(self, name: str, other: str) -> Standing:
+        """Return what values say of a gradient that they bear out by entries, and another method does not.
+
+        The middle one of three equal numbers moves with none of them alone, and with all of them together.
+        """
+        table, jacobian = self._table, self._jacobian
+        if table.tangents is not None or other not in jacobian.pullbacks:
+            return Standing()
+        apart = np.abs(jacobian.rows(other, table.cotangents).value - table.exact[name].value)
+        apart = np.where(np.isfinite(apart), apart, 0.0)
+        row, column = divmod(int(np.argmax(apart)), apart.shape[1])
+        dispute = Dispute(table.cotangents[row], column, float(apart[row, column]), row)
+        return self._at_the_point(name, dispute) if dispute.difference else Standing()
+
+    def _nominal(self, name: str, cotangent: Vector) -> Estimate:
+        """Return a row of a method with the error bar of its dtype: what is measured at a tie is the kink."""
+        return replace(self._jacobian, measured={}).rows(name, cotangent[None])
 
     # -- at the point ----------------------------------------------------------------------------------
 
@@ -178,13 +203,14 @@ class SecondLook:
         if alone.size > 1 and not single.rough:
             line = self._across(rows, alone, i)
             across = self._look(rows, u, line, size)
-        if not (single.rough or across.rough or self._bends(across, line, dispute.row)):
+        rough = single.rough or across.rough or single.unsettled or across.unsettled
+        if not (rough or self._bends(across, line, dispute.row)):
             wrong = single.seen is Seen.AGAINST and across.seen is not Seen.WITH
             right = Seen.WITH in (single.seen, across.seen) and Seen.AGAINST not in (single.seen, across.seen)
             return Standing(wrong=wrong, right=right)
-        if single.jump or across.jump:
-            return Standing(rough=True)
-        return self._at_a_kink(rows, dispute, alone)
+        if single.jump or across.jump or single.unsettled or across.unsettled:
+            return Standing(rough=single.rough or across.rough)
+        return self._at_a_kink(name, dispute, alone)
 
     def _across(self, rows: Estimate, alone: Vector, i: int) -> Vector:
         """Draw a line that goes along the coordinate in question and, less so, along the others.
@@ -218,14 +244,14 @@ class SecondLook:
         )
         return bool(abs(across.slope.value - summed) > allowed)
 
-    def _at_a_kink(self, rows: Estimate, dispute: Dispute, alone: Vector) -> Standing:
+    def _at_a_kink(self, name: str, dispute: Dispute, alone: Vector) -> Standing:
         """Compare a gradient with the slopes of points close by: along its entry, along ties, and by chance.
 
         Along the direction of a tie the slopes of all of them are the same, and a gradient that counts a tied
         maximum twice is not among them. It is wrong where it is outside of the one-sided slopes too.
         """
         u, jacobian = dispute.cotangent, self._jacobian
-        limit = True
+        rows, limit = self._nominal(name, u), True
         for line in (alone, *ties(jacobian.function.point), jacobian.direction(self._rng)):
             mine = float(rows.value[0] @ line)
             bar = float(rows.along(line[None]).uncertainty[0, 0])
@@ -243,8 +269,13 @@ class SecondLook:
                 limit = False
                 here = self._look(rows, u, line, apart)
                 excluded = here.outside or here.seen is Seen.AGAINST
-                if excluded and not here.jump and len(known) == len(thresholds.CLOSE_BY):
-                    return Standing(wrong=True, rough=True)
+                if (
+                    excluded
+                    and not (here.jump or here.unsettled)
+                    and len(known) >= thresholds.CLOSE_FOR_WRONG
+                ):
+                    text = f"along {_shown(line)} the gradient of {name} says {mine:.6g}, and the slope is "
+                    return Standing(wrong=True, rough=True, text=text + _shown_range(known))
         return Standing(limit=limit, rough=True)
 
     def _look(
@@ -357,15 +388,28 @@ def _apart(mine: float, slopes: Sequence[float], bar: float) -> float:
     return gap if gap > slack else 0.0
 
 
+def _shown(line: Vector) -> str:
+    return (
+        f"({', '.join(f'{v:.3g}' for v in line[: thresholds.SHOWN])}{', …' * (line.size > thresholds.SHOWN)})"
+    )
+
+
+def _shown_range(slopes: Sequence[float]) -> str:
+    low, high = min(slopes), max(slopes)
+    alike = high - low <= thresholds.NEARBY_SLACK * max(abs(low), abs(high))
+    return f"{(low + high) / 2:.6g}" if alike else f"between {low:.6g} and {high:.6g}"
+
+
 def slope_along(there: Jacobian, cotangent: Vector, line: Vector, distance: float) -> float | None:
     """Return the slope along a line that the quotients of two steps agree on, None where they do not.
 
     The steps are short beside the ``distance`` of the point from the one that is no smooth one.
     """
-    wide, fine = there.quotients(line, cotangent, [share * distance for share in thresholds.CLOSE_STEPS])
-    if not abs(wide - fine) <= thresholds.NEARBY_SLACK * max(abs(wide), abs(fine)) + TINY:
+    steps = thresholds.CLOSE_STEPS
+    wide, fine = there.quotients(line, cotangent, [share * distance for share in steps])
+    if not abs(wide - fine) <= thresholds.CLOSE_CHANGE * max(abs(wide), abs(fine)) + TINY:
         return None
-    return float(fine)
+    return float(fine + (fine - wide) / ((steps[0] / steps[1]) ** 2 - 1))
 
 
 def look(
@@ -399,11 +443,12 @@ def look(
         return allowed + tolerance.rtol * max(abs(value), abs(slope) if np.isfinite(slope) else 0.0)
 
     kink = jump = moved = unsettled = outside = False
+    against: Estimate | None = None
+    borne_out: list[Estimate] = []
+    telling: list[tuple[float, Estimate]] = []
     before: Estimate | None = None
     wider: Estimate | None = None
-    for scale in _scales(
-        tangent, own, widest / WIDTH, lambda scale: jacobian.window(tangent, cotangent, scale)
-    ):
+    for scale in _scales(tangent, own, widest / WIDTH):
         found = jacobian.window(tangent, cotangent, scale)
         if found.grainy[0, 0] and not moved:
             # What does not move along this line may waver along others.
@@ -413,6 +458,8 @@ def look(
             # As at a jump, over which every quotient is larger than the one before.
             unsettled = True
         wider = Estimate(value, bar)
+        if np.isfinite(bar) and abs(value - slope) <= bar + slack(value):
+            borne_out.append(wider)
         if found.grainy[0, 0] and moved:
             # Below the grain of the function nothing moves, and that is no evidence of a slope.
             break
@@ -433,20 +480,42 @@ def look(
         # What one window jumps over, such as a kink beside the point, another one does not jump over alike.
         if before is not None and abs(value - before.value) <= bar + before.uncertainty:
             value, bar = min((value, bar), (before.value, before.uncertainty), key=itemgetter(1))
-            against = not abs(value - slope) <= bar + slack(value)
-            return Line(Seen.AGAINST if against else Seen.WITH, slope=Estimate(value, bar))
+            if abs(value - slope) <= bar + slack(value):
+                # Ladders that contradict each other are doubt: what wavers at wide steps may be smooth at
+                # fine ones.
+                return Line(Seen.WITH if against is None else Seen.OPEN, slope=Estimate(value, bar))
+            if any(abs(value - e.value) > bar + e.uncertainty for e in borne_out):
+                unsettled = True
+                break
+            against = against or Estimate(value, bar)
+            if not found.wavers[0, 0]:
+                break
         before = Estimate(value, bar)
-    return Line(Seen.OPEN, kink, jump or unsettled, outside)
+        telling.append((scale, before))
+    if against is None and len(telling) == 1 and not (kink or jump or unsettled):
+        # Finer windows are below the noise. Other steps of the same size tell whether it was chance.
+        scale, first = telling[0]
+        found = jacobian.window(tangent, cotangent, thresholds.OTHER_STEPS * scale)
+        value, bar = float(found.slope.value[0, 0]), float(found.slope.uncertainty[0, 0])
+        alike = abs(value - first.value) <= bar + first.uncertainty and not (
+            found.kink[0, 0] or found.jump[0, 0]
+        )
+        if alike and all(
+            abs(e.value - slope) > e.uncertainty + slack(value) for e in (first, Estimate(value, bar))
+        ):
+            against = first
+    if against is not None:
+        return Line(Seen.AGAINST, slope=against)
+    return Line(Seen.OPEN, kink, jump, outside, unsettled=unsettled)
 
 
-def _scales(tangent: Vector, own: float, widest: float, at: Callable[[float], Window]) -> Iterator[float]:
-    """Yield the scales of a line's windows: that of the tangent, and finer ones.
+def _scales(tangent: Vector, own: float, widest: float) -> Iterator[float]:
+    """Yield the scales of a line's windows: the natural ones, the largest first, and finer ones.
 
-    Where the function does not move, or in few steps, the wider natural ones come first: they tell the grain.
+    Values that do not move at the scale of a tiny input, or move in few steps, or move smoothly by nothing
+    but rounding (exp(x) - 1 - x, whose last term alone is exact), are seen through from the wider ones.
     """
     natural = sorted({1.0, float(1.0 / np.abs(tangent).max()), own} - {0.0}, reverse=True)
-    if max(natural) > 1.0 and not at(min(1.0, widest)).grainy[0, 0]:
-        natural = [scale for scale in natural if scale <= 1.0]
     last = np.inf
     for scale in (*natural, *(natural[-1] / APART**k for k in range(1, thresholds.FINER_WINDOWS + 1))):
         if min(scale, widest) * APART <= last * 1.001:
