@@ -244,6 +244,10 @@ class State:
         holders = [*self._slots, *self._collections] if collections else self._slots
         return [(holder, _read(holder)) for holder in holders]
 
+    def __bool__(self) -> bool:
+        """Whether there is anything that could be replaced."""
+        return bool(self._slots or self._collections)
+
     @contextlib.contextmanager
     def kept(self, *, collections: bool = True) -> Iterator[Held]:
         """Leave what the objects hold as it is, whatever happens inside; see `put_back`."""
