@@ -108,6 +108,14 @@ def test_a_tie_counted_twice_fails(name: str) -> None:
     passes(case.function, np.array(case.apart), gradient=lambda x: case.gradient(x, twice))
 
 
+@pytest.mark.parametrize("name", TIES)
+def test_a_tie_counted_not_at_all_fails(name: str) -> None:
+    case = TIES[name]
+    none = case.gradient(np.array(case.tied[0]), lambda mask: 0.0 * mask)
+    if name != "largest magnitude" or none.any():
+        fails(case.function, np.array(case.tied[0]), gradient=lambda x: none)
+
+
 def test_away_from_ties_wrong_gradients_fail() -> None:
     for case in TIES.values():
         fails(
@@ -149,8 +157,8 @@ class RowMax(torch.autograd.Function):
         return g[:, None] * (x == x.amax(1, keepdim=True))
 
 
-def test_a_function_of_torch_that_counts_a_tie_twice() -> None:
-    dtype = torch.float64
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+def test_a_function_of_torch_that_counts_a_tie_twice(dtype: torch.dtype) -> None:
     tied, apart = torch.tensor([0.0, 1.0, 1.0], dtype=dtype), torch.tensor([0.3, 1.0, -2.0], dtype=dtype)
     fails(Max.apply, tied, "torch")
     passes(Max.apply, apart)
@@ -172,6 +180,7 @@ def test_two_inputs_that_are_tied() -> None:
         vjp=lambda x, y, g: (g * ((x > y) + 0.5 * (x == y)), g * ((x < y) + 0.5 * (x == y))),
     )
     fails(np.maximum, (x, y), vjp=lambda x, y, g: (g * (x >= y), g * (x <= y)))
+    fails(np.maximum, (x, y), vjp=lambda x, y, g: (g * (x > y), g * (x < y)))
 
 
 def test_an_output_each_at_a_kink_of_its_own() -> None:
@@ -207,6 +216,7 @@ def test_the_middle_of_equal_numbers_moves_with_none_of_them() -> None:
         passes(np.median, np.array([1.0, 0.3, -2.0]), gradient=gradient)
     for point in (same, 2 * same, np.array([1.0, 1.0, 0.0])):
         fails(np.median, point, gradient=lambda x: (x == np.median(x)).astype(float))
+        fails(np.median, point, gradient=lambda x: 0 * x)
     apart = np.array([0.3, 1.0, -2.0])
     passes(second_largest, apart, gradient=second_gradient)
     fails(second_largest, apart, gradient=lambda x: np.array([0.0, 1.0, 0.0]))
