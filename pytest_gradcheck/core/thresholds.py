@@ -158,6 +158,14 @@ SHOWN = 6
 #: Chosen: no step of the one is a step of the other.
 OTHER_STEPS = 0.6
 
+#: The scale of a last window before a gradient is called wrong. Source: a window of 1e-9 of the input's size
+#: is within the tolerances that solvers stop at, and differences of float64 have seven digits left there.
+FINEST = 1e-8
+
+#: Numbers that are no more than this share of the largest one beside them are nothing.
+#: Chosen: half of the digits of float64, and what a linear solver with its usual tolerance leaves.
+NOTHING = 1e-8
+
 #: A window tells something where its bar is no more than this share of what is in question.
 #: Chosen: a fifth.
 TELLING_BAR = 0.2

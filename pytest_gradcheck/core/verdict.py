@@ -342,7 +342,8 @@ def unresolved(evidence: Evidence) -> Finding:
         f"({evidence.order.tolerance.sensitivity:g}) would hide in them"
     )
     enough = sufficient_sensitivity(evidence.table, evidence.jacobian)
-    text += f"; one of {enough:g} would not (sensitivity={enough:g})" if enough else ""
+    if enough and enough > evidence.order.tolerance.sensitivity:
+        text += f"; one of {enough:g} would not (sensitivity={enough:g})"
     return _inconclusive("unresolved", text)
 
 

@@ -455,7 +455,7 @@ def look(
         allowed = tolerance.atol + tolerance.tiny + (slope_bar if np.isfinite(slope_bar) else 0.0)
         return allowed + tolerance.rtol * max(abs(value), abs(slope) if np.isfinite(slope) else 0.0)
 
-    kink = jump = moved = unsettled = outside = stairs = False
+    kink = jump = moved = unsettled = outside = stairs = wavers = False
     against: Estimate | None = None
     borne_out: list[Estimate] = []
     telling: list[tuple[float, Estimate]] = []
@@ -501,8 +501,8 @@ def look(
             if any(abs(value - e.value) > bar + e.uncertainty for e in borne_out):
                 unsettled = True
                 break
-            against = against or Estimate(value, bar)
-            if not found.wavers[0, 0]:
+            against, wavers = against or Estimate(value, bar), bool(found.wavers[0, 0])
+            if not wavers:
                 break
         before = Estimate(value, bar)
         telling.append((scale, before))
@@ -521,6 +521,14 @@ def look(
             abs(e.value - slope) > e.uncertainty + slack(value) for e in (first, Estimate(value, bar))
         ):
             against = first
+    if against is not None and not (stairs or wavers):
+        # What is straight on both sides of a point may have a slope of its own within a solver's tolerance of
+        # it.
+        found = jacobian.window(tangent, cotangent, thresholds.FINEST)
+        value, bar = float(found.slope.value[0, 0]), float(found.slope.uncertainty[0, 0])
+        clear = bar <= thresholds.TELLING_BAR * abs(against.value - slope)
+        if clear and not found.grainy[0, 0] and abs(value - slope) <= bar + slack(value):
+            return Line(Seen.OPEN, unsettled=True)
     if against is not None and stairs and slope == 0 and not backed(against):
         # Whether the slope of a staircase is that of the stair or of the flight, no value can tell.
         return Line(Seen.OPEN, slope=against)
