@@ -269,7 +269,10 @@ class SecondLook:
             elif apart:
                 limit = False
                 here = self._look(rows, u, line, apart)
-                excluded = here.outside or here.seen is Seen.AGAINST
+                # A sample of what is a continuum, such as the eigenvectors of a multiple eigenvalue, has no
+                # edges.
+                tight = apart > max(known, default=0.0) - min(known, default=0.0)
+                excluded = here.outside or (tight and here.seen is Seen.AGAINST)
                 if (
                     excluded
                     and not (here.jump or here.unsettled)
