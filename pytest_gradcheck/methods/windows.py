@@ -21,7 +21,7 @@ Array = np.ndarray[Any, Any]
 
 #: Symmetric points, in units of the window's half width. No two are a power of two apart: steps that are hide
 #: a grain that is a power of two itself, such as that of float32.
-LEVELS = np.array([1.0, 0.83, 0.69, 0.55, 0.43, 0.31, 0.2])
+LEVELS = np.array([1.0, 0.825, 0.706, 0.533, 0.412, 0.291, 0.188])
 
 #: The half width of a window in units of its scale. The terms of the series that are left out of the fit are
 #: 0.12 to the power of seven there, and a grain of 1e-8 is seven digits below the step.
@@ -160,9 +160,11 @@ def natural_scales(*scales: Array) -> list[Array]:
         apart = (row > 0) & (last > APART * row)
         out.append(np.where(apart, row, np.nan))
         last = np.where(apart, row, last)
-    # Finer ones see what the natural ones jump over, and that these are not the only ones to say what they
-    # say.
-    return out + [last / APART**k for k in (1, 2)]
+    # Finer ones see what the natural ones jump over, and say the same as these where there is nothing to see.
+    woven = []
+    for wide, fine in zip(out, [*out[1:], np.full(len(last), np.nan)], strict=True):
+        woven += [wide, np.where(APART**2 * fine < wide, wide / APART, np.nan)]
+    return woven + [last / APART**k for k in (1, 2)]
 
 
 def settled(lines: Lines, scales: Sequence[Array], eps: float) -> Estimate:

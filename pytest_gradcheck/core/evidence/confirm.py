@@ -269,7 +269,10 @@ class SecondLook:
             elif apart:
                 limit = False
                 here = self._look(rows, u, line, apart)
-                excluded = here.outside or here.seen is Seen.AGAINST
+                # A sample of what is a continuum, such as the eigenvectors of a multiple eigenvalue, has no
+                # edges.
+                tight = apart > max(known, default=0.0) - min(known, default=0.0)
+                excluded = here.outside or (tight and here.seen is Seen.AGAINST)
                 if (
                     excluded
                     and not (here.jump or here.unsettled)
@@ -370,16 +373,9 @@ class SecondLook:
         for distance in distances:
             point = f.point + distance * self._jacobian.direction(self._rng)
             point = f.rounded(np.clip(point, f.lower, f.upper)[None])[0]
-            values = f.evaluate(point[None])[0][0]
-            if np.isfinite(values).all() and not np.array_equal(point, f.point):
-                there = replace(f, point=point, value=values)
-                # What is spent is spent on the same account.
-                yield (
-                    distance,
-                    replace(
-                        self._jacobian, function=there, pullbacks={}, measured={}, _last_rows={}, _windows={}
-                    ),
-                )
+            there = None if np.array_equal(point, f.point) else self._jacobian.at(point)
+            if there is not None:
+                yield distance, there
 
 
 def ties(point: Vector) -> list[Vector]:
