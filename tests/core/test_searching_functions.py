@@ -200,12 +200,12 @@ class Vector(NamedTuple):
 
 VECTORS = {
     "soft threshold": Vector(
-        soft_threshold, soft_vjp, ([3.0, 3.0, 0.0], [3.0, 1.5, -3.0]), [3.0, -2.1, 0.3, 1.7]
+        soft_threshold, soft_vjp, ([0.0, 0.0, 0.0], [3.0, 3.0, 0.0], [3.0, 1.5, -3.0]), [3.0, -2.1, 0.3, 1.7]
     ),
     "projection on the simplex": Vector(
         simplex,
         simplex_vjp,
-        ([0.5, -0.5, -0.5, -0.5], [1.0, 0.0], [2.0, 2.0, 1.0]),
+        ([-1.0, 1e-16, 1e-16, 1e-16, 1.0], [0.5, -0.5, -0.5, -0.5], [1.0, 0.0], [2.0, 2.0, 1.0]),
         [0.3, 0.9, -0.7, 0.4],
     ),
     "above the mean": Vector(above_mean, above_vjp, ([0.0, 0.0, 0.0], [3.0, -3.0, 0.0]), [0.3, 1.2, -2.0]),
