@@ -153,6 +153,13 @@ def test_a_wrong_gradient_of_a_spectral_function_fails(name: str) -> None:
         fails(case.function, with_spectrum(*case.smooth[1]), vjp=times(1.1, case.vjp))
 
 
+@pytest.mark.parametrize("scale", [1e-40, 1e9])
+def test_a_projector_of_matrices_of_any_size(scale: float) -> None:
+    a = scale * with_spectrum(1, 2, 3, 5)
+    passes(density, a, vjp=density_vjp)
+    fails(density, a, vjp=times(1.1, density_vjp))
+
+
 def test_no_gradient_is_on_trial_where_a_projector_has_none() -> None:
     for a in (np.full((4, 4), 1.0), with_spectrum(1, 2, 2, 5)):
         not_accused(density, a)
