@@ -21,7 +21,7 @@ Array = np.ndarray[Any, Any]
 
 #: Symmetric points, in units of the window's half width. No two are a power of two apart: steps that are hide
 #: a grain that is a power of two itself, such as that of float32.
-LEVELS = np.array([1.0, 0.825, 0.706, 0.533, 0.412, 0.291, 0.188])
+LEVELS = np.array([1.0, 0.837, 0.709, 0.573, 0.45, 0.299, 0.218])
 
 #: The half width of a window in units of its scale. The terms of the series that are left out of the fit are
 #: 0.12 to the power of seven there, and a grain of 1e-8 is seven digits below the step.

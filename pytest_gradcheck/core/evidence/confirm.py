@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
@@ -207,6 +208,11 @@ class SecondLook:
         rough = single.rough or across.rough or single.unsettled or across.unsettled
         if not (rough or self._bends(across, line, dispute.row)):
             wrong = single.seen is Seen.AGAINST and across.seen is not Seen.WITH
+            if wrong:
+                apart, known = self._apart_close_by(rows, u, alone, thresholds.CLOSE_IF_SMOOTH)
+                if not apart or (known and not _alike(known)):
+                    # A function may be linear in the cone of both lines and bend beyond it.
+                    return self._at_a_kink(name, dispute, alone)
             right = Seen.WITH in (single.seen, across.seen) and Seen.AGAINST not in (single.seen, across.seen)
             return Standing(wrong=wrong, right=right)
         if single.jump or across.jump or single.unsettled or across.unsettled:
@@ -255,15 +261,7 @@ class SecondLook:
         rows, limit = self._nominal(name, u), True
         for line in (alone, *ties(jacobian.function.point), jacobian.direction(self._rng)):
             mine = float(rows.value[0] @ line)
-            bar = float(rows.along(line[None]).uncertainty[0, 0])
-            known: list[float] = []
-            apart = np.inf
-            for distance, there in self._close_by():
-                slope = slope_along(there, u, line, distance)
-                known += [] if slope is None else [slope]
-                apart = _apart(mine, known, bar)
-                if len(known) >= thresholds.CLOSE_ENOUGH and not apart:
-                    break
+            apart, known = self._apart_close_by(rows, u, line, len(thresholds.CLOSE_BY))
             if len(known) < thresholds.CLOSE_ENOUGH:
                 limit = False
             elif apart:
@@ -281,6 +279,25 @@ class SecondLook:
                     text = f"along {_shown(line)} the gradient of {name} says {mine:.6g}, and the slope is "
                     return Standing(wrong=True, rough=True, text=text + _shown_range(known))
         return Standing(limit=limit, rough=True)
+
+    def _apart_close_by(
+        self, rows: Estimate, cotangent: Vector, line: Vector, most: int
+    ) -> tuple[float, list[float]]:
+        """Return how far a gradient lies outside of the slopes along a line at points close by, and these.
+
+        So many points are looked at as it takes to find slopes on both sides of it, at most ``most``.
+        """
+        claimed = rows.along(line[None])
+        mine, bar = float(claimed.value[0, 0]), float(claimed.uncertainty[0, 0])
+        known: list[float] = []
+        apart = np.inf
+        for distance, there in itertools.islice(self._close_by(), most):
+            slope = slope_along(there, cotangent, line, distance)
+            known += [] if slope is None else [slope]
+            apart = _apart(mine, known, bar)
+            if len(known) >= thresholds.CLOSE_ENOUGH and not apart:
+                break
+        return apart, known
 
     def _look(
         self,
@@ -371,7 +388,9 @@ class SecondLook:
         """Yield the function at points in the neighbourhood, with their distances in units of the scales."""
         f = self._jacobian.function
         for distance in distances:
-            point = f.point + distance * self._jacobian.direction(self._rng)
+            # Of all proportions: a cone in which the function is linear may be narrow.
+            shares = 10.0 ** self._rng.uniform(-1, 0, f.point.size)
+            point = f.point + distance * shares * self._jacobian.direction(self._rng)
             point = f.rounded(np.clip(point, f.lower, f.upper)[None])[0]
             there = None if np.array_equal(point, f.point) else self._jacobian.at(point)
             if there is not None:
@@ -402,8 +421,11 @@ def _shown(line: Vector) -> str:
 
 def _shown_range(slopes: Sequence[float]) -> str:
     low, high = min(slopes), max(slopes)
-    alike = high - low <= thresholds.NEARBY_SLACK * max(abs(low), abs(high))
-    return f"{(low + high) / 2:.6g}" if alike else f"between {low:.6g} and {high:.6g}"
+    return f"{(low + high) / 2:.6g}" if _alike(slopes) else f"between {low:.6g} and {high:.6g}"
+
+
+def _alike(slopes: Sequence[float]) -> bool:
+    return max(slopes) - min(slopes) <= 2 * thresholds.NEARBY_SLACK * max(map(abs, slopes))
 
 
 def slope_along(there: Jacobian, cotangent: Vector, line: Vector, distance: float) -> float | None:
@@ -510,8 +532,11 @@ def look(
         scale, first = telling[0]
         found = jacobian.window(tangent, cotangent, thresholds.OTHER_STEPS * scale)
         value, bar = float(found.slope.value[0, 0]), float(found.slope.uncertainty[0, 0])
-        alike = abs(value - first.value) <= bar + first.uncertainty and not (
-            found.kink[0, 0] or found.jump[0, 0]
+        contradicted = any(abs(first.value - e.value) > first.uncertainty + e.uncertainty for e in borne_out)
+        alike = (
+            not contradicted
+            and abs(value - first.value) <= bar + first.uncertainty
+            and not (found.kink[0, 0] or found.jump[0, 0])
         )
         if alike and all(
             abs(e.value - slope) > e.uncertainty + slack(value) for e in (first, Estimate(value, bar))
