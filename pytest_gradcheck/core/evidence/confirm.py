@@ -55,6 +55,7 @@ class Line(NamedTuple):
     unsettled: bool = False
     slope: Estimate | None = None
     scale: float = 1.0
+    stairs: bool = False
 
     @property
     def rough(self) -> bool:
@@ -208,7 +209,7 @@ class SecondLook:
         rough = single.rough or across.rough or single.unsettled or across.unsettled
         if not (rough or self._bends(across, line, dispute.row)):
             wrong = single.seen is Seen.AGAINST and across.seen is not Seen.WITH
-            if wrong:
+            if wrong and not (single.stairs or across.stairs):
                 # No farther than the function is seen to be straight.
                 reach = min(1.0, single.scale, across.scale)
                 most = thresholds.CLOSE_IF_SMOOTH
@@ -563,7 +564,7 @@ def look(
         # Whether the slope of a staircase is that of the stair or of the flight, no value can tell.
         return Line(Seen.OPEN, slope=against)
     if against is not None:
-        return Line(Seen.AGAINST, slope=against, scale=scale)
+        return Line(Seen.AGAINST, slope=against, scale=scale, stairs=stairs)
     return Line(Seen.OPEN, kink, jump, outside, unsettled=unsettled)
 
 
