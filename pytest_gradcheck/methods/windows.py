@@ -37,6 +37,9 @@ LAST_TERM = 0.1
 #: Windows whose scales differ by less than this are one and the same.
 APART = 8.0
 
+#: A polynomial fits where it leaves no more than this share of the way that the values go.
+FITS = 0.1
+
 #: A value that wavers by more than so many of its roundings does so for a reason of its own.
 WAVERS = 1e3
 
@@ -69,7 +72,8 @@ class Window:
     apart from both sides. ``still`` marks values that do not move at all, and ``grainy`` those that take few
     steps: the window is near the grain of the function, or below it, and its residuals are no measure of the
     noise. ``noise`` is how far a value wavers, and
-    ``wavers`` says that it is far more than its rounding.
+    ``wavers`` says that it is far more than its rounding. ``fits``
+    says that a polynomial is what the values go along.
     """
 
     slope: Estimate
@@ -81,6 +85,7 @@ class Window:
     grainy: Array
     noise: Array
     wavers: Array
+    fits: Array
 
 
 def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float) -> Window:
@@ -141,6 +146,7 @@ def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float) ->
         steps < FEW,
         half,
         spread > WAVERS * size,
+        spread <= FITS * (taken[-1] - taken[0]),
     )
 
 

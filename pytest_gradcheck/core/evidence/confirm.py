@@ -54,6 +54,8 @@ class Line(NamedTuple):
     one_sided: bool = False
     unsettled: bool = False
     slope: Estimate | None = None
+    scale: float = 1.0
+    stairs: bool = False
 
     @property
     def rough(self) -> bool:
@@ -105,8 +107,7 @@ class SecondLook:
         self._jacobian, self._table, self._tolerance, self._moved = jacobian, table, tolerance, moved
         self._rng = np.random.default_rng(seed)
         self._noises: dict[bytes, float] = {}
-        self._drawn: list[tuple[float, Jacobian]] = []
-        self._to_draw = self._points(thresholds.CLOSE_BY)
+        self._drawn: dict[float, tuple[list[tuple[float, Jacobian]], Iterator[tuple[float, Jacobian]]]] = {}
 
     def standing(self, name: str) -> Standing:
         """Return what function values say of a method, here and nearby."""
@@ -208,11 +209,14 @@ class SecondLook:
         rough = single.rough or across.rough or single.unsettled or across.unsettled
         if not (rough or self._bends(across, line, dispute.row)):
             wrong = single.seen is Seen.AGAINST and across.seen is not Seen.WITH
-            if wrong:
-                apart, known = self._apart_close_by(rows, u, alone, thresholds.CLOSE_IF_SMOOTH)
+            if wrong and not (single.stairs or across.stairs):
+                # No farther than the function is seen to be straight.
+                reach = min(1.0, single.scale, across.scale)
+                most = thresholds.CLOSE_IF_SMOOTH
+                apart, known = self._apart_close_by(rows, u, alone, most, reach)
                 if not apart or (known and not _alike(known)):
                     # A function may be linear in the cone of both lines and bend beyond it.
-                    return self._at_a_kink(name, dispute, alone)
+                    return self._at_a_kink(name, dispute, alone, reach)
             right = Seen.WITH in (single.seen, across.seen) and Seen.AGAINST not in (single.seen, across.seen)
             return Standing(wrong=wrong, right=right)
         if single.jump or across.jump or single.unsettled or across.unsettled:
@@ -251,7 +255,7 @@ class SecondLook:
         )
         return bool(abs(across.slope.value - summed) > allowed)
 
-    def _at_a_kink(self, name: str, dispute: Dispute, alone: Vector) -> Standing:
+    def _at_a_kink(self, name: str, dispute: Dispute, alone: Vector, reach: float = 1.0) -> Standing:
         """Compare a gradient with the slopes of points close by: along its entry, along ties, and by chance.
 
         Along the direction of a tie the slopes of all of them are the same, and a gradient that counts a tied
@@ -261,7 +265,7 @@ class SecondLook:
         rows, limit = self._nominal(name, u), True
         for line in (alone, *ties(jacobian.function.point), jacobian.direction(self._rng)):
             mine = float(rows.value[0] @ line)
-            apart, known = self._apart_close_by(rows, u, line, len(thresholds.CLOSE_BY))
+            apart, known = self._apart_close_by(rows, u, line, len(thresholds.CLOSE_BY), reach)
             if len(known) < thresholds.CLOSE_ENOUGH:
                 limit = False
             elif apart:
@@ -281,17 +285,18 @@ class SecondLook:
         return Standing(limit=limit, rough=True)
 
     def _apart_close_by(
-        self, rows: Estimate, cotangent: Vector, line: Vector, most: int
+        self, rows: Estimate, cotangent: Vector, line: Vector, most: int, reach: float
     ) -> tuple[float, list[float]]:
         """Return how far a gradient lies outside of the slopes along a line at points close by, and these.
 
         So many points are looked at as it takes to find slopes on both sides of it, at most ``most``.
+        ``reach`` is what distances are multiplied with.
         """
         claimed = rows.along(line[None])
         mine, bar = float(claimed.value[0, 0]), float(claimed.uncertainty[0, 0])
         known: list[float] = []
         apart = np.inf
-        for distance, there in itertools.islice(self._close_by(), most):
+        for distance, there in itertools.islice(self._close_by(reach), most):
             slope = slope_along(there, cotangent, line, distance)
             known += [] if slope is None else [slope]
             apart = _apart(mine, known, bar)
@@ -374,15 +379,18 @@ class SecondLook:
     def _nearby(self) -> list[tuple[float, Jacobian]]:
         return list(self._points(thresholds.NEARBY))
 
-    def _close_by(self) -> Iterator[tuple[float, Jacobian]]:
+    def _close_by(self, reach: float) -> Iterator[tuple[float, Jacobian]]:
         """Yield the function at points close by, as many as are asked for: each is drawn once."""
+        if reach not in self._drawn:
+            self._drawn[reach] = [], self._points([reach * distance for distance in thresholds.CLOSE_BY])
+        drawn, more = self._drawn[reach]
         for k in range(len(thresholds.CLOSE_BY)):
-            while len(self._drawn) <= k:
-                found = next(self._to_draw, None)
+            while len(drawn) <= k:
+                found = next(more, None)
                 if found is None:
                     return
-                self._drawn.append(found)
-            yield self._drawn[k]
+                drawn.append(found)
+            yield drawn[k]
 
     def _points(self, distances: Sequence[float]) -> Iterator[tuple[float, Jacobian]]:
         """Yield the function at points in the neighbourhood, with their distances in units of the scales."""
@@ -489,7 +497,7 @@ def look(
             # As at a jump, over which every quotient is larger than the one before.
             unsettled = True
         wider = Estimate(value, bar)
-        if np.isfinite(bar) and abs(value - slope) <= bar + slack(value):
+        if found.fits[0, 0] and abs(value - slope) <= bar + slack(value):
             borne_out.append(wider)
         if found.grainy[0, 0] and moved:
             # Below the grain of the function nothing moves, and that is no evidence of a slope.
@@ -505,6 +513,7 @@ def look(
         if (
             kink
             or jump
+            or not found.fits[0, 0]
             or (np.isfinite(difference) and bar > thresholds.TELLING_BAR * difference)
             or not np.isfinite(bar)
         ):
@@ -515,7 +524,8 @@ def look(
             if abs(value - slope) <= bar + slack(value):
                 # Ladders that contradict each other are doubt: what wavers at wide steps may be smooth at
                 # fine ones.
-                return Line(Seen.WITH if against is None else Seen.OPEN, slope=Estimate(value, bar))
+                seen = Seen.WITH if against is None else Seen.OPEN
+                return Line(seen, slope=Estimate(value, bar), scale=scale)
             if any(abs(value - e.value) > bar + e.uncertainty for e in borne_out):
                 unsettled = True
                 break
@@ -554,7 +564,7 @@ def look(
         # Whether the slope of a staircase is that of the stair or of the flight, no value can tell.
         return Line(Seen.OPEN, slope=against)
     if against is not None:
-        return Line(Seen.AGAINST, slope=against)
+        return Line(Seen.AGAINST, slope=against, scale=scale, stairs=stairs)
     return Line(Seen.OPEN, kink, jump, outside, unsettled=unsettled)
 
 
