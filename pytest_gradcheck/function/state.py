@@ -22,6 +22,9 @@ import numpy as np
 
 from pytest_gradcheck.frameworks.registry import names, owner
 
+#: More parts than this are a large state: 50 µs to look at.
+LARGE = 100
+
 #: Folders of installed packages.
 INSTALLED = frozenset(["site-packages", "dist-packages"])
 
@@ -243,6 +246,11 @@ class State:
         """Return what all of them hold, to be put back; without ``collections`` no list and no set."""
         holders = [*self._slots, *self._collections] if collections else self._slots
         return [(holder, _read(holder)) for holder in holders]
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it takes longer to look at than most functions take to be called."""
+        return len(self._slots) + len(self._collections) > LARGE
 
     def __bool__(self) -> bool:
         """Whether there is anything that could be replaced."""
