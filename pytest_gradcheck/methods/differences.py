@@ -219,14 +219,20 @@ class Lines:
         wavers = wavers if long else np.zeros(kink.shape)
         grainy = np.zeros(kink.shape, dtype=bool)
         if long:
-            grainy = _few_steps(above, below) | np.isinf(stairs)
+            grainy = _few_steps(above, below, rounding) | np.isinf(stairs)
         return Slopes(central, right, left, kink & ~jump, jump, range_of_values, one_sided, wavers, grainy)
 
 
-def _few_steps(above: Array, below: Array) -> Array:
-    """Whether the values of a long ladder take few steps from its widest to its finest, or none."""
+def _few_steps(above: Array, below: Array, rounding: Array) -> Array:
+    """Whether the values of a long ladder take few steps from its widest to its finest, or none.
+
+    Steps that are no higher than rounding are those of a dtype, which has its error bar already.
+    """
     values = np.sort(np.concatenate([above, below]), axis=0)
-    return np.asarray((np.diff(values, axis=0) > 0).sum(axis=0) < FEW_STEPS)
+    steps = np.diff(values, axis=0)
+    lowest = np.fmin.reduce(np.where(steps > 0, steps, np.inf), axis=0)
+    low = lowest <= 2 * np.fmax.reduce(rounding, axis=0)
+    return np.asarray(((steps > 0).sum(axis=0) < FEW_STEPS) & ~low)
 
 
 def _extrapolate(quotients: Array, noise: Array, powers: tuple[int, int]) -> Estimate:

@@ -503,7 +503,8 @@ def look(
             # As at a jump, over which every quotient is larger than the one before.
             unsettled = True
         wider = Estimate(value, bar)
-        if found.fits[0, 0] and abs(value - slope) <= bar + slack(value):
+        bent = bool(found.kink[0, 0] or found.jump[0, 0])
+        if found.fits[0, 0] and not bent and abs(value - slope) <= bar + slack(value):
             borne_out.append(wider)
         if found.grainy[0, 0] and moved:
             # Below the grain of the function nothing moves, and that is no evidence of a slope.
