@@ -149,7 +149,9 @@ class Lines:
             points = self.rounded(points)
             return points, points[entry] - self.point[tangents]
         points = self.rounded(self.point + t[:, None] * tangents)
-        along = np.einsum("pn,pn->p", points - self.point, tangents)
+        # What is nan or infinite stays where it is.
+        moved = np.where(np.isfinite(self.point), points - self.point, 0.0)
+        along = np.einsum("pn,pn->p", moved, tangents)
         return points, along / np.einsum("pn,pn->p", tangents, tangents)
 
     def _differentiate(self, up: Array, above: Array, down: Array, below: Array, eps: float) -> Slopes:

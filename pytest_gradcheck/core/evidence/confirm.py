@@ -499,13 +499,13 @@ def look(
         if found.grainy[0, 0] and not moved:
             # What does not move along this line may waver along others.
             bar += BAR_OF_NOISE * noise() / scale
-        if wider is not None and abs(value - wider.value) > bar + wider.uncertainty:
+        if wider is not None and not found.kink[0, 0] and abs(value - wider.value) > bar + wider.uncertainty:
             # As at a jump, over which every quotient is larger than the one before.
             unsettled = True
-        wider = Estimate(value, bar)
         bent = bool(found.kink[0, 0] or found.jump[0, 0])
+        wider = None if bent else Estimate(value, bar)
         if found.fits[0, 0] and not bent and abs(value - slope) <= bar + slack(value):
-            borne_out.append(wider)
+            borne_out.append(Estimate(value, bar))
         if found.grainy[0, 0] and moved:
             # Below the grain of the function nothing moves, and that is no evidence of a slope.
             stairs = True
