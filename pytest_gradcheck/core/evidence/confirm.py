@@ -338,11 +338,10 @@ class SecondLook:
         if (key := cotangent.tobytes()) in self._noises:
             return self._noises[key]
         line, seen = self._jacobian.direction(np.random.default_rng(0)), []
-        for scale in (1.0, 1.0 / APART, 1.0 / APART**2):
+        for scale in (APART**-k for k in range(thresholds.NOISE_WINDOWS)):
             found = self._jacobian.window(line, cotangent, scale)
-            if not (found.grainy[0, 0] or found.kink[0, 0] or found.jump[0, 0]) and np.isfinite(
-                found.noise[0, 0]
-            ):
+            marked = found.grainy[0, 0] or found.kink[0, 0] or found.jump[0, 0]
+            if found.fits[0, 0] and not marked:
                 seen.append(float(found.noise[0, 0]))
         self._noises[key] = min(seen, default=0.0)
         return self._noises[key]
@@ -507,9 +506,13 @@ def look(
         if found.fits[0, 0] and not bent and abs(value - slope) <= bar + slack(value):
             borne_out.append(Estimate(value, bar))
         if found.grainy[0, 0] and moved:
-            # Below the grain of the function nothing moves, and that is no evidence of a slope.
-            stairs = True
-            break
+            # Below the grain of the function nothing moves, and that is no evidence of a slope. What stands
+            # still by far longer than its noise is flat.
+            gone = difference * WIDTH * scale
+            least = max(noise(), f.eps * float(np.abs(cotangent) @ np.abs(f.value)), TINY)
+            if not (found.still[0, 0] and np.isfinite(gone) and thresholds.FLAT * least < gone):
+                stairs, kink = True, False
+                break
         moved |= not found.still[0, 0]
         kink, jump = bool(found.kink[0, 0]), bool(found.jump[0, 0])
         if kink:
