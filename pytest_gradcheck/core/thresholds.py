@@ -173,7 +173,7 @@ FINEST = 1e-8
 #: Chosen: half of the digits of float64, and what a linear solver with its usual tolerance leaves.
 NOTHING = 1e-8
 
-#: A window tells something where its bar is no more than this share of what is in question.
+#: A window counts where its bar is no more than this share of the difference in question.
 #: Chosen: a fifth.
 TELLING_BAR = 0.2
 

@@ -443,7 +443,7 @@ def _alike(slopes: Sequence[float]) -> bool:
 def slope_along(there: Jacobian, cotangent: Vector, line: Vector, distance: float) -> float | None:
     """Return the slope along a line that the quotients of two steps agree on, None where they do not.
 
-    The steps are short beside the ``distance`` of the point from the one that is no smooth one.
+    The steps are short compared with the ``distance`` of the point from the one where the function may bend.
     """
     steps = thresholds.CLOSE_STEPS
     wide, fine = there.quotients(line, cotangent, [share * distance for share in steps])
@@ -506,8 +506,8 @@ def look(
         if found.fits[0, 0] and not bent and abs(value - slope) <= bar + slack(value):
             borne_out.append(Estimate(value, bar))
         if found.grainy[0, 0] and moved:
-            # Below the grain of the function nothing moves, and that is no evidence of a slope. What stands
-            # still by far longer than its noise is flat.
+            # Below the grain of the function nothing moves, which says nothing about the slope. A value that
+            # stands still over a step that should move it by many times its noise is flat.
             gone = difference * WIDTH * scale
             least = max(noise(), f.eps * float(np.abs(cotangent) @ np.abs(f.value)), TINY)
             if not (found.still[0, 0] and np.isfinite(gone) and thresholds.FLAT * least < gone):
