@@ -440,8 +440,6 @@ def _better(coarse: Slopes, fine: Slopes) -> Slopes:
     gap = np.abs(a.central.value - b.central.value)
     contradict = gap > a.central.uncertainty + b.central.uncertainty
     take = (b.central.uncertainty < a.central.uncertainty) | (contradict & ~b.kink)
-    # A value that moves at wide steps and not at tiny ones does not show that the slope is zero.
-    take &= ~(b.grainy & (a.range_of_values > 0))
 
     central, right, left = (
         Estimate(np.where(take, y.value, x.value), np.where(take, y.uncertainty, x.uncertainty))
