@@ -29,8 +29,8 @@ FEW = 8
 #: So many calls are looked at, each for 10 µs; if none changes what the function keeps, later ones are not.
 WATCHED = 4
 
-#: So many calls are guarded of a function that leads to many objects, each of which costs 5 ms then; if none
-#: changes what the function keeps, later ones are not.
+#: So many calls of the other kind are guarded: up to 5 ms each, for a function that leads to many objects. If
+#: none changes what the function keeps, later ones are not. Second-order differences alone make hundreds.
 GUARDED = 16
 
 #: Relative step to a point nearby: far more than rounding in float32, far less than a function's features.
@@ -86,7 +86,7 @@ class Problem:
             self.lower, self.upper = bounds(domain, asked, self.inputs, self.point)
         self._random = RandomStates(self.seed)
         #: What the function keeps between calls. Every call that a user would not make leaves it as it was.
-        self._state = State(fn, self.arguments)
+        self._state = State(fn, *self.arguments.values())
         #: Whether a call was seen to change it. Then every later call starts from the same state.
         self._keeps_state = False
         #: How many more calls are looked at for that.
@@ -208,14 +208,16 @@ class Problem:
         size = np.abs(self.value).max(initial=0.0)
         return bool((self.evaluation_noise > np.sqrt(self.eps) * size).any())
 
-    @contextlib.contextmanager
-    def _keeping_state(self, *, collections: bool) -> Iterator[None]:
+    def _keeping_state(self, *, collections: bool) -> contextlib.AbstractContextManager[None]:
         """Let a call start from the common state, if there is one, and put back what it leaves."""
         self._guarded += 1
-        if not self._state or (self._guarded > GUARDED and not self._keeps_state and self._state.is_large):
-            # What is found at the end of a check is put back all the same.
-            yield
-            return
+        if self._state and (self._guarded <= GUARDED or self._keeps_state):
+            return self._guard(collections)
+        # What is found at the end of a check is put back all the same.
+        return contextlib.nullcontext()
+
+    @contextlib.contextmanager
+    def _guard(self, collections: bool) -> Iterator[None]:
         if self._keeps_state:
             # A backward that runs a part of the function again, as a checkpoint does, has left its own.
             self.restore_state()
@@ -236,7 +238,7 @@ class Problem:
         """Evaluate at the point: structure of the outputs, precision, repeatability."""
         before = self._state.now(collections=False)
         self.output_tree = tree = self._first_call()
-        moved, self._to_watch = changed(before), WATCHED
+        moved, self._to_watch = changed(before), WATCHED if self._state else 0
         names, shapes, dtypes = [], [], []
         self._kept: list[bool] = []
         reasons: list[str] = []
@@ -397,13 +399,17 @@ class Problem:
 
         It may log its calls in a list, which a call like those of its users is let do.
         """
-        with contextlib.ExitStack() as stack:
-            if self._keeps_state or self._to_watch:
-                stack.enter_context(self._keeping_state(collections=False))
-            if self.framework.differentiates:
-                if self._differentiates_inside:
-                    values = self.framework.recorded(values)
-                stack.enter_context(self.framework.evaluating(recording=self._differentiates_inside))
+        if self._keeps_state or self._to_watch:
+            with self._keeping_state(collections=False):
+                return self._plainly(values, double)
+        return self._plainly(values, double)
+
+    def _plainly(self, values: Sequence[Any], double: bool) -> Tree:
+        if not self.framework.differentiates:
+            return self._call(values, double)
+        if self._differentiates_inside:
+            values = self.framework.recorded(values)
+        with self.framework.evaluating(recording=self._differentiates_inside):
             return self._call(values, double)
 
     def _call(self, values: Sequence[Any], double: bool) -> Tree:
