@@ -63,7 +63,7 @@ def _on_the_numbers(order: Order, evidence: Evidence) -> Finding:
     """Look, decide, and look a second time before anything is called wrong."""
     finding = answer(verdict.ON_THE_NUMBERS, _look(evidence))
     assert finding is not None, "the last rule answers"
-    if finding.unexplained or _is_doubt_at_an_edge(finding):
+    if finding.unexplained or (finding.rule == "unresolved" and _is_at_an_edge(finding)):
         return _confirmed(order, finding)
     if finding.rule in ("subgradient", "engine_overruled"):
         return _beyond_entries(order, finding)
@@ -71,10 +71,10 @@ def _on_the_numbers(order: Order, evidence: Evidence) -> Finding:
     return _confirmed(order, finding, finding) if finding.rule in DOUBTED_BY_VALUES else finding
 
 
-def _is_doubt_at_an_edge(finding: Finding) -> bool:
+def _is_at_an_edge(doubt: Finding) -> bool:
     """Whether differences that see one side only are all that a gradient is in doubt for."""
-    table = finding.evidence.table
-    if finding.rule != "unresolved" or table.differences is None:
+    table = doubt.evidence.table
+    if table.differences is None:
         return False
     return any(name == "doubt_at_the_edge" for c in table.evidence for name, _ in c.excused)
 

@@ -85,8 +85,9 @@ class Problem:
         if domain is not None:
             self.lower, self.upper = bounds(domain, asked, self.inputs, self.point)
         self._random = RandomStates(self.seed)
-        #: What the function keeps between calls. Every call that a user would not make leaves it as it was.
-        self._state = State(fn, *self.arguments.values())
+        #: What the function keeps between calls, None for one that leads to nothing that could be replaced.
+        #: Every call that a user would not make leaves it as it was.
+        self._state = State(fn, *self.arguments.values()) or None
         #: Whether a call was seen to change it. Then every later call starts from the same state.
         self._keeps_state = False
         #: How many more calls are looked at for that.
@@ -211,18 +212,18 @@ class Problem:
     def _keeping_state(self, *, collections: bool) -> contextlib.AbstractContextManager[None]:
         """Let a call start from the common state, if there is one, and put back what it leaves."""
         self._guarded += 1
-        if self._state and (self._guarded <= GUARDED or self._keeps_state):
-            return self._guard(collections)
+        if self._state is not None and (self._guarded <= GUARDED or self._keeps_state):
+            return self._guard(self._state, collections)
         # What is found at the end of a check is put back all the same.
         return contextlib.nullcontext()
 
     @contextlib.contextmanager
-    def _guard(self, collections: bool) -> Iterator[None]:
+    def _guard(self, state: State, collections: bool) -> Iterator[None]:
         if self._keeps_state:
             # A backward that runs a part of the function again, as a checkpoint does, has left its own.
             self.restore_state()
         self._to_watch = max(self._to_watch - 1, 0)
-        before = self._state.now(collections=collections)
+        before = state.now(collections=collections)
         try:
             yield
         finally:
@@ -230,15 +231,18 @@ class Problem:
 
     def restore_state(self) -> None:
         """Put back what the function keeps between calls, as the first calls at the point have left it."""
-        put_back(self._state_at_start)
+        if self._state_at_start:
+            put_back(self._state_at_start)
 
     # -- construction --------------------------------------------------------------------------------
 
     def _start(self) -> None:
         """Evaluate at the point: structure of the outputs, precision, repeatability."""
-        before = self._state.now(collections=False)
+        state = self._state
+        before = [] if state is None else state.now(collections=False)
         self.output_tree = tree = self._first_call()
-        moved, self._to_watch = changed(before), WATCHED if self._state else 0
+        moved = state is not None and changed(before)
+        self._to_watch = 0 if state is None else WATCHED
         names, shapes, dtypes = [], [], []
         self._kept: list[bool] = []
         reasons: list[str] = []
@@ -266,10 +270,10 @@ class Problem:
         self.outputs = Layout(names, shapes, dtypes)
         self.primal = self._flat(tree)
         wobble = np.zeros(self.outputs.size)
-        if moved:
+        if state is not None and moved:
             # From here on every call starts from the state that the first one has left.
-            self._state.look()
-            self._state_at_start, self._keeps_state = self._state.now(collections=False), True
+            state.look()
+            self._state_at_start, self._keeps_state = state.now(collections=False), True
             first, self.primal = self.primal, self._flat(self._evaluated(self.native_values(), double=False))
             with np.errstate(invalid="ignore"):
                 wobble = np.abs(self.primal - first)

@@ -355,5 +355,5 @@ def test_objects_that_refuse_to_be_looked_at():
 
 
 def test_so_many_objects_are_looked_at_and_no_more():
-    state = State([[] for _ in range(900)], [[[] for _ in range(900)] for _ in range(900)])
+    state = State([[] for _ in range(900)], [[[] for _ in range(9)] for _ in range(900)])
     assert len(state.now()) <= 5000
