@@ -177,6 +177,11 @@ NOTHING = 1e-8
 #: Chosen: a fifth.
 TELLING_BAR = 0.2
 
+#: A single window says that a slope is wrong where it lies apart by so many of its bars.
+#: Measured: the residuals of gelu at -8, whose values take a few hundred steps there, make bars that are 1.3
+#: times too narrow in one line of twelve.
+BARS_OF_ONE = 3.0
+
 #: So many entries in question are looked at where the function is smooth, and where it is not.
 #: Chosen: a bound on the calls; one entry that is wrong is enough.
 SMOOTH_DISPUTES, ROUGH_DISPUTES = 3, 2
@@ -223,6 +228,11 @@ WRONG_NEARBY = 2
 #: How much a slope may have changed at the points close by, as a share of the largest of them.
 #: Chosen: a few times the distance.
 NEARBY_SLACK = 0.005
+
+#: A slope is sought along a line from so many points close by, so many times their distance to either side,
+#: in so many parts of an interval, the best of which is divided again, so many times. Chosen: a number that
+#: is tied with others passes all of them, and the last part is a thousandth of the distance.
+SOUGHT_FROM, SOUGHT, SOUGHT_PARTS, SOUGHT_ROUNDS = 4, 2.0, 8, 4
 
 # -- what kind of wrong ------------------------------------------------------------------------------
 

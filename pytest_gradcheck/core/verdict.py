@@ -519,7 +519,8 @@ def beside_the_point(evidence: Evidence, table: Table) -> list[LeftOut]:
             continue
         against = [c for c in table.evidence if name in (c.a, c.b) and c.entrywise]
         apart = np.any([c.disagree[:, table.coordinates] for c in against], axis=0)
-        if not (apart & ~measured[name].disagree).any() if apart.any() else measured[name].agree is None:
+        # What values contradict in one entry is no witness in the others.
+        if measured[name].disagree.any() if apart.any() else measured[name].agree is None:
             overruled = bool(apart.any())
             reason = (
                 STANDS_ALONE if overruled else "its own rounding hides more than the promised sensitivity"
