@@ -257,17 +257,29 @@ class SecondLook:
         return bool(abs(across.slope.value - summed) > allowed)
 
     def _at_a_kink(self, name: str, dispute: Dispute, alone: Vector, reach: float = 1.0) -> Standing:
-        """Compare a gradient with the slopes of points close by: along its entry, along ties, and by chance.
+        """Compare a gradient with the slopes of points close by, where close is measured by all its sizes.
+
+        Next to an entry of 1e8 an entry of one has a neighbourhood of its own, and one of 1e-16 has none.
+        """
+        own = abs(self._jacobian.function.point[dispute.coordinate]) or 1.0
+        moved = abs(alone[dispute.coordinate])
+        found = Standing()
+        for each in sorted({reach, min(reach, own / moved)}):
+            found = self._close_to_a_kink(name, dispute, alone, each)
+            if not found.wrong:
+                break
+        return found
+
+    def _close_to_a_kink(self, name: str, dispute: Dispute, alone: Vector, reach: float) -> Standing:
+        """Compare a gradient with slopes close by: along its entry, along ties, and along a line by chance.
 
         Along the direction of a tie the slopes of all of them are the same, and a gradient that counts a tied
         maximum twice is not among them. It is wrong where it is outside of the one-sided slopes too.
         """
         u, jacobian = dispute.cotangent, self._jacobian
         rows, limit = self._nominal(name, u), True
-        point, moved = jacobian.function.point, abs(alone[dispute.coordinate])
-        # Next to an entry of 1e8 an entry of one has a neighbourhood of its own.
-        reach = min(reach, (abs(point[dispute.coordinate]) or 1.0) / moved)
-        telling = (alone, *ties(point))
+        moved = abs(alone[dispute.coordinate])
+        telling = (alone, *ties(jacobian.function.point))
         for k, line in enumerate((*telling, jacobian.direction(self._rng))):
             mine = float(rows.value[0] @ line)
             size = max(abs(mine), dispute.difference * moved)
@@ -520,7 +532,7 @@ def look(
         allowed = tolerance.atol + tolerance.tiny + (slope_bar if np.isfinite(slope_bar) else 0.0)
         return allowed + tolerance.rtol * max(abs(value), abs(slope) if np.isfinite(slope) else 0.0)
 
-    kink = jump = moved = unsettled = outside = stairs = wavers = False
+    kink = jump = moved = unsettled = outside = stairs = wavers = straight = False
     against: Estimate | None = None
     settled = 1.0
     borne_out: list[Estimate] = []
@@ -528,6 +540,7 @@ def look(
     before: Estimate | None = None
     wider: Estimate | None = None
     bend: Window | None = None
+    wavering = 0.0
     for scale in _scales(tangent, own, widest / WIDTH):
         found = jacobian.window(tangent, cotangent, scale)
         value, bar = float(found.slope.value[0, 0]), float(found.slope.uncertainty[0, 0])
@@ -541,13 +554,16 @@ def look(
         wider = None if bent else Estimate(value, bar)
         if found.fits[0, 0] and not bent and abs(value - slope) <= bar + slack(value):
             borne_out.append(Estimate(value, bar))
+        if found.wavers[0, 0] and not bent and abs(value - slope) <= bar + slack(value):
+            wavering = max(wavering, scale)
         if found.grainy[0, 0] and moved:
             # Below the grain of the function nothing moves, which says nothing about the slope. A value that
             # stands still over a step that should move it by many times its noise is flat.
             gone = difference * WIDTH * scale
             least = max(noise(), f.eps * float(np.abs(cotangent) @ np.abs(f.value)), TINY)
             if not (found.still[0, 0] and np.isfinite(gone) and thresholds.FLAT * least < gone):
-                stairs, kink = True, False
+                # What is smooth in wide windows and has a kink in fine ones has it from the grain.
+                stairs, kink = True, bend is not None and not straight
                 break
         moved |= not found.still[0, 0]
         kink, jump = bool(found.kink[0, 0]), bool(found.jump[0, 0])
@@ -555,10 +571,9 @@ def look(
             bend = found
         elif bend is not None and not jump:
             # A kink is not gone where noise hides it.
-            kink = all(
-                abs(a.value[0, 0] - b.value[0, 0]) <= a.uncertainty[0, 0]
-                for a, b in ((found.right, bend.right), (found.left, bend.left))
-            )
+            gap = abs(bend.right.value[0, 0] - bend.left.value[0, 0])
+            kink = bool(found.right.uncertainty[0, 0] + found.left.uncertainty[0, 0] > gap)
+        straight |= not (kink or jump)
         if kink:
             sides = found.right, found.left
             low = min(float(e.value[0, 0] - e.uncertainty[0, 0]) for e in sides)
@@ -616,12 +631,29 @@ def look(
         clear = bar <= thresholds.TELLING_BAR * abs(against.value - slope)
         if clear and not found.grainy[0, 0] and abs(value - slope) <= bar + slack(value):
             return Line(Seen.OPEN, unsettled=True)
+    if against is not None and wavering > settled and _jumps(jacobian, tangent, cotangent, wavering, against):
+        # A stair is as smooth as its flight is not: 1 + erf(x) for x = -6.
+        return Line(Seen.OPEN, unsettled=True)
     if against is not None and stairs and slope == 0 and not backed(against):
         # Whether the slope of a staircase is that of the stair or of the flight, no value can tell.
         return Line(Seen.OPEN, slope=against)
     if against is not None:
         return Line(Seen.AGAINST, slope=against, scale=settled, stairs=stairs)
     return Line(Seen.OPEN, kink, jump, outside, unsettled=unsettled)
+
+
+def _jumps(jacobian: Jacobian, tangent: Vector, cotangent: Vector, scale: float, slope: Estimate) -> bool:
+    """Whether values jump somewhere in a window: what moves them there then does so in ever smaller parts."""
+    low, high, first = -WIDTH * scale, WIDTH * scale, 0.0
+    for _ in range(thresholds.JUMP_ROUNDS):
+        t = np.linspace(low, high, thresholds.JUMP_PARTS + 1)
+        excess = np.abs(jacobian.secants(tangent, cotangent, t) - slope.value)
+        if not np.isfinite(excess).all():
+            return True
+        k = int(np.argmax(excess))
+        first = first or float(excess[k])
+        low, high = t[k], t[k + 1]
+    return bool(excess[k] > thresholds.STEEPER_AT_A_JUMP * first)
 
 
 def _scales(tangent: Vector, own: float, widest: float) -> Iterator[float]:
