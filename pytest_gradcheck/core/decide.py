@@ -8,7 +8,10 @@ from dataclasses import replace
 from pytest_gradcheck.core import thresholds, verdict
 from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.diagnosis.explain import explain
-from pytest_gradcheck.core.evidence.allowances import accept_next_to_nothing
+from pytest_gradcheck.core.evidence.allowances import (
+    accept_next_to_nothing,
+    accept_within_rounding_of_values,
+)
 from pytest_gradcheck.core.evidence.confirm import SecondLook
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.rounding import measure
@@ -88,8 +91,11 @@ def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None)
     if any(evidence.states[name][1] for name in DIFFERENCES if name in evidence.states):
         # The function cannot be evaluated anywhere else.
         return finding
-    eased = accept_next_to_nothing(evidence.table, evidence.jacobian)
-    if otherwise is None and evidence.table.disagrees and not eased.disagrees:
+    eased = accept_next_to_nothing(evidence.table, evidence.jacobian) if otherwise is None else evidence.table
+    if order.number == 1 and eased.disagrees:
+        noise = order.problem.noise_in_own_dtypes(thresholds.ROUNDED_POINTS)
+        eased = accept_within_rounding_of_values(eased, evidence.jacobian, noise)
+    if evidence.table.disagrees and not eased.disagrees:
         eased_finding = answer(verdict.ON_THE_NUMBERS, replace(evidence, table=eased))
         assert eased_finding is not None, "the last rule answers"
         return eased_finding
@@ -98,6 +104,8 @@ def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None)
     standings = {}
     for name in sorted(names, key=evidence.on_trial.__contains__, reverse=True):
         standings[name] = again.standing(name)
+        if otherwise is not None and verdict.backed(name, evidence):
+            standings[name] = replace(standings[name], wrong=False)
         if standings[name].wrong and name in evidence.on_trial:
             break
     if otherwise is not None:
