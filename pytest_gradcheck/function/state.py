@@ -115,18 +115,23 @@ class _Globals(_Dict):
 class _Attributes:
     """The attributes of a class, or those of an object that are in slots."""
 
-    def __init__(self, whole: Any, names: Iterable[str] | None = None):
+    def __init__(self, whole: Any, names: tuple[str, ...] | None = None):
         self._whole, self._names = whole, names
 
     def read(self) -> Content:
         if self._names is None:
             return dict(vars(self._whole))
-        found = ((name, getattr(self._whole, name, _MISSING)) for name in self._names)
+        found = zip(self._names, self._now(self._names), strict=True)
         return {name: value for name, value in found if value is not _MISSING}
 
     def holds(self, parts: Content) -> bool:
-        now = self.read() if self._names is not None else vars(self._whole)
+        if self._names is not None:
+            return _same(self._now(self._names), map(parts.get, self._names, repeat(_MISSING)))
+        now = vars(self._whole)
         return len(now) == len(parts) and _same(now.values(), parts.values())
+
+    def _now(self, names: tuple[str, ...]) -> Iterator[Any]:
+        return map(getattr, repeat(self._whole), names, repeat(_MISSING))
 
     def write(self, key: Any, value: Any) -> None:
         (type if isinstance(self._whole, type) else object).__setattr__(self._whole, key, value)
