@@ -91,6 +91,8 @@ def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None)
     if any(evidence.states[name][1] for name in DIFFERENCES if name in evidence.states):
         # The function cannot be evaluated anywhere else.
         return finding
+    if unmeasured := answer((verdict.unmeasured,), evidence):
+        return unmeasured
     eased = accept_next_to_nothing(evidence.table, evidence.jacobian) if otherwise is None else evidence.table
     if order.number == 1 and eased.disagrees:
         noise = order.problem.noise_in_own_dtypes(thresholds.ROUNDED_POINTS)
