@@ -91,6 +91,8 @@ def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None)
     if any(evidence.states[name][1] for name in DIFFERENCES if name in evidence.states):
         # The function cannot be evaluated anywhere else.
         return finding
+    if unmeasured := answer((verdict.unmeasured,), evidence):
+        return unmeasured
     eased = accept_next_to_nothing(evidence.table, evidence.jacobian) if otherwise is None else evidence.table
     if order.number == 1 and eased.disagrees:
         noise = order.problem.noise_in_own_dtypes(thresholds.ROUNDED_POINTS)
@@ -128,7 +130,10 @@ def _beyond_entries(order: Order, finding: Finding) -> Finding:
 
 
 def _second_look(order: Order, evidence: Evidence) -> SecondLook:
-    return SecondLook(evidence.jacobian, evidence.table, order.tolerance, order.moved, order.problem.seed)
+    # Nothing in it is hidden from the engine: no kernel is called.
+    harmless = ENGINE in evidence.heard and not order.methods.escaped
+    given = evidence.jacobian, evidence.table, order.tolerance, order.moved, order.problem.seed
+    return SecondLook(*given, harmless=harmless)
 
 
 def _look(evidence: Evidence) -> Evidence:

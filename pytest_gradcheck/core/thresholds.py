@@ -224,6 +224,10 @@ CLOSE_FOR_WRONG = 12
 #: sides of a tie 31 times in 32.
 CLOSE_IF_SMOOTH = 6
 
+#: They come closer to the slope at the point if those at a tenth of the distance are away from it by so many
+#: times less. Chosen: the first to the fifth power of the distance; what is less has missed a kink.
+COMES_CLOSER = 1e-5, 0.3
+
 #: So many of them are enough. Chosen: as few as lie on two sides.
 CLOSE_ENOUGH = 3
 

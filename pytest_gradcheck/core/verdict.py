@@ -378,6 +378,18 @@ ON_THE_NUMBERS: tuple[Rule, ...] = (
 # -- on a second look at a failure -------------------------------------------------------------------
 
 
+def unmeasured(evidence: Evidence) -> Finding | None:
+    """Function values are no measure of the gradient, and cannot settle a disagreement.
+
+    It is asked here where a function starts a generator itself: no call of it was seen to draw.
+    """
+    order = evidence.order
+    # Values with the samples held still are a measure.
+    reason = None if order.options.holds_stops else order.problem.not_measured
+    text = f"the methods disagree, and function values cannot settle it: {reason}"
+    return None if reason is None else _inconclusive("unconfirmed", text)
+
+
 def confirmed(evidence: Evidence) -> Finding | None:
     """Function values contradict a gradient twice: it is wrong."""
     wrong = [name for name, standing in evidence.standings.items() if standing.wrong]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -99,13 +100,19 @@ class Problem:
         self._guarded = 0
         self._differentiates_inside = False
         self._start()
-        #: Why values are no measure of the function's gradient, None where they are.
-        self.not_measured: str | None = None
-        if self._random.moved:
-            self.not_measured = framework.why_not_measured(self, self._nearby())
         # Calls that draw or waver share no work; what differentiates inside has its graph in one alone.
         alone = self._random.moved or self._differentiates_inside or self.evaluation_noise.any()
         self._batch = Batch(self.seed) if framework.evaluates_many and not alone else None
+
+    @property
+    def draws(self) -> bool:
+        """Whether the first call moved a generator of random numbers."""
+        return bool(self._random.moved)
+
+    @functools.cached_property
+    def not_measured(self) -> str | None:
+        """Why values are no measure of the function's gradient, None where they are."""
+        return self.framework.why_not_measured(self, self._nearby())
 
     # -- the call ------------------------------------------------------------------------------------
 

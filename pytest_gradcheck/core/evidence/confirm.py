@@ -93,7 +93,8 @@ class Dispute(NamedTuple):
 class SecondLook:
     """Asks function values once more about the gradients of a table that disagree.
 
-    ``moved`` gives a method at another point, as its name and the point say; it may raise.
+    ``moved`` gives a method at another point, as its name and the point say; it may raise. ``harmless`` says
+    that the function can be called anywhere: a kernel may take what lies outside of its domain for an index.
     """
 
     def __init__(
@@ -103,7 +104,10 @@ class SecondLook:
         tolerance: Tolerance,
         moved: Callable[[str, Vector], Pullback],
         seed: int,
+        *,
+        harmless: bool = False,
     ):
+        self._harmless = harmless
         self._jacobian, self._table, self._tolerance, self._moved = jacobian, table, tolerance, moved
         self._rng = np.random.default_rng(seed)
         self._noises: dict[bytes, float] = {}
@@ -201,21 +205,23 @@ class SecondLook:
         alone[i] = jacobian.scales[i]
         size = dispute.difference * alone[i]
         own = float(np.abs(jacobian.function.point[i]) / alone[i])
-        single = self._look(rows, u, alone, size, own)
+        single, there = self._look(rows, u, alone, size, own), None
+        if single.one_sided and self._harmless:
+            # A function that is smooth across the edge of its domain has two sides there.
+            there = self._everywhere
+            single = self._look(rows, u, alone, size, own, there=there)
         across, line = single, alone
         if alone.size > 1 and not single.rough:
             line = self._across(rows, alone, i)
-            across = self._look(rows, u, line, size)
+            across = self._look(rows, u, line, size, there=there)
         rough = single.rough or across.rough or single.unsettled or across.unsettled
         if not (rough or self._bends(across, line, dispute.row)):
             wrong = single.seen is Seen.AGAINST and across.seen is not Seen.WITH
             if wrong and not (single.stairs or across.stairs):
                 # No farther than the function is seen to be straight.
                 reach = min(1.0, single.scale, across.scale)
-                most = thresholds.CLOSE_IF_SMOOTH
-                _, known = self._apart_close_by(rows, u, alone, most, reach, size)
                 assert single.slope is not None, "a line that is against a gradient has a slope"
-                if known and not _alike([*known, float(single.slope.value)]):
+                if not self._settles(float(single.slope.value), u, alone, reach, size):
                     # A function may be linear in the cone of both lines and bend beyond it.
                     return self._at_a_kink(name, dispute, alone, reach)
             right = Seen.WITH in (single.seen, across.seen) and Seen.AGAINST not in (single.seen, across.seen)
@@ -255,6 +261,22 @@ class SecondLook:
             thresholds.THOROUGH_BARS * bars + across.slope.uncertainty + self._tolerance.sensitivity * size
         )
         return bool(abs(across.slope.value - summed) > allowed)
+
+    def _settles(self, slope: float, cotangent: Vector, line: Vector, reach: float, size: float) -> bool:
+        """Whether slopes close by are that at the point, or come closer to it, as those of a smooth function.
+
+        Beyond a bend they are as far from it at every distance.
+        """
+        slopes, away = [slope], dict[float, float]()
+        for distance, there in itertools.islice(self._close_by(reach), thresholds.CLOSE_IF_SMOOTH):
+            near = slope_along(there, cotangent, line, distance, size)
+            if near is not None:
+                slopes.append(near)
+                away[distance] = max(away.get(distance, 0.0), abs(near - slope))
+        if _alike(slopes) or len(away) < 2:
+            return _alike(slopes)
+        least, most = thresholds.COMES_CLOSER
+        return least * away[max(away)] <= away[min(away)] <= most * away[max(away)]
 
     def _at_a_kink(self, name: str, dispute: Dispute, alone: Vector, reach: float = 1.0) -> Standing:
         """Compare a gradient with the slopes of points close by, where close is measured by all its sizes.
@@ -420,6 +442,13 @@ class SecondLook:
         looks = (self._look(rows, u, line, size, there=there) for line in lines)
         seen = {found.seen for found in looks}
         return next((one for one in (Seen.AGAINST, Seen.WITH) if one in seen), Seen.OPEN)
+
+    @functools.cached_property
+    def _everywhere(self) -> Jacobian:
+        """The function at the point, without its bounds."""
+        f = self._jacobian.function
+        lower, upper = np.full((2, f.point.size), [[-np.inf], [np.inf]])
+        return replace(self._jacobian, function=replace(f, lower=lower, upper=upper), _windows={})
 
     @functools.cached_property
     def _nearby(self) -> list[tuple[float, Jacobian]]:
