@@ -27,7 +27,8 @@ INTRODUCTION = """\
 
 Each line is a backward that is wrong on purpose, with the code of the diagnosis that a check gives it. The
 codes are stable. Every one of these checks fails, and names as the culprit whose gradient is wrong: `torch`,
-or `user` where it was given by `gradient=` or `vjp=`, and no method where the function itself is wrong. The script that writes this page runs them all.
+or `user` where it was given by `gradient=` or `vjp=`, and no method where the function itself is wrong. The
+script that writes this page runs them all.
 """
 
 SECTIONS = (

@@ -20,8 +20,8 @@ SQUARE = torch.tensor([[0.3, -1.2, 0.8], [1.5, 0.1, -0.4], [0.9, -0.7, 0.6]], dt
 class Fault(NamedTuple):
     """One wrong backward; ``code`` is that of the diagnosis, ``order`` the one at which it shows.
 
-    ``by_hand`` has the wrong ``gradient=`` or ``vjp=`` of a function whose own is right, or the ``oracle=`` of
-    one whose values are wrong.
+    ``by_hand`` has the wrong ``gradient=`` or ``vjp=`` of a function whose own is right, or the ``oracle=``
+    of one whose values are wrong.
     """
 
     what: str

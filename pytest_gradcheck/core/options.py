@@ -116,6 +116,9 @@ def validate_options(**options: Any) -> None:
             raise InvalidArgument(key, repr(value), _CHECKS[key][1])
     if options.get("gradient") is not None and options.get("vjp") is not None:
         raise InvalidArgument("gradient", "a gradient and a vjp", "give one of the two")
+    methods = options.get("methods")
+    if options.get("oracle") is not None and methods is not None and "oracle" not in methods:
+        raise InvalidArgument("oracle", "an oracle and methods= without it", "add 'oracle' to the methods")
     if options.get("oracle") is not None and options.get("stop_gradients") == "intended":
         raise InvalidArgument(
             "stop_gradients", "'intended' with an oracle", "leave one of the two out: an oracle stops nothing"

@@ -172,7 +172,9 @@ class FirstOrder:
 
     def without_oracle(self) -> FirstOrder:
         """Return the same check without its oracle, with its methods prepared."""
-        return FirstOrder(self.problem, dataclasses.replace(self.options, oracle=None)).prepare()
+        methods = self.options.methods and [name for name in self.options.chosen if name != ORACLE]
+        options = dataclasses.replace(self.options, oracle=None, methods=methods or None)
+        return FirstOrder(self.problem, options).prepare()
 
     def _settled(self) -> Oracle | None:
         """Make the oracle ready, if there is one."""

@@ -93,10 +93,11 @@ class Settings:
         own = {name: getattr(self, name) for name in CHECK_OPTIONS if getattr(self, name) is not None}
         if "methods" in own:
             # For a whole session the names are a restriction, and few checks have a gradient by hand or an
-            # oracle.
-            absent = {"oracle"} - {name for name in explicit if explicit[name]}
-            absent |= set() if explicit.get("gradient") or explicit.get("vjp") else {"user"}
+            # oracle. One that a test gives is asked all the same: it is there to be compared with.
+            absent = {"oracle"} if explicit.get("gradient") or explicit.get("vjp") else {"oracle", "user"}
             own["methods"] = tuple(name for name in own["methods"] if name not in absent) or own["methods"]
+            if explicit.get("oracle"):
+                own["methods"] += ("oracle",)
         forced = {name: value for name, value in own.items() if name in self.from_flags}
         options = {name: value for name, value in explicit.items() if name not in SEARCH_OPTIONS}
         return {**own, **options, **forced}
