@@ -8,7 +8,7 @@ from dataclasses import replace
 from pytest_gradcheck.core import thresholds, verdict
 from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.diagnosis.explain import explain
-from pytest_gradcheck.core.evidence.allowances import accept_next_to_nothing
+from pytest_gradcheck.core.evidence.allowances import accept_next_to_nothing, sufficient_sensitivity
 from pytest_gradcheck.core.evidence.confirm import SecondLook
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.rounding import measure
@@ -19,7 +19,7 @@ from pytest_gradcheck.core.report.write_up import write_up
 from pytest_gradcheck.core.results import CheckResult, Verdict
 from pytest_gradcheck.core.verdict import Evidence, Finding, answer
 from pytest_gradcheck.frameworks.pullback import Anew
-from pytest_gradcheck.methods.roles import DIFFERENCES, ENGINE
+from pytest_gradcheck.methods.roles import DIFFERENCES, ENGINE, ORACLE
 
 #: Rules whose doubt is of differences that contradict every exact method.
 DOUBTED_BY_VALUES = ("no_common_ground", "differences_split")
@@ -75,12 +75,34 @@ def _on_the_numbers(order: Order, evidence: Evidence) -> Finding:
     """Look, decide, and look a second time before anything is called wrong."""
     finding = answer(verdict.ON_THE_NUMBERS, _look(evidence))
     assert finding is not None, "the last rule answers"
+    finding = _as_the_dtype_bears(order, finding)
     if finding.unexplained or _is_doubt_at_an_edge(finding):
         return _confirmed(order, finding)
     if finding.rule in ("subgradient", "engine_overruled"):
         return _beyond_entries(order, finding)
     # Where the exact methods run the same code, they are wrong together.
     return _confirmed(order, finding, finding) if finding.rule in DOUBTED_BY_VALUES else finding
+
+
+def _as_the_dtype_bears(order: Order, finding: Finding) -> Finding:
+    """Decide once more where the dtype on trial hides the promised error, and promise what it can bear."""
+    evidence = finding.evidence
+    if finding.rule != "unresolved" or not _promise(order, evidence.table, evidence.jacobian):
+        return finding
+    table = recompare(evidence.table, evidence.jacobian, order.tolerance)
+    return answer(verdict.ON_THE_NUMBERS, replace(evidence, table=table)) or finding
+
+
+def _promise(order: Order, table: Table, jacobian: Jacobian) -> bool:
+    """Raise the promise of a check to what the dtype on trial can bear, if that is known; return whether."""
+    if order.options.sensitivity is not None or not order.is_coarse or table.disagrees or table.settled:
+        return False
+    enough = sufficient_sensitivity(table, jacobian)
+    if enough is None or enough <= order.tolerance.sensitivity:
+        return False
+    most = min(thresholds.BORNE * enough, thresholds.LEAST_SENSITIVITY)
+    order.tolerance = replace(order.tolerance, sensitivity=float(f"{most:.2g}"))
+    return True
 
 
 def _is_doubt_at_an_edge(finding: Finding) -> bool:
@@ -109,7 +131,10 @@ def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None)
     names = [name for name in evidence.heard if evidence.table.bad_entries(name).any()] or [*evidence.heard]
     standings = {}
     for name in sorted(names, key=evidence.on_trial.__contains__, reverse=True):
-        standings[name] = again.standing(name)
+        if order.eager is not None and name in evidence.on_trial:
+            standings[name] = again.standing_next_to(name, ORACLE)
+        else:
+            standings[name] = again.standing(name)
         if standings[name].wrong and name in evidence.on_trial:
             break
     if otherwise is not None:
@@ -139,7 +164,13 @@ def _look(evidence: Evidence) -> Evidence:
     """Compare cheaply, and closely on doubt, without the methods that are no witnesses here."""
     order = evidence.order
     jacobian = Jacobian(order.function, evidence.heard, evidence.differences, order.options.step)
+    if order.eager is not None:
+        for name in evidence.on_trial:
+            jacobian.measured[name] = order.eager.measured
+            jacobian.noises[name] = 0.0
     survey = first_look(jacobian, order.tolerance, order.along)
+    if order.eager is not None and _promise(order, survey.first, jacobian):
+        survey = survey.promising(order.tolerance)
     evidence = replace(evidence, jacobian=jacobian, first=survey.first, table=survey.first)
     if survey.first.settled:
         return evidence
@@ -167,6 +198,8 @@ def _with_measured_rounding(order: Order, survey: Survey, entries: Table | None)
 
     ``entries`` is the table of all entries, if there is one.
     """
+    if order.eager is not None:
+        return survey.close_look(entries)
     jacobian, kinked = survey.jacobian, survey.first.kinked(order.function.inputs.size)
     runs = thresholds.RUNS
     if entries is not None and entries.refined:

@@ -21,15 +21,16 @@ import numpy as np
 from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian, one_by_one, random_cotangents
+from pytest_gradcheck.core.evidence.low_precision import Eager
 from pytest_gradcheck.core.evidence.rounding import Runs
 from pytest_gradcheck.core.evidence.survey import projections
 from pytest_gradcheck.core.options import Options
-from pytest_gradcheck.core.oracle import Oracle, settle, value_mismatch
+from pytest_gradcheck.core.oracle import Oracle, eager, settle, value_mismatch
 from pytest_gradcheck.core.results import NotChecked, Property, Status, Verdict
 from pytest_gradcheck.core.verdict import Evidence, Finding, States, broken_property
 from pytest_gradcheck.errors import InvalidArgument, NotImplementedByFramework, Unavailable
 from pytest_gradcheck.frameworks.flat import Vector
-from pytest_gradcheck.frameworks.leaves import EPS64
+from pytest_gradcheck.frameworks.leaves import EPS32, EPS64
 from pytest_gradcheck.frameworks.properties import HOLDS, Selection
 from pytest_gradcheck.frameworks.pullback import NOT_LINEAR, Pullback, scales
 from pytest_gradcheck.function.problem import Problem
@@ -116,6 +117,8 @@ class FirstOrder:
         self.methods = Methods(self.roles)
         #: What the user trusts to compute the same, None without one or where it contradicts itself.
         self.oracle = self._settled()
+        #: What it makes of the dtype on trial; None in float64.
+        self.eager: Eager | None = None
         #: Where its value is not the function's, as a sentence.
         self.value_mismatch: str | None = None
         self.function = self.oracle.function if self.oracle else Function.of(problem)
@@ -154,8 +157,7 @@ class FirstOrder:
             elif name not in self.methods.states:
                 self.methods.prepare(name, functools.partial(self._begin, name))
         if self.oracle:
-            tolerance = self.tolerance
-            self.value_mismatch = value_mismatch(self.problem, self.oracle, tolerance.rtol, tolerance.atol)
+            self._measure_dtype(self.oracle)
             self.properties = merged((self._repeats_where_it_ran(),), self.properties)
         if isinstance(self.methods.pullbacks.get(BY_HAND), user.UserVjp):
             self.probes += (self._is_linear,)
@@ -169,6 +171,22 @@ class FirstOrder:
         other.methods = dataclasses.replace(self.methods, pullbacks=pullbacks, states=evidence.states)
         other.properties = evidence.properties
         return other
+
+    def _measure_dtype(self, oracle: Oracle) -> None:
+        """See what the oracle makes of the dtype on trial, and compare the function's value with its own."""
+        own = self.methods.pullbacks.get(self.roles.own or "")
+        eps = max(self.problem.trial_eps, own.eps if own is not None else 0.0)
+        self.eager = eager(self.problem, oracle, self.options, eps)
+        if self.eager is not None and self.options.rtol is None:
+            # What rounding does is measured.
+            self.tolerance = dataclasses.replace(self.tolerance, rtol=thresholds.RTOL_COARSE)
+        both = self.tolerance.rtol, self.tolerance.atol
+        self.value_mismatch = value_mismatch(self.problem, oracle, self.eager, *both)
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether the dtype on trial may hide what a check promises by default."""
+        return self.eager is not None or self.problem.trial_eps > EPS32
 
     def without_oracle(self) -> FirstOrder:
         """Return the same check without its oracle, with its methods prepared."""
@@ -396,6 +414,8 @@ class SecondOrder:
         self.properties = first.properties
         self.methods = Methods(self.roles, notes=first.methods.notes)
         self.value_mismatch: str | None = None
+        self.eager: Eager | None = None
+        self.is_coarse = first.is_coarse
         n, m = self.problem.inputs.size, self.problem.outputs.size
         self.along = projections(self.options, n + m, n, self.problem.seed)
         self.cotangent = random_cotangents(np.random.default_rng(self.problem.seed), m)[0]
@@ -410,6 +430,8 @@ class SecondOrder:
             self.methods.states[name] = state
             if name in self.first.methods.pullbacks:
                 self.methods.prepare(name, functools.partial(self._begin, name))
+        if self.first.eager is not None:
+            self.eager = self.first.eager.second_order(self.cotangent)
         self.function = self._gradient_function()
         return self
 

@@ -91,6 +91,18 @@ VALUE_ROUNDINGS = 16.0
 #: projections ask for two backward passes, and the entries for one per output.
 SMALL_WITH_ORACLE = 1
 
+#: A kernel may be so many times as far off as plain code in its dtype is. Source: the tests of kernel libraries,
+#: such as flash-attention's tests/test_flash_attn.py, which allow twice the error of half-precision PyTorch code
+#: against float32.
+EAGER_FACTOR = 2.0
+
+#: And so many roundings of the largest entry more. Chosen: the result is rounded once more, and plain code may be
+#: exact by luck. Liger-Kernel's tests allow bfloat16 one to ten of them.
+EAGER_ROUNDINGS = 2.0
+
+#: The promise is raised to so many times what the dtype on trial can bear. Chosen: the next look has other rows.
+BORNE = 1.5
+
 # -- how much is looked at ---------------------------------------------------------------------------
 
 #: Up to this many inputs and outputs ``mode="auto"`` looks at every entry from the start; beyond it

@@ -123,6 +123,18 @@ class SecondLook:
         right = around.right and not rough and all(each.right for each in here)
         return Standing(wrong=around.wrong, right=right, rough=rough)
 
+    def standing_next_to(self, name: str, right: str) -> Standing:
+        """Return what function values say of a method in a coarse dtype that differs from another one.
+
+        Its rounding hides along a line what it does not hide in one entry. It is wrong where values bear the
+        other one out, along that entry and across.
+        """
+        for dispute in self._disputes(name):
+            other = self._at_the_point(right, dispute)
+            if other.right and not other.rough:
+                return Standing(wrong=True)
+        return self.standing(name)
+
     def at_kinks(self, name: str) -> Standing:
         """Return what values say of a gradient that lies within the one-sided slopes of single entries.
 
