@@ -195,6 +195,10 @@ class SecondLook:
                 )
                 farthest[:, at] = np.fmax(farthest[:, at], ratio)
                 gaps[:, at] = np.fmax(gaps[:, at], np.where(c.disagree, c.difference, 0.0))
+        measured = np.isin(np.arange(farthest.shape[1]), table.coordinates)
+        if farthest[:, measured].any():
+            # Of other entries only exact methods have an answer, and no slope along a line is theirs to sum.
+            farthest[:, ~measured] = 0.0
         rough = np.zeros(farthest.shape, dtype=bool)
         d = table.differences
         if d is not None:
