@@ -174,24 +174,35 @@ class FirstOrder:
 
     def _measure_dtype(self, oracle: Oracle) -> None:
         """See what the oracle makes of the dtype on trial, and compare the function's value with its own."""
-        own = self.methods.pullbacks.get(self.roles.own or "")
-        eps = max(self.problem.trial_eps, own.eps if own is not None else 0.0)
-        self.eager = eager(self.problem, oracle, self.options, eps)
+        self.eager = eager(self.problem, oracle, self.options, self._trial_eps)
+        rtol = self.tolerance.rtol
         if self.eager is not None and self.options.rtol is None:
             # What rounding does is measured.
-            self.tolerance = dataclasses.replace(self.tolerance, rtol=thresholds.RTOL_COARSE)
-        both = self.tolerance.rtol, self.tolerance.atol
-        self.value_mismatch = value_mismatch(self.problem, oracle, self.eager, *both)
+            rtol = thresholds.RTOL_COARSE
+        self.value_mismatch = value_mismatch(self.problem, oracle, self.eager, rtol, self.tolerance.atol)
 
     @property
     def is_coarse(self) -> bool:
         """Whether the dtype on trial may hide what a check promises by default."""
-        return self.eager is not None or self.problem.trial_eps > EPS32
+        return self.eager is not None or self._trial_eps > EPS32
+
+    @property
+    def _trial_eps(self) -> float:
+        """The unit roundoff of the dtype on trial, or of what the framework's own run goes through."""
+        own = self.methods.pullbacks.get(self.roles.own or "")
+        return max(self.problem.trial_eps, own.eps if own is not None else 0.0)
+
+    def own_measure(self) -> Eager | None:
+        """Return what the function's own recording makes of the dtype on trial, where the engine runs it."""
+        common, _ = self.runs_to_measure(thresholds.RUNS)
+        if common is None or common.fine is not self.methods.pullbacks.get(ENGINE):
+            return None
+        return Eager(common.fine, None, lambda: common.coarse, self._trial_eps)
 
     def without_oracle(self) -> FirstOrder:
-        """Return the same check without its oracle, with its methods prepared."""
+        """Return the same check without its oracle, and no more than brief, with its methods prepared."""
         methods = self.options.methods and [name for name in self.options.chosen if name != ORACLE]
-        options = dataclasses.replace(self.options, oracle=None, methods=methods or None)
+        options = dataclasses.replace(self.options, oracle=None, methods=methods or None, brief=True)
         return FirstOrder(self.problem, options).prepare()
 
     def _settled(self) -> Oracle | None:
@@ -463,6 +474,13 @@ class SecondOrder:
         bounds = np.concatenate([f.lower, -free]), np.concatenate([f.upper, free])
         how = one_by_one(evaluate), lambda points: points
         return Function(inputs, outputs, point, lead.primal, *how, *bounds, np.zeros(outputs.size), lead.eps)
+
+    def own_measure(self) -> Eager | None:
+        """Return the same of the gradient; see `FirstOrder.own_measure`."""
+        with contextlib.suppress(Exception):
+            first = self.first.own_measure()
+            return first and first.second_order(self.cotangent)
+        return None
 
     # -- what can be run again -------------------------------------------------------------------------
 

@@ -100,9 +100,6 @@ EAGER_FACTOR = 2.0
 #: exact by luck. Liger-Kernel's tests allow bfloat16 one to ten of them.
 EAGER_ROUNDINGS = 2.0
 
-#: The promise is raised to so many times what the dtype on trial can bear. Chosen: the next look has other rows.
-BORNE = 1.5
-
 # -- how much is looked at ---------------------------------------------------------------------------
 
 #: Up to this many inputs and outputs ``mode="auto"`` looks at every entry from the start; beyond it
