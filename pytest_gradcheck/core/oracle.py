@@ -17,7 +17,7 @@ from pytest_gradcheck.core.options import Options
 from pytest_gradcheck.errors import Unavailable
 from pytest_gradcheck.frameworks.flat import Matrix, Vector, leafwise
 from pytest_gradcheck.frameworks.pullback import Pullback
-from pytest_gradcheck.frameworks.leaves import EPS64
+from pytest_gradcheck.frameworks.leaves import EPS64, EPS_BY_DTYPE
 from pytest_gradcheck.function.oracle import Arrays, called_with, ways_to_call
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.methods import oracle as methods
@@ -160,12 +160,15 @@ def eager(problem: Problem, oracle: Oracle, options: Options, eps: float) -> Eag
         return None
     assert options.oracle is not None, "there is an oracle"
     framework, run, fine = oracle.problem.framework, None, oracle.pullback
-    # A backward may round inside where nothing outside shows it, as under autocast; that is another arithmetic.
-    if framework.differentiates and eps <= problem.trial_eps:
+    if framework.differentiates:
         with contextlib.suppress(Exception):
             arrays = Arrays(framework, double=False, differentiable=True)
             found = called_with(problem, ORACLE, options.oracle, arrays)
             run = methods.prepare(found, framework.name)
+            # Functions of several dtypes, and those under autocast, round where it need not.
+            both = found.inputs.leaves + found.outputs.leaves
+            alike = all(EPS_BY_DTYPE.get(leaf.dtype, EPS64) >= eps for leaf in both)
+            run = run if alike or run.eps >= eps > problem.trial_eps else None
     return Eager(fine, run, functools.cache(lambda: fine.coarse_runs(thresholds.RUNS)), eps)
 
 

@@ -171,6 +171,10 @@ FINER_WINDOWS = 9
 #: So many numbers of a direction are printed. Chosen: a line of text.
 SHOWN = 6
 
+#: Values in half precision have their widest window at this scale. Source: at a scale of one the rounding of
+#: bfloat16 alone makes a bar of five standard errors as wide as half of the slope.
+WIDE_IF_COARSE = 8.0
+
 #: Where a window has no finer one to say the same, one that is narrower by this factor may.
 #: Chosen: no step of the one is a step of the other.
 OTHER_STEPS = 0.6
@@ -193,6 +197,9 @@ NOTHING = 1e-8
 #: A window counts where its bar is no more than this share of the difference in question.
 #: Chosen: a fifth.
 TELLING_BAR = 0.2
+
+#: The same where values are in half precision. Chosen: twice as much; the gap must be wider than the bar as ever.
+TELLING_IF_COARSE = 0.4
 
 #: So many entries in question are looked at where the function is smooth, and where it is not.
 #: Chosen: a bound on the calls; one entry that is wrong is enough.

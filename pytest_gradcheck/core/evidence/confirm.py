@@ -24,6 +24,7 @@ from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Tolerance
 from pytest_gradcheck.frameworks.flat import Vector
+from pytest_gradcheck.frameworks.leaves import EPS32
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.base import Estimate
 from pytest_gradcheck.methods.differences import TINY
@@ -508,7 +509,10 @@ def look(
     telling: list[tuple[float, Estimate]] = []
     before: Estimate | None = None
     wider: Estimate | None = None
-    for scale in _scales(tangent, own, widest / WIDTH):
+    coarse = f.eps > EPS32
+    coarsest = thresholds.WIDE_IF_COARSE if coarse else 1.0
+    telling_bar = thresholds.TELLING_IF_COARSE if coarse else thresholds.TELLING_BAR
+    for scale in _scales(tangent, own, widest / WIDTH, coarsest):
         found = jacobian.window(tangent, cotangent, scale)
         value, bar = float(found.slope.value[0, 0]), float(found.slope.uncertainty[0, 0])
         if found.grainy[0, 0] and not moved:
@@ -540,7 +544,7 @@ def look(
             kink
             or jump
             or not found.fits[0, 0]
-            or (np.isfinite(difference) and bar > thresholds.TELLING_BAR * difference)
+            or (np.isfinite(difference) and bar > telling_bar * difference)
             or not np.isfinite(bar)
         ):
             continue
@@ -595,13 +599,13 @@ def look(
     return Line(Seen.OPEN, kink, jump, outside, unsettled=unsettled)
 
 
-def _scales(tangent: Vector, own: float, widest: float) -> Iterator[float]:
+def _scales(tangent: Vector, own: float, widest: float, coarsest: float) -> Iterator[float]:
     """Yield the scales of a line's windows: the natural ones, the largest first, and finer ones.
 
     Values that do not move at the scale of a tiny input, or move in few steps, or move smoothly by nothing
     but rounding (exp(x) - 1 - x, whose last term alone is exact), are seen through from the wider ones.
     """
-    natural = sorted({1.0, float(1.0 / np.abs(tangent).max()), own} - {0.0}, reverse=True)
+    natural = sorted({coarsest, 1.0, float(1.0 / np.abs(tangent).max()), own} - {0.0}, reverse=True)
     last = np.inf
     for scale in (*natural, *(natural[-1] / APART**k for k in range(1, thresholds.FINER_WINDOWS + 1))):
         if min(scale, widest) * APART <= last * 1.001:
