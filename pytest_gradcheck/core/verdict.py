@@ -23,7 +23,7 @@ from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.results import Diagnosis, NotChecked, Property, Status, Verdict
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.names import DIFFERENCE_METHODS
-from pytest_gradcheck.methods.roles import COMPLEX_STEP, DIFFERENCES, ENGINE
+from pytest_gradcheck.methods.roles import COMPLEX_STEP, DIFFERENCES, ENGINE, ORACLE
 
 if TYPE_CHECKING:
     from pytest_gradcheck.core.orders import Order
@@ -130,6 +130,12 @@ def _inconclusive(code: str, text: str = "") -> Finding:
 # -- before anything is looked at --------------------------------------------------------------------
 
 
+def value_mismatch(evidence: Evidence) -> Finding | None:
+    """The function computes something else than its oracle: no gradient of it is what was asked for."""
+    text = evidence.order.value_mismatch
+    return None if text is None else Finding(Verdict.FAIL, Diagnosis("value-mismatch", text))
+
+
 def raised(evidence: Evidence) -> Finding | None:
     """A method on trial raises: it fails, and what it raised says why."""
     for name, (status, reason) in evidence.states.items():
@@ -219,6 +225,19 @@ def with_values(broken: Finding, values: Finding) -> Finding:
         listed = ", ".join(others[:-1]) + " and " * (len(others) > 1) + others[-1]
         text = f"the values of the gradient agree with {listed}"
     return replace(broken, diagnosis=Diagnosis(broken.diagnosis.code, f"{broken.diagnosis.text}; {text}"))
+
+
+def with_own_values(mismatch: Finding, own: Finding) -> Finding:
+    """Return the finding on a value that is not the oracle's, with a word on the function's own gradient."""
+    text = {
+        Verdict.PASS: "the gradient fits the function's own values",
+        Verdict.FAIL: f"the gradient does not fit the function's own values: {own.diagnosis.text}",
+        Verdict.INCONCLUSIVE: "whether the gradient fits the function's own values could not be checked: "
+        f"{own.diagnosis.text}",
+    }[own.verdict]
+    return replace(
+        mismatch, diagnosis=Diagnosis(mismatch.diagnosis.code, f"{mismatch.diagnosis.text}; {text}")
+    )
 
 
 # -- on the numbers ----------------------------------------------------------------------------------
@@ -349,6 +368,7 @@ def unresolved(evidence: Evidence) -> Finding:
 
 #: Rules that need no numbers.
 BEFORE_LOOKING: tuple[Rule, ...] = (
+    value_mismatch,
     raised,
     not_implemented,
     no_entries,
@@ -414,7 +434,7 @@ def confirmed(evidence: Evidence) -> Finding | None:
 def borne_out(evidence: Evidence) -> Finding | None:
     """Function values bear out all gradients on trial; what differs from them runs the same code again."""
     on_trial = evidence.on_trial
-    if not on_trial or any(name in DIFFERENCE_METHODS for name in _apart_from(evidence, on_trial)):
+    if not on_trial or not {*DIFFERENCE_METHODS, ORACLE}.isdisjoint(_apart_from(evidence, on_trial)):
         return None
     if not all(evidence.standings.get(name, Standing(right=True)).right for name in on_trial):
         return None

@@ -94,6 +94,8 @@ class Jacobian:
     costs: dict[str, Cost] = field(default_factory=dict)
     #: Rows with measured rounding, per exact method, from cotangents and values: on doubt, not estimated.
     measured: dict[str, Callable[[Matrix, Matrix], Estimate]] = field(default_factory=dict)
+    #: Below which share of the largest entry beside it an entry of a method is noise, where that is known.
+    noises: dict[str, float] = field(default_factory=dict)
     #: Cotangents, as bytes, of the rows in which no method is in doubt: their rounding need not be measured.
     settled: frozenset[bytes] = frozenset()
     _last_rows: dict[str, tuple[Matrix, Matrix]] = field(default_factory=dict)
