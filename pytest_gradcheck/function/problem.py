@@ -389,7 +389,7 @@ class Problem:
             )
         self.outputs = Layout(names, shapes, dtypes)
         self.primal = self._flat(tree)
-        wobble = np.zeros(self.outputs.size)
+        self._wobble = np.zeros(self.outputs.size)
         if state is not None and moved:
             # From here on every call starts from the state that the first one has left.
             state.look()
