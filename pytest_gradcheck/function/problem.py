@@ -100,14 +100,11 @@ class Problem:
         self._guarded = 0
         self._differentiates_inside = False
         self._start()
+        #: Whether the first call moved a generator of random numbers.
+        self.draws = bool(self._random.moved)
         # Calls that draw or waver share no work; what differentiates inside has its graph in one alone.
-        alone = self._random.moved or self._differentiates_inside or self.evaluation_noise.any()
+        alone = self.draws or self._differentiates_inside or self.evaluation_noise.any()
         self._batch = Batch(self.seed) if framework.evaluates_many and not alone else None
-
-    @property
-    def draws(self) -> bool:
-        """Whether the first call moved a generator of random numbers."""
-        return bool(self._random.moved)
 
     @functools.cached_property
     def not_measured(self) -> str | None:
