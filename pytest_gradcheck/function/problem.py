@@ -103,11 +103,8 @@ class Problem:
         self._guarded = 0
         self._differentiates_inside = False
         self._start()
-
-    @property
-    def draws(self) -> bool:
-        """Whether the first call moved a generator of random numbers."""
-        return bool(self._random.moved)
+        #: Whether the first call moved a generator of random numbers.
+        self.draws = bool(self._random.moved)
 
     @functools.cached_property
     def not_measured(self) -> str | None:
@@ -320,7 +317,7 @@ class Problem:
     @functools.cached_property
     def _batch(self) -> Batch | None:
         # Calls that draw or waver share no work; what differentiates inside has its graph in one alone.
-        alone = self._random.moved or self._differentiates_inside or self.evaluation_noise.any()
+        alone = self.draws or self._differentiates_inside or self.evaluation_noise.any()
         return Batch(self.seed) if self.framework.evaluates_many and not alone else None
 
     @property
