@@ -35,6 +35,7 @@ def check_gradients(
     gradient: Callable[..., Any] | None = None,
     vjp: Callable[..., Any] | None = None,
     oracle: Callable[..., Any] | None = None,
+    surrogate: Callable[..., Any] | None = None,
     order: int = 1,
     wrt: Any = None,
     rtol: float | None = None,
@@ -74,6 +75,11 @@ def check_gradients(
         ``fn``. It is called in float64. Its values are compared, its derivative is method ``"oracle"``, and
         differences are taken of it and not of ``fn``, which is then called two or three times. Methods that
         run the code of ``fn`` again, and trials of properties that need further calls, run if they are named.
+    surrogate
+        A function of the same inputs whose derivative the gradient is intended to be, as those of a
+        straight-through estimator or a spiking neuron are. Differences, the reference engine and an oracle are
+        taken of it and not of ``fn``, and no values of ``fn`` are compared. It is called with the same arrays;
+        its outputs have the same shapes, and may have other dtypes.
     order
         2 checks the gradient of the gradient too.
     wrt
@@ -186,7 +192,9 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
                 "'intended' for a function that is not torch's",
                 "only torch stops gradients",
             )
-        first = FirstOrder(problem, options).prepare()
+        first = FirstOrder(problem, options)
+        stack.callback(first.measured.restore_state)
+        first.prepare()
         result, finding = run(first)
         findings = [finding]
         still: tuple[str, ...] = ()
@@ -194,7 +202,7 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
             result.verdict is Verdict.PASS
             and not options.brief
             and _no_slope(result)
-            and is_constant(problem)
+            and is_constant(first.measured)
         ):
             still = ("constant",)
         if options.order == 2 and result.verdict is not Verdict.PASS:

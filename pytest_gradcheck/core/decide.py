@@ -156,7 +156,7 @@ def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None)
         return unmeasured
     eased = accept_next_to_nothing(evidence.table, evidence.jacobian) if otherwise is None else evidence.table
     if order.number == 1 and eased.disagrees:
-        noise = order.problem.noise_in_own_dtypes(thresholds.ROUNDED_POINTS)
+        noise = order.measured.noise_in_own_dtypes(thresholds.ROUNDED_POINTS)
         eased = accept_within_rounding_of_values(eased, evidence.jacobian, noise)
     if evidence.table.disagrees and not eased.disagrees:
         eased_finding = answer(verdict.ON_THE_NUMBERS, replace(evidence, table=eased))

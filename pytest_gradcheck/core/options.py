@@ -20,6 +20,12 @@ MODES = ("auto", "full", "directional")
 #: What a gradient that the function itself stops is taken for.
 STOPS = ("wrong", "intended")
 
+#: The options that an intended stop contradicts: what was given, and why.
+NOT_WITH_STOPS = {
+    "oracle": ("an oracle", "an oracle stops nothing"),
+    "surrogate": ("a surrogate", "a surrogate already says which gradient is intended"),
+}
+
 #: The options that a test alone can give.
 OF_TESTS = ("brief", "thorough", "drawn")
 
@@ -47,6 +53,7 @@ class Options:
     gradient: Callable[..., Any] | None = None
     vjp: Callable[..., Any] | None = None
     oracle: Callable[..., Any] | None = None
+    surrogate: Callable[..., Any] | None = None
     order: int = 1
     wrt: Any = None
     rtol: float | None = None
@@ -121,10 +128,10 @@ def validate_options(**options: Any) -> None:
     methods = options.get("methods")
     if options.get("oracle") is not None and methods is not None and "oracle" not in methods:
         raise InvalidArgument("oracle", "an oracle and methods= without it", "add 'oracle' to the methods")
-    if options.get("oracle") is not None and options.get("stop_gradients") == "intended":
-        raise InvalidArgument(
-            "stop_gradients", "'intended' with an oracle", "leave one of the two out: an oracle stops nothing"
-        )
+    for other, (what, why) in NOT_WITH_STOPS.items():
+        if options.get(other) is not None and options.get("stop_gradients") == "intended":
+            remedy = f"leave one of the two out: {why}"
+            raise InvalidArgument("stop_gradients", f"'intended' with {what}", remedy)
 
 
 def _validate_methods(value: Any) -> None:
@@ -171,6 +178,7 @@ _CHECKS: dict[str, _Check] = {
     "gradient": _FUNCTION,
     "vjp": _FUNCTION,
     "oracle": (callable, "give a function of the same inputs that computes the same values"),
+    "surrogate": (callable, "give a function of the same inputs whose derivative the gradient is to be"),
     "order": (
         lambda v: v in (1, 2) and not isinstance(v, bool),
         "1 checks the gradient, 2 the gradient of the gradient too",

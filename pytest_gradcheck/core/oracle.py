@@ -204,6 +204,6 @@ def value_mismatch(
     more = int((~same).sum()) - 1
     others = f", and {more} other {'entry' if more == 1 else 'entries'}" if more else ""
     return (
-        f"the function does not compute what the oracle does: {name}{list(index) or ''} is {got[k]:.9g}, the "
-        f"oracle gives {expected[k]:.9g} (allowed difference {allowed[k]:.2g}){others}"
+        f"{name}{list(index) or ''} is {got[k]:.9g}, the oracle gives {expected[k]:.9g} (allowed difference "
+        f"{allowed[k]:.2g}){others}"
     )

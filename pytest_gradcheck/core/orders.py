@@ -33,6 +33,7 @@ from pytest_gradcheck.frameworks.flat import Vector
 from pytest_gradcheck.frameworks.leaves import EPS32, EPS64
 from pytest_gradcheck.frameworks.properties import HOLDS, Selection
 from pytest_gradcheck.frameworks.pullback import NOT_LINEAR, Pullback, scales
+from pytest_gradcheck.function.oracle import in_its_place
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.methods import registry, user
 from pytest_gradcheck.methods.names import DIFFERENCE_METHODS, METHOD_NAMES
@@ -103,7 +104,8 @@ def merged(*parts: Iterable[Property]) -> tuple[Property, ...]:
 class FirstOrder:
     """The derivative of the function at the point.
 
-    ``function`` is what differences see, ``along`` the projections of a first look (None for all entries),
+    ``measured`` is the problem whose values are the measure: that of the surrogate, where there is one.
+    ``function`` is what differences see of it or of an oracle, ``along`` the projections of a first look (None for all entries),
     ``properties`` what holds besides the values.
     """
 
@@ -115,13 +117,14 @@ class FirstOrder:
         self.roles = roles_of(problem.framework, options.chosen)
         self.tolerance = options.tolerance(problem.trial_eps, problem.trial_tiny)
         self.methods = Methods(self.roles)
+        self.measured = self._to_be_measured()
         #: What the user trusts to compute the same, None without one or where it contradicts itself.
         self.oracle = self._settled()
         #: What it makes of the dtype on trial; None in float64.
         self.eager: Eager | None = None
         #: Where its value is not the function's, as a sentence.
         self.value_mismatch: str | None = None
-        self.function = self.oracle.function if self.oracle else Function.of(problem)
+        self.function = self.oracle.function if self.oracle else self._of_values()
         self.properties: tuple[Property, ...] = () if self.oracle else (self._repeats(),)
         n, m, few = problem.inputs.size, problem.outputs.size, thresholds.SMALL
         few = thresholds.SMALL_WITH_ORACLE if self.oracle else thresholds.SMALL
@@ -137,7 +140,7 @@ class FirstOrder:
 
     def prepare(self) -> FirstOrder:
         """Prepare every method that was asked for, and return the order."""
-        not_measured = self.problem.not_measured if self.problem.draws else None
+        not_measured = self.measured.not_measured if self.measured.draws else None
         why = self._hold() if self.options.holds_stops else not_measured
         if self.oracle:
             # Its values are measured, whatever those of the function are.
@@ -180,7 +183,9 @@ class FirstOrder:
         if self.eager is not None and self.options.rtol is None:
             # What rounding does is measured.
             rtol = thresholds.RTOL_COARSE
-        self.value_mismatch = value_mismatch(self.problem, oracle, self.eager, rtol, self.tolerance.atol)
+        text = value_mismatch(self.measured, oracle, self.eager, rtol, self.tolerance.atol)
+        whose = "function" if self.measured is self.problem else "surrogate"
+        self.value_mismatch = text and f"the {whose} does not compute what the oracle does: {text}"
 
     @property
     def is_coarse(self) -> bool:
@@ -205,6 +210,18 @@ class FirstOrder:
         methods = self.options.methods and [name for name in self.options.chosen if name != ORACLE]
         options = dataclasses.replace(self.options, oracle=None, methods=methods or None, brief=True)
         return FirstOrder(self.problem, options).prepare()
+
+    def _to_be_measured(self) -> Problem:
+        surrogate = self.options.surrogate
+        return self.problem if surrogate is None else in_its_place(self.problem, "surrogate", surrogate)
+
+    def _of_values(self) -> Function:
+        """Return what differences see, under the names of the function's own outputs."""
+        return dataclasses.replace(Function.of(self.measured), outputs=self.problem.outputs)
+
+    def _run_by(self, name: str) -> Problem:
+        """Return what a method differentiates: the function for one on trial, else what is measured."""
+        return self.problem if self.roles.is_on_trial(name) else self.measured
 
     def _settled(self) -> Oracle | None:
         """Make the oracle ready, if there is one."""
@@ -260,7 +277,11 @@ class FirstOrder:
         pullback = self.held if name == ENGINE else None
         if pullback is None:
             pullback = registry.prepare(
-                name, self.problem, gradient=options.gradient, vjp=options.vjp, hold_stops=options.holds_stops
+                name,
+                self._run_by(name),
+                gradient=options.gradient,
+                vjp=options.vjp,
+                hold_stops=options.holds_stops,
             )
         ones = np.ones(self.problem.outputs.size) if self.along is None else self.along.cotangents[0]
         self._must_reproduce(name, pullback, pullback.begin(ones))
@@ -273,7 +294,7 @@ class FirstOrder:
 
     def _must_reproduce(self, name: str, pullback: Pullback, gradient: Vector) -> None:
         """Raise `Unavailable` when a method's own run gives another value than the function."""
-        problem = self.problem
+        problem = self._run_by(name)
         # With an oracle the function is not called for what its first call has told.
         first = pullback.eps > EPS64 or (self.oracle is not None and name == self.roles.own)
         expected = problem.primal if first else problem.value
@@ -421,7 +442,7 @@ class SecondOrder:
 
     def __init__(self, first: FirstOrder, jacobian: Jacobian | None):
         self.first = first
-        self.problem, self.options = first.problem, first.options
+        self.problem, self.measured, self.options = first.problem, first.measured, first.options
         self.roles, self.tolerance = first.roles, first.tolerance
         self.properties = first.properties
         self.methods = Methods(self.roles, notes=first.methods.notes)

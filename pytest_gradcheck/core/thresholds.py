@@ -100,6 +100,17 @@ EAGER_FACTOR = 2.0
 #: exact by luck. Liger-Kernel's tests allow bfloat16 one to ten of them.
 EAGER_ROUNDINGS = 2.0
 
+#: At so many points far away it is seen whether a function is flat between steps. Chosen: a step between two
+#: values is missed once in 128.
+FAR_POINTS = 8
+
+#: They are up to so far away, in units of each input's size, or of one if that is more. Chosen: beyond zero, where
+#: spikes are, and the next steps of `round`.
+FAR = 3.0
+
+#: And another point lies so close to each. Chosen: a step is between the two about once in 1e8.
+NEXT_TO = 1e-8
+
 # -- how much is looked at ---------------------------------------------------------------------------
 
 #: Up to this many inputs and outputs ``mode="auto"`` looks at every entry from the start; beyond it

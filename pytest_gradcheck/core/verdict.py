@@ -405,7 +405,7 @@ def unmeasured(evidence: Evidence) -> Finding | None:
     """
     order = evidence.order
     # Values with the samples held still are a measure.
-    reason = None if order.options.holds_stops else order.problem.not_measured
+    reason = None if order.options.holds_stops else order.measured.not_measured
     text = f"the methods disagree, and function values cannot settle it: {reason}"
     return None if reason is None else _inconclusive("unconfirmed", text)
 

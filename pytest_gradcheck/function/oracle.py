@@ -1,6 +1,6 @@
 """Another function of the same inputs, as a problem of its own at the same point.
 
-An oracle may be written with another framework than the function under test: its inputs are converted, and
+A surrogate is called with the inputs as they are. An oracle may be written with another framework than the function under test: its inputs are converted, and
 its outputs are those of that framework.
 """
 
@@ -112,12 +112,47 @@ def called_with(problem: Problem, argument: str, function: Callable[..., Any], a
     found.lower, found.upper = problem.lower, problem.upper
     if not all(owner is framework for _, owner in found.differentiable_outputs()):
         raise Unavailable(f"it does not return {framework.plural}")
+    _must_return_the_same(problem, argument, function, found)
+    return found
+
+
+def in_its_place(problem: Problem, argument: str, function: Callable[..., Any]) -> Problem:
+    """Return another function of the same inputs, given as ``argument``, as a problem at the same point.
+
+    It is called as the function is: with the same arrays, dtypes and constants. Its inputs have the names of
+    the problem's.
+
+    Raises:
+        InvalidArgument: it does not take the inputs, or returns outputs of other shapes.
+    """
+    framework, given = problem.framework, problem.leaves_in(problem.framework, double=False)
+    if any(each.is_module_class(function) for each in registry.imported()):
+        function = _made(argument, function)
+
+    def run(*leaves: Any) -> Any:
+        return problem.call_instead(argument, function, leaves, framework, double=False)
+
+    try:
+        positions = tuple(problem.positions)
+        found = Problem(run, tuple(given), name=name_of(function), wrt=positions, seed=problem.seed)
+    except InvalidArgument as error:
+        if error.argument == argument:
+            raise
+        got = f"{name_of(function)}, which cannot take the place of {problem.name} ({error})"
+        raise InvalidArgument(argument, got, "give a function of the same inputs and outputs") from error
+    found.inputs, found.lower, found.upper = problem.inputs, problem.lower, problem.upper
+    _must_return_the_same(problem, argument, function, found)
+    return found
+
+
+def _must_return_the_same(
+    problem: Problem, argument: str, function: Callable[..., Any], found: Problem
+) -> None:
     shapes = [leaf.shape for leaf in found.outputs.leaves]
     wanted = [leaf.shape for leaf in problem.outputs.leaves]
     if shapes != wanted or found.outputs.size != problem.outputs.size:
         got = f"{name_of(function)}, which returns {_shapes(shapes)} where the function returns"
         raise InvalidArgument(argument, f"{got} {_shapes(wanted)}", "return the same outputs")
-    return found
 
 
 def _shapes(shapes: list[tuple[int, ...]]) -> str:

@@ -25,6 +25,9 @@ from pytest_gradcheck.plugin.search import Search
 from pytest_gradcheck.plugin.session import Session
 from pytest_gradcheck.plugin.settings import SEARCH_OPTIONS, Settings
 
+#: The options that are functions of the inputs, and of what else they name of the test's parameters.
+OF_THE_INPUTS = ("gradient", "vjp", "oracle", "surrogate")
+
 
 @dataclass(frozen=True)
 class _Tag:
@@ -160,7 +163,8 @@ def _wrap(
     unknown: list[str] = []
     if not given:
         strategies, unknown = parameters.strategies_for(collector, test, signature, names, inputs)
-        parameters.check_oracle(options.get("oracle"), list(strategies), names)
+        for key in ("oracle", "surrogate"):
+            parameters.check_instead(key, options.get(key), list(strategies), names)
         test = _wrap_plain(test, signature, strategies, session)
     elif inputs:
         got = "a strategy beside the test's own @given"
@@ -237,7 +241,7 @@ def _check_example(
     parameters.refuse_interactive(inputs)
     options, settings = _options(session, test, strategies)
     constants = {name: value for name, value in arguments.arguments.items() if name not in drawn}
-    by_hand = {key: options[key] for key in ("gradient", "vjp", "oracle") if options.get(key) is not None}
+    by_hand = {key: options[key] for key in OF_THE_INPUTS if options.get(key) is not None}
     options = options | {key: _with_constants(value, constants) for key, value in by_hand.items()}
     signals: list[BaseException] = []
     named = _takes_by_name(test, arguments.arguments)

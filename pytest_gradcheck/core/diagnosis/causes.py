@@ -90,6 +90,38 @@ def is_right_in_double(fine: Pullback, rows: Matrix, right: Matrix, bad: Any) ->
     return bool((gap <= thresholds.RIGHT_IN_DOUBLE * size)[bad].all())
 
 
+def steps(table: Table, jacobian: Jacobian, right: Matrix, bad: Any, seed: int) -> str | None:
+    """Return how to say that a gradient of a function that moves in steps is intended; None for others.
+
+    The right gradient by every input with an entry that is wrong is zero, or unknown at a step, and values far
+    from the point differ from each other while those next to them do not.
+    """
+    function = jacobian.function
+    hit = [leaf for leaf in function.inputs.leaves if bad[:, leaf.start : leaf.stop].any()]
+    columns = np.concatenate([np.arange(leaf.start, leaf.stop) for leaf in hit])
+    known = np.ones(right.shape, dtype=bool)
+    if table.differences is not None and table.tangents is None:
+        known[:, table.coordinates] = np.isfinite(table.differences.central.uncertainty)
+    if right[:, columns].any(where=known[:, columns]):
+        return None
+    rng, points = np.random.default_rng(seed), np.repeat(function.point[None], thresholds.FAR_POINTS, axis=0)
+    size = np.maximum(np.abs(function.point[columns]), 1.0)
+    points[:, columns] += size * rng.uniform(-thresholds.FAR, thresholds.FAR, (len(points), len(columns)))
+    beside = points.copy()
+    beside[:, columns] += thresholds.NEXT_TO * size
+    bounds = function.lower, function.upper
+    far, near = (function.evaluate(np.clip(each, *bounds))[0] for each in (points, beside))
+    finite = np.isfinite(far).all(axis=1) & np.isfinite(near).all(axis=1)
+    far, near = far[finite], near[finite]
+    if not np.array_equal(far, near) or (far == far[:1]).all():
+        return None
+    names = " and ".join(leaf.name for leaf in hit)
+    return (
+        f"the function is flat between steps in {names}: if its gradient is intended to be that of another "
+        "function (straight-through estimator, spiking neuron), pass that function as surrogate="
+    )
+
+
 def special_values(order: Order, culprit: str, wrong: tuple[Matrix, list[int]]) -> str | None:
     """Return at which values of the inputs alone a gradient is wrong, in words, or None.
 

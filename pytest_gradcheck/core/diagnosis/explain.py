@@ -57,6 +57,12 @@ def _diagnosed(order: Order, finding: Finding, culprit: str) -> Diagnosis:
     wrong, inputs = table.exact[culprit].value, order.function.inputs
     notes, outputs = evidence.heard[culprit].notes, _outputs_of(table, order.function)
     alive = (evidence.first.exact[culprit].value != 0).any(axis=0)
+    may_be_intended = order.number == 1 and order.measured is order.problem and not order.options.brief
+    if may_be_intended and order.roles.is_on_trial(culprit):
+        steps = causes.steps(table, evidence.jacobian, right, bad, order.problem.seed)
+        if steps is not None:
+            found = diagnose(wrong, np.zeros_like(right), bad, culprit, inputs, notes, outputs, alive)
+            return Diagnosis(found.code, f"{found.text}; {steps}")
     diagnosis = diagnose(wrong, right, bad, culprit, inputs, notes, outputs, alive)
     if diagnosis.code in codes.VAGUE and diagnosis.code != "permuted":
         large, share = led_by(wrong, right, bad, inputs)

@@ -15,7 +15,16 @@ from pytest_gradcheck.core.evidence.jacobian import Cost, Jacobian
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.orders import Order
 from pytest_gradcheck.core.report.source import to_source
-from pytest_gradcheck.core.results import CheckResult, MethodResult, Pair, Place, Status, Verdict, Worst
+from pytest_gradcheck.core.results import (
+    CheckResult,
+    MethodResult,
+    NotChecked,
+    Pair,
+    Place,
+    Status,
+    Verdict,
+    Worst,
+)
 from pytest_gradcheck.core.verdict import Finding
 from pytest_gradcheck.frameworks.flat import Matrix
 from pytest_gradcheck.function.signatures import name_of
@@ -61,7 +70,7 @@ def write_up(order: Order, finding: Finding) -> CheckResult:
         pairs=pairs,
         worst=worst,
         diagnosis=finding.diagnosis,
-        not_checked=(*problem.not_checked, *finding.not_checked),
+        not_checked=(*_not_compared(order), *problem.not_checked, *finding.not_checked),
         order=order.number,
         mode="directional" if table is not None and table.tangents is not None else "full",
         sensitivity=order.tolerance.sensitivity,
@@ -74,6 +83,14 @@ def write_up(order: Order, finding: Finding) -> CheckResult:
         allowances=_allowances(table),
         plainness=plainness(problem.point, problem.inputs) if finding.verdict is Verdict.FAIL else 0.0,
     )
+
+
+def _not_compared(order: Order) -> tuple[NotChecked, ...]:
+    """Say that a surrogate stands for the function, whose own values are the measure of nothing."""
+    if order.measured is order.problem:
+        return ()
+    text = f"the gradient is compared with the derivative of the surrogate {order.measured.name}"
+    return (NotChecked(f"the values of {order.problem.name}", text),)
 
 
 def _allowances(table: Table | None) -> tuple[str, ...]:
@@ -92,7 +109,9 @@ def _reproduce(order: Order, sources: dict[str, str]) -> str:
         inputs = next(iter(sources.values()))
     extra = ", order=2" if order.number == 2 else ""
     extra += ', stop_gradients="intended"' if order.options.holds_stops else ""
-    extra += f", oracle={name_of(order.options.oracle)}" if order.options.oracle else ""
+    for key in ("oracle", "surrogate"):
+        other = getattr(order.options, key)
+        extra += f", {key}={name_of(other)}" if other else ""
     asked = order.options.properties
     extra += f", properties={asked!r}" if asked != "default" else ""
     return f"check_gradients({problem.name}, {inputs}{extra}, seed={problem.seed})"
