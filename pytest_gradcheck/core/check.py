@@ -76,10 +76,10 @@ def check_gradients(
         differences are taken of it and not of ``fn``, which is then called two or three times. Methods that
         run the code of ``fn`` again, and trials of properties that need further calls, run if they are named.
     surrogate
-        A function of the same inputs whose derivative the gradient is intended to be, as those of a
-        straight-through estimator or a spiking neuron are. Differences, the reference engine and an oracle are
-        taken of it and not of ``fn``, and no values of ``fn`` are compared. It is called with the same arrays;
-        its outputs have the same shapes, and may have other dtypes.
+        A function of the same inputs whose derivative the gradient is intended to be, for straight-through
+        estimators and spiking neurons. Differences, the reference engine and an oracle are taken of it and
+        not of ``fn``, and no values of ``fn`` are compared. It is called with the same arrays; its outputs
+        have the same shapes, and may have other dtypes.
     order
         2 checks the gradient of the gradient too.
     wrt

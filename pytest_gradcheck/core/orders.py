@@ -105,8 +105,8 @@ class FirstOrder:
     """The derivative of the function at the point.
 
     ``measured`` is the problem whose values are the measure: that of the surrogate, where there is one.
-    ``function`` is what differences see of it or of an oracle, ``along`` the projections of a first look (None for all entries),
-    ``properties`` what holds besides the values.
+    ``function`` is what differences see of it or of an oracle, ``along`` the projections of a first look
+    (None for all entries), ``properties`` what holds besides the values.
     """
 
     number = 1

@@ -104,8 +104,8 @@ EAGER_ROUNDINGS = 2.0
 #: values is missed once in 128.
 FAR_POINTS = 8
 
-#: They are up to so far away, in units of each input's size, or of one if that is more. Chosen: beyond zero, where
-#: spikes are, and the next steps of `round`.
+#: They are up to so far away, in units of each input's size, or of one if that is more. Chosen: beyond
+#: zero, where spikes are, and the next steps of `round`.
 FAR = 3.0
 
 #: And another point lies so close to each. Chosen: a step is between the two about once in 1e8.

@@ -38,7 +38,7 @@ def check_keywords(inputs: dict[str, Any], options: dict[str, Any], parameters: 
 
 
 def check_instead(argument: str, function: Any, inputs: list[str], parameters: list[str]) -> None:
-    """Check that an oracle or a surrogate takes the inputs of a test, and what else it names of the test's parameters."""
+    """Check that an oracle or a surrogate takes a test's inputs, and what else it names of its parameters."""
     from pytest_gradcheck.function.signatures import must_take, signature_of
 
     known = getattr(signature_of(function), "parameters", {}) if function is not None else {}

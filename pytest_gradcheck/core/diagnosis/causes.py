@@ -91,10 +91,10 @@ def is_right_in_double(fine: Pullback, rows: Matrix, right: Matrix, bad: Any) ->
 
 
 def steps(table: Table, jacobian: Jacobian, right: Matrix, bad: Any, seed: int) -> str | None:
-    """Return how to say that a gradient of a function that moves in steps is intended; None for others.
+    """Return how to declare that the gradient of a step function is intended; None for other functions.
 
-    The right gradient by every input with an entry that is wrong is zero, or unknown at a step, and values far
-    from the point differ from each other while those next to them do not.
+    The right gradient with respect to every input with a wrong entry is zero, or unknown at a step. Values
+    far from the point differ from each other and not from those next to them.
     """
     function = jacobian.function
     hit = [leaf for leaf in function.inputs.leaves if bad[:, leaf.start : leaf.stop].any()]
