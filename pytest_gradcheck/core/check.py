@@ -13,6 +13,7 @@ import numpy as np
 
 from pytest_gradcheck import usage
 from pytest_gradcheck.core.decide import run
+from pytest_gradcheck.core.diagnosis import whose_code
 from pytest_gradcheck.core.options import OPTION_NAMES, Options, validate_options
 from pytest_gradcheck.core.orders import FirstOrder, SecondOrder
 from pytest_gradcheck.core.results import CheckResult, GradientMismatch, NotChecked, Verdict
@@ -23,6 +24,7 @@ from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.function.random_states import kept_random_states
 from pytest_gradcheck.methods.names import AUTODIFF_METHODS
 from pytest_gradcheck.methods.registered_gradients import Rule, watched
+from pytest_gradcheck.methods.roles import BY_HAND
 
 __all__ = ["OPTION_NAMES", "assert_gradients", "check_gradients", "validate_options"]
 
@@ -220,7 +222,19 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
             result = dataclasses.replace(result, functions=found)
         if still:
             result = dataclasses.replace(result, labels=(*result.labels, *still))
+        if result.verdict is Verdict.FAIL and not options.brief:
+            result = dataclasses.replace(result, code=_code(result, finding, options))
         return result, findings
+
+
+def _code(result: CheckResult, finding: Finding, options: Options) -> str:
+    """Return where the culprit's gradient is written, or where it raised."""
+    culprit, by_hand = result.culprit or "", options.gradient or options.vjp
+    if place := finding.evidence.order.methods.raised_at.get(culprit):
+        return place
+    if culprit == BY_HAND and by_hand is not None:
+        return whose_code.of_function(by_hand)
+    return whose_code.of_backwards(result.functions) if culprit in AUTODIFF_METHODS else ""
 
 
 def _no_slope(result: CheckResult) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from pytest_gradcheck.core import thresholds
-from pytest_gradcheck.core.diagnosis import codes
+from pytest_gradcheck.core.diagnosis import codes, whose_code
 from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian, one_by_one, random_cotangents
 from pytest_gradcheck.core.evidence.low_precision import Eager
 from pytest_gradcheck.core.evidence.rounding import Runs
@@ -56,6 +56,8 @@ class Methods:
     states: States = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     missing: str | None = None
+    #: Where a method raised, as the place of code.
+    raised_at: dict[str, str] = field(default_factory=dict)
     #: What a result says of methods that can run.
     notes: dict[str, str] = field(default_factory=dict)
 
@@ -76,6 +78,7 @@ class Methods:
             text = f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
             on_trial = self.roles.is_on_trial(name)
             self.states[name] = (Status.ERROR if on_trial else Status.UNAVAILABLE, text)
+            self.raised_at[name] = whose_code.of_error(error)
         finally:
             self.seconds[name] = time.perf_counter() - start
 

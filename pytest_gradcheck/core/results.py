@@ -173,6 +173,7 @@ class CheckResult:
     fault where it is plain, and ``inputs`` is its smallest example. ``plainness`` is how generic the point
     is. ``functions`` are gradients written by hand that the framework's graph runs through. ``rule`` is the
     name of the rule that decided, and ``allowances`` are those of what kinks, edges and rounding excuse.
+    ``code`` says where the culprit's gradient is written (``"Gelu.backward (ops.py:12)"``), or what raised.
     ``figures()`` evaluates the function again, some hundred times at most, and returns what the HTML report
     shows, as plain data; nothing, from `check_gradients`.
     """
@@ -198,6 +199,7 @@ class CheckResult:
     plainness: float = 0.0
     rule: str = ""
     allowances: tuple[str, ...] = ()
+    code: str = ""
     figures: Callable[[], Mapping[str, Any]] = dict
 
     @property
@@ -298,6 +300,8 @@ def render(result: CheckResult, *, full: bool = False) -> str:
     lines.append(f"  diagnosis: {result.diagnosis.text} [{result.diagnosis.code}]")
     if result.culprit:
         lines.append(f"  culprit:   {result.culprit}")
+    if result.code:
+        lines.append(f"  code:      {result.code}")
     broken = [p for p in result.properties if p.holds is False and p.code != result.diagnosis.code]
     lines += _some("property", [f"{p.name}: {p.detail}" for p in broken], full)
     lines += _worst(result)

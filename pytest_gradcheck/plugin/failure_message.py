@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 
@@ -19,13 +18,20 @@ class _Shown(Exception):  # noqa: N818  never raised: it carries a text into pyt
 
 
 def shorten(
-    report: pytest.TestReport, excinfo: pytest.ExceptionInfo[BaseException], path: Path, *, marked: bool
+    report: pytest.TestReport,
+    excinfo: pytest.ExceptionInfo[BaseException],
+    item: pytest.Item,
+    *,
+    marked: bool,
 ) -> None:
     """Let the report of a test that a wrong gradient failed show the message and nothing else.
 
     The traceback leads through Hypothesis and the checker, and the fault is in neither.
     """
-    message = failure_message(excinfo.value, marked=marked)
+    # The id of a parametrized test is pytest's to know.
+    callspec = getattr(item, "callspec", None)
+    case = f"[{callspec.id}]" if marked and callspec is not None else ""
+    path, message = item.path, failure_message(excinfo.value, marked=marked, case=case)
     if message is None:
         return
     if not marked:
@@ -37,8 +43,18 @@ def shorten(
     text = shown.getrepr(style="value", chain=False)
     if text.reprcrash is not None:
         # pytest's short summary shows this, in CI in full: once is enough.
-        text.reprcrash.message = message.partition("\n")[0]
+        text.reprcrash.message = _in_one_line(excinfo.value) or message.partition("\n")[0]
     report.longrepr = text
+
+
+def _in_one_line(error: BaseException) -> str | None:
+    """Return what is wrong, for a summary that has the name of the test already."""
+    results = [leaf.result for leaf in _leaves(error) if isinstance(leaf, GradientMismatch)]
+    if not results:
+        return None
+    result = min(results, key=lambda result: result.culprit is None)
+    more = f" (and {len(results) - 1} more)" if len(results) > 1 else ""
+    return f"wrong gradient: {result.diagnosis.text} [{result.diagnosis.code}]{more}"
 
 
 def expand(report: pytest.TestReport, error: BaseException) -> None:
@@ -50,10 +66,11 @@ def expand(report: pytest.TestReport, error: BaseException) -> None:
         report.sections.append(("gradcheck", "\n".join(texts)))
 
 
-def failure_message(error: BaseException, *, marked: bool) -> str | None:
+def failure_message(error: BaseException, *, marked: bool, case: str = "") -> str | None:
     """Return the message of a test that failed by a wrong gradient or use, or None for any other error.
 
-    For a marked test the falsifying input is shown as the line that makes Hypothesis try it again.
+    For a marked test the falsifying input is shown as the line that makes Hypothesis try it again. ``case``
+    is what follows the name of the test: the id of its parameters, in brackets.
     """
     leaves = _leaves(error)
     if marked and isinstance(error, InvalidArgument):
@@ -67,7 +84,7 @@ def failure_message(error: BaseException, *, marked: bool) -> str | None:
     lines = [] if leaves == [error] else [str(error.args[0]) if error.args else type(error).__name__]
     # Of several failures those with a culprit come first: the others are mostly the same mistake.
     for result in sorted(mismatches, key=lambda result: result.culprit is None):
-        lines += _mismatch(result, marked)
+        lines += _mismatch(dataclasses.replace(result, name=result.name + case), marked)
     others = [leaf for leaf in leaves if not isinstance(leaf, GradientMismatch)]
     firsts = [(type(leaf).__name__, next(iter(str(leaf).splitlines()), "")) for leaf in others]
     tails = [f"also: {name}: {first} (-vv shows its traceback)" for name, first in firsts]

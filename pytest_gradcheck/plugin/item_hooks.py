@@ -82,7 +82,7 @@ def pytest_runtest_makereport(
         }
     if call.excinfo is not None and report.failed:
         if item.config.getoption("verbose", 0) < 2:
-            failure_message.shorten(report, call.excinfo, item.path, marked=marked)
+            failure_message.shorten(report, call.excinfo, item, marked=marked)
         else:
             failure_message.expand(report, call.excinfo.value)
     return report

@@ -34,8 +34,74 @@ def test_the_message_is_short_and_has_no_traceback(project: Any) -> None:
     text = "\n".join(lines)
     for never in ("Traceback", "hypothesis", "runner", "GradientMismatch", "plugin.py", "Failing test case"):
         assert never not in text
-    result.stdout.fnmatch_lines(["FAILED test_it.py::test_wrong - wrong gradient: test_wrong"])
+    code = [line for line in lines if line.startswith("  code: ")]
+    assert code == [f"  code:      <lambda> (test_it.py:{line_of(project, 'lambda x, y')})"]
+    (summary,) = [line for line in result.outlines if line.startswith("FAILED")]
+    assert summary.startswith("FAILED test_it.py::test_wrong - wrong gradient: the gradient of user is ")
     result.stdout.no_fnmatch_line("*- Hypothesis -*")
+
+
+def line_of(project: Any, text: str) -> int:
+    source = (project.path / "test_it.py").read_text(encoding="utf-8")
+    return next(i for i, line in enumerate(source.splitlines(), 1) if text in line)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_header_names_the_parameters(project: Any, workers: int) -> None:
+    project.write(
+        test_it="""
+        @pytest.mark.parametrize("power", [2, 3])
+        @pytest.mark.gradcheck(x=vectors, gradient=lambda x, power: power * x)
+        def test_power(x, power):
+            return (x**power).sum()
+        """
+    )
+    result = project.run(workers=workers)
+    result.assert_outcomes(passed=1, failed=1)
+    assert "wrong gradient: test_power[3]" in result.outlines
+
+
+def test_the_code_that_is_wrong_is_named(project: Any) -> None:
+    pytest.importorskip("torch")
+    project.write(
+        test_it="""
+        torch = pytest.importorskip("torch")
+
+        class Square(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.save_for_backward(x)
+                return x * x
+
+            @staticmethod
+            def backward(ctx, g):
+                return g * ctx.saved_tensors[0]  # wrong
+
+        class Raises(Square):
+            @staticmethod
+            def backward(ctx, g):
+                return helper(ctx)
+
+        def helper(ctx):
+            return undefined
+
+        def test_values(gradcheck):
+            gradcheck(Square.apply, torch.ones(3), methods=("central", "torch"))
+
+        def test_exception(gradcheck):
+            gradcheck(Raises.apply, torch.ones(3), methods=("central", "torch"))
+
+        def test_exception_in_numpy(gradcheck):
+            gradcheck(np.sum, np.ones(3), gradient=lambda x: helper(x))
+        """
+    )
+    result = project.run()
+    result.assert_outcomes(failed=3)
+    backward = line_of(project, "# wrong") - 2
+    helper = f"  code:      helper (test_it.py:{line_of(project, 'return undefined')})"
+    code = [line for line in result.outlines if line.startswith("  code: ")]
+    assert code == [f"  code:      Square.backward (test_it.py:{backward})", helper, helper]
+    result.stdout.fnmatch_lines(["FAILED test_it.py::test_exception - wrong gradient: torch raised NameErr*"])
 
 
 def test_the_falsifying_input_is_printed_once_and_fails_again_when_pasted(project: Any) -> None:

@@ -1,0 +1,54 @@
+"""Where the code is whose gradient is wrong: its function or class, its file and its line."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_gradcheck.core.results import HandWritten
+
+#: More places than this are not read.
+MOST = 3
+
+_OWN = str(Path(__file__).parents[2])
+
+
+def of_function(function: Callable[..., Any]) -> str:
+    """Return the place of a gradient written by hand; nothing for one that is not written in Python."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return "" if code is None else _place(code.co_qualname, code.co_filename, code.co_firstlineno)
+
+
+def of_backwards(functions: Sequence[HandWritten]) -> str:
+    """Return the places of the backwards that a framework's run went through; nothing without any."""
+    places = []
+    for each in functions:
+        if each.path is not None and each.backward_line is not None:
+            name = each.name if "::" in each.name else f"{each.name.rpartition('.')[2]}.backward"
+            places.append(_place(name, each.path, each.backward_line))
+    more = [f"and {len(places) - MOST} more"] if len(places) > MOST else []
+    return ", ".join(places[:MOST] + more)
+
+
+def of_error(error: BaseException) -> str:
+    """Return where an exception was raised: in the user's code, if its traceback leads through any."""
+    frames = [
+        (frame.f_code, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if not frame.f_code.co_filename.startswith((_OWN, "<"))
+    ]
+    users = [each for each in frames if "site-packages" not in each[0].co_filename] or frames
+    if not users:
+        return ""
+    code, line = users[-1]
+    return _place(code.co_qualname, code.co_filename, line)
+
+
+def _place(name: str, path: str, line: int) -> str:
+    return f"{name.rpartition('<locals>.')[2]} ({Path(path).name}:{line})"
