@@ -94,7 +94,8 @@ def _as_the_dtype_bears(order: Order, finding: Finding) -> Finding:
     has not the rounding of the backward on trial: what lies between this measure and the one that calls a
     gradient wrong stays in doubt.
     """
-    evidence, tolerance = finding.evidence, order.tolerance
+    evidence, before = finding.evidence, order.tolerance
+    tolerance = before
     if finding.rule != "unresolved" or not order.is_coarse or order.options.sensitivity is not None:
         return finding
     jacobian, measure = evidence.jacobian, None
@@ -107,12 +108,12 @@ def _as_the_dtype_bears(order: Order, finding: Finding) -> Finding:
     promise = _promise(order, table, jacobian, tolerance)
     if promise is None:
         return finding
-    table = recompare(table, jacobian, promise)
+    order.tolerance, table = promise, recompare(table, jacobian, promise)
     found = answer(verdict.ON_THE_NUMBERS, replace(evidence, table=table, jacobian=jacobian))
-    if found is None or found.verdict is not Verdict.PASS:
-        return finding
-    order.tolerance = promise
-    return found
+    if found is not None and found.verdict is Verdict.PASS:
+        return found
+    order.tolerance = before
+    return finding
 
 
 def _measured_by(measure: Eager, order: Order, on_trial: Iterable[str], jacobian: Jacobian) -> Tolerance:
@@ -127,7 +128,7 @@ def _promise(order: Order, table: Table, jacobian: Jacobian, tolerance: Toleranc
     """Return the tolerance whose promise the dtype on trial can bear; None where there is none to be raised."""
     if order.options.sensitivity is not None or table.disagrees or table.settled:
         return None
-    enough = sufficient_sensitivity(table, jacobian)
+    enough = sufficient_sensitivity(table, jacobian, thresholds.LEAST_PROMISE)
     return replace(tolerance, sensitivity=enough) if enough and enough > tolerance.sensitivity else None
 
 

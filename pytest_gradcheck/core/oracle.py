@@ -87,8 +87,13 @@ def _kind(found: Problem) -> str:
 
 def _function(problem: Problem, found: Problem) -> Function:
     """Return the oracle as differences see it: no point is evaluated twice."""
-    f = Function.of(found)
-    return replace(f, inputs=problem.inputs, outputs=problem.outputs, evaluate=_remembered(f.evaluate))
+    f, eps = Function.of(found), found.eps
+    if found.framework.differentiates and not found.double:
+        # What goes through a coarser dtype, as under autocast, has its grain.
+        with contextlib.suppress(Exception):
+            eps = max(eps, methods.prepare(found, found.framework.name).eps)
+    how = _remembered(f.evaluate)
+    return replace(f, inputs=problem.inputs, outputs=problem.outputs, evaluate=how, eps=eps)
 
 
 def _remembered(evaluate: Callable[[Matrix], tuple[Matrix, int]]) -> Callable[[Matrix], tuple[Matrix, int]]:
@@ -193,7 +198,7 @@ def value_mismatch(
         size = leafwise(problem.outputs, expected, 1.0)
         rounding = thresholds.VALUE_ROUNDINGS * eps * (size + np.where(np.isfinite(parts), parts, 0.0).sum())
         if eager is not None:
-            rounding = np.fmin(rounding, eager.of_values()) if eager.eager is None else eager.of_values()
+            rounding = eager.of_values()
         allowed = rtol * np.abs(expected) + atol + problem.trial_tiny + rounding
         gap = np.abs(got - expected)
     same = (gap <= allowed) | (got == expected) | (np.isnan(got) & np.isnan(expected))

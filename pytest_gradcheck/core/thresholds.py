@@ -300,3 +300,6 @@ MOST_USES = 64
 
 #: A sensitivity of this and more is not worth suggesting. Source: an error of half of the gradient.
 LEAST_SENSITIVITY = 0.5
+
+#: Nor is it promised in a coarse dtype from this on. Source: a gradient that is zero is off by all of it.
+LEAST_PROMISE = 1.0
