@@ -125,7 +125,7 @@ def _measured_by(measure: Eager, order: Order, on_trial: Iterable[str], jacobian
 
 
 def _promise(order: Order, table: Table, jacobian: Jacobian, tolerance: Tolerance) -> Tolerance | None:
-    """Return the tolerance whose promise the dtype on trial can bear; None where there is none to be raised."""
+    """Return the tolerance with a promise that the dtype on trial can bear; None where there is none."""
     if order.options.sensitivity is not None or table.disagrees or table.settled:
         return None
     enough = sufficient_sensitivity(table, jacobian, thresholds.LEAST_PROMISE)

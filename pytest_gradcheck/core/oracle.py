@@ -16,8 +16,8 @@ from pytest_gradcheck.core.evidence.survey import first_look, projections
 from pytest_gradcheck.core.options import Options
 from pytest_gradcheck.errors import Unavailable
 from pytest_gradcheck.frameworks.flat import Matrix, Vector, leafwise
-from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.frameworks.leaves import EPS64, EPS_BY_DTYPE
+from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.function.oracle import Arrays, called_with, ways_to_call
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.methods import oracle as methods
@@ -173,8 +173,18 @@ def eager(problem: Problem, oracle: Oracle, options: Options, eps: float) -> Eag
             # Functions of several dtypes, and those under autocast, round where it need not.
             both = found.inputs.leaves + found.outputs.leaves
             alike = all(EPS_BY_DTYPE.get(leaf.dtype, EPS64) >= eps for leaf in both)
-            run = run if alike or run.eps >= eps > problem.trial_eps else None
+            usable = alike or run.eps >= eps > problem.trial_eps
+            run = run if usable and _has_gradient_of(oracle) else None
     return Eager(fine, run, functools.cache(lambda: fine.coarse_runs(thresholds.RUNS)), eps)
+
+
+def _has_gradient_of(oracle: Oracle) -> bool:
+    """Whether the framework's own gradient of the oracle is the one that differences confirm."""
+    own = methods.prepare(oracle.problem, oracle.problem.framework.name)
+    assert oracle.pullback.first is not None, "a first cotangent was pulled back"
+    cotangent, gradient = oracle.pullback.first
+    size = np.abs(gradient).max(initial=0.0)
+    return bool(np.allclose(own.vjp(cotangent), gradient, rtol=thresholds.RTOL, atol=thresholds.RTOL * size))
 
 
 # -- values ------------------------------------------------------------------------------------------
@@ -185,8 +195,8 @@ def value_mismatch(
 ) -> str | None:
     """Return where the function's value is not the oracle's, as a sentence; None where it is everywhere.
 
-    In a coarse dtype it may be as far off as the oracle is in it. What cancels to almost nothing is known to no
-    better than the rounding of its parts.
+    In a coarse dtype it may be as far off as the oracle is in it. What cancels to almost nothing is known to
+    no better than the rounding of its parts.
     """
     expected, got = oracle.problem.value, problem.primal
     cotangent = np.ones(expected.size)

@@ -349,7 +349,7 @@ def sufficient_sensitivity(
         if table.tangents is not None and not c.entrywise:
             if c.agree is None:
                 return None
-            needed |= {name: 0.0 for name in needed.keys() & {c.a, c.b}}
+            needed |= dict.fromkeys(needed.keys() & {c.a, c.b}, 0.0)
             continue
         size = block if c.entrywise else block[:, table.coordinates]
         size = np.fmax(size, np.fmax(np.abs(c.left.value), np.abs(c.right.value)))
