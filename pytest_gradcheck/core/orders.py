@@ -137,7 +137,8 @@ class FirstOrder:
 
     def prepare(self) -> FirstOrder:
         """Prepare every method that was asked for, and return the order."""
-        why = self._hold() if self.options.holds_stops else self.problem.not_measured
+        not_measured = self.problem.not_measured if self.problem.draws else None
+        why = self._hold() if self.options.holds_stops else not_measured
         if self.oracle:
             # Its values are measured, whatever those of the function are.
             why = None

@@ -408,6 +408,18 @@ ON_THE_NUMBERS: tuple[Rule, ...] = (
 # -- on a second look at a failure -------------------------------------------------------------------
 
 
+def unmeasured(evidence: Evidence) -> Finding | None:
+    """Function values are no measure of the gradient, and cannot settle a disagreement.
+
+    It is asked here where a function starts a generator itself: no call of it was seen to draw.
+    """
+    order = evidence.order
+    # Values with the samples held still are a measure.
+    reason = None if order.options.holds_stops else order.problem.not_measured
+    text = f"the methods disagree, and function values cannot settle it: {reason}"
+    return None if reason is None else _inconclusive("unconfirmed", text)
+
+
 def confirmed(evidence: Evidence) -> Finding | None:
     """Function values contradict a gradient twice: it is wrong."""
     wrong = [name for name, standing in evidence.standings.items() if standing.wrong]
@@ -536,6 +548,20 @@ def no_witness(name: str, evidence: Evidence) -> LeftOut | None:
     return LeftOut(ENGINE, reason, overruled=True) if alone and backed else None
 
 
+def backed(name: str, evidence: Evidence) -> bool:
+    """Whether another witness gives the same numbers, all of them, where function values contradict a method.
+
+    At -9 gelu is x · (1 + erf(x/√2)) / 2 with nothing left of the sum: no value has the derivative of 1e-17
+    that both give. Zero is no such number: what no recording sees is a constant to all of them.
+    """
+    table, witness = evidence.table, evidence.witness
+    bad = table.bad_entries(name)
+    moves = (np.abs(table.exact[name].value) > table.exact[name].uncertainty)[bad].all()
+    others = (o for o in table.exact if witness(o) != witness(name))
+    alike = any(table.agreement.get(pair) for o in others for pair in ((name, o), (o, name)))
+    return bool(moves and alike and not evidence.order.methods.escaped)
+
+
 def beside_the_point(evidence: Evidence, table: Table) -> list[LeftOut]:
     """Return the methods that need not be heard where function values bear out all that is on trial.
 
@@ -552,7 +578,8 @@ def beside_the_point(evidence: Evidence, table: Table) -> list[LeftOut]:
             continue
         against = [c for c in table.evidence if name in (c.a, c.b) and c.entrywise]
         apart = np.any([c.disagree[:, table.coordinates] for c in against], axis=0)
-        if not (apart & ~measured[name].disagree).any() if apart.any() else measured[name].agree is None:
+        # What values contradict in one entry is no witness in the others.
+        if measured[name].disagree.any() if apart.any() else measured[name].agree is None:
             overruled = bool(apart.any())
             reason = (
                 STANDS_ALONE if overruled else "its own rounding hides more than the promised sensitivity"

@@ -15,7 +15,7 @@ from pytest_gradcheck.core.evidence.compare import Comparison, Sides, compare, f
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Tolerance
-from pytest_gradcheck.frameworks.flat import Matrix, leafwise
+from pytest_gradcheck.frameworks.flat import Matrix, Vector, leafwise
 from pytest_gradcheck.frameworks.leaves import EPS64
 from pytest_gradcheck.methods.base import Estimate
 from pytest_gradcheck.methods.roles import BY_HAND
@@ -301,6 +301,25 @@ def accept_next_to_nothing(table: Table, jacobian: Jacobian) -> Table:
             floor = largest if c.entrywise else largest[:, table.coordinates]
             nothing = (np.abs(c.left.value) <= floor) & (np.abs(c.right.value) <= floor)
             c = c.excuse("accept_next_to_nothing", nothing & c.disagree, resolved=True)  # the same pair
+        out.append(c)
+    return replace(table, comparisons=tuple(out))
+
+
+def accept_within_rounding_of_values(table: Table, jacobian: Jacobian, noise: Vector) -> Table:
+    """Return the table with differences excused that rounding the function in its own dtype explains.
+
+    A derivative in float32 has no more digits than the values next to it: gelu at -6 is 1 + erf(x/√2), of
+    which float32 keeps one digit, and so does its derivative. ``noise`` is that of values, shape ``(m,)``.
+    """
+    if table.tangents is not None or not noise.any():
+        return table
+    own = np.where(jacobian.function.point != 0, np.abs(jacobian.function.point), jacobian.scales)
+    floor = thresholds.ROUNDINGS_OF_VALUES * (np.abs(table.cotangents) @ noise)[:, None] / own
+    out = []
+    for c in table.comparisons:
+        if c.counts:
+            small = c.difference <= (floor if c.entrywise else floor[:, table.coordinates])
+            c = _accepted(c, "accept_within_rounding_of_values", small & c.disagree)
         out.append(c)
     return replace(table, comparisons=tuple(out))
 
