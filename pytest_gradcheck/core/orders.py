@@ -20,13 +20,19 @@ import numpy as np
 
 from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.core.diagnosis import codes
-from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian, one_by_one, random_cotangents
+from pytest_gradcheck.core.evidence.jacobian import (
+    Function,
+    Jacobian,
+    one_by_one,
+    random_cotangents,
+    root_mean_squares,
+)
 from pytest_gradcheck.core.evidence.rounding import Runs
 from pytest_gradcheck.core.evidence.survey import projections
 from pytest_gradcheck.core.options import Options
 from pytest_gradcheck.core.results import NotChecked, Property, Status, Verdict
 from pytest_gradcheck.core.verdict import Evidence, Finding, States, broken_property
-from pytest_gradcheck.errors import InvalidArgument, NotImplementedByFramework, Unavailable
+from pytest_gradcheck.errors import InvalidArgument, NotImplementedByFramework, Opaque, Unavailable
 from pytest_gradcheck.frameworks.flat import Vector
 from pytest_gradcheck.frameworks.leaves import EPS64
 from pytest_gradcheck.frameworks.properties import HOLDS
@@ -45,7 +51,7 @@ class Methods:
     """The exact methods that gave a first gradient, and what became of every method.
 
     ``seconds`` is how long each took so far; ``missing`` what the framework has no derivative of, in its
-    words.
+    words; ``opaque`` says which code of the function no recording sees.
     """
 
     roles: Roles
@@ -53,6 +59,7 @@ class Methods:
     states: States = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     missing: str | None = None
+    opaque: str | None = None
 
     def prepare(self, name: str, make: Callable[[], Pullback]) -> None:
         """Make one exact method ready, or write down why it cannot run."""
@@ -64,6 +71,8 @@ class Methods:
             self.states[name] = (Status.UNAVAILABLE, str(reason))
             if isinstance(reason, NotImplementedByFramework):
                 self.missing = str(reason)
+            if isinstance(reason, Opaque):
+                self.opaque = str(reason)
         except InvalidArgument:
             raise
         except Exception as error:
@@ -144,11 +153,36 @@ class FirstOrder:
                     )
             else:
                 self.methods.prepare(name, functools.partial(self._begin, name))
+        self._look_for_opaque_code()
         if isinstance(self.methods.pullbacks.get(BY_HAND), user.UserVjp):
             self.probes += (self._is_linear,)
         if self.roles.own in self.methods.pullbacks:
             self.probes += (self._in_every_way,)
         return self
+
+    def _look_for_opaque_code(self) -> None:
+        """Take the engine out where its recording is not the function, and name the Functions that hide code.
+
+        What a kernel computes from an address, or NumPy from a view, is a constant of the recording: at the
+        point it has the right value, and nowhere else. So where a gradient by hand is on trial, the recording
+        is replayed at a second point.
+        """
+        methods, problem = self.methods, self.problem
+        own, engine = methods.pullbacks.get(self.roles.own or ""), methods.pullbacks.get(ENGINE)
+        functions = own.hand_written() if own is not None else ()
+        if engine is not None and functions and not self.options.holds_stops and problem.not_measured is None:
+            rng = np.random.default_rng(problem.seed)
+            step = max(thresholds.ELSEWHERE, np.cbrt(problem.eps)) * rng.uniform(-1, 1, problem.point.size)
+            step *= np.fmax(np.abs(problem.point), root_mean_squares(problem.inputs, problem.point))
+            point = problem.rounded(np.clip(problem.point + step, problem.lower, problem.upper)[None])[0]
+            if not follows(problem, engine, point):
+                hidden = "".join(f"; {text}" for code, text in engine.notes if code == "hidden")
+                methods.opaque = f"the recording holds at the point alone: it does not see all code{hidden}"
+                del methods.pullbacks[ENGINE]
+        if methods.opaque is not None:
+            names = ", ".join(dict.fromkeys(one.name.rpartition(".")[2] for one in functions))
+            text = f"{names}: {methods.opaque}" if names else methods.opaque
+            methods.states[ENGINE] = (Status.UNAVAILABLE, text)
 
     def as_found(self, evidence: Evidence) -> FirstOrder:
         """Return the same with the methods that had a say in the end, and what holds of them."""
@@ -193,10 +227,10 @@ class FirstOrder:
         if not (gap <= eps * size + thresholds.REPRODUCED_ROOT).all():
             k = int(np.argmax(np.where(np.isnan(gap), np.inf, gap)))
             where, index = problem.outputs.locate(k)
-            whose = "the recording does not reproduce the function"
+            whose, kind = "the recording does not reproduce the function", Opaque
             if name == self.roles.own:
-                whose = "the function gives another value where gradients are enabled"
-            raise Unavailable(
+                whose, kind = "the function gives another value where gradients are enabled", Unavailable
+            raise kind(
                 f"{whose}: {where}{list(index) or ''} is "
                 f"{pullback.primal[k]:.9g} instead of {expected[k]:.9g}{pullback.parting()}"
             )
@@ -310,6 +344,28 @@ class FirstOrder:
             if fine is not None:
                 return {name: Runs(fine, fine.own_runs(count, backward=backward))}
         return {}
+
+
+def follows(problem: Problem, recording: Pullback, point: Vector) -> bool:
+    """Whether a recording moves as the function does, from the problem's point to another one.
+
+    It is asked of each output by itself. What the recording does not move at the other point, or cannot be
+    evaluated there, says nothing.
+    """
+    try:
+        replayed = recording.primal_at(point) - recording.primal
+    except Exception:
+        return True
+    moved = problem.evaluate(point) - problem.value
+    noise = thresholds.ELSEWHERE_ROUNDINGS * problem.eps * np.abs(problem.value) + 2 * problem.evaluation_noise
+    for leaf in problem.outputs.leaves:
+        part = slice(leaf.start, leaf.stop)
+        apart = float(np.linalg.norm(replayed[part] - moved[part]))
+        if apart > thresholds.ELSEWHERE_SHARE * float(np.linalg.norm(moved[part])) + float(
+            np.linalg.norm(noise[part])
+        ):
+            return False
+    return True
 
 
 class SecondOrder:

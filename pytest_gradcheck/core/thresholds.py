@@ -83,6 +83,17 @@ REPRODUCED_ROUNDINGS = 1e5
 #: And up to this. Source: the lowering takes the root of zero at 1e-200.
 REPRODUCED_ROOT = 1e-95
 
+#: A recording is replayed at a second point so far away, in units of the inputs' sizes, or by the third root of
+#: the roundoff if that is more. Chosen: far beyond rounding, and short of most branches.
+ELSEWHERE = 1e-4
+
+#: It is the function's where it moves as the function does, but for this share. Chosen: what a loop that runs
+#: until it has converged makes of a step as short as this one.
+ELSEWHERE_SHARE = 0.05
+
+#: And but for so many roundings of the value. Chosen: as for a value that is all but cancelled.
+ELSEWHERE_ROUNDINGS = 64.0
+
 # -- how much is looked at ---------------------------------------------------------------------------
 
 #: Up to this many inputs and outputs ``mode="auto"`` looks at every entry from the start; beyond it
