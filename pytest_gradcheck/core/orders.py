@@ -28,7 +28,7 @@ from pytest_gradcheck.core.evidence.jacobian import (
     root_mean_squares,
 )
 from pytest_gradcheck.core.evidence.rounding import Runs
-from pytest_gradcheck.core.evidence.survey import projections
+from pytest_gradcheck.core.evidence.survey import Projections, projections
 from pytest_gradcheck.core.options import Options
 from pytest_gradcheck.core.results import NotChecked, Property, Status, Verdict
 from pytest_gradcheck.core.verdict import Evidence, Finding, States, broken_property
@@ -183,6 +183,7 @@ class FirstOrder:
             names = ", ".join(dict.fromkeys(one.name.rpartition(".")[2] for one in functions))
             text = f"{names}: {methods.opaque}" if names else methods.opaque
             methods.states[ENGINE] = (Status.UNAVAILABLE, text)
+            problem.call_one_by_one()
 
     def as_found(self, evidence: Evidence) -> FirstOrder:
         """Return the same with the methods that had a say in the end, and what holds of them."""
@@ -289,12 +290,33 @@ class FirstOrder:
         with contextlib.suppress(Exception):
             pullback = self.methods.pullbacks[own]
             found = tuple(
-                self.problem.framework.properties_of_functions(self.problem, pullback, self.options.tried)
+                self.problem.framework.properties_of_functions(
+                    self.problem, pullback, self.options.tried, few_calls=self.few_calls is not None
+                )
             )
         self.methods.seconds[own] += time.perf_counter() - start
         return found, own
 
     # -- what can be run again -------------------------------------------------------------------------
+
+    @property
+    def few_calls(self) -> Projections | None:
+        """The projections of a first look where calls are the cost; None where they are not.
+
+        That is where one gradient by hand is all that was heard: nothing sees into the function, and no call
+        of it takes many points.
+        """
+        heard, options = self.methods.pullbacks, self.options
+        if ENGINE not in options.chosen and self.problem.framework.evaluates_many:
+            return None
+        by_hand = BY_HAND in heard or any(pullback.hand_written() for pullback in heard.values())
+        if len(heard) != 1 or not by_hand or options.step or options.holds_stops or options.mode == "full":
+            return None
+        if self.along is not None:
+            return self.along
+        rng, ones = np.random.default_rng(self.problem.seed), np.ones((1, self.problem.outputs.size))
+        # The first was pulled back already.
+        return Projections(np.concatenate([ones, random_cotangents(rng, ones.size)[:1]])[: ones.size], rng)
 
     def moved(self, culprit: str, vector: Vector) -> Pullback:
         """Return a method at another point."""
@@ -372,6 +394,8 @@ class SecondOrder:
     """The derivative of ``(x, u) → u · J(x)`` at the point and a random cotangent u."""
 
     number = 2
+    #: A gradient of the gradient is looked at as any other function.
+    few_calls: Projections | None = None
 
     def __init__(self, first: FirstOrder, jacobian: Jacobian | None):
         self.first = first

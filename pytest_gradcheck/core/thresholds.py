@@ -120,6 +120,14 @@ DIRECTIONS = 2
 #: As many wrong entries are searched for. Chosen: a message shows no more.
 MOST = 4
 
+#: Of a function whose calls are the cost, so many coordinates are looked at next to a wrong one. Chosen: with it
+#: they tell a factor from a slip.
+DRAWN_NEXT_TO_IT = 3
+
+#: A line that stays on one side of zero in every input is no longer than so many times each. Chosen: more than
+#: half of the way to zero, at the half width of a window.
+SHORT_OF_ZERO = 5.0
+
 #: So many coordinates of each input are looked at next to the wrong ones where there are more wrong ones
 #: than were searched for. Chosen: enough to tell one input from all.
 BESIDE_EACH = 2

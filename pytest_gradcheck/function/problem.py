@@ -153,6 +153,10 @@ class Problem:
                 return together
         return np.stack([self.evaluate(point) for point in points]), len(points)
 
+    def call_one_by_one(self) -> None:
+        """Evaluate many points in as many calls from here on: code that nothing sees into takes no axis more."""
+        self._batch = None
+
     def rounded(self, points: Matrix) -> Matrix:
         """Return the points at which `evaluate` really evaluates, shape ``(…, n)``: in working precision."""
         if self.double:
@@ -285,9 +289,11 @@ class Problem:
             if owner is not None and not owner.mixes_precisions:
                 given.append(owner.dtype_of(leaf))
         wide = all(EPS_BY_DTYPE.get(dtype, EPS64) <= EPS64 for dtype in given)
+        found = None
         if not wide:
-            self.double = self._runs_in_double()
-        tree = self._evaluated(self.values_at(self.point), self.double)
+            found = self._in_double()
+            self.double = found is not None
+        tree = self._evaluated(self.values_at(self.point), self.double) if found is None else found
         #: Unit roundoff of `evaluate`: of the coarsest output, for a function that narrows its result.
         self.eps = EPS64 if self.double else self.trial_eps
         for leaf, owner in self._outputs_of(tree):
@@ -296,7 +302,7 @@ class Problem:
         #: The function's value in the working precision, from a second call: what differences start at.
         self.value = self._flat(tree)
         # A first call in the same precision that gave the same is what a third one would be compared for.
-        repeated = wide and np.array_equal(self.value, self.primal, equal_nan=True)
+        repeated = (wide or not self.double) and np.array_equal(self.value, self.primal, equal_nan=True)
         #: How much the value moves when nothing moves; zero for a deterministic function.
         self.evaluation_noise = np.zeros(self.outputs.size)
         if not repeated:
@@ -370,17 +376,20 @@ class Problem:
             ) from error
         self._blame_layout(error)
 
-    def _runs_in_double(self) -> bool:
+    def _in_double(self) -> Tree | None:
+        """Return the result in float64, None where the function does not run in it."""
         self.double = True
         try:
-            found = self._outputs_of(self._evaluated(self.values_at(self.point), double=True))
+            tree = self._evaluated(self.values_at(self.point), double=True)
+            found = self._outputs_of(tree)
             shapes = [np.shape(leaf) if owner is None else owner.shape_of(leaf) for leaf, owner in found]
             # With other random numbers it is another function.
-            return self._random.stand_as_after_the_first_call() and all(
+            same = self._random.stand_as_after_the_first_call() and all(
                 shape == leaf.shape for shape, leaf in zip(shapes, self.outputs.leaves, strict=True)
             )
+            return tree if same else None
         except Exception:
-            return False
+            return None
 
     def _flat(self, tree: Tree) -> Vector:
         """Return the differentiable leaves of a result as a flat vector."""
