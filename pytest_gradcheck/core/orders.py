@@ -23,9 +23,9 @@ from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.evidence.jacobian import (
     Function,
     Jacobian,
+    natural_sizes,
     one_by_one,
     random_cotangents,
-    root_mean_squares,
 )
 from pytest_gradcheck.core.evidence.rounding import Runs
 from pytest_gradcheck.core.evidence.survey import Projections, projections
@@ -173,7 +173,7 @@ class FirstOrder:
         if engine is not None and functions and not self.options.holds_stops and problem.not_measured is None:
             rng = np.random.default_rng(problem.seed)
             step = max(thresholds.ELSEWHERE, np.cbrt(problem.eps)) * rng.uniform(-1, 1, problem.point.size)
-            step *= np.fmax(np.abs(problem.point), root_mean_squares(problem.inputs, problem.point))
+            step *= natural_sizes(problem.inputs, problem.point)
             point = problem.rounded(np.clip(problem.point + step, problem.lower, problem.upper)[None])[0]
             if not follows(problem, engine, point):
                 hidden = "".join(f"; {text}" for code, text in engine.notes if code == "hidden")
@@ -228,7 +228,8 @@ class FirstOrder:
         if not (gap <= eps * size + thresholds.REPRODUCED_ROOT).all():
             k = int(np.argmax(np.where(np.isnan(gap), np.inf, gap)))
             where, index = problem.outputs.locate(k)
-            whose, kind = "the recording does not reproduce the function", Opaque
+            whose: str = "the recording does not reproduce the function"
+            kind: type[Unavailable] = Opaque
             if name == self.roles.own:
                 whose, kind = "the function gives another value where gradients are enabled", Unavailable
             raise kind(
@@ -382,7 +383,9 @@ def follows(problem: Problem, recording: Pullback, point: Vector) -> bool:
     except Exception:
         return True
     moved = problem.evaluate(point) - problem.value
-    noise = thresholds.ELSEWHERE_ROUNDINGS * problem.eps * np.abs(problem.value) + 2 * problem.evaluation_noise
+    noise = (
+        thresholds.ELSEWHERE_ROUNDINGS * problem.eps * np.abs(problem.value) + 2 * problem.evaluation_noise
+    )
     for leaf in problem.outputs.leaves:
         part = slice(leaf.start, leaf.stop)
         apart = float(np.linalg.norm(replayed[part] - moved[part]))

@@ -175,8 +175,8 @@ class Few:
     """A window of so few points that noise is pooled over several lines.
 
     ``width`` is the half width in units of the scale and ``levels`` the points in units of it. The odd part
-    of the values is fitted by ``odd`` even powers of the step from 1 on, and the even part by ``even`` of them
-    from the square on: what a kink does to them is left over, and counts as noise.
+    of the values is fitted by ``odd`` even powers of the step from 1 on, and the even part by ``even`` of
+    them from the square on: what a kink does to them is left over, and counts as noise.
     """
 
     width: float
@@ -186,7 +186,7 @@ class Few:
 
     @functools.cached_property
     def fits(self) -> tuple[Array, Array, Array, Array]:
-        """The powers of the odd and of the even part, and what fits each: shapes ``(levels, terms)``, turned."""
+        """The powers of the odd and the even part, ``(levels, terms)``, and what fits each, turned."""
         odd = np.stack([self.levels ** (2 * k) for k in range(self.odd)], axis=1)
         even = np.stack([self.levels ** (2 * k) for k in range(1, self.even + 1)], axis=1)
         weighted = np.linalg.pinv(odd * self.levels[:, None])
@@ -207,7 +207,7 @@ class Few:
 #: For values with the roundings of float64, which leave room for steps that jump over few kinks.
 FINE = Few(2.0**-10, np.array([1.0, 0.45]), 2, 1)
 
-#: For values that waver by 1e-7, or by what a solver stops at. Noise in a slope is that of a value over the step.
+#: For values that waver by 1e-7, or by what a solver stops at: the noise of a slope is theirs over the step.
 COARSE = Few(WIDTH, np.array([1.0, 0.7, 0.45, 0.25]), 3, 2)
 
 #: The same where noise hides what a slope of little weight makes of the values.
@@ -229,7 +229,9 @@ class Sample:
     @property
     def range_of_values(self) -> Array:
         """How far each output moves along each line, shape ``(lines, m)``."""
-        return np.asarray(np.fmax(np.abs(self.above - self.middle), np.abs(self.below - self.middle)).max(axis=0))
+        return np.asarray(
+            np.fmax(np.abs(self.above - self.middle), np.abs(self.below - self.middle)).max(axis=0)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,7 +270,10 @@ def glanced(sample: Sample, cotangents: Array | None, eps: float, noise: Array |
         halves = (high + low) / 2 - middle
         odd, even = np.tensordot(fit_odd, quotients, 1), np.tensordot(fit_even, halves, 1)
         step = shape.width * shape.levels[:, None, None]
-        rest = (quotients - np.tensordot(odd_powers, odd, 1)) * step, halves - np.tensordot(even_powers, even, 1)
+        rest = (
+            (quotients - np.tensordot(odd_powers, odd, 1)) * step,
+            halves - np.tensordot(even_powers, even, 1),
+        )
         unit = np.fmax(np.fmax(np.abs(rest[0]).max(axis=(0, 1)), np.abs(rest[1]).max(axis=(0, 1))), TINY)
         squares = sum(((part / unit) ** 2).sum(axis=0) for part in rest)
         # A line that bends tells nothing of the noise along another one, and has it for itself.
@@ -283,7 +288,10 @@ def glanced(sample: Sample, cotangents: Array | None, eps: float, noise: Array |
 
 #: Points of a line with one side, in units of its width, and how many powers of the step are fitted: where
 #: values have the roundings of float64, and where they waver.
-_ONE_SIDE = {True: (np.array([1.0, 0.7, 0.45, 0.25]), 3), False: (np.array([1.0, 0.8, 0.6, 0.4, 0.25, 0.12]), 4)}
+_ONE_SIDE = {
+    True: (np.array([1.0, 0.7, 0.45, 0.25]), 3),
+    False: (np.array([1.0, 0.8, 0.6, 0.4, 0.25, 0.12]), 4),
+}
 
 
 def one_sided(line: Lines, shape: Few, cotangents: Array, eps: float, noise: Array) -> tuple[Estimate, Array]:
