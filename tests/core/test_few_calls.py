@@ -114,7 +114,6 @@ def test_a_right_kernel(name: str, dtype: torch.dtype, seed: int) -> None:
     result = check_gradients(fn, tuple(point(shape, dtype, seed) for shape in shapes))
 
     assert (result.verdict, result.diagnosis.code) == ("pass", "agree"), str(result)
-    assert (count.forward, count.backward) <= RIGHT[dtype]
     assert count.forward <= RIGHT[dtype][0]
     assert count.backward <= RIGHT[dtype][1]
 
