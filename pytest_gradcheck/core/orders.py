@@ -316,9 +316,10 @@ class FirstOrder:
         by_hand = BY_HAND in heard or any(pullback.hand_written() for pullback in heard.values())
         if len(heard) != 1 or not by_hand or options.step or options.holds_stops or options.mode == "full":
             return None
+        # What is drawn here is not what a closer look draws.
+        rng, ones = np.random.default_rng([self.problem.seed, 1]), np.ones((1, self.problem.outputs.size))
         if self.along is not None:
-            return self.along
-        rng, ones = np.random.default_rng(self.problem.seed), np.ones((1, self.problem.outputs.size))
+            return Projections(self.along.cotangents, rng)
         # The first was pulled back already.
         return Projections(np.concatenate([ones, random_cotangents(rng, ones.size)[:1]])[: ones.size], rng)
 

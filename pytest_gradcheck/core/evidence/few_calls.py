@@ -20,7 +20,7 @@ from pytest_gradcheck.core.evidence.allowances import weigh
 from pytest_gradcheck.core.evidence.compare import margins
 from pytest_gradcheck.core.evidence.confirm import Standing
 from pytest_gradcheck.core.evidence.jacobian import Differences, Jacobian
-from pytest_gradcheck.core.evidence.survey import Projections
+from pytest_gradcheck.core.evidence.survey import Projections, unseen
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Tolerance
 from pytest_gradcheck.frameworks.flat import Matrix, Vector
@@ -83,7 +83,9 @@ class FewCalls:
             rows = self.along.cotangents * self.jacobian.output_weights
             tables.append(self._with_edges(rows, sample, lines))
             if tables[-1].settled:
-                return Looked(tables[0], tables[-1], {})
+                hidden = unseen(tables[-1], self.jacobian, self.tolerance.sensitivity)
+                if not (hidden.all() or (hidden & (lines != tangents).any(axis=0)).any()):
+                    return Looked(tables[0], tables[-1], {})
             line = _worst_line(tables[-1])
             found = line and self._closer(tables, line, sample)
             if found is not None:
@@ -311,8 +313,9 @@ def _seen_once(table: Table, one_sided: Any, sensitivity: float) -> Table:
     """Return the table with every projection resolved whose entries another one is clear about.
 
     Lines go through all inputs, those at the edge of the domain apart from the others, and cotangents through
-    all outputs. That an error could hide in one sum does not matter where it could not in the next. A fit of
-    one side amplifies noise: entries that it is not clear about are counted as not checked, see `unseen`.
+    all outputs. That an error a few times the promised one could hide in one sum does not matter where it
+    could not in the next. A fit of one side amplifies noise: entries that it is not clear about are counted
+    as not checked, see `unseen`.
     """
     assert table.tangents is not None
     out = []
@@ -320,10 +323,11 @@ def _seen_once(table: Table, one_sided: Any, sensitivity: float) -> Table:
         known = c
         if c.counts and not c.entrywise:
             share = np.abs(table.exact[c.b].value[:, None, :] * table.tangents).max(axis=2)
-            vague = one_sided & (c.tolerance <= thresholds.VAGUE_AT_THE_EDGE * sensitivity * share)
-            for group, clear in ((one_sided, c.resolved | vague), (~one_sided, c.resolved)):
+            # What a kink makes of a line is far more.
+            vague = c.tolerance <= thresholds.VAGUE * sensitivity * share
+            for group, clear in ((one_sided, vague), (~one_sided, c.resolved)):
                 if (group & clear).any():
-                    there = group & ~c.resolved & ~c.disagree
+                    there = group & vague & ~c.resolved & ~c.disagree
                     known = known.excuse("seen_along_another_line", there, resolved=True)
         out.append(known)
     return replace(table, comparisons=tuple(out))
