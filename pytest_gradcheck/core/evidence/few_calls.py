@@ -68,10 +68,14 @@ class FewCalls:
         # Most kinks are where an input is zero.
         short = np.where(f.point != 0, thresholds.SHORT_OF_ZERO * np.abs(f.point), np.inf)
         beside = np.clip(tangents, -short, short)
+        cut = (beside != tangents).any(axis=0)
+        if cut.any():
+            # What moves little next to the others gets a line without them.
+            beside = np.concatenate([beside, np.where(cut, beside[:1], 0.0)])
         looks = [(FINE, tangents), (COARSE, beside)]
         if f.eps > EPS64:
             looks = [(COARSE, tangents), (COARSE, beside), (WIDE, beside)]
-            if np.array_equal(tangents, beside):
+            if not cut.any():
                 del looks[1]
         for shape, lines in looks:
             room = self._reach(shape, np.fmin)
@@ -83,8 +87,11 @@ class FewCalls:
             rows = self.along.cotangents * self.jacobian.output_weights
             tables.append(self._with_edges(rows, sample, lines))
             if tables[-1].settled:
-                hidden = unseen(tables[-1], self.jacobian, self.tolerance.sensitivity)
-                if not (hidden.all() or (hidden & (lines != tangents).any(axis=0)).any()):
+                hidden, lost = (
+                    unseen(tables[-1], self.jacobian, times * self.tolerance.sensitivity)
+                    for times in (1.0, thresholds.VAGUE)
+                )
+                if not (hidden.all() or (lines is beside and (lost & cut).any())):
                     return Looked(tables[0], tables[-1], {})
             line = _worst_line(tables[-1])
             found = line and self._closer(tables, line, sample)
