@@ -63,7 +63,7 @@ def test_the_bar_holds_the_error_and_is_narrow(
 
 
 def test_noise_widens_the_bar() -> None:
-    """Values rounded to five digits, as a table's are: with six degrees of freedom one bar in 400 is short."""
+    """Values rounded to five digits: with six degrees of freedom one bar in 400 is short."""
     short = 0
     for seed in range(200):
         x, v, u = drawn(seed)
