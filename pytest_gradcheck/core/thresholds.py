@@ -83,6 +83,16 @@ REPRODUCED_ROUNDINGS = 1e5
 #: And up to this. Source: the lowering takes the root of zero at 1e-200.
 REPRODUCED_ROOT = 1e-95
 
+#: A recording is replayed at a second point so far away, in units of the inputs' sizes, or by the third root
+#: of the roundoff if that is more. Chosen: far beyond rounding, and short of most branches.
+ELSEWHERE = 1e-4
+
+#: It is the function's where it moves as the function does, but for this share. Chosen: what a loop that runs
+#: until it has converged makes of a step as short as this one.
+ELSEWHERE_SHARE = 0.05
+
+#: And but for so many roundings of the value. Chosen: as for a value that is all but cancelled.
+ELSEWHERE_ROUNDINGS = 64.0
 #: A function's value and that of its oracle differ by no more than so many roundings of the largest one
 #: beside it, and of its parts. Chosen: a short sum in another order, in the dtype on trial.
 VALUE_ROUNDINGS = 16.0
@@ -91,13 +101,13 @@ VALUE_ROUNDINGS = 16.0
 #: projections ask for two backward passes, and the entries for one per output.
 SMALL_WITH_ORACLE = 1
 
-#: A kernel may be so many times as far off as plain code in its dtype is. Source: the tests of kernel libraries,
-#: such as flash-attention's tests/test_flash_attn.py, which allow twice the error of half-precision PyTorch code
-#: against float32.
+#: A kernel may be so many times as far off as plain code in its dtype is. Source: the tests of kernel
+#: libraries, such as flash-attention's tests/test_flash_attn.py, which allow twice the error of PyTorch code
+#: in half precision against float32.
 EAGER_FACTOR = 2.0
 
-#: And so many roundings of the largest entry more. Chosen: the result is rounded once more, and plain code may be
-#: exact by luck. Liger-Kernel's tests allow bfloat16 one to ten of them.
+#: And so many roundings of the largest entry more. Chosen: the result is rounded once more, and plain code
+#: may be exact by luck. Liger-Kernel's tests allow bfloat16 one to ten of them.
 EAGER_ROUNDINGS = 2.0
 
 #: At so many points far away it is seen whether a function is flat between steps. Chosen: a step between two
@@ -136,6 +146,25 @@ DIRECTIONS = 2
 
 #: As many wrong entries are searched for. Chosen: a message shows no more.
 MOST = 4
+
+#: Of a function whose calls are the cost, so many coordinates are looked at next to a wrong one. Chosen: they
+#: tell a factor from a slip.
+DRAWN_NEXT_TO_IT = 3
+
+#: An input is at the edge of its domain where a line in both directions is shorter than this share of what it
+#: is elsewhere. Chosen: an error of one percent of a tenth is what the promised sensitivity sees.
+AT_THE_EDGE = 0.1
+
+#: A slope is vague that is known to no better than so many times the promised sensitivity: another one may be
+#: clear about its entries. Chosen: what noise makes of a fit of one side, next to one of two.
+VAGUE = 10.0
+
+#: A line takes so much of the way to the edge of a domain. Chosen: its points are rounded.
+WITHIN = 0.99
+
+#: A line that stays on one side of zero in every input is no longer than so many times each. Chosen: more
+#: than half of the way to zero, at the half width of a window.
+SHORT_OF_ZERO = 5.0
 
 #: So many coordinates of each input are looked at next to the wrong ones where there are more wrong ones
 #: than were searched for. Chosen: enough to tell one input from all.
@@ -213,7 +242,7 @@ NOTHING = 1e-8
 #: Chosen: a fifth.
 TELLING_BAR = 0.2
 
-#: The same where values are in half precision. Chosen: twice as much; the gap must be wider than the bar as ever.
+#: The same where values are in half precision. Chosen: twice as much; the gap must be wider than the bar.
 TELLING_IF_COARSE = 0.4
 
 #: A single window says that a slope is wrong where it lies apart by so many of its bars.
@@ -336,3 +365,6 @@ MOST_USES = 64
 
 #: A sensitivity of this and more is not worth suggesting. Source: an error of half of the gradient.
 LEAST_SENSITIVITY = 0.5
+
+#: Nor is it promised in a coarse dtype from this on. Source: a gradient that is zero is off by all of it.
+LEAST_PROMISE = 1.0
