@@ -26,6 +26,17 @@ NOT_WITH_STOPS = {
     "surrogate": ("a surrogate", "a surrogate already says which gradient is intended"),
 }
 
+#: What stands for the options of other checkers: torch's, JAX's, autograd's and SciPy's.
+ELSEWHERE = {
+    **dict.fromkeys(("eps", "epsilon"), "steps are chosen automatically, and step= sets one"),
+    **dict.fromkeys(("atols", "abs_tol", "absolute_tolerance"), "did you mean atol?"),
+    **dict.fromkeys(("rtols", "rel_tol", "relative_tolerance", "tol"), "did you mean rtol?"),
+    **dict.fromkeys(("modes", "fast_mode"), "did you mean mode? mode='directional' is the fast one"),
+    "nondet_tol": "leave it out: a backward that differs from run to run fails",
+    "raise_exception": "leave it out: check_gradients returns a result, assert_gradients raises",
+    **dict.fromkeys(("grad", "jac", "jacobian"), "did you mean gradient?"),
+}
+
 #: The options that a test alone can give.
 OF_TESTS = ("brief", "thorough", "drawn")
 
@@ -116,6 +127,7 @@ def validate_options(**options: Any) -> None:
         if key not in OPTION_NAMES:
             close = difflib.get_close_matches(key, OPTION_NAMES, 1)
             hint = f"did you mean {close[0]}?" if close else f"the options are {', '.join(OPTION_NAMES)}"
+            hint = ELSEWHERE.get(key, hint)
             raise InvalidArgument(key, "an option that does not exist", hint)
         if value is not None and key == "methods":
             _validate_methods(value)

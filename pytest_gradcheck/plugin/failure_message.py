@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import types
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from pytest_gradcheck.core.results import CheckResult, GradientMismatch
 from pytest_gradcheck.errors import InvalidArgument
+
+_OWN = Path(__file__).parents[1]
 
 #: Longer messages are not read.
 MAX_LINES = 25
@@ -55,6 +60,33 @@ def _in_one_line(error: BaseException) -> str | None:
     result = min(results, key=lambda result: result.culprit is None)
     more = f" (and {len(results) - 1} more)" if len(results) > 1 else ""
     return f"wrong gradient: {result.diagnosis.text} [{result.diagnosis.code}]{more}"
+
+
+def without_own_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> pytest.ExceptionInfo[BaseException]:
+    """Take what runs in this package out of a traceback, and out of those of its causes.
+
+    The fault is in the test, or in what it checks. pytest walks the frames anew, so they are taken out of the
+    exception itself.
+    """
+    error: BaseException | None = excinfo.value
+    seen: list[BaseException] = []
+    while error is not None and not any(error is other for other in seen):
+        parts = list(_parts(error.__traceback__))
+        users = [part for part in parts if _OWN not in Path(part.tb_frame.f_code.co_filename).parents]
+        if users and len(users) < len(parts):
+            rest: types.TracebackType | None = None
+            for part in reversed(users):
+                rest = types.TracebackType(rest, part.tb_frame, part.tb_lasti, part.tb_lineno)
+            error.__traceback__ = rest
+        seen.append(error)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return pytest.ExceptionInfo.from_exception(excinfo.value)
+
+
+def _parts(tb: types.TracebackType | None) -> Iterator[types.TracebackType]:
+    while tb is not None:
+        yield tb
+        tb = tb.tb_next
 
 
 def expand(report: pytest.TestReport, error: BaseException) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_gradcheck.errors import InvalidArgument
 from pytest_gradcheck.plugin.session import SESSION_KEY
+from pytest_gradcheck.plugin.settings import SEARCH_OPTIONS
 
 if TYPE_CHECKING:
     from pytest_gradcheck.core.results import CheckResult
@@ -29,7 +30,7 @@ class Checker:
         # Tests may check from threads of their own, which must not each make one.
         _ = session.results
 
-    def __call__(self, fn: Callable[..., Any], inputs: Any, **options: Any) -> CheckResult:
+    def __call__(self, fn: Callable[..., Any], inputs: Any, *more: Any, **options: Any) -> CheckResult:
         """Check a function at a point as `pytest_gradcheck.check_gradients` does, and record the result.
 
         Returns the result of a check that passed or is inconclusive; a test none of whose checks reached
@@ -38,16 +39,23 @@ class Checker:
         __tracebackhide__ = True
         session = self._session
         session.results.tally.calls += 1
+        if more:
+            names = ", ".join("abcdefgh"[: 1 + len(more)])
+            got = f"{1 + len(more)} arguments after the function"
+            raise InvalidArgument(
+                "inputs", got, f"put all inputs into one tuple: {self._fixture}(f, ({names}))"
+            )
         if self._order is not None and options.setdefault("order", self._order) != self._order:
             remedy = f"{self._fixture} checks order {self._order}; use gradcheck"
             raise InvalidArgument("order", repr(options["order"]), remedy)
         if session.item is None:
             problem = "was called while no test is running; use check_gradients there"
             raise RuntimeError(f"{self._fixture} {problem}")
-        from pytest_gradcheck.core.check import check_in_test
+        from pytest_gradcheck.core.check import check_in_test, validate_options
         from pytest_gradcheck.core.results import Verdict
         from pytest_gradcheck.plugin.search import mismatch, report_to_hypothesis
 
+        validate_options(**{name: value for name, value in options.items() if name not in SEARCH_OPTIONS})
         combined = session.settings_in_force().options_for_check(options)
         result = check_in_test(fn, inputs, rules=session.rules, **combined)
         session.record(result)

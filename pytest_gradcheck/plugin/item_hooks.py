@@ -62,6 +62,8 @@ def pytest_runtest_makereport(
         if call.excinfo is None:
             takes = [] if marked else collect.fixtures_taken(item)
             call.excinfo = _nothing_checked(session, marked=marked, takes=takes)
+    if call.excinfo is not None and not item.config.getoption("fulltrace", False):
+        call.excinfo = failure_message.without_own_frames(call.excinfo)
     report = yield
     path, line, _ = item.location
     location = {"path": path, "line": None if line is None else line + 1}

@@ -223,3 +223,62 @@ def test_outside_of_any_test_it_says_what_to_use(project: Any) -> None:
     )
     project.write(test_it="def test_a(): pass")
     project.run("-s").stdout.fnmatch_lines(["*raised as it should*"])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("style", ["auto", "long"])
+def test_wrong_calls_say_what_to_write_and_show_no_internal_frames(
+    project: Any, workers: int, style: str
+) -> None:
+    calls = {
+        "gradcheck(f, a, a)": "inputs: got 2 arguments after the function; put all inputs into one tuple: "
+        "gradcheck(f, (a, b))",
+        "gradcheck(f, a, a, a)": "*one tuple: gradcheck(f, (a, b, c))",
+        "gradcheck(f, a, eps=1e-6)": "eps: got an option that does not exist; steps are chosen automatically,"
+        " and step= sets one",
+        "gradcheck(f, a, tol=1e-6)": "tol: *; did you mean rtol?",
+        "gradcheck(f, a, sensitivty=1e-2)": "sensitivty: *; did you mean sensitivity?",
+        "gradcheck(f, a, raise_exception=False)": "raise_exception: *; leave it out: check_grad*",
+        "gradcheck(f, 'a')": "inputs: got nothing to differentiate with respect to: *",
+        "check_gradients(f, 'a')": "inputs: got nothing to differentiate with respect to: *",
+    }
+    tests = "".join(
+        f"\n        def test_{i}(gradcheck):\n            {call}\n" for i, call in enumerate(calls)
+    )
+    project.write(
+        test_it="""
+        from pytest_gradcheck import check_gradients
+
+        a = np.ones(3)
+
+        def f(x):
+            return x @ x
+        """
+        + tests
+    )
+    result = project.run("-vv", f"--tb={style}", workers=workers)
+    result.assert_outcomes(failed=len(calls))
+    for message in calls.values():
+        result.stdout.fnmatch_lines([f"E   *InvalidArgument: {message}"])
+    assert not [line for line in result.outlines if "pytest_gradcheck/" in line]
+    assert not [line for line in result.outlines if "__tracebackhide__" in line]
+
+
+def test_an_exception_of_the_function_is_shown_without_internal_frames(project: Any) -> None:
+    project.write(
+        test_it="""
+        def f(x):
+            return undefined
+
+        def test_it(gradcheck):
+            gradcheck(f, np.ones(3))
+        """
+    )
+    for flags in ((), ("-vv", "--tb=long")):
+        result = project.run(*flags)
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(
+            ["E   *NameError: name 'undefined' is not defined", "test_it.py:*: NameErr*"]
+        )
+        assert not [line for line in result.outlines if "pytest_gradcheck/" in line]
+    assert [line for line in project.run("--full-trace").outlines if "pytest_gradcheck/" in line]
