@@ -26,7 +26,7 @@ NOT_WITH_STOPS = {
     "surrogate": ("a surrogate", "a surrogate already says which gradient is intended"),
 }
 
-#: What stands for the options of other checkers: torch's, JAX's, autograd's and SciPy's.
+#: What stands for the options of other checkers of gradients.
 ELSEWHERE = {
     **dict.fromkeys(("eps", "epsilon"), "steps are chosen automatically, and step= sets one"),
     **dict.fromkeys(("atols", "abs_tol", "absolute_tolerance"), "did you mean atol?"),

@@ -20,9 +20,9 @@ import pytest
 from pytest_gradcheck.core.results import CheckResult
 from pytest_gradcheck.errors import InvalidArgument
 from pytest_gradcheck.plugin import parameters
-from pytest_gradcheck.plugin.marks import FIXTURES, MARKER, TAG, marks_on, plain
+from pytest_gradcheck.plugin.marks import FIXTURES, MARKER, TAG, marks_of, marks_of_node, marks_on, plain
 from pytest_gradcheck.plugin.search import Search
-from pytest_gradcheck.plugin.session import Session
+from pytest_gradcheck.plugin.session import SESSION_KEY, Session
 from pytest_gradcheck.plugin.settings import SEARCH_OPTIONS, Settings
 
 #: The options that are functions of the inputs, and of what else they name of the test's parameters.
@@ -48,6 +48,10 @@ def misplaced_mark(item: pytest.Item) -> str | None:
     if item.get_closest_marker(MARKER) is None or not isinstance(item, pytest.Function):
         return None
     if not is_wrapped(item):
+        assert item.parent is not None, "a function has a module"
+        left_alone = (item.parent.nodeid, item.originalname) in item.config.stash[SESSION_KEY].left_alone
+        if left_alone and not any(mark.name == MARKER for mark in item.own_markers):
+            return None
         return (
             "got a mark that came after collection, from a parameter set, or on something that is no plain "
             "function; put it on a function, class or module"
@@ -106,11 +110,19 @@ def make_items(collector: pytest.Module | pytest.Class, name: str, obj: object, 
     marks = marks_on(collector, function)
     if not marks or not collector.istestfunction(obj, name) or not inspect.isfunction(function):
         return None
+    nodes = [] if marks_of(function) else [node for node in collector.listchain() if marks_of_node(node)]
     try:
+        if nodes and _takes_no_inputs(collector, function, marks, obj):
+            # The mark of a class or module is for the tests in it that draw.
+            session.left_alone.add((collector.nodeid, name))
+            return None
         bound = isinstance(collector, pytest.Class) and not isinstance(obj, staticmethod)
         wrapper, unknown = _wrap(collector, name, function, merge_marks(marks), session, bound)
     except InvalidArgument as error:
-        raise collector.CollectError(f"{collector.nodeid}::{name}: {error}") from None
+        origin = (
+            f" (the mark is that of {type(nodes[-1]).__name__.lower()} {nodes[-1].name})" if nodes else ""
+        )
+        raise collector.CollectError(f"{collector.nodeid}::{name}: {error}{origin}") from None
     setattr(wrapper, TAG, _Tag(collector, function, marks))
     rewrapped = type(obj)(wrapper) if isinstance(obj, (staticmethod, classmethod)) else wrapper
     # pytest looks a test up by name again, on the instance or module, when it is about to run it.
@@ -118,6 +130,21 @@ def make_items(collector: pytest.Module | pytest.Class, name: str, obj: object, 
     items = collector.ihook.pytest_pycollect_makeitem(collector=collector, name=name, obj=rewrapped)
     parameters.refuse_unsupplied(collector, name, items, unknown)
     return items
+
+
+def _takes_no_inputs(
+    collector: pytest.Module | pytest.Class, test: Callable[..., Any], marks: list[pytest.Mark], obj: object
+) -> bool:
+    """Whether nothing of a test could be drawn: it has no parameters, or pytest supplies all of them."""
+    if getattr(test, "is_hypothesis_test", False):
+        return False
+    signature = inspect.signature(test)
+    bound = isinstance(collector, pytest.Class) and not isinstance(obj, staticmethod)
+    inputs = merge_marks(marks)["inputs"]
+    return all(
+        name not in inputs and parameters.is_supplied(collector, test, parameter)
+        for name, parameter in list(signature.parameters.items())[bound:]
+    )
 
 
 def merge_marks(marks: list[pytest.Mark]) -> dict[str, Any]:

@@ -20,12 +20,22 @@ def listed(marks: Any) -> list[Any]:
     return list(marks) if isinstance(marks, (list, tuple)) else [marks]
 
 
+def marks_of(obj: object) -> list[pytest.Mark]:
+    """Return the gradcheck marks that an object has itself, and not from what it is in."""
+    own = [getattr(mark, "mark", mark) for mark in listed(getattr(obj, "pytestmark", []))]
+    return [mark for mark in own if mark.name == MARKER]
+
+
+def marks_of_node(node: Any) -> list[pytest.Mark]:
+    """Return the gradcheck marks that a node has itself."""
+    return [mark for mark in node.own_markers if mark.name == MARKER]
+
+
 def marks_on(node: pytest.Item | pytest.Collector, obj: object = None) -> list[pytest.Mark]:
     """Return the gradcheck marks that hold for a node, and for an object in it, the closest first."""
-    own = [getattr(mark, "mark", mark) for mark in listed(getattr(obj, "pytestmark", []))]
-    marks = [mark for mark in own if mark.name == MARKER]
+    marks = marks_of(obj)
     for parent in reversed(node.listchain()):
-        of_node = [mark for mark in parent.own_markers if mark.name == MARKER]
+        of_node = marks_of_node(parent)
         if isinstance(parent, pytest.Class):
             # pytest lists the marks of base classes first; the class itself is closer than its bases.
             bases = [listed(vars(cls).get("pytestmark", [])) for cls in parent.obj.__mro__]

@@ -57,7 +57,6 @@ def strategies_for(
     """Return a strategy for each parameter that is an input, and the parameters not accounted for."""
     from pytest_gradcheck.strategies import from_annotation
 
-    parametrized = _parametrized(collector, test)
     hints: dict[str, Any] | None = None
     strategies: dict[str, Any] = {}
     unknown: list[str] = []
@@ -66,17 +65,10 @@ def strategies_for(
         if parameter.kind is parameter.POSITIONAL_ONLY:
             raise InvalidArgument(name, "a positional-only parameter", "remove the '/' from the signature")
         if name in inputs:
-            if name in parametrized:
+            if name in _parametrized(collector, test):
                 raise InvalidArgument(name, "both a strategy and parametrize", "keep one of them")
             strategies[name] = inputs[name]
-        elif (
-            name in parametrized
-            or parameter.default is not parameter.empty
-            or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-            or name == "request"
-            # pytest has no public way to ask; other plugins that need to know ask its fixture manager too.
-            or collector.session._fixturemanager.getfixturedefs(name, collector)
-        ):
+        elif is_supplied(collector, test, parameter):
             continue
         elif parameter.annotation is parameter.empty:
             unknown.append(name)
@@ -92,6 +84,20 @@ def strategies_for(
         )
         raise InvalidArgument("gradcheck", "a test without inputs", remedy)
     return strategies, unknown
+
+
+def is_supplied(
+    collector: pytest.Module | pytest.Class, test: Callable[..., Any], parameter: inspect.Parameter
+) -> bool:
+    """Whether a parameter has a value without a strategy: from parametrize, a fixture, or by default."""
+    return (
+        parameter.name in _parametrized(collector, test)
+        or parameter.default is not parameter.empty
+        or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        or parameter.name == "request"
+        # pytest has no public way to ask; other plugins that need to know ask its fixture manager too.
+        or bool(collector.session._fixturemanager.getfixturedefs(parameter.name, collector))
+    )
 
 
 def _type_hints(test: Callable[..., Any]) -> dict[str, Any]:

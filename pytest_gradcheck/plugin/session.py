@@ -39,6 +39,8 @@ class Session:
         self.search: Search | None = None
         # Gradients that the project registers in a way of its own (`methods.registered_gradients.Rule`).
         self.rules: Sequence[Any] = ()
+        #: Tests without inputs in marked classes and modules: the node id of what has them, and their name.
+        self.left_alone: set[tuple[str, str]] = set()
         # The plugins that stand by, by the name that they are registered under.
         self._standing_by: dict[str, object] = {}
 

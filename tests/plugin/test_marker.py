@@ -410,3 +410,95 @@ def test_a_decorated_body_is_called_as_its_own_code_allows(project: Any, decorat
     result = project.run()
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["1 check: 1 pass"])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_mark_on_a_class_or_module_leaves_plain_tests_alone(project: Any, workers: int) -> None:
+    project.write(
+        test_class="""
+        @pytest.mark.gradcheck(x=vectors, gradient=wrong)
+        class TestIt:
+            def test_drawn(self, x):
+                return x @ x
+
+            def test_plain(self):
+                pass
+
+            @staticmethod
+            def test_static(tmp_path):
+                assert tmp_path.is_dir()
+
+            @pytest.mark.parametrize("k", [1, 2])
+            def test_parametrized(self, k, request):
+                assert k < 3
+
+            async def helper(self):
+                pass
+        """,
+        test_module="""
+        pytestmark = pytest.mark.gradcheck
+
+        def test_drawn(x: float):
+            return x**2
+
+        def test_plain():
+            pass
+
+        def test_fails():
+            assert False
+        """,
+    )
+    result = project.run("--gradcheck-report=report.json", workers=workers)
+    result.assert_outcomes(passed=6, failed=2)
+    checked = {c["nodeid"]: c["verdict"] for c in project.report()["checks"]}
+    assert checked == {"test_class.py::TestIt::test_drawn": "fail", "test_module.py::test_drawn": "pass"}
+
+
+def test_what_a_mark_on_a_class_or_module_cannot_mean_names_where_it_is(project: Any) -> None:
+    project.write(
+        test_class="""
+        @pytest.mark.gradcheck(x=vectors)
+        class TestIt:
+            def test_other(self, y):
+                return y @ y
+
+            def test_plain(self):
+                pass
+        """,
+        test_module="""
+        pytestmark = pytest.mark.gradcheck(z=vectors)
+
+        def test_other(y: float):
+            return y**2
+        """,
+        test_own="""
+        @pytest.mark.gradcheck
+        def test_it():
+            return 0.0
+        """,
+    )
+    result = project.run()
+    result.assert_outcomes(errors=3)
+    result.stdout.fnmatch_lines_random(
+        [
+            "*TestIt::test_other: x: got a strategy for a parameter that *(the mark is that of class TestIt)",
+            "*::test_other: z: got a strategy for *(the mark is that of module test_module.py)",
+            "*test_it: gradcheck: got a test without inputs; give it a parameter *",
+        ]
+    )
+
+
+def test_a_mark_that_comes_to_a_plain_test_too_late_is_still_refused(project: Any) -> None:
+    project.pytester.makeconftest(
+        """
+import pytest
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.parent.add_marker(pytest.mark.gradcheck)
+"""
+    )
+    project.write(test_it="def test_plain():\n    pass\n")
+    result = project.run()
+    assert result.ret != 0
+    assert "a mark that came after collection" in result.stdout.str() + result.stderr.str()
