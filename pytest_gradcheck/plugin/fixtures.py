@@ -10,7 +10,6 @@ import pytest
 
 from pytest_gradcheck.errors import InvalidArgument
 from pytest_gradcheck.plugin.session import SESSION_KEY
-from pytest_gradcheck.plugin.settings import SEARCH_OPTIONS
 
 if TYPE_CHECKING:
     from pytest_gradcheck.core.results import CheckResult
@@ -54,6 +53,7 @@ class Checker:
         from pytest_gradcheck.core.check import check_in_test, validate_options
         from pytest_gradcheck.core.results import Verdict
         from pytest_gradcheck.plugin.search import mismatch, report_to_hypothesis
+        from pytest_gradcheck.plugin.settings import SEARCH_OPTIONS
 
         validate_options(**{name: value for name, value in options.items() if name not in SEARCH_OPTIONS})
         combined = session.settings_in_force().options_for_check(options)
