@@ -1,0 +1,31 @@
+"""Triton kernels under the interpreter: right ones pass and wrong ones fail, in few calls."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from trials import assert_fails, assert_passes, right, wrong
+from triton_kernels import KERNELS
+
+DTYPES = (torch.float32, torch.bfloat16)
+
+
+@pytest.mark.parametrize(("kernel", "dtype"), right(KERNELS, *DTYPES))
+def test_a_right_kernel_passes_with_an_oracle(kernel, dtype):
+    assert_passes(kernel, dtype, oracle=True)
+
+
+@pytest.mark.parametrize(("kernel", "dtype", "fault"), wrong(KERNELS, *DTYPES))
+def test_a_wrong_kernel_fails_with_an_oracle(kernel, dtype, fault):
+    assert_fails(kernel, dtype, fault, oracle=True)
+
+
+@pytest.mark.parametrize(("kernel", "dtype"), right(KERNELS, *DTYPES))
+def test_a_right_kernel_passes(kernel, dtype):
+    assert_passes(kernel, dtype)
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize(("kernel", "dtype", "fault"), wrong(KERNELS, *DTYPES))
+def test_a_wrong_kernel_fails(kernel, dtype, fault):
+    assert_fails(kernel, dtype, fault)
