@@ -14,7 +14,7 @@ from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.rounding import measure
 from pytest_gradcheck.core.evidence.survey import Survey, first_look, recompare
 from pytest_gradcheck.core.evidence.table import Table
-from pytest_gradcheck.core.orders import Order, merged
+from pytest_gradcheck.core.orders import FirstOrder, Order, merged
 from pytest_gradcheck.core.report.write_up import write_up
 from pytest_gradcheck.core.results import CheckResult, Verdict
 from pytest_gradcheck.core.verdict import Evidence, Finding, answer
@@ -30,8 +30,11 @@ def run(order: Order) -> tuple[CheckResult, Finding]:
     methods = order.methods
     evidence = Evidence(order, methods.pullbacks, methods.states, order.properties, order.roles.own)
     finding = answer(verdict.BEFORE_LOOKING, evidence)
-    if finding is not None and finding.diagnosis.code in codes.BESIDE_VALUES and not order.options.brief:
-        finding = _with_values(order, finding)
+    if finding is not None and not order.options.brief:
+        if finding.diagnosis.code in codes.BESIDE_VALUES:
+            finding = _with_values(order, finding)
+        elif finding.rule == "value_mismatch" and isinstance(order, FirstOrder):
+            return write_up(order, other := _with_own_values(order, finding)), other
     finding = finding or _on_the_numbers(order, evidence)
     for probe in order.probes:
         found, whose = probe(finding)
@@ -57,6 +60,15 @@ def _with_values(order: Order, broken: Finding) -> Finding:
     with contextlib.suppress(Exception):
         return verdict.with_values(broken, _on_the_numbers(order, replace(evidence, heard=heard)))
     return broken
+
+
+def _with_own_values(order: FirstOrder, mismatch: Finding) -> Finding:
+    """Say whether the gradient fits the values of the function itself, which are not the oracle's."""
+    plain = order.without_oracle()
+    methods = plain.methods
+    evidence = Evidence(plain, methods.pullbacks, methods.states, plain.properties, plain.roles.own)
+    own = answer(verdict.BEFORE_LOOKING, evidence) or _on_the_numbers(plain, evidence)
+    return verdict.with_own_values(mismatch, own)
 
 
 def _on_the_numbers(order: Order, evidence: Evidence) -> Finding:

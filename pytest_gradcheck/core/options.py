@@ -46,6 +46,7 @@ class Options:
     methods: Iterable[str] | None = None
     gradient: Callable[..., Any] | None = None
     vjp: Callable[..., Any] | None = None
+    oracle: Callable[..., Any] | None = None
     order: int = 1
     wrt: Any = None
     rtol: float | None = None
@@ -115,6 +116,13 @@ def validate_options(**options: Any) -> None:
             raise InvalidArgument(key, repr(value), _CHECKS[key][1])
     if options.get("gradient") is not None and options.get("vjp") is not None:
         raise InvalidArgument("gradient", "a gradient and a vjp", "give one of the two")
+    methods = options.get("methods")
+    if options.get("oracle") is not None and methods is not None and "oracle" not in methods:
+        raise InvalidArgument("oracle", "an oracle and methods= without it", "add 'oracle' to the methods")
+    if options.get("oracle") is not None and options.get("stop_gradients") == "intended":
+        raise InvalidArgument(
+            "stop_gradients", "'intended' with an oracle", "leave one of the two out: an oracle stops nothing"
+        )
 
 
 def _validate_methods(value: Any) -> None:
@@ -160,6 +168,7 @@ _FUNCTION: _Check = (callable, "give a function of the inputs")
 _CHECKS: dict[str, _Check] = {
     "gradient": _FUNCTION,
     "vjp": _FUNCTION,
+    "oracle": (callable, "give a function of the same inputs that computes the same values"),
     "order": (
         lambda v: v in (1, 2) and not isinstance(v, bool),
         "1 checks the gradient, 2 the gradient of the gradient too",

@@ -24,17 +24,18 @@ from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian, one_by_o
 from pytest_gradcheck.core.evidence.rounding import Runs
 from pytest_gradcheck.core.evidence.survey import projections
 from pytest_gradcheck.core.options import Options
+from pytest_gradcheck.core.oracle import Oracle, settle, value_mismatch
 from pytest_gradcheck.core.results import NotChecked, Property, Status, Verdict
 from pytest_gradcheck.core.verdict import Evidence, Finding, States, broken_property
 from pytest_gradcheck.errors import InvalidArgument, NotImplementedByFramework, Unavailable
 from pytest_gradcheck.frameworks.flat import Vector
 from pytest_gradcheck.frameworks.leaves import EPS64
-from pytest_gradcheck.frameworks.properties import HOLDS
+from pytest_gradcheck.frameworks.properties import HOLDS, Selection
 from pytest_gradcheck.frameworks.pullback import NOT_LINEAR, Pullback, scales
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.methods import registry, user
 from pytest_gradcheck.methods.names import DIFFERENCE_METHODS, METHOD_NAMES
-from pytest_gradcheck.methods.roles import BY_HAND, ENGINE, Roles, roles_of
+from pytest_gradcheck.methods.roles import BY_HAND, ENGINE, ORACLE, Roles, roles_of
 
 #: Runs to measure rounding by: of the function, and of what single methods make of it.
 AllRuns = tuple[Runs | None, dict[str, Runs]]
@@ -53,6 +54,8 @@ class Methods:
     states: States = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     missing: str | None = None
+    #: What a result says of methods that can run.
+    notes: dict[str, str] = field(default_factory=dict)
 
     def prepare(self, name: str, make: Callable[[], Pullback]) -> None:
         """Make one exact method ready, or write down why it cannot run."""
@@ -110,16 +113,16 @@ class FirstOrder:
         self.options = options
         self.roles = roles_of(problem.framework, options.chosen)
         self.tolerance = options.tolerance(problem.trial_eps, problem.trial_tiny)
-        self.function = Function.of(problem)
-        holds: bool | None = True
-        text = "two calls at the same point gave the same values"
-        if self.function.is_erratic:
-            text, holds = codes.fixed("nondeterministic").text, False
-        elif self.function.evaluation_noise.any():
-            text, holds = "two calls at the same point differ by rounding", None
-        self.properties: tuple[Property, ...] = (Property("deterministic", holds, text, "nondeterministic"),)
         self.methods = Methods(self.roles)
-        self.along = projections(options, problem.inputs.size, problem.outputs.size, problem.seed)
+        #: What the user trusts to compute the same, None without one or where it contradicts itself.
+        self.oracle = self._settled()
+        #: Where its value is not the function's, as a sentence.
+        self.value_mismatch: str | None = None
+        self.function = self.oracle.function if self.oracle else Function.of(problem)
+        self.properties: tuple[Property, ...] = () if self.oracle else (self._repeats(),)
+        n, m, few = problem.inputs.size, problem.outputs.size, thresholds.SMALL
+        few = thresholds.SMALL_WITH_ORACLE if self.oracle else thresholds.SMALL
+        self.along = projections(options, n, m, problem.seed, few)
         #: The function as autograd sees it, where it stops gradients and is intended to.
         self.held: Pullback | None = None
         #: Why the engine's recording is not the function as autograd sees it, where it is not.
@@ -132,8 +135,11 @@ class FirstOrder:
     def prepare(self) -> FirstOrder:
         """Prepare every method that was asked for, and return the order."""
         why = self._hold() if self.options.holds_stops else self.problem.not_measured
+        if self.oracle:
+            # Its values are measured, whatever those of the function are.
+            why = None
         for name in METHOD_NAMES:
-            if name not in self.options.chosen:
+            if name not in self.options.chosen or self._is_needless(name):
                 continue
             if name in DIFFERENCE_METHODS:
                 self.methods.states[name] = (Status.OK if why is None else Status.UNAVAILABLE, why)
@@ -142,8 +148,15 @@ class FirstOrder:
                     raise InvalidArgument(
                         "methods", f"{BY_HAND!r} without a gradient", "give gradient= or vjp= as well"
                     )
-            else:
+            elif name == ORACLE and self.options.oracle is None:
+                if self.options.methods is not None:
+                    raise InvalidArgument("methods", f"{ORACLE!r} without an oracle", "give oracle= as well")
+            elif name not in self.methods.states:
                 self.methods.prepare(name, functools.partial(self._begin, name))
+        if self.oracle:
+            tolerance = self.tolerance
+            self.value_mismatch = value_mismatch(self.problem, self.oracle, tolerance.rtol, tolerance.atol)
+            self.properties = merged((self._repeats_where_it_ran(),), self.properties)
         if isinstance(self.methods.pullbacks.get(BY_HAND), user.UserVjp):
             self.probes += (self._is_linear,)
         if self.roles.own in self.methods.pullbacks:
@@ -156,6 +169,55 @@ class FirstOrder:
         other.methods = dataclasses.replace(self.methods, pullbacks=pullbacks, states=evidence.states)
         other.properties = evidence.properties
         return other
+
+    def without_oracle(self) -> FirstOrder:
+        """Return the same check without its oracle, with its methods prepared."""
+        methods = self.options.methods and [name for name in self.options.chosen if name != ORACLE]
+        options = dataclasses.replace(self.options, oracle=None, methods=methods or None)
+        return FirstOrder(self.problem, options).prepare()
+
+    def _settled(self) -> Oracle | None:
+        """Make the oracle ready, if there is one."""
+        options, methods, found = self.options, self.methods, []
+        if options.oracle is None or ORACLE not in options.chosen:
+            return None
+
+        def make() -> Pullback:
+            found.append(settle(self.problem, options))
+            return found[0].pullback
+
+        methods.prepare(ORACLE, make)
+        if found:
+            methods.notes[ORACLE] = found[0].note
+        return found[0] if found else None
+
+    def _is_needless(self, name: str) -> bool:
+        """Whether a method would call the function once more for what its oracle says already."""
+        if self.oracle is None or self.options.methods is not None:
+            return False
+        options = self.options
+        on_trial = self.roles.own is not None or options.gradient is not None or options.vjp is not None
+        return on_trial and name in (ENGINE, *self.roles.stand_ins)
+
+    def _repeats(self) -> Property:
+        """See whether two calls at the point gave the same."""
+        holds: bool | None = True
+        text = "two calls at the same point gave the same values"
+        if self.function.is_erratic:
+            text, holds = codes.fixed("nondeterministic").text, False
+        elif self.function.evaluation_noise.any():
+            text, holds = "two calls at the same point differ by rounding", None
+        return Property("deterministic", holds, text, "nondeterministic")
+
+    def _repeats_where_it_ran(self) -> Property:
+        """See whether the framework's own run gave what the first call did, which it reproduces."""
+        own = self.methods.pullbacks.get(self.roles.own or "")
+        holds, text = None, "the function was called once"
+        if own is not None:
+            same = np.array_equal(own.primal, self.problem.primal, equal_nan=True)
+            holds = True if same else None
+            text = f"two calls at the same point {'gave the same values' if same else 'differ by rounding'}"
+        return Property("deterministic", holds, text, "nondeterministic")
 
     def _begin(self, name: str) -> Pullback:
         """Run the function by a method, and pull a first cotangent back.
@@ -182,13 +244,15 @@ class FirstOrder:
     def _must_reproduce(self, name: str, pullback: Pullback, gradient: Vector) -> None:
         """Raise `Unavailable` when a method's own run gives another value than the function."""
         problem = self.problem
-        expected = problem.value if pullback.eps <= EPS64 else problem.primal
+        # With an oracle the function is not called for what its first call has told.
+        first = pullback.eps > EPS64 or (self.oracle is not None and name == self.roles.own)
+        expected = problem.primal if first else problem.value
         if not np.isfinite(expected).all():
             return
         # What cancels to almost nothing is known to no better than the roundoff of its parts.
         parts = np.abs(gradient * problem.point)
         size = max(np.abs(expected).max(initial=0.0), np.where(np.isfinite(parts), parts, 0.0).sum())
-        eps = thresholds.REPRODUCED_ROUNDINGS * max(pullback.eps, problem.eps)
+        eps = thresholds.REPRODUCED_ROUNDINGS * max(pullback.eps, problem.trial_eps if first else problem.eps)
         gap = np.abs(pullback.primal - expected)
         if not (gap <= eps * size + thresholds.REPRODUCED_ROOT).all():
             k = int(np.argmax(np.where(np.isnan(gap), np.inf, gap)))
@@ -237,7 +301,7 @@ class FirstOrder:
         if finding.verdict is Verdict.FAIL or finding.diagnosis.code in codes.SILENT:
             return (), BY_HAND
         name = "linear-backward"
-        if name not in self.options.tried:
+        if name not in self._tried(finding):
             return (), BY_HAND
         holds = scales(self.methods.pullbacks[BY_HAND])
         return (Property(name, holds, HOLDS[name] if holds else NOT_LINEAR, name),), BY_HAND
@@ -255,10 +319,17 @@ class FirstOrder:
         with contextlib.suppress(Exception):
             pullback = self.methods.pullbacks[own]
             found = tuple(
-                self.problem.framework.properties_of_functions(self.problem, pullback, self.options.tried)
+                self.problem.framework.properties_of_functions(self.problem, pullback, self._tried(finding))
             )
         self.methods.seconds[own] += time.perf_counter() - start
         return found, own
+
+    def _tried(self, finding: Finding) -> Selection:
+        """Return the properties to try: with an oracle that settled the values those alone that are named."""
+        tried = self.options.tried
+        if self.oracle is None or finding.verdict is Verdict.FAIL:
+            return tried
+        return Selection(tried.by_name, tried.by_name)
 
     # -- what can be run again -------------------------------------------------------------------------
 
@@ -298,7 +369,8 @@ class FirstOrder:
     def _common_runs(self, count: int) -> Runs | None:
         # A function that runs in one precision alone keeps the estimate.
         with contextlib.suppress(Exception):
-            fine = self.methods.pullbacks.get(ENGINE) or self.in_double()
+            pullbacks = self.methods.pullbacks
+            fine = pullbacks.get(ENGINE) or pullbacks.get(ORACLE) or self.in_double()
             if fine is not None and (coarse := fine.coarse_runs(count)):
                 return Runs(fine, coarse)
         return None
@@ -322,7 +394,8 @@ class SecondOrder:
         self.problem, self.options = first.problem, first.options
         self.roles, self.tolerance = first.roles, first.tolerance
         self.properties = first.properties
-        self.methods = Methods(self.roles)
+        self.methods = Methods(self.roles, notes=first.methods.notes)
+        self.value_mismatch: str | None = None
         n, m = self.problem.inputs.size, self.problem.outputs.size
         self.along = projections(self.options, n + m, n, self.problem.seed)
         self.cotangent = random_cotangents(np.random.default_rng(self.problem.seed), m)[0]
@@ -349,7 +422,7 @@ class SecondOrder:
     def _gradient_function(self) -> Function:
         """Return the gradient as differences see it: a first derivative that was just found right."""
         f, pullbacks = self.first.function, self.methods.pullbacks
-        lead = pullbacks.get(ENGINE)
+        lead = pullbacks.get(ORACLE) or pullbacks.get(ENGINE)
         if lead is None and self.first.held is not None:
             lead = self.first.held.second_order(self.cotangent)
         lead = lead or self.in_double() or pullbacks.get(self.roles.autodiff(pullbacks))

@@ -83,6 +83,14 @@ REPRODUCED_ROUNDINGS = 1e5
 #: And up to this. Source: the lowering takes the root of zero at 1e-200.
 REPRODUCED_ROOT = 1e-95
 
+#: A function's value and that of its oracle differ by no more than so many roundings of the largest one
+#: beside it, and of its parts. Chosen: a short sum in another order, in the dtype on trial.
+VALUE_ROUNDINGS = 16.0
+
+#: Up to this many inputs and outputs a check with an oracle looks at every entry from the start. Source: two
+#: projections ask for two backward passes, and the entries for one per output.
+SMALL_WITH_ORACLE = 1
+
 # -- how much is looked at ---------------------------------------------------------------------------
 
 #: Up to this many inputs and outputs ``mode="auto"`` looks at every entry from the start; beyond it

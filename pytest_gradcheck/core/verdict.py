@@ -130,6 +130,12 @@ def _inconclusive(code: str, text: str = "") -> Finding:
 # -- before anything is looked at --------------------------------------------------------------------
 
 
+def value_mismatch(evidence: Evidence) -> Finding | None:
+    """The function computes something else than its oracle: no gradient of it is what was asked for."""
+    text = evidence.order.value_mismatch
+    return None if text is None else Finding(Verdict.FAIL, Diagnosis("value-mismatch", text))
+
+
 def raised(evidence: Evidence) -> Finding | None:
     """A method on trial raises: it fails, and what it raised says why."""
     for name, (status, reason) in evidence.states.items():
@@ -219,6 +225,19 @@ def with_values(broken: Finding, values: Finding) -> Finding:
         listed = ", ".join(others[:-1]) + " and " * (len(others) > 1) + others[-1]
         text = f"the values of the gradient agree with {listed}"
     return replace(broken, diagnosis=Diagnosis(broken.diagnosis.code, f"{broken.diagnosis.text}; {text}"))
+
+
+def with_own_values(mismatch: Finding, own: Finding) -> Finding:
+    """Return the finding on a value that is not the oracle's, with a word on the function's own gradient."""
+    text = {
+        Verdict.PASS: "the gradient fits the function's own values",
+        Verdict.FAIL: f"the gradient does not fit the function's own values: {own.diagnosis.text}",
+        Verdict.INCONCLUSIVE: "whether the gradient fits the function's own values could not be checked: "
+        f"{own.diagnosis.text}",
+    }[own.verdict]
+    return replace(
+        mismatch, diagnosis=Diagnosis(mismatch.diagnosis.code, f"{mismatch.diagnosis.text}; {text}")
+    )
 
 
 # -- on the numbers ----------------------------------------------------------------------------------
@@ -349,6 +368,7 @@ def unresolved(evidence: Evidence) -> Finding:
 
 #: Rules that need no numbers.
 BEFORE_LOOKING: tuple[Rule, ...] = (
+    value_mismatch,
     raised,
     not_implemented,
     no_entries,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.errors import InvalidArgument, Unavailable
 from pytest_gradcheck.frameworks.base import Framework, NotChecked, kind_of
 from pytest_gradcheck.frameworks.containers import Tree, as_dict
 from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector
@@ -43,6 +44,9 @@ class Problem:
     ``point`` is the flat vector of the differentiable inputs, shape ``(inputs.size,)``; ``primal`` the
     function's value there, shape ``(outputs.size,)``, in the function's own precision. `evaluate` is the
     function on flat vectors, in float64 where the function allows it (``double``).
+
+    Making one takes one call of the function. What further calls tell (``double``, ``eps``, ``value``,
+    ``evaluation_noise``) is found out when it is first asked for: with an oracle nothing asks.
     """
 
     def __init__(
@@ -98,9 +102,6 @@ class Problem:
         self.not_measured: str | None = None
         if self._random.moved:
             self.not_measured = framework.why_not_measured(self, self._nearby())
-        # Calls that draw or waver share no work; what differentiates inside has its graph in one alone.
-        alone = self._random.moved or self._differentiates_inside or self.evaluation_noise.any()
-        self._batch = Batch(self.seed) if framework.evaluates_many and not alone else None
 
     # -- the call ------------------------------------------------------------------------------------
 
@@ -147,7 +148,7 @@ class Problem:
 
         The second part is the number of calls that it took: far smaller where many points share one.
         """
-        if self._batch is not None and len(points) >= FEW:
+        if len(points) >= FEW and self._batch is not None:
             together = self._batch(self, points)
             if together is not None:
                 return together
@@ -185,6 +186,53 @@ class Problem:
         values = self.native_values() if vector is None else self.values_at(vector, double=False)
         return self._asked.run_another(argument, function, self._filled(values, double=False), more)
 
+    @property
+    def positions(self) -> Sequence[int]:
+        """Where the differentiable leaves are among all leaves of the inputs."""
+        return self._positions
+
+    def leaves_in(self, framework: Framework, *, double: bool) -> list[Any]:
+        """Return copies of all leaves of the inputs as arrays of a framework; ``double`` is as in `call`.
+
+        Raises `Unavailable` where it does not have their dtypes.
+        """
+        if framework is self.framework:
+            values = self.values_at(self.point, double=True) if double else self.native_values()
+            return self._filled(values, double)
+        parts: dict[int, Any] = dict(zip(self._positions, self.inputs.split(self.point), strict=True))
+        dtypes = dict(zip(self._positions, (leaf.dtype for leaf in self.inputs.leaves), strict=True))
+        out: list[Any] = []
+        for i, (leaf, owner) in enumerate(zip(self._asked.leaves, self._asked.owners, strict=True)):
+            if owner is None:
+                out.append(leaf)
+                continue
+            array = parts[i] if i in parts else np.asarray(owner.to_numpy(leaf))
+            dtype = dtypes.get(i, owner.dtype_of(leaf))
+            floating = dtype.startswith(("float", "bfloat", "complex"))
+            if not (double and floating):
+                try:
+                    array = array.astype(dtype)
+                except TypeError:
+                    raise Unavailable(f"{framework.name} has no {dtype}") from None
+            out.append(framework.from_numpy(array))
+        return out
+
+    def call_instead(
+        self,
+        argument: str,
+        function: Callable[..., Any],
+        leaves: Sequence[Any],
+        framework: Framework,
+        *,
+        double: bool,
+    ) -> Any:
+        """Call another function, given as ``argument``, on leaves of a framework; see `Call.run_instead`."""
+        return self._asked.run_instead(argument, function, leaves, framework, double=double)
+
+    def differentiable_outputs(self) -> list[tuple[Any, Framework | None]]:
+        """Return the differentiable outputs of the first call, each with its framework."""
+        return self._outputs_of(self.output_tree)
+
     def output_cotangent(self, vector: Vector) -> Any:
         """Return a flat cotangent in the structure, kind and dtype of the function's result.
 
@@ -201,6 +249,47 @@ class Problem:
         """Find in a hand-written gradient the part for each differentiable leaf; None if it does not fit."""
         found = self._asked.match(answer)
         return None if found is None else [found[i] for i in self._positions]
+
+    @functools.cached_property
+    def double(self) -> bool:
+        """Whether the function is evaluated in float64: where it runs in it."""
+        return self._is_wide or self._runs_in_double()
+
+    @functools.cached_property
+    def _in_working_precision(self) -> tuple[Vector, float]:
+        tree = self._evaluated(self.values_at(self.point), self.double)
+        eps = EPS64 if self.double else self.trial_eps
+        for leaf, owner in self._outputs_of(tree):
+            if owner is not None:
+                eps = max(eps, EPS_BY_DTYPE.get(owner.dtype_of(leaf), EPS64))
+        return self._flat(tree), eps
+
+    @property
+    def value(self) -> Vector:
+        """The function's value in the working precision, from a second call: what differences start at."""
+        return self._in_working_precision[0]
+
+    @property
+    def eps(self) -> float:
+        """Unit roundoff of `evaluate`: of the coarsest output, for a function that narrows its result."""
+        return self._in_working_precision[1]
+
+    @functools.cached_property
+    def evaluation_noise(self) -> Vector:
+        """How much the value moves when nothing moves; zero for a deterministic function."""
+        noise, value = np.zeros(self.outputs.size), self.value
+        # A first call in the same precision that gave the same is what a third one would be compared for.
+        if not (self._is_wide and np.array_equal(value, self.primal, equal_nan=True)):
+            with np.errstate(invalid="ignore"):
+                spread = np.abs(self.evaluate(self.point) - value)
+            noise = np.where(np.isfinite(spread), spread, 0.0)
+        return np.fmax(noise, np.where(np.isfinite(self._wobble), self._wobble, 0.0))
+
+    @functools.cached_property
+    def _batch(self) -> Batch | None:
+        # Calls that draw or waver share no work; what differentiates inside has its graph in one alone.
+        alone = self._random.moved or self._differentiates_inside or self.evaluation_noise.any()
+        return Batch(self.seed) if self.framework.evaluates_many and not alone else None
 
     @property
     def is_erratic(self) -> bool:
@@ -233,7 +322,7 @@ class Problem:
     # -- construction --------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        """Evaluate at the point: structure of the outputs, precision, repeatability."""
+        """Evaluate at the point: structure and dtypes of the outputs."""
         before = self._state.now(collections=False)
         self.output_tree = tree = self._first_call()
         moved, self._to_watch = changed(before), WATCHED
@@ -263,47 +352,27 @@ class Problem:
             )
         self.outputs = Layout(names, shapes, dtypes)
         self.primal = self._flat(tree)
-        wobble = np.zeros(self.outputs.size)
+        self._wobble = np.zeros(self.outputs.size)
         if moved:
             # From here on every call starts from the state that the first one has left.
             self._state.look()
             self._state_at_start, self._keeps_state = self._state.now(collections=False), True
             first, self.primal = self.primal, self._flat(self._evaluated(self.native_values(), double=False))
             with np.errstate(invalid="ignore"):
-                wobble = np.abs(self.primal - first)
+                self._wobble = np.abs(self.primal - first)
         else:
             self._state_at_start = before
-        self.double = True
         dtypes = [flat.dtype for flat in (*self.inputs.leaves, *self.outputs.leaves)]
         #: Unit roundoff of the coarsest dtype among the differentiable inputs and the outputs.
         self.trial_eps = max(EPS_BY_DTYPE.get(dtype, EPS64) for dtype in dtypes)
         #: Smallest normal number of the narrowest dtype among them.
         self.trial_tiny = max(TINY_BY_DTYPE.get(dtype, TINY64) for dtype in dtypes)
-        # Whether all inputs, and the constants that are widened with them, are float64 as they are given.
         given = [leaf.dtype for leaf in self.inputs.leaves]
         for leaf, owner in zip(self._asked.leaves, self._asked.owners, strict=True):
             if owner is not None and not owner.mixes_precisions:
                 given.append(owner.dtype_of(leaf))
-        wide = all(EPS_BY_DTYPE.get(dtype, EPS64) <= EPS64 for dtype in given)
-        if not wide:
-            self.double = self._runs_in_double()
-        tree = self._evaluated(self.values_at(self.point), self.double)
-        #: Unit roundoff of `evaluate`: of the coarsest output, for a function that narrows its result.
-        self.eps = EPS64 if self.double else self.trial_eps
-        for leaf, owner in self._outputs_of(tree):
-            if owner is not None:
-                self.eps = max(self.eps, EPS_BY_DTYPE.get(owner.dtype_of(leaf), EPS64))
-        #: The function's value in the working precision, from a second call: what differences start at.
-        self.value = self._flat(tree)
-        # A first call in the same precision that gave the same is what a third one would be compared for.
-        repeated = wide and np.array_equal(self.value, self.primal, equal_nan=True)
-        #: How much the value moves when nothing moves; zero for a deterministic function.
-        self.evaluation_noise = np.zeros(self.outputs.size)
-        if not repeated:
-            with np.errstate(invalid="ignore"):
-                spread = np.abs(self.evaluate(self.point) - self.value)
-            self.evaluation_noise = np.where(np.isfinite(spread), spread, 0.0)
-        self.evaluation_noise = np.fmax(self.evaluation_noise, np.where(np.isfinite(wobble), wobble, 0.0))
+        #: Whether all inputs, and the constants that are widened with them, are float64 as they are given.
+        self._is_wide = all(EPS_BY_DTYPE.get(dtype, EPS64) <= EPS64 for dtype in given)
 
     def _first_call(self) -> Tree:
         values = self.native_values()
@@ -371,9 +440,8 @@ class Problem:
         self._blame_layout(error)
 
     def _runs_in_double(self) -> bool:
-        self.double = True
         try:
-            found = self._outputs_of(self._evaluated(self.values_at(self.point), double=True))
+            found = self._outputs_of(self._evaluated(self.values_at(self.point, double=True), double=True))
             shapes = [np.shape(leaf) if owner is None else owner.shape_of(leaf) for leaf, owner in found]
             # With other random numbers it is another function.
             return self._random.stand_as_after_the_first_call() and all(

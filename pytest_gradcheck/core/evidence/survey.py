@@ -33,9 +33,14 @@ class Projections(NamedTuple):
     rng: np.random.Generator
 
 
-def projections(options: Options, n: int, m: int, seed: int) -> Projections | None:
-    """Draw the cotangents of a first look at ``n`` inputs and ``m`` outputs; None if it is at all entries."""
-    few = thresholds.ENTRYWISE if options.thorough else thresholds.SMALL
+def projections(
+    options: Options, n: int, m: int, seed: int, few: int = thresholds.SMALL
+) -> Projections | None:
+    """Draw the cotangents of a first look at ``n`` inputs and ``m`` outputs; None if it is at all entries.
+
+    It is at all where there are no more than ``few`` of either.
+    """
+    few = thresholds.ENTRYWISE if options.thorough else few
     if options.mode == "full" or options.step or (options.mode == "auto" and max(n, m) <= few):
         return None
     rng = np.random.default_rng(seed)
