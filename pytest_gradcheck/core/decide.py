@@ -10,6 +10,7 @@ from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.diagnosis.explain import explain
 from pytest_gradcheck.core.evidence.allowances import accept_next_to_nothing
 from pytest_gradcheck.core.evidence.confirm import SecondLook
+from pytest_gradcheck.core.evidence.few_calls import FewCalls
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.rounding import measure
 from pytest_gradcheck.core.evidence.survey import Survey, first_look, recompare
@@ -100,6 +101,10 @@ def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None)
     if any(evidence.states[name][1] for name in DIFFERENCES if name in evidence.states):
         # The function cannot be evaluated anywhere else.
         return finding
+    if evidence.standings and otherwise is None:
+        found = answer(verdict.ON_SECOND_LOOK, evidence)
+        assert found is not None, "the last rule answers"
+        return found
     eased = accept_next_to_nothing(evidence.table, evidence.jacobian)
     if otherwise is None and evidence.table.disagrees and not eased.disagrees:
         eased_finding = answer(verdict.ON_THE_NUMBERS, replace(evidence, table=eased))
@@ -139,6 +144,12 @@ def _look(evidence: Evidence) -> Evidence:
     """Compare cheaply, and closely on doubt, without the methods that are no witnesses here."""
     order = evidence.order
     jacobian = Jacobian(order.function, evidence.heard, evidence.differences, order.options.step)
+    if order.few_calls is not None and evidence.differences:
+        few = FewCalls(jacobian, order.tolerance, order.few_calls, order.moved, order.options.brief)
+        looked = few.look()
+        if looked is not None:
+            first, table, standings = looked
+            return replace(evidence, jacobian=jacobian, first=first, table=table, standings=standings)
     survey = first_look(jacobian, order.tolerance, order.along)
     evidence = replace(evidence, jacobian=jacobian, first=survey.first, table=survey.first)
     if survey.first.settled:

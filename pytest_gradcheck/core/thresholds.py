@@ -91,6 +91,17 @@ VALUE_ROUNDINGS = 16.0
 #: projections ask for two backward passes, and the entries for one per output.
 SMALL_WITH_ORACLE = 1
 
+#: A recording is replayed at a second point so far away, in units of the inputs' sizes, or by the third root of
+#: the roundoff if that is more. Chosen: far beyond rounding, and short of most branches.
+ELSEWHERE = 1e-4
+
+#: It is the function's where it moves as the function does, but for this share. Chosen: what a loop that runs
+#: until it has converged makes of a step as short as this one.
+ELSEWHERE_SHARE = 0.05
+
+#: And but for so many roundings of the value. Chosen: as for a value that is all but cancelled.
+ELSEWHERE_ROUNDINGS = 64.0
+
 # -- how much is looked at ---------------------------------------------------------------------------
 
 #: Up to this many inputs and outputs ``mode="auto"`` looks at every entry from the start; beyond it
@@ -116,6 +127,14 @@ DIRECTIONS = 2
 
 #: As many wrong entries are searched for. Chosen: a message shows no more.
 MOST = 4
+
+#: Of a function whose calls are the cost, so many coordinates are looked at next to a wrong one. Chosen: with it
+#: they tell a factor from a slip.
+DRAWN_NEXT_TO_IT = 3
+
+#: A line that stays on one side of zero in every input is no longer than so many times each. Chosen: more than
+#: half of the way to zero, at the half width of a window.
+SHORT_OF_ZERO = 5.0
 
 #: So many coordinates of each input are looked at next to the wrong ones where there are more wrong ones
 #: than were searched for. Chosen: enough to tell one input from all.

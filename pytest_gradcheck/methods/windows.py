@@ -8,6 +8,7 @@ solver, quantised outputs, cancellation. Moré and Wild ("Estimating computation
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -89,12 +90,28 @@ class Window:
 
 
 def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float) -> Window:
-    """Fit the function over one window per line.
+    """Fit the function over one window per line; see `fitted`."""
+    return fitted(lines, looked(lines, scales), scales, cotangents, eps)
+
+
+def looked(lines: Lines, scales: Array) -> tuple[Array, Array]:
+    """Evaluate at the points of one window per line: the steps, and the values."""
+    t = np.multiply.outer(WIDTH * LEVELS, scales)
+    with np.errstate(all="ignore"):
+        return lines.sample(np.stack([t, -t]))
+
+
+def fitted(
+    lines: Lines, values: tuple[Array, Array], scales: Array, cotangents: Array | None, eps: float
+) -> Window:
+    """Fit what was evaluated over one window per line.
 
     Parameters
     ----------
     lines
         The function along some lines; ``value`` is that at the point.
+    values
+        What `looked` gave for these scales.
     scales
         The scale of each line's window, shape ``(lines,)``.
     cotangents
@@ -102,9 +119,8 @@ def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float) ->
     eps
         The unit roundoff of a value.
     """
-    t = np.multiply.outer(WIDTH * LEVELS, scales)
+    (up, down), (above, below) = values
     with np.errstate(all="ignore"):
-        (up, down), (above, below) = lines.sample(np.stack([t, -t]))
         size = np.fmax(np.abs(above).max(axis=0), np.abs(below).max(axis=0))
         # An entry that is all but cancelled wavers by the rounding of those next to it.
         size = np.fmax(eps * size, lines.output_rounding)
@@ -148,6 +164,119 @@ def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float) ->
         spread > WAVERS * size,
         spread <= FITS * (taken[-1] - taken[0]),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Few:
+    """A window of so few points that noise is pooled over several lines.
+
+    ``width`` is the half width in units of the scale and ``levels`` the points in units of it. The odd part
+    of the values is fitted by ``odd`` even powers of the step from 1 on, and the even part by ``even`` of them
+    from the square on: what a kink does to them is left over, and counts as noise.
+    """
+
+    width: float
+    levels: Array
+    odd: int
+    even: int
+
+    @functools.cached_property
+    def fits(self) -> tuple[Array, Array, Array, Array]:
+        """The powers of the odd and of the even part, and what fits each: shapes ``(levels, terms)``, turned."""
+        odd = np.stack([self.levels ** (2 * k) for k in range(self.odd)], axis=1)
+        even = np.stack([self.levels ** (2 * k) for k in range(1, self.even + 1)], axis=1)
+        weighted = np.linalg.pinv(odd * self.levels[:, None])
+        return odd, even, weighted * self.levels, np.linalg.pinv(even)
+
+    @functools.cached_property
+    def error(self) -> float:
+        """The standard error of the slope, for a noise of one over a half width of one."""
+        odd = self.fits[0]
+        return float(np.linalg.norm(np.linalg.pinv(odd * self.levels[:, None])[0]))
+
+    @functools.cached_property
+    def freedom(self) -> int:
+        """How many numbers are left over per line."""
+        return 2 * len(self.levels) - self.odd - self.even
+
+
+#: For values with the roundings of float64, which leave room for steps that jump over few kinks.
+FINE = Few(2.0**-10, np.array([1.0, 0.45]), 2, 1)
+
+#: For values that waver by 1e-7, or by what a solver stops at. Noise in a slope is that of a value over the step.
+COARSE = Few(WIDTH, np.array([1.0, 0.7, 0.45, 0.25]), 3, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Values at the points of a `Few` along some lines; ``middle`` is that at the point, shape ``(m,)``."""
+
+    shape: Few
+    up: Array
+    down: Array
+    above: Array
+    below: Array
+    middle: Array
+    evaluation_noise: Array
+
+    @property
+    def range_of_values(self) -> Array:
+        """How far each output moves along each line, shape ``(lines, m)``."""
+        return np.asarray(
+            np.fmax(np.abs(self.above - self.middle), np.abs(self.below - self.middle)).max(axis=0)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Glance:
+    """Slopes from few points, shape ``(lines, rows)``, and the noise of a value, shape ``(rows,)``."""
+
+    slope: Estimate
+    noise: Array
+
+
+def sampled(lines: Lines, shape: Few) -> Sample:
+    """Evaluate at the points of a few-point window along every line, at the scale of its tangent."""
+    t = np.multiply.outer(shape.width * shape.levels, np.ones(len(lines.tangents)))
+    (up, down), (above, below) = lines.sample(np.stack([t, -t]))
+    return Sample(shape, up, down, above, below, lines.value, lines.evaluation_noise)
+
+
+def glanced(sample: Sample, cotangents: Array | None, eps: float, noise: Array | None = None) -> Glance:
+    """Fit the values of a sample, contracted with cotangents of shape ``(rows, m)``; None for each output.
+
+    The noise is the root mean square of what all lines leave over, four roundings of the value, or the
+    ``noise`` that other lines were seen to have, shape ``(rows,)``: what is most.
+    """
+    shape, values = sample.shape, (sample.above, sample.below, sample.middle)
+    wavers = sample.evaluation_noise.max(axis=0)
+    with np.errstate(all="ignore"):
+        if cotangents is None:
+            high, low, middle = values
+            floor = ROUNDINGS * eps * np.abs(middle)
+        else:
+            high, low, middle = (_contracted(cotangents, v) for v in values)
+            floor = ROUNDINGS * eps * np.sqrt(_contracted(cotangents**2, sample.middle**2))
+            wavers = _contracted(np.abs(cotangents), wavers)
+        odd_powers, even_powers, fit_odd, fit_even = shape.fits
+        quotients = (high - low) / (sample.up - sample.down)
+        halves = (high + low) / 2 - middle
+        odd, even = np.tensordot(fit_odd, quotients, 1), np.tensordot(fit_even, halves, 1)
+        step = shape.width * shape.levels[:, None, None]
+        rest = (
+            (quotients - np.tensordot(odd_powers, odd, 1)) * step,
+            halves - np.tensordot(even_powers, even, 1),
+        )
+        unit = np.fmax(np.fmax(np.abs(rest[0]).max(axis=(0, 1)), np.abs(rest[1]).max(axis=(0, 1))), TINY)
+        squares = sum(((part / unit) ** 2).sum(axis=0) for part in rest)
+        # A line that bends tells nothing of the noise along another one, and has it for itself.
+        each = unit * np.sqrt(squares / shape.freedom)
+        pooled = unit * np.sqrt(squares.mean(axis=0) / shape.freedom)
+        seen = np.fmax(pooled, floor + wavers)
+        seen = seen if noise is None else np.fmax(seen, noise)
+        bar = STANDARD_ERRORS * shape.error * np.fmax(each, seen) / shape.width + LAST_TERM * np.abs(odd[-1])
+    bar = np.where(np.isfinite(bar) & np.isfinite(odd[0]), bar, np.inf)
+    return Glance(Estimate(odd[0], bar), np.where(np.isfinite(seen), seen, np.inf))
 
 
 def _contracted(cotangents: Array, values: Array) -> Array:
