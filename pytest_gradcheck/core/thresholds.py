@@ -132,6 +132,17 @@ MOST = 4
 #: they tell a factor from a slip.
 DRAWN_NEXT_TO_IT = 3
 
+#: An input is at the edge of its domain where a line in both directions is shorter than this share of what it is
+#: elsewhere. Chosen: an error of one percent of a tenth is what the promised sensitivity sees.
+AT_THE_EDGE = 0.1
+
+#: And is looked at where its slope is known to so many times the promised sensitivity. Chosen: what noise makes of
+#: a fit of one side, next to one of two.
+VAGUE_AT_THE_EDGE = 10.0
+
+#: A line takes so much of the way to the edge of a domain. Chosen: its points are rounded.
+WITHIN = 0.99
+
 #: A line that stays on one side of zero in every input is no longer than so many times each. Chosen: more than
 #: half of the way to zero, at the half width of a window.
 SHORT_OF_ZERO = 5.0

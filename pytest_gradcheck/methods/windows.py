@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from pytest_gradcheck.methods.base import Estimate
-from pytest_gradcheck.methods.differences import TINY, Lines
+from pytest_gradcheck.methods.differences import ROOT2, TINY, Lines
 
 Array = np.ndarray[Any, Any]
 
@@ -46,6 +46,10 @@ WAVERS = 1e3
 
 #: What a value moves by within so many of its roundings is no movement.
 ROUNDINGS = 4.0
+
+#: The least noise of a value at few points, in roundings: what is left over may be small by chance. A single
+#: rounding is a third of one in the root mean square.
+FLOOR = 1.0
 
 #: Values that take fewer steps than this over the points of a window show their grain. A smooth function
 #: takes as many as there are points, fewer where it turns: an even function half of them.
@@ -206,6 +210,9 @@ FINE = Few(2.0**-10, np.array([1.0, 0.45]), 2, 1)
 #: For values that waver by 1e-7, or by what a solver stops at. Noise in a slope is that of a value over the step.
 COARSE = Few(WIDTH, np.array([1.0, 0.7, 0.45, 0.25]), 3, 2)
 
+#: The same where noise hides what a slope of little weight makes of the values.
+WIDE = Few(3 * WIDTH, COARSE.levels, 3, 2)
+
 
 @dataclass(frozen=True, eq=False)
 class Sample:
@@ -245,7 +252,7 @@ def sampled(lines: Lines, shape: Few) -> Sample:
 def glanced(sample: Sample, cotangents: Array | None, eps: float, noise: Array | None = None) -> Glance:
     """Fit the values of a sample, contracted with cotangents of shape ``(rows, m)``; None for each output.
 
-    The noise is the root mean square of what all lines leave over, four roundings of the value, or the
+    The noise is the root mean square of what all lines leave over, one rounding of the value, or the
     ``noise`` that other lines were seen to have, shape ``(rows,)``: what is most.
     """
     shape, values = sample.shape, (sample.above, sample.below, sample.middle)
@@ -253,10 +260,10 @@ def glanced(sample: Sample, cotangents: Array | None, eps: float, noise: Array |
     with np.errstate(all="ignore"):
         if cotangents is None:
             high, low, middle = values
-            floor = ROUNDINGS * eps * np.abs(middle)
+            floor = FLOOR * eps * np.abs(middle)
         else:
             high, low, middle = (_contracted(cotangents, v) for v in values)
-            floor = ROUNDINGS * eps * np.sqrt(_contracted(cotangents**2, sample.middle**2))
+            floor = FLOOR * eps * np.sqrt(_contracted(cotangents**2, sample.middle**2))
             wavers = _contracted(np.abs(cotangents), wavers)
         odd_powers, even_powers, fit_odd, fit_even = shape.fits
         quotients = (high - low) / (sample.up - sample.down)
@@ -277,6 +284,39 @@ def glanced(sample: Sample, cotangents: Array | None, eps: float, noise: Array |
         bar = STANDARD_ERRORS * shape.error * np.fmax(each, seen) / shape.width + LAST_TERM * np.abs(odd[-1])
     bar = np.where(np.isfinite(bar) & np.isfinite(odd[0]), bar, np.inf)
     return Glance(Estimate(odd[0], bar), np.where(np.isfinite(seen), seen, np.inf))
+
+
+#: Points of a line with one side, in units of its width, and how many powers of the step are fitted: where
+#: values have the roundings of float64, and where they waver.
+_ONE_SIDE = {True: (np.array([1.0, 0.7, 0.45, 0.25]), 3), False: (np.array([1.0, 0.8, 0.6, 0.4, 0.25, 0.12]), 4)}
+
+
+def one_sided(line: Lines, shape: Few, cotangents: Array, eps: float, noise: Array) -> tuple[Estimate, Array]:
+    """Return the slope to the right along one line, shape ``(1, rows)``, and how far each output moves.
+
+    It is asked for at the edge of a domain. ``noise`` is that of a value, shape ``(rows,)``.
+    """
+    levels, count = _ONE_SIDE[shape is FINE]
+    t = shape.width * levels[:, None]
+    powers = np.stack([levels**k for k in range(1, count + 1)], axis=1)
+    with np.errstate(all="ignore"):
+        (steps, _), (values, _) = line.sample(np.stack([t, np.full_like(t, np.nan)]))
+        moves = values[:, 0] - line.value
+        # Steps are rounded by less than a hundredth of the noise in most dtypes.
+        ahead = _contracted(cotangents, moves) * (t / steps[:, 0])
+        inverse = np.linalg.pinv(powers)
+        fit = inverse @ ahead
+        rest = np.sqrt(((ahead - powers @ fit) ** 2).sum(axis=0) / (len(levels) - count))
+        # The value at the edge wavers too.
+        # An output that does not move at all does not waver either.
+        still = (moves == 0).all(axis=0)
+        size = _contracted(cotangents**2, line.value**2)
+        share = _contracted(cotangents**2, np.where(still, 0.0, line.value**2)) / np.fmax(size, TINY)
+        half = np.fmax(rest, noise * np.sqrt(share)) * ROOT2
+        bar = STANDARD_ERRORS * np.linalg.norm(inverse[0]) * half + LAST_TERM * np.abs(fit[-1])
+        slope, bar = fit[0] / shape.width, bar / shape.width
+    bar = np.where(np.isfinite(bar) & np.isfinite(slope), bar, np.inf)
+    return Estimate(slope[None], bar[None]), np.abs(moves).max(axis=0)
 
 
 def _contracted(cotangents: Array, values: Array) -> Array:

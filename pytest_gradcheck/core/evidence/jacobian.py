@@ -28,6 +28,7 @@ from pytest_gradcheck.methods.windows import (
     fitted,
     looked,
     natural_scales,
+    one_sided,
     sampled,
     settled,
     window,
@@ -185,6 +186,12 @@ class Jacobian:
         """Evaluate at few points along some tangents; see `methods.windows.Few`."""
         with self._counted():
             return sampled(self._lines(tangents, self._room(tangents)), shape)
+
+    def inward(self, tangent: Vector, shape: Few, cotangents: Matrix, noise: Vector) -> tuple[Estimate, Vector]:
+        """Return the slope to the right along a tangent; see `methods.windows.one_sided`."""
+        with self._counted():
+            line = self._lines(tangent[None], self._room(tangent[None]))
+            return one_sided(line, shape, cotangents, self.function.eps, noise)
 
     def column(self, tangent: Vector, cotangent: Vector) -> tuple[Window, Window]:
         """Fit one window along a tangent: contracted with a cotangent, and for each output by itself."""
