@@ -353,10 +353,13 @@ class FirstOrder:
         start = time.perf_counter()
         found: tuple[Property, ...] = ()
         with contextlib.suppress(Exception):
-            pullback = self.methods.pullbacks[own]
+            pullback, few = self.methods.pullbacks[own], self.few_calls is not None
             found = tuple(
                 self.problem.framework.properties_of_functions(
-                    self.problem, pullback, self._tried(finding), few_calls=self.few_calls is not None
+                    self.problem,
+                    pullback,
+                    self._tried(finding),
+                    few_calls=few or self.methods.opaque is not None,
                 )
             )
         self.methods.seconds[own] += time.perf_counter() - start

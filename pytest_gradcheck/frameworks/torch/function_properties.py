@@ -45,6 +45,7 @@ _OF_RUN = frozenset({"inputs-unchanged", "outputs-in-graph", "gradients-fit", "r
 #: What it takes one more pass to see.
 _OF_PASSES = frozenset({"accumulates", "initialised-memory", "repeatable-backward", "cotangents-unchanged"})
 _OF_FUNCTIONS = frozenset(HOLDS) - _OF_RUN
+_BATCHED = frozenset({"batched-cotangents", "vmap"})
 
 
 def properties_of_run(problem: FunctionAtPoint, pullback: TorchPullback, wanted: Selection) -> list[Property]:
@@ -194,8 +195,10 @@ def properties_of_functions(
     kinds = [kind for kind in every if kind is not None and is_users(kind)][:MOST_FUNCTIONS]
     if not kinds or not _OF_FUNCTIONS & wanted.names:
         return []
-    if few_calls and not _OF_FUNCTIONS & wanted.by_name:
-        found = _at_once(problem, pullback, wanted, kinds)
+    if few_calls:
+        # Code that nothing sees into is not given an axis more.
+        wanted = Selection(wanted.names - (_BATCHED - wanted.by_name), wanted.by_name)
+        found = None if _OF_FUNCTIONS & wanted.by_name else _at_once(problem, pullback, wanted, kinds)
         if found is not None:
             return found
     leaves = pullback.fresh()
@@ -228,9 +231,9 @@ def _at_once(
 ) -> list[Property] | None:
     """Try the first call of each Function in one way that stands for most; None where that shows something.
 
-    What its author wrote for `vmap` and for forward mode needs ways of its own.
+    What its author wrote for forward mode needs a way of its own.
     """
-    if any(overridden(kind, name) for kind in kinds for name in ("vmap", "jvp")):
+    if any(overridden(kind, "jvp") for kind in kinds):
         return None
     leaves, found = pullback.fresh(), []
     with pullback.program.surroundings(leaves), warnings.catch_warnings():
