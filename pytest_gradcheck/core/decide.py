@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import replace
 
 from pytest_gradcheck.core import thresholds, verdict
 from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.diagnosis.explain import explain
-from pytest_gradcheck.core.evidence.allowances import accept_next_to_nothing
+from pytest_gradcheck.core.evidence.allowances import accept_next_to_nothing, sufficient_sensitivity
 from pytest_gradcheck.core.evidence.confirm import SecondLook
 from pytest_gradcheck.core.evidence.few_calls import FewCalls
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
-from pytest_gradcheck.core.evidence.rounding import measure
+from pytest_gradcheck.core.evidence.low_precision import Eager
+from pytest_gradcheck.core.evidence.rounding import measure as measure_rounding
 from pytest_gradcheck.core.evidence.survey import Survey, first_look, recompare
 from pytest_gradcheck.core.evidence.table import Table
+from pytest_gradcheck.core.options import Tolerance
 from pytest_gradcheck.core.orders import FirstOrder, Order, merged
 from pytest_gradcheck.core.report.write_up import write_up
 from pytest_gradcheck.core.results import CheckResult, Verdict
 from pytest_gradcheck.core.verdict import Evidence, Finding, answer
 from pytest_gradcheck.frameworks.pullback import Anew
-from pytest_gradcheck.methods.roles import DIFFERENCES, ENGINE
+from pytest_gradcheck.methods.roles import DIFFERENCES, ENGINE, ORACLE
 
 #: Rules whose doubt is of differences that contradict every exact method.
 DOUBTED_BY_VALUES = ("no_common_ground", "differences_split")
@@ -76,12 +79,57 @@ def _on_the_numbers(order: Order, evidence: Evidence) -> Finding:
     """Look, decide, and look a second time before anything is called wrong."""
     finding = answer(verdict.ON_THE_NUMBERS, _look(evidence))
     assert finding is not None, "the last rule answers"
+    finding = _as_the_dtype_bears(order, finding)
     if finding.unexplained or _is_doubt_at_an_edge(finding):
         return _confirmed(order, finding)
     if finding.rule in ("subgradient", "engine_overruled"):
         return _beyond_entries(order, finding)
     # Where the exact methods run the same code, they are wrong together.
     return _confirmed(order, finding, finding) if finding.rule in DOUBTED_BY_VALUES else finding
+
+
+def _as_the_dtype_bears(order: Order, finding: Finding) -> Finding:
+    """Decide once more where the dtype on trial hides the promised error, and promise what it can bear.
+
+    Without an oracle the function's own recording is what is run in coarse arithmetic, where there is one. It
+    has not the rounding of the backward on trial: what lies between this measure and the one that calls a
+    gradient wrong stays in doubt.
+    """
+    evidence, tolerance = finding.evidence, order.tolerance
+    if finding.rule != "unresolved" or not order.is_coarse or order.options.sensitivity is not None:
+        return finding
+    jacobian, measure = evidence.jacobian, None
+    if order.eager is None and ENGINE in evidence.heard:
+        measure = order.own_measure()
+    if measure is not None:
+        jacobian = replace(jacobian, measured=dict(jacobian.measured), noises={})
+        tolerance = _measured_by(measure, order, evidence.on_trial, jacobian)
+    table = recompare(evidence.table, jacobian, tolerance)
+    promise = _promise(order, table, jacobian, tolerance)
+    if promise is None:
+        return finding
+    table = recompare(table, jacobian, promise)
+    found = answer(verdict.ON_THE_NUMBERS, replace(evidence, table=table, jacobian=jacobian))
+    if found is None or found.verdict is not Verdict.PASS:
+        return finding
+    order.tolerance = promise
+    return found
+
+
+def _measured_by(measure: Eager, order: Order, on_trial: Iterable[str], jacobian: Jacobian) -> Tolerance:
+    """Give methods on trial the error bars of a coarse dtype; return what is allowed beyond them."""
+    for name in on_trial:
+        jacobian.measured[name], jacobian.noises[name] = measure.measured, 0.0
+    given = order.options.rtol is not None
+    return order.tolerance if given else replace(order.tolerance, rtol=thresholds.RTOL_COARSE)
+
+
+def _promise(order: Order, table: Table, jacobian: Jacobian, tolerance: Tolerance) -> Tolerance | None:
+    """Return the tolerance whose promise the dtype on trial can bear; None where there is none to be raised."""
+    if order.options.sensitivity is not None or table.disagrees or table.settled:
+        return None
+    enough = sufficient_sensitivity(table, jacobian)
+    return replace(tolerance, sensitivity=enough) if enough and enough > tolerance.sensitivity else None
 
 
 def _is_doubt_at_an_edge(finding: Finding) -> bool:
@@ -114,7 +162,10 @@ def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None)
     names = [name for name in evidence.heard if evidence.table.bad_entries(name).any()] or [*evidence.heard]
     standings = {}
     for name in sorted(names, key=evidence.on_trial.__contains__, reverse=True):
-        standings[name] = again.standing(name)
+        if order.eager is not None and name in evidence.on_trial:
+            standings[name] = again.standing_next_to(name, ORACLE)
+        else:
+            standings[name] = again.standing(name)
         if standings[name].wrong and name in evidence.on_trial:
             break
     if otherwise is not None:
@@ -144,6 +195,8 @@ def _look(evidence: Evidence) -> Evidence:
     """Compare cheaply, and closely on doubt, without the methods that are no witnesses here."""
     order = evidence.order
     jacobian = Jacobian(order.function, evidence.heard, evidence.differences, order.options.step)
+    if order.eager is not None:
+        order.tolerance = _measured_by(order.eager, order, evidence.on_trial, jacobian)
     if order.few_calls is not None and evidence.differences:
         few = FewCalls(jacobian, order.tolerance, order.few_calls, order.moved, order.options.brief)
         looked = few.look()
@@ -151,6 +204,8 @@ def _look(evidence: Evidence) -> Evidence:
             first, table, standings = looked
             return replace(evidence, jacobian=jacobian, first=first, table=table, standings=standings)
     survey = first_look(jacobian, order.tolerance, order.along)
+    if order.eager is not None and (promise := _promise(order, survey.first, jacobian, order.tolerance)):
+        order.tolerance, survey = promise, survey.promising(promise)
     evidence = replace(evidence, jacobian=jacobian, first=survey.first, table=survey.first)
     if survey.first.settled:
         return evidence
@@ -178,19 +233,21 @@ def _with_measured_rounding(order: Order, survey: Survey, entries: Table | None)
 
     ``entries`` is the table of all entries, if there is one.
     """
+    if order.eager is not None:
+        return survey.close_look(entries)
     jacobian, kinked = survey.jacobian, survey.first.kinked(order.function.inputs.size)
     runs = thresholds.RUNS
     if entries is not None and entries.refined:
         jacobian.settled = entries.settled_rows
         # Without disagreement there is nothing to excuse: one run of each kind shows whether digits are lost.
         runs = thresholds.RUNS if entries.disagrees else 1
-    measure(jacobian, *order.runs_to_measure(runs), kinked)
+    measure_rounding(jacobian, *order.runs_to_measure(runs), kinked)
     table = survey.close_look(entries)
     if not table.disagrees:
         return table
     finer, kept = order.runs_on_disagreement
     if finer is None and not kept:
         return table
-    measure(jacobian, *order.runs_to_measure(thresholds.RUNS), kinked, finer, kept)
+    measure_rounding(jacobian, *order.runs_to_measure(thresholds.RUNS), kinked, finer, kept)
     again = recompare(table, jacobian, order.tolerance)
     return again if again.disagrees else survey.close_look(entries)

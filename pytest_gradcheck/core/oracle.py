@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -9,12 +11,14 @@ import numpy as np
 
 from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian
+from pytest_gradcheck.core.evidence.low_precision import Eager
 from pytest_gradcheck.core.evidence.survey import first_look, projections
 from pytest_gradcheck.core.options import Options
 from pytest_gradcheck.errors import Unavailable
 from pytest_gradcheck.frameworks.flat import Matrix, Vector, leafwise
 from pytest_gradcheck.frameworks.pullback import Pullback
-from pytest_gradcheck.function.oracle import ways_to_call
+from pytest_gradcheck.frameworks.leaves import EPS64, EPS_BY_DTYPE
+from pytest_gradcheck.function.oracle import Arrays, called_with, ways_to_call
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.methods import oracle as methods
 from pytest_gradcheck.methods.roles import DIFFERENCES, ENGINE, ORACLE
@@ -150,13 +154,34 @@ def _from_values(found: Problem, function: Function, why: str) -> Oracle:
     return Oracle(found, function, methods.FromValues(found, slopes.central), note)
 
 
+def eager(problem: Problem, oracle: Oracle, options: Options, eps: float) -> Eager | None:
+    """Return the oracle in the dtypes on trial, of the unit roundoff ``eps``; None for float64."""
+    if eps <= EPS64:
+        return None
+    assert options.oracle is not None, "there is an oracle"
+    framework, run, fine = oracle.problem.framework, None, oracle.pullback
+    if framework.differentiates:
+        with contextlib.suppress(Exception):
+            arrays = Arrays(framework, double=False, differentiable=True)
+            found = called_with(problem, ORACLE, options.oracle, arrays)
+            run = methods.prepare(found, framework.name)
+            # Functions of several dtypes, and those under autocast, round where it need not.
+            both = found.inputs.leaves + found.outputs.leaves
+            alike = all(EPS_BY_DTYPE.get(leaf.dtype, EPS64) >= eps for leaf in both)
+            run = run if alike or run.eps >= eps > problem.trial_eps else None
+    return Eager(fine, run, functools.cache(lambda: fine.coarse_runs(thresholds.RUNS)), eps)
+
+
 # -- values ------------------------------------------------------------------------------------------
 
 
-def value_mismatch(problem: Problem, oracle: Oracle, rtol: float, atol: float) -> str | None:
+def value_mismatch(
+    problem: Problem, oracle: Oracle, eager: Eager | None, rtol: float, atol: float
+) -> str | None:
     """Return where the function's value is not the oracle's, as a sentence; None where it is everywhere.
 
-    What cancels to almost nothing is known to no better than the rounding of its parts.
+    In a coarse dtype it may be as far off as the oracle is in it. What cancels to almost nothing is known to no
+    better than the rounding of its parts.
     """
     expected, got = oracle.problem.value, problem.primal
     cotangent = np.ones(expected.size)
@@ -167,6 +192,8 @@ def value_mismatch(problem: Problem, oracle: Oracle, rtol: float, atol: float) -
     with np.errstate(invalid="ignore"):
         size = leafwise(problem.outputs, expected, 1.0)
         rounding = thresholds.VALUE_ROUNDINGS * eps * (size + np.where(np.isfinite(parts), parts, 0.0).sum())
+        if eager is not None:
+            rounding = np.fmin(rounding, eager.of_values()) if eager.eager is None else eager.of_values()
         allowed = rtol * np.abs(expected) + atol + problem.trial_tiny + rounding
         gap = np.abs(got - expected)
     same = (gap <= allowed) | (got == expected) | (np.isnan(got) & np.isnan(expected))

@@ -27,15 +27,16 @@ from pytest_gradcheck.core.evidence.jacobian import (
     random_cotangents,
     root_mean_squares,
 )
+from pytest_gradcheck.core.evidence.low_precision import Eager
 from pytest_gradcheck.core.evidence.rounding import Runs
 from pytest_gradcheck.core.evidence.survey import Projections, projections
 from pytest_gradcheck.core.options import Options
-from pytest_gradcheck.core.oracle import Oracle, settle, value_mismatch
+from pytest_gradcheck.core.oracle import Oracle, eager, settle, value_mismatch
 from pytest_gradcheck.core.results import NotChecked, Property, Status, Verdict
 from pytest_gradcheck.core.verdict import Evidence, Finding, States, broken_property
 from pytest_gradcheck.errors import InvalidArgument, NotImplementedByFramework, Opaque, Unavailable
 from pytest_gradcheck.frameworks.flat import Vector
-from pytest_gradcheck.frameworks.leaves import EPS64
+from pytest_gradcheck.frameworks.leaves import EPS32, EPS64
 from pytest_gradcheck.frameworks.properties import HOLDS, Selection
 from pytest_gradcheck.frameworks.pullback import NOT_LINEAR, Pullback, scales
 from pytest_gradcheck.function.problem import Problem
@@ -125,6 +126,8 @@ class FirstOrder:
         self.methods = Methods(self.roles)
         #: What the user trusts to compute the same, None without one or where it contradicts itself.
         self.oracle = self._settled()
+        #: What it makes of the dtype on trial; None in float64.
+        self.eager: Eager | None = None
         #: Where its value is not the function's, as a sentence.
         self.value_mismatch: str | None = None
         self.function = self.oracle.function if self.oracle else Function.of(problem)
@@ -164,8 +167,7 @@ class FirstOrder:
                 self.methods.prepare(name, functools.partial(self._begin, name))
         self._look_for_opaque_code()
         if self.oracle:
-            tolerance = self.tolerance
-            self.value_mismatch = value_mismatch(self.problem, self.oracle, tolerance.rtol, tolerance.atol)
+            self._measure_dtype(self.oracle)
             self.properties = merged((self._repeats_where_it_ran(),), self.properties)
         if isinstance(self.methods.pullbacks.get(BY_HAND), user.UserVjp):
             self.probes += (self._is_linear,)
@@ -205,10 +207,37 @@ class FirstOrder:
         other.properties = evidence.properties
         return other
 
+    def _measure_dtype(self, oracle: Oracle) -> None:
+        """See what the oracle makes of the dtype on trial, and compare the function's value with its own."""
+        self.eager = eager(self.problem, oracle, self.options, self._trial_eps)
+        rtol = self.tolerance.rtol
+        if self.eager is not None and self.options.rtol is None:
+            # What rounding does is measured.
+            rtol = thresholds.RTOL_COARSE
+        self.value_mismatch = value_mismatch(self.problem, oracle, self.eager, rtol, self.tolerance.atol)
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether the dtype on trial may hide what a check promises by default."""
+        return self.eager is not None or self._trial_eps > EPS32
+
+    @property
+    def _trial_eps(self) -> float:
+        """The unit roundoff of the dtype on trial, or of what the framework's own run goes through."""
+        own = self.methods.pullbacks.get(self.roles.own or "")
+        return max(self.problem.trial_eps, own.eps if own is not None else 0.0)
+
+    def own_measure(self) -> Eager | None:
+        """Return what the function's own recording makes of the dtype on trial, where the engine runs it."""
+        common, _ = self.runs_to_measure(thresholds.RUNS)
+        if common is None or common.fine is not self.methods.pullbacks.get(ENGINE):
+            return None
+        return Eager(common.fine, None, lambda: common.coarse, self._trial_eps)
+
     def without_oracle(self) -> FirstOrder:
-        """Return the same check without its oracle, with its methods prepared."""
+        """Return the same check without its oracle, and no more than brief, with its methods prepared."""
         methods = self.options.methods and [name for name in self.options.chosen if name != ORACLE]
-        options = dataclasses.replace(self.options, oracle=None, methods=methods or None)
+        options = dataclasses.replace(self.options, oracle=None, methods=methods or None, brief=True)
         return FirstOrder(self.problem, options).prepare()
 
     def _settled(self) -> Oracle | None:
@@ -482,6 +511,8 @@ class SecondOrder:
         self.properties = first.properties
         self.methods = Methods(self.roles, notes=first.methods.notes)
         self.value_mismatch: str | None = None
+        self.eager: Eager | None = None
+        self.is_coarse = first.is_coarse
         n, m = self.problem.inputs.size, self.problem.outputs.size
         self.along = projections(self.options, n + m, n, self.problem.seed)
         self.cotangent = random_cotangents(np.random.default_rng(self.problem.seed), m)[0]
@@ -496,6 +527,8 @@ class SecondOrder:
             self.methods.states[name] = state
             if name in self.first.methods.pullbacks:
                 self.methods.prepare(name, functools.partial(self._begin, name))
+        if self.first.eager is not None:
+            self.eager = self.first.eager.second_order(self.cotangent)
         self.function = self._gradient_function()
         return self
 
@@ -527,6 +560,13 @@ class SecondOrder:
         bounds = np.concatenate([f.lower, -free]), np.concatenate([f.upper, free])
         how = one_by_one(evaluate), lambda points: points
         return Function(inputs, outputs, point, lead.primal, *how, *bounds, np.zeros(outputs.size), lead.eps)
+
+    def own_measure(self) -> Eager | None:
+        """Return the same of the gradient; see `FirstOrder.own_measure`."""
+        with contextlib.suppress(Exception):
+            first = self.first.own_measure()
+            return first and first.second_order(self.cotangent)
+        return None
 
     # -- what can be run again -------------------------------------------------------------------------
 

@@ -102,6 +102,15 @@ ELSEWHERE_SHARE = 0.05
 #: And but for so many roundings of the value. Chosen: as for a value that is all but cancelled.
 ELSEWHERE_ROUNDINGS = 64.0
 
+#: A kernel may be so many times as far off as plain code in its dtype is. Source: the tests of kernel libraries,
+#: such as flash-attention's tests/test_flash_attn.py, which allow twice the error of half-precision PyTorch code
+#: against float32.
+EAGER_FACTOR = 2.0
+
+#: And so many roundings of the largest entry more. Chosen: the result is rounded once more, and plain code may be
+#: exact by luck. Liger-Kernel's tests allow bfloat16 one to ten of them.
+EAGER_ROUNDINGS = 2.0
+
 # -- how much is looked at ---------------------------------------------------------------------------
 
 #: Up to this many inputs and outputs ``mode="auto"`` looks at every entry from the start; beyond it
@@ -192,6 +201,10 @@ FINER_WINDOWS = 9
 #: So many numbers of a direction are printed. Chosen: a line of text.
 SHOWN = 6
 
+#: Values in half precision have their widest window at this scale. Source: at a scale of one the rounding of
+#: bfloat16 alone makes a bar of five standard errors as wide as half of the slope.
+WIDE_IF_COARSE = 8.0
+
 #: Where a window has no finer one to say the same, one that is narrower by this factor may.
 #: Chosen: no step of the one is a step of the other.
 OTHER_STEPS = 0.6
@@ -214,6 +227,9 @@ NOTHING = 1e-8
 #: A window counts where its bar is no more than this share of the difference in question.
 #: Chosen: a fifth.
 TELLING_BAR = 0.2
+
+#: The same where values are in half precision. Chosen: twice as much; the gap must be wider than the bar as ever.
+TELLING_IF_COARSE = 0.4
 
 #: So many entries in question are looked at where the function is smooth, and where it is not.
 #: Chosen: a bound on the calls; one entry that is wrong is enough.

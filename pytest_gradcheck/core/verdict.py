@@ -23,7 +23,7 @@ from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.results import Diagnosis, NotChecked, Property, Status, Verdict
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.names import DIFFERENCE_METHODS
-from pytest_gradcheck.methods.roles import COMPLEX_STEP, DIFFERENCES, ENGINE
+from pytest_gradcheck.methods.roles import COMPLEX_STEP, DIFFERENCES, ENGINE, ORACLE
 
 if TYPE_CHECKING:
     from pytest_gradcheck.core.orders import Order
@@ -422,7 +422,7 @@ def confirmed(evidence: Evidence) -> Finding | None:
 def borne_out(evidence: Evidence) -> Finding | None:
     """Function values bear out all gradients on trial; what differs from them runs the same code again."""
     on_trial = evidence.on_trial
-    if not on_trial or any(name in DIFFERENCE_METHODS for name in _apart_from(evidence, on_trial)):
+    if not on_trial or not {*DIFFERENCE_METHODS, ORACLE}.isdisjoint(_apart_from(evidence, on_trial)):
         return None
     if not all(evidence.standings.get(name, Standing(right=True)).right for name in on_trial):
         return None

@@ -288,7 +288,10 @@ def glanced(sample: Sample, cotangents: Array | None, eps: float, noise: Array |
 
 #: Points of a line with one side, in units of its width, and how many powers of the step are fitted: where
 #: values have the roundings of float64, and where they waver.
-_ONE_SIDE = {True: (np.array([1.0, 0.7, 0.45, 0.25]), 3), False: (np.array([1.0, 0.8, 0.6, 0.4, 0.25, 0.12]), 4)}
+_ONE_SIDE = {
+    True: (np.array([1.0, 0.7, 0.45, 0.25]), 3),
+    False: (np.array([1.0, 0.8, 0.6, 0.4, 0.25, 0.12]), 4),
+}
 
 
 def one_sided(line: Lines, shape: Few, cotangents: Array, eps: float, noise: Array) -> tuple[Estimate, Array]:

@@ -67,7 +67,9 @@ def relu_backward(g: Any, x: Any, *, factor: float = 1.0) -> Any:
     return factor * g * (x > 0)
 
 
-def in_numpy(forward: Any, backward: Any, only: torch.dtype, **fault: Any) -> tuple[Callable[..., Any], Count]:
+def in_numpy(
+    forward: Any, backward: Any, only: torch.dtype, **fault: Any
+) -> tuple[Callable[..., Any], Count]:
     """A Function that computes in NumPy, in one dtype, and its count."""
     count = Count()
 

@@ -24,6 +24,7 @@ from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Tolerance
 from pytest_gradcheck.frameworks.flat import Vector
+from pytest_gradcheck.frameworks.leaves import EPS32
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.base import Estimate
 from pytest_gradcheck.methods.differences import TINY
@@ -123,6 +124,18 @@ class SecondLook:
         right = around.right and not rough and all(each.right for each in here)
         return Standing(wrong=around.wrong, right=right, rough=rough)
 
+    def standing_next_to(self, name: str, right: str) -> Standing:
+        """Return what function values say of a method in a coarse dtype that differs from another one.
+
+        Its rounding hides along a line what it does not hide in one entry. It is wrong where values bear the
+        other one out, along that entry and across.
+        """
+        for dispute in self._disputes(name):
+            other = self._at_the_point(right, dispute)
+            if other.right and not other.rough:
+                return Standing(wrong=True)
+        return self.standing(name)
+
     def at_kinks(self, name: str) -> Standing:
         """Return what values say of a gradient that lies within the one-sided slopes of single entries.
 
@@ -183,6 +196,10 @@ class SecondLook:
                 )
                 farthest[:, at] = np.fmax(farthest[:, at], ratio)
                 gaps[:, at] = np.fmax(gaps[:, at], np.where(c.disagree, c.difference, 0.0))
+        measured = np.isin(np.arange(farthest.shape[1]), table.coordinates)
+        if farthest[:, measured].any():
+            # Of other entries only exact methods have an answer, and no slope along a line is theirs to sum.
+            farthest[:, ~measured] = 0.0
         rough = np.zeros(farthest.shape, dtype=bool)
         d = table.differences
         if d is not None:
@@ -492,7 +509,10 @@ def look(
     telling: list[tuple[float, Estimate]] = []
     before: Estimate | None = None
     wider: Estimate | None = None
-    for scale in _scales(tangent, own, widest / WIDTH):
+    coarse = f.eps > EPS32
+    coarsest = thresholds.WIDE_IF_COARSE if coarse else 1.0
+    telling_bar = thresholds.TELLING_IF_COARSE if coarse else thresholds.TELLING_BAR
+    for scale in _scales(tangent, own, widest / WIDTH, coarsest):
         found = jacobian.window(tangent, cotangent, scale)
         value, bar = float(found.slope.value[0, 0]), float(found.slope.uncertainty[0, 0])
         if found.grainy[0, 0] and not moved:
@@ -524,7 +544,7 @@ def look(
             kink
             or jump
             or not found.fits[0, 0]
-            or (np.isfinite(difference) and bar > thresholds.TELLING_BAR * difference)
+            or (np.isfinite(difference) and bar > telling_bar * difference)
             or not np.isfinite(bar)
         ):
             continue
@@ -579,13 +599,13 @@ def look(
     return Line(Seen.OPEN, kink, jump, outside, unsettled=unsettled)
 
 
-def _scales(tangent: Vector, own: float, widest: float) -> Iterator[float]:
+def _scales(tangent: Vector, own: float, widest: float, coarsest: float) -> Iterator[float]:
     """Yield the scales of a line's windows: the natural ones, the largest first, and finer ones.
 
     Values that do not move at the scale of a tiny input, or move in few steps, or move smoothly by nothing
     but rounding (exp(x) - 1 - x, whose last term alone is exact), are seen through from the wider ones.
     """
-    natural = sorted({1.0, float(1.0 / np.abs(tangent).max()), own} - {0.0}, reverse=True)
+    natural = sorted({coarsest, 1.0, float(1.0 / np.abs(tangent).max()), own} - {0.0}, reverse=True)
     last = np.inf
     for scale in (*natural, *(natural[-1] / APART**k for k in range(1, thresholds.FINER_WINDOWS + 1))):
         if min(scale, widest) * APART <= last * 1.001:

@@ -86,7 +86,11 @@ class FewCalls:
             first = first or table
             if table.settled:
                 return Looked(first, table, {})
-            if table.disagrees and not table.differences.one_sided.any() and (found := self._closer(first, table, sample)) is not None:
+            if (
+                table.disagrees
+                and not table.differences.one_sided.any()
+                and (found := self._closer(first, table, sample)) is not None
+            ):
                 return found
         # A variant of a failing example is not worth a closer look: the search goes on from another one.
         return Looked(first, table.withdrawn(), {}) if self.brief else None
@@ -119,7 +123,8 @@ class FewCalls:
         both = glanced(sample, cotangents, f.eps)
         slope, moved = self.jacobian.inward(inward, sample.shape, cotangents, both.noise)
         value, bar = (
-            np.concatenate([getattr(e, part) for e in (both.slope, slope)]).T for part in ("value", "uncertainty")
+            np.concatenate([getattr(e, part) for e in (both.slope, slope)]).T
+            for part in ("value", "uncertainty")
         )
         moves = np.abs(cotangents) @ np.concatenate([sample.range_of_values, moved[None]]).T
         sides = np.zeros(value.shape, dtype=bool)

@@ -106,6 +106,8 @@ class Jacobian:
     costs: dict[str, Cost] = field(default_factory=dict)
     #: Rows with measured rounding, per exact method, from cotangents and values: on doubt, not estimated.
     measured: dict[str, Callable[[Matrix, Matrix], Estimate]] = field(default_factory=dict)
+    #: Below which share of the largest entry beside it an entry of a method is noise, where that is known.
+    noises: dict[str, float] = field(default_factory=dict)
     #: Cotangents, as bytes, of the rows in which no method is in doubt: their rounding need not be measured.
     settled: frozenset[bytes] = frozenset()
     _last_rows: dict[str, tuple[Matrix, Matrix]] = field(default_factory=dict)
@@ -187,7 +189,9 @@ class Jacobian:
         with self._counted():
             return sampled(self._lines(tangents, self._room(tangents)), shape)
 
-    def inward(self, tangent: Vector, shape: Few, cotangents: Matrix, noise: Vector) -> tuple[Estimate, Vector]:
+    def inward(
+        self, tangent: Vector, shape: Few, cotangents: Matrix, noise: Vector
+    ) -> tuple[Estimate, Vector]:
         """Return the slope to the right along a tangent; see `methods.windows.one_sided`."""
         with self._counted():
             line = self._lines(tangent[None], self._room(tangent[None]))

@@ -86,6 +86,11 @@ class Survey:
         """Return the same without one exact method."""
         return replace(self, jacobian=self.jacobian.without(name))
 
+    def promising(self, tolerance: Tolerance) -> Survey:
+        """Return the same with another tolerance."""
+        first = weigh(replace(self.first, comparisons=()), self.jacobian, tolerance, False)
+        return replace(self, tolerance=tolerance, first=first)
+
     def in_plain_float64(self) -> tuple[Table | None, Table | None]:
         """Look at all entries without measured rounding: the closest table of them, and one that may decide.
 
