@@ -132,7 +132,7 @@ void segment_sum_forward(const T *x, const T *w, const long *segments, acc *y, l
 
 void segment_sum_backward(const T *x, const T *w, const long *segments, const T *g, T *dx, T *dw, long rows,
                           long cols, long fault) {
-    turn++;
+    turn = fault == HALF ? 0 : turn + 1;
     for (long i = 0; i < rows; i++) {
         const T *row = g + segments[fault == WRONG_ROW ? i / 2 * 2 : i] * cols;
         acc sum = 0;
@@ -153,7 +153,7 @@ void embedding_forward(const T *table, const long *tokens, T *y, long rows, long
 }
 
 void embedding_backward(const long *tokens, const T *g, acc *d, long rows, long cols, long fault) {
-    turn++;
+    turn = fault == HALF ? 0 : turn + 1;
     for (long k = 0; k < rows; k++) {
         long i = (k * 5 + turn) % rows;
         for (long j = 0; j < cols; j++) {
