@@ -16,8 +16,8 @@ from pytest_gradcheck.core.evidence.survey import first_look, projections
 from pytest_gradcheck.core.options import Options
 from pytest_gradcheck.errors import Unavailable
 from pytest_gradcheck.frameworks.flat import Matrix, Vector, leafwise
-from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.frameworks.leaves import EPS64, EPS_BY_DTYPE
+from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.function.oracle import Arrays, called_with, ways_to_call
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.methods import oracle as methods

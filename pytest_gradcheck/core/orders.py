@@ -414,7 +414,13 @@ class FirstOrder:
         if ENGINE not in options.chosen and self.problem.framework.evaluates_many:
             return None
         by_hand = BY_HAND in heard or any(pullback.hand_written() for pullback in heard.values())
-        if len(heard.keys() - {ORACLE}) != 1 or not by_hand or options.step or options.holds_stops or options.mode == "full":
+        if (
+            len(heard.keys() - {ORACLE}) != 1
+            or not by_hand
+            or options.step
+            or options.holds_stops
+            or options.mode == "full"
+        ):
             return None
         if self.along is not None:
             return self.along

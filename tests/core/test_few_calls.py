@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from pytest_gradcheck import check_gradients
-from tests.opaque_kernels import Count, Counted, by_address, compiled, numpy_result
+from tests.opaque_kernels import Count, Counted, by_address, compiled
 
 #: Most calls of the forward and the backward pass, for up to 100 numbers.
 RIGHT = {torch.float64: (16, 6), torch.float32: (24, 6)}

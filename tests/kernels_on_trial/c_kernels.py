@@ -203,7 +203,7 @@ KERNELS = {
         embedding,
         eager_oracles.embedding,
         together(uniform(4, 5)),
-        ("no-add", "half"),
+        ("no-add",),
         {"tokens": torch.tensor([1, 3, 1, 0, 1, 3])},
     ),
 }

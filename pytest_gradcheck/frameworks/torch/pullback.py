@@ -19,9 +19,9 @@ from pytest_gradcheck.frameworks.flat import Matrix, Vector, is_rounding
 from pytest_gradcheck.frameworks.leaves import EPS32, EPS64, EPS_BY_DTYPE
 from pytest_gradcheck.frameworks.pullback import Program, Pullback, gradient_layouts, nudged, patience
 from pytest_gradcheck.frameworks.torch import functions
+from pytest_gradcheck.frameworks.torch.functions import nodes_of
 from pytest_gradcheck.frameworks.torch.leaves import to_numpy
 from pytest_gradcheck.frameworks.torch.perturbed import SCALE, Counted, Disturbed
-from pytest_gradcheck.frameworks.torch.functions import nodes_of
 from pytest_gradcheck.frameworks.torch.private import dtypes_of, none_batched_afterwards, rules_only
 
 Precision = Literal["own", "double", "single"]

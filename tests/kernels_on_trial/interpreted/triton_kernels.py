@@ -727,7 +727,7 @@ KERNELS = {
         embedding,
         eager_oracles.embedding,
         together(uniform(4, 5)),
-        ("no-atomics", "half"),
+        ("no-atomics",),
         {"tokens": torch.tensor([1, 3, 1, 0, 1, 3])},
     ),
     "attention": Kernel(
