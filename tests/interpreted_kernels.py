@@ -1,8 +1,8 @@
 """Tests of Triton kernels, which run in a process of their own.
 
 Triton reads ``TRITON_INTERPRET`` as it is imported, and other tests may have imported it. So these tests are
-in folders named ``interpreted``. They are collected where the variable is set, and one test next to the folder
-runs them in a process in which it is.
+in folders named ``interpreted``. They are collected where the variable is set, and one test next to the
+folder runs them in a process in which it is.
 """
 
 from __future__ import annotations

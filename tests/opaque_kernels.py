@@ -22,7 +22,8 @@ import torch
 SOURCE = """
 #include <math.h>
 #define SILU(T, EXP, NAME) \\
-  void NAME##_forward(const T *x, T *y, long n) { for (long i = 0; i < n; i++) y[i] = x[i] / (1 + EXP(-x[i])); } \\
+  void NAME##_forward(const T *x, T *y, long n) { \\
+    for (long i = 0; i < n; i++) y[i] = x[i] / (1 + EXP(-x[i])); } \\
   void NAME##_backward(const T *x, const T *g, T *d, long n) { \\
     for (long i = 0; i < n; i++) { T s = 1 / (1 + EXP(-x[i])); d[i] = g[i] * s * (1 + x[i] * (1 - s)); } }
 SILU(float, expf, f32)

@@ -23,9 +23,9 @@ from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.evidence.jacobian import (
     Function,
     Jacobian,
+    natural_sizes,
     one_by_one,
     random_cotangents,
-    root_mean_squares,
 )
 from pytest_gradcheck.core.evidence.low_precision import Eager
 from pytest_gradcheck.core.evidence.rounding import Runs
@@ -188,7 +188,7 @@ class FirstOrder:
         if engine is not None and functions and not self.options.holds_stops and problem.not_measured is None:
             rng = np.random.default_rng(problem.seed)
             step = max(thresholds.ELSEWHERE, np.cbrt(problem.eps)) * rng.uniform(-1, 1, problem.point.size)
-            step *= np.fmax(np.abs(problem.point), root_mean_squares(problem.inputs, problem.point))
+            step *= natural_sizes(problem.inputs, problem.point)
             point = problem.rounded(np.clip(problem.point + step, problem.lower, problem.upper)[None])[0]
             if not follows(problem, engine, point):
                 hidden = "".join(f"; {text}" for code, text in engine.notes if code == "hidden")
@@ -321,8 +321,8 @@ class FirstOrder:
         if not (gap <= eps * size + thresholds.REPRODUCED_ROOT).all():
             k = int(np.argmax(np.where(np.isnan(gap), np.inf, gap)))
             where, index = problem.outputs.locate(k)
+            whose: str = "the recording does not reproduce the function"
             kind: type[Unavailable] = Opaque
-            whose = "the recording does not reproduce the function"
             if name == self.roles.own:
                 whose, kind = "the function gives another value where gradients are enabled", Unavailable
             raise kind(

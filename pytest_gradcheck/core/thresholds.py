@@ -91,8 +91,8 @@ VALUE_ROUNDINGS = 16.0
 #: projections ask for two backward passes, and the entries for one per output.
 SMALL_WITH_ORACLE = 1
 
-#: A recording is replayed at a second point so far away, in units of the inputs' sizes, or by the third root of
-#: the roundoff if that is more. Chosen: far beyond rounding, and short of most branches.
+#: A recording is replayed at a second point so far away, in units of the inputs' sizes, or by the third root
+#: of the roundoff if that is more. Chosen: far beyond rounding, and short of most branches.
 ELSEWHERE = 1e-4
 
 #: It is the function's where it moves as the function does, but for this share. Chosen: what a loop that runs
@@ -137,23 +137,23 @@ DIRECTIONS = 2
 #: As many wrong entries are searched for. Chosen: a message shows no more.
 MOST = 4
 
-#: Of a function whose calls are the cost, so many coordinates are looked at next to a wrong one. Chosen: with it
-#: they tell a factor from a slip.
+#: Of a function whose calls are the cost, so many coordinates are looked at next to a wrong one. Chosen: they
+#: tell a factor from a slip.
 DRAWN_NEXT_TO_IT = 3
 
-#: An input is at the edge of its domain where a line in both directions is shorter than this share of what it is
-#: elsewhere. Chosen: an error of one percent of a tenth is what the promised sensitivity sees.
+#: An input is at the edge of its domain where a line in both directions is shorter than this share of what it
+#: is elsewhere. Chosen: an error of one percent of a tenth is what the promised sensitivity sees.
 AT_THE_EDGE = 0.1
 
-#: And is looked at where its slope is known to so many times the promised sensitivity. Chosen: what noise makes of
-#: a fit of one side, next to one of two.
+#: And is looked at where its slope is known to so many times the promised sensitivity. Chosen: what noise
+#: makes of a fit of one side, next to one of two.
 VAGUE_AT_THE_EDGE = 10.0
 
 #: A line takes so much of the way to the edge of a domain. Chosen: its points are rounded.
 WITHIN = 0.99
 
-#: A line that stays on one side of zero in every input is no longer than so many times each. Chosen: more than
-#: half of the way to zero, at the half width of a window.
+#: A line that stays on one side of zero in every input is no longer than so many times each. Chosen: more
+#: than half of the way to zero, at the half width of a window.
 SHORT_OF_ZERO = 5.0
 
 #: So many coordinates of each input are looked at next to the wrong ones where there are more wrong ones

@@ -409,9 +409,9 @@ class Framework(abc.ABC):
         """Return what holds of the gradients written by hand in a run, however they are called.
 
         With ``few_calls`` a call of the function is what costs: one call stands for many where it shows that
-        nothing is wrong. ``wanted`` are the properties to try. A trial must not be able to harm. One that could, such as a call
-        without rows of code that cannot be seen into, is run only if its property is among
-        ``wanted.by_name``.
+        nothing is wrong. ``wanted`` are the properties to try. A trial must not be able to harm. One that
+        could, such as a call without rows of code that cannot be seen into, is run only if its property is
+        among ``wanted.by_name``.
         """
         return ()
 

@@ -155,7 +155,7 @@ class Problem:
         return np.stack([self.evaluate(point) for point in points]), len(points)
 
     def call_one_by_one(self) -> None:
-        """Evaluate many points in as many calls from here on: code that nothing sees into takes no axis more."""
+        """Evaluate many points in as many calls from here on: opaque code takes no axis more."""
         self._batch = None
 
     def rounded(self, points: Matrix) -> Matrix:

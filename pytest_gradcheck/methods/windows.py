@@ -175,8 +175,8 @@ class Few:
     """A window of so few points that noise is pooled over several lines.
 
     ``width`` is the half width in units of the scale and ``levels`` the points in units of it. The odd part
-    of the values is fitted by ``odd`` even powers of the step from 1 on, and the even part by ``even`` of them
-    from the square on: what a kink does to them is left over, and counts as noise.
+    of the values is fitted by ``odd`` even powers of the step from 1 on, and the even part by ``even`` of
+    them from the square on: what a kink does to them is left over, and counts as noise.
     """
 
     width: float
@@ -186,7 +186,7 @@ class Few:
 
     @functools.cached_property
     def fits(self) -> tuple[Array, Array, Array, Array]:
-        """The powers of the odd and of the even part, and what fits each: shapes ``(levels, terms)``, turned."""
+        """The powers of the odd and the even part, ``(levels, terms)``, and what fits each, turned."""
         odd = np.stack([self.levels ** (2 * k) for k in range(self.odd)], axis=1)
         even = np.stack([self.levels ** (2 * k) for k in range(1, self.even + 1)], axis=1)
         weighted = np.linalg.pinv(odd * self.levels[:, None])
@@ -207,7 +207,7 @@ class Few:
 #: For values with the roundings of float64, which leave room for steps that jump over few kinks.
 FINE = Few(2.0**-10, np.array([1.0, 0.45]), 2, 1)
 
-#: For values that waver by 1e-7, or by what a solver stops at. Noise in a slope is that of a value over the step.
+#: For values that waver by 1e-7, or by what a solver stops at: the noise of a slope is theirs over the step.
 COARSE = Few(WIDTH, np.array([1.0, 0.7, 0.45, 0.25]), 3, 2)
 
 #: The same where noise hides what a slope of little weight makes of the values.

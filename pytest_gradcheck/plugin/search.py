@@ -174,7 +174,7 @@ class Search:
         if self._max_seconds is not None:
             return math.inf
         now, default = time.monotonic(), cast("Any", settings.default)
-        passing = (now - self._start) / max(1, self._examples) * default.max_examples
+        passing: float = (now - self._start) / max(1, self._examples) * default.max_examples
         return now + max(LEAST_SECONDS, PASSING_TESTS * passing)
 
     def _is_over(self) -> bool:

@@ -114,7 +114,6 @@ def test_a_right_kernel(name: str, dtype: torch.dtype, seed: int) -> None:
     result = check_gradients(fn, tuple(point(shape, dtype, seed) for shape in shapes))
 
     assert (result.verdict, result.diagnosis.code) == ("pass", "agree"), str(result)
-    assert (count.forward, count.backward) <= RIGHT[dtype]
     assert count.forward <= RIGHT[dtype][0]
     assert count.backward <= RIGHT[dtype][1]
 
@@ -140,8 +139,7 @@ def test_a_wrong_kernel_fails_with_the_entry_named(
     arrays = [x.double().numpy() for x in xs]
     g = np.zeros(forward(*arrays).shape)
     g[place.output_index] = 1.0
-    names = [leaf for leaf in dict.fromkeys(["x0", "x1", "x2"] if len(xs) > 1 else ["xs", "x"])]
-    k = names.index(place.input) if len(xs) > 1 else 0
+    k = int(place.input[1:]) if len(xs) > 1 else 0
     right, wrong = (backward(g.copy(), *arrays, **how) for how in ({}, fault))
     right, wrong = ((v if isinstance(v, tuple) else (v,))[k][place.index] for v in (right, wrong))
     assert abs(right - wrong) > 1e-4 * abs(right)
@@ -197,7 +195,7 @@ def test_a_simulation_in_numpy(size: int) -> None:
 
 
 class Solver:
-    """Newton's method on y³ + y = x, stopped at a residual of 1e-10, on arrays that the engine cannot give."""
+    """Newton's method on y³ + y = x, stopped at a residual of 1e-10; the engine has no such arrays."""
 
     def __init__(self) -> None:
         self.calls = 0

@@ -119,7 +119,7 @@ def test_one_hidden_entry_of_many_is_noticed() -> None:
 
 
 class Together(torch.autograd.Function):
-    """Moves with all numbers alike but for a shift, which a step of the same size everywhere does not show."""
+    """A softmax: a step of the same size in all entries does not move it."""
 
     @staticmethod
     def forward(ctx: Any, x: Any) -> Any:
@@ -244,3 +244,9 @@ def test_kernels_of(package: str, script: str, tmp_path: Path) -> None:
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("way", ["numpy_result", "into_zeros"])
+def test_at_zeros_too(way: str) -> None:
+    result = check_gradients(kernel(way), torch.zeros(20, dtype=torch.float64))
+    assert str(result.methods["reference"].reason).startswith("SiLU: "), str(result)

@@ -65,7 +65,7 @@ class FewCalls:
         """Look along two lines, and closer where they contradict the gradient; None where doubt remains."""
         f, rng = self.jacobian.function, self.along.rng
         tangents = np.stack([self.jacobian.direction(rng) for _ in range(thresholds.DIRECTIONS)])
-        first: Table | None = None
+        tables: list[Table] = []
         # Most kinks are where an input is zero.
         short = np.where(f.point != 0, thresholds.SHORT_OF_ZERO * np.abs(f.point), np.inf)
         beside = np.clip(tangents, -short, short)
@@ -78,23 +78,20 @@ class FewCalls:
         for shape, lines in looks:
             room = self._reach(shape, np.fmin)
             sample = self.jacobian.sample(np.clip(lines, -room, room), shape)
-            if first is None:
+            if not tables:
                 outputs = glanced(sample, None, f.eps).slope
                 one = Estimate(outputs.value[0][:, None], outputs.uncertainty[0][:, None])
                 self.jacobian.output_weights = self.jacobian.weights_for(one)
             rows = self.along.cotangents * self.jacobian.output_weights
-            table = self._with_edges(rows, sample, lines)
-            first = first or table
-            if table.settled:
-                return Looked(first, table, {})
-            if (
-                table.disagrees
-                and not table.differences.one_sided.any()
-                and (found := self._closer(first, table, sample)) is not None
-            ):
+            tables.append(self._with_edges(rows, sample, lines))
+            if tables[-1].settled:
+                return Looked(tables[0], tables[-1], {})
+            line = _worst_line(tables[-1])
+            found = line and self._closer(tables, line, sample)
+            if found is not None:
                 return found
         # A variant of a failing example is not worth a closer look: the search goes on from another one.
-        return Looked(first, table.withdrawn(), {}) if self.brief else None
+        return Looked(tables[0], tables[-1].withdrawn(), {}) if self.brief else None
 
     def agrees(self, coordinates: Sequence[int] = ()) -> bool:
         """Whether values bear the gradient out along one line, or along some coordinates."""
@@ -134,7 +131,7 @@ class FewCalls:
         return self._weighed(cotangents, tangents, [], Estimate(value, bar), moves, sides)
 
     def _reach(self, shape: Few, side: Callable[[Vector, Vector], Vector]) -> Vector:
-        """Return how long a tangent may be in every coordinate: `np.fmin` for both sides, `np.fmax` for one."""
+        """Return how long a tangent may be by coordinate: `np.fmin` for both sides, `np.fmax` for one."""
         f = self.jacobian.function
         return thresholds.WITHIN * side(f.upper - f.point, f.point - f.lower) / shape.width
 
@@ -157,8 +154,9 @@ class FewCalls:
 
     # -- where it is wrong ---------------------------------------------------------------------------
 
-    def _closer(self, first: Table, table: Table, sample: Sample) -> Looked | None:
-        line = self._worst_line(table)
+    def _closer(self, tables: list[Table], line: Line, sample: Sample) -> Looked | None:
+        """Follow a line to an entry, and look at that again; None where values do not contradict it twice."""
+        first, table = tables[0], tables[-1]
         u = table.cotangents[line.row]
         if self.brief:
             wrong = self._is_wrong_nearby(line.name, u, line.tangent, sample)
@@ -179,19 +177,6 @@ class FewCalls:
         if entries is None or not entries.disagrees:
             return None
         return Looked(first, entries, {line.name: Standing(wrong=True)} if wrong else {})
-
-    def _worst_line(self, table: Table) -> Line:
-        assert table.tangents is not None
-        assert table.differences is not None
-        # Next to an oracle in a coarse dtype values do not count, but they show where the error is.
-        against = [c for c in table.comparisons if not c.entrywise and c.b != ORACLE and not c.agree]
-        apart = [c for c in table.measured if c.disagree.any()] or against
-        ratios = [np.where(c.disagree, margins(c.difference, c.tolerance), -1.0) for c in apart]
-        k = int(np.argmax([np.nan_to_num(r, posinf=1e300).max() for r in ratios]))
-        row, column = divmod(int(np.argmax(np.nan_to_num(ratios[k], posinf=1e300))), ratios[k].shape[1])
-        c = apart[k]
-        gap = float(c.left.value[row, column] - c.right.value[row, column])
-        return Line(c.b, row, table.tangents[column], gap)
 
     def _halved(self, line: Line, u: Vector, sample: Sample) -> int:
         """Return the coordinate that has most of a line's error, by halves: in ``log2(n)`` slopes."""
@@ -309,11 +294,28 @@ class FewCalls:
         return False
 
 
+def _worst_line(table: Table) -> Line | None:
+    """Return the line with two sides on which a method is farthest from values; None where none is."""
+    assert table.tangents is not None
+    assert table.differences is not None
+    worst, found = 0.0, None
+    # Next to an oracle in a coarse dtype values do not count, but they show where the error is.
+    uncounted = [c for c in table.comparisons if not (c.entrywise or c.counts or c.b == ORACLE)]
+    for c in (*table.measured, *(uncounted if table.disagrees else ())):
+        apart = c.disagree & ~table.differences.one_sided
+        ratio = np.nan_to_num(np.where(apart, margins(c.difference, c.tolerance), 0.0), posinf=1e300)
+        if ratio.max() > worst:
+            row, column = divmod(int(np.argmax(ratio)), ratio.shape[1])
+            gap = float(c.left.value[row, column] - c.right.value[row, column])
+            worst, found = float(ratio.max()), Line(c.b, row, table.tangents[column], gap)
+    return found
+
+
 def _seen_once(table: Table, one_sided: Any, sensitivity: float) -> Table:
     """Return the table with every projection resolved whose entries another one is clear about.
 
     Lines go through all inputs, those at the edge of the domain apart from the others, and cotangents through
-    all outputs. That an error could hide in one sum does not matter where it could not in the next. The fit of
+    all outputs. That an error could hide in one sum does not matter where it could not in the next. A fit of
     one side amplifies noise: entries that it is not clear about are counted as not checked, see `unseen`.
     """
     assert table.tangents is not None

@@ -253,7 +253,7 @@ class Jacobian:
         return self.weights_for(self.along(tangent, None, thorough=False).central)
 
     def weights_for(self, slope: Estimate) -> Vector:
-        """Return the `output_weights` that the slopes of all outputs along a line, shape ``(m, 1)``, ask for."""
+        """Return the `output_weights` for slopes of all outputs along a line, shape ``(m, 1)``."""
         f = self.function
         weights = np.ones(f.outputs.size)
         leaves = [leaf for leaf in f.outputs.leaves if leaf.size]
@@ -274,9 +274,7 @@ class Jacobian:
     @functools.cached_property
     def scales(self) -> Vector:
         """For every coordinate, the larger of its own magnitude and its leaf's (1 for zeros)."""
-        f = self.function
-        typical = root_mean_squares(f.inputs, f.point)
-        return np.where(typical > 0, np.fmax(np.abs(f.point), typical), 1.0)
+        return natural_sizes(self.function.inputs, self.function.point)
 
     def _by_coordinates(self, at: Any, thorough: bool) -> Slopes:
         f = self.function
@@ -437,6 +435,12 @@ def root_mean_squares(layout: Layout, vector: Vector) -> Vector:
         part = vector[leaf.start : leaf.stop]
         out[leaf.start : leaf.stop] = np.sqrt(np.mean(part**2)) if part.size else 0.0
     return out
+
+
+def natural_sizes(layout: Layout, vector: Vector) -> Vector:
+    """Return, for every coordinate, the larger of its own magnitude and its leaf's (1 for zeros)."""
+    typical = root_mean_squares(layout, vector)
+    return np.where(typical > 0, np.fmax(np.abs(vector), typical), 1.0)
 
 
 def _from_coarse_to_fine(scales: Vector, own: Vector, *, wider: bool) -> Iterator[tuple[Any, Vector]]:

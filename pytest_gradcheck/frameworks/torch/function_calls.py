@@ -48,7 +48,7 @@ class FunctionCall:
     state: torch.Tensor
     seeds: Tensors = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
-    #: The node of autograd's graph that this call made, and copies of what it returned: nothing where unknown.
+    #: The node of autograd's graph that this call made, and copies of what it returned, where they are known.
     node: Any = None
     returned: list[Any] = field(default_factory=list)
 
@@ -141,11 +141,11 @@ class FunctionCall:
         return [finding for finding in found if finding is not None]
 
     def at_once(self, wanted: Selection, seed: int) -> list[Property] | None:
-        """Try in one call, and two backward passes, what `findings` tries in a dozen; None if something shows.
+        """Try in one call and two backward passes what `findings` tries in a dozen; None if something shows.
 
         Its inputs and its cotangents are not contiguous, the cotangents are minus two times those of the call
-        as it was, and fresh memory holds nan. Of several inputs one alone may require a gradient, or all: that
-        depends on the seed. Nothing is repeated or left out in memory, which could harm a kernel.
+        as it was, and fresh memory holds nan. Of several inputs one alone may require a gradient, or all:
+        that depends on the seed. Nothing is repeated or left out in memory, which could harm a kernel.
         """
         first = self._first_gradients()
         if first is None:

@@ -188,7 +188,8 @@ def properties_of_functions(
 ) -> list[Property]:
     """Run the user's own `autograd.Function`s in every way that a caller may; nothing for a function without.
 
-    With ``few_calls`` one call stands for many ways, as long as nothing shows that any of them is wrong. Each is tried by itself, with the arguments of its first call. Where it is made anew by every call of the
+    With ``few_calls`` one call stands for many ways, as long as nothing shows that any of them is wrong. Each
+    is tried by itself, with the arguments of its first call. Where it is made anew by every call of the
     function, its calls cannot be recorded, and the list is empty as well.
     """
     every = dict.fromkeys(function_of(node) for node in nodes_of(pullback.outs))
