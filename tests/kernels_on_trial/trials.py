@@ -39,7 +39,7 @@ class Kernel:
     Attributes:
         apply: The kernel, a function of the inputs, of the constants by name and of ``fault``.
         oracle: The same in eager torch, a function of the inputs and of the constants by name.
-        draw: Returns inputs in float32, of the sizes for which the faults are faults.
+        draw: Returns inputs in float64, of the sizes for which the faults are faults.
         faults: Names of the faults that the backward can have.
         constants: What is not differentiated: labels, segments, a scale.
     """
@@ -133,7 +133,7 @@ def _id(name: str, dtype: torch.dtype, *rest: str) -> str:
 
 def uniform(*shape: int, low: float = -2.0, high: float = 2.0) -> Callable[[torch.Generator], torch.Tensor]:
     """Return a function that draws numbers evenly between two bounds."""
-    return lambda generator: low + (high - low) * torch.rand(shape, generator=generator)
+    return lambda generator: low + (high - low) * torch.rand(shape, generator=generator, dtype=torch.float64)
 
 
 def together(*draws: Callable[[torch.Generator], torch.Tensor]) -> Draw:
