@@ -16,6 +16,9 @@ from pytest_gradcheck import CheckResult, check_gradients
 #: Calls of the forwards and backwards that `counted` has wrapped.
 CALLS: Counter[str] = Counter()
 
+#: Whether a kernel of this name in this dtype with this fault is for every run of the tests.
+Quick = Callable[[str, torch.dtype, str | None], bool]
+
 Draw = Callable[[torch.Generator], tuple[torch.Tensor, ...]]
 
 
@@ -77,24 +80,34 @@ class Kernel:
 
 
 #: The most calls of a check with default settings, forward and backward, of up to a hundred numbers that no
-#: recording sees into.
-RIGHT = {torch.float64: (16, 6), torch.float32: (24, 6), torch.bfloat16: (24, 6)}
+#: recording sees into. In bfloat16 a wrong kernel takes a close look, and a right one without an oracle does,
+#: which are not counted here.
+RIGHT = {torch.float64: (16, 6), torch.float32: (24, 6)}
 WRONG = (100, 20)
 WITH_ORACLE = (3, 3)
+
+#: Faults that take a close look too: the function does not depend on what the gradient says it depends on,
+#: or the gradient is another one with every call.
+CLOSE_LOOKS = ("ignore-index", "no-add")
+
+#: A backward that rounds to bfloat16 on its way is no worse than code in bfloat16 has to be.
+BEARABLE_IN_BFLOAT16 = ("half",)
 
 
 def assert_passes(kernel: Kernel, dtype: torch.dtype, *, oracle: bool = False) -> None:
     """Hold that a right kernel passes, within the calls that a check may take."""
     result, calls = kernel.check(dtype, oracle=oracle)
     assert result.verdict == "pass", str(result)
-    assert_within(calls, WITH_ORACLE if oracle else RIGHT[dtype])
+    if oracle or dtype in RIGHT:
+        assert_within(calls, WITH_ORACLE if oracle else RIGHT[dtype])
 
 
 def assert_fails(kernel: Kernel, dtype: torch.dtype, fault: str, *, oracle: bool = False) -> None:
     """Hold that a wrong kernel fails, that its own backward is the culprit, and that it is known soon."""
     result, calls = kernel.check(dtype, fault, oracle=oracle)
     assert (result.verdict, result.culprit) == ("fail", "torch"), str(result)
-    assert_within(calls, WRONG)
+    if fault not in CLOSE_LOOKS and dtype in RIGHT:
+        assert_within(calls, WRONG)
 
 
 def assert_within(calls: Counter[str], most: tuple[int, int]) -> None:
@@ -103,28 +116,28 @@ def assert_within(calls: Counter[str], most: tuple[int, int]) -> None:
     assert calls["backward"] <= most[1], calls
 
 
-def right(kernels: Mapping[str, Kernel], *dtypes: torch.dtype) -> list[Any]:
-    """Return parameters for `assert_passes`: every kernel in every dtype."""
+def right(kernels: Mapping[str, Kernel], quick: Quick, *dtypes: torch.dtype) -> list[Any]:
+    """Return parameters for `assert_passes`: every kernel in every dtype; the sweep has what is not quick."""
     return [
-        pytest.param(kernel, dtype, id=_id(name, dtype))
+        _param(quick(name, dtype, None), _id(name, dtype), kernel, dtype)
         for name, kernel in kernels.items()
         for dtype in dtypes
     ]
 
 
-def wrong(kernels: Mapping[str, Kernel], *dtypes: torch.dtype) -> list[Any]:
+def wrong(kernels: Mapping[str, Kernel], quick: Quick, *dtypes: torch.dtype) -> list[Any]:
     """Return parameters for `assert_fails`: every fault in every dtype that shows it."""
     return [
-        pytest.param(kernel, dtype, fault, id=_id(name, dtype, fault))
+        _param(quick(name, dtype, fault), _id(name, dtype, fault), kernel, dtype, fault)
         for name, kernel in kernels.items()
         for dtype in dtypes
         for fault in kernel.faults
-        if fault not in IN_DTYPE or dtype.itemsize > 2
+        if dtype.itemsize > 2 or fault not in BEARABLE_IN_BFLOAT16
     ]
 
 
-#: A backward that rounds to bfloat16 on its way is no worse than code in bfloat16 has to be.
-IN_DTYPE = ("half",)
+def _param(quick: bool, name: str, *values: Any) -> Any:
+    return pytest.param(*values, id=name, marks=[] if quick else [pytest.mark.sweep])
 
 
 def _id(name: str, dtype: torch.dtype, *rest: str) -> str:
