@@ -9,12 +9,16 @@ from dataclasses import replace
 from pytest_gradcheck.core import thresholds, verdict
 from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.diagnosis.explain import explain
-from pytest_gradcheck.core.evidence.allowances import accept_next_to_nothing, sufficient_sensitivity
+from pytest_gradcheck.core.evidence.allowances import (
+    accept_next_to_nothing,
+    accept_within_rounding_of_values,
+    sufficient_sensitivity,
+)
 from pytest_gradcheck.core.evidence.confirm import SecondLook
 from pytest_gradcheck.core.evidence.few_calls import FewCalls
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.low_precision import Eager
-from pytest_gradcheck.core.evidence.rounding import measure as measure_rounding
+from pytest_gradcheck.core.evidence.rounding import measure
 from pytest_gradcheck.core.evidence.survey import Survey, first_look, recompare
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Tolerance
@@ -80,7 +84,7 @@ def _on_the_numbers(order: Order, evidence: Evidence) -> Finding:
     finding = answer(verdict.ON_THE_NUMBERS, _look(evidence))
     assert finding is not None, "the last rule answers"
     finding = _as_the_dtype_bears(order, finding)
-    if finding.unexplained or _is_doubt_at_an_edge(finding):
+    if finding.unexplained or (finding.rule == "unresolved" and _is_at_an_edge(finding)):
         return _confirmed(order, finding)
     if finding.rule in ("subgradient", "engine_overruled"):
         return _beyond_entries(order, finding)
@@ -95,47 +99,48 @@ def _as_the_dtype_bears(order: Order, finding: Finding) -> Finding:
     has not the rounding of the backward on trial: what lies between this measure and the one that calls a
     gradient wrong stays in doubt.
     """
-    evidence, tolerance = finding.evidence, order.tolerance
+    evidence, before = finding.evidence, order.tolerance
+    tolerance = before
     if finding.rule != "unresolved" or not order.is_coarse or order.options.sensitivity is not None:
         return finding
-    jacobian, measure = evidence.jacobian, None
+    jacobian, borne = evidence.jacobian, None
     if order.eager is None and ENGINE in evidence.heard:
-        measure = order.own_measure()
-    if measure is not None:
+        borne = order.own_measure()
+    if borne is not None:
         jacobian = replace(jacobian, measured=dict(jacobian.measured), noises={})
-        tolerance = _measured_by(measure, order, evidence.on_trial, jacobian)
+        tolerance = _measured_by(borne, order, evidence.on_trial, jacobian)
     table = recompare(evidence.table, jacobian, tolerance)
     promise = _promise(order, table, jacobian, tolerance)
     if promise is None:
         return finding
-    table = recompare(table, jacobian, promise)
+    order.tolerance, table = promise, recompare(table, jacobian, promise)
     found = answer(verdict.ON_THE_NUMBERS, replace(evidence, table=table, jacobian=jacobian))
-    if found is None or found.verdict is not Verdict.PASS:
-        return finding
-    order.tolerance = promise
-    return found
+    if found is not None and found.verdict is Verdict.PASS:
+        return found
+    order.tolerance = before
+    return finding
 
 
-def _measured_by(measure: Eager, order: Order, on_trial: Iterable[str], jacobian: Jacobian) -> Tolerance:
+def _measured_by(borne: Eager, order: Order, on_trial: Iterable[str], jacobian: Jacobian) -> Tolerance:
     """Give methods on trial the error bars of a coarse dtype; return what is allowed beyond them."""
     for name in on_trial:
-        jacobian.measured[name], jacobian.noises[name] = measure.measured, 0.0
+        jacobian.measured[name], jacobian.noises[name] = borne.measured, 0.0
     given = order.options.rtol is not None
     return order.tolerance if given else replace(order.tolerance, rtol=thresholds.RTOL_COARSE)
 
 
 def _promise(order: Order, table: Table, jacobian: Jacobian, tolerance: Tolerance) -> Tolerance | None:
-    """Return the tolerance whose promise the dtype on trial can bear; None where there is none to be raised."""
+    """Return the tolerance with a promise that the dtype on trial can bear; None where there is none."""
     if order.options.sensitivity is not None or table.disagrees or table.settled:
         return None
-    enough = sufficient_sensitivity(table, jacobian)
+    enough = sufficient_sensitivity(table, jacobian, thresholds.LEAST_PROMISE)
     return replace(tolerance, sensitivity=enough) if enough and enough > tolerance.sensitivity else None
 
 
-def _is_doubt_at_an_edge(finding: Finding) -> bool:
+def _is_at_an_edge(doubt: Finding) -> bool:
     """Whether differences that see one side only are all that a gradient is in doubt for."""
-    table = finding.evidence.table
-    if finding.rule != "unresolved" or table.differences is None:
+    table = doubt.evidence.table
+    if table.differences is None:
         return False
     return any(name == "doubt_at_the_edge" for c in table.evidence for name, _ in c.excused)
 
@@ -153,8 +158,13 @@ def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None)
         found = answer(verdict.ON_SECOND_LOOK, evidence)
         assert found is not None, "the last rule answers"
         return found
-    eased = accept_next_to_nothing(evidence.table, evidence.jacobian)
-    if otherwise is None and evidence.table.disagrees and not eased.disagrees:
+    if unmeasured := answer((verdict.unmeasured,), evidence):
+        return unmeasured
+    eased = accept_next_to_nothing(evidence.table, evidence.jacobian) if otherwise is None else evidence.table
+    if order.number == 1 and eased.disagrees:
+        noise = order.problem.noise_in_own_dtypes(thresholds.ROUNDED_POINTS)
+        eased = accept_within_rounding_of_values(eased, evidence.jacobian, noise)
+    if evidence.table.disagrees and not eased.disagrees:
         eased_finding = answer(verdict.ON_THE_NUMBERS, replace(evidence, table=eased))
         assert eased_finding is not None, "the last rule answers"
         return eased_finding
@@ -166,6 +176,10 @@ def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None)
             standings[name] = again.standing_next_to(name, ORACLE)
         else:
             standings[name] = again.standing(name)
+        if otherwise is not None and verdict.backed(name, evidence):
+            standings[name] = replace(standings[name], wrong=False)
+        if otherwise is not None and verdict.backed(name, evidence):
+            standings[name] = replace(standings[name], wrong=False)
         if standings[name].wrong and name in evidence.on_trial:
             break
     if otherwise is not None:
@@ -188,7 +202,10 @@ def _beyond_entries(order: Order, finding: Finding) -> Finding:
 
 
 def _second_look(order: Order, evidence: Evidence) -> SecondLook:
-    return SecondLook(evidence.jacobian, evidence.table, order.tolerance, order.moved, order.problem.seed)
+    # Nothing in it is hidden from the engine: no kernel is called.
+    harmless = ENGINE in evidence.heard and not order.methods.escaped
+    given = evidence.jacobian, evidence.table, order.tolerance, order.moved, order.problem.seed
+    return SecondLook(*given, harmless=harmless)
 
 
 def _look(evidence: Evidence) -> Evidence:
@@ -241,13 +258,13 @@ def _with_measured_rounding(order: Order, survey: Survey, entries: Table | None)
         jacobian.settled = entries.settled_rows
         # Without disagreement there is nothing to excuse: one run of each kind shows whether digits are lost.
         runs = thresholds.RUNS if entries.disagrees else 1
-    measure_rounding(jacobian, *order.runs_to_measure(runs), kinked)
+    measure(jacobian, *order.runs_to_measure(runs), kinked)
     table = survey.close_look(entries)
     if not table.disagrees:
         return table
     finer, kept = order.runs_on_disagreement
     if finer is None and not kept:
         return table
-    measure_rounding(jacobian, *order.runs_to_measure(thresholds.RUNS), kinked, finer, kept)
+    measure(jacobian, *order.runs_to_measure(thresholds.RUNS), kinked, finer, kept)
     again = recompare(table, jacobian, order.tolerance)
     return again if again.disagrees else survey.close_look(entries)

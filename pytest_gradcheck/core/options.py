@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.errors import InvalidArgument
-from pytest_gradcheck.frameworks.properties import Selection, selected
+from pytest_gradcheck.frameworks.properties import DEFAULT, Selection, selected
 from pytest_gradcheck.methods.names import AUTODIFF_METHODS, DEFAULT_METHODS, METHOD_NAMES
 
 MODES = ("auto", "full", "directional")
@@ -79,7 +79,9 @@ class Options:
         validate_options(**{name: v for name, v in given.items() if v is not _DEFAULTS[name]})
         object.__setattr__(self, "chosen", DEFAULT_METHODS if self.methods is None else self.methods)
         object.__setattr__(self, "holds_stops", self.stop_gradients == "intended")
-        object.__setattr__(self, "tried", selected(self.properties))
+        object.__setattr__(
+            self, "tried", DEFAULT if self.properties == "default" else selected(self.properties)
+        )
 
     def tolerance(self, eps: float, tiny: float) -> Tolerance:
         """Return what is allowed for dtypes of this unit roundoff and smallest normal number."""

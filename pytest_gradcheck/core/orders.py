@@ -146,7 +146,8 @@ class FirstOrder:
 
     def prepare(self) -> FirstOrder:
         """Prepare every method that was asked for, and return the order."""
-        why = self._hold() if self.options.holds_stops else self.problem.not_measured
+        not_measured = self.problem.not_measured if self.problem.draws else None
+        why = self._hold() if self.options.holds_stops else not_measured
         if self.oracle:
             # Its values are measured, whatever those of the function are.
             why = None
@@ -166,6 +167,9 @@ class FirstOrder:
             elif name not in self.methods.states:
                 self.methods.prepare(name, functools.partial(self._begin, name))
         self._look_for_opaque_code()
+        if self.oracle is None and not self.problem.double:
+            # What goes through a coarser dtype, as under autocast, has its grain.
+            self.function.eps = max(self.function.eps, self._trial_eps)
         if self.oracle:
             self._measure_dtype(self.oracle)
             self.properties = merged((self._repeats_where_it_ran(),), self.properties)

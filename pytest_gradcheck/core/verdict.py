@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.diagnosis.causes import of_error
 from pytest_gradcheck.core.evidence.allowances import BELOW_ROUNDING, sufficient_sensitivity
@@ -256,7 +257,16 @@ def agree(evidence: Evidence) -> Finding | None:
     small: tuple[NotChecked, ...] = (NotChecked(f"{hidden} small entries", text),) if hidden else ()
     if any(BELOW_ROUNDING in dict(c.excused) for c in table.evidence):
         small += (NotChecked("small entries", "smaller than the rounding of the function's own terms"),)
-    return Finding(Verdict.PASS, diagnosis, not_checked=small)
+    return Finding(Verdict.PASS, diagnosis, not_checked=small + _below_the_promise(evidence))
+
+
+def _below_the_promise(evidence: Evidence) -> tuple[NotChecked, ...]:
+    """Say what a promise that was raised to what a coarse dtype can bear does not speak of."""
+    kept, asked = evidence.order.tolerance.sensitivity, evidence.order.options.sensitivity
+    if asked is not None or not evidence.order.is_coarse or kept <= thresholds.SENSITIVITY:
+        return ()
+    what = f"errors below {kept:g} of the largest entry of an input's gradient"
+    return (NotChecked(what, "the dtype on trial hides them; sensitivity says which it does not"),)
 
 
 def engine_overruled(evidence: Evidence) -> Finding | None:
@@ -398,6 +408,18 @@ ON_THE_NUMBERS: tuple[Rule, ...] = (
 # -- on a second look at a failure -------------------------------------------------------------------
 
 
+def unmeasured(evidence: Evidence) -> Finding | None:
+    """Function values are no measure of the gradient, and cannot settle a disagreement.
+
+    It is asked here where a function starts a generator itself: no call of it was seen to draw.
+    """
+    order = evidence.order
+    # Values with the samples held still are a measure.
+    reason = None if order.options.holds_stops else order.problem.not_measured
+    text = f"the methods disagree, and function values cannot settle it: {reason}"
+    return None if reason is None else _inconclusive("unconfirmed", text)
+
+
 def confirmed(evidence: Evidence) -> Finding | None:
     """Function values contradict a gradient twice: it is wrong."""
     wrong = [name for name, standing in evidence.standings.items() if standing.wrong]
@@ -423,6 +445,9 @@ def borne_out(evidence: Evidence) -> Finding | None:
     """Function values bear out all gradients on trial; what differs from them runs the same code again."""
     on_trial = evidence.on_trial
     if not on_trial or not {*DIFFERENCE_METHODS, ORACLE}.isdisjoint(_apart_from(evidence, on_trial)):
+        return None
+    if ORACLE in evidence.heard and evidence.table.bad_entries(ORACLE).any():
+        # It is no run of the same code.
         return None
     if not all(evidence.standings.get(name, Standing(right=True)).right for name in on_trial):
         return None
@@ -523,6 +548,20 @@ def no_witness(name: str, evidence: Evidence) -> LeftOut | None:
     return LeftOut(ENGINE, reason, overruled=True) if alone and backed else None
 
 
+def backed(name: str, evidence: Evidence) -> bool:
+    """Whether another witness gives the same numbers, all of them, where function values contradict a method.
+
+    At -9 gelu is x · (1 + erf(x/√2)) / 2 with nothing left of the sum: no value has the derivative of 1e-17
+    that both give. Zero is no such number: what no recording sees is a constant to all of them.
+    """
+    table, witness = evidence.table, evidence.witness
+    bad = table.bad_entries(name)
+    moves = (np.abs(table.exact[name].value) > table.exact[name].uncertainty)[bad].all()
+    others = (o for o in table.exact if witness(o) != witness(name))
+    alike = any(table.agreement.get(pair) for o in others for pair in ((name, o), (o, name)))
+    return bool(moves and alike and not evidence.order.methods.escaped)
+
+
 def beside_the_point(evidence: Evidence, table: Table) -> list[LeftOut]:
     """Return the methods that need not be heard where function values bear out all that is on trial.
 
@@ -539,7 +578,8 @@ def beside_the_point(evidence: Evidence, table: Table) -> list[LeftOut]:
             continue
         against = [c for c in table.evidence if name in (c.a, c.b) and c.entrywise]
         apart = np.any([c.disagree[:, table.coordinates] for c in against], axis=0)
-        if not (apart & ~measured[name].disagree).any() if apart.any() else measured[name].agree is None:
+        # What values contradict in one entry is no witness in the others.
+        if measured[name].disagree.any() if apart.any() else measured[name].agree is None:
             overruled = bool(apart.any())
             reason = (
                 STANDS_ALONE if overruled else "its own rounding hides more than the promised sensitivity"

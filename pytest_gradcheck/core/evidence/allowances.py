@@ -15,7 +15,7 @@ from pytest_gradcheck.core.evidence.compare import Comparison, Sides, compare, f
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Tolerance
-from pytest_gradcheck.frameworks.flat import Matrix, leafwise
+from pytest_gradcheck.frameworks.flat import Matrix, Vector, leafwise
 from pytest_gradcheck.frameworks.leaves import EPS64
 from pytest_gradcheck.methods.base import Estimate
 from pytest_gradcheck.methods.roles import BY_HAND
@@ -309,6 +309,25 @@ def accept_next_to_nothing(table: Table, jacobian: Jacobian) -> Table:
     return replace(table, comparisons=tuple(out))
 
 
+def accept_within_rounding_of_values(table: Table, jacobian: Jacobian, noise: Vector) -> Table:
+    """Return the table with differences excused that rounding the function in its own dtype explains.
+
+    A derivative in float32 has no more digits than the values next to it: gelu at -6 is 1 + erf(x/√2), of
+    which float32 keeps one digit, and so does its derivative. ``noise`` is that of values, shape ``(m,)``.
+    """
+    if table.tangents is not None or not noise.any():
+        return table
+    own = np.where(jacobian.function.point != 0, np.abs(jacobian.function.point), jacobian.scales)
+    floor = thresholds.ROUNDINGS_OF_VALUES * (np.abs(table.cotangents) @ noise)[:, None] / own
+    out = []
+    for c in table.comparisons:
+        if c.counts:
+            small = c.difference <= (floor if c.entrywise else floor[:, table.coordinates])
+            c = _accepted(c, "accept_within_rounding_of_values", small & c.disagree)
+        out.append(c)
+    return replace(table, comparisons=tuple(out))
+
+
 def _accepted(c: Comparison, by: str, where: Any) -> Comparison:
     """Return the pair as one that agrees in the entries of a mask, with what they differ by allowed."""
     return c.excuse(by, where, resolved=True, tolerance=np.fmax(c.tolerance, c.difference))
@@ -340,10 +359,12 @@ def noticeable(cotangents: Matrix, jacobian: Jacobian) -> Matrix:
     return np.asarray((np.abs(cotangents) @ value)[:, None] / jacobian.scales[None, :])
 
 
-def sufficient_sensitivity(table: Table, jacobian: Jacobian) -> float | None:
+def sufficient_sensitivity(
+    table: Table, jacobian: Jacobian, most_of_all: float = thresholds.LEAST_SENSITIVITY
+) -> float | None:
     """Return the smallest relative error, to one digit, that could not have hidden in any entry, or None.
 
-    One half and more is no error to promise anything of.
+    ``most_of_all`` and more is no error to promise anything of.
     """
     block = block_sizes(table, jacobian)[0].max(axis=0)
     needed = dict.fromkeys(table.exact, np.inf)
@@ -351,7 +372,7 @@ def sufficient_sensitivity(table: Table, jacobian: Jacobian) -> float | None:
         if table.tangents is not None and not c.entrywise:
             if c.agree is None:
                 return None
-            needed |= {name: 0.0 for name in needed.keys() & {c.a, c.b}}
+            needed |= dict.fromkeys(needed.keys() & {c.a, c.b}, 0.0)
             continue
         size = block if c.entrywise else block[:, table.coordinates]
         size = np.fmax(size, np.fmax(np.abs(c.left.value), np.abs(c.right.value)))
@@ -361,7 +382,7 @@ def sufficient_sensitivity(table: Table, jacobian: Jacobian) -> float | None:
         for name in needed.keys() & {c.a, c.b}:
             needed[name] = min(needed[name], float(hidden))
     most = max(needed.values())
-    if not 0 < most < thresholds.LEAST_SENSITIVITY:
+    if not 0 < most < most_of_all:
         return None
     digit = 10.0 ** math.floor(math.log10(most))
     return float(f"{math.ceil(most / digit) * digit:.1g}")

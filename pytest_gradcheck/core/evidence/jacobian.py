@@ -228,6 +228,17 @@ class Jacobian:
             looks = cotangent != 0
             return np.asarray(((above - below) / (up - down))[:, 0, looks] @ cotangent[looks])
 
+    def secants(self, tangent: Vector, cotangent: Vector, t: Vector) -> Vector:
+        """Return the quotients of neighbours among the points at ``t`` of a line, one fewer than these."""
+        lines = self._lines(tangent[None], np.full((1, 1), np.inf))
+        looks, still = cotangent != 0, t == 0
+        with self._counted(), np.errstate(all="ignore"):
+            steps, values = lines.sample(t[None, :, None])
+            # No step is none to `sample`.
+            steps = np.where(still, 0.0, steps[0, :, 0, 0])
+            values = np.where(still[:, None], self.function.value, values[0, :, 0])
+            return np.asarray(np.diff(values[:, looks] @ cotangent[looks]) / np.diff(steps))
+
     def direction(self, rng: np.random.Generator) -> Vector:
         """Draw a tangent: random signs, magnitudes around each input's own scale, into the domain."""
         f = self.function
