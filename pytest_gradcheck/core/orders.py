@@ -61,9 +61,9 @@ class Methods:
     states: States = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     missing: str | None = None
+    opaque: str | None = None
     #: What a result says of methods that can run.
     notes: dict[str, str] = field(default_factory=dict)
-    opaque: str | None = None
 
     def prepare(self, name: str, make: Callable[[], Pullback]) -> None:
         """Make one exact method ready, or write down why it cannot run."""
@@ -188,8 +188,12 @@ class FirstOrder:
         """
         methods, problem = self.methods, self.problem
         own, engine = methods.pullbacks.get(self.roles.own or ""), methods.pullbacks.get(ENGINE)
+        if self.oracle is not None:
+            # It stands for the function, and the engine is not asked.
+            return
         functions = own.hand_written() if own is not None else ()
-        if engine is not None and functions and not self.options.holds_stops and problem.not_measured is None:
+        measured = not (self.options.holds_stops or (problem.draws and problem.not_measured))
+        if engine is not None and functions and measured:
             rng = np.random.default_rng(problem.seed)
             step = max(thresholds.ELSEWHERE, np.cbrt(problem.eps)) * rng.uniform(-1, 1, problem.point.size)
             step *= natural_sizes(problem.inputs, problem.point)
@@ -415,7 +419,7 @@ class FirstOrder:
         of it takes many points.
         """
         heard, options = self.methods.pullbacks, self.options
-        if ENGINE not in options.chosen and self.problem.framework.evaluates_many:
+        if self.oracle is None and ENGINE not in options.chosen and self.problem.framework.evaluates_many:
             return None
         by_hand = BY_HAND in heard or any(pullback.hand_written() for pullback in heard.values())
         if (
@@ -426,9 +430,10 @@ class FirstOrder:
             or options.mode == "full"
         ):
             return None
+        # What is drawn here is not what a closer look draws.
+        rng, ones = np.random.default_rng([self.problem.seed, 1]), np.ones((1, self.problem.outputs.size))
         if self.along is not None:
-            return self.along
-        rng, ones = np.random.default_rng(self.problem.seed), np.ones((1, self.problem.outputs.size))
+            return Projections(self.along.cotangents, rng)
         # The first was pulled back already.
         return Projections(np.concatenate([ones, random_cotangents(rng, ones.size)[:1]])[: ones.size], rng)
 

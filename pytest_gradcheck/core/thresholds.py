@@ -145,9 +145,9 @@ DRAWN_NEXT_TO_IT = 3
 #: is elsewhere. Chosen: an error of one percent of a tenth is what the promised sensitivity sees.
 AT_THE_EDGE = 0.1
 
-#: And is looked at where its slope is known to so many times the promised sensitivity. Chosen: what noise
-#: makes of a fit of one side, next to one of two.
-VAGUE_AT_THE_EDGE = 10.0
+#: A slope is vague that is known to no better than so many times the promised sensitivity: another one may be
+#: clear about its entries. Chosen: what noise makes of a fit of one side, next to one of two.
+VAGUE = 10.0
 
 #: A line takes so much of the way to the edge of a domain. Chosen: its points are rounded.
 WITHIN = 0.99

@@ -286,13 +286,12 @@ class Problem:
     @functools.cached_property
     def double(self) -> bool:
         """Whether the function is evaluated in float64: where it runs in it."""
-        return self._is_wide or self._found_in_double is not None
+        return self._is_wide or self._in_double is not None
 
     @functools.cached_property
     def _in_working_precision(self) -> tuple[Vector, float]:
-        tree = self._found_in_double if self.double and not self._is_wide else None
-        if tree is None:
-            tree = self._evaluated(self.values_at(self.point), self.double)
+        found = None if self._is_wide else self._in_double
+        tree = self._evaluated(self.values_at(self.point), self.double) if found is None else found
         eps = EPS64 if self.double else self.trial_eps
         for leaf, owner in self._outputs_of(tree):
             if owner is not None:
@@ -314,8 +313,7 @@ class Problem:
         """How much the value moves when nothing moves; zero for a deterministic function."""
         noise, value = np.zeros(self.outputs.size), self.value
         # A first call in the same precision that gave the same is what a third one would be compared for.
-        as_first = self._is_wide or not self.double
-        if not (as_first and np.array_equal(value, self.primal, equal_nan=True)):
+        if not ((self._is_wide or not self.double) and np.array_equal(value, self.primal, equal_nan=True)):
             with np.errstate(invalid="ignore"):
                 spread = np.abs(self.evaluate(self.point) - value)
             noise = np.where(np.isfinite(spread), spread, 0.0)
@@ -481,7 +479,7 @@ class Problem:
         self._blame_layout(error)
 
     @functools.cached_property
-    def _found_in_double(self) -> Tree | None:
+    def _in_double(self) -> Tree | None:
         """The result in float64, None where the function does not run in it."""
         try:
             tree = self._evaluated(self.values_at(self.point, double=True), double=True)

@@ -242,6 +242,18 @@ class Glance:
     noise: Array
 
 
+def _moving(cotangents: Array, moves: Array, sample: Sample) -> Array:
+    """Return how much of the noise of rows is that of outputs that move along a line, ``(lines, rows)``.
+
+    An output that does not move at all does not waver either. ``moves`` has shape ``(levels, lines, m)``.
+    """
+    squares = sample.middle**2
+    size = _contracted(cotangents**2, squares)
+    return np.sqrt(
+        _contracted(cotangents**2, np.where(moves.any(axis=0), squares, 0.0)) / np.fmax(size, TINY)
+    )
+
+
 def sampled(lines: Lines, shape: Few) -> Sample:
     """Evaluate at the points of a few-point window along every line, at the scale of its tangent."""
     t = np.multiply.outer(shape.width * shape.levels, np.ones(len(lines.tangents)))
@@ -260,8 +272,11 @@ def glanced(sample: Sample, cotangents: Array | None, eps: float, noise: Array |
     with np.errstate(all="ignore"):
         if cotangents is None:
             high, low, middle = values
-            floor = FLOOR * eps * np.abs(middle)
+            floor, share = FLOOR * eps * np.abs(middle), 1.0
         else:
+            share = _moving(
+                cotangents, (sample.above != sample.middle) | (sample.below != sample.middle), sample
+            )
             high, low, middle = (_contracted(cotangents, v) for v in values)
             floor = FLOOR * eps * np.sqrt(_contracted(cotangents**2, sample.middle**2))
             wavers = _contracted(np.abs(cotangents), wavers)
@@ -281,7 +296,8 @@ def glanced(sample: Sample, cotangents: Array | None, eps: float, noise: Array |
         pooled = unit * np.sqrt(squares.mean(axis=0) / shape.freedom)
         seen = np.fmax(pooled, floor + wavers)
         seen = seen if noise is None else np.fmax(seen, noise)
-        bar = STANDARD_ERRORS * shape.error * np.fmax(each, seen) / shape.width + LAST_TERM * np.abs(odd[-1])
+        half = np.fmax(each, seen * share)
+        bar = STANDARD_ERRORS * shape.error * half / shape.width + LAST_TERM * np.abs(odd[-1])
     bar = np.where(np.isfinite(bar) & np.isfinite(odd[0]), bar, np.inf)
     return Glance(Estimate(odd[0], bar), np.where(np.isfinite(seen), seen, np.inf))
 

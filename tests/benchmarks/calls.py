@@ -104,8 +104,8 @@ def run(quick: bool) -> Sequence[Table]:
         for k, way in enumerate(("forward", "backward")):
             aims.append(Aim(f"{way} calls of a check, {kind},", limits[kind][k], found[k]))
     text = (
-        "Calls of the function, forward / backward, for one check of up to 100 numbers. No recording sees into "
-        "these functions, and no call takes many points."
+        "Calls of the function, forward / backward, for one check of up to 100 numbers. No recording sees "
+        "into these functions, and no call takes many points."
     )
     columns = [
         "function",

@@ -20,7 +20,7 @@ from pytest_gradcheck.core.evidence.allowances import weigh
 from pytest_gradcheck.core.evidence.compare import margins
 from pytest_gradcheck.core.evidence.confirm import Standing
 from pytest_gradcheck.core.evidence.jacobian import Differences, Jacobian
-from pytest_gradcheck.core.evidence.survey import Projections
+from pytest_gradcheck.core.evidence.survey import Projections, unseen
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Tolerance
 from pytest_gradcheck.frameworks.flat import Matrix, Vector
@@ -69,11 +69,15 @@ class FewCalls:
         # Most kinks are where an input is zero.
         short = np.where(f.point != 0, thresholds.SHORT_OF_ZERO * np.abs(f.point), np.inf)
         beside = np.clip(tangents, -short, short)
+        cut = (beside != tangents).any(axis=0)
+        if cut.any():
+            # What moves little next to the others gets a line without them.
+            beside = np.concatenate([beside, np.where(cut, beside[:1], 0.0)])
         looks = [(FINE, tangents), (COARSE, beside)]
         # A kernel that takes float64 may compute in float32 all the same: every value is one of float32 then.
         if f.eps > EPS64 or np.array_equal(f.value, f.value.astype(np.float32)):
             looks = [(COARSE, tangents), (COARSE, beside), (WIDE, beside)]
-            if np.array_equal(tangents, beside):
+            if not cut.any():
                 del looks[1]
         for shape, lines in looks:
             room = self._reach(shape, np.fmin)
@@ -85,7 +89,12 @@ class FewCalls:
             rows = self.along.cotangents * self.jacobian.output_weights
             tables.append(self._with_edges(rows, sample, lines))
             if tables[-1].settled:
-                return Looked(tables[0], tables[-1], {})
+                hidden, lost = (
+                    unseen(tables[-1], self.jacobian, times * self.tolerance.sensitivity)
+                    for times in (1.0, thresholds.VAGUE)
+                )
+                if not (hidden.all() or (lines is beside and (lost & cut).any())):
+                    return Looked(tables[0], tables[-1], {})
             line = _worst_line(tables[-1])
             found = line and self._closer(tables, line, sample)
             if found is not None:
@@ -315,8 +324,9 @@ def _seen_once(table: Table, one_sided: Any, sensitivity: float) -> Table:
     """Return the table with every projection resolved whose entries another one is clear about.
 
     Lines go through all inputs, those at the edge of the domain apart from the others, and cotangents through
-    all outputs. That an error could hide in one sum does not matter where it could not in the next. A fit of
-    one side amplifies noise: entries that it is not clear about are counted as not checked, see `unseen`.
+    all outputs. That an error a few times the promised one could hide in one sum does not matter where it
+    could not in the next. A fit of one side amplifies noise: entries that it is not clear about are counted
+    as not checked, see `unseen`.
     """
     assert table.tangents is not None
     out = []
@@ -324,10 +334,11 @@ def _seen_once(table: Table, one_sided: Any, sensitivity: float) -> Table:
         known = c
         if c.counts and not c.entrywise:
             share = np.abs(table.exact[c.b].value[:, None, :] * table.tangents).max(axis=2)
-            vague = one_sided & (c.tolerance <= thresholds.VAGUE_AT_THE_EDGE * sensitivity * share)
-            for group, clear in ((one_sided, c.resolved | vague), (~one_sided, c.resolved)):
+            # What a kink makes of a line is far more.
+            vague = c.tolerance <= thresholds.VAGUE * sensitivity * share
+            for group, clear in ((one_sided, vague), (~one_sided, c.resolved)):
                 if (group & clear).any():
-                    there = group & ~c.resolved & ~c.disagree
+                    there = group & vague & ~c.resolved & ~c.disagree
                     known = known.excuse("seen_along_another_line", there, resolved=True)
         out.append(known)
     return replace(table, comparisons=tuple(out))
