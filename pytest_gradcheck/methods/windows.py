@@ -272,7 +272,8 @@ def glanced(sample: Sample, cotangents: Array | None, eps: float, noise: Array |
     with np.errstate(all="ignore"):
         if cotangents is None:
             high, low, middle = values
-            floor, share = FLOOR * eps * np.abs(middle), 1.0
+            share: Any = 1.0
+            floor = FLOOR * eps * np.abs(middle)
         else:
             share = _moving(
                 cotangents, (sample.above != sample.middle) | (sample.below != sample.middle), sample
