@@ -272,8 +272,7 @@ def glanced(sample: Sample, cotangents: Array | None, eps: float, noise: Array |
     with np.errstate(all="ignore"):
         if cotangents is None:
             high, low, middle = values
-            share: Any = 1.0
-            floor = FLOOR * eps * np.abs(middle)
+            floor, share = FLOOR * eps * np.abs(middle), np.ones(1)
         else:
             share = _moving(
                 cotangents, (sample.above != sample.middle) | (sample.below != sample.middle), sample
