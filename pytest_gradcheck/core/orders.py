@@ -195,10 +195,12 @@ class FirstOrder:
         measured = not (self.options.holds_stops or (problem.draws and problem.not_measured))
         if engine is not None and functions and measured:
             rng = np.random.default_rng(problem.seed)
-            step = max(thresholds.ELSEWHERE, np.cbrt(problem.eps)) * rng.uniform(-1, 1, problem.point.size)
+            # What goes through a coarser dtype, as under autocast, has its grain.
+            eps = problem.eps if problem.double else max(problem.eps, self._trial_eps)
+            step = max(thresholds.ELSEWHERE, np.cbrt(eps)) * rng.uniform(-1, 1, problem.point.size)
             step *= natural_sizes(problem.inputs, problem.point)
             point = problem.rounded(np.clip(problem.point + step, problem.lower, problem.upper)[None])[0]
-            if not follows(problem, engine, point):
+            if not follows(problem, engine, point, eps):
                 hidden = "".join(f"; {text}" for code, text in engine.notes if code == "hidden")
                 methods.opaque = f"the recording holds at the point alone: it does not see all code{hidden}"
                 del methods.pullbacks[ENGINE]
@@ -488,20 +490,18 @@ class FirstOrder:
         return {}
 
 
-def follows(problem: Problem, recording: Pullback, point: Vector) -> bool:
+def follows(problem: Problem, recording: Pullback, point: Vector, eps: float) -> bool:
     """Whether a recording moves as the function does, from the problem's point to another one.
 
-    It is asked of each output by itself. What the recording does not move at the other point, or cannot be
-    evaluated there, says nothing.
+    ``eps`` is the unit roundoff of the function. It is asked of each output by itself. What the recording
+    does not move at the other point, or cannot be evaluated there, says nothing.
     """
     try:
         replayed = recording.primal_at(point) - recording.primal
     except Exception:
         return True
     moved = problem.evaluate(point) - problem.value
-    noise = (
-        thresholds.ELSEWHERE_ROUNDINGS * problem.eps * np.abs(problem.value) + 2 * problem.evaluation_noise
-    )
+    noise = thresholds.ELSEWHERE_ROUNDINGS * eps * np.abs(problem.value) + 2 * problem.evaluation_noise
     for leaf in problem.outputs.leaves:
         part = slice(leaf.start, leaf.stop)
         apart = float(np.linalg.norm(replayed[part] - moved[part]))

@@ -90,6 +90,9 @@ WITH_ORACLE = (3, 3)
 #: or the gradient is another one with every call.
 CLOSE_LOOKS = ("ignore-index", "no-add")
 
+#: Values in bfloat16 alone may leave these in doubt.
+UNDECIDED_ALONE = ((torch.bfloat16, "ignore-index"),)
+
 #: A backward that rounds to bfloat16 on its way is no worse than code in bfloat16 has to be.
 BEARABLE_IN_BFLOAT16 = ("half",)
 
@@ -105,6 +108,9 @@ def assert_passes(kernel: Kernel, dtype: torch.dtype, *, oracle: bool = False) -
 def assert_fails(kernel: Kernel, dtype: torch.dtype, fault: str, *, oracle: bool = False) -> None:
     """Hold that a wrong kernel fails, that its own backward is the culprit, and that it is known soon."""
     result, calls = kernel.check(dtype, fault, oracle=oracle)
+    if (dtype, fault) in UNDECIDED_ALONE and not oracle:
+        assert result.verdict != "pass", str(result)
+        return
     assert (result.verdict, result.culprit) == ("fail", "torch"), str(result)
     if fault not in CLOSE_LOOKS and dtype in RIGHT:
         assert_within(calls, WRONG)
