@@ -59,7 +59,8 @@ def _in_one_line(error: BaseException) -> str | None:
         return None
     result = min(results, key=lambda result: result.culprit is None)
     more = f" (and {len(results) - 1} more)" if len(results) > 1 else ""
-    return f"wrong gradient: {result.diagnosis.text} [{result.diagnosis.code}]{more}"
+    # A narrow terminal cuts the line after some thirty characters.
+    return f"{result.diagnosis.code}: {result.diagnosis.text}{more}"
 
 
 def without_own_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> pytest.ExceptionInfo[BaseException]:

@@ -37,7 +37,7 @@ def test_the_message_is_short_and_has_no_traceback(project: Any) -> None:
     code = [line for line in lines if line.startswith("  code: ")]
     assert code == [f"  code:      <lambda> (test_it.py:{line_of(project, 'lambda x, y')})"]
     (summary,) = [line for line in result.outlines if line.startswith("FAILED")]
-    assert summary.startswith("FAILED test_it.py::test_wrong - wrong gradient: the gradient of user is ")
+    assert summary.startswith("FAILED test_it.py::test_wrong - zero-gradient: the gradient of user is ")
     result.stdout.no_fnmatch_line("*- Hypothesis -*")
 
 
@@ -101,7 +101,9 @@ def test_the_code_that_is_wrong_is_named(project: Any) -> None:
     helper = f"  code:      helper (test_it.py:{line_of(project, 'return undefined')})"
     code = [line for line in result.outlines if line.startswith("  code: ")]
     assert code == [f"  code:      Square.backward (test_it.py:{backward})", helper, helper]
-    result.stdout.fnmatch_lines(["FAILED test_it.py::test_exception - wrong gradient: torch raised NameErr*"])
+    result.stdout.fnmatch_lines(
+        ["FAILED test_it.py::test_exception - backward-raised: torch raised NameErr*"]
+    )
 
 
 def test_the_falsifying_input_is_printed_once_and_fails_again_when_pasted(project: Any) -> None:
