@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import importlib
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -18,10 +19,11 @@ from pytest_gradcheck.core.orders import FirstOrder, SecondOrder
 from pytest_gradcheck.core.results import CheckResult, GradientMismatch, NotChecked, Verdict
 from pytest_gradcheck.core.verdict import Finding
 from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.frameworks import registry
+from pytest_gradcheck.function.call import Call
 from pytest_gradcheck.function.constant import is_constant
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.function.random_states import kept_random_states
-from pytest_gradcheck.methods.names import AUTODIFF_METHODS
 from pytest_gradcheck.methods.registered_gradients import Rule, watched
 
 __all__ = ["OPTION_NAMES", "assert_gradients", "check_gradients", "validate_options"]
@@ -156,7 +158,7 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
         usage.announce()
     for name in options.chosen:
         # Before anything is timed or its random state kept: the first import of a framework takes a second.
-        if name in AUTODIFF_METHODS:
+        if name in registry.stand_ins() and name not in sys.modules and not _has_gradients(fn, inputs):
             with contextlib.suppress(ModuleNotFoundError):
                 importlib.import_module(name)
     # Overflow and division by zero are findings of the check, not warnings to its user.
@@ -205,6 +207,11 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
         if still:
             result = dataclasses.replace(result, labels=(*result.labels, *still))
         return result, findings
+
+
+def _has_gradients(fn: Callable[..., Any], inputs: Any) -> bool:
+    """Whether the function's own framework differentiates it: no other stands in then."""
+    return Call(fn, inputs).framework.differentiates
 
 
 def _no_slope(result: CheckResult) -> bool:

@@ -133,7 +133,10 @@ class FirstOrder:
         """Prepare every method that was asked for, and return the order."""
         why = self._hold() if self.options.holds_stops else self.problem.not_measured
         for name in METHOD_NAMES:
-            if name not in self.options.chosen:
+            if name not in self.options.chosen or (
+                # A framework that has nothing to do with the function is no news unless it was asked for.
+                self.options.methods is None and self.roles.is_idle(name)
+            ):
                 continue
             if name in DIFFERENCE_METHODS:
                 self.methods.states[name] = (Status.OK if why is None else Status.UNAVAILABLE, why)

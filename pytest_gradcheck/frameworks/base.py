@@ -149,9 +149,6 @@ class Framework(abc.ABC):
     plural: ClassVar[str] = "arrays"
     #: Whether the framework has a gradient of its own for its functions. That gradient is then on trial.
     differentiates: ClassVar[bool] = False
-    #: Whether it differentiates functions of NumPy arrays and Python numbers too, as one more run of the
-    #: same code.
-    stands_in: ClassVar[bool] = False
     #: Whether its functions can stop gradients on purpose (``stop_gradients="intended"``).
     stops_gradients: ClassVar[bool] = False
     #: Whether its functions take arrays of different precision together. Constants then keep theirs while
@@ -248,6 +245,17 @@ class Framework(abc.ABC):
         """
         return None
 
+    # -- containers ------------------------------------------------------------------------------------
+
+    def children_of(self, value: Any) -> tuple[list[tuple[str, Any]], Callable[[Sequence[Any]], Any]] | None:
+        """Return the children of a container that only this framework can take apart; None for other values.
+
+        Each has the source that leads to it (``.weight``, ``['w']``), and other children, in the same order,
+        are made into a container of the same kind by the second part. Tuples, lists and dicts are not asked
+        for.
+        """
+        return None
+
     # -- modules: objects that hold arrays -------------------------------------------------------------
 
     def parts_of(self, value: Any) -> dict[str, Any] | None:
@@ -267,6 +275,10 @@ class Framework(abc.ABC):
         return None
 
     # -- calls -----------------------------------------------------------------------------------------
+
+    def working_in(self, *, double: bool) -> AbstractContextManager[Any]:
+        """Return the context of a call in float64, with ``double``, or in what the user's settings make."""
+        return nullcontext()
 
     def evaluating(self, *, recording: bool = False) -> AbstractContextManager[Any]:
         """Return the context in which functions are called for their values, if the framework differentiates.
@@ -334,6 +346,10 @@ class Framework(abc.ABC):
     def is_array_type(self, annotation: Any) -> bool:
         """Whether an annotation stands for the framework's arrays."""
         return False
+
+    def dtype_drawn(self, name: str) -> str:
+        """Return the dtype that is drawn where this one is asked for: another if settings narrow it."""
+        return name
 
     def from_drawn(self, array: Array, dtype: str, layout: str, **options: Any) -> Any:
         """Return a drawn array, in a dtype of `drawn_dtypes` and a layout of `drawn_layouts`, as a leaf.

@@ -9,11 +9,17 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pytest_gradcheck.frameworks.base import Framework
 
 GROUP = "pytest_gradcheck.frameworks"
+
+#: Those of them that differentiate functions of NumPy arrays and Python numbers too (`Framework.stand_in`). It
+#: is said in a group of its own: the library of any other framework need not be imported to learn that it
+#: does not.
+STAND_INS = "pytest_gradcheck.stand_ins"
 
 
 @functools.cache
@@ -27,6 +33,13 @@ def _entry_points() -> dict[str, importlib.metadata.EntryPoint]:
 def names() -> tuple[str, ...]:
     """Return the names of the installed frameworks, NumPy first; none of them is loaded for that."""
     return tuple(_entry_points())
+
+
+@functools.cache
+def stand_ins() -> frozenset[str]:
+    """Return the names of the frameworks that run NumPy code; none of them is loaded for that."""
+    found = importlib.metadata.entry_points(group=STAND_INS)
+    return frozenset(point.name for point in found) & frozenset(names())
 
 
 @functools.cache
@@ -63,3 +76,8 @@ def parts_of(value: Any) -> tuple[Framework, dict[str, Any]] | None:
         if parts is not None:
             return framework, parts
     return None
+
+
+def children_of(value: Any) -> tuple[list[tuple[str, Any]], Callable[[Sequence[Any]], Any]] | None:
+    """Return the children of a container that a framework knows; see `Framework.children_of`."""
+    return next(filter(None, (framework.children_of(value) for framework in imported())), None)

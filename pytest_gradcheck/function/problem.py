@@ -395,7 +395,8 @@ class Problem:
             return self._call(values, double)
 
     def _call(self, values: Sequence[Any], double: bool) -> Tree:
-        return Tree(self._random.call(self._asked.run, self._filled(values, double)), "output")
+        with self.framework.working_in(double=double):
+            return Tree(self._random.call(self._asked.run, self._filled(values, double)), "output")
 
     def _filled(self, values: Sequence[Any], double: bool) -> list[Any]:
         """Return all leaves: these values as the differentiated ones, and copies of the constants."""

@@ -19,7 +19,7 @@ def test_a_framework_is_a_method_of_its_name(monkeypatch: pytest.MonkeyPatch) ->
         for name in ("METHOD_NAMES", "DEFAULT_METHODS", "AUTODIFF_METHODS"):
             vars(names).pop(name, None)
     monkeypatch.undo()
-    assert names.METHOD_NAMES == ("central", "forward", "complex_step", "reference", "torch", "user")
+    assert names.METHOD_NAMES == ("central", "forward", "complex_step", "reference", "jax", "torch", "user")
 
 
 def test_a_name_that_is_none() -> None:

@@ -1,0 +1,184 @@
+"""Gradients by ``jax.vjp``, on trial in the dtypes that the user gave."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pytest_gradcheck.errors import NotImplementedByFramework
+from pytest_gradcheck.frameworks.base import FunctionAtPoint
+from pytest_gradcheck.frameworks.flat import Vector
+from pytest_gradcheck.frameworks.jax import precision
+from pytest_gradcheck.frameworks.jax.leaves import to_numpy
+from pytest_gradcheck.frameworks.leaves import EPS32, EPS64
+from pytest_gradcheck.frameworks.pullback import Program, Pullback, gradient_layouts, nudged
+
+#: What JAX says where it has no derivative to give.
+NO_DERIVATIVE = re.compile(
+    r"(Differentiation|Transpose) rule .*not implemented"
+    r"|Reverse-mode differentiation does not work for"
+    r"|can't apply forward-mode differentiation \(jvp\) to a custom_vjp function"
+    r"|do not support (JVP|differentiation|linear)"
+)
+
+#: What JAX says when a rule written by hand gives something that does not fit; the first that fits.
+RAISED = (
+    ("dtype-mismatch", r"dtype|float0|(?:float|bfloat|complex|int)\d+\[\S* (?:but|!=|vs)"),
+    (
+        "gradient-count",
+        r"(?:number|length) of|must produce .* pytree|tree structure|container structure|pairs",
+    ),
+    ("shape-mismatch", r"shape|size|broadcast"),
+)
+
+
+def code_of_error(text: str) -> str | None:
+    """Return the diagnosis code for what JAX says when a rule does not fit; None for anything else."""
+    return next((code for code, pattern in RAISED if re.search(pattern, text)), None)
+
+
+def prepare(function: FunctionAtPoint) -> JaxPullback:
+    """Run the function once under ``jax.vjp``, on the user's own arrays."""
+    made = JaxPullback.at(_program(function, double=False), function.native_values(), function.trial_eps)
+    made.function = function
+    return made
+
+
+def _program(function: FunctionAtPoint, *, double: bool) -> Program:
+    def run(*leaves: Any) -> Sequence[Any]:
+        return [jnp.asarray(out) for out in function.call(leaves, double=double)]
+
+    return Program(run, function.inputs, function.outputs)
+
+
+class JaxPullback(Pullback):
+    """A pullback of JAX at one point.
+
+    Everything that it asks of JAX is asked within ``surroundings()``: in float64, or as the user configured.
+    """
+
+    leaves: list[Any]
+    #: Shape and dtype of each output.
+    outs: list[Any]
+    pull: Callable[..., Any]
+    surroundings: Callable[[], AbstractContextManager[Any]]
+    #: The function that it differentiates; None for gradients of gradients.
+    function: FunctionAtPoint | None = None
+
+    @classmethod
+    def at(
+        cls,
+        program: Program,
+        leaves: Sequence[Any],
+        eps: float,
+        surroundings: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> JaxPullback:
+        """Run the program, and keep what pulls cotangents back through it."""
+        with surroundings(), _named_refusals():
+            outs, pull = jax.vjp(lambda *values: list(program.run(*values)), *leaves)
+        self = cls(program, program.outputs.join([to_numpy(out) for out in outs]), eps)
+        self.leaves, self.pull, self.surroundings = list(leaves), pull, surroundings
+        self.outs = [jax.ShapeDtypeStruct(out.shape, out.dtype) for out in outs]
+        return self
+
+    def vjp(self, cotangent: Vector) -> Vector:
+        """Pull a cotangent back; see `Pullback.vjp`."""
+        self.evaluations += 1
+        self.calls += 1
+        with self.surroundings(), _named_refusals():
+            seeds = map(_conjugated, self.seeds(cotangent))
+            return self.program.inputs.join([to_numpy(_conjugated(g)) for g in self.pull(list(seeds))])
+
+    def seeds(self, cotangent: Vector) -> list[Any]:
+        """Return a flat cotangent as arrays, one per output, of its dtype."""
+        parts = zip(self.program.outputs.split(cotangent), self.outs, strict=True)
+        return [jnp.asarray(part, out.dtype) for part, out in parts]
+
+    def second_order(self, cotangent: Vector) -> Pullback:
+        """Differentiate the pulling back itself; see `Pullback.second_order`."""
+        inputs, outputs = gradient_layouts(self.program)
+        count = len(self.leaves)
+
+        def run(*values: Any) -> Sequence[Any]:
+            _, pull = jax.vjp(lambda *leaves: list(self.program.run(*leaves)), *values[:count])
+            return list(map(_conjugated, pull(list(map(_conjugated, values[count:])))))
+
+        with self.surroundings():
+            leaves = self.leaves + self.seeds(cotangent)
+        return JaxPullback.at(Program(run, inputs, outputs), leaves, self.eps, self.surroundings)
+
+    def moved(self, vector: Vector) -> JaxPullback:
+        """Return the pullback at another point."""
+        made = JaxPullback.at(self.program, self._at(vector), self.eps, self.surroundings)
+        made.function = self.function
+        return made
+
+    def primal_at(self, vector: Vector) -> Vector:
+        """Run the program at another point; see `Pullback.primal_at`."""
+        with self.surroundings():
+            return self.program.outputs.join([to_numpy(out) for out in self.program.run(*self._at(vector))])
+
+    def _at(self, vector: Vector) -> list[Any]:
+        parts = zip(self.program.inputs.split(vector), self.leaves, strict=True)
+        with self.surroundings():
+            return [jnp.asarray(part, leaf.dtype) for part, leaf in parts]
+
+    def in_double(self) -> JaxPullback | None:
+        """Return the gradient in float64; see `Pullback.in_double`."""
+        return self._in_double
+
+    @functools.cached_property
+    def _in_double(self) -> JaxPullback | None:
+        function = self.function
+        if self.eps <= EPS64:
+            return self
+        if function is None or not function.double:
+            return None
+        program, leaves = _program(function, double=True), function.values_at(function.point)
+        made = JaxPullback.at(program, leaves, EPS64, precision.double)
+        made.function = function
+        return made
+
+    def coarse_runs(self, count: int) -> Sequence[Pullback]:
+        """Run the function in float32 at neighbouring points; see `Pullback.coarse_runs`."""
+        if self.function is None:
+            return ()
+        arrays = self.program.inputs.split(self.function.point)
+        # Without widening the constants: with float64 among them, all would be done in that.
+        program = _program(self.function, double=False)
+        coarse = []
+        for k in range(count):
+            leaves = [
+                jnp.asarray(array, jnp.complex64 if np.iscomplexobj(array) else jnp.float32)
+                for array in nudged(arrays, k)
+            ]
+            coarse.append(JaxPullback.at(program, leaves, EPS32))
+        return coarse
+
+
+@contextlib.contextmanager
+def _named_refusals() -> Iterator[None]:
+    """Raise `NotImplementedByFramework` where JAX says that it has no derivative."""
+    try:
+        yield
+    except (NotImplementedError, TypeError, ValueError) as error:
+        if not NO_DERIVATIVE.search(str(error)):
+            raise
+        raise NotImplementedByFramework(str(error).strip().splitlines()[0]) from error
+
+
+def _conjugated(array: Any) -> Any:
+    """Return the conjugate of a complex cotangent, others as they are.
+
+    JAX pulls a cotangent u back to u · J without conjugating it, so that the gradient of a real function is
+    dL/dRe - i·dL/dIm. Here derivatives are dL/dRe + i·dL/dIm (`frameworks.flat.Leaf`).
+    """
+    return jnp.conj(array) if jnp.issubdtype(array.dtype, jnp.complexfloating) else array
