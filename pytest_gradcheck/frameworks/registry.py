@@ -16,9 +16,9 @@ from pytest_gradcheck.frameworks.base import Framework
 
 GROUP = "pytest_gradcheck.frameworks"
 
-#: Those of them that differentiate functions of NumPy arrays and Python numbers too (`Framework.stand_in`). It
-#: is said in a group of its own: the library of any other framework need not be imported to learn that it
-#: does not.
+#: Those of them that differentiate functions of NumPy arrays and Python numbers too (`Framework.stand_in`).
+#: It is said in a group of its own: the library of any other framework need not be imported to learn that
+#: it does not.
 STAND_INS = "pytest_gradcheck.stand_ins"
 
 

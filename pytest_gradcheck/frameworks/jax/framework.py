@@ -33,4 +33,5 @@ class JaxFramework(Framework):
     working_in = provided_by(".precision.working_in")
 
     pullback = provided_by(".pullback.prepare")
+    lower = provided_by(".lowered.lower")
     code_of_error = provided_by(".pullback.code_of_error")

@@ -75,16 +75,14 @@ def _placed(leaf: Any, original: Any) -> Any:
 
 def copy(leaf: Any, *, double: bool) -> Any:
     """Return a copy: a function may give the memory of its arguments away (``donate_argnums``)."""
-    if isinstance(leaf, jax.core.Tracer):
+    if isinstance(leaf, jax.core.Tracer) or is_key(leaf):
         return leaf
-    if is_key(leaf) or not is_floating(leaf):
-        return leaf.copy()
-    if not double:
-        with precision.working_in(double=dtype_of(leaf) in _NARROWED):
-            return leaf.copy()
-    wide = jnp.complex128 if leaf.dtype.kind == "c" else jnp.float64
-    with precision.double():
-        return jnp.array(leaf, wide)
+    dtype = leaf.dtype
+    if double and is_floating(leaf):
+        dtype = jnp.complex128 if leaf.dtype.kind == "c" else jnp.float64
+    # Constants are copied while a function is traced too, and must not become a part of what is traced.
+    with precision.double(), jax.ensure_compile_time_eval():
+        return jnp.array(leaf, dtype)
 
 
 def rounded(array: Array, original: Any) -> Array:

@@ -6,15 +6,14 @@ not, in this thread; the configuration stays as it is. https://docs.jax.dev/en/l
 
 from __future__ import annotations
 
+import importlib
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import jax
 
-try:
-    _enable: Any = jax.enable_x64
-except AttributeError:  # before JAX 0.8
-    from jax.experimental import enable_x64 as _enable
+# Before JAX 0.8 it is in `jax.experimental` alone.
+_enable: Any = getattr(jax, "enable_x64", None) or importlib.import_module("jax.experimental").enable_x64
 
 
 def double() -> AbstractContextManager[Any]:
@@ -30,4 +29,5 @@ def working_in(*, double: bool) -> AbstractContextManager[Any]:
 
 def is_double() -> bool:
     """Whether JAX computes in float64 as it is configured here."""
-    return bool(jax.config.jax_enable_x64)
+    config: Any = jax.config
+    return bool(config.jax_enable_x64)

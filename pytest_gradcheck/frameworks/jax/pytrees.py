@@ -16,7 +16,8 @@ def children_of(value: Any) -> tuple[list[tuple[str, Any]], Callable[[Sequence[A
     if isinstance(value, _BUILTIN):
         return None
     # One level: everything below the value itself is a leaf.
-    pairs, structure = jax.tree_util.tree_flatten_with_path(value, is_leaf=lambda part: part is not value)
+    pairs, found = jax.tree_util.tree_flatten_with_path(value, is_leaf=lambda part: part is not value)
+    structure: Any = found
     if jax.tree_util.treedef_is_leaf(structure):
         return None
     names = [_step(path[0]) for path, _ in pairs]
