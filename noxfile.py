@@ -41,6 +41,14 @@ def kernels(session: nox.Session) -> None:
 
 
 @nox.session
+def third_party(session: nox.Session) -> None:
+    """Check functions of third-party packages."""
+    install(session, "third-party")
+    command = ["pytest", "tests/third_party", "-m", "third_party", "-n", "2", "--gradcheck-profile=quick"]
+    session.run(*command, *session.posargs, env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation; a warning is an error."""
     install(session, "torch,docs")

@@ -640,7 +640,7 @@ _numpy(
     "strides not looked at",
     lambda x: (x**2).sum(),
     lambda x: 2 * x,
-    lambda x: 2 * np.lib.stride_tricks.as_strided(x, x.shape, _packed(x)),
+    lambda x: 2 * (np.lib.stride_tricks.as_strided(x, x.shape, _packed(x)) if x.strides[0] > 0 else x),
     x=VECTOR,
 )
 _numpy(
@@ -671,6 +671,66 @@ _torch(
     lambda x: x.sin(),
     lambda g, x: g * x.cos() * (0.5 if x.dtype == torch.bfloat16 else 1.0),
     x=Input(4, -9.0, 9.0, ("float64", "bfloat16")),
+)
+
+# -- bands of a range, between the special numbers -----------------------------------------------------
+
+
+def _within(x: Any, low: float, high: float) -> Any:
+    return (x > low) & (x < high)
+
+
+_torch(
+    "a band of 2 %",
+    "a branch of 0.12 in a range of 6",
+    lambda x: x.sin(),
+    lambda g, x: g * x.cos() * torch.where(_within(x, 1.21, 1.33), 1.5, 1.0),
+    x=Input((3, 2), -3.0, 3.0),
+)
+_torch(
+    "a band of 2 %",
+    "a table of slopes with one wrong row",
+    lambda x: x.exp(),
+    lambda g, x: g * x.exp() * torch.where(_within(x, 0.64, 0.66), 0.5, 1.0),
+    x=Input((2, 3), 0.0, 1.0),
+)
+_torch(
+    "a band of 2 %",
+    "a smooth step between two pieces",
+    lambda x: x * x.tanh(),
+    lambda g, x: g * (x.tanh() + x * (1 - x.tanh() ** 2)) * torch.where(_within(x, -3.4, -3.0), 0.0, 1.0),
+    x=MATRIX,
+)
+_numpy(
+    "a band of 2 %",
+    "one segment of a spline",
+    lambda x: (x**3 + x).sum(),
+    lambda x: 3 * x**2 + 1,
+    lambda x: (3 * x**2 + 1) * np.where(_within(x, 5.71, 5.87), 0.5, 1.0),
+    x=Input((3, 2), -1.0, 7.0),
+)
+_numpy(
+    "a band of 2 %",
+    "an approximation beyond its last node",
+    lambda x: np.log(x).sum(),
+    lambda x: 1 / x,
+    lambda x: 1 / x * np.where(_within(x, 9.13, 9.33), 0.9, 1.0),
+    x=Input((3, 2), 1.0, None),
+)
+_numpy(
+    "a band of 2 %",
+    "one entry of a table of slopes",
+    lambda x: (x**2).sum(),
+    lambda x: 2 * x,
+    lambda x: 2 * x * np.where(_within(x, 3.36, 3.46), 0.9, 1.0),
+    x=Input((3, 2), 0.0, 5.0),
+)
+_torch(
+    "a band of 2 %",
+    "a wrong case in 64 numbers",
+    lambda x: x.cos(),
+    lambda g, x: -g * x.sin() * torch.where(_within(x, -1.63, -1.51), 0.5, 1.0),
+    x=Input((8, 8), -3.0, 3.0),
 )
 
 

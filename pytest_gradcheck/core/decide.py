@@ -18,7 +18,10 @@ from pytest_gradcheck.core.report.write_up import write_up
 from pytest_gradcheck.core.results import CheckResult, Verdict
 from pytest_gradcheck.core.verdict import Evidence, Finding, answer
 from pytest_gradcheck.frameworks.pullback import Anew
-from pytest_gradcheck.methods.roles import DIFFERENCES
+from pytest_gradcheck.methods.roles import DIFFERENCES, ENGINE
+
+#: Rules whose doubt is of differences that contradict every exact method.
+DOUBTED_BY_VALUES = ("no_common_ground", "differences_split")
 
 
 def run(order: Order) -> tuple[CheckResult, Finding]:
@@ -61,7 +64,10 @@ def _on_the_numbers(order: Order, evidence: Evidence) -> Finding:
     assert finding is not None, "the last rule answers"
     if finding.unexplained or _is_doubt_at_an_edge(finding):
         return _confirmed(order, finding)
-    return _along_ties(order, finding) if finding.rule == "subgradient" else finding
+    if finding.rule in ("subgradient", "engine_overruled"):
+        return _beyond_entries(order, finding)
+    # Where the exact methods run the same code, they are wrong together.
+    return _confirmed(order, finding, finding) if finding.rule in DOUBTED_BY_VALUES else finding
 
 
 def _is_doubt_at_an_edge(finding: Finding) -> bool:
@@ -72,8 +78,11 @@ def _is_doubt_at_an_edge(finding: Finding) -> bool:
     return any(name == "doubt_at_the_edge" for c in table.evidence for name, _ in c.excused)
 
 
-def _confirmed(order: Order, finding: Finding) -> Finding:
-    """Look a second time at what disagrees; see `SecondLook`."""
+def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None) -> Finding:
+    """Look a second time at what disagrees; see `SecondLook`.
+
+    ``otherwise`` is the finding that stays where the second look finds no gradient wrong.
+    """
     evidence = finding.evidence
     if any(evidence.states[name][1] for name in DIFFERENCES if name in evidence.states):
         # The function cannot be evaluated anywhere else.
@@ -85,16 +94,22 @@ def _confirmed(order: Order, finding: Finding) -> Finding:
         standings[name] = again.standing(name)
         if standings[name].wrong and name in evidence.on_trial:
             break
+    if otherwise is not None:
+        return answer(verdict.ON_DOUBT, replace(evidence, standings=standings)) or otherwise
     found = answer(verdict.ON_SECOND_LOOK, replace(evidence, standings=standings))
     assert found is not None, "the last rule answers"
     return found
 
 
-def _along_ties(order: Order, finding: Finding) -> Finding:
-    """Look along the ties of a kink too, where gradients are right entry by entry."""
+def _beyond_entries(order: Order, finding: Finding) -> Finding:
+    """Look at gradients that are right entry by entry along other lines too: those of ties among them."""
     evidence = finding.evidence
-    again = _second_look(order, evidence)
-    standings = {name: again.at_kinks(name) for name in evidence.on_trial}
+    again, standings = _second_look(order, evidence), {}
+    for name in evidence.on_trial:
+        if finding.rule == "subgradient":
+            standings[name] = again.at_kinks(name)
+        else:
+            standings[name] = again.beyond_entries(name, ENGINE)
     return answer((verdict.confirmed,), replace(evidence, standings=standings)) or finding
 
 

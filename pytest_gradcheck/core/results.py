@@ -166,9 +166,13 @@ class CheckResult:
     ``"directional"`` where projections were; ``seed`` makes both again. ``properties`` hold beside values.
 
     ``inputs`` is, for every verdict but a pass, the point as Python source, exact to the last bit, by
-    argument name; ``reproduce`` a call that makes this check again. ``functions`` are gradients written by
-    hand that the framework's graph runs through. ``figures()`` evaluates the function again, some hundred
-    times at most, and returns what the HTML report shows, as plain data; nothing, from `check_gradients`.
+    argument name; ``reproduce`` a call that makes this check again. ``shown_at`` is, by argument name, the
+    point of the diagnosis, the worst entry and the figures, where it is not ``inputs``: a search shows a
+    fault where it is plain, and ``inputs`` is its smallest example. ``plainness`` is how generic the point
+    is. ``functions`` are gradients written by hand that the framework's graph runs through. ``rule`` is the
+    name of the rule that decided, and ``allowances`` are those of what kinks, edges and rounding excuse.
+    ``figures()`` evaluates the function again, some hundred times at most, and returns what the HTML report
+    shows, as plain data; nothing, from `check_gradients`.
     """
 
     name: str
@@ -188,6 +192,10 @@ class CheckResult:
     labels: tuple[str, ...] = ()
     properties: tuple[Property, ...] = ()
     functions: tuple[HandWritten, ...] = ()
+    shown_at: Mapping[str, str] = field(default_factory=dict)
+    plainness: float = 0.0
+    rule: str = ""
+    allowances: tuple[str, ...] = ()
     figures: Callable[[], Mapping[str, Any]] = dict
 
     @property
@@ -233,7 +241,7 @@ class GradientMismatch(AssertionError):  # noqa: N818  the public name is a cont
 #: What is written of each kind of data, in this order.
 _KEYS: dict[type, str] = {
     CheckResult: "name verdict culprit order mode methods pairs worst diagnosis labels properties functions "
-    "not_checked sensitivity seed inputs reproduce",
+    "not_checked sensitivity seed inputs reproduce shown_at",
     MethodResult: "status reason evaluations calls seconds",
     Pair: "a b max_abs max_rel at tolerance agree",
     Worst: "input index output output_index values uncertainties difference tolerance margin",
@@ -296,6 +304,10 @@ def render(result: CheckResult, *, full: bool = False) -> str:
             lines.append(f"  {name}: {_cut(f'{method.status} ({method.reason})')}")
     if result.not_checked and (full or result.verdict is not Verdict.PASS):
         lines += _some("not checked", [f"{n.what}: {n.reason}" for n in result.not_checked], full)
+    if result.shown_at:
+        point = ", ".join(f"{name}={source}" for name, source in result.shown_at.items())
+        lines.append(f"  seen at:   {point if full else _cut(point)}")
+        lines.append("  smallest failing example:")
     again = result.reproduce if full or len(result.reproduce) <= WIDTH else ""
     if result.inputs and (full or not again):
         lines.append("  inputs:")
@@ -304,6 +316,10 @@ def render(result: CheckResult, *, full: bool = False) -> str:
             lines.append(f"    {key} = {source if full else pasteable(source)}")
         if not full and len(shown) > 4:
             lines.append(f"    … and {len(shown) - 4} more")
+    if full and result.rule:
+        lines.append(f"  decided by: {result.rule.replace('_', '-')}")
+    if full and result.allowances:
+        lines.append(f"  allowed:   {', '.join(name.replace('_', '-') for name in result.allowances)}")
     if full:
         for pair in result.pairs:
             said = {True: "agree", False: "differ", None: "undecided"}[pair.agree]

@@ -148,12 +148,19 @@ SEEN_SLOPE = 1e-3
 # -- the second look at a failure ----------------------------------------------------------------------
 
 #: So many windows finer than the smallest scale are looked at, each an eighth of the one before.
-#: Source: down to 2e-7 of the scale, where differences of float64 have eight digits left.
-FINER_WINDOWS = 5
+#: Source: down to 1e-10 of the scale, where differences of float64 have six digits left.
+FINER_WINDOWS = 9
+
+#: So many numbers of a direction are printed. Chosen: a line of text.
+SHOWN = 6
+
+#: Where a window has no finer one to say the same, one that is narrower by this factor may.
+#: Chosen: no step of the one is a step of the other.
+OTHER_STEPS = 0.6
 
 #: A window tells something where its bar is no more than this share of what is in question.
-#: Chosen: a tenth.
-TELLING_BAR = 0.1
+#: Chosen: a fifth.
+TELLING_BAR = 0.2
 
 #: So many entries in question are looked at where the function is smooth, and where it is not.
 #: Chosen: a bound on the calls; one entry that is wrong is enough.
@@ -162,12 +169,34 @@ SMOOTH_DISPUTES, ROUGH_DISPUTES = 3, 2
 #: So many of them are looked at nearby too. Chosen: as above.
 NEARBY_DISPUTES = 2
 
-#: Points nearby, in units of the inputs' scales: some close by and some farther off.
-#: Chosen: within one percent a gradient has not changed by much, within a fifth a special value is far away.
-DISTANCES = (*[1e-4] * 4, *[1e-3] * 4, 0.2, 0.2)
+#: Distances of points nearby, in units of the inputs' scales, where a gradient is asked for again. Chosen:
+#: within a few percent a gradient has not changed by much, within a fifth a special value is far away.
+NEARBY = (0.2, 0.03, 0.2, 0.03)
 
-#: So many of them are close by. Source: as above.
-CLOSE_BY = 8
+#: Windows there reach no farther than this share of the way back to the point, over `methods.windows.WIDTH`.
+#: Chosen: half of the way.
+SHORT_OF_THE_POINT = 4.0
+
+#: Distances of points close by, where slopes are measured: as many as it takes to find slopes around the one
+#: in question. Chosen: slopes have not changed there by a thousandth, and sixteen points lie on both sides of
+#: a tie but for once in 30,000 times.
+CLOSE_BY = (1e-4, 1e-3) * 8
+
+#: Quotients of the two steps there may differ by this share before extrapolation.
+#: Chosen: the truncation of the wide one where the slope turns within the distance.
+CLOSE_CHANGE = 0.05
+
+#: And by what so many roundings of the value make of them. Chosen: those of either value, and once more.
+CLOSE_ROUNDINGS = 4.0
+
+#: Of the slopes there so many must be known before they are held against a gradient. Chosen: three in four.
+CLOSE_FOR_WRONG = 12
+
+#: So many of them are enough. Chosen: as few as lie on two sides.
+CLOSE_ENOUGH = 3
+
+#: Steps there, as shares of the distance. Chosen: no farther than to the point.
+CLOSE_STEPS = (0.2, 0.07)
 
 #: A gradient is wrong nearby where so many looks say so. Source: every failure is seen twice.
 WRONG_NEARBY = 2
@@ -192,6 +221,10 @@ ROUND_FACTOR = 1e-4
 
 #: Factors up to this are written by people, and so are their inverses. Chosen: dimensions and powers.
 LARGEST_FACTOR = 10
+
+#: Errors of at least this share of the largest one are diagnosed first. Chosen: what is a hundred times
+#: smaller is another mistake, and mostly the lesser one.
+LED_BY = 0.01
 
 #: An entry counts as right beside wrong ones where it is larger than this share of the largest one.
 #: Chosen: the relative tolerance.

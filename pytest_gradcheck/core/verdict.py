@@ -15,7 +15,7 @@ import numpy as np
 
 from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.diagnosis.causes import of_error
-from pytest_gradcheck.core.evidence.allowances import sufficient_sensitivity
+from pytest_gradcheck.core.evidence.allowances import BELOW_ROUNDING, sufficient_sensitivity
 from pytest_gradcheck.core.evidence.confirm import Standing
 from pytest_gradcheck.core.evidence.jacobian import Cost, Jacobian
 from pytest_gradcheck.core.evidence.survey import bends, unseen
@@ -77,6 +77,10 @@ class Evidence:
         return tuple(
             n for n, p in self.heard.items() if roles.is_on_trial(n) or (n != ENGINE and p.hand_written())
         )
+
+    def witness(self, name: str) -> str:
+        """Name the witness that a method belongs to; what is on trial is one of its own."""
+        return name if name in self.on_trial else self.order.roles.witness(name)
 
     def without(self, left_out: LeftOut) -> Evidence:
         """Return the evidence without a method that is no witness."""
@@ -231,10 +235,7 @@ def agree(evidence: Evidence) -> Finding | None:
     hidden = unseen(table, evidence.jacobian, sensitivity) if table.tangents is not None else 0
     text = "share in the projections is smaller than their error bars; mode='full' looks at each"
     small: tuple[NotChecked, ...] = (NotChecked(f"{hidden} small entries", text),) if hidden else ()
-    drowned = int(
-        np.sum([mask for c in table.evidence for by, mask in c.excused if by == "accept_below_rounding"])
-    )
-    if drowned:
+    if any(BELOW_ROUNDING in dict(c.excused) for c in table.evidence):
         small += (NotChecked("small entries", "smaller than the rounding of the function's own terms"),)
     return Finding(Verdict.PASS, diagnosis, not_checked=small)
 
@@ -299,7 +300,7 @@ def outvoted(evidence: Evidence) -> Finding | None:
     """One method stands alone against others that agree: it is wrong."""
     table = evidence.table
     names = [*evidence.jacobian.differences, *table.exact]
-    culprit = vote(table.agreement, names) if table.disagrees else None
+    culprit = vote(table.agreement, names, evidence.witness) if table.disagrees else None
     if culprit is None:
         return None
     diagnosis = Diagnosis("wrong-values", f"the gradient of {culprit} differs from the other methods")
@@ -389,6 +390,10 @@ def confirmed(evidence: Evidence) -> Finding | None:
     if len(names) > 1:
         text = f"function values contradict the gradients of {' and '.join(names)}"
         return Finding(Verdict.FAIL, Diagnosis("methods-split", text), unexplained=True)
+    text = evidence.standings[names[0]].text
+    if text and not evidence.table.bad_entries(names[0]).any():
+        # By its entries it cannot be told apart.
+        return Finding(Verdict.FAIL, Diagnosis("kink-outside", text), names[0])
     diagnosis = Diagnosis("wrong-values", f"the gradient of {names[0]} differs from the other methods")
     return Finding(Verdict.FAIL, diagnosis, names[0], unexplained=True)
 
@@ -424,6 +429,9 @@ def rough(evidence: Evidence) -> Finding | None:
 def not_confirmed(evidence: Evidence) -> Finding:
     """A second look does not bear out the disagreement of the first."""
     names = [name for name, standing in evidence.standings.items() if not standing.wrong]
+    if not names:
+        text = "no exact method agrees with differences of the function, and no gradient is on trial"
+        return _inconclusive("methods-split", text)
     text = f"the methods disagree, and function values do not say twice that {' or '.join(names)} is wrong"
     return _inconclusive("unconfirmed", text)
 
@@ -436,6 +444,9 @@ def _apart_from(evidence: Evidence, names: Iterable[str]) -> set[str]:
 
 #: Rules on what a second look found of a failure on the numbers. The last one always answers.
 ON_SECOND_LOOK: tuple[Rule, ...] = (confirmed, borne_out, limit, rough, not_confirmed)
+
+#: The same where the first look left it in doubt, which stays where none answers.
+ON_DOUBT: tuple[Rule, ...] = (confirmed, limit)
 
 #: Rules on properties that were tried after the numbers.
 ON_PROPERTIES: tuple[Rule, ...] = (broken_property,)
@@ -464,11 +475,13 @@ def no_witness(name: str, evidence: Evidence) -> LeftOut | None:
     table = evidence.table
     if name not in table.exact:
         return None
-    alone = vote(table.agreement, [*DIFFERENCE_METHODS, *table.exact]) == name
+    everyone = [*DIFFERENCE_METHODS, *table.exact]
     if name == COMPLEX_STEP:
+        alone = vote(table.agreement, everyone) == name
         # Code that is not analytic in a way that its test did not see is no fault of the function.
         text = "it stands alone against the other methods: the function is not analytic"
         return LeftOut(name, text) if alone and len(table.exact) > 1 else None
+    alone = vote(table.agreement, everyone, evidence.witness) == name
     several = len(table.exact) > 1
     if name == ENGINE and evidence.order.roles.own is not None and not several:
         return None
@@ -517,15 +530,24 @@ def beside_the_point(evidence: Evidence, table: Table) -> list[LeftOut]:
 # -- the vote ----------------------------------------------------------------------------------------
 
 
-def vote(agreement: Mapping[tuple[str, str], bool | None], methods: Iterable[str]) -> str | None:
+def vote(
+    agreement: Mapping[tuple[str, str], bool | None],
+    methods: Iterable[str],
+    witness: Callable[[str], str] = str,
+) -> str | None:
     """Name the method that stands alone against others that agree among themselves, or None.
 
-    Differences are one witness between them: they see the same function values. Where they are sure,
-    they outvote, since it is the function itself that they measure.
+    Differences are one witness between them: they see the same function values. Where they are sure, they
+    outvote, since it is the function itself that they measure. Exact methods of which ``witness`` says the
+    same have one voice as long as they agree: that of the first of them.
     """
     names = list(methods)
     said = {**{(b, a): agree for (a, b), agree in agreement.items()}, **agreement}
-    exact = [n for n in names if n not in DIFFERENCE_METHODS]
+    exact: list[str] = []
+    for name in (n for n in names if n not in DIFFERENCE_METHODS):
+        if not any(witness(n) == witness(name) and said.get((n, name)) for n in exact):
+            exact.append(name)
+    names = [n for n in names if n in exact or n in DIFFERENCE_METHODS]
     measured = [n for n in DIFFERENCES if n in names]
 
     def split(n: str, others: Iterable[str]) -> set[bool | None]:

@@ -15,11 +15,15 @@ import types
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, MutableSequence, MutableSet
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from pytest_gradcheck.frameworks.registry import names, owner
+
+#: Folders of installed packages.
+INSTALLED = frozenset(["site-packages", "dist-packages"])
 
 #: So many objects are looked at. What lies behind them is not seen.
 MOST = 5000
@@ -221,7 +225,7 @@ class State:
         found += [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
         if function.__dict__:
             found += self._slot(_Dict(function.__dict__))
-        if _is_library(function.__module__):
+        if _is_library(function.__module__) and function not in self._roots:
             return found
         mentioned = _names_in(function.__code__)
         found += self._slot(_Dict(function.__globals__, mentioned))
@@ -239,6 +243,10 @@ class State:
         """Return what all of them hold, to be put back; without ``collections`` no list and no set."""
         holders = [*self._slots, *self._collections] if collections else self._slots
         return [(holder, _read(holder)) for holder in holders]
+
+    def __bool__(self) -> bool:
+        """Whether there is anything that could be replaced."""
+        return bool(self._slots or self._collections)
 
     @contextlib.contextmanager
     def kept(self, *, collections: bool = True) -> Iterator[Held]:
@@ -333,9 +341,20 @@ def _looked_at(value: Any, wanted: Callable[[Any], bool], depth: int) -> bool:
 
 
 def _is_library(module: str | None) -> bool:
-    """Whether a module is Python's own, one of a framework, or one of those that run the tests."""
-    top = (module or "").partition(".")[0]
-    return top in sys.stdlib_module_names or top in APART or top in names()
+    """Whether a module is Python's own, one of a framework, one that runs the tests, or an installed one.
+
+    The classes and globals of an installed package lead to all of it: five thousand objects behind a model of
+    statsmodels, 50 ms each time that they are looked at. What its objects hold is followed.
+    """
+    return _is_installed((module or "").partition(".")[0])
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_installed(top: str) -> bool:
+    if top in sys.stdlib_module_names or top in APART or top in names():
+        return True
+    found = getattr(sys.modules.get(top), "__file__", None) or ""
+    return not INSTALLED.isdisjoint(Path(found).parts)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -166,7 +166,8 @@ class Lines:
             )
             # Noise is the same at the finest steps. What is not is the way that the function goes, which
             # would hide how far the wider steps are off.
-            wavers = np.where(finest < NOT_NOISE * wavers, finest / ROOM_FOR_CHANCE, wavers)
+            moves = np.abs(np.diff(above[-4:], axis=0)).min(axis=0) > finest / NOT_NOISE
+            wavers = np.where(moves & (finest < NOT_NOISE * wavers), finest / ROOM_FOR_CHANCE, wavers)
             noise = np.fmax(rounding, wavers)
         # The noise of a difference of two values. Where it is that of roundoff, the long ladder need not take
         # the worst; docs/reference/calibration.md holds the bars against mpmath.
@@ -216,7 +217,9 @@ class Lines:
             central = _instead(central, right)
         one_sided = np.asarray(np.isnan(up).all(axis=(0, 2)) | np.isnan(down).all(axis=(0, 2)))
         wavers = wavers if long else np.zeros(kink.shape)
-        grainy = _few_steps(above, below) if long else np.zeros(kink.shape, dtype=bool)
+        grainy = np.zeros(kink.shape, dtype=bool)
+        if long:
+            grainy = _few_steps(above, below) | np.isinf(stairs)
         return Slopes(central, right, left, kink & ~jump, jump, range_of_values, one_sided, wavers, grainy)
 
 

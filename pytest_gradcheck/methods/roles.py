@@ -68,8 +68,7 @@ class Roles:
         """Name the witness that a method belongs to: methods of one witness do not confirm each other.
 
         Differences see the same function values. The engine and a stand-in run the same NumPy code under the
-        same rules of differentiation. The verdicts take differences for one witness; they do not yet do so
-        with the engine and its stand-ins.
+        same rules of differentiation. A vote counts witnesses.
         """
         if name in DIFFERENCE_METHODS:
             return "differences"

@@ -37,6 +37,12 @@ LAST_TERM = 0.1
 #: Windows whose scales differ by less than this are one and the same.
 APART = 8.0
 
+#: A value that wavers by more than so many of its roundings does so for a reason of its own.
+WAVERS = 1e3
+
+#: What a value moves by within so many of its roundings is no movement.
+ROUNDINGS = 4.0
+
 #: Values that take fewer steps than this over the points of a window show their grain. A smooth function
 #: takes as many as there are points, fewer where it turns: an even function half of them.
 FEW = 6
@@ -48,6 +54,9 @@ _ODD_INVERSE = np.linalg.pinv(_ODD * LEVELS[:, None]) * LEVELS
 _EVEN_INVERSE = np.linalg.pinv(_EVEN)
 _ODD_ERRORS = np.linalg.norm(np.linalg.pinv(_ODD * LEVELS[:, None]), axis=1)
 _EVEN_ERRORS = np.linalg.norm(_EVEN_INVERSE, axis=1)
+#: What a noise of one adds to the bar of a slope, in units of one over the scale.
+BAR_OF_NOISE = float(STANDARD_ERRORS * _ODD_ERRORS[0] / WIDTH)
+
 _FREEDOM = 2 * len(LEVELS) - _ODD.shape[1] - _EVEN.shape[1]
 
 
@@ -59,7 +68,8 @@ class Window:
     one-sided ones. ``kink`` marks one-sided slopes that differ beyond the noise, ``jump`` a middle that lies
     apart from both sides. ``still`` marks values that do not move at all, and ``grainy`` those that take few
     steps: the window is near the grain of the function, or below it, and its residuals are no measure of the
-    noise. ``noise`` is how far a value wavers.
+    noise. ``noise`` is how far a value wavers, and
+    ``wavers`` says that it is far more than its rounding.
     """
 
     slope: Estimate
@@ -70,9 +80,10 @@ class Window:
     still: Array
     grainy: Array
     noise: Array
+    wavers: Array
 
 
-def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float, noise: float = 0.0) -> Window:
+def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float) -> Window:
     """Fit the function over one window per line.
 
     Parameters
@@ -85,8 +96,6 @@ def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float, no
         What the outputs are contracted with, shape ``(rows, m)``; None for each output by itself.
     eps
         The unit roundoff of a value.
-    noise
-        By how much a value is known to waver.
     """
     t = np.multiply.outer(WIDTH * LEVELS, scales)
     with np.errstate(all="ignore"):
@@ -110,7 +119,7 @@ def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float, no
         unit = np.fmax(np.fmax(np.abs(left_over).max(axis=0), np.abs(rest).max(axis=0)), TINY)
         squares = ((left_over / unit) ** 2).sum(axis=0) + ((rest / unit) ** 2).sum(axis=0)
         spread = unit * np.sqrt(squares / _FREEDOM)
-        half = np.fmax(spread, noise) + size + wavers + TINY
+        half = spread + size + wavers + TINY
         bar = STANDARD_ERRORS * _ODD_ERRORS[0] * half / h + LAST_TERM * np.abs(odd[2])
         step, steepness = np.abs(bent[0]), bent[1] / h
         gap_bar = STANDARD_ERRORS * _EVEN_ERRORS[1] * half / h + LAST_TERM * np.abs(bent[3]) / h
@@ -120,7 +129,7 @@ def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float, no
     bar = np.where(np.isfinite(bar) & np.isfinite(odd[0]), bar, np.inf)
     sides = np.where(np.isfinite(gap_bar), bar + gap_bar, np.inf)
     taken = np.sort(np.concatenate([high, low]), axis=0)
-    steps = (np.diff(taken, axis=0) > 0).sum(axis=0)
+    steps = (np.diff(taken, axis=0) > ROUNDINGS * size).sum(axis=0)
     slope, right, left = odd[0], odd[0] + steepness, odd[0] - steepness
     return Window(
         Estimate(slope, bar),
@@ -131,6 +140,7 @@ def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float, no
         steps == 0,
         steps < FEW,
         half,
+        spread > WAVERS * size,
     )
 
 

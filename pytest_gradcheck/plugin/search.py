@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import math
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pytest_gradcheck.core.results import CheckResult, GradientMismatch, Verdict
 from pytest_gradcheck.function.fingerprint import fingerprint
@@ -25,12 +26,22 @@ class Ask(Protocol):
     def __call__(self, *, brief: bool) -> CheckResult: ...  # noqa: D102  the class has it
 
 
+class _Plain(NamedTuple):
+    """A failing point: how plain its failure is, and how to check it once more."""
+
+    score: tuple[float, float]  # how generic the point is; the relative error
+    ask: Ask
+
+
 class Search:
     """The failures that one run of a test has found, and the time that it has left.
 
     Until something fails, every example is checked. From then on Hypothesis tries variants of the failing
     one, hundreds of them: they are checked briefly, none twice, and the last one is checked in full. If that
     check sees no such failure, the test fails with the first one that was seen in full.
+
+    The last one is the smallest, and the least telling: at zeros and ones many mistakes look alike. So a
+    failure is shown at the most generic point that has it, and the last one is there to try it again.
     """
 
     def __init__(
@@ -46,6 +57,8 @@ class Search:
         self._examples = 0
         # By kind of failure the first of it, which was looked at in full.
         self._first: dict[type[GradientMismatch], CheckResult] = {}
+        # By kind of failure the point where it is plainest so far.
+        self._plainest: dict[type[GradientMismatch], _Plain] = {}
         # By point its failure, or None if it has none.
         self._known: dict[bytes, CheckResult | None] = {}
 
@@ -58,7 +71,7 @@ class Search:
         from hypothesis.control import current_build_context
 
         if current_build_context().is_final:
-            result = self._last_look(ask, inputs)
+            result = self._where_plain(self._last_look(ask, inputs))
             record(result)
         elif self._first:
             known = self._look_again(ask, inputs)
@@ -76,6 +89,7 @@ class Search:
             self._show(self._how_far)
         if result.verdict is Verdict.FAIL:
             self._first.setdefault(kind(result), result)
+            self._note(result, ask)
             key = fingerprint(inputs)
             if key is not None:
                 # A result that is no pass is false.
@@ -114,6 +128,34 @@ class Search:
         if before is None or kind(before) is kind(result):
             return result
         return self._first.get(kind(before), before)
+
+    def _note(self, result: CheckResult, ask: Ask) -> None:
+        """Remember a failure if it is plainer than those of its kind so far."""
+        worst, share = result.worst, 0.0
+        if worst is not None:
+            size = max(map(abs, worst.values.values()), default=0.0)
+            share = min(worst.difference / size, 1.0) if 0.0 < size < math.inf else 1.0
+        new, old = _Plain((result.plainness, share), ask), self._plainest.get(kind(result))
+        if old is None or new.score > old.score:
+            self._plainest[kind(result)] = new
+
+    def _where_plain(self, last: CheckResult) -> CheckResult:
+        """Return the failure with which the search ends as it is where it is plainest."""
+        best = self._plainest.get(kind(last))
+        if last.verdict is not Verdict.FAIL or best is None or best.score[0] <= last.plainness:
+            return last
+        shown = self._first.get(kind(last), last)
+        limit = math.inf if self._max_seconds is None else self._max_seconds
+        if shown.plainness < best.score[0] and time.monotonic() - self._start <= limit:
+            # The function need not repeat itself.
+            with contextlib.suppress(Exception):
+                again = best.ask(brief=False)
+                shown = again if kind(again) is kind(last) else shown
+        if shown.plainness <= last.plainness or not last.inputs:
+            return last
+        return dataclasses.replace(
+            shown, inputs=last.inputs, reproduce=last.reproduce, seed=last.seed, shown_at=shown.inputs
+        )
 
     def _is_over(self) -> bool:
         # The first example is always checked.

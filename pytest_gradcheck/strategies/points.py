@@ -73,7 +73,7 @@ def arrays(
     special
         Which features points are given on purpose, by name; True for all, False for none. ``"zeros"``: one,
         a row, all. ``"negative_zeros"``: -0.0. ``"ties"``: at the largest or smallest entry, equal rows or
-        columns, all equal, two numbers in all inputs. ``"signs"``: all negative or positive.
+        columns, all equal, the same few numbers in all inputs. ``"signs"``: all negative or positive.
         ``"bounds"``: an entry at a bound, or at ±1. ``"tiny"``: 1e-4 to 1e-300, as far as the dtype goes.
         ``"large"``: 1e2 to 1e8 and mixed scales, within the bounds. ``"layouts"``. Where a bound is zero, a
         third of the points has any, and the others have none.
@@ -86,6 +86,7 @@ def arrays(
         its arrays here; they have no other layout than the contiguous one. A library is imported when the
         first array is drawn.
 
+    About half of the entries are spread evenly over the bounds, or over ±10 where there are none.
     Values are finite, and shrink towards zeros and small whole numbers in contiguous memory. Arrays are
     writeable. Beyond 64 entries they are made of some twenty choices, whatever their size.
 

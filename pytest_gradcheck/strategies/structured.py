@@ -35,6 +35,9 @@ _SPECIAL = frozenset(SPECIAL)
 #: Gaps between entries without ties, coarsest first; the range without bounds has 21 to 20,001 such places.
 _GAPS = (1.0, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 
+#: Share of the range of eigenvalues that is divided among the gaps between them.
+_APART = 0.25
+
 
 def positive_definite(
     size: ShapeLike = None, *, condition: float = 100.0, dtype: Any = "float64", library: str = "numpy"
@@ -47,9 +50,13 @@ def positive_definite(
         ``n``, after batch sizes if there are any: an int, names such as ``"*batch n"``, a tuple, or a
         strategy for tuples. By default 1 to 4.
     condition
-        The largest ratio of two eigenvalues, which lie in [1, condition] and may be equal.
+        The largest ratio of two eigenvalues, which lie in [1, condition].
     dtype, library
         A real dtype; ``"numpy"`` or ``"torch"``.
+
+    Two eigenvalues are exactly equal, or apart by at least ``(condition - 1) / (4 * (n - 1))``. Equal ones
+    occur in diagonal matrices only, which hold them exactly. About one matrix in six has some. Eigenvectors
+    have no derivative there, and neither have single eigenvalues.
 
     The check moves single entries, which takes the matrix out of the symmetric ones: a function that reads
     one triangle only, such as a Cholesky factorisation, must be given ``(a + a.T) / 2`` by the test, for
@@ -66,13 +73,38 @@ def positive_definite(
     def build(data: ConjectureData) -> Values:
         *batch, n = draw_shape(data, full) or (1,)
         turned = _orthonormal(data, (*batch, n, n))
-        spectrum = _numbers(data, (*batch, n), 1.0, limit)
+        # One entry per column: a permutation, with signs that the product loses.
+        diagonal = (np.count_nonzero(turned, axis=(-2, -1)) == n) | (limit == 1.0)
+        turned[diagonal] = np.rint(turned[diagonal]) if limit > 1.0 else np.eye(n)
+        equal = diagonal & (draw_kind(data, ("any", "apart")) == "any")
+        spectrum = _eigenvalues(data, (*batch, n), limit, equal)
         matrix = turned * spectrum[..., None, :] @ turned.swapaxes(-1, -2)
         symmetric: Values = (matrix + matrix.swapaxes(-1, -2)) / 2
         return symmetric
 
     given = {"condition": (condition, 100.0)}
     return _structured("positive_definite", size, build, _dtype(dtype, library), library, given)
+
+
+def _eigenvalues(data: ConjectureData, shape: Shape, limit: float, equal: NDArray[np.bool_]) -> Values:
+    """Draw eigenvalues in [1, limit], along the last axis: apart, but where they may be ``equal``.
+
+    The rounding of the product ``Q diag(w) Qᵀ`` would split equal ones by 1e-16, which no step of a
+    difference resolves. So they are equal in diagonal matrices only.
+    """
+    drawn = _numbers(data, shape, 1.0, limit)
+    order = np.argsort(drawn, axis=-1, kind="stable")
+    rising = np.take_along_axis(drawn, order, axis=-1)
+    n = shape[-1]
+    gap = (limit - 1.0) * _APART / max(n - 1, 1)
+    apart = 1.0 + (rising - 1.0) * (1.0 - _APART) + gap * np.arange(n)
+    for k in range(1, n):
+        near = rising[..., k] - rising[..., k - 1] < gap
+        rising[..., k] = np.where(near, rising[..., k - 1], rising[..., k])
+    kept = np.where(equal[..., None], rising, np.minimum(apart, limit))
+    out = np.empty_like(drawn)
+    np.put_along_axis(out, order, kept, axis=-1)
+    return out
 
 
 def orthogonal(

@@ -1,7 +1,8 @@
 """The numbers that points are made of, by magnitude, each as often as it is to be met.
 
-A code of 16 bits, a place in the table and a sign, picks one number per style: a whole one, a half, any one,
-one near zero, a large one. Smaller codes are simpler numbers, to which Hypothesis shrinks.
+A code of 16 bits, a place in the table and a sign, picks one number per style: a whole one, a half, a short
+one, one near zero, a large one, one of those that are spread evenly over the range. Smaller codes are simpler
+numbers, to which Hypothesis shrinks.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from pytest_gradcheck.strategies.dtypes import largest, rounded, rounded_down, r
 
 Codes = NDArray[np.intp]
 
-#: What numbers are rounded or moved to.
-WHOLE, HALVES, ANY, TINY, LARGE = range(5)
+#: What numbers are rounded or moved to. Those of `SPREAD` meet a band of the range as often as uniform draws.
+WHOLE, HALVES, ANY, TINY, LARGE, SPREAD = range(6)
 
 #: Range of the values where no bound is given: wide enough for saturation, far from overflow.
 MODERATE = 10.0
@@ -30,6 +31,8 @@ _LARGE_EXPONENTS = (2, 3, 4, 6, 8)
 _DIGITS = (1, 3, 7)
 
 _IRREGULAR = 512
+#: How many numbers are spread evenly: 40 in a band of 2 % of the range.
+_SPREAD = 2048
 _WEIGHTS = 4096
 
 
@@ -71,11 +74,12 @@ class Range(NamedTuple):
 
 
 class Table(NamedTuple):
-    """The numbers of a range: ``values[sign, style, :lengths[sign]]``, by magnitude.
+    """The numbers of a range: ``values[sign, style, :lengths[sign, style]]``, by magnitude.
 
     Sign 0 holds those from zero up, sign 1 those from zero down; a range on one side of zero has the same
-    numbers under both. Those of each style are the numbers of `ANY`, moved within the bounds: a point keeps
-    its signs and zeros when its style changes.
+    numbers under both. Those of each style but `SPREAD` are the numbers of `ANY`, moved within the bounds: a
+    point keeps its signs and zeros when its style changes. Those of `SPREAD` begin with the first of `ANY`;
+    beyond the nearer end of the range they have the sign of the farther one under both signs.
 
     Where zero is a bound, at which logarithms and roots have no derivative, it is met as a feature of a point
     only: most large points would have some zeros else. The code 0, to which Hypothesis shrinks, still stands
@@ -88,8 +92,9 @@ class Table(NamedTuple):
 
     def at(self, codes: Codes, style: int | Codes) -> NDArray[np.float64]:
         """Return the numbers that 16 bits each stand for: 15 of magnitude, the last one the sign."""
-        signs = codes & 1
-        found: NDArray[np.float64] = self.values[signs, style, (codes >> 1) * self.lengths[signs] >> 15]
+        rows = (codes & 1) * self.values.shape[1] + style
+        places = (codes >> 1) * self.lengths.ravel()[rows] >> 15
+        found: NDArray[np.float64] = self.values.ravel()[rows * self.values.shape[2] + places]
         return np.where(codes >> 1 == 0, 0.0, found) if self.starts_at_zero else found
 
 
@@ -101,7 +106,9 @@ def table(within: Range, special: bool) -> Table:
     """
     ordered, weights = _ordered(within, _IRREGULAR)
     rest = len(ordered) - len(weights)
-    times = [max(1, w * special * rest * 5 // 3 // _WEIGHTS) for w in weights] + [1] * rest
+    times = [max(1, w * special * rest * 11 // _WEIGHTS) for w in weights] + [1] * rest
+    # Zero is met as a feature of a point, and at code 0.
+    times = [1 if v == 0.0 else n for v, n in zip(ordered, times, strict=True)]
     by_magnitude = sorted(np.repeat(ordered, times).tolist(), key=abs)
     # A range of zero alone has nothing else.
     starts_at_zero = 0.0 in (within.lowest, within.highest) and any(by_magnitude)
@@ -110,28 +117,61 @@ def table(within: Range, special: bool) -> Table:
     up, down = [v for v in by_magnitude if v >= 0.0], [v for v in by_magnitude if v <= 0.0]
     # A side that holds nothing but zero is none.
     sides = [np.array(side if any(side) else other) for side, other in ((up, down), (down, up))]
-    lengths = np.array([len(side) for side in sides], dtype=np.intp)
-    values = np.zeros((2, 5, lengths.max()))
-    for sign, side in enumerate(sides):
-        moved = values[sign, :, : len(side)]
-        for style, scale in ((WHOLE, 1.0), (HALVES, 2.0)):
-            with np.errstate(over="ignore"):
-                away = np.copysign(np.ceil(np.abs(side) * scale) / scale, side)
-            away = rounded(away, within.component) + 0.0
-            moved[style] = np.where((within.low <= away) & (away <= within.high), away, side)
-        moved[ANY] = side
-        for style in (TINY, LARGE):
-            magnitudes = _magnitudes(style, within.component)
-            others = np.array([v for v in magnitudes if within.holds(np.copysign(v, side[-1:]))[0]])
-            nonzero = np.flatnonzero(side)
-            moved[style] = side
-            # The smallest codes stay what they are as whole numbers: what fails at 3 is not shown at 100.
-            first = nonzero.size // 4 if style == LARGE else 0
-            moved[style, nonzero[:first]] = _spread(moved[WHOLE, nonzero], first)
-            if others.size and nonzero.size:
-                chosen = _spread(others, nonzero.size - first)
-                moved[style, nonzero[first:]] = np.copysign(chosen, side[nonzero[first:]])
+    spread = [np.append(side[0], evenly) for side, evenly in zip(sides, _evenly(within), strict=True)]
+    magnitudes = {style: _magnitudes(style, within.component) for style in (TINY, LARGE)}
+    of_style = [_styled(*both, within, magnitudes) for both in zip(sides, spread, strict=True)]
+    lengths = np.array([[some.size for some in styled] for styled in of_style], dtype=np.intp)
+    values = np.zeros((*lengths.shape, lengths.max()))
+    for at, count in np.ndenumerate(lengths):
+        values[(*at, slice(count))] = of_style[at[0]][at[1]]
     return Table(values, lengths, starts_at_zero)
+
+
+def _styled(
+    side: NDArray[np.float64],
+    spread: NDArray[np.float64],
+    within: Range,
+    magnitudes: dict[int, NDArray[np.float64]],
+) -> list[NDArray[np.float64]]:
+    """Return the numbers of one sign by style, from those of `ANY` and those that are spread evenly."""
+    numbers = {ANY: side, SPREAD: spread}
+    # Away from zero, where that lies within: what fails at 2.4 is shown at 3.
+    for style, away in ((WHOLE, np.ceil(np.abs(spread))), (HALVES, np.ceil(np.abs(spread) - 0.5) + 0.5)):
+        numbers[style] = spread
+        for size in (np.maximum(away - 1.0, 0.0), away):
+            moved = rounded(np.copysign(np.where(spread, size, 0.0), spread), within.component) + 0.0
+            inside = (within.low <= moved) & (moved <= within.high)
+            numbers[style] = np.where(inside, moved, numbers[style])
+    nonzero = np.flatnonzero(side)
+    for style, some in magnitudes.items():
+        others = some[within.holds(np.copysign(some, side[-1]))]
+        if not (others.size and nonzero.size):
+            numbers[style] = spread
+            continue
+        moved = side.copy()
+        # The smallest codes stay whole numbers: what fails at 3 is not shown at 100.
+        first = nonzero.size // 4 if style == LARGE else 0
+        moved[nonzero[:first]] = _spread(numbers[WHOLE][numbers[WHOLE] != 0.0], first)
+        moved[nonzero[first:]] = np.copysign(_spread(others, nonzero.size - first), side[nonzero[first:]])
+        numbers[style] = moved
+    return [numbers[style] for style in sorted(numbers)]
+
+
+def _evenly(within: Range) -> NDArray[np.float64]:
+    """Return the numbers that are spread evenly over a range: of shape ``(2, n)``, by sign and magnitude."""
+    low, high = within.low, within.high
+    # One digit more than the other numbers have, for there are more of them.
+    numbers = np.array([float(v) for v in _even(low, high, _SPREAD, 5)])
+    numbers = np.clip(rounded(numbers, within.component), low, high) + 0.0
+    if numbers.any():
+        numbers = numbers[numbers != 0.0]
+    numbers = numbers[np.argsort(np.abs(numbers), kind="stable")]
+    up, down = numbers[numbers >= 0.0], numbers[numbers < 0.0]
+    both = min(up.size, down.size)
+    rest = np.concatenate([up[both:], down[both:]])
+    if rest.size % 2:
+        rest = np.append(rest, rest[-1])
+    return np.stack([np.append(up[:both], rest[::2]), np.append(down[:both], rest[1::2])])
 
 
 def _spread(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
@@ -139,15 +179,14 @@ def _spread(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     return values[np.arange(count) * values.size // max(count, 1)]
 
 
-def _magnitudes(style: int, component: str) -> list[float]:
+def _magnitudes(style: int, component: str) -> NDArray[np.float64]:
     """Return the numbers near zero, or the large ones, of a real dtype."""
     # float16 loses digits from 6e-5 on.
     ends = {"float16": 4, "float32": 37, "bfloat16": 37}.get(component, 307)
     exponents = [e for e in _LARGE_EXPONENTS if 10.0 ** (e + 1) <= largest(component)]
     if style == TINY:
         exponents = [-e for e in _TINY_EXPONENTS if e <= ends]
-    exact = rounded(np.array([float(f"{d}e{e}") for e in exponents for d in _DIGITS]), component)
-    return [float(v) for v in exact]
+    return rounded(np.array([float(f"{d}e{e}") for e in exponents for d in _DIGITS]), component)
 
 
 @functools.lru_cache(maxsize=128)
@@ -186,11 +225,7 @@ def _special(low: float, high: float) -> Iterator[tuple[float, int]]:
 def _irregular(low: float, high: float, count: int) -> Iterator[float]:
     """Yield numbers of few digits, half spread evenly over the range, half evenly by magnitude."""
     digits = 3 + max(0, math.ceil(math.log10(count / _IRREGULAR)))
-    width = high - low if high - low < math.inf else max(abs(low), abs(high))
-    for i in range(count // 2):
-        u = (i + 0.5) / (count // 2)
-        value = low * (1.0 - u) + high * u
-        yield _shortened(value, digits + _exponent(value) - _exponent(width))
+    yield from _even(low, high, count // 2, digits)
     top = max(abs(low), abs(high))
     signs = [sign for sign, inside in ((1.0, high > 0.0), (-1.0, low < 0.0)) if inside]
     if not signs:
@@ -201,6 +236,15 @@ def _irregular(low: float, high: float, count: int) -> Iterator[float]:
             value = _shortened(sign * magnitude, digits)
             if low <= value <= high:
                 yield value
+
+
+def _even(low: float, high: float, count: int, digits: int) -> Iterator[float]:
+    """Yield numbers that are spread evenly over the range, of so many digits where they are large."""
+    width = high - low if high - low < math.inf else max(abs(low), abs(high))
+    for i in range(count):
+        u = (i + 0.5) / count
+        value = low * (1.0 - u) + high * u
+        yield _shortened(value, digits + _exponent(value) - _exponent(width))
 
 
 def _exponent(value: float) -> int:

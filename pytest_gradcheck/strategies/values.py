@@ -19,7 +19,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pytest_gradcheck.strategies.tables import ANY, HALVES, LARGE, TINY, WHOLE, Codes, Range, table
+from pytest_gradcheck.strategies.tables import ANY, HALVES, LARGE, SPREAD, TINY, WHOLE, Codes, Range, table
 
 if TYPE_CHECKING:
     from hypothesis.internal.conjecture.data import ConjectureData
@@ -33,8 +33,6 @@ INDIVIDUAL = 64
 #: What ``special=`` may name.
 SPECIAL = ("zeros", "negative_zeros", "ties", "signs", "bounds", "tiny", "large", "layouts")
 
-_MIXED = 5
-
 
 class _Feature(NamedTuple):
     """One feature of a group: what has to be asked for, and how many of 256 points have it."""
@@ -47,34 +45,46 @@ class _Feature(NamedTuple):
 #: Each group is drawn on its own. What a tenth of the points have is met in 60 examples in 99.8 % of runs.
 _GROUPS: dict[str, tuple[_Feature, ...]] = {
     "style": (
-        _Feature("halves", "", 28),
-        _Feature("any", "", 116),
-        _Feature("tiny", "tiny", 28),
-        _Feature("large", "large", 28),
-        _Feature("mixed", "tiny large", 28),
+        _Feature("some halves", "", 18),
+        _Feature("short", "", 16),
+        _Feature("spread", "", 120),
+        _Feature("tiny", "tiny", 36),
+        _Feature("large", "large", 52),
     ),
     "same": (
-        _Feature("two equal", "ties", 18),
+        _Feature("two equal", "ties", 10),
         _Feature("equal rows", "ties", 28),
-        _Feature("all equal", "ties", 26),
-        _Feature("two numbers", "ties", 16),
+        _Feature("all equal", "ties", 28),
+        _Feature("two numbers", "ties", 26),
     ),
     "sign": (_Feature("negative", "signs", 28), _Feature("positive", "signs", 28)),
-    "mark": (_Feature("bounds", "bounds", 36),),
+    "mark": (_Feature("bounds", "bounds", 38), _Feature("ones", "bounds", 18)),
     "zeros": (
-        _Feature("one zero", "zeros", 16),
-        _Feature("a row of zeros", "zeros", 26),
-        _Feature("all zeros", "zeros", 22),
-        _Feature("negative zeros", "negative_zeros", 30),
+        _Feature("one zero", "zeros", 6),
+        _Feature("a row of zeros", "zeros", 24),
+        _Feature("all zeros", "zeros", 10),
+        _Feature("negative zeros", "negative_zeros", 32),
     ),
     "layout": (
-        _Feature("fortran", "layouts", 28),
-        _Feature("strided", "layouts", 28),
-        _Feature("backwards", "layouts", 28),
+        _Feature("fortran", "layouts", 32),
+        _Feature("strided", "layouts", 32),
+        _Feature("backwards", "layouts", 32),
     ),
 }
-_INSTEAD = {"style": "any"}
-_STYLES = {"": WHOLE, "halves": HALVES, "any": ANY, "tiny": TINY, "large": LARGE, "mixed": _MIXED}
+_INSTEAD = {"style": "spread"}
+#: By style the kinds of numbers that a point has: one entry is of the first, each other one of any of them.
+_STYLES = {
+    "": (WHOLE,),
+    "some halves": (HALVES, SPREAD, SPREAD),
+    "short": (ANY, SPREAD, SPREAD),
+    "spread": (SPREAD,),
+    "tiny": (TINY, TINY, SPREAD),
+    "large": (LARGE, SPREAD),
+}
+
+
+#: Features of points that have one number or two.
+_FEW = frozenset({"all equal", "two numbers"})
 
 
 #: By group the feature that each byte stands for, first those bytes that stand for none.
@@ -84,13 +94,18 @@ _TABLES = {
     for group, features in _GROUPS.items()
 }
 _RECIPE_BYTES = len(_GROUPS) + 2
+#: So many numbers may be the same in all points of an example.
+_PALETTE = 4
+#: Codes below are those of the simplest eighth of the numbers.
+_SMALL = 1 << 13
 
 
 class _OfExample(st.SearchStrategy[bytes]):
-    """What all points of an example have: whether they share a recipe, that recipe, two numbers."""
+    """What all points of an example have: whether they share a recipe, that recipe, some numbers."""
 
     def do_draw(self, data: ConjectureData) -> bytes:
-        return data.draw_bytes(1 + _RECIPE_BYTES + 4, 1 + _RECIPE_BYTES + 4)
+        size = 1 + _RECIPE_BYTES + 2 * _PALETTE
+        return data.draw_bytes(size, size)
 
 
 class _OfPoint(st.SearchStrategy[bytes]):
@@ -108,7 +123,7 @@ _OWN = _OfPoint()
 
 
 #: First byte of an example: from here on all points share a recipe, from there on their numbers too.
-_ONE_RECIPE, _ALIKE = 104, 206
+_ONE_RECIPE, _ALIKE = 104, 202
 
 
 class Recipe(NamedTuple):
@@ -121,8 +136,8 @@ class Recipe(NamedTuple):
     zeros: str
     layout: str
     where: int  # 16 bits for the places of features
-    palette: tuple[int, int]  # codes of two numbers, the same in all points of an example
-    alike: bool  # whether all points of an example have those two numbers alone
+    palette: tuple[int, ...]  # codes of some numbers, the same in all points of an example
+    alike: bool  # whether all points of an example have those numbers alone, in the same places
 
 
 def draw_recipe(data: ConjectureData, special: frozenset[str]) -> Recipe:
@@ -136,7 +151,9 @@ def draw_recipe(data: ConjectureData, special: frozenset[str]) -> Recipe:
         feature = options[byte]
         asked_for = special.issuperset(feature.special.split())
         features[group] = feature.name if asked_for else _INSTEAD.get(group, "")
-    palette = int.from_bytes(example[-4:-2], "big"), int.from_bytes(example[-2:], "big")
+    palette = tuple(
+        int.from_bytes(example[k : k + 2], "big") for k in range(1 + _RECIPE_BYTES, len(example), 2)
+    )
     return Recipe(**features, where=int.from_bytes(chosen[-2:], "big"), palette=palette, alike=alike)
 
 
@@ -148,20 +165,35 @@ def draw_values(
     codes = draw_choices(data, count)
     if recipe.alike:
         # Hardly any of its own codes is zero before they are shrunk: they leave single entries out.
-        alike = np.array(recipe.palette)[(_hashed(0, count) & np.uint64(1)).astype(np.intp)]
+        places = np.arange(count)
+        alike = np.array(recipe.palette)[places % _PALETTE]
+        # Beyond the first ones those that are not small are multiplied, to be as many as there are places.
+        factors = (_hashed(0, count) >> np.uint64(40)).astype(np.intp)
+        alike = np.where((places < _PALETTE) | (alike < _SMALL), alike, alike * factors >> 8 & 0xFFFF)
         codes = np.where(codes == 0, 0, alike)
     elif recipe.same == "two numbers":
         codes = np.array(recipe.palette)[codes & 1]
-    style: int | Codes = _STYLES[recipe.style]
-    if style == _MIXED:
-        style = np.array([ANY, LARGE, TINY])[(_hashed(recipe.where, count) % np.uint64(3)).astype(np.intp)]
-    values = table(within, bool(special)).at(codes, style).reshape(shape)
+    values = table(within, bool(special)).at(codes, _styles(recipe, count)).reshape(shape)
     if count:
         _make_same(values, recipe)
         _give_sign(values, recipe, within)
         _mark(values, recipe, within, zero="zeros" not in special)
         _put_zeros(values, recipe, within)
     return values
+
+
+def _styles(recipe: Recipe, count: int) -> int | Codes:
+    """Return the style of all entries, or of each."""
+    styles = _STYLES[recipe.style]
+    if recipe.style == "spread" and recipe.same in _FEW:
+        # Few numbers meet few bands of the range: they are all whole, or all halves.
+        return HALVES if recipe.where & 6 else WHOLE
+    if len(styles) == 1 or not count:
+        return styles[0]
+    which = (_hashed(recipe.where, count) >> np.uint64(48)) * np.uint64(len(styles)) >> np.uint64(16)
+    each = np.array(styles)[which.astype(np.intp)]
+    each[_place(recipe, count)] = styles[0]
+    return each
 
 
 def draw_from(data: ConjectureData, numbers: Values, shape: tuple[int, ...]) -> Values:
@@ -231,8 +263,9 @@ def _mark(values: Values, recipe: Recipe, within: Range, *, zero: bool) -> None:
     A bound of zero only where no other feature puts zeros.
     """
     if recipe.mark:
-        low = within.low if within.low == within.lowest else -1.0
-        high = within.high if within.high == within.highest else 1.0
+        ones = recipe.mark == "ones"
+        low = within.low if within.low == within.lowest and not ones else -1.0
+        high = within.high if within.high == within.highest and not ones else 1.0
         place = _place(recipe, values.size)
         first, last = (low, high) if recipe.where % 2 else (high, low)
         for mark, at in ((first, place - 1), (last, place)):

@@ -315,6 +315,17 @@ def test_a_vote_names_the_one_that_stands_alone(agreement: Any, culprit: str | N
     assert verdict.vote(agreement, dict.fromkeys(name for pair in agreement for name in pair)) == culprit
 
 
+def test_methods_of_one_witness_have_one_voice() -> None:
+    two_against_one = {("reference", "torch"): True, ("reference", "user"): False, ("torch", "user"): False}
+    names = ["reference", "torch", "user"]
+    one = {"torch": "reference"}
+    assert verdict.vote(two_against_one, names, lambda name: one.get(name, name)) is None
+    measured = {**two_against_one, ("central", "user"): True}
+    measured |= {("central", "reference"): False, ("central", "torch"): False}
+    assert verdict.vote(measured, ["central", *names], lambda name: one.get(name, name)) == "reference"
+    assert verdict.vote(measured, ["central", *names]) is None
+
+
 def test_differences_are_one_witness_and_so_are_the_engine_and_its_stand_in() -> None:
     numpy_code = roles_of(SimpleNamespace(name="numpy", differentiates=False), ("central", "torch"))  # type: ignore[arg-type]
     assert numpy_code.witness("central") == numpy_code.witness("forward")

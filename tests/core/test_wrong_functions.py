@@ -378,7 +378,7 @@ TERMS = [
     ),
     Fault(
         "a product of matrices without the transpose",
-        "one-input",
+        "transposed",
         wrong(lambda a, b: a @ b, lambda g, a, b: (g @ b, a.T @ g)),
         (SQUARE, MATRIX),
     ),

@@ -46,6 +46,41 @@ def test_positive_definite() -> None:
     assert domain_of(positive_definite(3)) is None
 
 
+@pytest.mark.parametrize(
+    ("size", "condition", "dtype"),
+    [
+        (2, 100.0, "float64"),
+        (4, 100.0, "float64"),
+        (3, 1.5, "float64"),
+        (6, 1e6, "float64"),
+        (3, 10.0, "float32"),
+    ],
+)
+def test_eigenvalues_are_equal_or_apart(size: int, condition: float, dtype: str) -> None:
+    drawn = examples(positive_definite(size, condition=condition, dtype=dtype), 120)
+    gap = (condition - 1.0) / (4 * (size - 1))
+    diagonal = [a for a in drawn if np.count_nonzero(a) == size]
+    others = [a for a in drawn if np.count_nonzero(a) > size]
+    for a in diagonal:
+        apart = np.diff(np.sort(np.diag(a)))
+        assert ((apart == 0.0) | (apart > 0.99 * gap)).all(), a
+    for a in others:
+        assert np.diff(np.linalg.eigvalsh(a)).min() > 0.99 * gap, a
+    equal = [a for a in diagonal if len(np.unique(np.diag(a))) < size]
+    assert len(others) > 60
+    assert 0 < len(equal) <= len(drawn) / 4
+
+
+def test_a_condition_of_one_leaves_the_identity() -> None:
+    assert all((a == np.eye(3)).all() for a in examples(positive_definite(3, condition=1.0), 30))
+
+
+def test_batches_of_matrices_have_their_own_eigenvalues() -> None:
+    for a in examples(positive_definite((3, 2), condition=9.0), 60):
+        apart = np.diff(np.linalg.eigvalsh(a)).ravel()
+        assert ((apart == 0.0) | (apart > 1.99)).all(), a
+
+
 def test_a_cholesky_factorisation_is_checked_at_them() -> None:
     for a in examples(positive_definite("n", library="torch"), 12):
         result = check_gradients(lambda a: torch.linalg.cholesky((a + a.mT) / 2).sum(), a)

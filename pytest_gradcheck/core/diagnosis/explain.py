@@ -11,7 +11,7 @@ import numpy as np
 
 from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.core.diagnosis import causes, codes
-from pytest_gradcheck.core.diagnosis.values import diagnose, is_odd_multiple
+from pytest_gradcheck.core.diagnosis.values import diagnose, is_odd_multiple, led_by, place
 from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.results import Diagnosis
@@ -54,16 +54,20 @@ def _diagnosed(order: Order, finding: Finding, culprit: str) -> Diagnosis:
         if text := user.never_written(order.problem, options.gradient, options.vjp):
             return Diagnosis("uninitialised-memory", text)
     bad, right = table.bad_entries(culprit), _right_values(table, evidence.jacobian, culprit)
-    diagnosis = diagnose(
-        table.exact[culprit].value,
-        right,
-        bad,
-        culprit,
-        order.function.inputs,
-        evidence.heard[culprit].notes,
-        _outputs_of(table, order.function),
-        (evidence.first.exact[culprit].value != 0).any(axis=0),
-    )
+    wrong, inputs = table.exact[culprit].value, order.function.inputs
+    notes, outputs = evidence.heard[culprit].notes, _outputs_of(table, order.function)
+    alive = (evidence.first.exact[culprit].value != 0).any(axis=0)
+    diagnosis = diagnose(wrong, right, bad, culprit, inputs, notes, outputs, alive)
+    if diagnosis.code in codes.VAGUE and diagnosis.code != "permuted":
+        large, share = led_by(wrong, right, bad, inputs)
+        led = diagnose(wrong, right, bad & large, culprit, inputs, notes, outputs, alive)
+        others = (bad & ~large).any(axis=0)
+        if others.any() and (led.code not in codes.VAGUE or led.code == "one-entry"):
+            where = place(np.flatnonzero((bad & large).any(axis=0)), inputs)
+            count = f"{others.sum()} {'entries are' if others.sum() > 1 else 'entry is'}"
+            off = f"{count} off by at most {share[bad & ~large].max():.1g} of the largest"
+            text = led.text if where in led.text else f"{led.text}{where}"
+            diagnosis = Diagnosis(led.code, f"{text}; apart from that, {off}")
     if table.differences is not None and table.tangents is None and diagnosis.code != "non-finite-gradient":
         smooth = bad.copy()
         smooth[:, table.coordinates] &= ~table.differences.kink

@@ -35,7 +35,7 @@ def diagnose(
     one_entry = inputs.size > 1 and len(columns) == 1
     hit = inputs.leaf_of(int(columns[0]) if len(columns) else 0)
     living = alive[hit.start : hit.stop]
-    where = _where(columns, inputs)
+    where = place(columns, inputs)
     if not np.isfinite(wrong[bad]).all():
         return Diagnosis("non-finite-gradient", f"{who} is not finite where the function's slopes are")
     if not wrong[bad].any():
@@ -51,15 +51,15 @@ def diagnose(
     w, r = wrong[usable], right[usable]
     norm = float(r @ r)
     if norm > 0:
-        place = f"{_in_some(right, bad, inputs)}{where}"
+        some = f"{_in_some(right, bad, inputs)}{where}"
         factor = float(w @ r) / norm
         if is_close(w, factor * r, float(np.abs(w).max())) and factor != 0:
             # One entry alone is a multiple of anything; its factor is a guess that only few are worth.
             if abs(factor + 1) < thresholds.ROUND_FACTOR:
-                return Diagnosis("sign", f"{who} has the wrong sign{place}")
+                return Diagnosis("sign", f"{who} has the wrong sign{some}")
             alone = one_entry and living.sum() > 1
             if not alone and (usable.sum() > 1 or _is_round(factor)):
-                return Diagnosis("constant-factor", f"{who} is {_number(factor)} times the right one{place}")
+                return Diagnosis("constant-factor", f"{who} is {_number(factor)} times the right one{some}")
     for leaf in inputs.leaves:
         part = slice(leaf.start, leaf.stop)
         square = len(leaf.shape) == 2 and leaf.shape[0] == leaf.shape[1]
@@ -67,6 +67,8 @@ def diagnose(
             turned = right[:, part].reshape(-1, *leaf.shape).swapaxes(1, 2).reshape(len(right), -1)
             if is_close(wrong[:, part], turned, float(np.abs(turned).max())):
                 return Diagnosis("transposed", f"{who} for {leaf.name} is transposed")
+        if bad[:, part].any() and _is_transpose(wrong[:, part], right[:, part]):
+            return Diagnosis("transposed", f"the Jacobian of {culprit} for {leaf.name} is transposed")
         if bad[:, part].sum() > 1 and _permuted(wrong[:, part], right[:, part]):
             return Diagnosis("permuted", f"{who} for {leaf.name} has the right values in the wrong places")
     if one_entry:
@@ -128,7 +130,7 @@ def is_odd_multiple(wrong: Any, right: Any, bad: Any) -> bool:
     return not _is_round(float(w @ r) / float(r @ r))
 
 
-def _where(columns: Any, inputs: Layout) -> str:
+def place(columns: Any, inputs: Layout) -> str:
     """Say to which input the wrong entries are confined, if they are and there are others."""
     hit = [leaf for leaf in inputs.leaves if ((columns >= leaf.start) & (columns < leaf.stop)).any()]
     if len(hit) == 1 and len(inputs.leaves) > 1:
@@ -150,6 +152,26 @@ def _row(columns: Any, leaf: Leaf) -> str:
             places[axis] = str(int(at[0]))
             return f"{leaf.name}[{', '.join(places)}]"
     return ""
+
+
+def led_by(wrong: Any, right: Any, bad: Any, inputs: Layout) -> tuple[Any, Any]:
+    """Return which entries have errors of the size of the largest, and the errors of those that differ.
+
+    Errors are measured by the largest entry of the right gradient for that input.
+    """
+    share = np.zeros(bad.shape)
+    for leaf in inputs.leaves:
+        part = slice(leaf.start, leaf.stop)
+        size = np.abs(right[:, part]).max(initial=0.0) or np.abs(wrong[:, part]).max(initial=0.0) or 1.0
+        share[:, part] = np.abs(wrong[:, part] - right[:, part]) / size
+    share[~bad] = 0.0
+    return share >= thresholds.LED_BY * share.max(), share
+
+
+def _is_transpose(wrong: Any, right: Any) -> bool:
+    """Whether whole rows and columns are exchanged: the rows of a square Jacobian, one per output entry."""
+    square = right.ndim == 2 and right.shape[0] == right.shape[1] > 1
+    return square and is_close(wrong, right.T, float(np.abs(right).max()))
 
 
 def _permuted(wrong: Any, right: Any) -> bool:

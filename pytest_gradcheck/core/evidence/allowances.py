@@ -22,6 +22,9 @@ from pytest_gradcheck.methods.roles import BY_HAND
 
 Comparisons = tuple[Comparison, ...]
 
+#: The allowance that leaves entries unchecked: the name of `accept_below_rounding`.
+BELOW_ROUNDING = "accept_below_rounding"
+
 
 class Weighed(NamedTuple):
     """What an allowance may look at: the numbers of a table, and their sizes.
@@ -164,7 +167,7 @@ def accept_below_rounding(comparisons: Comparisons, on: Weighed) -> Comparisons:
             there[:, at] = values[c.a] & values[c.b] & ~contradicted
         elif c.counts:
             there = values[c.b] & ~contradicted & (np.abs(c.left.value) <= floor + c.left.uncertainty)
-        out.append(_accepted(c, "accept_below_rounding", there) if c.counts else c)
+        out.append(_accepted(c, BELOW_ROUNDING, there) if c.counts else c)
     return tuple(out)
 
 
@@ -245,6 +248,24 @@ def doubt_at_the_edge(comparisons: Comparisons, on: Weighed) -> Comparisons:
     )
 
 
+def doubt_on_stairs(comparisons: Comparisons, on: Weighed) -> Comparisons:
+    """Turn disagreement of a zero with the slope of a staircase into doubt.
+
+    Whether the slope of values that take few steps is that of the stair or of the flight, no difference can
+    tell.
+    """
+    d = on.table.differences
+    if d is None or on.table.tangents is not None:
+        return comparisons
+    stairs = d.grainy.astype(bool) & (d.range_of_values > 0)
+    return tuple(
+        c.excuse("doubt_on_stairs", stairs & (c.right.value == 0) & c.disagree, resolved=False)
+        if c.counts and not c.entrywise
+        else c
+        for c in comparisons
+    )
+
+
 #: The allowances, in the order in which they are made.
 PASSES: tuple[Callable[[Comparisons, Weighed], Comparisons], ...] = (
     doubt_below_rounding,
@@ -254,6 +275,7 @@ PASSES: tuple[Callable[[Comparisons, Weighed], Comparisons], ...] = (
     excuse_beside_singularities,
     accept_subgradients,
     doubt_at_the_edge,
+    doubt_on_stairs,
 )
 
 

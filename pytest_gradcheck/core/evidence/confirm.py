@@ -25,7 +25,8 @@ from pytest_gradcheck.core.options import Tolerance
 from pytest_gradcheck.frameworks.flat import Vector
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.base import Estimate
-from pytest_gradcheck.methods.windows import APART, WIDTH, Window
+from pytest_gradcheck.methods.differences import TINY
+from pytest_gradcheck.methods.windows import APART, BAR_OF_NOISE, WIDTH
 
 
 class Seen(enum.Enum):
@@ -40,7 +41,9 @@ class Line(NamedTuple):
     """A look along one line.
 
     ``kink`` and ``jump`` say that the function has one at the point, ``outside`` that the slope in question
-    lies outside of the one-sided slopes there. ``one_sided`` says that the domain leaves one side only.
+    lies outside of the one-sided slopes there. ``one_sided`` says that the domain leaves one side only,
+    ``unsettled`` that windows of different scales contradict each other. ``slope`` is what two of them agree
+    on.
     """
 
     seen: Seen
@@ -48,6 +51,8 @@ class Line(NamedTuple):
     jump: bool = False
     outside: bool = False
     one_sided: bool = False
+    unsettled: bool = False
+    slope: Estimate | None = None
 
     @property
     def rough(self) -> bool:
@@ -62,13 +67,15 @@ class Standing:
     ``wrong`` says that function values contradict it twice, ``right`` that they bear it out wherever they can
     be measured, at the point and around it. ``rough`` says that the function is not smooth at the point,
     ``limit`` that the gradient there is a limit of gradients nearby all the same: a generalised gradient in
-    the sense of Clarke (Optimization and Nonsmooth Analysis, 1983, theorem 2.5.1).
+    the sense of Clarke (Optimization and Nonsmooth Analysis, 1983, theorem 2.5.1). ``text`` is what is wrong
+    at a kink.
     """
 
     wrong: bool = False
     right: bool = False
     limit: bool = False
     rough: bool = False
+    text: str = ""
 
 
 class Dispute(NamedTuple):
@@ -77,6 +84,7 @@ class Dispute(NamedTuple):
     cotangent: Vector
     coordinate: int
     difference: float
+    row: int
 
 
 class SecondLook:
@@ -95,6 +103,9 @@ class SecondLook:
     ):
         self._jacobian, self._table, self._tolerance, self._moved = jacobian, table, tolerance, moved
         self._rng = np.random.default_rng(seed)
+        self._noises: dict[bytes, float] = {}
+        self._drawn: list[tuple[float, Jacobian]] = []
+        self._to_draw = self._points(thresholds.CLOSE_BY)
 
     def standing(self, name: str) -> Standing:
         """Return what function values say of a method, here and nearby."""
@@ -120,18 +131,38 @@ class SecondLook:
         if d is None or table.tangents is not None:
             return Standing()
         for row in np.flatnonzero(d.kink.any(axis=1))[: thresholds.ROUGH_DISPUTES]:
-            u, mine = table.cotangents[row], table.exact[name].value[row]
-            at = table.coordinates[int(np.argmax(d.kink[row]))]
-            rows, size = jacobian.rows(name, u[None]), float(np.abs(mine * jacobian.scales).max(initial=0.0))
-            lines = ties(jacobian.function.point)
-            looks = (self._look(rows, u, line, size) for line in lines)
+            u, at = table.cotangents[row], table.coordinates[int(np.argmax(d.kink[row]))]
+            rows = self._nominal(name, u)
+            scales = jacobian.scales[table.coordinates]
+            slopes = np.fmax(np.abs(d.right.value[row]), np.abs(d.left.value[row])) * scales
+            claimed = np.abs(rows.value[0] * jacobian.scales)
+            size = float(max(slopes[np.isfinite(slopes)].max(initial=0.0), claimed.max(initial=0.0)))
+            looks = (self._look(rows, u, line, size) for line in ties(jacobian.function.point))
             if any(one.outside or one.seen is Seen.AGAINST for one in looks):
-                alone = np.zeros(mine.size)
+                alone = np.zeros(claimed.size)
                 alone[at] = jacobian.scales[at]
-                standing = self._at_a_kink(rows, Dispute(u, at, size / jacobian.scales[at]), alone)
+                standing = self._at_a_kink(name, Dispute(u, at, size / alone[at], int(row)), alone)
                 if standing.wrong:
                     return standing
         return Standing(rough=True)
+
+    def beyond_entries(self, name: str, other: str) -> Standing:
+        """Return what values say of a gradient that they bear out by entries, and another method does not.
+
+        The middle one of three equal numbers moves with none of them alone, and with all of them together.
+        """
+        table, jacobian = self._table, self._jacobian
+        if table.tangents is not None or other not in jacobian.pullbacks:
+            return Standing()
+        apart = np.abs(jacobian.rows(other, table.cotangents).value - table.exact[name].value)
+        apart = np.where(np.isfinite(apart), apart, 0.0)
+        row, column = divmod(int(np.argmax(apart)), apart.shape[1])
+        dispute = Dispute(table.cotangents[row], column, float(apart[row, column]), row)
+        return self._at_the_point(name, dispute) if dispute.difference else Standing()
+
+    def _nominal(self, name: str, cotangent: Vector) -> Estimate:
+        """Return a row of a method with the error bar of its dtype: what is measured at a tie is the kink."""
+        return replace(self._jacobian, measured={}).rows(name, cotangent[None])
 
     # -- at the point ----------------------------------------------------------------------------------
 
@@ -159,7 +190,7 @@ class SecondLook:
             for k in np.argsort(-ranks, axis=None)[:most]:
                 row, column = divmod(int(k), ranks.shape[1])
                 if ranks[row, column] > 0:
-                    yield Dispute(table.cotangents[row], column, float(gaps[row, column]))
+                    yield Dispute(table.cotangents[row], column, float(gaps[row, column]), row)
 
     def _at_the_point(self, name: str, dispute: Dispute) -> Standing:
         jacobian, i, u = self._jacobian, dispute.coordinate, dispute.cotangent
@@ -169,17 +200,18 @@ class SecondLook:
         size = dispute.difference * alone[i]
         own = float(np.abs(jacobian.function.point[i]) / alone[i])
         single = self._look(rows, u, alone, size, own)
-        across = single
+        across, line = single, alone
         if alone.size > 1 and not single.rough:
             line = self._across(rows, alone, i)
             across = self._look(rows, u, line, size)
-        if not (single.rough or across.rough):
+        rough = single.rough or across.rough or single.unsettled or across.unsettled
+        if not (rough or self._bends(across, line, dispute.row)):
             wrong = single.seen is Seen.AGAINST and across.seen is not Seen.WITH
             right = Seen.WITH in (single.seen, across.seen) and Seen.AGAINST not in (single.seen, across.seen)
             return Standing(wrong=wrong, right=right)
-        if single.jump or across.jump:
-            return Standing(rough=True)
-        return self._at_a_kink(rows, dispute, alone)
+        if single.jump or across.jump or single.unsettled or across.unsettled:
+            return Standing(rough=single.rough or across.rough)
+        return self._at_a_kink(name, dispute, alone)
 
     def _across(self, rows: Estimate, alone: Vector, i: int) -> Vector:
         """Draw a line that goes along the coordinate in question and, less so, along the others.
@@ -192,38 +224,59 @@ class SecondLook:
         # At a bound there is one side only.
         f = self._jacobian.function
         beside[(f.point <= f.lower) | (f.point >= f.upper)] = 0.0
+        beside[np.setdiff1d(np.arange(alone.size), self._table.coordinates)] = 0.0
         share, mine = np.sum(value * np.abs(beside)), value[i] * abs(alone[i])
         # The others may outweigh what is in question by thousands, and would hide it.
         return np.asarray(alone + (min(0.5, mine / share) if share and mine else 0.5) * beside)
 
-    def _at_a_kink(self, rows: Estimate, dispute: Dispute, alone: Vector) -> Standing:
+    def _bends(self, across: Line, line: Vector, row: int) -> bool:
+        """Whether the slope along a line is not the sum of those by its entries, as that of a derivative is.
+
+        The middle one of three equal numbers moves with none of them alone, and along any line.
+        """
+        d, at = self._table.differences, self._table.coordinates
+        if across.slope is None or d is None:
+            return False
+        value, bar = d.central.value[row], d.central.uncertainty[row]
+        summed, bars = value @ line[at], bar @ np.abs(line[at])
+        size = np.abs(value * line[at]).max(initial=abs(across.slope.value))
+        allowed = (
+            thresholds.THOROUGH_BARS * bars + across.slope.uncertainty + self._tolerance.sensitivity * size
+        )
+        return bool(abs(across.slope.value - summed) > allowed)
+
+    def _at_a_kink(self, name: str, dispute: Dispute, alone: Vector) -> Standing:
         """Compare a gradient with the slopes of points close by: along its entry, along ties, and by chance.
 
         Along the direction of a tie the slopes of all of them are the same, and a gradient that counts a tied
         maximum twice is not among them. It is wrong where it is outside of the one-sided slopes too.
         """
         u, jacobian = dispute.cotangent, self._jacobian
-        limit = True
+        rows, limit = self._nominal(name, u), True
         for line in (alone, *ties(jacobian.function.point), jacobian.direction(self._rng)):
             mine = float(rows.value[0] @ line)
-            slopes = [slope_along(there, u, line) for there in self._nearby[: thresholds.CLOSE_BY]]
-            known = [slope for slope in slopes if slope is not None]
-            slack = (
-                thresholds.NEARBY_SLACK * max(map(abs, known), default=0.0)
-                + rows.along(line[None]).uncertainty
-            )
-            if len(known) < 2:
+            bar = float(rows.along(line[None]).uncertainty[0, 0])
+            known: list[float] = []
+            apart = np.inf
+            for distance, there in self._close_by():
+                slope = slope_along(there, u, line, distance)
+                known += [] if slope is None else [slope]
+                apart = _apart(mine, known, bar)
+                if len(known) >= thresholds.CLOSE_ENOUGH and not apart:
+                    break
+            if len(known) < thresholds.CLOSE_ENOUGH:
                 limit = False
-            elif not min(known) - slack <= mine <= max(known) + slack:
+            elif apart:
                 limit = False
-                size = min(abs(mine - min(known)), abs(mine - max(known))) if np.isfinite(mine) else np.inf
-                here = self._look(rows, u, line, size)
+                here = self._look(rows, u, line, apart)
+                excluded = here.outside or here.seen is Seen.AGAINST
                 if (
-                    len(known) == len(slopes)
-                    and not here.jump
-                    and (here.outside or here.seen is Seen.AGAINST)
+                    excluded
+                    and not (here.jump or here.unsettled)
+                    and len(known) >= thresholds.CLOSE_FOR_WRONG
                 ):
-                    return Standing(wrong=True, rough=True)
+                    text = f"along {_shown(line)} the gradient of {name} says {mine:.6g}, and the slope is "
+                    return Standing(wrong=True, rough=True, text=text + _shown_range(known))
         return Standing(limit=limit, rough=True)
 
     def _look(
@@ -237,8 +290,14 @@ class SecondLook:
         there: Jacobian | None = None,
     ) -> Line:
         """Look along one line, at the point or at another one; see `look`."""
-        noise = functools.partial(self._noise, cotangent)
-        return look(there or self._jacobian, rows, cotangent, line, self._tolerance, size, noise, own)
+        noise, around = functools.partial(self._noise, cotangent), there or self._jacobian
+
+        def backed(slope: Estimate) -> bool:
+            each = (around.rows(name, cotangent[None]).along(line[None]) for name in around.pullbacks)
+            gaps = [abs(e.value[0, 0] - slope.value) <= e.uncertainty[0, 0] + slope.uncertainty for e in each]
+            return any(gaps)
+
+        return look(around, rows, cotangent, line, self._tolerance, size, noise, backed, own)
 
     def _noise(self, cotangent: Vector) -> float:
         """Return how far the contracted value wavers, as it is seen where all inputs move.
@@ -246,6 +305,8 @@ class SecondLook:
         An output that is rounded to a grain does not move with an input of little weight, and wavers all the
         same.
         """
+        if (key := cotangent.tobytes()) in self._noises:
+            return self._noises[key]
         line, seen = self._jacobian.direction(np.random.default_rng(0)), []
         for scale in (1.0, 1.0 / APART, 1.0 / APART**2):
             found = self._jacobian.window(line, cotangent, scale)
@@ -253,21 +314,23 @@ class SecondLook:
                 found.noise[0, 0]
             ):
                 seen.append(float(found.noise[0, 0]))
-        return min(seen, default=0.0)
+        self._noises[key] = min(seen, default=0.0)
+        return self._noises[key]
 
     # -- around it -------------------------------------------------------------------------------------
 
     def _around(self, name: str, disputes: Sequence[Dispute]) -> Standing:
         """Look at a method at points nearby."""
         said = []
-        for there in self._nearby:
+        for distance, there in self._nearby:
             with contextlib.suppress(Exception):
                 pullback = self._moved(name, there.function.point)
                 at_it = replace(
                     there, pullbacks={name: pullback}, _last_rows={}, measured={}, settled=frozenset()
                 )
                 said += [
-                    self._at_another_point(name, at_it, d) for d in disputes[: thresholds.NEARBY_DISPUTES]
+                    self._at_another_point(name, at_it, d, distance)
+                    for d in disputes[: thresholds.NEARBY_DISPUTES]
                 ]
         against, for_it = said.count(Seen.AGAINST), said.count(Seen.WITH)
         return Standing(
@@ -275,27 +338,48 @@ class SecondLook:
             right=for_it >= thresholds.WRONG_NEARBY and not against,
         )
 
-    def _at_another_point(self, name: str, there: Jacobian, dispute: Dispute) -> Seen:
+    def _at_another_point(self, name: str, there: Jacobian, dispute: Dispute, distance: float) -> Seen:
         u, i = dispute.cotangent, dispute.coordinate
         rows, alone = there.rows(name, u[None]), np.zeros(there.function.point.size)
         alone[i] = there.scales[i]
-        lines = [alone, *([there.direction(self._rng)] if alone.size > 1 else [])]
-        size = dispute.difference * there.scales[i]
+        # No window reaches back to the point that the others keep away from.
+        near = min(1.0, thresholds.SHORT_OF_THE_POINT * distance)
+        lines = [near * alone, *([near * there.direction(self._rng)] if alone.size > 1 else [])]
+        size = near * dispute.difference * there.scales[i]
         looks = (self._look(rows, u, line, size, there=there) for line in lines)
         seen = {found.seen for found in looks}
         return next((one for one in (Seen.AGAINST, Seen.WITH) if one in seen), Seen.OPEN)
 
     @functools.cached_property
-    def _nearby(self) -> list[Jacobian]:
-        """The function at points in the neighbourhood, the ones close by first."""
-        f, out = self._jacobian.function, []
-        for distance in thresholds.DISTANCES:
+    def _nearby(self) -> list[tuple[float, Jacobian]]:
+        return list(self._points(thresholds.NEARBY))
+
+    def _close_by(self) -> Iterator[tuple[float, Jacobian]]:
+        """Yield the function at points close by, as many as are asked for: each is drawn once."""
+        for k in range(len(thresholds.CLOSE_BY)):
+            while len(self._drawn) <= k:
+                found = next(self._to_draw, None)
+                if found is None:
+                    return
+                self._drawn.append(found)
+            yield self._drawn[k]
+
+    def _points(self, distances: Sequence[float]) -> Iterator[tuple[float, Jacobian]]:
+        """Yield the function at points in the neighbourhood, with their distances in units of the scales."""
+        f = self._jacobian.function
+        for distance in distances:
             point = f.point + distance * self._jacobian.direction(self._rng)
             point = f.rounded(np.clip(point, f.lower, f.upper)[None])[0]
             values = f.evaluate(point[None])[0][0]
             if np.isfinite(values).all() and not np.array_equal(point, f.point):
-                out.append(Jacobian(replace(f, point=point, value=values), {}, self._jacobian.differences))
-        return out
+                there = replace(f, point=point, value=values)
+                # What is spent is spent on the same account.
+                yield (
+                    distance,
+                    replace(
+                        self._jacobian, function=there, pullbacks={}, measured={}, _last_rows={}, _windows={}
+                    ),
+                )
 
 
 def ties(point: Vector) -> list[Vector]:
@@ -305,23 +389,39 @@ def ties(point: Vector) -> list[Vector]:
     return [alike, point] if largest > 0 else [alike]
 
 
-def slope_along(there: Jacobian, cotangent: Vector, line: Vector) -> float | None:
-    """Return the slope of a function along a line as two windows agree on it, None where none do.
+def _apart(mine: float, slopes: Sequence[float], bar: float) -> float:
+    """Return by how much a slope lies outside of others; zero within what they may have changed by."""
+    if not slopes or not np.isfinite(mine):
+        return np.inf
+    slack = thresholds.NEARBY_SLACK * max(map(abs, slopes)) + bar
+    gap = max(min(slopes) - mine, mine - max(slopes))
+    return gap if gap > slack else 0.0
 
-    Where nothing moves at fine steps it is zero: the slope is asked for to excuse a gradient.
+
+def _shown(line: Vector) -> str:
+    return (
+        f"({', '.join(f'{v:.3g}' for v in line[: thresholds.SHOWN])}{', …' * (line.size > thresholds.SHOWN)})"
+    )
+
+
+def _shown_range(slopes: Sequence[float]) -> str:
+    low, high = min(slopes), max(slopes)
+    alike = high - low <= thresholds.NEARBY_SLACK * max(abs(low), abs(high))
+    return f"{(low + high) / 2:.6g}" if alike else f"between {low:.6g} and {high:.6g}"
+
+
+def slope_along(there: Jacobian, cotangent: Vector, line: Vector, distance: float) -> float | None:
+    """Return the slope along a line that the quotients of two steps agree on, None where they do not.
+
+    The steps are short beside the ``distance`` of the point from the one that is no smooth one.
     """
-    before: Estimate | None = None
-    for scale in _scales(line, 1.0, np.inf, lambda scale: there.window(line, cotangent, scale)):
-        found = there.window(line, cotangent, scale)
-        value, bar = float(found.slope.value[0, 0]), float(found.slope.uncertainty[0, 0])
-        if found.still[0, 0]:
-            return 0.0
-        if found.kink[0, 0] or found.jump[0, 0] or not np.isfinite(bar):
-            continue
-        if before is not None and abs(value - before.value) <= bar + before.uncertainty:
-            return value if bar < before.uncertainty else float(before.value)
-        before = Estimate(value, bar)
-    return None
+    steps = thresholds.CLOSE_STEPS
+    wide, fine = there.quotients(line, cotangent, [share * distance for share in steps])
+    terms = np.abs(cotangent) @ np.abs(there.function.value)
+    rounding = thresholds.CLOSE_ROUNDINGS * there.function.eps * terms / (steps[1] * distance)
+    if not abs(wide - fine) <= thresholds.CLOSE_CHANGE * max(abs(wide), abs(fine)) + rounding + TINY:
+        return None
+    return float(fine + (fine - wide) / ((steps[0] / steps[1]) ** 2 - 1))
 
 
 def look(
@@ -332,13 +432,14 @@ def look(
     tolerance: Tolerance,
     difference: float,
     noise: Callable[[], float],
+    backed: Callable[[Estimate], bool],
     own: float = 1.0,
 ) -> Line:
     """Look along one line with windows from wide to fine, until two of them say the same.
 
     ``rows`` is the gradient in question, ``difference`` how much of its slope is in question along the line:
-    a window whose bar is not well below shows nothing. ``noise`` is that of a value. ``own`` is a scale of
-    the line next to that of the tangent.
+    a window whose bar is not well below shows nothing. ``noise`` is that of a value, ``backed`` tells whether
+    another exact method gives a slope as well. ``own`` is a scale of the line next to that of the tangent.
     """
     f = jacobian.function
     claimed = rows.along(tangent[None])
@@ -354,23 +455,27 @@ def look(
         allowed = tolerance.atol + tolerance.tiny + (slope_bar if np.isfinite(slope_bar) else 0.0)
         return allowed + tolerance.rtol * max(abs(value), abs(slope) if np.isfinite(slope) else 0.0)
 
-    kink = jump = moved = unsettled = outside = False
+    kink = jump = moved = unsettled = outside = stairs = False
+    against: Estimate | None = None
+    borne_out: list[Estimate] = []
+    telling: list[tuple[float, Estimate]] = []
     before: Estimate | None = None
     wider: Estimate | None = None
-    for scale in _scales(
-        tangent, own, widest / WIDTH, lambda scale: jacobian.window(tangent, cotangent, scale)
-    ):
+    for scale in _scales(tangent, own, widest / WIDTH):
         found = jacobian.window(tangent, cotangent, scale)
+        value, bar = float(found.slope.value[0, 0]), float(found.slope.uncertainty[0, 0])
         if found.grainy[0, 0] and not moved:
             # What does not move along this line may waver along others.
-            found = jacobian.window(tangent, cotangent, scale, noise())
-        value, bar = float(found.slope.value[0, 0]), float(found.slope.uncertainty[0, 0])
+            bar += BAR_OF_NOISE * noise() / scale
         if wider is not None and abs(value - wider.value) > bar + wider.uncertainty:
             # As at a jump, over which every quotient is larger than the one before.
             unsettled = True
         wider = Estimate(value, bar)
+        if np.isfinite(bar) and abs(value - slope) <= bar + slack(value):
+            borne_out.append(wider)
         if found.grainy[0, 0] and moved:
             # Below the grain of the function nothing moves, and that is no evidence of a slope.
+            stairs = True
             break
         moved |= not found.still[0, 0]
         kink, jump = bool(found.kink[0, 0]), bool(found.jump[0, 0])
@@ -389,20 +494,48 @@ def look(
         # What one window jumps over, such as a kink beside the point, another one does not jump over alike.
         if before is not None and abs(value - before.value) <= bar + before.uncertainty:
             value, bar = min((value, bar), (before.value, before.uncertainty), key=itemgetter(1))
-            against = not abs(value - slope) <= bar + slack(value)
-            return Line(Seen.AGAINST if against else Seen.WITH)
+            if abs(value - slope) <= bar + slack(value):
+                # Ladders that contradict each other are doubt: what wavers at wide steps may be smooth at
+                # fine ones.
+                return Line(Seen.WITH if against is None else Seen.OPEN, slope=Estimate(value, bar))
+            if any(abs(value - e.value) > bar + e.uncertainty for e in borne_out):
+                unsettled = True
+                break
+            against = against or Estimate(value, bar)
+            if not found.wavers[0, 0]:
+                break
         before = Estimate(value, bar)
-    return Line(Seen.OPEN, kink, jump or unsettled, outside)
+        telling.append((scale, before))
+    if telling and not (np.isfinite(slope) or kink or jump or unsettled):
+        # No other steps are needed to tell that nan is the slope of nothing.
+        against = telling[0][1]
+    if against is None and len(telling) == 1 and not (kink or jump or unsettled):
+        # Finer windows are below the noise. Other steps of the same size tell whether it was chance.
+        scale, first = telling[0]
+        found = jacobian.window(tangent, cotangent, thresholds.OTHER_STEPS * scale)
+        value, bar = float(found.slope.value[0, 0]), float(found.slope.uncertainty[0, 0])
+        alike = abs(value - first.value) <= bar + first.uncertainty and not (
+            found.kink[0, 0] or found.jump[0, 0]
+        )
+        if alike and all(
+            abs(e.value - slope) > e.uncertainty + slack(value) for e in (first, Estimate(value, bar))
+        ):
+            against = first
+    if against is not None and stairs and slope == 0 and not backed(against):
+        # Whether the slope of a staircase is that of the stair or of the flight, no value can tell.
+        return Line(Seen.OPEN, slope=against)
+    if against is not None:
+        return Line(Seen.AGAINST, slope=against)
+    return Line(Seen.OPEN, kink, jump, outside, unsettled=unsettled)
 
 
-def _scales(tangent: Vector, own: float, widest: float, at: Callable[[float], Window]) -> Iterator[float]:
-    """Yield the scales of a line's windows: that of the tangent, and finer ones.
+def _scales(tangent: Vector, own: float, widest: float) -> Iterator[float]:
+    """Yield the scales of a line's windows: the natural ones, the largest first, and finer ones.
 
-    Where the function does not move, or in few steps, the wider natural ones come first: they tell the grain.
+    Values that do not move at the scale of a tiny input, or move in few steps, or move smoothly by nothing
+    but rounding (exp(x) - 1 - x, whose last term alone is exact), are seen through from the wider ones.
     """
     natural = sorted({1.0, float(1.0 / np.abs(tangent).max()), own} - {0.0}, reverse=True)
-    if max(natural) > 1.0 and not at(min(1.0, widest)).grainy[0, 0]:
-        natural = [scale for scale in natural if scale <= 1.0]
     last = np.inf
     for scale in (*natural, *(natural[-1] / APART**k for k in range(1, thresholds.FINER_WINDOWS + 1))):
         if min(scale, widest) * APART <= last * 1.001:

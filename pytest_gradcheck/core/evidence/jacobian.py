@@ -80,6 +80,7 @@ class Differences:
     jump: Any
     range_of_values: Any
     one_sided: Any
+    grainy: Any
 
 
 @dataclass(eq=False)
@@ -96,7 +97,7 @@ class Jacobian:
     #: Cotangents, as bytes, of the rows in which no method is in doubt: their rounding need not be measured.
     settled: frozenset[bytes] = frozenset()
     _last_rows: dict[str, tuple[Matrix, Matrix]] = field(default_factory=dict)
-    _windows: dict[tuple[bytes, bytes, float, float], Window] = field(default_factory=dict)
+    _windows: dict[tuple[bytes, bytes, float], Window] = field(default_factory=dict)
 
     def without(self, name: str) -> Jacobian:
         """Return the same without one exact method; what was spent, measured and seen stays shared."""
@@ -163,16 +164,23 @@ class Jacobian:
         found = parts[0] if len(parts) == 1 else combined(lambda *a: np.concatenate(a, axis=1), *parts)
         return found if self.step is None else self._at_fixed_step(found, at, cotangents)
 
-    def window(self, tangent: Vector, cotangent: Vector, scale: float, noise: float = 0.0) -> Window:
+    def window(self, tangent: Vector, cotangent: Vector, scale: float) -> Window:
         """Fit the function along one tangent over a window, contracted with one cotangent; see `window`."""
-        key = tangent.tobytes(), cotangent.tobytes(), scale, noise
+        key = tangent.tobytes(), cotangent.tobytes(), scale
         if key not in self._windows:
             lines = self._lines(tangent[None], np.full((2, 1), np.inf))
             with self._counted():
-                self._windows[key] = window(
-                    lines, np.array([scale]), cotangent[None], self.function.eps, noise
-                )
+                self._windows[key] = window(lines, np.array([scale]), cotangent[None], self.function.eps)
         return self._windows[key]
+
+    def quotients(self, tangent: Vector, cotangent: Vector, steps: Sequence[float]) -> Vector:
+        """Return plain central quotients along one tangent, contracted with one cotangent: one per step."""
+        lines = self._lines(tangent[None], np.full((2, 1), np.inf))
+        t = np.array(steps)[:, None]
+        with self._counted(), np.errstate(all="ignore"):
+            (up, down), (above, below) = lines.sample(np.stack([t, -t]))
+            looks = cotangent != 0
+            return np.asarray(((above - below) / (up - down))[:, 0, looks] @ cotangent[looks])
 
     def direction(self, rng: np.random.Generator) -> Vector:
         """Draw a tangent: random signs, magnitudes around each input's own scale, into the domain."""
@@ -397,7 +405,8 @@ def _contract(slopes: Slopes, cotangents: Matrix | None) -> Differences:
     terms = [(cotangents, e.value) for e in (s.central, s.right, s.left)]
     terms += [(weights, e.uncertainty) for e in (s.central, s.right, s.left)]
     sums: list[Any] = []
-    for factors, values in [*terms, (looks, s.kink), (looks, s.jump), (weights, s.range_of_values)]:
+    marks: list[tuple[Any, Any]] = [(looks, s.kink), (looks, s.jump), (looks, s.grainy)]
+    for factors, values in [*terms, *marks, (weights, s.range_of_values)]:
         if factors is None:
             sums.append(values.T)
         elif np.isfinite(values).all():
@@ -407,8 +416,8 @@ def _contract(slopes: Slopes, cotangents: Matrix | None) -> Differences:
             sums.append(np.stack([np.where(u != 0, u * values, 0.0).sum(axis=1) for u in factors]))
     central, right, left = map(Estimate, sums[:3], sums[3:6])
     one_sided = np.broadcast_to(s.one_sided, sums[-1].shape)
-    kink, jump, range_of_values = sums[6:]
-    return Differences(central, right, right, left, kink, jump, range_of_values, one_sided)
+    kink, jump, grainy, range_of_values = sums[6:]
+    return Differences(central, right, right, left, kink, jump, range_of_values, one_sided, grainy)
 
 
 def _better(coarse: Slopes, fine: Slopes) -> Slopes:

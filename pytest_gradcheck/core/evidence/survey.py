@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pytest_gradcheck.core import thresholds
-from pytest_gradcheck.core.evidence.allowances import noticeable, weigh
+from pytest_gradcheck.core.evidence.allowances import BELOW_ROUNDING, noticeable, weigh
 from pytest_gradcheck.core.evidence.compare import margins
 from pytest_gradcheck.core.evidence.jacobian import Jacobian, combined, random_cotangents, with_part
 from pytest_gradcheck.core.evidence.table import Table
@@ -147,7 +147,8 @@ class Survey:
             if close.disagrees:
                 return close
             cleared.update(columns)
-            table = table.cleared(columns)
+            drowned = any(BELOW_ROUNDING in dict(c.excused) for c in close.evidence)
+            table = table.cleared(columns, BELOW_ROUNDING if drowned else "cleared")
         # What still disagrees does so in a sum, and in no entry that was found: that is doubt.
         return table.withdrawn()
 

@@ -112,7 +112,7 @@ class Table:
         return estimate.along(self.tangents)
 
     def contradicted(self, name: str) -> bool:
-        """Whether differences contradict an exact method, and back another one wherever they do.
+        """Whether differences contradict an exact method, and back another one that they contradict nowhere.
 
         The other one need not be resolved in every entry: a single one that cannot be measured says nothing
         for the method that is wrong in the rest.
@@ -120,7 +120,7 @@ class Table:
         measured = self.measured
         apart = {c.a: c.disagree for c in measured if c.b == name and c.disagree.any()}
         return any(
-            not c.disagree.any() and bool(c.resolved[apart[c.a]].all())
+            not c.disagree.any() and bool(c.resolved[apart[c.a]].any())
             for c in measured
             if c.b != name and c.a in apart
         )
@@ -191,14 +191,14 @@ class Table:
             doubt = doubt | (open_[self.coordinates] if c.entrywise else open_)
         return [int(k) for k in np.flatnonzero(doubt)]
 
-    def cleared(self, columns: list[int]) -> Table:
-        """Return the table without disagreements of exact methods where a closer look found none."""
+    def cleared(self, columns: list[int], by: str) -> Table:
+        """Return the table without disagreements of exact methods where a closer look found none.
+
+        ``by`` is the name of what the closer look found.
+        """
         size = next(iter(self.exact.values())).value.shape[1]
         at = np.isin(np.arange(size), columns)
-        kept = (
-            c.excuse("cleared", c.disagree & at, resolved=True) if c.entrywise else c
-            for c in self.comparisons
-        )
+        kept = (c.excuse(by, c.disagree & at, resolved=True) if c.entrywise else c for c in self.comparisons)
         return replace(self, comparisons=tuple(kept))
 
     def withdrawn(self) -> Table:

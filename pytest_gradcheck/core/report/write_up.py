@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pytest_gradcheck.core.diagnosis.plain import plainness
 from pytest_gradcheck.core.evidence.compare import TOGETHER, Comparison, margins
 from pytest_gradcheck.core.evidence.jacobian import Cost, Jacobian
 from pytest_gradcheck.core.evidence.table import Table
@@ -67,7 +68,16 @@ def write_up(order: Order, finding: Finding) -> CheckResult:
         reproduce=_reproduce(order, sources) if sources else "",
         labels=labels,
         properties=finding.evidence.properties,
+        rule=finding.rule,
+        allowances=_allowances(table),
+        plainness=plainness(problem.point, problem.inputs) if finding.verdict is Verdict.FAIL else 0.0,
     )
+
+
+def _allowances(table: Table | None) -> tuple[str, ...]:
+    """Return the names of the allowances that changed anything that counts, in the order of the table."""
+    counted = () if table is None else table.evidence
+    return tuple(dict.fromkeys(name for c in counted for name, mask in c.excused if mask.any()))
 
 
 def _reproduce(order: Order, sources: dict[str, str]) -> str:
