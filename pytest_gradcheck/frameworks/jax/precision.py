@@ -13,7 +13,8 @@ from typing import Any
 import jax
 
 # Before JAX 0.8 it is in `jax.experimental` alone.
-_enable: Any = getattr(jax, "enable_x64", None) or importlib.import_module("jax.experimental").enable_x64
+_home = jax if hasattr(jax, "enable_x64") else importlib.import_module("jax.experimental")
+_enable: Any = _home.enable_x64
 
 
 def double() -> AbstractContextManager[Any]:
