@@ -14,6 +14,7 @@ class JaxFramework(Framework):
 
     name = "jax"
     differentiates = True
+    evaluates_many = True
     drawn_dtypes = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128")
 
     owns = provided_by(".leaves.is_array")
@@ -32,6 +33,10 @@ class JaxFramework(Framework):
     children_of = provided_by(".pytrees.children_of")
     working_in = provided_by(".precision.working_in")
 
+    values_at_many = provided_by(".batched.values_at_many")
+
     pullback = provided_by(".pullback.prepare")
     lower = provided_by(".lowered.lower")
+    properties_of_functions = provided_by(".rule_properties.properties_of_functions")
+    hand_written_in = provided_by(".custom_rules.hand_written_in")
     code_of_error = provided_by(".pullback.code_of_error")

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pytest_gradcheck.errors import NotImplementedByFramework
-from pytest_gradcheck.frameworks.base import FunctionAtPoint
+from pytest_gradcheck.frameworks.base import FunctionAtPoint, HandWritten
 from pytest_gradcheck.frameworks.flat import Vector
 from pytest_gradcheck.frameworks.jax import precision
 from pytest_gradcheck.frameworks.jax.leaves import to_numpy
@@ -23,7 +23,7 @@ from pytest_gradcheck.frameworks.pullback import Program, Pullback, gradient_lay
 
 #: What JAX says where it has no derivative to give.
 NO_DERIVATIVE = re.compile(
-    r"(Differentiation|Transpose) rule .*not implemented"
+    r"Differentiation rule .*not implemented"
     r"|Reverse-mode differentiation does not work for"
     r"|can't apply forward-mode differentiation \(jvp\) to a custom_vjp function"
     r"|do not support (JVP|differentiation|linear)"
@@ -31,6 +31,7 @@ NO_DERIVATIVE = re.compile(
 
 #: What JAX says when a rule written by hand gives something that does not fit; the first that fits.
 RAISED = (
+    ("primal-mismatch", r"the rule returns another value than the function"),
     ("dtype-mismatch", r"dtype|float0|(?:float|bfloat|complex|int)\d+\[\S* (?:but|!=|vs)"),
     (
         "gradient-count",
@@ -49,7 +50,32 @@ def prepare(function: FunctionAtPoint) -> JaxPullback:
     """Run the function once under ``jax.vjp``, on the user's own arrays."""
     made = JaxPullback.at(_program(function, double=False), function.native_values(), function.trial_eps)
     made.function = function
+    if not _same(made.primal, function):
+        _blame(function)
     return made
+
+
+def _same(primal: Vector, function: FunctionAtPoint) -> bool:
+    """Whether a value is that of the function but for rounding."""
+    size = np.abs(function.primal[np.isfinite(function.primal)]).max(initial=0.0)
+    with np.errstate(invalid="ignore"):
+        return not (np.abs(primal - function.primal) > 4 * np.sqrt(function.trial_eps) * size).any()
+
+
+class PrimalMismatch(Exception):  # noqa: N818  what is wrong is a rule of the user's
+    """Raised where a rule written by hand returns another value than its function."""
+
+
+def _blame(function: FunctionAtPoint) -> None:
+    """Raise `PrimalMismatch` for a rule that returns another value than its function, if there is one."""
+    # Only now: few checks come here.
+    from pytest_gradcheck.frameworks.jax.custom_rules import calls_of
+    from pytest_gradcheck.frameworks.jax.rule_properties import returns_another_value
+
+    for call in calls_of(function):
+        found = returns_another_value(call)
+        if found is not None:
+            raise PrimalMismatch(f"{found}: {call}")
 
 
 def _program(function: FunctionAtPoint, *, double: bool) -> Program:
@@ -146,6 +172,15 @@ class JaxPullback(Pullback):
         made = JaxPullback.at(program, leaves, EPS64, precision.double)
         made.function = function
         return made
+
+    def hand_written(self, *, double: bool = False) -> tuple[HandWritten, ...]:
+        """Return the functions with a rule that it runs through; see `Pullback.hand_written`."""
+        from pytest_gradcheck.frameworks.jax.custom_rules import calls_of
+
+        if self.function is None:
+            return ()
+        ran = ("forward", "backward", "double-backward") if double else ("forward", "backward")
+        return tuple(call.described(*ran) for call in calls_of(self.function))
 
     def coarse_runs(self, count: int) -> Sequence[Pullback]:
         """Run the function in float32 at neighbouring points; see `Pullback.coarse_runs`."""
