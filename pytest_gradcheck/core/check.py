@@ -58,13 +58,14 @@ def check_gradients(
         results, in any nesting, are differentiated; the others are listed in ``not_checked``.
     inputs
         One array (passed as the one argument), a tuple (passed by position) or a dict (passed by name), of
-        Python floats, NumPy arrays or torch tensors in any nesting. Integers, booleans, strings and
-        anything else pass through untouched. Arrays that cannot be differentiated (sparse tensors, NumPy
+        Python floats, NumPy arrays, torch tensors or JAX arrays in any nesting. Integers, booleans, strings
+        and anything else pass through untouched. Arrays that cannot be differentiated (sparse tensors, NumPy
         arrays next to tensors) are refused unless ``wrt`` leaves them out; numbers next to tensors are
         constants, listed in ``not_checked``.
     methods
-        Which of ``"central"``, ``"forward"``, ``"complex_step"``, ``"reference"``, ``"torch"``, ``"user"``;
-        default: every one that can run here but the complex step, which is for analytic NumPy code.
+        Which of ``"central"``, ``"forward"``, ``"complex_step"``, ``"reference"``, ``"torch"``, ``"jax"``,
+        ``"user"``; default: every one that can run here but the complex step, which is for analytic NumPy
+        code.
     gradient, vjp
         A gradient written by hand, ``gradient(*inputs)`` returning one array per input, or
         ``vjp(*inputs, cotangent)``; it becomes method ``"user"``.
@@ -86,9 +87,9 @@ def check_gradients(
     step
         A fixed absolute step for the two difference methods, which then give the textbook quotients.
     stop_gradients
-        ``"intended"`` declares that the function means to stop gradients where it calls ``detach`` or runs
-        under ``no_grad``: what it has there is a constant for every method, and listed in ``not_checked``.
-        By default the function is differentiated as it is, and a gradient that stops is wrong.
+        ``"intended"`` declares that the function means to stop gradients where it calls ``detach`` or
+        ``stop_gradient`` or runs under ``no_grad``: what it has there is a constant for every method, and
+        listed in ``not_checked``. By default the function is differentiated as it is, and a gradient that stops is wrong.
     properties
         Which properties besides the values are tried: ``"default"``, ``"none"``, or names. Names with ``"-"``
         in front leave properties out of the default: ``("-vmap",)``; other names stand for these properties
@@ -177,8 +178,8 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
         if options.holds_stops and not problem.framework.stops_gradients:
             raise InvalidArgument(
                 "stop_gradients",
-                "'intended' for a function that is not torch's",
-                "only torch stops gradients",
+                "'intended' for a function that stops none",
+                "only torch and JAX stop gradients",
             )
         first = FirstOrder(problem, options).prepare()
         result, finding = run(first)

