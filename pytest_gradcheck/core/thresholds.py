@@ -158,6 +158,14 @@ SHOWN = 6
 #: Chosen: no step of the one is a step of the other.
 OTHER_STEPS = 0.6
 
+#: The scale of a last window before a gradient is called wrong. Source: a window of 1e-9 of the input's size
+#: is within the tolerances that solvers stop at, and differences of float64 have seven digits left there.
+FINEST = 1e-8
+
+#: Numbers that are no more than this share of the largest one beside them are nothing.
+#: Chosen: half of the digits of float64, and what a linear solver with its usual tolerance leaves.
+NOTHING = 1e-8
+
 #: A window tells something where its bar is no more than this share of what is in question.
 #: Chosen: a fifth.
 TELLING_BAR = 0.2
@@ -192,11 +200,15 @@ CLOSE_ROUNDINGS = 4.0
 #: Of the slopes there so many must be known before they are held against a gradient. Chosen: three in four.
 CLOSE_FOR_WRONG = 12
 
+#: And so many are asked where the function seems to be smooth at the point. Chosen: as many as lie on two
+#: sides of a tie 31 times in 32.
+CLOSE_IF_SMOOTH = 6
+
 #: So many of them are enough. Chosen: as few as lie on two sides.
 CLOSE_ENOUGH = 3
 
-#: Steps there, as shares of the distance. Chosen: no farther than to the point.
-CLOSE_STEPS = (0.2, 0.07)
+#: Steps there, as shares of the distance. Chosen: shorter than the way back to the point in most inputs.
+CLOSE_STEPS = (0.02, 0.007)
 
 #: A gradient is wrong nearby where so many looks say so. Source: every failure is seen twice.
 WRONG_NEARBY = 2

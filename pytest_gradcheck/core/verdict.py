@@ -342,7 +342,8 @@ def unresolved(evidence: Evidence) -> Finding:
         f"({evidence.order.tolerance.sensitivity:g}) would hide in them"
     )
     enough = sufficient_sensitivity(evidence.table, evidence.jacobian)
-    text += f"; one of {enough:g} would not (sensitivity={enough:g})" if enough else ""
+    if enough and enough > evidence.order.tolerance.sensitivity:
+        text += f"; one of {enough:g} would not (sensitivity={enough:g})"
     return _inconclusive("unresolved", text)
 
 
@@ -391,10 +392,10 @@ def confirmed(evidence: Evidence) -> Finding | None:
         text = f"function values contradict the gradients of {' and '.join(names)}"
         return Finding(Verdict.FAIL, Diagnosis("methods-split", text), unexplained=True)
     text = evidence.standings[names[0]].text
-    if text and not evidence.table.bad_entries(names[0]).any():
-        # By its entries it cannot be told apart.
-        return Finding(Verdict.FAIL, Diagnosis("kink-outside", text), names[0])
     diagnosis = Diagnosis("wrong-values", f"the gradient of {names[0]} differs from the other methods")
+    if not evidence.table.bad_entries(names[0]).any():
+        # By its entries it cannot be told apart.
+        return Finding(Verdict.FAIL, Diagnosis("kink-outside", text) if text else diagnosis, names[0])
     return Finding(Verdict.FAIL, diagnosis, names[0], unexplained=True)
 
 

@@ -213,9 +213,11 @@ class Problem:
             # A backward that runs a part of the function again, as a checkpoint does, has left its own.
             self.restore_state()
         self._to_watch = max(self._to_watch - 1, 0)
-        with self._state.kept(collections=collections) as before:
+        before = self._state.now(collections=collections)
+        try:
             yield
-            self._keeps_state = self._keeps_state or changed(before)
+        finally:
+            self._keeps_state = put_back(before) or self._keeps_state
 
     def restore_state(self) -> None:
         """Put back what the function keeps between calls, as the first calls at the point have left it."""

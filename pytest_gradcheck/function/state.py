@@ -248,23 +248,14 @@ class State:
         """Whether there is anything that could be replaced."""
         return bool(self._slots or self._collections)
 
-    @contextlib.contextmanager
-    def kept(self, *, collections: bool = True) -> Iterator[Held]:
-        """Leave what the objects hold as it is, whatever happens inside; see `put_back`."""
-        before = self.now(collections=collections)
-        try:
-            yield before
-        finally:
-            put_back(before)
-
 
 def changed(before: Held) -> bool:
     """Whether an array has been replaced since."""
     return any(True for _ in _changes(before))
 
 
-def put_back(before: Held) -> None:
-    """Put every array back that has been replaced since, and remove those that have come.
+def put_back(before: Held) -> bool:
+    """Put every array back that has been replaced since, and remove those that have come; say if any was.
 
     Python's own numbers, texts and objects without arrays stay as they are: a function may count its calls
     and take their time. From a list or a set only that goes which stood in for an array: a function may log
@@ -280,6 +271,7 @@ def put_back(before: Held) -> None:
         with contextlib.suppress(Exception):
             if old is _MISSING:
                 holder.delete(key)
+    return bool(changes)
 
 
 def _changes(before: Held) -> Iterator[tuple[Holder, Any, Any]]:

@@ -21,7 +21,7 @@ Array = np.ndarray[Any, Any]
 
 #: Symmetric points, in units of the window's half width. No two are a power of two apart: steps that are hide
 #: a grain that is a power of two itself, such as that of float32.
-LEVELS = np.array([1.0, 0.83, 0.69, 0.55, 0.43, 0.31, 0.2])
+LEVELS = np.array([1.0, 0.837, 0.709, 0.573, 0.45, 0.299, 0.218])
 
 #: The half width of a window in units of its scale. The terms of the series that are left out of the fit are
 #: 0.12 to the power of seven there, and a grain of 1e-8 is seven digits below the step.
@@ -36,6 +36,9 @@ LAST_TERM = 0.1
 
 #: Windows whose scales differ by less than this are one and the same.
 APART = 8.0
+
+#: A polynomial fits where it leaves no more than this share of the way that the values go.
+FITS = 0.1
 
 #: A value that wavers by more than so many of its roundings does so for a reason of its own.
 WAVERS = 1e3
@@ -69,7 +72,8 @@ class Window:
     apart from both sides. ``still`` marks values that do not move at all, and ``grainy`` those that take few
     steps: the window is near the grain of the function, or below it, and its residuals are no measure of the
     noise. ``noise`` is how far a value wavers, and
-    ``wavers`` says that it is far more than its rounding.
+    ``wavers`` says that it is far more than its rounding. ``fits``
+    says that a polynomial is what the values go along.
     """
 
     slope: Estimate
@@ -81,6 +85,7 @@ class Window:
     grainy: Array
     noise: Array
     wavers: Array
+    fits: Array
 
 
 def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float) -> Window:
@@ -141,6 +146,7 @@ def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float) ->
         steps < FEW,
         half,
         spread > WAVERS * size,
+        spread <= FITS * (taken[-1] - taken[0]),
     )
 
 
@@ -160,9 +166,11 @@ def natural_scales(*scales: Array) -> list[Array]:
         apart = (row > 0) & (last > APART * row)
         out.append(np.where(apart, row, np.nan))
         last = np.where(apart, row, last)
-    # Finer ones see what the natural ones jump over, and that these are not the only ones to say what they
-    # say.
-    return out + [last / APART**k for k in (1, 2)]
+    # Finer ones see what the natural ones jump over, and say the same as these where there is nothing to see.
+    woven = []
+    for wide, fine in zip(out, [*out[1:], np.full(len(last), np.nan)], strict=True):
+        woven += [wide, np.where(APART**2 * fine < wide, wide / APART, np.nan)]
+    return woven + [last / APART**k for k in (1, 2)]
 
 
 def settled(lines: Lines, scales: Sequence[Array], eps: float) -> Estimate:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
@@ -53,6 +54,8 @@ class Line(NamedTuple):
     one_sided: bool = False
     unsettled: bool = False
     slope: Estimate | None = None
+    scale: float = 1.0
+    stairs: bool = False
 
     @property
     def rough(self) -> bool:
@@ -104,8 +107,7 @@ class SecondLook:
         self._jacobian, self._table, self._tolerance, self._moved = jacobian, table, tolerance, moved
         self._rng = np.random.default_rng(seed)
         self._noises: dict[bytes, float] = {}
-        self._drawn: list[tuple[float, Jacobian]] = []
-        self._to_draw = self._points(thresholds.CLOSE_BY)
+        self._drawn: dict[float, tuple[list[tuple[float, Jacobian]], Iterator[tuple[float, Jacobian]]]] = {}
 
     def standing(self, name: str) -> Standing:
         """Return what function values say of a method, here and nearby."""
@@ -207,6 +209,14 @@ class SecondLook:
         rough = single.rough or across.rough or single.unsettled or across.unsettled
         if not (rough or self._bends(across, line, dispute.row)):
             wrong = single.seen is Seen.AGAINST and across.seen is not Seen.WITH
+            if wrong and not (single.stairs or across.stairs):
+                # No farther than the function is seen to be straight.
+                reach = min(1.0, single.scale, across.scale)
+                most = thresholds.CLOSE_IF_SMOOTH
+                apart, known = self._apart_close_by(rows, u, alone, most, reach)
+                if not apart or (known and not _alike(known)):
+                    # A function may be linear in the cone of both lines and bend beyond it.
+                    return self._at_a_kink(name, dispute, alone, reach)
             right = Seen.WITH in (single.seen, across.seen) and Seen.AGAINST not in (single.seen, across.seen)
             return Standing(wrong=wrong, right=right)
         if single.jump or across.jump or single.unsettled or across.unsettled:
@@ -245,7 +255,7 @@ class SecondLook:
         )
         return bool(abs(across.slope.value - summed) > allowed)
 
-    def _at_a_kink(self, name: str, dispute: Dispute, alone: Vector) -> Standing:
+    def _at_a_kink(self, name: str, dispute: Dispute, alone: Vector, reach: float = 1.0) -> Standing:
         """Compare a gradient with the slopes of points close by: along its entry, along ties, and by chance.
 
         Along the direction of a tie the slopes of all of them are the same, and a gradient that counts a tied
@@ -255,21 +265,16 @@ class SecondLook:
         rows, limit = self._nominal(name, u), True
         for line in (alone, *ties(jacobian.function.point), jacobian.direction(self._rng)):
             mine = float(rows.value[0] @ line)
-            bar = float(rows.along(line[None]).uncertainty[0, 0])
-            known: list[float] = []
-            apart = np.inf
-            for distance, there in self._close_by():
-                slope = slope_along(there, u, line, distance)
-                known += [] if slope is None else [slope]
-                apart = _apart(mine, known, bar)
-                if len(known) >= thresholds.CLOSE_ENOUGH and not apart:
-                    break
+            apart, known = self._apart_close_by(rows, u, line, len(thresholds.CLOSE_BY), reach)
             if len(known) < thresholds.CLOSE_ENOUGH:
                 limit = False
             elif apart:
                 limit = False
                 here = self._look(rows, u, line, apart)
-                excluded = here.outside or here.seen is Seen.AGAINST
+                # A sample of what is a continuum, such as the eigenvectors of a multiple eigenvalue, has no
+                # edges.
+                tight = apart > max(known, default=0.0) - min(known, default=0.0)
+                excluded = here.outside or (tight and here.seen is Seen.AGAINST)
                 if (
                     excluded
                     and not (here.jump or here.unsettled)
@@ -278,6 +283,26 @@ class SecondLook:
                     text = f"along {_shown(line)} the gradient of {name} says {mine:.6g}, and the slope is "
                     return Standing(wrong=True, rough=True, text=text + _shown_range(known))
         return Standing(limit=limit, rough=True)
+
+    def _apart_close_by(
+        self, rows: Estimate, cotangent: Vector, line: Vector, most: int, reach: float
+    ) -> tuple[float, list[float]]:
+        """Return how far a gradient lies outside of the slopes along a line at points close by, and these.
+
+        So many points are looked at as it takes to find slopes on both sides of it, at most ``most``.
+        ``reach`` is what distances are multiplied with.
+        """
+        claimed = rows.along(line[None])
+        mine, bar = float(claimed.value[0, 0]), float(claimed.uncertainty[0, 0])
+        known: list[float] = []
+        apart = np.inf
+        for distance, there in itertools.islice(self._close_by(reach), most):
+            slope = slope_along(there, cotangent, line, distance)
+            known += [] if slope is None else [slope]
+            apart = _apart(mine, known, bar)
+            if len(known) >= thresholds.CLOSE_ENOUGH and not apart:
+                break
+        return apart, known
 
     def _look(
         self,
@@ -354,32 +379,30 @@ class SecondLook:
     def _nearby(self) -> list[tuple[float, Jacobian]]:
         return list(self._points(thresholds.NEARBY))
 
-    def _close_by(self) -> Iterator[tuple[float, Jacobian]]:
+    def _close_by(self, reach: float) -> Iterator[tuple[float, Jacobian]]:
         """Yield the function at points close by, as many as are asked for: each is drawn once."""
+        if reach not in self._drawn:
+            self._drawn[reach] = [], self._points([reach * distance for distance in thresholds.CLOSE_BY])
+        drawn, more = self._drawn[reach]
         for k in range(len(thresholds.CLOSE_BY)):
-            while len(self._drawn) <= k:
-                found = next(self._to_draw, None)
+            while len(drawn) <= k:
+                found = next(more, None)
                 if found is None:
                     return
-                self._drawn.append(found)
-            yield self._drawn[k]
+                drawn.append(found)
+            yield drawn[k]
 
     def _points(self, distances: Sequence[float]) -> Iterator[tuple[float, Jacobian]]:
         """Yield the function at points in the neighbourhood, with their distances in units of the scales."""
         f = self._jacobian.function
         for distance in distances:
-            point = f.point + distance * self._jacobian.direction(self._rng)
+            # Of all proportions: a cone in which the function is linear may be narrow.
+            shares = 10.0 ** self._rng.uniform(-1, 0, f.point.size)
+            point = f.point + distance * shares * self._jacobian.direction(self._rng)
             point = f.rounded(np.clip(point, f.lower, f.upper)[None])[0]
-            values = f.evaluate(point[None])[0][0]
-            if np.isfinite(values).all() and not np.array_equal(point, f.point):
-                there = replace(f, point=point, value=values)
-                # What is spent is spent on the same account.
-                yield (
-                    distance,
-                    replace(
-                        self._jacobian, function=there, pullbacks={}, measured={}, _last_rows={}, _windows={}
-                    ),
-                )
+            there = None if np.array_equal(point, f.point) else self._jacobian.at(point)
+            if there is not None:
+                yield distance, there
 
 
 def ties(point: Vector) -> list[Vector]:
@@ -406,8 +429,11 @@ def _shown(line: Vector) -> str:
 
 def _shown_range(slopes: Sequence[float]) -> str:
     low, high = min(slopes), max(slopes)
-    alike = high - low <= thresholds.NEARBY_SLACK * max(abs(low), abs(high))
-    return f"{(low + high) / 2:.6g}" if alike else f"between {low:.6g} and {high:.6g}"
+    return f"{(low + high) / 2:.6g}" if _alike(slopes) else f"between {low:.6g} and {high:.6g}"
+
+
+def _alike(slopes: Sequence[float]) -> bool:
+    return max(slopes) - min(slopes) <= 2 * thresholds.NEARBY_SLACK * max(map(abs, slopes))
 
 
 def slope_along(there: Jacobian, cotangent: Vector, line: Vector, distance: float) -> float | None:
@@ -455,7 +481,7 @@ def look(
         allowed = tolerance.atol + tolerance.tiny + (slope_bar if np.isfinite(slope_bar) else 0.0)
         return allowed + tolerance.rtol * max(abs(value), abs(slope) if np.isfinite(slope) else 0.0)
 
-    kink = jump = moved = unsettled = outside = stairs = False
+    kink = jump = moved = unsettled = outside = stairs = wavers = False
     against: Estimate | None = None
     borne_out: list[Estimate] = []
     telling: list[tuple[float, Estimate]] = []
@@ -471,7 +497,7 @@ def look(
             # As at a jump, over which every quotient is larger than the one before.
             unsettled = True
         wider = Estimate(value, bar)
-        if np.isfinite(bar) and abs(value - slope) <= bar + slack(value):
+        if found.fits[0, 0] and abs(value - slope) <= bar + slack(value):
             borne_out.append(wider)
         if found.grainy[0, 0] and moved:
             # Below the grain of the function nothing moves, and that is no evidence of a slope.
@@ -487,6 +513,7 @@ def look(
         if (
             kink
             or jump
+            or not found.fits[0, 0]
             or (np.isfinite(difference) and bar > thresholds.TELLING_BAR * difference)
             or not np.isfinite(bar)
         ):
@@ -497,12 +524,13 @@ def look(
             if abs(value - slope) <= bar + slack(value):
                 # Ladders that contradict each other are doubt: what wavers at wide steps may be smooth at
                 # fine ones.
-                return Line(Seen.WITH if against is None else Seen.OPEN, slope=Estimate(value, bar))
+                seen = Seen.WITH if against is None else Seen.OPEN
+                return Line(seen, slope=Estimate(value, bar), scale=scale)
             if any(abs(value - e.value) > bar + e.uncertainty for e in borne_out):
                 unsettled = True
                 break
-            against = against or Estimate(value, bar)
-            if not found.wavers[0, 0]:
+            against, wavers = against or Estimate(value, bar), bool(found.wavers[0, 0])
+            if not wavers:
                 break
         before = Estimate(value, bar)
         telling.append((scale, before))
@@ -514,18 +542,29 @@ def look(
         scale, first = telling[0]
         found = jacobian.window(tangent, cotangent, thresholds.OTHER_STEPS * scale)
         value, bar = float(found.slope.value[0, 0]), float(found.slope.uncertainty[0, 0])
-        alike = abs(value - first.value) <= bar + first.uncertainty and not (
-            found.kink[0, 0] or found.jump[0, 0]
+        contradicted = any(abs(first.value - e.value) > first.uncertainty + e.uncertainty for e in borne_out)
+        alike = (
+            not contradicted
+            and abs(value - first.value) <= bar + first.uncertainty
+            and not (found.kink[0, 0] or found.jump[0, 0])
         )
         if alike and all(
             abs(e.value - slope) > e.uncertainty + slack(value) for e in (first, Estimate(value, bar))
         ):
             against = first
+    if against is not None and not (stairs or wavers):
+        # What is straight on both sides of a point may have a slope of its own within a solver's tolerance of
+        # it.
+        found = jacobian.window(tangent, cotangent, thresholds.FINEST)
+        value, bar = float(found.slope.value[0, 0]), float(found.slope.uncertainty[0, 0])
+        clear = bar <= thresholds.TELLING_BAR * abs(against.value - slope)
+        if clear and not found.grainy[0, 0] and abs(value - slope) <= bar + slack(value):
+            return Line(Seen.OPEN, unsettled=True)
     if against is not None and stairs and slope == 0 and not backed(against):
         # Whether the slope of a staircase is that of the stair or of the flight, no value can tell.
         return Line(Seen.OPEN, slope=against)
     if against is not None:
-        return Line(Seen.AGAINST, slope=against)
+        return Line(Seen.AGAINST, slope=against, scale=scale, stairs=stairs)
     return Line(Seen.OPEN, kink, jump, outside, unsettled=unsettled)
 
 

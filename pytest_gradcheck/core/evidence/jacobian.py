@@ -173,6 +173,18 @@ class Jacobian:
                 self._windows[key] = window(lines, np.array([scale]), cotangent[None], self.function.eps)
         return self._windows[key]
 
+    def at(self, point: Vector) -> Jacobian | None:
+        """Return the function at another point, without exact methods; None where it is not finite there.
+
+        What is spent there is spent on the same account.
+        """
+        with self._counted():
+            value = self._evaluate(point[None])[0]
+        if not np.isfinite(value).all():
+            return None
+        there = replace(self.function, point=point, value=value)
+        return replace(self, function=there, pullbacks={}, measured={}, _last_rows={}, _windows={})
+
     def quotients(self, tangent: Vector, cotangent: Vector, steps: Sequence[float]) -> Vector:
         """Return plain central quotients along one tangent, contracted with one cotangent: one per step."""
         lines = self._lines(tangent[None], np.full((2, 1), np.inf))
