@@ -89,7 +89,8 @@ def check_gradients(
     stop_gradients
         ``"intended"`` declares that the function means to stop gradients where it calls ``detach`` or
         ``stop_gradient`` or runs under ``no_grad``: what it has there is a constant for every method, and
-        listed in ``not_checked``. By default the function is differentiated as it is, and a gradient that stops is wrong.
+        listed in ``not_checked``. By default the function is differentiated as it is, and a gradient that
+        stops is wrong.
     properties
         Which properties besides the values are tried: ``"default"``, ``"none"``, or names. Names with ``"-"``
         in front leave properties out of the default: ``("-vmap",)``; other names stand for these properties

@@ -46,6 +46,10 @@ def code_of_error(text: str) -> str | None:
     return next((code for code, pattern in RAISED if re.search(pattern, text)), None)
 
 
+#: What is said next to a gradient that is the conjugate of the right one.
+CONVENTION = "a rule of JAX returns u · J for a cotangent u, and conjugates neither"
+
+
 class NoReverseMode(NotImplementedByFramework):
     """Raised for a function that JAX differentiates in forward mode alone, such as a ``while_loop``."""
 
@@ -131,6 +135,8 @@ class JaxPullback(Pullback):
         self = cls(program, program.outputs.join([to_numpy(out) for out in outs]), eps)
         self.leaves, self.pull, self.surroundings = list(leaves), pull, surroundings
         self.dtypes = [out.dtype for out in outs]
+        if any(jnp.issubdtype(x.dtype, jnp.complexfloating) for x in (*leaves, *outs)):
+            self.notes.append(("convention", CONVENTION))
         return self
 
     def vjp(self, cotangent: Vector) -> Vector:

@@ -188,6 +188,7 @@ def test_a_cotangent_is_not_conjugated_in_jax():
     assert check_gradients(right, z).verdict == "pass"
     result = check_gradients(wrong, z)
     assert (result.verdict, result.diagnosis.code) == ("fail", "conjugate")
+    assert "conjugates neither" in result.diagnosis.text
 
 
 # -- the framework itself ----------------------------------------------------------------------------
