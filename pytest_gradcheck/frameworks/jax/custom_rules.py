@@ -6,6 +6,7 @@ operands of its first call.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import sys
@@ -126,7 +127,9 @@ def _calls_in(function: FunctionAtPoint) -> list[RuleCall]:
     if not has_rules(closed.jaxpr):
         return []
     watch = _Watch(closed)
-    watch(*function.inputs.split(function.point))
+    # A primitive without a rule on the engine ends the replay: the calls before it are known.
+    with contextlib.suppress(Exception):
+        watch(*function.inputs.split(function.point))
     return list(watch.calls.values())
 
 
@@ -142,6 +145,9 @@ def has_rules(jaxpr: Any) -> bool:
 def is_users(equation: Any) -> bool:
     """Whether the function of a call is not JAX's own, such as ``jax.nn.relu``."""
     _, path, _ = _source(equation.params["call_jaxpr"].jaxpr.debug_info)
+    code = getattr(getattr(equation.params.get("bwd"), "f", None), "__code__", None)
+    if code is not None and not code.co_filename.startswith(_HOME):
+        return True
     return path is None or not path.startswith(_HOME)
 
 

@@ -22,6 +22,9 @@ MOST_FUNCTIONS = 8
 #: What another order of operations may change, in roots of the unit roundoff; what is wrong changes far more.
 ROOTS = 4.0
 
+#: By so many roundings operands are moved to see the noise of a function, and so many times that is no fault.
+TREMOR, NOISES = 4.0, 16.0
+
 
 def properties_of_functions(
     function: FunctionAtPoint, pullback: Pullback, wanted: Selection
@@ -77,11 +80,10 @@ class _NotTried(Exception):  # noqa: N818  it is no error
 def returns_another_value(call: RuleCall) -> str | None:
     """Return what is wrong with the value that a rule returns, None where nothing is."""
     value, _ = _vjp(call, call.operands)
-    return (
-        None
-        if _alike(value, call.plain(*call.operands))
-        else "the rule returns another value than the function"
-    )
+    expected = call.plain(*call.operands)
+    if _alike(value, expected) or _is_noise(value, expected, call.plain(*_moved(call, TREMOR))):
+        return None
+    return "the rule returns another value than the function"
 
 
 def _fits(call: RuleCall) -> str | None:
@@ -106,7 +108,7 @@ def _compiled(call: RuleCall) -> str | None:
         return None
     row, seeds = call.operands, _rows(call)[1][0]
     found = jax.jit(functools.partial(_both, call))(row, seeds)
-    return _parting(found, _both(call, row, seeds), "jit gives another {}")
+    return _parting(call, row, seeds, found, "jit gives another {}")
 
 
 def _mapped(call: RuleCall) -> str | None:
@@ -126,7 +128,7 @@ def _mapped(call: RuleCall) -> str | None:
     for k, (row, u) in enumerate(zip(rows, seeds, strict=True)):
         mine = [[x[k] for x in part] for part in found]
         text = "vmap of the rule gives another {} than one call after the other"
-        if (said := _parting(mine, _both(call, row, u), text)) is not None:
+        if (said := _parting(call, row, u, mine, text)) is not None:
             return said
     return None
 
@@ -145,7 +147,7 @@ def _mapped_at_once(call: RuleCall) -> bool:
             call.mapped_at_once = False
         else:
             call.mapped_at_once = all(
-                _parting([[x[k] for x in part] for part in found], _both(call, row, u), "") is None
+                _parting(call, row, u, [[x[k] for x in part] for part in found], "") is None
                 for k, (row, u) in enumerate(zip(rows, seeds, strict=True))
             )
     return call.mapped_at_once
@@ -168,12 +170,43 @@ def _columns(rows: Any) -> Any:
     return [jnp.stack(column) for column in zip(*rows, strict=True)]
 
 
-def _parting(found: Any, expected: Any, text: str) -> str | None:
-    """Return the text on the first part that differs, None where none does."""
-    for name, mine, right in zip(("value", "gradient"), found, expected, strict=True):
+def _parting(call: RuleCall, operands: Any, seeds: Any, found: Any, text: str) -> str | None:
+    """Return the text on the first part that differs from that of a plain call, None where none does."""
+    expected = _both(call, operands, seeds)
+    for k, (name, mine, right) in enumerate(zip(("value", "gradient"), found, expected, strict=True)):
         if not _alike(mine, right):
-            return text.format(name)
+            nearby = _both(call, _moved(call, TREMOR, operands), seeds)[k]
+            if not _is_noise(mine, right, nearby):
+                return text.format(name)
     return None
+
+
+def _moved(call: RuleCall, by: float, operands: Sequence[Any] | None = None) -> list[Any]:
+    """Return operands of which those that are floating are moved by so many roundings."""
+    given = call.operands if operands is None else operands
+    places = set(call.floating)
+    return [
+        x * jnp.asarray(1 + by * EPS_BY_DTYPE.get(str(x.dtype), 2.0**-7), x.dtype) if k in places else x
+        for k, x in enumerate(given)
+    ]
+
+
+def _is_noise(found: Sequence[Any], expected: Sequence[Any], nearby: Sequence[Any]) -> bool:
+    """Whether what differs moves as much when the operands move by roundings.
+
+    So do the steps and errors that a solver returns next to its solution: they are rounded like that.
+    """
+    sizes = [np.abs(np.asarray(x)) for x in expected if jnp.issubdtype(x.dtype, jnp.inexact)]
+    largest = max((float(np.nanmax(size, initial=0.0)) for size in sizes), default=0.0)
+    for mine, right, moved in zip(found, expected, nearby, strict=True):
+        if not jnp.issubdtype(right.dtype, jnp.inexact) or mine.shape != right.shape:
+            continue
+        a, b, c = (np.asarray(x, np.complex128) for x in (mine, right, moved))
+        eps = EPS_BY_DTYPE.get(str(right.dtype), 2.0**-7)
+        noise = max(np.nanmax(np.abs(c - b), initial=0.0), eps * largest)
+        if not _alike([mine], [right]) and not np.nanmax(np.abs(a - b), initial=0.0) <= NOISES * noise:
+            return False
+    return True
 
 
 def _forward(call: RuleCall) -> str | None:
