@@ -112,6 +112,8 @@ KNOWN = [
         ("pytest_gradcheck/core/thresholds.py", "NOISE_BARS = 16.0"),
     ),
     Known("docs/explanation/error_bars.md", "Parker 1997", YEAR),
+    Known("docs/explanation/error_bars.md", "Moré and Wild 2011", YEAR),
+    Known("docs/explanation/kinks.md", "Clarke 1983", YEAR),
     Known("docs/explanation/special_points.md", "0 times inf", ARITHMETIC),
     Known("docs/explanation/torch_gradients.md", "gets half of it", EXAMPLE),
     Known("docs/explanation/torch_gradients.md", "twice as wide", EXAMPLE),

@@ -213,8 +213,9 @@ class SecondLook:
                 # No farther than the function is seen to be straight.
                 reach = min(1.0, single.scale, across.scale)
                 most = thresholds.CLOSE_IF_SMOOTH
-                apart, known = self._apart_close_by(rows, u, alone, most, reach)
-                if not apart or (known and not _alike(known)):
+                _, known = self._apart_close_by(rows, u, alone, most, reach)
+                assert single.slope is not None, "a line that is against a gradient has a slope"
+                if known and not _alike([*known, float(single.slope.value)]):
                     # A function may be linear in the cone of both lines and bend beyond it.
                     return self._at_a_kink(name, dispute, alone, reach)
             right = Seen.WITH in (single.seen, across.seen) and Seen.AGAINST not in (single.seen, across.seen)
@@ -263,13 +264,17 @@ class SecondLook:
         """
         u, jacobian = dispute.cotangent, self._jacobian
         rows, limit = self._nominal(name, u), True
-        for line in (alone, *ties(jacobian.function.point), jacobian.direction(self._rng)):
+        telling = (alone, *ties(jacobian.function.point))
+        for k, line in enumerate((*telling, jacobian.direction(self._rng))):
             mine = float(rows.value[0] @ line)
             apart, known = self._apart_close_by(rows, u, line, len(thresholds.CLOSE_BY), reach)
             if len(known) < thresholds.CLOSE_ENOUGH:
                 limit = False
             elif apart:
                 limit = False
+                if k == len(telling):
+                    # A few points may have missed what a line drawn by chance has on its other side.
+                    break
                 here = self._look(rows, u, line, apart)
                 # A sample of what is a continuum, such as the eigenvectors of a multiple eigenvalue, has no
                 # edges.
@@ -483,6 +488,7 @@ def look(
 
     kink = jump = moved = unsettled = outside = stairs = wavers = False
     against: Estimate | None = None
+    settled = 1.0
     borne_out: list[Estimate] = []
     telling: list[tuple[float, Estimate]] = []
     before: Estimate | None = None
@@ -525,10 +531,11 @@ def look(
                 # Ladders that contradict each other are doubt: what wavers at wide steps may be smooth at
                 # fine ones.
                 seen = Seen.WITH if against is None else Seen.OPEN
-                return Line(seen, slope=Estimate(value, bar), scale=scale)
+                return Line(seen, slope=Estimate(value, bar), scale=telling[-1][0])
             if any(abs(value - e.value) > bar + e.uncertainty for e in borne_out):
                 unsettled = True
                 break
+            settled = telling[-1][0] if against is None else settled
             against, wavers = against or Estimate(value, bar), bool(found.wavers[0, 0])
             if not wavers:
                 break
@@ -564,7 +571,7 @@ def look(
         # Whether the slope of a staircase is that of the stair or of the flight, no value can tell.
         return Line(Seen.OPEN, slope=against)
     if against is not None:
-        return Line(Seen.AGAINST, slope=against, scale=scale, stairs=stairs)
+        return Line(Seen.AGAINST, slope=against, scale=settled, stairs=stairs)
     return Line(Seen.OPEN, kink, jump, outside, unsettled=unsettled)
 
 
