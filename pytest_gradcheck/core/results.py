@@ -241,7 +241,7 @@ class GradientMismatch(AssertionError):  # noqa: N818  the public name is a cont
 #: What is written of each kind of data, in this order.
 _KEYS: dict[type, str] = {
     CheckResult: "name verdict culprit order mode methods pairs worst diagnosis labels properties functions "
-    "not_checked sensitivity seed inputs reproduce shown_at",
+    "not_checked sensitivity seed inputs reproduce shown_at rule allowances",
     MethodResult: "status reason evaluations calls seconds",
     Pair: "a b max_abs max_rel at tolerance agree",
     Worst: "input index output output_index values uncertainties difference tolerance margin",

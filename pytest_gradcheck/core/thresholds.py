@@ -158,6 +158,13 @@ SHOWN = 6
 #: Chosen: no step of the one is a step of the other.
 OTHER_STEPS = 0.6
 
+#: Windows of so many scales measure the noise. Chosen: down to a ten thousandth, where no kink is near.
+NOISE_WINDOWS = 5
+
+#: A value that does not move is flat where the difference in question would have moved it by so many times
+#: its noise. Chosen: far beyond any chance, and below what a grain of float32 inside of float64 hides.
+FLAT = 100.0
+
 #: The scale of a last window before a gradient is called wrong. Source: a window of 1e-9 of the input's size
 #: is within the tolerances that solvers stop at, and differences of float64 have seven digits left there.
 FINEST = 1e-8
@@ -166,7 +173,7 @@ FINEST = 1e-8
 #: Chosen: half of the digits of float64, and what a linear solver with its usual tolerance leaves.
 NOTHING = 1e-8
 
-#: A window tells something where its bar is no more than this share of what is in question.
+#: A window counts where its bar is no more than this share of the difference in question.
 #: Chosen: a fifth.
 TELLING_BAR = 0.2
 

@@ -416,7 +416,7 @@ def limit(evidence: Evidence) -> Finding | None:
     standings = [evidence.standings[name] for name in on_trial if name in evidence.standings]
     if not standings or not all(standing.limit for standing in standings):
         return None
-    text = "at a kink or an edge of the domain; the gradient is a limit of those nearby, which are right"
+    text = "at a kink or an edge of the domain; the gradient is a limit of slopes nearby"
     return Finding(Verdict.PASS, Diagnosis("subgradient", text), labels=("kink",))
 
 

@@ -29,6 +29,10 @@ FEW = 8
 #: So many calls are looked at, each for 10 µs; if none changes what the function keeps, later ones are not.
 WATCHED = 4
 
+#: So many calls are guarded of a function that leads to many objects, each of which costs 5 ms then; if none
+#: changes what the function keeps, later ones are not.
+GUARDED = 16
+
 #: Relative step to a point nearby: far more than rounding in float32, far less than a function's features.
 NEARBY = 2.0**-14
 
@@ -87,6 +91,7 @@ class Problem:
         self._keeps_state = False
         #: How many more calls are looked at for that.
         self._to_watch = 0
+        self._guarded = 0
         self._differentiates_inside = False
         self._start()
         #: Why values are no measure of the function's gradient, None where they are.
@@ -206,7 +211,9 @@ class Problem:
     @contextlib.contextmanager
     def _keeping_state(self, *, collections: bool) -> Iterator[None]:
         """Let a call start from the common state, if there is one, and put back what it leaves."""
-        if not self._state:
+        self._guarded += 1
+        if not self._state or (self._guarded > GUARDED and not self._keeps_state and self._state.is_large):
+            # What is found at the end of a check is put back all the same.
             yield
             return
         if self._keeps_state:

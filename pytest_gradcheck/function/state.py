@@ -22,6 +22,9 @@ import numpy as np
 
 from pytest_gradcheck.frameworks.registry import names, owner
 
+#: More parts than this are a large state: 50 µs to look at twice.
+LARGE = 10
+
 #: Folders of installed packages.
 INSTALLED = frozenset(["site-packages", "dist-packages"])
 
@@ -41,6 +44,9 @@ _MISSING = object()
 
 #: Values in which there is nothing to find.
 _PLAIN = (str, bytes, int, np.integer, np.bool_, type(None), types.CodeType, types.FrameType)
+
+#: What is not followed in the attributes of a class.
+METHODS = (types.FunctionType, staticmethod, classmethod, property)
 
 Content = dict[Any, Any]
 
@@ -180,6 +186,7 @@ class State:
 
     def _enter(self, value: Any) -> Iterable[Any]:
         """Write down what of an object can be replaced, and return what it leads to."""
+        found: list[Any]
         if isinstance(value, types.FunctionType):
             return self._enter_function(value)
         if isinstance(value, types.MethodType):
@@ -198,10 +205,12 @@ class State:
         if isinstance(value, types.ModuleType):
             return ()
         if isinstance(value, type):
-            return (
-                () if _is_library(value.__module__) else [*value.__bases__, *self._slot(_Attributes(value))]
-            )
-        found: list[Any] = [] if _is_library(type(value).__module__) else [type(value)]
+            if _is_library(value.__module__):
+                return ()
+            # The methods of a class of tests lead to all of its tests.
+            found = [part for part in self._slot(_Attributes(value)) if not isinstance(part, METHODS)]
+            return [*value.__bases__, *found]
+        found = [] if _is_library(type(value).__module__) else [type(value)]
         if type(value).__module__.partition(".")[0] in APART:
             return ()
         parts = getattr(value, "__dict__", None)
@@ -243,6 +252,11 @@ class State:
         """Return what all of them hold, to be put back; without ``collections`` no list and no set."""
         holders = [*self._slots, *self._collections] if collections else self._slots
         return [(holder, _read(holder)) for holder in holders]
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it takes longer to look at than most functions take to be called."""
+        return len(self._slots) + len(self._collections) > LARGE
 
     def __bool__(self) -> bool:
         """Whether there is anything that could be replaced."""

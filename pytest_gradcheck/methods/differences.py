@@ -149,7 +149,9 @@ class Lines:
             points = self.rounded(points)
             return points, points[entry] - self.point[tangents]
         points = self.rounded(self.point + t[:, None] * tangents)
-        along = np.einsum("pn,pn->p", points - self.point, tangents)
+        # What is nan or infinite stays where it is.
+        moved = np.where(np.isfinite(self.point), points - self.point, 0.0)
+        along = np.einsum("pn,pn->p", moved, tangents)
         return points, along / np.einsum("pn,pn->p", tangents, tangents)
 
     def _differentiate(self, up: Array, above: Array, down: Array, below: Array, eps: float) -> Slopes:
@@ -219,14 +221,20 @@ class Lines:
         wavers = wavers if long else np.zeros(kink.shape)
         grainy = np.zeros(kink.shape, dtype=bool)
         if long:
-            grainy = _few_steps(above, below) | np.isinf(stairs)
+            grainy = _few_steps(above, below, rounding) | np.isinf(stairs)
         return Slopes(central, right, left, kink & ~jump, jump, range_of_values, one_sided, wavers, grainy)
 
 
-def _few_steps(above: Array, below: Array) -> Array:
-    """Whether the values of a long ladder take few steps from its widest to its finest, or none."""
+def _few_steps(above: Array, below: Array, rounding: Array) -> Array:
+    """Whether the values of a long ladder take few steps from its widest to its finest, or none.
+
+    Steps that are no higher than rounding are those of a dtype, which has its error bar already.
+    """
     values = np.sort(np.concatenate([above, below]), axis=0)
-    return np.asarray((np.diff(values, axis=0) > 0).sum(axis=0) < FEW_STEPS)
+    steps = np.diff(values, axis=0)
+    lowest = np.fmin.reduce(np.where(steps > 0, steps, np.inf), axis=0)
+    low = lowest <= 2 * np.fmax.reduce(rounding, axis=0)
+    return np.asarray(((steps > 0).sum(axis=0) < FEW_STEPS) & ~low)
 
 
 def _extrapolate(quotients: Array, noise: Array, powers: tuple[int, int]) -> Estimate:

@@ -64,9 +64,9 @@ def test_ci_runs_the_commands_of_the_readme():
     assert commands == ["main-job", "suite"]
     script = (ROOT / ".ci/run").read_text(encoding="utf-8")
     for name in commands:
-        assert f"$(readme_command {name})" in script
+        assert f"$(command_of {name} README.md)" in script
         taken = subprocess.run(
-            ["bash", "-c", _function(script) + f"\nreadme_command {name}"],
+            ["bash", "-c", _function(script) + f"\ncommand_of {name} README.md"],
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -76,7 +76,7 @@ def test_ci_runs_the_commands_of_the_readme():
 
 
 def _function(script):
-    return re.search(r"^readme_command\(\) \{.*?^\}", script, re.DOTALL | re.MULTILINE)[0]
+    return re.search(r"^command_of\(\) \{.*?^\}", script, re.DOTALL | re.MULTILINE)[0]
 
 
 def test_versions_are_pinned():

@@ -107,7 +107,7 @@ def test_every_package_to_be_installed_is_ours_or_a_file_here():
                 if word == "-c":
                     assert (ROOT / next(words)).exists(), f"{named(page)}: {line}"
                 elif word not in ("-e", "nox", *following.PACKAGES):
-                    found = re.fullmatch(r"(?:pytest-gradcheck|\.)(?:\[([\w,]+)\])?", word)
+                    found = re.fullmatch(r"(?:pytest-gradcheck|\.)(?:\[([\w,-]+)\])?", word)
                     assert found, f"{named(page)}: {line}"
                     assert set((found[1] or "").split(",")) - {""} <= extras, f"{named(page)}: {line}"
 

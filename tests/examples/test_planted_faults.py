@@ -12,11 +12,11 @@ pytestmark = pytest.mark.kernels
 
 #: By test, who is to be found wrong, and how.
 OF_NUMPY = {
-    "test_small_engine.py::test_rational": ("user", "zero-gradient"),
+    "test_small_engine.py::test_rational": ("user", "wrong-values"),
     "test_heat_equation.py::test_misfit": ("user", "one-input"),
     "test_lasso.py::test_loss": ("user", "non-finite-gradient"),
     "test_lasso.py::test_a_weight_of_zero_is_a_kink": ("user", "non-finite-gradient"),
-    "test_logistic_regression.py::test_loss": ("user", "one-entry"),
+    "test_logistic_regression.py::test_loss": ("user", "one-input"),
 }
 OF_TORCH = {
     # At zero the first derivative is right, and half of the second one is missing.

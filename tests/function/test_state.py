@@ -351,8 +351,7 @@ def test_objects_that_refuse_to_be_looked_at():
         def __getattribute__(self, name):
             raise RuntimeError(name)
 
-    with State(Refuses(), [Refuses()]).kept():
-        pass
+    assert not put_back(State(Refuses(), [Refuses()]).now())
 
 
 def test_so_many_objects_are_looked_at_and_no_more():

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from pytest_gradcheck import check_gradients, distinct
+from pytest_gradcheck.errors import InvalidArgument
 from pytest_gradcheck.strategies import from_annotation
 
 
@@ -59,11 +60,13 @@ def test_containers_and_constants(x):
     }
 
 
-def test_numpy_arrays_beside_its_own_are_constants(x):
-    result = check_gradients(lambda x, scale: x * float(scale[0]), (x, np.array([2.0])))
+def test_numpy_arrays_beside_its_own_are_no_constants_unless_left_out(x):
+    def scaled(x, scale):
+        return x * float(scale[0])
 
-    assert result.verdict == "pass", str(result)
-    assert [n.reason for n in result.not_checked] == ["a ndarray beside arrays"]
+    with pytest.raises(InvalidArgument, match="scale"):
+        check_gradients(scaled, (x, np.array([2.0])))
+    assert check_gradients(scaled, (x, np.array([2.0])), wrt=["x"]).verdict == "pass"
 
 
 def test_every_call_draws_the_same_random_numbers(x):

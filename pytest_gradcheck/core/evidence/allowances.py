@@ -257,7 +257,7 @@ def doubt_on_stairs(comparisons: Comparisons, on: Weighed) -> Comparisons:
     d = on.table.differences
     if d is None or on.table.tangents is not None:
         return comparisons
-    stairs = d.grainy.astype(bool) & (d.range_of_values > 0)
+    stairs = d.grainy.astype(bool)
     return tuple(
         c.excuse("doubt_on_stairs", stairs & (c.right.value == 0) & c.disagree, resolved=False)
         if c.counts and not c.entrywise

@@ -338,11 +338,10 @@ class SecondLook:
         if (key := cotangent.tobytes()) in self._noises:
             return self._noises[key]
         line, seen = self._jacobian.direction(np.random.default_rng(0)), []
-        for scale in (1.0, 1.0 / APART, 1.0 / APART**2):
+        for scale in (APART**-k for k in range(thresholds.NOISE_WINDOWS)):
             found = self._jacobian.window(line, cotangent, scale)
-            if not (found.grainy[0, 0] or found.kink[0, 0] or found.jump[0, 0]) and np.isfinite(
-                found.noise[0, 0]
-            ):
+            marked = found.grainy[0, 0] or found.kink[0, 0] or found.jump[0, 0]
+            if found.fits[0, 0] and not marked:
                 seen.append(float(found.noise[0, 0]))
         self._noises[key] = min(seen, default=0.0)
         return self._noises[key]
@@ -444,7 +443,7 @@ def _alike(slopes: Sequence[float]) -> bool:
 def slope_along(there: Jacobian, cotangent: Vector, line: Vector, distance: float) -> float | None:
     """Return the slope along a line that the quotients of two steps agree on, None where they do not.
 
-    The steps are short beside the ``distance`` of the point from the one that is no smooth one.
+    The steps are short compared with the ``distance`` of the point from the one where the function may bend.
     """
     steps = thresholds.CLOSE_STEPS
     wide, fine = there.quotients(line, cotangent, [share * distance for share in steps])
@@ -499,16 +498,21 @@ def look(
         if found.grainy[0, 0] and not moved:
             # What does not move along this line may waver along others.
             bar += BAR_OF_NOISE * noise() / scale
-        if wider is not None and abs(value - wider.value) > bar + wider.uncertainty:
+        if wider is not None and not found.kink[0, 0] and abs(value - wider.value) > bar + wider.uncertainty:
             # As at a jump, over which every quotient is larger than the one before.
             unsettled = True
-        wider = Estimate(value, bar)
-        if found.fits[0, 0] and abs(value - slope) <= bar + slack(value):
-            borne_out.append(wider)
+        bent = bool(found.kink[0, 0] or found.jump[0, 0])
+        wider = None if bent else Estimate(value, bar)
+        if found.fits[0, 0] and not bent and abs(value - slope) <= bar + slack(value):
+            borne_out.append(Estimate(value, bar))
         if found.grainy[0, 0] and moved:
-            # Below the grain of the function nothing moves, and that is no evidence of a slope.
-            stairs = True
-            break
+            # Below the grain of the function nothing moves, which says nothing about the slope. A value that
+            # stands still over a step that should move it by many times its noise is flat.
+            gone = difference * WIDTH * scale
+            least = max(noise(), f.eps * float(np.abs(cotangent) @ np.abs(f.value)), TINY)
+            if not (found.still[0, 0] and np.isfinite(gone) and thresholds.FLAT * least < gone):
+                stairs, kink = True, False
+                break
         moved |= not found.still[0, 0]
         kink, jump = bool(found.kink[0, 0]), bool(found.jump[0, 0])
         if kink:

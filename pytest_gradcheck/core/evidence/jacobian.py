@@ -202,7 +202,8 @@ class Jacobian:
         signs = np.where(f.point <= f.lower, 1.0, np.where(f.point >= f.upper, -1.0, signs))
         tangent = signs * rng.uniform(0.5, 1.5, f.point.size) * self.scales
         room = np.where(signs > 0, f.upper - f.point, f.point - f.lower)
-        return np.asarray(np.clip(tangent, -room, room))
+        # What is nan or infinite stays where it is.
+        return np.where(np.isfinite(f.point), np.clip(tangent, -room, room), 0.0)
 
     @functools.cached_property
     def output_weights(self) -> Vector:
@@ -417,7 +418,8 @@ def _contract(slopes: Slopes, cotangents: Matrix | None) -> Differences:
     terms = [(cotangents, e.value) for e in (s.central, s.right, s.left)]
     terms += [(weights, e.uncertainty) for e in (s.central, s.right, s.left)]
     sums: list[Any] = []
-    marks: list[tuple[Any, Any]] = [(looks, s.kink), (looks, s.jump), (looks, s.grainy)]
+    marks: list[tuple[Any, Any]] = [(looks, s.kink), (looks, s.jump)]
+    marks.append((looks, s.grainy & (s.range_of_values > 0)))
     for factors, values in [*terms, *marks, (weights, s.range_of_values)]:
         if factors is None:
             sums.append(values.T)
@@ -438,8 +440,6 @@ def _better(coarse: Slopes, fine: Slopes) -> Slopes:
     gap = np.abs(a.central.value - b.central.value)
     contradict = gap > a.central.uncertainty + b.central.uncertainty
     take = (b.central.uncertainty < a.central.uncertainty) | (contradict & ~b.kink)
-    # A value that does not move at tiny steps, and does at wide ones, is no evidence of a zero slope.
-    take &= ~(b.grainy & (a.range_of_values > 0))
 
     central, right, left = (
         Estimate(np.where(take, y.value, x.value), np.where(take, y.uncertainty, x.uncertainty))
