@@ -136,6 +136,10 @@ def kind_of(value: Any) -> str:
     return f"a {name}" if name[0].lower() not in "aeiou" else f"an {name}"
 
 
+#: Gives a function's values, shape ``(points, outputs.size)``, at points of shape ``(points, inputs.size)``.
+Evaluator = Callable[["Matrix"], "Matrix"]
+
+
 class Framework(abc.ABC):
     """One framework. Abstract methods are what every framework has; the others have a default.
 
@@ -306,6 +310,17 @@ class Framework(abc.ABC):
         means that this function must be called once per point. Needed with `evaluates_many`.
         """
         raise Unavailable(f"{self.name} evaluates one point per call")
+
+    def evaluator(self, function: FunctionAtPoint) -> Evaluator | None:
+        """Return another way to the function's values in float64: exactly those of single calls, but faster.
+
+        None where there is none. It is asked for where the function draws no random numbers and keeps no
+        state; ``value``, ``eps`` and ``double`` are not known yet.
+        """
+        return None
+
+    def release(self) -> None:  # noqa: B027  a framework may keep nothing
+        """Let go of what is kept to make the checks of one test faster."""
 
     def why_not_measured(self, function: FunctionAtPoint, nearby: Vector) -> str | None:
         """Return why values are no measure of the gradient of a function that draws; None where they are.

@@ -46,7 +46,17 @@ def stand_ins() -> frozenset[str]:
 def named(name: str) -> Framework:
     """Load a framework by its name; raises ``KeyError`` for one that is not installed."""
     framework: Framework = _entry_points()[name].load()()
+    _loaded.append(framework)
     return framework
+
+
+_loaded: list[Framework] = []
+
+
+def release() -> None:
+    """Let go of what frameworks keep for the checks of one test; none is loaded for that."""
+    for framework in _loaded:
+        framework.release()
 
 
 def imported() -> list[Framework]:

@@ -23,11 +23,14 @@ import numpy as np
 from pytest_gradcheck.errors import Unavailable
 from pytest_gradcheck.frameworks.base import FunctionAtPoint, HandWritten
 from pytest_gradcheck.frameworks.jax import traces
-from pytest_gradcheck.frameworks.jax.lowering.replay import Replay, subjaxprs
+from pytest_gradcheck.frameworks.jax.lowering.replay import Replay, equations, subjaxprs
 from pytest_gradcheck.frameworks.jax.lowering.rules import RULES
 
 #: The primitives of a call of a function with a rule.
 CALLS = ("custom_vjp_call", "custom_jvp_call")
+
+#: The primitives that call a function at some values alone.
+BRANCHES = ("cond", "while")
 
 
 @dataclass(eq=False)
@@ -109,14 +112,42 @@ class _Watch(Replay):
         return super().step(equation, operands)
 
 
+#: What is called where nothing depends on values, by the key of the jaxpr, once it was tried and right; so
+#: many are kept.
+_settled: dict[Any, list[RuleCall]] = {}
+KEPT = 64
+
 _calls: weakref.WeakKeyDictionary[Any, list[RuleCall]] = weakref.WeakKeyDictionary()
 
 
 def calls_of(function: FunctionAtPoint) -> list[RuleCall]:
     """Return the first call of each function with a rule of a user's; empty where it cannot be traced."""
     if function not in _calls:
-        _calls[function] = _calls_in(function)
+        found = _settled.get(_key(function)) if _settled else None
+        _calls[function] = _calls_in(function) if found is None else found
     return _calls[function]
+
+
+def settle(function: FunctionAtPoint) -> None:
+    """Take the calls in a function for those in every function that is traced to the same: all are right."""
+    key = _key(function)
+    if key is None or any(e.primitive.name in BRANCHES for e in equations(traces.of(function, double=False).jaxpr)):
+        return
+    _settled[key] = calls_of(function)
+    if len(_settled) > KEPT:
+        del _settled[next(iter(_settled))]
+
+
+def release() -> None:
+    """Let go of what is known of the functions of one test."""
+    _settled.clear()
+
+
+def _key(function: FunctionAtPoint) -> Any:
+    try:
+        return traces.key_of(function, double=False).whole
+    except Unavailable:
+        return None
 
 
 def _calls_in(function: FunctionAtPoint) -> list[RuleCall]:

@@ -15,7 +15,6 @@ class JaxFramework(Framework):
     name = "jax"
     differentiates = True
     stops_gradients = True
-    evaluates_many = True
     drawn_dtypes = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128")
 
     owns = provided_by(".leaves.is_array")
@@ -34,7 +33,8 @@ class JaxFramework(Framework):
     children_of = provided_by(".pytrees.children_of")
     working_in = provided_by(".precision.working_in")
 
-    values_at_many = provided_by(".batched.values_at_many")
+    evaluator = provided_by(".compiled.evaluator")
+    release = provided_by(".release.release")
 
     pullback = provided_by(".pullback.prepare")
     lower = provided_by(".lowered.lower")

@@ -15,8 +15,9 @@ import numpy as np
 
 from pytest_gradcheck.errors import NotImplementedByFramework, Unavailable
 from pytest_gradcheck.frameworks.base import FunctionAtPoint, HandWritten
-from pytest_gradcheck.frameworks.flat import Vector
-from pytest_gradcheck.frameworks.jax import precision
+from pytest_gradcheck.frameworks.flat import Matrix, Vector
+from pytest_gradcheck.frameworks.jax import compiled, precision
+from pytest_gradcheck.frameworks.jax.compiled import Gradient
 from pytest_gradcheck.frameworks.jax.leaves import to_numpy
 from pytest_gradcheck.frameworks.leaves import EPS32, EPS64
 from pytest_gradcheck.frameworks.pullback import Program, Pullback, gradient_layouts, nudged
@@ -50,6 +51,10 @@ def code_of_error(text: str) -> str | None:
 CONVENTION = "a rule of JAX returns u · J for a cotangent u, and conjugates neither"
 
 
+#: So few cotangents are pulled back one by one.
+FEW = 3
+
+
 class NoReverseMode(NotImplementedByFramework):
     """Raised for a function that JAX differentiates in forward mode alone, such as a ``while_loop``."""
 
@@ -64,9 +69,13 @@ def prepare(function: FunctionAtPoint) -> Pullback:
     Where JAX has no reverse mode the gradient is put together from its forward mode.
     """
     program, values = _program(function, double=False), function.native_values()
+    made: JaxPullback | None = CompiledPullback.of(
+        compiled.gradient(function), program, values, function.trial_eps
+    )
     try:
-        made = JaxPullback.at(program, values, function.trial_eps)
-        made.begin(np.ones(function.outputs.size))
+        if made is None or not _same(made.primal, function):
+            made = JaxPullback.at(program, values, function.trial_eps)
+            made.begin(np.ones(function.outputs.size))
     except NoReverseMode:
         if function.inputs.size > MOST_FORWARD:
             raise
@@ -167,9 +176,47 @@ class JaxPullback(Pullback):
 
     def moved(self, vector: Vector) -> JaxPullback:
         """Return the pullback at another point."""
-        made = JaxPullback.at(self.program, self._at(vector), self.eps, self.surroundings)
+        return self._elsewhere(self.program, self._at(vector), self.eps, self.surroundings)
+
+    def _elsewhere(
+        self,
+        program: Program,
+        leaves: Sequence[Any],
+        eps: float,
+        surroundings: Callable[[], AbstractContextManager[Any]],
+    ) -> JaxPullback:
+        """Return a pullback for a closer look: compiled if it can be, as many cotangents are to come."""
+        run = None
+        if self.function is not None:
+            run = compiled.gradient(self.function, double=surroundings is precision.double, at_once=True)
+        made: JaxPullback | None = CompiledPullback.of(run, program, leaves, eps, surroundings)
+        if made is None:
+            made = JaxPullback.at(program, leaves, eps, surroundings)
         made.function = self.function
         return made
+
+    def vjps(self, cotangents: Matrix) -> Matrix:
+        """Pull many cotangents back; see `Pullback.vjps`.
+
+        What has a loop or a branch inside is compiled by JAX at every pull, for half a second: better once.
+        """
+        if self.function is not None and len(cotangents) >= FEW and compiled.has_control_flow(self.function):
+            double = self.surroundings is precision.double
+            run = compiled.gradient(self.function, double=double, at_once=True)
+            made = CompiledPullback.of(run, self.program, self.leaves, self.eps, self.surroundings)
+            if made is not None and self._is_same(made):
+                self.evaluations += len(cotangents)
+                return made.vjps(cotangents)
+        return super().vjps(cotangents)
+
+    def _is_same(self, other: JaxPullback) -> bool:
+        """Whether another pullback gives this one's first gradient but for rounding."""
+        if self.first is None:
+            return False
+        mine, found = self.first[1], other.vjp(self.first[0])
+        size = np.abs(mine[np.isfinite(mine)]).max(initial=0.0)
+        with np.errstate(invalid="ignore"):
+            return not (np.abs(mine - found) > 4 * np.sqrt(self.eps) * size).any()
 
     def primal_at(self, vector: Vector) -> Vector:
         """Run the program at another point; see `Pullback.primal_at`."""
@@ -193,9 +240,7 @@ class JaxPullback(Pullback):
         if function is None or not function.double:
             return None
         program, leaves = _program(function, double=True), function.values_at(function.point)
-        made = JaxPullback.at(program, leaves, EPS64, precision.double)
-        made.function = function
-        return made
+        return self._elsewhere(program, leaves, EPS64, precision.double)
 
     def hand_written(self, *, double: bool = False) -> tuple[HandWritten, ...]:
         """Return the functions with a rule that it runs through; see `Pullback.hand_written`."""
@@ -213,14 +258,59 @@ class JaxPullback(Pullback):
         arrays = self.program.inputs.split(self.function.point)
         # Without widening the constants: with float64 among them, all would be done in that.
         program = _program(self.function, double=False)
-        coarse = []
+        coarse: list[Pullback] = []
         for k in range(count):
             leaves = [
                 jnp.asarray(array, jnp.complex64 if np.iscomplexobj(array) else jnp.float32)
                 for array in nudged(arrays, k)
             ]
-            coarse.append(JaxPullback.at(program, leaves, EPS32))
+            coarse.append(self._elsewhere(program, leaves, EPS32, nullcontext))
         return coarse
+
+
+class CompiledPullback(JaxPullback):
+    """A pullback of JAX at one point, compiled as a whole."""
+
+    run: Gradient
+
+    @classmethod
+    def of(
+        cls,
+        run: Gradient | None,
+        program: Program,
+        leaves: Sequence[Any],
+        eps: float,
+        surroundings: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> CompiledPullback | None:
+        """Pull ones back, to learn the value; None for what cannot be compiled.
+
+        That may be a rule with control flow in Python, or one with a fault: as it is called, it raises its own
+        error.
+        """
+        if run is None or [leaf.dtype for leaf in leaves] != run.given:
+            return None
+        self = cls(program, np.zeros(program.outputs.size), eps)
+        self.run, self.leaves, self.dtypes, self.surroundings = run, list(leaves), run.dtypes, surroundings
+        if any(jnp.issubdtype(dtype, jnp.complexfloating) for dtype in (*run.given, *run.dtypes)):
+            self.notes.append(("convention", CONVENTION))
+        try:
+            self.begin(np.ones(program.outputs.size))
+        except Exception:
+            return None
+        return self
+
+    def vjp(self, cotangent: Vector) -> Vector:
+        """Pull a cotangent back; see `Pullback.vjp`."""
+        found: Vector = self.vjps(cotangent[None])[0]
+        return found
+
+    def vjps(self, cotangents: Matrix) -> Matrix:
+        """Pull many cotangents back in one call; see `Pullback.vjps`."""
+        self.evaluations += len(cotangents)
+        self.calls += 1
+        with self.surroundings():
+            self.primal, gradients = self.run(self.leaves, cotangents)
+        return gradients
 
 
 class ForwardPullback(Pullback):
