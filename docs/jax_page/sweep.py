@@ -21,6 +21,7 @@ from jax.test_util import check_grads
 import reference_engine as engine
 from pytest_gradcheck import InvalidArgument, check_gradients
 from pytest_gradcheck.errors import Unavailable
+from pytest_gradcheck.frameworks import registry
 from pytest_gradcheck.frameworks.jax.lowering.replay import Replay
 from pytest_gradcheck.frameworks.jax.lowering.rules import RULES
 
@@ -155,9 +156,14 @@ class Stages(NamedTuple):
 
 def on_engine(name: str) -> Stages:
     """Hold the engine's value and derivatives against JAX's, in float64."""
+    with jax.enable_x64(True), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _on_engine(problems(name, "float64"))
+
+
+def _on_engine(chosen: Sequence[Problem]) -> Stages:
     runs = first = seconds = second = 0
     why = ""
-    chosen = problems(name, "float64")
     for problem in chosen:
         try:
             ours = list(_ours(problem))
@@ -315,15 +321,12 @@ def _broken(problem: Problem) -> Iterator[Callable[..., Any] | None]:
     corrupted.defvjp(forward, backward)
     for k, (name, fault) in enumerate(zip(("right", *FAULTS), faults, strict=True)):
         fits = name != "second input dropped" or len(problem.inputs) > 1
-        if k and not (fits and any(_changes(g, [np.asarray(b) for b in fault(g, right)]) for g in map(_arrays, found))):
+        pairs = [(g, list(map(np.asarray, fault(list(map(jnp.asarray, g)), right)))) for g in found]
+        if k and not (fits and any(_changes(*pair) for pair in pairs)):
             yield None
             continue
         number = jnp.asarray(k, jnp.int32)
         yield functools.partial(lambda number, *values: corrupted(number, *values), number)
-
-
-def _arrays(gradients: Sequence[Any]) -> list[Any]:
-    return [jnp.asarray(g) for g in gradients]
 
 
 # ---------------------------------------------------------------------- checkers
@@ -373,4 +376,5 @@ def outcome(name: str, dtype: str, faults: bool = True) -> Outcome | None:
             clock = process_time()
             letters.append("".join("-" if fn is None else check(fn, problem.inputs) for fn in functions))
             seconds.append(process_time() - clock)
+        registry.release()
         return Outcome(tuple(letters), tuple(seconds))

@@ -138,7 +138,8 @@ class Problem:
         domain (``math.log`` of a negative number, a matrix that is no longer positive definite).
         """
         if self._evaluator is not None:
-            return self._evaluator(vector[None])[0]
+            (value,) = self._evaluator(vector[None])
+            return np.asarray(value)
         try:
             with np.errstate(all="ignore"):
                 return self._flat(self._evaluated(self.values_at(vector), self.double))
@@ -293,7 +294,8 @@ class Problem:
         if not (moved or self._keeps_state or self._random.moved or self._differentiates_inside):
             self._evaluator = self.framework.evaluator(self)
         if self._evaluator is not None:
-            self.eps, self.evaluation_noise = EPS64, wobble
+            self.eps = EPS64
+            self.evaluation_noise = wobble
             self.value = self.evaluate(self.point)
             return
         if not wide:

@@ -39,7 +39,7 @@ BY_OPERATION = 2
 #: So many compiled functions are kept during a test, and so many are remembered as met.
 KEPT, COUNTED = 16, 512
 
-#: What is run a few hundred times at most need not be fast: to compile it takes three quarters of the time so.
+#: What is run a few hundred times need not be fast. To compile it so takes three quarters of the time.
 OPTIONS: dict[str, Any] = {"xla_backend_optimization_level": 0}
 
 _compiled: OrderedDict[Any, Callable[..., Any]] = OrderedDict()
@@ -119,9 +119,7 @@ def _repeats(function: FunctionAtPoint, key: Key) -> bool:
 class Values:
     """The values of a function at many points, each as a call of its own in float64 gives it."""
 
-    def __init__(
-        self, inputs: Layout, outputs: Layout, closed: Any, run: Callable[..., Any]
-    ) -> None:
+    def __init__(self, inputs: Layout, outputs: Layout, closed: Any, run: Callable[..., Any]) -> None:
         self._inputs, self._outputs, self._closed, self._run = inputs, outputs, closed, run
         self._dtypes = [var.aval.dtype for var in closed.jaxpr.invars]
 
@@ -134,7 +132,9 @@ class Values:
     def _part(self, rows: Matrix, count: int) -> Matrix:
         split = zip(self._inputs.split_many(rows), self._dtypes, strict=True)
         leaves = [np.asarray(array, dtype) for array, dtype in split]
-        return self._outputs.join_many([to_numpy(out) for out in self._run(self._closed.consts, count, leaves)])
+        return self._outputs.join_many(
+            [to_numpy(out) for out in self._run(self._closed.consts, count, leaves)]
+        )
 
 
 def in_parts(rows: Matrix, width: int, work: Callable[[Matrix, int], Matrix]) -> Matrix:
@@ -167,7 +167,9 @@ def _looped(function: Callable[..., Sequence[Any]], count: Any, rows: Sequence[A
     room = [jnp.zeros((length, *out.shape), out.dtype) for out in shapes]
 
     def step(k: Any, filled: Any) -> Any:
-        return [all_.at[k].set(one) for all_, one in zip(filled, function(*(row[k] for row in rows)), strict=True)]
+        return [
+            all_.at[k].set(one) for all_, one in zip(filled, function(*(row[k] for row in rows)), strict=True)
+        ]
 
     return jax.lax.fori_loop(0, count, step, room)
 

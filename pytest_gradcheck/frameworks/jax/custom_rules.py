@@ -131,7 +131,9 @@ def calls_of(function: FunctionAtPoint) -> list[RuleCall]:
 def settle(function: FunctionAtPoint) -> None:
     """Take the calls in a function for those in every function that is traced to the same: all are right."""
     key = _key(function)
-    if key is None or any(e.primitive.name in BRANCHES for e in equations(traces.of(function, double=False).jaxpr)):
+    if key is None or any(
+        e.primitive.name in BRANCHES for e in equations(traces.of(function, double=False).jaxpr)
+    ):
         return
     _settled[key] = calls_of(function)
     if len(_settled) > KEPT:

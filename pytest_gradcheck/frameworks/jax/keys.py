@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
-
 #: What JAX does with the arguments and results of a rule: it depends on their structure alone.
 FLATTENING = ("_flatten_bwd", "_flatten_jvp", "_flatten_fwd")
 

@@ -284,8 +284,8 @@ class CompiledPullback(JaxPullback):
     ) -> CompiledPullback | None:
         """Pull ones back, to learn the value; None for what cannot be compiled.
 
-        That may be a rule with control flow in Python, or one with a fault: as it is called, it raises its own
-        error.
+        That may be a rule with control flow in Python, or one with a fault, which raises an error of its own
+        where it is called as it is.
         """
         if run is None or [leaf.dtype for leaf in leaves] != run.given:
             return None

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pytest_gradcheck.frameworks.base import FunctionAtPoint, Property
+from pytest_gradcheck.frameworks.jax import traces
 from pytest_gradcheck.frameworks.jax.custom_rules import RuleCall, calls_of, settle
 from pytest_gradcheck.frameworks.leaves import EPS_BY_DTYPE
 from pytest_gradcheck.frameworks.properties import HOLDS, Selection
@@ -30,10 +31,17 @@ def properties_of_functions(
     function: FunctionAtPoint, pullback: Pullback, wanted: Selection
 ) -> Sequence[Property]:
     """Try the functions with a rule of their own in every way that a caller may; none without."""
-    if not _OF_RULES.keys() & wanted.names:
+    if not {"leaked-tracers", *_OF_RULES} & wanted.names:
         return ()
     found: dict[str, Property] = {}
-    for call in calls_of(function)[:MOST_FUNCTIONS]:
+    calls = calls_of(function)[:MOST_FUNCTIONS]
+    if "leaked-tracers" in wanted and calls:
+        key = ("leaked-tracers", traces.key_of(function, double=False).family)
+        leaking = _passed.get(key) or _leaks(function, calls)
+        found[leaking.name] = leaking
+        if leaking.holds:
+            _passed[key] = leaking
+    for call in calls:
         if not call.floating:
             continue
         for name, trial in _OF_RULES.items():
@@ -95,6 +103,67 @@ def _fits(call: RuleCall) -> str | None:
         if gradient.dtype != expected:
             return f"the cotangent of argument {k} is {gradient.dtype} instead of {expected}"
     return None
+
+
+def _leaks(function: FunctionAtPoint, calls: Sequence[RuleCall]) -> Property:
+    """Try whether a rule keeps what it is traced with, which raises wherever it is used later.
+
+    The whole function is run: a rule that was traced before is not run again.
+    """
+    leaves = function.native_values()
+
+    def values(*given: Any) -> list[Any]:
+        return [jnp.asarray(out) for out in function.call(given, double=False)]
+
+    def gradients(*given: Any) -> Any:
+        value, pull = jax.vjp(values, *given)
+        return pull([jnp.ones_like(out) for out in value])
+
+    # What the function itself keeps is no fault of a rule.
+    leaks = _is_leak(gradients, leaves) and not _is_leak(values, leaves)
+    name, of = "leaked-tracers", ", ".join(map(str, calls))
+    return Property(name, not leaks, f"a rule keeps a value that is traced: {of}" if leaks else HOLDS[name], name)
+
+
+def _is_leak(function: Callable[..., Any], leaves: Sequence[Any]) -> bool:
+    try:
+        with jax.checking_leaks():
+            jax.make_jaxpr(function)(*leaves)
+    except Exception as error:
+        return "Leaked" in str(error)
+    return False
+
+
+def _undefined(call: RuleCall) -> str | None:
+    value, pull = _vjp(call, call.operands)
+    if len(value) < 2:
+        raise _NotTried
+    seeds = _seeds(value, 0)
+    for k, seed in enumerate(seeds):
+        filled = [u if j == k else jnp.zeros_like(u) for j, u in enumerate(seeds)]
+        # One output alone: JAX may tell the rule that nothing comes from the others.
+        of_one = _of_floating(lambda *x, k=k: [_floating(call(*x))[k]], call.operands, call.floating)
+        _, alone = jax.vjp(of_one, *(call.operands[i] for i in call.floating))
+        if not _alike(alone([seed]), pull(filled)):
+            return f"without cotangents of the outputs besides output {k} the gradient is not that for zeros"
+    return None
+
+
+def _frozen(call: RuleCall) -> str | None:
+    places = call.floating
+    if len(places) < 2:
+        raise _NotTried
+    value, pull = _vjp(call, call.operands)
+    seeds = _seeds(value, 0)
+    for k, gradient in zip(places, pull(seeds), strict=True):
+        _, alone = jax.vjp(_of_floating(call, call.operands, [k]), call.operands[k])
+        if not _alike(alone(seeds), [gradient]):
+            return f"the gradient with respect to argument {k} alone is another than next to the others"
+    return None
+
+
+def _floating(values: Sequence[Any]) -> list[Any]:
+    return [value for value in values if jnp.issubdtype(value.dtype, jnp.inexact)]
 
 
 def _linear(call: RuleCall) -> str | None:
@@ -235,6 +304,8 @@ _OF_RULES: dict[str, Callable[[RuleCall], str | None]] = {
     "primal": returns_another_value,
     "gradients-fit": _fits,
     "linear-backward": _linear,
+    "undefined-cotangents": _undefined,
+    "frozen-inputs": _frozen,
     "compiled": _compiled,
     "vmap": _mapped,
     "forward-mode": _forward,
@@ -255,7 +326,7 @@ def _of_floating(
         full = list(operands)
         for k, value in zip(places, values, strict=True):
             full[k] = value
-        return [out for out in function(*full) if jnp.issubdtype(out.dtype, jnp.inexact)]
+        return _floating(function(*full))
 
     return of_floating
 

@@ -356,6 +356,60 @@ def batch_blind(right):
     return vjp(function, lambda r, g: (g * rule(r[0]),))
 
 
+def symbolic(right):
+    """A rule that is told by JAX which arguments are differentiated, and asks for the other one."""
+
+    def function(x, y):
+        return jnp.sin(x) * y
+
+    def forward(x, y):
+        return function(x.value, y.value), (x.value, y.value, x.perturbed, y.perturbed)
+
+    def backward(kept, g):
+        x, y, first, second = kept
+        wanted = (first, second) if right else (first and second, second)
+        both = g * jnp.cos(x) * y, g * jnp.sin(x)
+        return tuple(u if each else jnp.zeros_like(u) for u, each in zip(both, wanted, strict=True))
+
+    rule = jax.custom_vjp(function)
+    rule.defvjp(forward, backward, symbolic_zeros=True)
+    return rule
+
+
+def one_of_two(right):
+    """A rule with two outputs that takes a cotangent that is not there for ones."""
+
+    def function(x):
+        return jnp.sin(x), x * x
+
+    def forward(x):
+        return function(x.value), x.value
+
+    def backward(x, g):
+        missing = isinstance(g[1], jax.custom_derivatives.SymbolicZero)
+        second = (jnp.zeros_like(x) if right else jnp.ones_like(x)) if missing else g[1]
+        first = jnp.zeros_like(x) if isinstance(g[0], jax.custom_derivatives.SymbolicZero) else g[0]
+        return (first * jnp.cos(x) + second * 2 * x,)
+
+    rule = jax.custom_vjp(function)
+    rule.defvjp(forward, backward, symbolic_zeros=True)
+    return rule
+
+
+KEPT = []
+
+
+def keeping(right):
+    """A rule that keeps a residual where nothing that is traced may be kept."""
+
+    def forward(x):
+        if not right:
+            KEPT.append(x)
+        return jnp.sin(x), x
+
+    return vjp(jnp.sin, lambda x, g: (g * jnp.cos(x),), forward=forward)
+
+
 TWINS = {
     "tanh": (tanh(1.0), tanh(1.01), X),
     "softplus-sign": (softplus(jax.nn.sigmoid), softplus(lambda x: jax.nn.sigmoid(-x)), X),
@@ -406,6 +460,9 @@ TWINS = {
     "narrow-cotangent": (narrow(True), narrow(False), X),
     "forward-value": (value_of_forward(True), value_of_forward(False), X),
     "vmap": (batch_blind(True), batch_blind(False), X),
+    "symbolic-zeros": (symbolic(True), symbolic(False), X, X[::-1]),
+    "missing-cotangent": (one_of_two(True), one_of_two(False), X),
+    "leaked-tracer": (keeping(True), keeping(False), X),
 }
 
 #: The diagnoses of those whose kind is not that of a wrong value.
@@ -415,6 +472,9 @@ CODES = {
     "narrow-cotangent": {"dtype-mismatch", "precision-loss"},
     "forward-value": {"primal-mismatch"},
     "vmap": {"vmap"},
+    "symbolic-zeros": {"frozen-inputs"},
+    "missing-cotangent": {"undefined-cotangents"},
+    "leaked-tracer": {"leaked-tracers"},
     "complex-square": {"conjugate"},
     "absolute-square": {"conjugate"},
     "inverse": {"sign"},

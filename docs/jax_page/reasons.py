@@ -1,0 +1,8 @@
+"""Why a primitive of JAX does not run on the engine, or comes to no conclusion, by name."""
+
+from __future__ import annotations
+
+__all__ = ["REASONS"]
+
+REASONS: dict[str, str] = {}
+"""What stands next to a primitive with which not all is as expected."""
