@@ -4,5 +4,7 @@ from __future__ import annotations
 
 __all__ = ["REASONS"]
 
-REASONS: dict[str, str] = {}
+REASONS: dict[str, str] = {
+    "reduce_precision": "its value is rounded to few digits, and JAX rounds its cotangent too",
+}
 """What stands next to a primitive with which not all is as expected."""

@@ -13,7 +13,9 @@ from docs.jax_page.sweep import (
     DTYPES,
     FAULTS,
     LARGEST,
+    LARGEST_BROKEN,
     ON_ENGINE,
+    PARTS,
     RTOL,
     names_of_part,
     on_engine,
@@ -31,14 +33,15 @@ JAX tests itself on a database of its primitives, with functions and arguments f
 (`jax._src.internal_test_util.test_harnesses`). Here are all of its {count} primitives with a derivative in
 float64 or float32. Written for JAX {version}.
 
-On the engine: the first {harnesses} functions of a primitive in float64 that have up to {largest} numbers, in and
-out, or the smallest. The derivative along random cotangents and the derivative of that are compared with
-JAX's entry by entry, to {rtol:.0e}.
+On the engine: the first {harnesses} functions of a primitive in float64 that have up to {largest} numbers,
+in and out, or the smallest. The derivative along random cotangents and the derivative of that are compared
+with JAX's entry by entry, to {rtol:.0e}.
 
 Checked: the first of these functions, in float64 and in float32, by two checkers with their defaults:
-`check_gradients` of this project, and `jax.test_util.check_grads` with `order=1` and `modes=("rev",)`. Its rule
-is JAX's own, and then that with a fault after it: {faults}. A fault that moves no entry of the gradient by
-a thousandth of its input's largest, along three random cotangents, is none and is not counted.
+`check_gradients` of this project, and `jax.test_util.check_grads` with `order=1` and `modes=("rev",)`. The
+rule is JAX's own inside of a `custom_vjp`, and then that with a fault after it: {faults}. A fault that moves
+no entry of the gradient by a thousandth of its input's largest, along three random cotangents, is none and is
+not counted, nor are faults of functions with more than {broken} numbers.
 """
 
 
@@ -184,9 +187,9 @@ def page(rows: Sequence[Row], times: Sequence[Times], version: str) -> str:
         ),
         "## Every primitive",
         "",
-        "How many functions run on the engine, and at how many of them the derivatives agree. For each dtype and",
-        "checker a letter for the right rule and one for each fault, in the order above: `p` for passed, `i` for",
-        "inconclusive, `f` for failed, and `-` for what is no fault.",
+        "How many functions run on the engine, and at how many of them the derivatives agree. For each dtype",
+        "and checker a letter for the right rule and one for each fault, in the order above: `p` for passed,",
+        "`i` for inconclusive, `f` for failed, and `-` for what is no fault.",
         "",
         *table(
             [
@@ -203,12 +206,16 @@ def page(rows: Sequence[Row], times: Sequence[Times], version: str) -> str:
         *table(
             ["part", *CHECKERS], ([str(t.part), f"{t.ours} s", f"{t.check_grads} s"] for t in sorted(times))
         ),
+        "",
+        "On this page are the parts "
+        f"{', '.join(str(t.part) for t in sorted(times))} of {PARTS}, of every {PARTS}nd primitive each.",
     ]
     introduction = INTRODUCTION.format(
         count=len(rows),
         version=version,
         harnesses=ON_ENGINE,
         largest=LARGEST,
+        broken=LARGEST_BROKEN,
         rtol=RTOL,
         faults=", ".join(FAULTS),
     )

@@ -165,10 +165,21 @@ def points(
 
 
 def scalars(
-    min_value: float | None = None, max_value: float | None = None, *, special: bool | Iterable[str] = True
-) -> st.SearchStrategy[float]:
-    """Return a strategy for Python floats, with bounds and values as in `arrays`."""
+    min_value: float | None = None,
+    max_value: float | None = None,
+    *,
+    special: bool | Iterable[str] = True,
+    library: str | None = None,
+) -> st.SearchStrategy[Any]:
+    """Return a strategy for Python floats, with bounds and values as in `arrays`.
+
+    With ``library`` they are arrays of that library without axes, shape ``()``, of float64 (with ``"jax"`` of
+    float32, unless JAX is configured for float64).
+    """
     entries = Entries(min_value, max_value, special=special)
+    if library is not None:
+        checked_library(library)
+        return points(library, (), "float64", entries)
     call = validation.call_text("scalars", None, ("float64",), entries._asdict())
     point = Point((), ("float64",), entries)
     return _ScalarStrategy(call, point.domain, lambda data: float(point.draw(data)[0]))

@@ -79,6 +79,20 @@ def test_scalars_of_jax(x):
     assert (x.shape, isinstance(x, jax.Array)) == ((), True)
 
 
+@pytest.mark.parametrize(("library", "kind"), [("jax", jax.Array), ("numpy", np.ndarray)])
+@given(data=st.data())
+@SHORT
+def test_scalars_as_arrays_without_axes(library, kind, data):
+    x = data.draw(ours.scalars(0.5, 2, library=library))
+    assert (x.shape, isinstance(x, kind)) == ((), True)
+    assert 0.5 <= float(x) <= 2
+
+
+def test_scalars_of_an_unknown_library():
+    with pytest.raises(InvalidArgument, match="'jaxx'"):
+        ours.scalars(library="jaxx")
+
+
 @given(from_annotation(jax.Array, "x"), from_annotation(jaxtyping.Float[jax.Array, "n 2"], "y"))
 @SHORT
 def test_annotations(x, y):

@@ -122,7 +122,9 @@ def _leaks(function: FunctionAtPoint, calls: Sequence[RuleCall]) -> Property:
     # What the function itself keeps is no fault of a rule.
     leaks = _is_leak(gradients, leaves) and not _is_leak(values, leaves)
     name, of = "leaked-tracers", ", ".join(map(str, calls))
-    return Property(name, not leaks, f"a rule keeps a value that is traced: {of}" if leaks else HOLDS[name], name)
+    return Property(
+        name, not leaks, f"a rule keeps a value that is traced: {of}" if leaks else HOLDS[name], name
+    )
 
 
 def _is_leak(function: Callable[..., Any], leaves: Sequence[Any]) -> bool:
