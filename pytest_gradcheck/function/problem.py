@@ -291,11 +291,12 @@ class Problem:
             if owner is not None and not owner.mixes_precisions:
                 given.append(owner.dtype_of(leaf))
         wide = all(EPS_BY_DTYPE.get(dtype, EPS64) <= EPS64 for dtype in given)
+        #: How much the value moves when nothing moves; zero for a deterministic function.
+        self.evaluation_noise: Vector = wobble
         if not (moved or self._keeps_state or self._random.moved or self._differentiates_inside):
             self._evaluator = self.framework.evaluator(self)
         if self._evaluator is not None:
             self.eps = EPS64
-            self.evaluation_noise = wobble
             self.value = self.evaluate(self.point)
             return
         if not wide:
@@ -310,7 +311,6 @@ class Problem:
         self.value = self._flat(tree)
         # A first call in the same precision that gave the same is what a third one would be compared for.
         repeated = wide and np.array_equal(self.value, self.primal, equal_nan=True)
-        #: How much the value moves when nothing moves; zero for a deterministic function.
         self.evaluation_noise = np.zeros(self.outputs.size)
         if not repeated:
             with np.errstate(invalid="ignore"):

@@ -22,6 +22,7 @@ from pytest_gradcheck.frameworks.jax import precision, traces
 from pytest_gradcheck.frameworks.jax.keys import Key
 from pytest_gradcheck.frameworks.jax.leaves import to_numpy
 from pytest_gradcheck.frameworks.jax.lowering.replay import OPAQUE, equations
+from pytest_gradcheck.frameworks.leaves import EPS64, EPS_BY_DTYPE
 
 #: The loop has room for so many points: another number would be compiled for itself.
 ROWS = 32
@@ -92,6 +93,9 @@ def evaluator(function: FunctionAtPoint) -> Evaluator | None:
         closed, key = traces.of(function, double=True), traces.key_of(function, double=True)
         shapes = [aval.shape for aval in closed.out_avals]
         if shapes != [leaf.shape for leaf in function.outputs.leaves]:
+            return None
+        if any(EPS_BY_DTYPE.get(str(aval.dtype), EPS64) > EPS64 for aval in closed.out_avals):
+            # It narrows its result by itself, which only single calls show.
             return None
         run = _found("values", closed, key, _values)
         if run is None or not _repeats(function, key):
