@@ -22,7 +22,7 @@ from docs.jax_page.sweep import (
     outcome,
 )
 
-__all__ = ["Row", "Times", "measured", "page", "rows_of", "times_of"]
+__all__ = ["Row", "Times", "measured", "page", "rows_of", "times_of", "unusual"]
 
 INTRODUCTION = """\
 <!-- Written by docs/jax_primitives.py, which runs the checks: change what they say, and run it again. -->
@@ -156,7 +156,7 @@ def page(rows: Sequence[Row], times: Sequence[Times], version: str) -> str:
         after = "".join(each[1:].replace("-", "") for each in letters if each[0] == "p")
         broken.append([dtype, checker, str(len(after)), *(_share(after.count(c), len(after)) for c in "pif")])
     verdicts = ["passed", "inconclusive", "failed"]
-    seen = [row for row in rows if _unusual(row)]
+    seen = [row for row in rows if unusual(row)]
     lines = [
         "## On the engine",
         "",
@@ -183,7 +183,7 @@ def page(rows: Sequence[Row], times: Sequence[Times], version: str) -> str:
         "",
         *table(
             ["primitive", "what", "reason"],
-            ([f"`{row.name}`", ", ".join(_unusual(row)), REASONS.get(row.name, "")] for row in seen),
+            ([f"`{row.name}`", ", ".join(unusual(row)), REASONS.get(row.name, "")] for row in seen),
         ),
         "## Every primitive",
         "",
@@ -222,7 +222,7 @@ def page(rows: Sequence[Row], times: Sequence[Times], version: str) -> str:
     return introduction + "\n" + "\n".join(lines).rstrip() + "\n"
 
 
-def _unusual(row: Row) -> list[str]:
+def unusual(row: Row) -> list[str]:
     """What is to be explained of a row, in words."""
     found = []
     if row.engine < row.harnesses:
