@@ -16,7 +16,7 @@ if __name__ == "__main__":
     # In place of docs/, as in coverage.py.
     sys.path[0] = str(ROOT)
 
-from docs.diagnoses_page.faults import BY_HAND, CAUSES, PROPERTIES, RAISES, SECOND, VALUES, Fault  # noqa: E402  found by the path above
+from docs.diagnoses_page.faults import BY_HAND, CAUSES, ORACLES, PROPERTIES, RAISES, SECOND, VALUES, Fault  # noqa: E402  found by the path above
 from docs.written import write_or_check  # noqa: E402  as above
 from pytest_gradcheck import check_gradients  # noqa: E402  as above
 
@@ -27,7 +27,8 @@ INTRODUCTION = """\
 
 Each line is a backward that is wrong on purpose, with the code of the diagnosis that a check gives it. The
 codes are stable. Every one of these checks fails, and names as the culprit whose gradient is wrong: `torch`,
-or `user` where it was given by `gradient=` or `vjp=`. The script that writes this page runs them all.
+or `user` where it was given by `gradient=` or `vjp=`, and no method where the function itself is wrong. The
+script that writes this page runs them all.
 """
 
 SECTIONS = (
@@ -46,6 +47,11 @@ SECTIONS = (
         "The second order",
         "What shows with `order=2`, where the first is right.",
         SECOND,
+    ),
+    (
+        "Wrong values of the function",
+        "What an `oracle=` shows: the function computes something else, and its gradient may fit that.",
+        ORACLES,
     ),
     ("Backwards that raise", "What torch's exceptions mean.", RAISES),
     (

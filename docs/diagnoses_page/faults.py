@@ -20,7 +20,8 @@ SQUARE = torch.tensor([[0.3, -1.2, 0.8], [1.5, 0.1, -0.4], [0.9, -0.7, 0.6]], dt
 class Fault(NamedTuple):
     """One wrong backward; ``code`` is that of the diagnosis, ``order`` the one at which it shows.
 
-    ``by_hand`` has the wrong ``gradient=`` or ``vjp=`` of a function whose own is right.
+    ``by_hand`` has the wrong ``gradient=`` or ``vjp=`` of a function whose own is right, or the ``oracle=``
+    of one whose values are wrong.
     """
 
     what: str
@@ -31,8 +32,10 @@ class Fault(NamedTuple):
     by_hand: Mapping[str, Any] = {}
 
     @property
-    def culprit(self) -> str:
-        """Who is to be named."""
+    def culprit(self) -> str | None:
+        """Who is to be named: no method where the function itself is wrong."""
+        if "oracle" in self.by_hand:
+            return None
         return "user" if self.by_hand else "torch"
 
 
@@ -452,6 +455,20 @@ def physical(x: torch.Tensor) -> torch.Tensor:
     return torch.complex(*torch.view_as_real(x.conj() if x.is_conj() else x).unbind(-1))
 
 
+ORACLES = [
+    Fault(
+        "a factor of 1.001 in both passes",
+        "value-mismatch",
+        wrong(lambda x: 1.001 * x * x, lambda g, x: 2.002 * g * x),
+        by_hand={"oracle": square},
+    ),
+    Fault(
+        "the bias is left out, in the backward too",
+        "value-mismatch",
+        lambda x: x.square(),
+        by_hand={"oracle": lambda x: x.square() + 0.1},
+    ),
+]
 PROPERTIES = [
     Fault("some rows are never written", "uninitialised-memory", function(saved, first_row)),
     Fault("what was saved is thrown away", "stale-saved-tensor", function(kept, thrown_away)),

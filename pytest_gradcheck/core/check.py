@@ -36,6 +36,7 @@ def check_gradients(
     methods: Iterable[str] | None = None,
     gradient: Callable[..., Any] | None = None,
     vjp: Callable[..., Any] | None = None,
+    oracle: Callable[..., Any] | None = None,
     order: int = 1,
     wrt: Any = None,
     rtol: float | None = None,
@@ -64,11 +65,17 @@ def check_gradients(
         constants, listed in ``not_checked``.
     methods
         Which of ``"central"``, ``"forward"``, ``"complex_step"``, ``"reference"``, ``"torch"``, ``"jax"``,
-        ``"user"``; default: every one that can run here but the complex step, which is for analytic NumPy
-        code.
+        ``"user"``, ``"oracle"``; default: every one that can run here but the complex step, which is for
+        analytic NumPy code.
     gradient, vjp
         A gradient written by hand, ``gradient(*inputs)`` returning one array per input, or
         ``vjp(*inputs, cotangent)``; it becomes method ``"user"``.
+    oracle
+        A function of the same inputs that computes the same values: slower code that you trust, written with
+        NumPy, torch or JAX whatever ``fn`` is written with, or a module with the parameters of the module
+        ``fn``. It is called in float64. Its values are compared, its derivative is method ``"oracle"``, and
+        differences are taken of it and not of ``fn``, which is then called two or three times. Methods that
+        run the code of ``fn`` again, and trials of properties that need further calls, run if they are named.
     order
         2 checks the gradient of the gradient too.
     wrt

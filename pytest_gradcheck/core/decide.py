@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import replace
 
 from pytest_gradcheck.core import thresholds, verdict
 from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.diagnosis.explain import explain
-from pytest_gradcheck.core.evidence.allowances import accept_next_to_nothing
+from pytest_gradcheck.core.evidence.allowances import (
+    accept_next_to_nothing,
+    accept_within_rounding_of_values,
+    sufficient_sensitivity,
+)
 from pytest_gradcheck.core.evidence.confirm import SecondLook
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
-from pytest_gradcheck.core.evidence.rounding import measure
+from pytest_gradcheck.core.evidence.low_precision import Eager
+from pytest_gradcheck.core.evidence.rounding import measure as measure_rounding
 from pytest_gradcheck.core.evidence.survey import Survey, first_look, recompare
 from pytest_gradcheck.core.evidence.table import Table
-from pytest_gradcheck.core.orders import Order, merged
+from pytest_gradcheck.core.options import Tolerance
+from pytest_gradcheck.core.orders import FirstOrder, Order, merged
 from pytest_gradcheck.core.report.write_up import write_up
 from pytest_gradcheck.core.results import CheckResult, Verdict
 from pytest_gradcheck.core.verdict import Evidence, Finding, answer
 from pytest_gradcheck.frameworks.pullback import Anew
-from pytest_gradcheck.methods.roles import DIFFERENCES, ENGINE
+from pytest_gradcheck.methods.roles import DIFFERENCES, ENGINE, ORACLE
 
 #: Rules whose doubt is of differences that contradict every exact method.
 DOUBTED_BY_VALUES = ("no_common_ground", "differences_split")
@@ -30,8 +37,11 @@ def run(order: Order) -> tuple[CheckResult, Finding]:
     methods = order.methods
     evidence = Evidence(order, methods.pullbacks, methods.states, order.properties, order.roles.own)
     finding = answer(verdict.BEFORE_LOOKING, evidence)
-    if finding is not None and finding.diagnosis.code in codes.BESIDE_VALUES and not order.options.brief:
-        finding = _with_values(order, finding)
+    if finding is not None and not order.options.brief:
+        if finding.diagnosis.code in codes.BESIDE_VALUES:
+            finding = _with_values(order, finding)
+        elif finding.rule == "value_mismatch" and isinstance(order, FirstOrder):
+            return write_up(order, other := _with_own_values(order, finding)), other
     finding = finding or _on_the_numbers(order, evidence)
     for probe in order.probes:
         found, whose = probe(finding)
@@ -59,11 +69,21 @@ def _with_values(order: Order, broken: Finding) -> Finding:
     return broken
 
 
+def _with_own_values(order: FirstOrder, mismatch: Finding) -> Finding:
+    """Say whether the gradient fits the values of the function itself, which are not the oracle's."""
+    plain = order.without_oracle()
+    methods = plain.methods
+    evidence = Evidence(plain, methods.pullbacks, methods.states, plain.properties, plain.roles.own)
+    own = answer(verdict.BEFORE_LOOKING, evidence) or _on_the_numbers(plain, evidence)
+    return verdict.with_own_values(mismatch, own)
+
+
 def _on_the_numbers(order: Order, evidence: Evidence) -> Finding:
     """Look, decide, and look a second time before anything is called wrong."""
     finding = answer(verdict.ON_THE_NUMBERS, _look(evidence))
     assert finding is not None, "the last rule answers"
-    if finding.unexplained or _is_doubt_at_an_edge(finding):
+    finding = _as_the_dtype_bears(order, finding)
+    if finding.unexplained or (finding.rule == "unresolved" and _is_at_an_edge(finding)):
         return _confirmed(order, finding)
     if finding.rule in ("subgradient", "engine_overruled"):
         return _beyond_entries(order, finding)
@@ -71,10 +91,54 @@ def _on_the_numbers(order: Order, evidence: Evidence) -> Finding:
     return _confirmed(order, finding, finding) if finding.rule in DOUBTED_BY_VALUES else finding
 
 
-def _is_doubt_at_an_edge(finding: Finding) -> bool:
+def _as_the_dtype_bears(order: Order, finding: Finding) -> Finding:
+    """Decide once more where the dtype on trial hides the promised error, and promise what it can bear.
+
+    Without an oracle the function's own recording is what is run in coarse arithmetic, where there is one. It
+    has not the rounding of the backward on trial: what lies between this measure and the one that calls a
+    gradient wrong stays in doubt.
+    """
+    evidence, tolerance = finding.evidence, order.tolerance
+    if finding.rule != "unresolved" or not order.is_coarse or order.options.sensitivity is not None:
+        return finding
+    jacobian, measure = evidence.jacobian, None
+    if order.eager is None and ENGINE in evidence.heard:
+        measure = order.own_measure()
+    if measure is not None:
+        jacobian = replace(jacobian, measured=dict(jacobian.measured), noises={})
+        tolerance = _measured_by(measure, order, evidence.on_trial, jacobian)
+    table = recompare(evidence.table, jacobian, tolerance)
+    promise = _promise(order, table, jacobian, tolerance)
+    if promise is None:
+        return finding
+    table = recompare(table, jacobian, promise)
+    found = answer(verdict.ON_THE_NUMBERS, replace(evidence, table=table, jacobian=jacobian))
+    if found is None or found.verdict is not Verdict.PASS:
+        return finding
+    order.tolerance = promise
+    return found
+
+
+def _measured_by(measure: Eager, order: Order, on_trial: Iterable[str], jacobian: Jacobian) -> Tolerance:
+    """Give methods on trial the error bars of a coarse dtype; return what is allowed beyond them."""
+    for name in on_trial:
+        jacobian.measured[name], jacobian.noises[name] = measure.measured, 0.0
+    given = order.options.rtol is not None
+    return order.tolerance if given else replace(order.tolerance, rtol=thresholds.RTOL_COARSE)
+
+
+def _promise(order: Order, table: Table, jacobian: Jacobian, tolerance: Tolerance) -> Tolerance | None:
+    """Return the tolerance whose promise the dtype on trial can bear; None where none is to be raised."""
+    if order.options.sensitivity is not None or table.disagrees or table.settled:
+        return None
+    enough = sufficient_sensitivity(table, jacobian)
+    return replace(tolerance, sensitivity=enough) if enough and enough > tolerance.sensitivity else None
+
+
+def _is_at_an_edge(doubt: Finding) -> bool:
     """Whether differences that see one side only are all that a gradient is in doubt for."""
-    table = finding.evidence.table
-    if finding.rule != "unresolved" or table.differences is None:
+    table = doubt.evidence.table
+    if table.differences is None:
         return False
     return any(name == "doubt_at_the_edge" for c in table.evidence for name, _ in c.excused)
 
@@ -88,8 +152,13 @@ def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None)
     if any(evidence.states[name][1] for name in DIFFERENCES if name in evidence.states):
         # The function cannot be evaluated anywhere else.
         return finding
-    eased = accept_next_to_nothing(evidence.table, evidence.jacobian)
-    if otherwise is None and evidence.table.disagrees and not eased.disagrees:
+    if unmeasured := answer((verdict.unmeasured,), evidence):
+        return unmeasured
+    eased = accept_next_to_nothing(evidence.table, evidence.jacobian) if otherwise is None else evidence.table
+    if order.number == 1 and eased.disagrees:
+        noise = order.problem.noise_in_own_dtypes(thresholds.ROUNDED_POINTS)
+        eased = accept_within_rounding_of_values(eased, evidence.jacobian, noise)
+    if evidence.table.disagrees and not eased.disagrees:
         eased_finding = answer(verdict.ON_THE_NUMBERS, replace(evidence, table=eased))
         assert eased_finding is not None, "the last rule answers"
         return eased_finding
@@ -97,7 +166,14 @@ def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None)
     names = [name for name in evidence.heard if evidence.table.bad_entries(name).any()] or [*evidence.heard]
     standings = {}
     for name in sorted(names, key=evidence.on_trial.__contains__, reverse=True):
-        standings[name] = again.standing(name)
+        if order.eager is not None and name in evidence.on_trial:
+            standings[name] = again.standing_next_to(name, ORACLE)
+        else:
+            standings[name] = again.standing(name)
+        if otherwise is not None and verdict.backed(name, evidence):
+            standings[name] = replace(standings[name], wrong=False)
+        if otherwise is not None and verdict.backed(name, evidence):
+            standings[name] = replace(standings[name], wrong=False)
         if standings[name].wrong and name in evidence.on_trial:
             break
     if otherwise is not None:
@@ -120,14 +196,21 @@ def _beyond_entries(order: Order, finding: Finding) -> Finding:
 
 
 def _second_look(order: Order, evidence: Evidence) -> SecondLook:
-    return SecondLook(evidence.jacobian, evidence.table, order.tolerance, order.moved, order.problem.seed)
+    # Nothing in it is hidden from the engine: no kernel is called.
+    harmless = ENGINE in evidence.heard and not order.methods.escaped
+    given = evidence.jacobian, evidence.table, order.tolerance, order.moved, order.problem.seed
+    return SecondLook(*given, harmless=harmless)
 
 
 def _look(evidence: Evidence) -> Evidence:
     """Compare cheaply, and closely on doubt, without the methods that are no witnesses here."""
     order = evidence.order
     jacobian = Jacobian(order.function, evidence.heard, evidence.differences, order.options.step)
+    if order.eager is not None:
+        order.tolerance = _measured_by(order.eager, order, evidence.on_trial, jacobian)
     survey = first_look(jacobian, order.tolerance, order.along)
+    if order.eager is not None and (promise := _promise(order, survey.first, jacobian, order.tolerance)):
+        order.tolerance, survey = promise, survey.promising(promise)
     evidence = replace(evidence, jacobian=jacobian, first=survey.first, table=survey.first)
     if survey.first.settled:
         return evidence
@@ -155,19 +238,21 @@ def _with_measured_rounding(order: Order, survey: Survey, entries: Table | None)
 
     ``entries`` is the table of all entries, if there is one.
     """
+    if order.eager is not None:
+        return survey.close_look(entries)
     jacobian, kinked = survey.jacobian, survey.first.kinked(order.function.inputs.size)
     runs = thresholds.RUNS
     if entries is not None and entries.refined:
         jacobian.settled = entries.settled_rows
         # Without disagreement there is nothing to excuse: one run of each kind shows whether digits are lost.
         runs = thresholds.RUNS if entries.disagrees else 1
-    measure(jacobian, *order.runs_to_measure(runs), kinked)
+    measure_rounding(jacobian, *order.runs_to_measure(runs), kinked)
     table = survey.close_look(entries)
     if not table.disagrees:
         return table
     finer, kept = order.runs_on_disagreement
     if finer is None and not kept:
         return table
-    measure(jacobian, *order.runs_to_measure(thresholds.RUNS), kinked, finer, kept)
+    measure_rounding(jacobian, *order.runs_to_measure(thresholds.RUNS), kinked, finer, kept)
     again = recompare(table, jacobian, order.tolerance)
     return again if again.disagrees else survey.close_look(entries)

@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.errors import InvalidArgument
-from pytest_gradcheck.frameworks.properties import Selection, selected
+from pytest_gradcheck.frameworks.properties import DEFAULT, Selection, selected
 from pytest_gradcheck.methods.names import AUTODIFF_METHODS, DEFAULT_METHODS, METHOD_NAMES
 
 MODES = ("auto", "full", "directional")
@@ -46,6 +46,7 @@ class Options:
     methods: Iterable[str] | None = None
     gradient: Callable[..., Any] | None = None
     vjp: Callable[..., Any] | None = None
+    oracle: Callable[..., Any] | None = None
     order: int = 1
     wrt: Any = None
     rtol: float | None = None
@@ -78,7 +79,9 @@ class Options:
         validate_options(**{name: v for name, v in given.items() if v is not _DEFAULTS[name]})
         object.__setattr__(self, "chosen", DEFAULT_METHODS if self.methods is None else self.methods)
         object.__setattr__(self, "holds_stops", self.stop_gradients == "intended")
-        object.__setattr__(self, "tried", selected(self.properties))
+        object.__setattr__(
+            self, "tried", DEFAULT if self.properties == "default" else selected(self.properties)
+        )
 
     def tolerance(self, eps: float, tiny: float) -> Tolerance:
         """Return what is allowed for dtypes of this unit roundoff and smallest normal number."""
@@ -115,6 +118,13 @@ def validate_options(**options: Any) -> None:
             raise InvalidArgument(key, repr(value), _CHECKS[key][1])
     if options.get("gradient") is not None and options.get("vjp") is not None:
         raise InvalidArgument("gradient", "a gradient and a vjp", "give one of the two")
+    methods = options.get("methods")
+    if options.get("oracle") is not None and methods is not None and "oracle" not in methods:
+        raise InvalidArgument("oracle", "an oracle and methods= without it", "add 'oracle' to the methods")
+    if options.get("oracle") is not None and options.get("stop_gradients") == "intended":
+        raise InvalidArgument(
+            "stop_gradients", "'intended' with an oracle", "leave one of the two out: an oracle stops nothing"
+        )
 
 
 def _validate_methods(value: Any) -> None:
@@ -160,6 +170,7 @@ _FUNCTION: _Check = (callable, "give a function of the inputs")
 _CHECKS: dict[str, _Check] = {
     "gradient": _FUNCTION,
     "vjp": _FUNCTION,
+    "oracle": (callable, "give a function of the same inputs that computes the same values"),
     "order": (
         lambda v: v in (1, 2) and not isinstance(v, bool),
         "1 checks the gradient, 2 the gradient of the gradient too",

@@ -21,20 +21,22 @@ import numpy as np
 from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian, one_by_one, random_cotangents
+from pytest_gradcheck.core.evidence.low_precision import Eager
 from pytest_gradcheck.core.evidence.rounding import Runs
 from pytest_gradcheck.core.evidence.survey import projections
 from pytest_gradcheck.core.options import Options
+from pytest_gradcheck.core.oracle import Oracle, eager, settle, value_mismatch
 from pytest_gradcheck.core.results import NotChecked, Property, Status, Verdict
 from pytest_gradcheck.core.verdict import Evidence, Finding, States, broken_property
 from pytest_gradcheck.errors import InvalidArgument, NotImplementedByFramework, Unavailable
 from pytest_gradcheck.frameworks.flat import Vector
-from pytest_gradcheck.frameworks.leaves import EPS64
-from pytest_gradcheck.frameworks.properties import HOLDS
+from pytest_gradcheck.frameworks.leaves import EPS32, EPS64
+from pytest_gradcheck.frameworks.properties import HOLDS, Selection
 from pytest_gradcheck.frameworks.pullback import NOT_LINEAR, Pullback, scales
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.methods import registry, user
 from pytest_gradcheck.methods.names import DIFFERENCE_METHODS, METHOD_NAMES
-from pytest_gradcheck.methods.roles import BY_HAND, ENGINE, Roles, roles_of
+from pytest_gradcheck.methods.roles import BY_HAND, ENGINE, ORACLE, Roles, roles_of
 
 #: Runs to measure rounding by: of the function, and of what single methods make of it.
 AllRuns = tuple[Runs | None, dict[str, Runs]]
@@ -53,6 +55,8 @@ class Methods:
     states: States = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     missing: str | None = None
+    #: What a result says of methods that can run.
+    notes: dict[str, str] = field(default_factory=dict)
 
     def prepare(self, name: str, make: Callable[[], Pullback]) -> None:
         """Make one exact method ready, or write down why it cannot run."""
@@ -110,16 +114,18 @@ class FirstOrder:
         self.options = options
         self.roles = roles_of(problem.framework, options.chosen)
         self.tolerance = options.tolerance(problem.trial_eps, problem.trial_tiny)
-        self.function = Function.of(problem)
-        holds: bool | None = True
-        text = "two calls at the same point gave the same values"
-        if self.function.is_erratic:
-            text, holds = codes.fixed("nondeterministic").text, False
-        elif self.function.evaluation_noise.any():
-            text, holds = "two calls at the same point differ by rounding", None
-        self.properties: tuple[Property, ...] = (Property("deterministic", holds, text, "nondeterministic"),)
         self.methods = Methods(self.roles)
-        self.along = projections(options, problem.inputs.size, problem.outputs.size, problem.seed)
+        #: What the user trusts to compute the same, None without one or where it contradicts itself.
+        self.oracle = self._settled()
+        #: What it makes of the dtype on trial; None in float64.
+        self.eager: Eager | None = None
+        #: Where its value is not the function's, as a sentence.
+        self.value_mismatch: str | None = None
+        self.function = self.oracle.function if self.oracle else Function.of(problem)
+        self.properties: tuple[Property, ...] = () if self.oracle else (self._repeats(),)
+        n, m, few = problem.inputs.size, problem.outputs.size, thresholds.SMALL
+        few = thresholds.SMALL_WITH_ORACLE if self.oracle else thresholds.SMALL
+        self.along = projections(options, n, m, problem.seed, few)
         #: The function as autograd sees it, where it stops gradients and is intended to.
         self.held: Pullback | None = None
         #: Why the engine's recording is not the function as autograd sees it, where it is not.
@@ -131,12 +137,13 @@ class FirstOrder:
 
     def prepare(self) -> FirstOrder:
         """Prepare every method that was asked for, and return the order."""
-        why = self._hold() if self.options.holds_stops else self.problem.not_measured
+        not_measured = self.problem.not_measured if self.problem.draws else None
+        why = self._hold() if self.options.holds_stops else not_measured
+        if self.oracle:
+            # Its values are measured, whatever those of the function are.
+            why = None
         for name in METHOD_NAMES:
-            if name not in self.options.chosen or (
-                # A framework that has nothing to do with the function is no news unless it was asked for.
-                self.options.methods is None and self.roles.is_idle(name)
-            ):
+            if name not in self.options.chosen or self._is_needless(name):
                 continue
             if name in DIFFERENCE_METHODS:
                 self.methods.states[name] = (Status.OK if why is None else Status.UNAVAILABLE, why)
@@ -145,8 +152,14 @@ class FirstOrder:
                     raise InvalidArgument(
                         "methods", f"{BY_HAND!r} without a gradient", "give gradient= or vjp= as well"
                     )
-            else:
+            elif name == ORACLE and self.options.oracle is None:
+                if self.options.methods is not None:
+                    raise InvalidArgument("methods", f"{ORACLE!r} without an oracle", "give oracle= as well")
+            elif name not in self.methods.states:
                 self.methods.prepare(name, functools.partial(self._begin, name))
+        if self.oracle:
+            self._measure_dtype(self.oracle)
+            self.properties = merged((self._repeats_where_it_ran(),), self.properties)
         if isinstance(self.methods.pullbacks.get(BY_HAND), user.UserVjp):
             self.probes += (self._is_linear,)
         if self.roles.own in self.methods.pullbacks:
@@ -159,6 +172,88 @@ class FirstOrder:
         other.methods = dataclasses.replace(self.methods, pullbacks=pullbacks, states=evidence.states)
         other.properties = evidence.properties
         return other
+
+    def _measure_dtype(self, oracle: Oracle) -> None:
+        """See what the oracle makes of the dtype on trial, and compare the function's value with its own."""
+        self.eager = eager(self.problem, oracle, self.options, self._trial_eps)
+        rtol = self.tolerance.rtol
+        if self.eager is not None and self.options.rtol is None:
+            # What rounding does is measured.
+            rtol = thresholds.RTOL_COARSE
+        self.value_mismatch = value_mismatch(self.problem, oracle, self.eager, rtol, self.tolerance.atol)
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether the dtype on trial may hide what a check promises by default."""
+        return self.eager is not None or self._trial_eps > EPS32
+
+    @property
+    def _trial_eps(self) -> float:
+        """The unit roundoff of the dtype on trial, or of what the framework's own run goes through."""
+        own = self.methods.pullbacks.get(self.roles.own or "")
+        return max(self.problem.trial_eps, own.eps if own is not None else 0.0)
+
+    def own_measure(self) -> Eager | None:
+        """Return what the function's own recording makes of the dtype on trial, where the engine runs it."""
+        common, _ = self.runs_to_measure(thresholds.RUNS)
+        if common is None or common.fine is not self.methods.pullbacks.get(ENGINE):
+            return None
+        return Eager(common.fine, None, lambda: common.coarse, self._trial_eps)
+
+    def without_oracle(self) -> FirstOrder:
+        """Return the same check without its oracle, and no more than brief, with its methods prepared."""
+        methods = self.options.methods and [name for name in self.options.chosen if name != ORACLE]
+        options = dataclasses.replace(self.options, oracle=None, methods=methods or None, brief=True)
+        return FirstOrder(self.problem, options).prepare()
+
+    def _settled(self) -> Oracle | None:
+        """Make the oracle ready, if there is one."""
+        options, methods, found = self.options, self.methods, []
+        if options.oracle is None or ORACLE not in options.chosen:
+            return None
+
+        def make() -> Pullback:
+            found.append(settle(self.problem, options))
+            return found[0].pullback
+
+        methods.prepare(ORACLE, make)
+        if found:
+            methods.notes[ORACLE] = found[0].note
+        return found[0] if found else None
+
+    def _is_needless(self, name: str) -> bool:
+        """Whether a method that was not asked for by name has nothing to say here.
+
+        Such as a framework that has nothing to do with the function, and a method that would call the function
+        once more for what its oracle says already.
+        """
+        if self.options.methods is not None:
+            return False
+        if self.oracle is None:
+            return self.roles.is_idle(name)
+        options = self.options
+        on_trial = self.roles.own is not None or options.gradient is not None or options.vjp is not None
+        return self.roles.is_idle(name) or (on_trial and name in (ENGINE, *self.roles.stand_ins))
+
+    def _repeats(self) -> Property:
+        """See whether two calls at the point gave the same."""
+        holds: bool | None = True
+        text = "two calls at the same point gave the same values"
+        if self.function.is_erratic:
+            text, holds = codes.fixed("nondeterministic").text, False
+        elif self.function.evaluation_noise.any():
+            text, holds = "two calls at the same point differ by rounding", None
+        return Property("deterministic", holds, text, "nondeterministic")
+
+    def _repeats_where_it_ran(self) -> Property:
+        """See whether the framework's own run gave what the first call did, which it reproduces."""
+        own = self.methods.pullbacks.get(self.roles.own or "")
+        holds, text = None, "the function was called once"
+        if own is not None:
+            same = np.array_equal(own.primal, self.problem.primal, equal_nan=True)
+            holds = True if same else None
+            text = f"two calls at the same point {'gave the same values' if same else 'differ by rounding'}"
+        return Property("deterministic", holds, text, "nondeterministic")
 
     def _begin(self, name: str) -> Pullback:
         """Run the function by a method, and pull a first cotangent back.
@@ -185,13 +280,15 @@ class FirstOrder:
     def _must_reproduce(self, name: str, pullback: Pullback, gradient: Vector) -> None:
         """Raise `Unavailable` when a method's own run gives another value than the function."""
         problem = self.problem
-        expected = problem.value if pullback.eps <= EPS64 else problem.primal
+        # With an oracle the function is not called for what its first call has told.
+        first = pullback.eps > EPS64 or (self.oracle is not None and name == self.roles.own)
+        expected = problem.primal if first else problem.value
         if not np.isfinite(expected).all():
             return
         # What cancels to almost nothing is known to no better than the roundoff of its parts.
         parts = np.abs(gradient * problem.point)
         size = max(np.abs(expected).max(initial=0.0), np.where(np.isfinite(parts), parts, 0.0).sum())
-        eps = thresholds.REPRODUCED_ROUNDINGS * max(pullback.eps, problem.eps)
+        eps = thresholds.REPRODUCED_ROUNDINGS * max(pullback.eps, problem.trial_eps if first else problem.eps)
         gap = np.abs(pullback.primal - expected)
         if not (gap <= eps * size + thresholds.REPRODUCED_ROOT).all():
             k = int(np.argmax(np.where(np.isnan(gap), np.inf, gap)))
@@ -240,7 +337,7 @@ class FirstOrder:
         if finding.verdict is Verdict.FAIL or finding.diagnosis.code in codes.SILENT:
             return (), BY_HAND
         name = "linear-backward"
-        if name not in self.options.tried:
+        if name not in self._tried(finding):
             return (), BY_HAND
         holds = scales(self.methods.pullbacks[BY_HAND])
         return (Property(name, holds, HOLDS[name] if holds else NOT_LINEAR, name),), BY_HAND
@@ -258,10 +355,17 @@ class FirstOrder:
         with contextlib.suppress(Exception):
             pullback = self.methods.pullbacks[own]
             found = tuple(
-                self.problem.framework.properties_of_functions(self.problem, pullback, self.options.tried)
+                self.problem.framework.properties_of_functions(self.problem, pullback, self._tried(finding))
             )
         self.methods.seconds[own] += time.perf_counter() - start
         return found, own
+
+    def _tried(self, finding: Finding) -> Selection:
+        """Return the properties to try: with an oracle that settled the values those alone that are named."""
+        tried = self.options.tried
+        if self.oracle is None or finding.verdict is Verdict.FAIL:
+            return tried
+        return Selection(tried.by_name, tried.by_name)
 
     # -- what can be run again -------------------------------------------------------------------------
 
@@ -301,7 +405,8 @@ class FirstOrder:
     def _common_runs(self, count: int) -> Runs | None:
         # A function that runs in one precision alone keeps the estimate.
         with contextlib.suppress(Exception):
-            fine = self.methods.pullbacks.get(ENGINE) or self.in_double()
+            pullbacks = self.methods.pullbacks
+            fine = pullbacks.get(ENGINE) or pullbacks.get(ORACLE) or self.in_double()
             if fine is not None and (coarse := fine.coarse_runs(count)):
                 return Runs(fine, coarse)
         return None
@@ -325,7 +430,10 @@ class SecondOrder:
         self.problem, self.options = first.problem, first.options
         self.roles, self.tolerance = first.roles, first.tolerance
         self.properties = first.properties
-        self.methods = Methods(self.roles)
+        self.methods = Methods(self.roles, notes=first.methods.notes)
+        self.value_mismatch: str | None = None
+        self.eager: Eager | None = None
+        self.is_coarse = first.is_coarse
         n, m = self.problem.inputs.size, self.problem.outputs.size
         self.along = projections(self.options, n + m, n, self.problem.seed)
         self.cotangent = random_cotangents(np.random.default_rng(self.problem.seed), m)[0]
@@ -340,6 +448,8 @@ class SecondOrder:
             self.methods.states[name] = state
             if name in self.first.methods.pullbacks:
                 self.methods.prepare(name, functools.partial(self._begin, name))
+        if self.first.eager is not None:
+            self.eager = self.first.eager.second_order(self.cotangent)
         self.function = self._gradient_function()
         return self
 
@@ -352,7 +462,7 @@ class SecondOrder:
     def _gradient_function(self) -> Function:
         """Return the gradient as differences see it: a first derivative that was just found right."""
         f, pullbacks = self.first.function, self.methods.pullbacks
-        lead = pullbacks.get(ENGINE)
+        lead = pullbacks.get(ORACLE) or pullbacks.get(ENGINE)
         if lead is None and self.first.held is not None:
             lead = self.first.held.second_order(self.cotangent)
         lead = lead or self.in_double() or pullbacks.get(self.roles.autodiff(pullbacks))
@@ -371,6 +481,13 @@ class SecondOrder:
         bounds = np.concatenate([f.lower, -free]), np.concatenate([f.upper, free])
         how = one_by_one(evaluate), lambda points: points
         return Function(inputs, outputs, point, lead.primal, *how, *bounds, np.zeros(outputs.size), lead.eps)
+
+    def own_measure(self) -> Eager | None:
+        """Return the same of the gradient; see `FirstOrder.own_measure`."""
+        with contextlib.suppress(Exception):
+            first = self.first.own_measure()
+            return first and first.second_order(self.cotangent)
+        return None
 
     # -- what can be run again -------------------------------------------------------------------------
 

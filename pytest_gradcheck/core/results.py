@@ -55,6 +55,7 @@ class MethodResult:
     mode it is the vector of projections ``cotangent · J · tangent``. ``uncertainty`` is the same for
     the error bar. Both are None when the method gave no answer; ``reason`` then says why in words.
     ``calls`` of the function are fewer than ``evaluations`` where many points were evaluated in one.
+    ``note`` is what there is to say of a method that gave one: how an oracle was differentiated.
     """
 
     status: Status
@@ -64,6 +65,7 @@ class MethodResult:
     evaluations: int = 0
     seconds: float = 0.0
     calls: int = 0
+    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -242,7 +244,7 @@ class GradientMismatch(AssertionError):  # noqa: N818  the public name is a cont
 _KEYS: dict[type, str] = {
     CheckResult: "name verdict culprit order mode methods pairs worst diagnosis labels properties functions "
     "not_checked sensitivity seed inputs reproduce shown_at rule allowances",
-    MethodResult: "status reason evaluations calls seconds",
+    MethodResult: "status reason note evaluations calls seconds",
     Pair: "a b max_abs max_rel at tolerance agree",
     Worst: "input index output output_index values uncertainties difference tolerance margin",
     Place: "input index output output_index",
@@ -302,6 +304,8 @@ def render(result: CheckResult, *, full: bool = False) -> str:
     for name, method in result.methods.items():
         if method.status is not Status.OK:
             lines.append(f"  {name}: {_cut(f'{method.status} ({method.reason})')}")
+        elif method.note and (full or result.verdict is not Verdict.PASS):
+            lines.append(f"  {name}: {method.note if full else _cut(method.note)}")
     if result.not_checked and (full or result.verdict is not Verdict.PASS):
         lines += _some("not checked", [f"{n.what}: {n.reason}" for n in result.not_checked], full)
     if result.shown_at:

@@ -83,6 +83,23 @@ REPRODUCED_ROUNDINGS = 1e5
 #: And up to this. Source: the lowering takes the root of zero at 1e-200.
 REPRODUCED_ROOT = 1e-95
 
+#: A function's value and that of its oracle differ by no more than so many roundings of the largest one
+#: beside it, and of its parts. Chosen: a short sum in another order, in the dtype on trial.
+VALUE_ROUNDINGS = 16.0
+
+#: Up to this many inputs and outputs a check with an oracle looks at every entry from the start. Source: two
+#: projections ask for two backward passes, and the entries for one per output.
+SMALL_WITH_ORACLE = 1
+
+#: A kernel may be so many times as far off as plain code in its dtype is. Source: the tests of kernel libraries,
+#: such as flash-attention's tests/test_flash_attn.py, which allow twice the error of half-precision PyTorch code
+#: against float32.
+EAGER_FACTOR = 2.0
+
+#: And so many roundings of the largest entry more. Chosen: the result is rounded once more, and plain code may be
+#: exact by luck. Liger-Kernel's tests allow bfloat16 one to ten of them.
+EAGER_ROUNDINGS = 2.0
+
 # -- how much is looked at ---------------------------------------------------------------------------
 
 #: Up to this many inputs and outputs ``mode="auto"`` looks at every entry from the start; beyond it
@@ -154,6 +171,10 @@ FINER_WINDOWS = 9
 #: So many numbers of a direction are printed. Chosen: a line of text.
 SHOWN = 6
 
+#: Values in half precision have their widest window at this scale. Source: at a scale of one the rounding of
+#: bfloat16 alone makes a bar of five standard errors as wide as half of the slope.
+WIDE_IF_COARSE = 8.0
+
 #: Where a window has no finer one to say the same, one that is narrower by this factor may.
 #: Chosen: no step of the one is a step of the other.
 OTHER_STEPS = 0.6
@@ -169,6 +190,10 @@ FLAT = 100.0
 #: is within the tolerances that solvers stop at, and differences of float64 have seven digits left there.
 FINEST = 1e-8
 
+#: A derivative in a low precision may be off by so many of the roundings of values next to it, per size of
+#: the input, as they are seen at so many points. Measured: up to seven in the tail of gelu in float32.
+ROUNDINGS_OF_VALUES, ROUNDED_POINTS = 8.0, 8
+
 #: Numbers that are no more than this share of the largest one beside them are nothing.
 #: Chosen: half of the digits of float64, and what a linear solver with its usual tolerance leaves.
 NOTHING = 1e-8
@@ -176,6 +201,21 @@ NOTHING = 1e-8
 #: A window counts where its bar is no more than this share of the difference in question.
 #: Chosen: a fifth.
 TELLING_BAR = 0.2
+
+#: The same where values are in half precision. Chosen: twice as much; the gap must be wider than the bar as ever.
+TELLING_IF_COARSE = 0.4
+
+#: A single window says that a slope is wrong where it lies apart by so many of its bars.
+#: Measured: the residuals of gelu at -8, whose values take a few hundred steps there, make bars that are 1.3
+#: times too narrow in one line of twelve.
+BARS_OF_ONE = 3.0
+
+#: The same where values are in half precision. Chosen: less than a telling window has.
+BARS_IF_COARSE = 2.0
+
+#: A jump is looked for in the steepest of so many parts of a window, so many times, and is there if the last
+#: one is so many times as steep as the first. Chosen: a jump makes it 7³ times as steep, a curve a few times.
+JUMP_PARTS, JUMP_ROUNDS, STEEPER_AT_A_JUMP = 7, 4, 50.0
 
 #: So many entries in question are looked at where the function is smooth, and where it is not.
 #: Chosen: a bound on the calls; one entry that is wrong is enough.
@@ -211,6 +251,10 @@ CLOSE_FOR_WRONG = 12
 #: sides of a tie 31 times in 32.
 CLOSE_IF_SMOOTH = 6
 
+#: They come closer to the slope at the point if those at a tenth of the distance are away from it by so many
+#: times less. Chosen: the first to the fifth power of the distance; what is less has missed a kink.
+COMES_CLOSER = 1e-5, 0.3
+
 #: So many of them are enough. Chosen: as few as lie on two sides.
 CLOSE_ENOUGH = 3
 
@@ -223,6 +267,11 @@ WRONG_NEARBY = 2
 #: How much a slope may have changed at the points close by, as a share of the largest of them.
 #: Chosen: a few times the distance.
 NEARBY_SLACK = 0.005
+
+#: A slope is sought along a line from so many points close by, so many times their distance to either side,
+#: in so many parts of an interval, the best of which is divided again, so many times. Chosen: a number that
+#: is tied with others passes all of them, and the last part is a thousandth of the distance.
+SOUGHT_FROM, SOUGHT, SOUGHT_PARTS, SOUGHT_ROUNDS = 4, 2.0, 8, 4
 
 # -- what kind of wrong ------------------------------------------------------------------------------
 

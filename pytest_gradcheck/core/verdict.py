@@ -23,7 +23,7 @@ from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.results import Diagnosis, NotChecked, Property, Status, Verdict
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.names import DIFFERENCE_METHODS
-from pytest_gradcheck.methods.roles import COMPLEX_STEP, DIFFERENCES, ENGINE
+from pytest_gradcheck.methods.roles import COMPLEX_STEP, DIFFERENCES, ENGINE, ORACLE
 
 if TYPE_CHECKING:
     from pytest_gradcheck.core.orders import Order
@@ -130,6 +130,12 @@ def _inconclusive(code: str, text: str = "") -> Finding:
 # -- before anything is looked at --------------------------------------------------------------------
 
 
+def value_mismatch(evidence: Evidence) -> Finding | None:
+    """The function computes something else than its oracle: no gradient of it is what was asked for."""
+    text = evidence.order.value_mismatch
+    return None if text is None else Finding(Verdict.FAIL, Diagnosis("value-mismatch", text))
+
+
 def raised(evidence: Evidence) -> Finding | None:
     """A method on trial raises: it fails, and what it raised says why."""
     for name, (status, reason) in evidence.states.items():
@@ -219,6 +225,19 @@ def with_values(broken: Finding, values: Finding) -> Finding:
         listed = ", ".join(others[:-1]) + " and " * (len(others) > 1) + others[-1]
         text = f"the values of the gradient agree with {listed}"
     return replace(broken, diagnosis=Diagnosis(broken.diagnosis.code, f"{broken.diagnosis.text}; {text}"))
+
+
+def with_own_values(mismatch: Finding, own: Finding) -> Finding:
+    """Return the finding on a value that is not the oracle's, with a word on the function's own gradient."""
+    text = {
+        Verdict.PASS: "the gradient fits the function's own values",
+        Verdict.FAIL: f"the gradient does not fit the function's own values: {own.diagnosis.text}",
+        Verdict.INCONCLUSIVE: "whether the gradient fits the function's own values could not be checked: "
+        f"{own.diagnosis.text}",
+    }[own.verdict]
+    return replace(
+        mismatch, diagnosis=Diagnosis(mismatch.diagnosis.code, f"{mismatch.diagnosis.text}; {text}")
+    )
 
 
 # -- on the numbers ----------------------------------------------------------------------------------
@@ -349,6 +368,7 @@ def unresolved(evidence: Evidence) -> Finding:
 
 #: Rules that need no numbers.
 BEFORE_LOOKING: tuple[Rule, ...] = (
+    value_mismatch,
     raised,
     not_implemented,
     no_entries,
@@ -378,6 +398,18 @@ ON_THE_NUMBERS: tuple[Rule, ...] = (
 # -- on a second look at a failure -------------------------------------------------------------------
 
 
+def unmeasured(evidence: Evidence) -> Finding | None:
+    """Function values are no measure of the gradient, and cannot settle a disagreement.
+
+    It is asked here where a function starts a generator itself: no call of it was seen to draw.
+    """
+    order = evidence.order
+    # Values with the samples held still are a measure.
+    reason = None if order.options.holds_stops else order.problem.not_measured
+    text = f"the methods disagree, and function values cannot settle it: {reason}"
+    return None if reason is None else _inconclusive("unconfirmed", text)
+
+
 def confirmed(evidence: Evidence) -> Finding | None:
     """Function values contradict a gradient twice: it is wrong."""
     wrong = [name for name, standing in evidence.standings.items() if standing.wrong]
@@ -402,7 +434,7 @@ def confirmed(evidence: Evidence) -> Finding | None:
 def borne_out(evidence: Evidence) -> Finding | None:
     """Function values bear out all gradients on trial; what differs from them runs the same code again."""
     on_trial = evidence.on_trial
-    if not on_trial or any(name in DIFFERENCE_METHODS for name in _apart_from(evidence, on_trial)):
+    if not on_trial or not {*DIFFERENCE_METHODS, ORACLE}.isdisjoint(_apart_from(evidence, on_trial)):
         return None
     if not all(evidence.standings.get(name, Standing(right=True)).right for name in on_trial):
         return None
@@ -503,6 +535,20 @@ def no_witness(name: str, evidence: Evidence) -> LeftOut | None:
     return LeftOut(ENGINE, reason, overruled=True) if alone and backed else None
 
 
+def backed(name: str, evidence: Evidence) -> bool:
+    """Whether another witness gives the same numbers, all of them, where function values contradict a method.
+
+    At -9 gelu is x · (1 + erf(x/√2)) / 2 with nothing left of the sum: no value has the derivative of 1e-17
+    that both give. Zero is no such number: what no recording sees is a constant to all of them.
+    """
+    table, witness = evidence.table, evidence.witness
+    bad = table.bad_entries(name)
+    moves = (np.abs(table.exact[name].value) > table.exact[name].uncertainty)[bad].all()
+    others = (o for o in table.exact if witness(o) != witness(name))
+    alike = any(table.agreement.get(pair) for o in others for pair in ((name, o), (o, name)))
+    return bool(moves and alike and not evidence.order.methods.escaped)
+
+
 def beside_the_point(evidence: Evidence, table: Table) -> list[LeftOut]:
     """Return the methods that need not be heard where function values bear out all that is on trial.
 
@@ -519,7 +565,8 @@ def beside_the_point(evidence: Evidence, table: Table) -> list[LeftOut]:
             continue
         against = [c for c in table.evidence if name in (c.a, c.b) and c.entrywise]
         apart = np.any([c.disagree[:, table.coordinates] for c in against], axis=0)
-        if not (apart & ~measured[name].disagree).any() if apart.any() else measured[name].agree is None:
+        # What values contradict in one entry is no witness in the others.
+        if measured[name].disagree.any() if apart.any() else measured[name].agree is None:
             overruled = bool(apart.any())
             reason = (
                 STANDS_ALONE if overruled else "its own rounding hides more than the promised sensitivity"

@@ -89,14 +89,23 @@ class FunctionAtPoint(Protocol):
     inputs: Layout
     outputs: Layout
     point: Vector
-    value: Vector
     primal: Vector
-    double: bool
-    eps: float
     seed: int
     trial_eps: float
     leaves: list[Any]
     has_modules: bool
+
+    @property
+    def value(self) -> Vector:
+        """The value at the point in the working precision."""
+
+    @property
+    def double(self) -> bool:
+        """Whether the working precision is float64."""
+
+    @property
+    def eps(self) -> float:
+        """The unit roundoff of `evaluate`."""
 
     def call(self, values: Sequence[Any], *, double: bool) -> list[Any]:
         """Call the function on leaves of its framework; returns its differentiable output leaves."""
@@ -107,8 +116,8 @@ class FunctionAtPoint(Protocol):
     def native_values(self) -> list[Any]:
         """Return copies of the user's own differentiable leaves."""
 
-    def values_at(self, vector: Vector) -> list[Any]:
-        """Return the leaves that stand for a flat vector, in the working precision."""
+    def values_at(self, vector: Vector, *, double: bool | None = None) -> list[Any]:
+        """Return the leaves that stand for a flat vector, by default in the working precision."""
 
     def substituted(self, values: Sequence[Any], *, double: bool) -> AbstractContextManager[None]:
         """Let the modules among the inputs hold these values."""
@@ -192,6 +201,10 @@ class Framework(abc.ABC):
     @abc.abstractmethod
     def copy(self, leaf: Any, *, double: bool) -> Any:
         """Return a copy that shares no memory, with the same strides; floating ones wide with ``double``."""
+
+    def from_numpy(self, array: Array) -> Any:
+        """Return a copy of a NumPy array as a leaf of its dtype."""
+        return self.like(array.copy(), array, double=True)
 
     def shape_of(self, leaf: Any) -> tuple[int, ...]:
         """Return the shape of a leaf."""

@@ -19,11 +19,16 @@ _PARTS: dict[str, type[np.floating[Any]]] = {
     **dict.fromkeys(("float32", "complex64"), np.float32),
     **dict.fromkeys(("float16", "complex32"), np.float16),
 }
-EPS_BY_DTYPE = {name: float(np.finfo(part).eps) for name, part in _PARTS.items()} | {"bfloat16": 2.0**-7}
-# bfloat16 has the exponents of float32.
-TINY_BY_DTYPE = {
-    name: float(np.finfo(part).tiny) for name, part in {**_PARTS, "bfloat16": np.float32}.items()
+#: What NumPy lacks: how many bits of the fraction each has, and its smallest normal number.
+_NARROW = {
+    "bfloat16": (7, float(np.finfo(np.float32).tiny)),  # it has the exponents of float32
+    **dict.fromkeys(("float8_e4m3fn", "float8_e4m3fnuz"), (3, 2.0**-6)),
+    **dict.fromkeys(("float8_e5m2", "float8_e5m2fnuz"), (2, 2.0**-14)),
 }
+EPS_BY_DTYPE = {name: float(np.finfo(part).eps) for name, part in _PARTS.items()}
+EPS_BY_DTYPE |= {name: 2.0**-bits for name, (bits, _) in _NARROW.items()}
+TINY_BY_DTYPE = {name: float(np.finfo(part).tiny) for name, part in _PARTS.items()}
+TINY_BY_DTYPE |= {name: tiny for name, (_, tiny) in _NARROW.items()}
 
 
 def to_numpy(value: Any) -> np.ndarray[Any, Any]:

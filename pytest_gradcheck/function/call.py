@@ -12,7 +12,12 @@ from pytest_gradcheck.errors import InvalidArgument
 from pytest_gradcheck.frameworks.base import Framework, kind_of
 from pytest_gradcheck.frameworks.containers import Hold, Tree, as_dict, itself
 from pytest_gradcheck.frameworks.registry import named, parts_of
-from pytest_gradcheck.function.signatures import call_by_name, parameter_names, takes_keywords
+from pytest_gradcheck.function.signatures import (
+    call_by_name,
+    parameter_names,
+    signature_of,
+    takes_keywords,
+)
 
 #: Makes a context in which every call of a function under test runs, where something needs to know of it.
 AROUND: ContextVar[Callable[[], contextlib.AbstractContextManager[None]] | None] = ContextVar(
@@ -87,6 +92,41 @@ class Call:
             return call_by_name(argument, function, (), arguments | more)
         return call_by_name(argument, function, tuple(arguments.values()), more)
 
+    def run_instead(
+        self,
+        argument: str,
+        function: Callable[..., Any],
+        leaves: Sequence[Any],
+        framework: Framework,
+        *,
+        double: bool,
+    ) -> Any:
+        """Call another function, given as ``argument``, in the place of this one, on leaves of a framework.
+
+        Modules hold the leaves while it runs. Where this function is a module, one that is called instead
+        holds the leaves of it too, and another function may take them by their names. For arrays of another
+        framework dicts stand for modules.
+        """
+        with contextlib.ExitStack() as stack:
+
+            def hold(owner: Framework, module: Any, parts: dict[str, Any]) -> Any:
+                return _held(stack, owner, module, parts) if owner is framework else parts
+
+            arguments, parts = self._arguments(leaves, hold), {}
+            if "" in self._trees:
+                names = self._trees[""].names
+                parts = dict(zip(names, leaves[len(leaves) - len(names) :], strict=True))
+            found = parts_of(function)
+            if found is not None:
+                held = _matched(argument, *found, parts, double=double)
+                stack.enter_context(found[0].holding(function, held))
+                parts = {}
+            known = getattr(signature_of(function), "parameters", ())
+            more = {name: part for name, part in parts.items() if name in known}
+            if self.how == "dict":
+                return call_by_name(argument, function, (), arguments | more)
+            return call_by_name(argument, function, tuple(arguments.values()), more)
+
     @contextlib.contextmanager
     def substituted(self, leaves: Sequence[Any]) -> Iterator[None]:
         """Let the modules among the inputs hold these leaves, as they do in `run`."""
@@ -136,3 +176,21 @@ class Call:
 def _held(stack: contextlib.ExitStack, framework: Framework, module: Any, parts: dict[str, Any]) -> Any:
     stack.enter_context(framework.holding(module, parts))
     return module
+
+
+def _matched(
+    argument: str, framework: Framework, own: dict[str, Any], parts: dict[str, Any], *, double: bool
+) -> dict[str, Any]:
+    """Return what a module holds in the place of another one: its arrays by name, or else in their order.
+
+    What it alone has, such as a buffer, it keeps, in float64 with ``double``.
+    """
+    kept = {name: framework.copy(array, double=double) for name, array in own.items()}
+    if set(parts) <= set(own):
+        return kept | parts
+    shapes = [framework.shape_of(array) for array in own.values()]
+    if shapes != [framework.shape_of(array) for array in parts.values()]:
+        got = f"a module with {', '.join(own) or 'no parameters'}"
+        raise InvalidArgument(argument, got, f"give one with those of the function: {', '.join(parts)}")
+    # A module inside of another one, as a compiled module has it, gives names of its own.
+    return dict(zip(own, parts.values(), strict=True))

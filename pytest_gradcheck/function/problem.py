@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.errors import InvalidArgument, Unavailable
 from pytest_gradcheck.frameworks.base import Evaluator, Framework, NotChecked, kind_of
 from pytest_gradcheck.frameworks.containers import Tree, as_dict
 from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector
@@ -29,12 +30,16 @@ FEW = 8
 #: So many calls are looked at, each for 10 µs; if none changes what the function keeps, later ones are not.
 WATCHED = 4
 
-#: So many calls are guarded of a function that leads to many objects, each of which costs 5 ms then; if none
-#: changes what the function keeps, later ones are not.
+#: So many calls of the other kind are guarded: up to 5 ms each, for a function that leads to many objects. If
+#: none changes what the function keeps, later ones are not. Second-order differences alone make hundreds.
 GUARDED = 16
 
 #: Relative step to a point nearby: far more than rounding in float32, far less than a function's features.
 NEARBY = 2.0**-14
+
+#: How far around the point the function's rounding is measured, as a share of each input.
+#: Measured: with less, values in the tails of gelu in float32 are all zero, and seem to have no rounding.
+NEIGHBOURHOOD = 0.3
 
 
 class Problem:
@@ -43,6 +48,9 @@ class Problem:
     ``point`` is the flat vector of the differentiable inputs, shape ``(inputs.size,)``; ``primal`` the
     function's value there, shape ``(outputs.size,)``, in the function's own precision. `evaluate` is the
     function on flat vectors, in float64 where the function allows it (``double``).
+
+    Making one takes one call of the function. What further calls tell (``double``, ``eps``, ``value``,
+    ``evaluation_noise``) is found out when it is first asked for: with an oracle nothing asks.
     """
 
     def __init__(
@@ -85,23 +93,23 @@ class Problem:
         if domain is not None:
             self.lower, self.upper = bounds(domain, asked, self.inputs, self.point)
         self._random = RandomStates(self.seed)
-        #: What the function keeps between calls. Every call that a user would not make leaves it as it was.
-        self._state = State(fn, self.arguments)
+        #: What the function keeps between calls, None for one that leads to nothing that could be replaced.
+        #: Every call that a user would not make leaves it as it was.
+        self._state = State(fn, *self.arguments.values()) or None
         #: Whether a call was seen to change it. Then every later call starts from the same state.
         self._keeps_state = False
         #: How many more calls are looked at for that.
         self._to_watch = 0
         self._guarded = 0
         self._differentiates_inside = False
-        self._evaluator: Evaluator | None = None
         self._start()
-        #: Why values are no measure of the function's gradient, None where they are.
-        self.not_measured: str | None = None
-        if self._random.moved:
-            self.not_measured = framework.why_not_measured(self, self._nearby())
-        # Calls that draw or waver share no work; what differentiates inside has its graph in one alone.
-        alone = self._random.moved or self._differentiates_inside or self.evaluation_noise.any()
-        self._batch = Batch(self.seed) if framework.evaluates_many and not alone else None
+        #: Whether the first call moved a generator of random numbers.
+        self.draws = bool(self._random.moved)
+
+    @functools.cached_property
+    def not_measured(self) -> str | None:
+        """Why values are no measure of the function's gradient, None where they are."""
+        return self.framework.why_not_measured(self, self._nearby())
 
     # -- the call ------------------------------------------------------------------------------------
 
@@ -153,7 +161,7 @@ class Problem:
         """
         if self._evaluator is not None:
             return self._evaluator(points), 1
-        if self._batch is not None and len(points) >= FEW:
+        if len(points) >= FEW and self._batch is not None:
             together = self._batch(self, points)
             if together is not None:
                 return together
@@ -161,14 +169,35 @@ class Problem:
 
     def rounded(self, points: Matrix) -> Matrix:
         """Return the points at which `evaluate` really evaluates, shape ``(…, n)``: in working precision."""
-        if self.double:
-            return points
+        return points if self.double else self._in_own_dtypes(points)
+
+    def _in_own_dtypes(self, points: Matrix) -> Matrix:
         out = np.empty_like(points)
         for leaf, own in zip(self.inputs.leaves, self.leaves, strict=True):
             part = np.ascontiguousarray(points[..., leaf.start : leaf.stop])
             wide = part.view(np.complex128) if leaf.is_complex else part
             out[..., leaf.start : leaf.stop] = self.framework.rounded(wide, own).view(np.float64)
         return out
+
+    def noise_in_own_dtypes(self, count: int) -> Vector:
+        """Return how far values in the dtypes of the inputs are from those in float64, around the point.
+
+        The root mean square over ``count`` points in which each input has about its own size; zero where the
+        function is evaluated in these dtypes anyway, or cannot be evaluated in them.
+        """
+        rng = np.random.default_rng(self.seed)
+        points = self.point * (1 + NEIGHBOURHOOD * rng.uniform(-1, 1, (count, self.point.size)))
+        points = self._in_own_dtypes(np.clip(points, self.lower, self.upper))
+        if not self.double:
+            return np.zeros(self.outputs.size)
+        squares = []
+        with np.errstate(all="ignore"):
+            for point in points:
+                with contextlib.suppress(Exception):
+                    own = self._flat(self._evaluated(self.values_at(point, double=False), double=False))
+                    squares.append((own - self.evaluate(point)) ** 2)
+            squares = [each for each in squares if np.isfinite(each).all()]
+            return np.sqrt(np.mean(squares, axis=0)) if squares else np.zeros(self.outputs.size)
 
     def structure(self, arrays: Sequence[Any]) -> Any:
         """Put one value per differentiable leaf into the structure of the user's inputs.
@@ -191,6 +220,53 @@ class Problem:
         values = self.native_values() if vector is None else self.values_at(vector, double=False)
         return self._asked.run_another(argument, function, self._filled(values, double=False), more)
 
+    @property
+    def positions(self) -> Sequence[int]:
+        """Where the differentiable leaves are among all leaves of the inputs."""
+        return self._positions
+
+    def leaves_in(self, framework: Framework, *, double: bool) -> list[Any]:
+        """Return copies of all leaves of the inputs as arrays of a framework; ``double`` is as in `call`.
+
+        Raises `Unavailable` where it does not have their dtypes.
+        """
+        if framework is self.framework:
+            values = self.values_at(self.point, double=True) if double else self.native_values()
+            return self._filled(values, double)
+        parts: dict[int, Any] = dict(zip(self._positions, self.inputs.split(self.point), strict=True))
+        dtypes = dict(zip(self._positions, (leaf.dtype for leaf in self.inputs.leaves), strict=True))
+        out: list[Any] = []
+        for i, (leaf, owner) in enumerate(zip(self._asked.leaves, self._asked.owners, strict=True)):
+            if owner is None:
+                out.append(leaf)
+                continue
+            array = parts[i] if i in parts else np.asarray(owner.to_numpy(leaf))
+            dtype = dtypes.get(i, owner.dtype_of(leaf))
+            floating = dtype.startswith(("float", "bfloat", "complex"))
+            if not (double and floating):
+                try:
+                    array = array.astype(dtype)
+                except TypeError:
+                    raise Unavailable(f"{framework.name} has no {dtype}") from None
+            out.append(framework.from_numpy(array))
+        return out
+
+    def call_instead(
+        self,
+        argument: str,
+        function: Callable[..., Any],
+        leaves: Sequence[Any],
+        framework: Framework,
+        *,
+        double: bool,
+    ) -> Any:
+        """Call another function, given as ``argument``, on leaves of a framework; see `Call.run_instead`."""
+        return self._asked.run_instead(argument, function, leaves, framework, double=double)
+
+    def differentiable_outputs(self) -> list[tuple[Any, Framework | None]]:
+        """Return the differentiable outputs of the first call, each with its framework."""
+        return self._outputs_of(self.output_tree)
+
     def output_cotangent(self, vector: Vector) -> Any:
         """Return a flat cotangent in the structure, kind and dtype of the function's result.
 
@@ -208,25 +284,75 @@ class Problem:
         found = self._asked.match(answer)
         return None if found is None else [found[i] for i in self._positions]
 
+    @functools.cached_property
+    def double(self) -> bool:
+        """Whether the function is evaluated in float64: where it runs in it."""
+        return self._is_wide or self._evaluator is not None or self._runs_in_double()
+
+    @functools.cached_property
+    def _evaluator(self) -> Evaluator | None:
+        single = self.draws or self._keeps_state or self._differentiates_inside
+        return None if single else self.framework.evaluator(self)
+
+    @functools.cached_property
+    def _in_working_precision(self) -> tuple[Vector, float]:
+        if self._evaluator is not None:
+            return self.evaluate(self.point), EPS64
+        tree = self._evaluated(self.values_at(self.point), self.double)
+        eps = EPS64 if self.double else self.trial_eps
+        for leaf, owner in self._outputs_of(tree):
+            if owner is not None:
+                eps = max(eps, EPS_BY_DTYPE.get(owner.dtype_of(leaf), EPS64))
+        return self._flat(tree), eps
+
+    @property
+    def value(self) -> Vector:
+        """The function's value in the working precision, from a second call: what differences start at."""
+        return self._in_working_precision[0]
+
+    @property
+    def eps(self) -> float:
+        """Unit roundoff of `evaluate`: of the coarsest output, for a function that narrows its result."""
+        return self._in_working_precision[1]
+
+    @functools.cached_property
+    def evaluation_noise(self) -> Vector:
+        """How much the value moves when nothing moves; zero for a deterministic function."""
+        noise, value = np.zeros(self.outputs.size), self.value
+        # A first call in the same precision that gave the same is what a third one would be compared for.
+        if not (self._is_wide and np.array_equal(value, self.primal, equal_nan=True)):
+            with np.errstate(invalid="ignore"):
+                spread = np.abs(self.evaluate(self.point) - value)
+            noise = np.where(np.isfinite(spread), spread, 0.0)
+        return np.fmax(noise, np.where(np.isfinite(self._wobble), self._wobble, 0.0))
+
+    @functools.cached_property
+    def _batch(self) -> Batch | None:
+        # Calls that draw or waver share no work; what differentiates inside has its graph in one alone.
+        alone = self.draws or self._differentiates_inside or self.evaluation_noise.any()
+        return Batch(self.seed) if self.framework.evaluates_many and not alone else None
+
     @property
     def is_erratic(self) -> bool:
         """Whether two calls at the point differ by more than any rounding would make them."""
         size = np.abs(self.value).max(initial=0.0)
         return bool((self.evaluation_noise > np.sqrt(self.eps) * size).any())
 
-    @contextlib.contextmanager
-    def _keeping_state(self, *, collections: bool) -> Iterator[None]:
+    def _keeping_state(self, *, collections: bool) -> contextlib.AbstractContextManager[None]:
         """Let a call start from the common state, if there is one, and put back what it leaves."""
         self._guarded += 1
-        if not self._state or (self._guarded > GUARDED and not self._keeps_state and self._state.is_large):
-            # What is found at the end of a check is put back all the same.
-            yield
-            return
+        if self._state is not None and (self._guarded <= GUARDED or self._keeps_state):
+            return self._guard(self._state, collections)
+        # What is found at the end of a check is put back all the same.
+        return contextlib.nullcontext()
+
+    @contextlib.contextmanager
+    def _guard(self, state: State, collections: bool) -> Iterator[None]:
         if self._keeps_state:
             # A backward that runs a part of the function again, as a checkpoint does, has left its own.
             self.restore_state()
         self._to_watch = max(self._to_watch - 1, 0)
-        before = self._state.now(collections=collections)
+        before = state.now(collections=collections)
         try:
             yield
         finally:
@@ -234,15 +360,18 @@ class Problem:
 
     def restore_state(self) -> None:
         """Put back what the function keeps between calls, as the first calls at the point have left it."""
-        put_back(self._state_at_start)
+        if self._state_at_start:
+            put_back(self._state_at_start)
 
     # -- construction --------------------------------------------------------------------------------
 
     def _start(self) -> None:
         """Evaluate at the point: structure of the outputs, precision, repeatability."""
-        before = self._state.now(collections=False)
+        state = self._state
+        before = [] if state is None else state.now(collections=False)
         self.output_tree = tree = self._first_call()
-        moved, self._to_watch = changed(before), WATCHED
+        moved = state is not None and changed(before)
+        self._to_watch = 0 if state is None else WATCHED
         names, shapes, dtypes = [], [], []
         self._kept: list[bool] = []
         reasons: list[str] = []
@@ -269,54 +398,27 @@ class Problem:
             )
         self.outputs = Layout(names, shapes, dtypes)
         self.primal = self._flat(tree)
-        wobble = np.zeros(self.outputs.size)
-        if moved:
+        self._wobble = np.zeros(self.outputs.size)
+        if state is not None and moved:
             # From here on every call starts from the state that the first one has left.
-            self._state.look()
-            self._state_at_start, self._keeps_state = self._state.now(collections=False), True
+            state.look()
+            self._state_at_start, self._keeps_state = state.now(collections=False), True
             first, self.primal = self.primal, self._flat(self._evaluated(self.native_values(), double=False))
             with np.errstate(invalid="ignore"):
-                wobble = np.abs(self.primal - first)
+                self._wobble = np.abs(self.primal - first)
         else:
             self._state_at_start = before
-        self.double = True
         dtypes = [flat.dtype for flat in (*self.inputs.leaves, *self.outputs.leaves)]
         #: Unit roundoff of the coarsest dtype among the differentiable inputs and the outputs.
         self.trial_eps = max(EPS_BY_DTYPE.get(dtype, EPS64) for dtype in dtypes)
         #: Smallest normal number of the narrowest dtype among them.
         self.trial_tiny = max(TINY_BY_DTYPE.get(dtype, TINY64) for dtype in dtypes)
-        # Whether all inputs, and the constants that are widened with them, are float64 as they are given.
         given = [leaf.dtype for leaf in self.inputs.leaves]
         for leaf, owner in zip(self._asked.leaves, self._asked.owners, strict=True):
             if owner is not None and not owner.mixes_precisions:
                 given.append(owner.dtype_of(leaf))
-        wide = all(EPS_BY_DTYPE.get(dtype, EPS64) <= EPS64 for dtype in given)
-        #: How much the value moves when nothing moves; zero for a deterministic function.
-        self.evaluation_noise: Vector = wobble
-        if not (moved or self._keeps_state or self._random.moved or self._differentiates_inside):
-            self._evaluator = self.framework.evaluator(self)
-        if self._evaluator is not None:
-            self.eps = EPS64
-            self.value = self.evaluate(self.point)
-            return
-        if not wide:
-            self.double = self._runs_in_double()
-        tree = self._evaluated(self.values_at(self.point), self.double)
-        #: Unit roundoff of `evaluate`: of the coarsest output, for a function that narrows its result.
-        self.eps = EPS64 if self.double else self.trial_eps
-        for leaf, owner in self._outputs_of(tree):
-            if owner is not None:
-                self.eps = max(self.eps, EPS_BY_DTYPE.get(owner.dtype_of(leaf), EPS64))
-        #: The function's value in the working precision, from a second call: what differences start at.
-        self.value = self._flat(tree)
-        # A first call in the same precision that gave the same is what a third one would be compared for.
-        repeated = wide and np.array_equal(self.value, self.primal, equal_nan=True)
-        self.evaluation_noise = np.zeros(self.outputs.size)
-        if not repeated:
-            with np.errstate(invalid="ignore"):
-                spread = np.abs(self.evaluate(self.point) - self.value)
-            self.evaluation_noise = np.where(np.isfinite(spread), spread, 0.0)
-        self.evaluation_noise = np.fmax(self.evaluation_noise, np.where(np.isfinite(wobble), wobble, 0.0))
+        #: Whether all inputs, and the constants that are widened with them, are float64 as they are given.
+        self._is_wide = all(EPS_BY_DTYPE.get(dtype, EPS64) <= EPS64 for dtype in given)
 
     def _first_call(self) -> Tree:
         values = self.native_values()
@@ -384,9 +486,8 @@ class Problem:
         self._blame_layout(error)
 
     def _runs_in_double(self) -> bool:
-        self.double = True
         try:
-            found = self._outputs_of(self._evaluated(self.values_at(self.point), double=True))
+            found = self._outputs_of(self._evaluated(self.values_at(self.point, double=True), double=True))
             shapes = [np.shape(leaf) if owner is None else owner.shape_of(leaf) for leaf, owner in found]
             # With other random numbers it is another function.
             return self._random.stand_as_after_the_first_call() and all(
@@ -410,13 +511,17 @@ class Problem:
 
         It may log its calls in a list, which a call like those of its users is let do.
         """
-        with contextlib.ExitStack() as stack:
-            if self._keeps_state or self._to_watch:
-                stack.enter_context(self._keeping_state(collections=False))
-            if self.framework.differentiates:
-                if self._differentiates_inside:
-                    values = self.framework.recorded(values)
-                stack.enter_context(self.framework.evaluating(recording=self._differentiates_inside))
+        if self._keeps_state or self._to_watch:
+            with self._keeping_state(collections=False):
+                return self._plainly(values, double)
+        return self._plainly(values, double)
+
+    def _plainly(self, values: Sequence[Any], double: bool) -> Tree:
+        if not self.framework.differentiates:
+            return self._call(values, double)
+        if self._differentiates_inside:
+            values = self.framework.recorded(values)
+        with self.framework.evaluating(recording=self._differentiates_inside):
             return self._call(values, double)
 
     def _call(self, values: Sequence[Any], double: bool) -> Tree:

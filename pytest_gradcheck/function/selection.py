@@ -31,7 +31,7 @@ def select(call: Call, wrt: Any, *, drawn: bool = False) -> tuple[list[int], lis
     inputs were ``drawn`` by a test, which draws what it checks. Raises `InvalidArgument` for any other
     floating leaf that cannot be differentiated, and where none is left.
     """
-    wanted = _wanted(call, wrt)
+    wanted = [] if wrt is None else _wanted(call, wrt)
     positions: list[int] = []
     constants: list[NotChecked] = []
     refused: list[int] = []
@@ -71,7 +71,7 @@ def _wanted(call: Call, wrt: Any) -> list[str]:
             wanted.append(keys[item])
         elif isinstance(item, str) and any(lies_under(name, item) for name in call.names):
             wanted.append(item)
-        elif wrt is not None:
+        else:
             known = f"name one of {', '.join(call.names)}, or give an argument's position"
             raise InvalidArgument("wrt", repr(item), known)
     return wanted

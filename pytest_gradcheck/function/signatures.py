@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import traceback
 from collections import OrderedDict
@@ -38,6 +39,8 @@ def parameter_names(fn: Any, count: int) -> list[str]:
 
 def name_of(fn: Any) -> str:
     """Return what to call a callable in messages."""
+    if isinstance(fn, functools.partial):
+        return name_of(fn.func)
     owner = getattr(fn, "__self__", None)
     if inspect.isbuiltin(fn):
         return str(fn.__name__)
@@ -60,20 +63,29 @@ def call_by_name(
     ``np.cos``, and whatever else has no names for its parameters, is called by position. Raises
     `InvalidArgument`, for the ``argument`` that the callable was given as, where the values do not fit.
     """
-    signature = signature_of(fn)
-    if signature is None:
+    bound = must_take(argument, fn, first, named)
+    if bound is None:
         # Builtins of a framework may take keywords, and do not say which.
         try:
             return fn(*first, **named)
         except TypeError:
             return fn(*first, *named.values())
+    return fn(*bound.args, **bound.kwargs)
+
+
+def must_take(
+    argument: str, fn: Callable[..., Any], first: Sequence[Any], named: Mapping[str, Any]
+) -> inspect.BoundArguments | None:
+    """Return the arguments of a call by name, None for a callable without a signature; see `call_by_name`."""
+    signature = signature_of(fn)
+    if signature is None:
+        return None
     try:
-        bound = _bound(signature, first, named)
+        return _bound(signature, first, named)
     except TypeError as error:
         names = ", ".join([*(f"input {k}" for k in range(len(first))), *named])
         got = f"{name_of(fn)}{signature}, which does not fit {names} ({error})"
         raise InvalidArgument(argument, got, "take them by these names, or in this order") from None
-    return fn(*bound.args, **bound.kwargs)
 
 
 def takes_keywords(fn: Callable[..., Any]) -> bool:

@@ -15,15 +15,13 @@ import types
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, MutableSequence, MutableSet
+from itertools import repeat
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from pytest_gradcheck.frameworks.registry import names, owner
-
-#: More parts than this are a large state: 50 µs to look at twice.
-LARGE = 10
 
 #: Folders of installed packages.
 INSTALLED = frozenset(["site-packages", "dist-packages"])
@@ -43,7 +41,11 @@ APART = frozenset(["pytest_gradcheck", "reference_engine", "pytest", "_pytest", 
 _MISSING = object()
 
 #: Values in which there is nothing to find.
-_PLAIN = (str, bytes, int, np.integer, np.bool_, type(None), types.CodeType, types.FrameType)
+_PLAIN = (
+    *(str, bytes, int, np.integer, np.bool_, np.ufunc, type(None), types.CodeType, types.FrameType),
+    *(types.GetSetDescriptorType, types.MemberDescriptorType, types.MethodDescriptorType),
+    *(types.WrapperDescriptorType, types.ModuleType),
+)
 
 #: What is not followed in the attributes of a class.
 METHODS = (types.FunctionType, staticmethod, classmethod, property)
@@ -57,6 +59,9 @@ class Holder(Protocol):
     def read(self) -> Content:
         """Return the parts by key."""
 
+    def holds(self, parts: Content) -> bool:
+        """Whether it still holds what `read` returned: as a rule, so this is fast."""
+
     def write(self, key: Any, value: Any) -> None:
         """Put a part in its place."""
 
@@ -68,16 +73,23 @@ class Holder(Protocol):
 Held = list[tuple[Holder, Content]]
 
 
-class _Dict:
-    """A dict: that of an object, of a module of Python (some ``names`` alone), or the user's own."""
+def _same(some: Iterable[Any], others: Iterable[Any]) -> bool:
+    return all(map(operator.is_, some, others))
 
-    def __init__(self, parts: dict[Any, Any], names: frozenset[str] | None = None):
-        self._parts, self._names = parts, names
+
+class _Dict:
+    """A dict: that of an object, or the user's own."""
+
+    def __init__(self, parts: dict[Any, Any]):
+        self._parts = parts
 
     def read(self) -> Content:
-        if self._names is None:
-            return dict(self._parts)
-        return {name: self._parts[name] for name in self._names if name in self._parts}
+        return dict(self._parts)
+
+    def holds(self, parts: Content) -> bool:
+        # Most dicts of a module are the empty ones of its hooks.
+        same = len(self._parts) == len(parts)
+        return same and (not parts or _same(self._parts.values(), parts.values()))
 
     def write(self, key: Any, value: Any) -> None:
         self._parts[key] = value
@@ -86,17 +98,42 @@ class _Dict:
         del self._parts[key]
 
 
+class _Globals(_Dict):
+    """Some names of a module of Python: those that code mentions."""
+
+    def __init__(self, parts: dict[Any, Any], names: frozenset[str]):
+        super().__init__(parts)
+        self._names = names
+
+    def read(self) -> Content:
+        return {name: self._parts[name] for name in self._names if name in self._parts}
+
+    def holds(self, parts: Content) -> bool:
+        return _same(
+            map(self._parts.get, self._names, repeat(_MISSING)), map(parts.get, self._names, repeat(_MISSING))
+        )
+
+
 class _Attributes:
     """The attributes of a class, or those of an object that are in slots."""
 
-    def __init__(self, whole: Any, names: Iterable[str] | None = None):
+    def __init__(self, whole: Any, names: tuple[str, ...] | None = None):
         self._whole, self._names = whole, names
 
     def read(self) -> Content:
         if self._names is None:
             return dict(vars(self._whole))
-        found = ((name, getattr(self._whole, name, _MISSING)) for name in self._names)
+        found = zip(self._names, self._now(self._names), strict=True)
         return {name: value for name, value in found if value is not _MISSING}
+
+    def holds(self, parts: Content) -> bool:
+        if self._names is not None:
+            return _same(self._now(self._names), map(parts.get, self._names, repeat(_MISSING)))
+        now = vars(self._whole)
+        return len(now) == len(parts) and _same(now.values(), parts.values())
+
+    def _now(self, names: tuple[str, ...]) -> Iterator[Any]:
+        return map(getattr, repeat(self._whole), names, repeat(_MISSING))
 
     def write(self, key: Any, value: Any) -> None:
         (type if isinstance(self._whole, type) else object).__setattr__(self._whole, key, value)
@@ -117,6 +154,12 @@ class _Cell:
         except ValueError:
             return {}
 
+    def holds(self, parts: Content) -> bool:
+        try:
+            return self._cell.cell_contents is parts.get(0, _MISSING)
+        except ValueError:
+            return not parts
+
     def write(self, key: Any, value: Any) -> None:
         self._cell.cell_contents = value
 
@@ -132,6 +175,9 @@ class _Sequence:
 
     def read(self) -> Content:
         return dict(enumerate(self._items))
+
+    def holds(self, parts: Content) -> bool:
+        return len(self._items) == len(parts) and _same(self._items, parts.values())
 
     def write(self, key: Any, value: Any) -> None:
         if key < len(self._items):
@@ -151,6 +197,9 @@ class _Set:
 
     def read(self) -> Content:
         return {id(item): item for item in self._items}
+
+    def holds(self, parts: Content) -> bool:
+        return len(self._items) == len(parts) and _same(self._items, parts.values())
 
     def write(self, key: Any, value: Any) -> None:
         self._items.add(value)
@@ -178,49 +227,27 @@ class State:
         rest = deque(self._roots)
         while rest and len(seen) < MOST:
             value = rest.popleft()
-            # An object may raise whatever it likes when it is looked at.
-            with contextlib.suppress(Exception):
-                if id(value) not in seen and not isinstance(value, _PLAIN) and owner(value) is None:
-                    seen[id(value)] = value
-                    rest.extend(self._enter(value))
+            kind = _kind_of(value)
+            if kind is not None and id(value) not in seen:
+                seen[id(value)] = value
+                # An object may raise whatever it likes when it is looked at.
+                with contextlib.suppress(Exception):
+                    rest.extend(kind.enter(self, value, kind))
 
-    def _enter(self, value: Any) -> Iterable[Any]:
-        """Write down what of an object can be replaced, and return what it leads to."""
-        found: list[Any]
-        if isinstance(value, types.FunctionType):
-            return self._enter_function(value)
-        if isinstance(value, types.MethodType):
-            return value.__self__, value.__func__
-        if isinstance(value, functools.partial):
-            return value.func, *value.args, *value.keywords.values()
-        if isinstance(value, staticmethod | classmethod):
-            return (value.__func__,)
-        if isinstance(value, property):
-            return value.fget, value.fset
-        if isinstance(value, types.BuiltinFunctionType):
-            return (value.__self__,)
-        if isinstance(value, types.GeneratorType) and value.gi_frame is not None:
-            mentioned = _Dict(value.gi_frame.f_globals, _names_in(value.gi_code))
-            return *value.gi_frame.f_locals.values(), *self._slot(mentioned)
-        if isinstance(value, types.ModuleType):
-            return ()
-        if isinstance(value, type):
-            if _is_library(value.__module__):
-                return ()
-            # The methods of a class of tests lead to all of its tests.
-            found = [part for part in self._slot(_Attributes(value)) if not isinstance(part, METHODS)]
-            return [*value.__bases__, *found]
-        found = [] if _is_library(type(value).__module__) else [type(value)]
-        if type(value).__module__.partition(".")[0] in APART:
-            return ()
+    # -- by kind: write down what of an object can be replaced, and return what it leads to --------------
+
+    def _enter_dict(self, value: dict[Any, Any], kind: _Kind) -> Iterable[Any]:
+        return self._slot(_Dict(value)) if len(value) <= LONGEST else ()
+
+    def _enter_object(self, value: Any, kind: _Kind) -> Iterable[Any]:
+        found: list[Any] = [] if kind.of_library else [type(value)]
         parts = getattr(value, "__dict__", None)
         if isinstance(parts, dict) and (parts or not isinstance(value, dict)):
             found += self._slot(_Dict(parts))
-        if slots := _slots_of(type(value)):
-            found += self._slot(_Attributes(value, slots))
+        if kind.slots:
+            found += self._slot(_Attributes(value, kind.slots))
         if isinstance(value, dict):
-            if len(value) <= LONGEST:
-                found += self._slot(_Dict(value))
+            found += self._enter_dict(value, kind)
         elif isinstance(value, list | tuple | deque | set | frozenset) and len(value) <= LONGEST:
             found += value
             if isinstance(value, list | deque):
@@ -229,7 +256,20 @@ class State:
                 self._collections.append(_Set(value))
         return found
 
-    def _enter_function(self, function: types.FunctionType) -> Iterable[Any]:
+    def _enter_class(self, value: type, kind: _Kind) -> Iterable[Any]:
+        if _is_library(value.__module__):
+            return ()
+        # The methods of a class of tests lead to all of its tests.
+        parts = self._slot(_Attributes(value))
+        return [*value.__bases__, *(part for part in parts if not isinstance(part, METHODS))]
+
+    def _enter_generator(self, value: types.GeneratorType[Any, Any, Any], kind: _Kind) -> Iterable[Any]:
+        if value.gi_frame is None:
+            return ()
+        mentioned = _Globals(value.gi_frame.f_globals, _names_in(value.gi_code))
+        return *value.gi_frame.f_locals.values(), *self._slot(mentioned)
+
+    def _enter_function(self, function: types.FunctionType, kind: _Kind) -> Iterable[Any]:
         found = [part for cell in function.__closure__ or () for part in self._slot(_Cell(cell))]
         found += [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
         if function.__dict__:
@@ -237,11 +277,11 @@ class State:
         if _is_library(function.__module__) and function not in self._roots:
             return found
         mentioned = _names_in(function.__code__)
-        found += self._slot(_Dict(function.__globals__, mentioned))
+        found += self._slot(_Globals(function.__globals__, mentioned))
         # What is asked of another module of the user's by its name.
         for module in [part for part in found if isinstance(part, types.ModuleType)]:
             if not _is_library(module.__name__):
-                found += self._slot(_Dict(vars(module), mentioned))
+                found += self._slot(_Globals(vars(module), mentioned))
         return found
 
     def _slot(self, holder: Holder) -> list[Any]:
@@ -251,12 +291,10 @@ class State:
     def now(self, *, collections: bool = True) -> Held:
         """Return what all of them hold, to be put back; without ``collections`` no list and no set."""
         holders = [*self._slots, *self._collections] if collections else self._slots
-        return [(holder, _read(holder)) for holder in holders]
-
-    @property
-    def is_large(self) -> bool:
-        """Whether it takes longer to look at than most functions take to be called."""
-        return len(self._slots) + len(self._collections) > LARGE
+        try:
+            return [(holder, holder.read()) for holder in holders]
+        except Exception:
+            return [(holder, _read(holder)) for holder in holders]
 
     def __bool__(self) -> bool:
         """Whether there is anything that could be replaced."""
@@ -290,15 +328,21 @@ def put_back(before: Held) -> bool:
 
 def _changes(before: Held) -> Iterator[tuple[Holder, Any, Any]]:
     for holder, held in before:
-        now = _read(holder)
-        if len(now) == len(held) and all(map(operator.is_, now.values(), held.values())):
-            # As a rule.
+        if _still_holds(holder, held):
             continue
+        now = _read(holder)
         of_interest = _is_foreign if isinstance(holder, _Sequence | _Set) else _is_array
         for key in (*held, *(key for key in now if key not in held)):
             new, old = now.get(key, _MISSING), held.get(key, _MISSING)
             if new is not old and (_holds(new, of_interest) or _holds(old, of_interest)):
                 yield holder, key, old
+
+
+def _still_holds(holder: Holder, held: Content) -> bool:
+    try:
+        return holder.holds(held)
+    except Exception:
+        return False
 
 
 def _is_array(value: Any) -> bool:
@@ -352,7 +396,11 @@ def _is_library(module: str | None) -> bool:
     The classes and globals of an installed package lead to all of it: five thousand objects behind a model of
     statsmodels, 50 ms each time that they are looked at. What its objects hold is followed.
     """
-    return _is_installed((module or "").partition(".")[0])
+    return _is_installed(_root_of(module))
+
+
+def _root_of(module: str | None) -> str:
+    return (module or "").partition(".")[0]
 
 
 @functools.lru_cache(maxsize=4096)
@@ -372,10 +420,54 @@ def _names_in(code: types.CodeType) -> frozenset[str]:
 
 def _slots_of(kind: type) -> tuple[str, ...]:
     """Return the names of the attributes that objects of a class have in slots."""
-    if kind not in _slots:
-        parts = ((name, part) for base in kind.__mro__ for name, part in vars(base).items())
-        _slots[kind] = tuple(name for name, part in parts if isinstance(part, types.MemberDescriptorType))
-    return _slots[kind]
+    parts = ((name, part) for base in kind.__mro__ for name, part in vars(base).items())
+    return tuple(name for name, part in parts if isinstance(part, types.MemberDescriptorType))
 
 
-_slots: weakref.WeakKeyDictionary[type, tuple[str, ...]] = weakref.WeakKeyDictionary()
+#: Writes down what of an object can be replaced, and returns what it leads to.
+Enter = Callable[["State", Any, "_Kind"], Iterable[Any]]
+
+
+class _Kind(NamedTuple):
+    """How objects of one class are looked at."""
+
+    enter: Enter
+    of_library: bool
+    slots: tuple[str, ...]
+
+    @classmethod
+    def of(cls, value: Any) -> _Kind | None:
+        """Return how objects of the class of this one are looked at, None where there is nothing to find."""
+        kind = type(value)
+        if issubclass(kind, _PLAIN) or owner(value) is not None or _root_of(kind.__module__) in APART:
+            return None
+        plain: Enter = State._enter_dict if kind is dict else State._enter_object
+        enter = next((way for base, way in _WAYS if issubclass(kind, base)), plain)
+        return cls(enter, _is_library(kind.__module__), _slots_of(kind))
+
+
+def _kind_of(value: Any) -> _Kind | None:
+    kind = type(value)
+    if kind not in _kinds:
+        _kinds[kind] = None
+        # A class may raise as its objects do.
+        with contextlib.suppress(Exception):
+            _kinds[kind] = _Kind.of(value)
+    return _kinds[kind]
+
+
+_kinds: weakref.WeakKeyDictionary[type, _Kind | None] = weakref.WeakKeyDictionary()
+
+
+#: The first that an object's class is a subclass of; any other object by `State._enter_object`.
+_WAYS: tuple[tuple[type, Enter], ...] = (
+    (types.FunctionType, State._enter_function),
+    (types.MethodType, lambda _, value, kind: (value.__self__, value.__func__)),
+    (functools.partial, lambda _, value, kind: (value.func, *value.args, *value.keywords.values())),
+    (staticmethod, lambda _, value, kind: (value.__func__,)),
+    (classmethod, lambda _, value, kind: (value.__func__,)),
+    (property, lambda _, value, kind: (value.fget, value.fset)),
+    (types.BuiltinFunctionType, lambda _, value, kind: (value.__self__,)),
+    (types.GeneratorType, State._enter_generator),
+    (type, State._enter_class),
+)

@@ -25,7 +25,7 @@ def __getattr__(name: str) -> tuple[str, ...]:
     from pytest_gradcheck.frameworks import registry
 
     autodiff = tuple(framework for framework in registry.names() if framework != "numpy")
-    names = ("central", "forward", "complex_step", "reference", *autodiff, "user")
+    names = ("central", "forward", "complex_step", "reference", *autodiff, "user", "oracle")
     globals().update(
         AUTODIFF_METHODS=autodiff,
         METHOD_NAMES=names,

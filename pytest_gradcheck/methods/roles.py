@@ -18,6 +18,9 @@ ENGINE = "reference"
 #: A gradient that the user gave by ``gradient=`` or ``vjp=``.
 BY_HAND = "user"
 
+#: A slower function that the user trusts to compute the same, given by ``oracle=``.
+ORACLE = "oracle"
+
 #: The method that evaluates the function at complex points. It is exact for analytic functions only.
 COMPLEX_STEP = "complex_step"
 
@@ -25,7 +28,7 @@ COMPLEX_STEP = "complex_step"
 DIFFERENCES = tuple(name for name in METHOD_NAMES if name in DIFFERENCE_METHODS)
 
 #: The exact methods in the order in which one is taken for the truth of a figure.
-MOST_TRUSTED = (ENGINE, BY_HAND, *sorted(AUTODIFF_METHODS), COMPLEX_STEP)
+MOST_TRUSTED = (ORACLE, ENGINE, BY_HAND, *sorted(AUTODIFF_METHODS), COMPLEX_STEP)
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ class Roles:
     def witness(self, name: str) -> str:
         """Name the witness that a method belongs to: methods of one witness do not confirm each other.
 
-        Differences see the same function values. The engine and a stand-in run the same NumPy code under the
+        Differences see the same function values: those of the oracle where one is given, which its own
+        derivative is confirmed by. The engine and a stand-in run the same NumPy code under the
         same rules of differentiation. A vote counts witnesses.
         """
         if name in DIFFERENCE_METHODS:

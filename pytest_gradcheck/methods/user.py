@@ -74,7 +74,7 @@ class UserVjp(_User):
     ) -> None:
         super().__init__(problem, problem.primal, problem.trial_eps)
         self._problem, self._function, self._at = problem, function, at
-        self._twice = twice
+        self._twice, self._ran = twice, False
 
     def vjp(self, cotangent: Vector) -> Vector:
         """Call the user's function; see `Pullback.vjp`."""
@@ -86,20 +86,26 @@ class UserVjp(_User):
         def call() -> Any:
             return problem.call_on_inputs("vjp", self._function, self._at, cotangent=given)
 
-        parts = _per_leaf(problem, _with_known_memory(problem, call, twice=self._twice), "vjp")
+        answer = _with_known_memory(problem, call, twice=self._twice, again=self._ran)
+        self._ran = True
+        parts = _per_leaf(problem, answer, "vjp")
         for leaf, part in zip(problem.inputs.leaves, parts, strict=True):
             if part.shape != leaf.shape:
                 raise _wrong_shape("vjp", leaf, part.shape, leaf.shape)
         return problem.inputs.join(parts)
 
 
-def _with_known_memory(problem: Problem, call: Callable[[], Any], *, twice: bool) -> Any:
+def _with_known_memory(problem: Problem, call: Callable[[], Any], *, twice: bool, again: bool = False) -> Any:
     """Call a hand-written gradient; a second call gets nan in fresh memory, which shows what is not written.
 
-    Otherwise such an entry would be right if the memory happens to hold the right number.
+    Otherwise such an entry would be right if the memory happens to hold the right number. ``again`` says that
+    the gradient has run before, and needs no plain call any more: what had to be compiled is.
     """
+    if twice and again:
+        with contextlib.suppress(Exception), problem.framework.filling(FILLED_WITH[0]):
+            return call()
     answer = call()
-    if twice:
+    if twice and not again:
         # Code that must find NumPy's own functions, such as a compiler, may not take others.
         with contextlib.suppress(Exception), problem.framework.filling(FILLED_WITH[0]):
             answer = call()

@@ -160,6 +160,7 @@ def _wrap(
     unknown: list[str] = []
     if not given:
         strategies, unknown = parameters.strategies_for(collector, test, signature, names, inputs)
+        parameters.check_oracle(options.get("oracle"), list(strategies), names)
         test = _wrap_plain(test, signature, strategies, session)
     elif inputs:
         got = "a strategy beside the test's own @given"
@@ -236,7 +237,7 @@ def _check_example(
     parameters.refuse_interactive(inputs)
     options, settings = _options(session, test, strategies)
     constants = {name: value for name, value in arguments.arguments.items() if name not in drawn}
-    by_hand = {key: options[key] for key in ("gradient", "vjp") if options.get(key) is not None}
+    by_hand = {key: options[key] for key in ("gradient", "vjp", "oracle") if options.get(key) is not None}
     options = options | {key: _with_constants(value, constants) for key, value in by_hand.items()}
     signals: list[BaseException] = []
     named = _takes_by_name(test, arguments.arguments)

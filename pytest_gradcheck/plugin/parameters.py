@@ -37,6 +37,16 @@ def check_keywords(inputs: dict[str, Any], options: dict[str, Any], parameters: 
             raise InvalidArgument(name, repr(value), remedy)
 
 
+def check_oracle(oracle: Any, inputs: list[str], parameters: list[str]) -> None:
+    """Check that an oracle takes the inputs of a test, and what else it names of the test's parameters."""
+    from pytest_gradcheck.function.signatures import must_take, signature_of
+
+    known = getattr(signature_of(oracle), "parameters", {}) if oracle is not None else {}
+    if known:
+        constants = [name for name in parameters if name not in inputs and name in known]
+        must_take("oracle", oracle, (), dict.fromkeys([*inputs, *constants]))
+
+
 def strategies_for(
     collector: pytest.Module | pytest.Class,
     test: Callable[..., Any],

@@ -91,9 +91,13 @@ class Settings:
     def options_for_check(self, explicit: Mapping[str, Any]) -> dict[str, Any]:
         """Combine the settings with the options of a marker or a call: flag beats marker beats the rest."""
         own = {name: getattr(self, name) for name in CHECK_OPTIONS if getattr(self, name) is not None}
-        if "methods" in own and not (explicit.get("gradient") or explicit.get("vjp")):
-            # For a whole session the names are a restriction, and few checks have a gradient by hand.
-            own["methods"] = tuple(name for name in own["methods"] if name != "user") or own["methods"]
+        if "methods" in own:
+            # For a whole session the names are a restriction, and few checks have a gradient by hand or an
+            # oracle. One that a test gives is asked all the same: it is there to be compared with.
+            absent = {"oracle"} if explicit.get("gradient") or explicit.get("vjp") else {"oracle", "user"}
+            own["methods"] = tuple(name for name in own["methods"] if name not in absent) or own["methods"]
+            if explicit.get("oracle"):
+                own["methods"] += ("oracle",)
         forced = {name: value for name, value in own.items() if name in self.from_flags}
         options = {name: value for name, value in explicit.items() if name not in SEARCH_OPTIONS}
         return {**own, **options, **forced}

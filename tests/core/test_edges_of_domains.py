@@ -5,6 +5,7 @@ A gradient that is right on either side of a kink is right where the domain ends
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -260,3 +261,50 @@ def test_an_engine_that_cannot_see_in_has_no_vote(name: str) -> None:
     not_accused(right, torch.tensor(point, dtype=torch.float64), domain=bounds)
     passes(right, torch.tensor(inside, dtype=torch.float64), domain=bounds)
     fails(wrong, torch.tensor(inside, dtype=torch.float64), "torch", domain=bounds)
+
+
+# -- smooth across the edge ----------------------------------------------------------------------------
+
+#: Functions that are smooth across the edges of their domains, and points with an entry at an edge.
+ACROSS = {
+    "exponential": (lambda x: x.exp(), [[-2.0, 0.5], [1.0, 3.0]], (-2.0, 3.0)),
+    "square": (lambda x: x * x + x, [0.2, 1.0, 0.3], (0.0, 1.0)),
+    "entropy of two": (lambda x: (x + 1) * (x + 1).log(), [0.0, 0.5], (0.0, 1.0)),
+    "product": (lambda x: x.cumprod(-1), [2.0, 1.0, 3.0], (1.0, 3.0)),
+}
+
+
+@pytest.mark.parametrize("name", ACROSS)
+def test_a_gradient_that_is_wrong_at_an_edge_alone_fails(name: str) -> None:
+    function, entries, (low, high) = ACROSS[name]
+    point = torch.tensor(entries, dtype=torch.float64)
+
+    class OffAtTheEdge(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+            ctx.save_for_backward(x)
+            return function(x)
+
+        @staticmethod
+        def backward(ctx: Any, cotangent: torch.Tensor) -> torch.Tensor:
+            (x,) = ctx.saved_tensors
+            with torch.enable_grad():
+                y = x.detach().requires_grad_()
+                (right,) = torch.autograd.grad(function(y), y, cotangent)
+            return right * ((x > low) & (x < high))
+
+    passes(function, point, domain=(low, high))
+    fails(OffAtTheEdge.apply, point, "torch", domain=(low, high))
+
+
+def test_no_function_that_hides_its_code_is_called_beyond_its_domain() -> None:
+    seen: list[float] = []
+
+    def hidden(x: Any) -> float:
+        seen.extend(float(v) for v in x)
+        return math.fsum(math.exp(float(v)) for v in x)
+
+    point = np.array([0.0, 0.5])
+    not_accused(hidden, point, gradient=lambda x: np.exp(x) * (x > 0), domain=(0.0, 1.0))
+    assert min(seen) >= 0.0
+    assert max(seen) <= 1.0

@@ -14,6 +14,9 @@ import pytest
 import torch
 from twins import fails, not_accused, passes
 
+from pytest_gradcheck import check_gradients
+from pytest_gradcheck.testing import corrupt
+
 pytestmark = pytest.mark.kernels
 
 
@@ -220,3 +223,63 @@ def test_the_middle_of_equal_numbers_moves_with_none_of_them() -> None:
     apart = np.array([0.3, 1.0, -2.0])
     passes(second_largest, apart, gradient=second_gradient)
     fails(second_largest, apart, gradient=lambda x: np.array([0.0, 1.0, 0.0]))
+
+
+# -- one of many tied numbers --------------------------------------------------------------------------
+
+
+def in_order(x: torch.Tensor) -> torch.Tensor:
+    return x.sort(-1).values
+
+
+#: Functions that one of many tied numbers alone moves, with the numbers that are tied in their last axis.
+RANKED = {
+    "median": (lambda x: x.median(-1).values, [[-0.0] * 4, [-0.0] * 4, [-0.0, -0.0, -0.0, 1.0]]),
+    "median of large numbers": (lambda x: x.median(-1).values, [[3e4] * 4] * 3),
+    "median next to one": (lambda x: x.median(-1).values, [[-1.0, 3e6, 3e6, 3e6], [3e6] * 4, [1.0] * 4]),
+    "sorted": (in_order, [[7.3] * 4] * 3),
+    "some sorted": (in_order, [[0.0, 1e-3, 1e-3, 0.034], [1e-3, 1e-3, 0.0, 0.0], [0.0] * 4]),
+    "second largest": (lambda x: x.topk(2).values[..., 1], [[2.0] * 6, [1.0, 1.0, 1.0, 0.0, 1.0, 1.0]]),
+    "middle two": (
+        lambda x: x.sort(-1).values[..., 2:4].sum(-1),
+        [[0.5] * 6, [1.0, 1.0, 1.0, 1.0, 1.0, 3.0]],
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+@pytest.mark.parametrize("name", RANKED)
+def test_a_rank_among_many_tied_numbers_passes(name: str, dtype: torch.dtype) -> None:
+    function, point = RANKED[name]
+    for seed in range(3):
+        not_accused(function, torch.tensor(point, dtype=dtype), seed=seed)
+
+
+@pytest.mark.parametrize("name", RANKED)
+@pytest.mark.parametrize("factor", [0.0, 2.0])
+def test_a_rank_that_is_wrong_among_tied_numbers_fails(name: str, factor: float) -> None:
+    function, point = RANKED[name]
+    wrong = corrupt(function, lambda grads: [factor * g for g in grads])
+    fails(wrong, torch.tensor(point, dtype=torch.float64), "torch")
+
+
+def test_a_small_number_next_to_a_large_one_has_a_neighbourhood_of_its_own() -> None:
+    for large in (7e8, 1e8, 3e5):
+        x = torch.zeros(3, 4, dtype=torch.float64)
+        x[0, 0], x[0, 2], x[2, 3] = -1.0, large, 1.0
+        passes(lambda x: x.clamp(-1, 1), x)
+        wrong = corrupt(lambda x: x.clamp(-1, 1), lambda grads: [2 * g for g in grads])
+        fails(wrong, x, "torch")
+
+
+def test_slopes_that_are_rounding_excuse_nothing() -> None:
+    """Of a function that runs in float32 alone, slopes over short steps are noise, and no kink."""
+    torch.manual_seed(0)
+    weight = torch.randn(5, 5)
+
+    def run(x: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(torch.nn.functional.layer_norm(x.float() @ weight, (5,)))
+
+    x = torch.randn(4, 5)
+    assert check_gradients(run, x).verdict == "pass"
+    fails(corrupt(run, lambda grads: [1.02 * g for g in grads]), x, "torch")

@@ -14,6 +14,8 @@ import pytest
 import torch
 from twins import fails, not_accused, one_entry, passes, times
 
+from pytest_gradcheck.testing import corrupt
+
 pytestmark = pytest.mark.kernels
 
 
@@ -262,3 +264,30 @@ def test_a_wrong_gradient_fails_at_any_scale(scale: float) -> None:
     passes(unit, point, gradient=unit_gradient)
     fails(unit, point, gradient=times(1.1, unit_gradient))
     fails(unit, point, gradient=one_entry(unit_gradient, 1, -1.0))
+
+
+# -- tails whose values are stairs ---------------------------------------------------------------------
+
+TAILS = {
+    "gelu": (torch.nn.functional.gelu, (-5.5, -6.0, -7.0, -8.0, -8.5, -9.0)),
+    "normal distribution": (lambda x: 0.5 * (1 + torch.erf(x / 2**0.5)), (-5.5, -7.5, -8.2)),
+    "from the other side": (lambda x: 1 - torch.sigmoid(x), (30.0, 35.0, 36.5)),
+    "softplus by its formula": (lambda x: torch.log(1 + torch.exp(x)), (-34.0, -36.0, -37.0)),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+@pytest.mark.parametrize("name", TAILS)
+def test_a_tail_of_which_no_digit_is_left_is_not_accused(name: str, dtype: torch.dtype) -> None:
+    """1 + erf(x) takes a step of 1e-16 now and then, and is flat in between."""
+    function, tail = TAILS[name]
+    for at in tail:
+        not_accused(function, torch.full((3, 4), at, dtype=dtype))
+
+
+@pytest.mark.parametrize("name", TAILS)
+def test_what_is_wrong_where_the_digits_are_fails(name: str) -> None:
+    function, _ = TAILS[name]
+    x = torch.linspace(-2.0, 2.0, 12, dtype=torch.float64).reshape(3, 4)
+    passes(function, x)
+    fails(corrupt(function, lambda grads: [g * (1 + 0.01 * (x > 0)) for g in grads]), x, "torch")

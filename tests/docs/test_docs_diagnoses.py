@@ -18,6 +18,8 @@ def test_every_fault_is_on_it_with_its_code():
     text = diagnoses.PAGE.read_text(encoding="utf-8")
     for fault in (*faults.VALUES, *faults.CAUSES, *faults.RAISES, *faults.PROPERTIES):
         assert f"| {fault.what} | `{fault.code}` | fail | torch |" in text
+    for fault in faults.ORACLES:
+        assert f"| {fault.what} | `{fault.code}` | fail | None |" in text
 
 
 def test_it_writes_and_compares(tmp_path, monkeypatch, capsys):

@@ -355,5 +355,51 @@ def test_objects_that_refuse_to_be_looked_at():
 
 
 def test_so_many_objects_are_looked_at_and_no_more():
-    state = State([[] for _ in range(900)], [[[] for _ in range(900)] for _ in range(900)])
+    state = State([[] for _ in range(900)], [[[] for _ in range(9)] for _ in range(900)])
     assert len(state.now()) <= 5000
+
+
+class InSlots:
+    __slots__ = ("one", "two")
+
+    def __init__(self):
+        self.one = np.ones(1)
+
+
+@pytest.mark.parametrize("holder", [*HOLDERS, InSlots])
+def test_a_holder_sees_what_is_replaced_and_nothing_else(holder):
+    made = holder()
+    state = State(made, lambda: (made, total))
+    for part, parts in state.now():
+        assert part.holds(parts), (part, parts)
+        for key in parts:
+            assert not part.holds({**parts, key: object()}), (part, key)
+            assert not part.holds({k: v for k, v in parts.items() if k != key}), (part, key)
+        # Cells, slots and the globals that code mentions are so many, and no more.
+        if type(part).__name__ in ("_Dict", "_Sequence", "_Set"):
+            assert not part.holds({**parts, "one more": object()})
+
+
+@pytest.mark.parametrize("fn", [np.sin, np.add.reduce, abs])
+def test_what_keeps_nothing_has_no_state(fn):
+    # All else that a check does for a state costs as much as three evaluations of such a function.
+    assert not State(fn, X, 1.0, "text", None)
+    assert State(lambda x: fn(x))
+
+
+def test_calls_beyond_the_guarded_ones_leave_ordinary_values():
+    class Late:
+        def __init__(self):
+            self.calls, self.kept = 0, np.zeros(())
+
+        def __call__(self, x):
+            self.calls += 1
+            if self.calls > 40:
+                self.kept = x
+            return np.sin(x)
+
+    made = Late()
+    result = check_gradients(made, X, order=2)
+    assert result.verdict == "pass", str(result)
+    assert made.calls > 60
+    assert isinstance(made.kept, np.ndarray)

@@ -13,13 +13,30 @@ def test_a_framework_is_a_method_of_its_name(monkeypatch: pytest.MonkeyPatch) ->
     try:
         for name in ("METHOD_NAMES", "DEFAULT_METHODS", "AUTODIFF_METHODS"):
             vars(names).pop(name, None)
-        assert names.DEFAULT_METHODS == ("central", "forward", "reference", "another", "torch", "user")
+        assert names.DEFAULT_METHODS == (
+            "central",
+            "forward",
+            "reference",
+            "another",
+            "torch",
+            "user",
+            "oracle",
+        )
         assert names.AUTODIFF_METHODS == ("another", "torch")
     finally:
         for name in ("METHOD_NAMES", "DEFAULT_METHODS", "AUTODIFF_METHODS"):
             vars(names).pop(name, None)
     monkeypatch.undo()
-    assert names.METHOD_NAMES == ("central", "forward", "complex_step", "reference", "jax", "torch", "user")
+    assert names.METHOD_NAMES == (
+        "central",
+        "forward",
+        "complex_step",
+        "reference",
+        "jax",
+        "torch",
+        "user",
+        "oracle",
+    )
 
 
 def test_a_name_that_is_none() -> None:

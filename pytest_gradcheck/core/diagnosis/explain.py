@@ -19,7 +19,7 @@ from pytest_gradcheck.frameworks.flat import Matrix
 from pytest_gradcheck.frameworks.leaves import EPS64
 from pytest_gradcheck.methods import user
 from pytest_gradcheck.methods.reference import ReferencePullback
-from pytest_gradcheck.methods.roles import BY_HAND, ENGINE
+from pytest_gradcheck.methods.roles import BY_HAND, ENGINE, ORACLE
 
 if TYPE_CHECKING:
     from pytest_gradcheck.core.orders import Order
@@ -137,7 +137,7 @@ def _cause(
         words = causes.special_values(order, culprit, (some_rows, some_columns))
         if words is not None:
             return Diagnosis("special-values", f"{found.text}; it is right where no input is {words}")
-    engine = evidence.heard.get(ENGINE)
+    engine = evidence.heard.get(ENGINE) or evidence.heard.get(ORACLE)
     # A sum that takes one of its terms is zero by all others.
     some = found.code == "zero-gradient" and wrong[:, bad.any(axis=0)].any()
     odd = found.code == "constant-factor" and is_odd_multiple(wrong, right, bad)

@@ -24,10 +24,11 @@ from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Tolerance
 from pytest_gradcheck.frameworks.flat import Vector
+from pytest_gradcheck.frameworks.leaves import EPS32
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.base import Estimate
 from pytest_gradcheck.methods.differences import TINY
-from pytest_gradcheck.methods.windows import APART, BAR_OF_NOISE, WIDTH
+from pytest_gradcheck.methods.windows import APART, BAR_OF_NOISE, WIDTH, Window
 
 
 class Seen(enum.Enum):
@@ -93,7 +94,8 @@ class Dispute(NamedTuple):
 class SecondLook:
     """Asks function values once more about the gradients of a table that disagree.
 
-    ``moved`` gives a method at another point, as its name and the point say; it may raise.
+    ``moved`` gives a method at another point, as its name and the point say; it may raise. ``harmless`` says
+    that the function can be called anywhere: a kernel may take what lies outside of its domain for an index.
     """
 
     def __init__(
@@ -103,7 +105,10 @@ class SecondLook:
         tolerance: Tolerance,
         moved: Callable[[str, Vector], Pullback],
         seed: int,
+        *,
+        harmless: bool = False,
     ):
+        self._harmless = harmless
         self._jacobian, self._table, self._tolerance, self._moved = jacobian, table, tolerance, moved
         self._rng = np.random.default_rng(seed)
         self._noises: dict[bytes, float] = {}
@@ -122,6 +127,18 @@ class SecondLook:
         around = self._around(name, disputes)
         right = around.right and not rough and all(each.right for each in here)
         return Standing(wrong=around.wrong, right=right, rough=rough)
+
+    def standing_next_to(self, name: str, right: str) -> Standing:
+        """Return what function values say of a method in a coarse dtype that differs from another one.
+
+        Its rounding hides along a line what it does not hide in one entry. It is wrong where values bear the
+        other one out, along that entry and across.
+        """
+        for dispute in self._disputes(name):
+            other = self._at_the_point(right, dispute)
+            if other.right and not other.rough:
+                return Standing(wrong=True)
+        return self.standing(name)
 
     def at_kinks(self, name: str) -> Standing:
         """Return what values say of a gradient that lies within the one-sided slopes of single entries.
@@ -183,6 +200,10 @@ class SecondLook:
                 )
                 farthest[:, at] = np.fmax(farthest[:, at], ratio)
                 gaps[:, at] = np.fmax(gaps[:, at], np.where(c.disagree, c.difference, 0.0))
+        measured = np.isin(np.arange(farthest.shape[1]), table.coordinates)
+        if farthest[:, measured].any():
+            # Of other entries only exact methods have an answer, and no slope along a line is theirs to sum.
+            farthest[:, ~measured] = 0.0
         rough = np.zeros(farthest.shape, dtype=bool)
         d = table.differences
         if d is not None:
@@ -201,21 +222,23 @@ class SecondLook:
         alone[i] = jacobian.scales[i]
         size = dispute.difference * alone[i]
         own = float(np.abs(jacobian.function.point[i]) / alone[i])
-        single = self._look(rows, u, alone, size, own)
+        single, there = self._look(rows, u, alone, size, own), None
+        if single.one_sided and self._harmless:
+            # A function that is smooth across the edge of its domain has two sides there.
+            there = self._everywhere
+            single = self._look(rows, u, alone, size, own, there=there)
         across, line = single, alone
         if alone.size > 1 and not single.rough:
             line = self._across(rows, alone, i)
-            across = self._look(rows, u, line, size)
+            across = self._look(rows, u, line, size, there=there)
         rough = single.rough or across.rough or single.unsettled or across.unsettled
         if not (rough or self._bends(across, line, dispute.row)):
             wrong = single.seen is Seen.AGAINST and across.seen is not Seen.WITH
             if wrong and not (single.stairs or across.stairs):
                 # No farther than the function is seen to be straight.
                 reach = min(1.0, single.scale, across.scale)
-                most = thresholds.CLOSE_IF_SMOOTH
-                _, known = self._apart_close_by(rows, u, alone, most, reach)
                 assert single.slope is not None, "a line that is against a gradient has a slope"
-                if known and not _alike([*known, float(single.slope.value)]):
+                if not self._settles(float(single.slope.value), u, alone, reach, size):
                     # A function may be linear in the cone of both lines and bend beyond it.
                     return self._at_a_kink(name, dispute, alone, reach)
             right = Seen.WITH in (single.seen, across.seen) and Seen.AGAINST not in (single.seen, across.seen)
@@ -256,21 +279,53 @@ class SecondLook:
         )
         return bool(abs(across.slope.value - summed) > allowed)
 
+    def _settles(self, slope: float, cotangent: Vector, line: Vector, reach: float, size: float) -> bool:
+        """Whether slopes close by are that at the point, or come closer to it, as those of a smooth function.
+
+        Beyond a bend they are as far from it at every distance.
+        """
+        slopes, away = [slope], dict[float, float]()
+        for distance, there in itertools.islice(self._close_by(reach), thresholds.CLOSE_IF_SMOOTH):
+            near = slope_along(there, cotangent, line, distance, size)
+            if near is not None:
+                slopes.append(near)
+                away[distance] = max(away.get(distance, 0.0), abs(near - slope))
+        if _alike(slopes) or len(away) < 2:
+            return _alike(slopes)
+        least, most = thresholds.COMES_CLOSER
+        return least * away[max(away)] <= away[min(away)] <= most * away[max(away)]
+
     def _at_a_kink(self, name: str, dispute: Dispute, alone: Vector, reach: float = 1.0) -> Standing:
-        """Compare a gradient with the slopes of points close by: along its entry, along ties, and by chance.
+        """Compare a gradient with the slopes of points close by, where close is measured by all its sizes.
+
+        Next to an entry of 1e8 an entry of one has a neighbourhood of its own, and one of 1e-16 has none.
+        """
+        own = abs(self._jacobian.function.point[dispute.coordinate]) or 1.0
+        moved = abs(alone[dispute.coordinate])
+        found = Standing()
+        for each in sorted({reach, min(reach, own / moved)}):
+            found = self._close_to_a_kink(name, dispute, alone, each)
+            if not found.wrong:
+                break
+        return found
+
+    def _close_to_a_kink(self, name: str, dispute: Dispute, alone: Vector, reach: float) -> Standing:
+        """Compare a gradient with slopes close by: along its entry, along ties, and along a line by chance.
 
         Along the direction of a tie the slopes of all of them are the same, and a gradient that counts a tied
         maximum twice is not among them. It is wrong where it is outside of the one-sided slopes too.
         """
         u, jacobian = dispute.cotangent, self._jacobian
         rows, limit = self._nominal(name, u), True
+        moved = abs(alone[dispute.coordinate])
         telling = (alone, *ties(jacobian.function.point))
         for k, line in enumerate((*telling, jacobian.direction(self._rng))):
             mine = float(rows.value[0] @ line)
-            apart, known = self._apart_close_by(rows, u, line, len(thresholds.CLOSE_BY), reach)
+            size = max(abs(mine), dispute.difference * moved)
+            apart, known = self._apart_close_by(rows, u, line, len(thresholds.CLOSE_BY), reach, size)
             if len(known) < thresholds.CLOSE_ENOUGH:
                 limit = False
-            elif apart:
+            elif apart and not self._occurs(mine, u, line, reach):
                 limit = False
                 if k == len(telling):
                     # A few points may have missed what a line drawn by chance has on its other side.
@@ -290,24 +345,50 @@ class SecondLook:
         return Standing(limit=limit, rough=True)
 
     def _apart_close_by(
-        self, rows: Estimate, cotangent: Vector, line: Vector, most: int, reach: float
+        self, rows: Estimate, cotangent: Vector, line: Vector, most: int, reach: float, size: float
     ) -> tuple[float, list[float]]:
         """Return how far a gradient lies outside of the slopes along a line at points close by, and these.
 
         So many points are looked at as it takes to find slopes on both sides of it, at most ``most``.
-        ``reach`` is what distances are multiplied with.
+        ``reach`` is what distances are multiplied with, ``size`` that of the slopes in question.
         """
         claimed = rows.along(line[None])
         mine, bar = float(claimed.value[0, 0]), float(claimed.uncertainty[0, 0])
         known: list[float] = []
         apart = np.inf
         for distance, there in itertools.islice(self._close_by(reach), most):
-            slope = slope_along(there, cotangent, line, distance)
+            slope = slope_along(there, cotangent, line, distance, size)
             known += [] if slope is None else [slope]
             apart = _apart(mine, known, bar)
             if len(known) >= thresholds.CLOSE_ENOUGH and not apart:
                 break
         return apart, known
+
+    def _occurs(self, slope: float, cotangent: Vector, line: Vector, reach: float) -> bool:
+        """Whether the function has a slope along a line somewhere close by.
+
+        Of many tied numbers one alone moves their median, and a few points drawn by chance seldom meet it.
+        The mean value theorem leads there: one part of an interval has a secant that is at least as close.
+        """
+        f = self._jacobian.function
+        for distance, there in itertools.islice(self._close_by(reach), thresholds.SOUGHT_FROM):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                room = (np.stack([f.lower, f.upper]) - there.function.point) / line
+            room = room[:, line != 0]
+            low = max(-thresholds.SOUGHT * distance, float(room.min(axis=0).max(initial=-np.inf)))
+            high = min(thresholds.SOUGHT * distance, float(room.max(axis=0).min(initial=np.inf)))
+            for _ in range(thresholds.SOUGHT_ROUNDS):
+                t = np.linspace(low, high, 2 * thresholds.SOUGHT_PARTS + 1)
+                secants = there.secants(line, cotangent, t)
+                first, second = secants[::2], secants[1::2]
+                far = np.abs((first + second) / 2 - slope)
+                # What jumps has every slope somewhere, and never in both halves.
+                near = thresholds.NEARBY_SLACK * abs(slope) + TINY
+                if ((np.abs(first - slope) <= near) & (np.abs(second - slope) <= near)).any():
+                    return True
+                k = int(np.argmin(np.where(np.isfinite(far), far, np.inf)))
+                low, high = t[2 * k], t[2 * k + 2]
+        return False
 
     def _look(
         self,
@@ -380,6 +461,13 @@ class SecondLook:
         return next((one for one in (Seen.AGAINST, Seen.WITH) if one in seen), Seen.OPEN)
 
     @functools.cached_property
+    def _everywhere(self) -> Jacobian:
+        """The function at the point, without its bounds."""
+        f = self._jacobian.function
+        lower, upper = np.full((2, f.point.size), [[-np.inf], [np.inf]])
+        return replace(self._jacobian, function=replace(f, lower=lower, upper=upper), _windows={})
+
+    @functools.cached_property
     def _nearby(self) -> list[tuple[float, Jacobian]]:
         return list(self._points(thresholds.NEARBY))
 
@@ -440,15 +528,20 @@ def _alike(slopes: Sequence[float]) -> bool:
     return max(slopes) - min(slopes) <= 2 * thresholds.NEARBY_SLACK * max(map(abs, slopes))
 
 
-def slope_along(there: Jacobian, cotangent: Vector, line: Vector, distance: float) -> float | None:
+def slope_along(
+    there: Jacobian, cotangent: Vector, line: Vector, distance: float, size: float
+) -> float | None:
     """Return the slope along a line that the quotients of two steps agree on, None where they do not.
 
     The steps are short compared with the ``distance`` of the point from the one where the function may bend.
+    Where their rounding is not small compared with the slope, or with ``size``, they show nothing.
     """
     steps = thresholds.CLOSE_STEPS
     wide, fine = there.quotients(line, cotangent, [share * distance for share in steps])
     terms = np.abs(cotangent) @ np.abs(there.function.value)
     rounding = thresholds.CLOSE_ROUNDINGS * there.function.eps * terms / (steps[1] * distance)
+    if rounding > thresholds.NEARBY_SLACK * max(abs(wide), abs(fine), size):
+        return None
     if not abs(wide - fine) <= thresholds.CLOSE_CHANGE * max(abs(wide), abs(fine)) + rounding + TINY:
         return None
     return float(fine + (fine - wide) / ((steps[0] / steps[1]) ** 2 - 1))
@@ -485,14 +578,20 @@ def look(
         allowed = tolerance.atol + tolerance.tiny + (slope_bar if np.isfinite(slope_bar) else 0.0)
         return allowed + tolerance.rtol * max(abs(value), abs(slope) if np.isfinite(slope) else 0.0)
 
-    kink = jump = moved = unsettled = outside = stairs = wavers = False
+    kink = jump = moved = unsettled = outside = stairs = wavers = straight = False
     against: Estimate | None = None
     settled = 1.0
     borne_out: list[Estimate] = []
     telling: list[tuple[float, Estimate]] = []
     before: Estimate | None = None
     wider: Estimate | None = None
-    for scale in _scales(tangent, own, widest / WIDTH):
+    bend: Window | None = None
+    wavering = 0.0
+    coarse = f.eps > EPS32
+    coarsest = thresholds.WIDE_IF_COARSE if coarse else 1.0
+    telling_bar = thresholds.TELLING_IF_COARSE if coarse else thresholds.TELLING_BAR
+    bars = thresholds.BARS_IF_COARSE if coarse else thresholds.BARS_OF_ONE
+    for scale in _scales(tangent, own, widest / WIDTH, coarsest):
         found = jacobian.window(tangent, cotangent, scale)
         value, bar = float(found.slope.value[0, 0]), float(found.slope.uncertainty[0, 0])
         if found.grainy[0, 0] and not moved:
@@ -505,16 +604,26 @@ def look(
         wider = None if bent else Estimate(value, bar)
         if found.fits[0, 0] and not bent and abs(value - slope) <= bar + slack(value):
             borne_out.append(Estimate(value, bar))
+        if found.wavers[0, 0] and not bent and abs(value - slope) <= bar + slack(value):
+            wavering = max(wavering, scale)
         if found.grainy[0, 0] and moved:
             # Below the grain of the function nothing moves, which says nothing about the slope. A value that
             # stands still over a step that should move it by many times its noise is flat.
             gone = difference * WIDTH * scale
             least = max(noise(), f.eps * float(np.abs(cotangent) @ np.abs(f.value)), TINY)
             if not (found.still[0, 0] and np.isfinite(gone) and thresholds.FLAT * least < gone):
-                stairs, kink = True, False
+                # What is smooth in wide windows and has a kink in fine ones has it from the grain.
+                stairs, kink = True, bend is not None and not straight
                 break
         moved |= not found.still[0, 0]
         kink, jump = bool(found.kink[0, 0]), bool(found.jump[0, 0])
+        if kink:
+            bend = found
+        elif bend is not None and not jump:
+            # A kink is not gone where noise hides it.
+            gap = abs(bend.right.value[0, 0] - bend.left.value[0, 0])
+            kink = bool(found.right.uncertainty[0, 0] + found.left.uncertainty[0, 0] > gap)
+        straight |= not (kink or jump)
         if kink:
             sides = found.right, found.left
             low = min(float(e.value[0, 0] - e.uncertainty[0, 0]) for e in sides)
@@ -524,7 +633,7 @@ def look(
             kink
             or jump
             or not found.fits[0, 0]
-            or (np.isfinite(difference) and bar > thresholds.TELLING_BAR * difference)
+            or (np.isfinite(difference) and bar > telling_bar * difference)
             or not np.isfinite(bar)
         ):
             continue
@@ -560,7 +669,7 @@ def look(
             and not (found.kink[0, 0] or found.jump[0, 0])
         )
         if alike and all(
-            abs(e.value - slope) > e.uncertainty + slack(value) for e in (first, Estimate(value, bar))
+            abs(e.value - slope) > bars * e.uncertainty + slack(value) for e in (first, Estimate(value, bar))
         ):
             against = first
     if against is not None and not (stairs or wavers):
@@ -571,6 +680,9 @@ def look(
         clear = bar <= thresholds.TELLING_BAR * abs(against.value - slope)
         if clear and not found.grainy[0, 0] and abs(value - slope) <= bar + slack(value):
             return Line(Seen.OPEN, unsettled=True)
+    if against is not None and wavering > settled and _jumps(jacobian, tangent, cotangent, wavering, against):
+        # A stair is as smooth as its flight is not: 1 + erf(x) for x = -6.
+        return Line(Seen.OPEN, unsettled=True)
     if against is not None and stairs and slope == 0 and not backed(against):
         # Whether the slope of a staircase is that of the stair or of the flight, no value can tell.
         return Line(Seen.OPEN, slope=against)
@@ -579,13 +691,27 @@ def look(
     return Line(Seen.OPEN, kink, jump, outside, unsettled=unsettled)
 
 
-def _scales(tangent: Vector, own: float, widest: float) -> Iterator[float]:
+def _jumps(jacobian: Jacobian, tangent: Vector, cotangent: Vector, scale: float, slope: Estimate) -> bool:
+    """Whether values jump somewhere in a window: what moves them there then does so in ever smaller parts."""
+    low, high, first = -WIDTH * scale, WIDTH * scale, 0.0
+    for _ in range(thresholds.JUMP_ROUNDS):
+        t = np.linspace(low, high, thresholds.JUMP_PARTS + 1)
+        excess = np.abs(jacobian.secants(tangent, cotangent, t) - slope.value)
+        if not np.isfinite(excess).all():
+            return True
+        k = int(np.argmax(excess))
+        first = first or float(excess[k])
+        low, high = t[k], t[k + 1]
+    return bool(excess[k] > thresholds.STEEPER_AT_A_JUMP * first)
+
+
+def _scales(tangent: Vector, own: float, widest: float, coarsest: float) -> Iterator[float]:
     """Yield the scales of a line's windows: the natural ones, the largest first, and finer ones.
 
     Values that do not move at the scale of a tiny input, or move in few steps, or move smoothly by nothing
     but rounding (exp(x) - 1 - x, whose last term alone is exact), are seen through from the wider ones.
     """
-    natural = sorted({1.0, float(1.0 / np.abs(tangent).max()), own} - {0.0}, reverse=True)
+    natural = sorted({coarsest, 1.0, float(1.0 / np.abs(tangent).max()), own} - {0.0}, reverse=True)
     last = np.inf
     for scale in (*natural, *(natural[-1] / APART**k for k in range(1, thresholds.FINER_WINDOWS + 1))):
         if min(scale, widest) * APART <= last * 1.001:

@@ -94,6 +94,8 @@ class Jacobian:
     costs: dict[str, Cost] = field(default_factory=dict)
     #: Rows with measured rounding, per exact method, from cotangents and values: on doubt, not estimated.
     measured: dict[str, Callable[[Matrix, Matrix], Estimate]] = field(default_factory=dict)
+    #: Below which share of the largest entry beside it an entry of a method is noise, where that is known.
+    noises: dict[str, float] = field(default_factory=dict)
     #: Cotangents, as bytes, of the rows in which no method is in doubt: their rounding need not be measured.
     settled: frozenset[bytes] = frozenset()
     _last_rows: dict[str, tuple[Matrix, Matrix]] = field(default_factory=dict)
@@ -193,6 +195,17 @@ class Jacobian:
             (up, down), (above, below) = lines.sample(np.stack([t, -t]))
             looks = cotangent != 0
             return np.asarray(((above - below) / (up - down))[:, 0, looks] @ cotangent[looks])
+
+    def secants(self, tangent: Vector, cotangent: Vector, t: Vector) -> Vector:
+        """Return the quotients of neighbours among the points at ``t`` of a line, one fewer than these."""
+        lines = self._lines(tangent[None], np.full((1, 1), np.inf))
+        looks, still = cotangent != 0, t == 0
+        with self._counted(), np.errstate(all="ignore"):
+            steps, values = lines.sample(t[None, :, None])
+            # No step is none to `sample`.
+            steps = np.where(still, 0.0, steps[0, :, 0, 0])
+            values = np.where(still[:, None], self.function.value, values[0, :, 0])
+            return np.asarray(np.diff(values[:, looks] @ cotangent[looks]) / np.diff(steps))
 
     def direction(self, rng: np.random.Generator) -> Vector:
         """Draw a tangent: random signs, magnitudes around each input's own scale, into the domain."""

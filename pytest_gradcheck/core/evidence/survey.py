@@ -33,9 +33,14 @@ class Projections(NamedTuple):
     rng: np.random.Generator
 
 
-def projections(options: Options, n: int, m: int, seed: int) -> Projections | None:
-    """Draw the cotangents of a first look at ``n`` inputs and ``m`` outputs; None if it is at all entries."""
-    few = thresholds.ENTRYWISE if options.thorough else thresholds.SMALL
+def projections(
+    options: Options, n: int, m: int, seed: int, few: int = thresholds.SMALL
+) -> Projections | None:
+    """Draw the cotangents of a first look at ``n`` inputs and ``m`` outputs; None if it is at all entries.
+
+    It is at all where there are no more than ``few`` of either.
+    """
+    few = thresholds.ENTRYWISE if options.thorough else few
     if options.mode == "full" or options.step or (options.mode == "auto" and max(n, m) <= few):
         return None
     rng = np.random.default_rng(seed)
@@ -80,6 +85,11 @@ class Survey:
     def without(self, name: str) -> Survey:
         """Return the same without one exact method."""
         return replace(self, jacobian=self.jacobian.without(name))
+
+    def promising(self, tolerance: Tolerance) -> Survey:
+        """Return the same with another tolerance."""
+        first = weigh(replace(self.first, comparisons=()), self.jacobian, tolerance, False)
+        return replace(self, tolerance=tolerance, first=first)
 
     def in_plain_float64(self) -> tuple[Table | None, Table | None]:
         """Look at all entries without measured rounding: the closest table of them, and one that may decide.

@@ -18,6 +18,7 @@ from pytest_gradcheck.core.report.source import to_source
 from pytest_gradcheck.core.results import CheckResult, MethodResult, Pair, Place, Status, Verdict, Worst
 from pytest_gradcheck.core.verdict import Finding
 from pytest_gradcheck.frameworks.flat import Matrix
+from pytest_gradcheck.function.signatures import name_of
 
 
 def write_up(order: Order, finding: Finding) -> CheckResult:
@@ -46,7 +47,8 @@ def write_up(order: Order, finding: Finding) -> CheckResult:
             if whole:
                 numbers = _structured(numbers[0], order), _structured(numbers[1], order)
         evaluations, calls = finding.spent.get(name, (0, 0))
-        methods[name] = MethodResult(status, reason, *numbers, evaluations, seconds, calls)
+        note = order.methods.notes.get(name) if status is Status.OK else None
+        methods[name] = MethodResult(status, reason, *numbers, evaluations, seconds, calls, note)
     sources: dict[str, str] = {}
     if finding.verdict is not Verdict.PASS and not order.options.brief:
         sources = {key: to_source(value) for key, value in problem.arguments.items()}
@@ -90,6 +92,7 @@ def _reproduce(order: Order, sources: dict[str, str]) -> str:
         inputs = next(iter(sources.values()))
     extra = ", order=2" if order.number == 2 else ""
     extra += ', stop_gradients="intended"' if order.options.holds_stops else ""
+    extra += f", oracle={name_of(order.options.oracle)}" if order.options.oracle else ""
     asked = order.options.properties
     extra += f", properties={asked!r}" if asked != "default" else ""
     return f"check_gradients({problem.name}, {inputs}{extra}, seed={problem.seed})"

@@ -78,7 +78,7 @@ def _traced(function: FunctionAtPoint, *, double: bool) -> Any:
     def call(*leaves: Any) -> Sequence[Any]:
         return [jnp.asarray(out) for out in function.call(leaves, double=double)]
 
-    leaves = function.values_at(function.point) if double else function.native_values()
+    leaves = function.values_at(function.point, double=True) if double else function.native_values()
     with precision.working_in(double=double):
         try:
             return jax.make_jaxpr(call)(*leaves)

@@ -32,6 +32,7 @@ class TorchFramework(Framework):
     to_numpy = provided_by(".leaves.to_numpy")
     like = provided_by(".leaves.like")
     copy = provided_by(".leaves.copy")
+    from_numpy = provided_by(".leaves.from_numpy")
     rounded = provided_by(".leaves.rounded")
     strides_if_scattered = provided_by(".leaves.strides_if_scattered")
     contiguous_copy = provided_by(".leaves.contiguous_copy")

@@ -55,6 +55,11 @@ def like(array: Array, original: torch.Tensor, *, double: bool) -> torch.Tensor:
     return out.copy_(tensor)
 
 
+def from_numpy(array: Array) -> torch.Tensor:
+    """Return a copy of an array as a tensor on the CPU; see `Framework.from_numpy`."""
+    return torch.from_numpy(np.array(array))
+
+
 def rounded(array: Array, original: torch.Tensor) -> Array:
     """Return an array, of any shape, rounded to the original's dtype."""
     return to_numpy(torch.from_numpy(array).to(original.dtype))

@@ -68,6 +68,11 @@ def name_of_operation(operation: Any) -> str | None:
     return name if isinstance(name, str) else None
 
 
+def dtypes_of(node: Any) -> list[Any]:
+    """Return the dtypes of the tensors that a node of a graph is the backward of."""
+    return [each.dtype for each in getattr(node, "_input_metadata", ())]
+
+
 def function_of(node: Any) -> type[Any] | None:
     """Return the `autograd.Function` that a node of a graph belongs to, None for an operation of torch."""
     return getattr(node, "_forward_cls", None)

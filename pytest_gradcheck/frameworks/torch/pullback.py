@@ -16,12 +16,13 @@ import torch
 from pytest_gradcheck.errors import NotImplementedByFramework
 from pytest_gradcheck.frameworks.base import FunctionAtPoint, HandWritten
 from pytest_gradcheck.frameworks.flat import Matrix, Vector, is_rounding
-from pytest_gradcheck.frameworks.leaves import EPS32, EPS64
+from pytest_gradcheck.frameworks.leaves import EPS32, EPS64, EPS_BY_DTYPE
 from pytest_gradcheck.frameworks.pullback import Program, Pullback, gradient_layouts, nudged, patience
 from pytest_gradcheck.frameworks.torch import functions
+from pytest_gradcheck.frameworks.torch.functions import nodes_of
 from pytest_gradcheck.frameworks.torch.leaves import to_numpy
 from pytest_gradcheck.frameworks.torch.perturbed import SCALE, Counted, Disturbed
-from pytest_gradcheck.frameworks.torch.private import none_batched_afterwards, rules_only
+from pytest_gradcheck.frameworks.torch.private import dtypes_of, none_batched_afterwards, rules_only
 
 Precision = Literal["own", "double", "single"]
 
@@ -81,6 +82,12 @@ def prepare(
         copied = dataclasses.replace(program, run=lambda *leaves: run(*[leaf.clone() for leaf in leaves]))
         made = TorchPullback.at(copied, [v.detach().requires_grad_() for v in values], eps, arithmetic)
     made.function = function
+    if precision == "own" and eps > EPS64:
+        # Autocast goes through another dtype than the inputs and outputs have.
+        seen = {
+            str(dtype).removeprefix("torch.") for node in nodes_of(made.outs) for dtype in dtypes_of(node)
+        }
+        made.eps = max(eps, *(EPS_BY_DTYPE.get(name, EPS64) for name in seen))
     return made
 
 

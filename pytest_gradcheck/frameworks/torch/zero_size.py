@@ -52,6 +52,9 @@ SAFE = frozenset([
 
 _ALLOWED = SAFE | FRESH
 
+#: Dtypes besides the floating ones whose numbers are no indices.
+_WITHOUT_INDICES = (torch.bool, torch.uint8)
+
 _OF_TORCH = ("aten", "prim", "prims")
 
 #: What hands a tensor's memory to code that torch does not see.
@@ -171,7 +174,7 @@ class _Seen(Mode):
             known = func.namespace in _OF_TORCH
             self.note(f"{func} is {'not known to work without rows' if known else 'from outside of torch'}")
         if not self.reason:
-            self.look_at((args, kwargs), by_number=False)
+            self.look_at((*args, *kwargs.values()), by_number=False)
         if self._strict and self.reason:
             raise Unsafe(self.reason)
         out = func(*args, **kwargs)
@@ -184,15 +187,22 @@ class _Seen(Mode):
                 self._unwritten.difference_update(map(_memory, written_by(func, args, kwargs)))
         return out
 
-    def look_at(self, arguments: Any, *, by_number: bool) -> None:
+    def look_at(self, arguments: Iterable[Any], *, by_number: bool) -> None:
         """Note arguments that may say which rows there are."""
-        if any(self._points(x, by_number=by_number) for x in _each_argument(arguments)):
-            self.note("whole numbers among the arguments may be indices of rows, or their number")
-
-    def _points(self, x: Any, *, by_number: bool) -> bool:
-        if isinstance(x, torch.Tensor):
-            return x.dtype not in (torch.bool, torch.uint8) and not is_floating(x)
-        return by_number and isinstance(x, int) and not isinstance(x, bool) and x >= self._rows
+        rest = list(arguments)
+        for x in rest:
+            points = False
+            if isinstance(x, torch.Tensor):
+                points = x.dtype not in _WITHOUT_INDICES and not is_floating(x)
+            elif isinstance(x, tuple | list):
+                rest += x
+            elif isinstance(x, dict):
+                rest += x.values()
+            elif by_number:
+                points = isinstance(x, int) and not isinstance(x, bool) and x >= self._rows
+            if points:
+                self.note("whole numbers among the arguments may be indices of rows, or their number")
+                return
 
     def note(self, reason: str) -> None:
         """Keep the first reason."""
@@ -247,11 +257,3 @@ def _reaching(seen: _Seen) -> Iterator[None]:
                 delattr(torch.Tensor, name)
             else:
                 setattr(torch.Tensor, name, method)
-
-
-def _each_argument(value: Any) -> Iterator[Any]:
-    if isinstance(value, tuple | list | dict):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _each_argument(part)
-    else:
-        yield value

@@ -8,6 +8,7 @@ from torch.nn import functional
 from pytest_gradcheck import check_gradients
 from pytest_gradcheck.frameworks.torch.lowering import LoweringError, lower
 from pytest_gradcheck.frameworks.torch.lowering.operations import FRESH, SAMPLERS, WHOLE
+from pytest_gradcheck.testing import corrupt
 
 
 def f64(values):
@@ -60,6 +61,31 @@ def test_no_sampler_is_accused(fn, inputs, operation):
         for method in ("central", "forward", "reference"):
             assert result.methods[method].status == "unavailable"
             assert f"aten::{operation}" in result.methods[method].reason
+
+
+def fixed(fn):
+    """Start the generator inside the function, as code does that wants to repeat its draws."""
+
+    def fn_of_a_seed(*inputs):
+        with torch.random.fork_rng():
+            torch.manual_seed(3)
+            return fn(*inputs)
+
+    return fn_of_a_seed
+
+
+@pytest.mark.parametrize("name", ["normal of tensors", "normal of a mean", "normal of a deviation", "gamma"])
+def test_no_sampler_that_starts_its_own_generator_is_accused(name):
+    fn, inputs, operation = SAMPLED[name]
+    result = check_gradients(fixed(fn), inputs)
+    assert (result.verdict, result.rule) == ("inconclusive", "unmeasured"), str(result)
+    assert f"aten::{operation}" in result.diagnosis.text
+
+
+def test_noise_of_an_own_generator_hides_no_wrong_gradient():
+    wrong = corrupt(lambda a: torch.rand_like(a) * a**2, "double")
+    result = check_gradients(fixed(wrong), A)
+    assert (result.verdict, result.culprit) == ("fail", "torch"), str(result)
 
 
 @pytest.mark.parametrize(

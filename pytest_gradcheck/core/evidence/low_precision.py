@@ -1,0 +1,95 @@
+"""What the dtype on trial can bear: how far off slower code that is right is in it.
+
+Libraries of kernels test in this way. A kernel may be as far from a reference in float32 as plain code in half
+precision is, times a small factor: `FACTOR` of `thresholds`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pytest_gradcheck.core import thresholds
+from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector, leafwise
+from pytest_gradcheck.frameworks.pullback import Pullback
+from pytest_gradcheck.methods.base import Estimate
+
+
+@dataclass(frozen=True, eq=False)
+class Eager:
+    """Right code in the dtype on trial, and in float64: ``fine``.
+
+    ``eager`` is that code as it runs in the dtype, None where it cannot. ``coarse()`` are runs of it in another
+    coarse arithmetic, which are no less off in units of its roundoff; they stand in where ``eager`` gives no
+    number. ``eps`` is the unit roundoff of the dtype on trial.
+    """
+
+    fine: Pullback
+    eager: Pullback | None
+    coarse: Callable[[], Sequence[Pullback]]
+    eps: float
+    _known: dict[bytes, Vector] = field(default_factory=dict)
+
+    def second_order(self, cotangent: Vector) -> Eager:
+        """Return the same of the gradient at one cotangent; see `Pullback.second_order`."""
+        eager = None
+        with contextlib.suppress(Exception):
+            eager = self.eager and self.eager.second_order(cotangent)
+
+        def coarse() -> Sequence[Pullback]:
+            return [run.second_order(cotangent) for run in self.coarse()]
+
+        return Eager(self.fine.second_order(cotangent), eager, coarse, self.eps)
+
+    def of_values(self) -> Vector:
+        """Return how far off a value may be, for each output: shape ``(outputs.size,)``."""
+        return self._allowed(self.fine.program.outputs, self.fine.primal, lambda run: run.primal)
+
+    def of_rows(self, cotangents: Matrix) -> Matrix:
+        """Return how far off rows of the Jacobian may be: shape ``(rows, inputs.size)``."""
+        inputs = self.fine.program.inputs
+
+        def allowed(u: Vector) -> Vector:
+            if (key := u.tobytes()) not in self._known:
+                self._known[key] = self._allowed(inputs, self.fine.vjp(u), lambda run: run.vjp(u))
+            return self._known[key]
+
+        return np.stack([allowed(u) for u in cotangents])
+
+    def measured(self, cotangents: Matrix, values: Matrix) -> Estimate:
+        """Return rows of a method on trial with these error bars; see `Jacobian.measured`."""
+        return Estimate(values, self.of_rows(cotangents))
+
+    def _allowed(self, layout: Layout, right: Vector, ask: Callable[[Pullback], Vector]) -> Vector:
+        off = np.full(layout.size, np.nan)
+        with np.errstate(all="ignore"):
+            if self.eager is not None:
+                with contextlib.suppress(Exception):
+                    off = _largest(layout, ask(self.eager) - right)
+            if np.isnan(off).any():
+                # It overflows, or it cannot run: what is right in float64 is the measure.
+                off = np.where(np.isnan(off), self._emulated(layout, right, ask), off)
+            last = thresholds.EAGER_ROUNDINGS * self.eps * leafwise(layout, right, 1.0)
+        return np.asarray(thresholds.EAGER_FACTOR * off + last)
+
+    def _emulated(self, layout: Layout, right: Vector, ask: Callable[[Pullback], Vector]) -> Vector:
+        seen: list[Any] = []
+        with contextlib.suppress(Exception):
+            for run in self.coarse():
+                seen.append(_largest(layout, ask(run) - right) * self.eps / run.eps)
+        known = np.fmax.reduce(seen) if seen else np.full(layout.size, np.nan)
+        # As an exact method estimates its own rounding, where nothing is measured.
+        return np.where(np.isnan(known), leafwise(layout, right, 32 * self.eps), known)
+
+
+def _largest(layout: Layout, gaps: Vector) -> Vector:
+    """Return the largest gap of each leaf; NaN for a leaf in which one is not finite."""
+    out = leafwise(layout, gaps, 1.0)
+    for leaf in layout.leaves:
+        if not np.isfinite(gaps[leaf.start : leaf.stop]).all():
+            out[leaf.start : leaf.stop] = np.nan
+    return np.asarray(out)
