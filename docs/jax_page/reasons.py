@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["REASONS"]
 
 REASONS: dict[str, str] = {
+    "convert_element_type": "its value is rounded to float32, in which differences are coarse",
     "reduce_precision": "its value is rounded to few digits, and JAX rounds its cotangent too",
 }
 """What stands next to a primitive with which not all is as expected."""

@@ -18,13 +18,13 @@ TARGETS = jnp.asarray([0.7, -0.2, 0.4, 1.3])
 
 @pytest.mark.gradcheck(x=arrays(4, library="jax", min_value=-3, max_value=3))
 @pytest.mark.parametrize("function", [projection.projection_simplex, projection.projection_l2_ball])
-@settings(max_examples=10)
+@settings(max_examples=4)
 def test_projection(function, x):
     return function(x)
 
 
 @pytest.mark.gradcheck(penalty=arrays((), library="jax", min_value=0.1, max_value=2))
-@settings(max_examples=5)
+@settings(max_examples=4)
 def test_ridge_by_implicit_differentiation(penalty):
     def loss(w, penalty):
         return jnp.sum((POINTS @ w - TARGETS) ** 2) + penalty * jnp.sum(w**2)

@@ -23,19 +23,19 @@ X = jnp.asarray(np.float32([0.3, -0.7, 1.1, 0.2]))
     "function",
     [projections.projection_simplex, projections.projection_l1_ball, projections.projection_l2_ball],
 )
-@settings(max_examples=10)
+@settings(max_examples=4)
 def test_projection(function, x):
     return function(x)
 
 
 @pytest.mark.gradcheck(x=scores, weights=arrays(4, library="jax", min_value=0.1, max_value=1))
-@settings(max_examples=10)
+@settings(max_examples=4)
 def test_weighted_logsoftmax(x, weights):
     return classification.weighted_logsoftmax(x, weights)
 
 
 @pytest.mark.gradcheck(x=scores)
-@settings(max_examples=10)
+@settings(max_examples=4)
 def test_sparsemax_loss(x):
     return classification.multiclass_sparsemax_loss(x, jnp.asarray(1))
 

@@ -21,6 +21,7 @@ class JaxFramework(Framework):
     dtype_of = provided_by(".leaves.dtype_of")
     to_numpy = provided_by(".leaves.to_numpy")
     like = provided_by(".leaves.like")
+    from_numpy = provided_by(".leaves.from_numpy")
     copy = provided_by(".leaves.copy")
     rounded = provided_by(".leaves.rounded")
     fingerprint = provided_by(".leaves.fingerprint")

@@ -107,3 +107,8 @@ def from_drawn(array: Array, dtype: str, layout: str) -> Any:
     """Return a drawn array as one of JAX; see `Framework.from_drawn`."""
     # A copy: on a CPU, JAX may go on reading the memory of a NumPy array.
     return jnp.array(array, dtype=jnp.dtype(dtype_drawn(dtype)))
+
+
+def from_numpy(array: Array) -> Any:
+    """Return a copy of an array, with its dtype whatever the configuration; see `Framework.from_numpy`."""
+    return _given(np.array(array), array.dtype)
