@@ -37,7 +37,7 @@ def test_weighted_logsoftmax(x, weights):
 @pytest.mark.gradcheck(x=scores)
 @settings(max_examples=4)
 def test_sparsemax_loss(x):
-    return classification.multiclass_sparsemax_loss(x, jnp.asarray(1))
+    return classification.multiclass_sparsemax_loss(x[None], jnp.asarray([1]))
 
 
 def test_a_scaled_gradient_is_seen() -> None:
