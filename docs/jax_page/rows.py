@@ -30,8 +30,8 @@ INTRODUCTION = """\
 # JAX's primitives
 
 JAX tests itself on a database of its primitives, with functions and arguments for each
-(`jax._src.internal_test_util.test_harnesses`). Here are all of its {count} primitives with a derivative in
-float64 or float32. Written for JAX {version}.
+(`jax._src.internal_test_util.test_harnesses`). Here are {count} of its primitives, those of the parts
+below with a derivative in float64 or float32. Written for JAX {version}.
 
 On the engine: the first {harnesses} functions of a primitive in float64 that have up to {largest} numbers,
 in and out, or the smallest. The derivative along random cotangents and the derivative of that are compared
@@ -39,9 +39,9 @@ with JAX's entry by entry, to {rtol:.0e}.
 
 Checked: the first of these functions, in float64 and in float32, by two checkers with their defaults:
 `check_gradients` of this project, and `jax.test_util.check_grads` with `order=1` and `modes=("rev",)`. The
-rule is JAX's own inside of a `custom_vjp`, and then that with a fault after it: {faults}. A fault that moves
-no entry of the gradient by a thousandth of its input's largest, along three random cotangents, is none and is
-not counted, nor are faults of functions with more than {broken} numbers.
+rule is JAX's own inside of a `custom_vjp`, and then that with a fault after it:
+{faults}. A fault that moves no entry of the gradient by a thousandth of its input's largest, along three
+random cotangents, is none and is not counted, nor are faults of functions with more than {broken} numbers.
 """
 
 
@@ -206,7 +206,6 @@ def page(rows: Sequence[Row], times: Sequence[Times], version: str) -> str:
         *table(
             ["part", *CHECKERS], ([str(t.part), f"{t.ours} s", f"{t.check_grads} s"] for t in sorted(times))
         ),
-        "",
         "On this page are the parts "
         f"{', '.join(str(t.part) for t in sorted(times))} of {PARTS}, of every {PARTS}nd primitive each.",
     ]
