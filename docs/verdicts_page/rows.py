@@ -38,7 +38,8 @@ INTRODUCTION = """\
 Every deterministic operator of torch's own database
 (`torch.testing._internal.common_methods_invocations.op_db`) that has a gradient, at its first sample, in
 float64 and in float32, under two checkers with their defaults: `check_gradients` of this project and
-`torch.autograd.gradcheck`. Written for torch {version}.
+`torch.autograd.gradcheck`. Operators that round to half precision are held to `sensitivity=1e-3` too.
+Written for torch {version}.
 """
 
 BROKEN_INTRODUCTION = """\

@@ -45,7 +45,8 @@ SCALES = {"1": 1.0, "1e-7": 1e-7, "1e7": 1e7}
 """What the operator's output is multiplied by."""
 
 SENSITIVITY = 1e-3
-"""What a check promises by default: a fault that moves no entry by as much of the largest is none."""
+"""What a check promises by default, and here in half precision too: a fault that moves no entry by as much of
+the largest is none."""
 
 LARGEST = 64
 """Backwards are broken of operators whose sample has up to so many numbers, in and out: to look where and how
@@ -215,7 +216,7 @@ def changes(right: Gradients, wrong: Gradients) -> bool:
 def ours(fn: Callable[..., Any], inputs: Gradients, **options: Any) -> str:
     """The verdict of this project, with its defaults beside ``options``: p(ass), i(nconclusive) or f(ail)."""
     try:
-        return check_gradients(fn, tuple(inputs), **options).verdict[0]
+        return check_gradients(fn, tuple(inputs), sensitivity=SENSITIVITY, **options).verdict[0]
     except InvalidArgument:
         return "-"
 

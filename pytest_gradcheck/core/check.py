@@ -85,7 +85,8 @@ def check_gradients(
         8 units of roundoff if that is more), and 0.
     sensitivity
         The smallest relative error that the check promises to catch, by default 1e-3. A check that cannot
-        promise it is inconclusive.
+        promise it is inconclusive. In half precision, and in any coarse dtype with an oracle, the default is
+        what the dtype can bear if that is more; the result's ``sensitivity`` is the number that was kept.
     mode
         ``"full"`` looks at the whole Jacobian, ``"directional"`` at random projections and, on doubt, at the
         entries that cause it; ``"auto"`` chooses by size.

@@ -17,7 +17,7 @@ from pytest_gradcheck.core.evidence.allowances import (
 from pytest_gradcheck.core.evidence.confirm import SecondLook
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.low_precision import Eager
-from pytest_gradcheck.core.evidence.rounding import measure as measure_rounding
+from pytest_gradcheck.core.evidence.rounding import measure
 from pytest_gradcheck.core.evidence.survey import Survey, first_look, recompare
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Tolerance
@@ -98,40 +98,41 @@ def _as_the_dtype_bears(order: Order, finding: Finding) -> Finding:
     has not the rounding of the backward on trial: what lies between this measure and the one that calls a
     gradient wrong stays in doubt.
     """
-    evidence, tolerance = finding.evidence, order.tolerance
+    evidence, before = finding.evidence, order.tolerance
+    tolerance = before
     if finding.rule != "unresolved" or not order.is_coarse or order.options.sensitivity is not None:
         return finding
-    jacobian, measure = evidence.jacobian, None
+    jacobian, borne = evidence.jacobian, None
     if order.eager is None and ENGINE in evidence.heard:
-        measure = order.own_measure()
-    if measure is not None:
+        borne = order.own_measure()
+    if borne is not None:
         jacobian = replace(jacobian, measured=dict(jacobian.measured), noises={})
-        tolerance = _measured_by(measure, order, evidence.on_trial, jacobian)
+        tolerance = _measured_by(borne, order, evidence.on_trial, jacobian)
     table = recompare(evidence.table, jacobian, tolerance)
     promise = _promise(order, table, jacobian, tolerance)
     if promise is None:
         return finding
-    table = recompare(table, jacobian, promise)
+    order.tolerance, table = promise, recompare(table, jacobian, promise)
     found = answer(verdict.ON_THE_NUMBERS, replace(evidence, table=table, jacobian=jacobian))
-    if found is None or found.verdict is not Verdict.PASS:
-        return finding
-    order.tolerance = promise
-    return found
+    if found is not None and found.verdict is Verdict.PASS:
+        return found
+    order.tolerance = before
+    return finding
 
 
-def _measured_by(measure: Eager, order: Order, on_trial: Iterable[str], jacobian: Jacobian) -> Tolerance:
+def _measured_by(borne: Eager, order: Order, on_trial: Iterable[str], jacobian: Jacobian) -> Tolerance:
     """Give methods on trial the error bars of a coarse dtype; return what is allowed beyond them."""
     for name in on_trial:
-        jacobian.measured[name], jacobian.noises[name] = measure.measured, 0.0
+        jacobian.measured[name], jacobian.noises[name] = borne.measured, 0.0
     given = order.options.rtol is not None
     return order.tolerance if given else replace(order.tolerance, rtol=thresholds.RTOL_COARSE)
 
 
 def _promise(order: Order, table: Table, jacobian: Jacobian, tolerance: Tolerance) -> Tolerance | None:
-    """Return the tolerance whose promise the dtype on trial can bear; None where none is to be raised."""
+    """Return the tolerance with a promise that the dtype on trial can bear; None where there is none."""
     if order.options.sensitivity is not None or table.disagrees or table.settled:
         return None
-    enough = sufficient_sensitivity(table, jacobian)
+    enough = sufficient_sensitivity(table, jacobian, thresholds.LEAST_PROMISE)
     return replace(tolerance, sensitivity=enough) if enough and enough > tolerance.sensitivity else None
 
 
@@ -246,13 +247,13 @@ def _with_measured_rounding(order: Order, survey: Survey, entries: Table | None)
         jacobian.settled = entries.settled_rows
         # Without disagreement there is nothing to excuse: one run of each kind shows whether digits are lost.
         runs = thresholds.RUNS if entries.disagrees else 1
-    measure_rounding(jacobian, *order.runs_to_measure(runs), kinked)
+    measure(jacobian, *order.runs_to_measure(runs), kinked)
     table = survey.close_look(entries)
     if not table.disagrees:
         return table
     finer, kept = order.runs_on_disagreement
     if finer is None and not kept:
         return table
-    measure_rounding(jacobian, *order.runs_to_measure(thresholds.RUNS), kinked, finer, kept)
+    measure(jacobian, *order.runs_to_measure(thresholds.RUNS), kinked, finer, kept)
     again = recompare(table, jacobian, order.tolerance)
     return again if again.disagrees else survey.close_look(entries)

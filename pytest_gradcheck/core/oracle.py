@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pytest_gradcheck.core import thresholds
-from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian
+from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian, random_cotangents
 from pytest_gradcheck.core.evidence.low_precision import Eager
 from pytest_gradcheck.core.evidence.survey import first_look, projections
 from pytest_gradcheck.core.options import Options
@@ -87,8 +87,13 @@ def _kind(found: Problem) -> str:
 
 def _function(problem: Problem, found: Problem) -> Function:
     """Return the oracle as differences see it: no point is evaluated twice."""
-    f = Function.of(found)
-    return replace(f, inputs=problem.inputs, outputs=problem.outputs, evaluate=_remembered(f.evaluate))
+    f, eps = Function.of(found), found.eps
+    if found.framework.differentiates and not found.double:
+        # What goes through a coarser dtype, as under autocast, has its grain.
+        with contextlib.suppress(Exception):
+            eps = max(eps, methods.prepare(found, found.framework.name).eps)
+    how = _remembered(f.evaluate)
+    return replace(f, inputs=problem.inputs, outputs=problem.outputs, evaluate=how, eps=eps)
 
 
 def _remembered(evaluate: Callable[[Matrix], tuple[Matrix, int]]) -> Callable[[Matrix], tuple[Matrix, int]]:
@@ -164,12 +169,25 @@ def eager(problem: Problem, oracle: Oracle, options: Options, eps: float) -> Eag
         with contextlib.suppress(Exception):
             arrays = Arrays(framework, double=False, differentiable=True)
             found = called_with(problem, ORACLE, options.oracle, arrays)
-            run = methods.prepare(found, framework.name)
+            there = methods.prepare(found, framework.name)
             # Functions of several dtypes, and those under autocast, round where it need not.
             both = found.inputs.leaves + found.outputs.leaves
             alike = all(EPS_BY_DTYPE.get(leaf.dtype, EPS64) >= eps for leaf in both)
-            run = run if alike or run.eps >= eps > problem.trial_eps else None
+            usable = alike or there.eps >= eps > problem.trial_eps
+            run = there if usable and _has_gradient_of(oracle) else None
     return Eager(fine, run, functools.cache(lambda: fine.coarse_runs(thresholds.RUNS)), eps)
+
+
+def _has_gradient_of(oracle: Oracle) -> bool:
+    """Whether the framework's own gradient of the oracle is the one that differences confirm."""
+    own = methods.prepare(oracle.problem, oracle.problem.framework.name)
+    # Ones cancel in what is normalised.
+    cotangent = random_cotangents(np.random.default_rng(oracle.problem.seed), oracle.problem.outputs.size)[0]
+    gradient = oracle.pullback.vjp(cotangent)
+    gap = np.abs(own.vjp(cotangent) - gradient).max(initial=0.0)
+    # As an exact method estimates its own rounding.
+    share = max(thresholds.RTOL, 32 * own.eps)
+    return bool(gap <= share * np.abs(gradient).max(initial=0.0))
 
 
 # -- values ------------------------------------------------------------------------------------------
@@ -180,8 +198,8 @@ def value_mismatch(
 ) -> str | None:
     """Return where the function's value is not the oracle's, as a sentence; None where it is everywhere.
 
-    In a coarse dtype it may be as far off as the oracle is in it. What cancels to almost nothing is known to no
-    better than the rounding of its parts.
+    In a coarse dtype it may be as far off as the oracle is in it. What cancels to almost nothing is known to
+    no better than the rounding of its parts.
     """
     expected, got = oracle.problem.value, problem.primal
     cotangent = np.ones(expected.size)
@@ -193,7 +211,7 @@ def value_mismatch(
         size = leafwise(problem.outputs, expected, 1.0)
         rounding = thresholds.VALUE_ROUNDINGS * eps * (size + np.where(np.isfinite(parts), parts, 0.0).sum())
         if eager is not None:
-            rounding = np.fmin(rounding, eager.of_values()) if eager.eager is None else eager.of_values()
+            rounding = eager.of_values()
         allowed = rtol * np.abs(expected) + atol + problem.trial_tiny + rounding
         gap = np.abs(got - expected)
     same = (gap <= allowed) | (got == expected) | (np.isnan(got) & np.isnan(expected))

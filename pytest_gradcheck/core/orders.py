@@ -157,6 +157,9 @@ class FirstOrder:
                     raise InvalidArgument("methods", f"{ORACLE!r} without an oracle", "give oracle= as well")
             elif name not in self.methods.states:
                 self.methods.prepare(name, functools.partial(self._begin, name))
+        if self.oracle is None and not self.problem.double:
+            # What goes through a coarser dtype, as under autocast, has its grain.
+            self.function.eps = max(self.function.eps, self._trial_eps)
         if self.oracle:
             self._measure_dtype(self.oracle)
             self.properties = merged((self._repeats_where_it_ran(),), self.properties)

@@ -91,13 +91,13 @@ VALUE_ROUNDINGS = 16.0
 #: projections ask for two backward passes, and the entries for one per output.
 SMALL_WITH_ORACLE = 1
 
-#: A kernel may be so many times as far off as plain code in its dtype is. Source: the tests of kernel libraries,
-#: such as flash-attention's tests/test_flash_attn.py, which allow twice the error of half-precision PyTorch code
-#: against float32.
+#: A kernel may be so many times as far off as plain code in its dtype is. Source: the tests of kernel
+#: libraries, such as flash-attention's tests/test_flash_attn.py, which allow twice the error of PyTorch code
+#: in half precision against float32.
 EAGER_FACTOR = 2.0
 
-#: And so many roundings of the largest entry more. Chosen: the result is rounded once more, and plain code may be
-#: exact by luck. Liger-Kernel's tests allow bfloat16 one to ten of them.
+#: And so many roundings of the largest entry more. Chosen: the result is rounded once more, and plain code
+#: may be exact by luck. Liger-Kernel's tests allow bfloat16 one to ten of them.
 EAGER_ROUNDINGS = 2.0
 
 # -- how much is looked at ---------------------------------------------------------------------------
@@ -202,7 +202,7 @@ NOTHING = 1e-8
 #: Chosen: a fifth.
 TELLING_BAR = 0.2
 
-#: The same where values are in half precision. Chosen: twice as much; the gap must be wider than the bar as ever.
+#: The same where values are in half precision. Chosen: twice as much; the gap must be wider than the bar.
 TELLING_IF_COARSE = 0.4
 
 #: A single window says that a slope is wrong where it lies apart by so many of its bars.
@@ -325,3 +325,6 @@ MOST_USES = 64
 
 #: A sensitivity of this and more is not worth suggesting. Source: an error of half of the gradient.
 LEAST_SENSITIVITY = 0.5
+
+#: Nor is it promised in a coarse dtype from this on. Source: a gradient that is zero is off by all of it.
+LEAST_PROMISE = 1.0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.diagnosis.causes import of_error
 from pytest_gradcheck.core.evidence.allowances import BELOW_ROUNDING, sufficient_sensitivity
@@ -256,7 +257,16 @@ def agree(evidence: Evidence) -> Finding | None:
     small: tuple[NotChecked, ...] = (NotChecked(f"{hidden} small entries", text),) if hidden else ()
     if any(BELOW_ROUNDING in dict(c.excused) for c in table.evidence):
         small += (NotChecked("small entries", "smaller than the rounding of the function's own terms"),)
-    return Finding(Verdict.PASS, diagnosis, not_checked=small)
+    return Finding(Verdict.PASS, diagnosis, not_checked=small + _below_the_promise(evidence))
+
+
+def _below_the_promise(evidence: Evidence) -> tuple[NotChecked, ...]:
+    """Say what a promise that was raised to what a coarse dtype can bear does not speak of."""
+    kept, asked = evidence.order.tolerance.sensitivity, evidence.order.options.sensitivity
+    if asked is not None or not evidence.order.is_coarse or kept <= thresholds.SENSITIVITY:
+        return ()
+    what = f"errors below {kept:g} of the largest entry of an input's gradient"
+    return (NotChecked(what, "the dtype on trial hides them; sensitivity says which it does not"),)
 
 
 def engine_overruled(evidence: Evidence) -> Finding | None:
@@ -435,6 +445,9 @@ def borne_out(evidence: Evidence) -> Finding | None:
     """Function values bear out all gradients on trial; what differs from them runs the same code again."""
     on_trial = evidence.on_trial
     if not on_trial or not {*DIFFERENCE_METHODS, ORACLE}.isdisjoint(_apart_from(evidence, on_trial)):
+        return None
+    if ORACLE in evidence.heard and evidence.table.bad_entries(ORACLE).any():
+        # It is no run of the same code.
         return None
     if not all(evidence.standings.get(name, Standing(right=True)).right for name in on_trial):
         return None

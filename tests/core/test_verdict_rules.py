@@ -85,6 +85,7 @@ def exp_but_for_its_tangent(x: Any) -> float:
 
 
 CASES = {
+    "value_mismatch": Case("fail", "value-mismatch", torch.sin, options={"oracle": torch.cos}),
     "raised": Case("fail", "backward-raised", Raising.apply),
     "no_entries": Case("inconclusive", "nothing-checked", lambda x: x[:0]),
     "not_finite": Case("inconclusive", "non-finite-value", np.log, -1.0),

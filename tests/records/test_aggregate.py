@@ -31,7 +31,7 @@ def test_examples_and_costs_are_summed() -> None:
     found = record(result(), result("inconclusive"), result(margin=0.75))
     assert (found["examples"], found["inconclusive_examples"]) == (3, 1)
     effort = {"evaluations": 12, "calls": 6, "seconds": 0.75}
-    assert found["methods"]["central"] == {"status": "ok", "reason": None, **effort}
+    assert found["methods"]["central"] == {"status": "ok", "reason": None, "note": None, **effort}
     assert found["methods"]["torch"]["reason"] == "torch is not installed"
     assert found["worst"]["margin"] == 0.75
     assert found["message"] == str(result(margin=0.75))

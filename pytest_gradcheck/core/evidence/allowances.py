@@ -355,10 +355,12 @@ def noticeable(cotangents: Matrix, jacobian: Jacobian) -> Matrix:
     return np.asarray((np.abs(cotangents) @ value)[:, None] / jacobian.scales[None, :])
 
 
-def sufficient_sensitivity(table: Table, jacobian: Jacobian) -> float | None:
+def sufficient_sensitivity(
+    table: Table, jacobian: Jacobian, most_of_all: float = thresholds.LEAST_SENSITIVITY
+) -> float | None:
     """Return the smallest relative error, to one digit, that could not have hidden in any entry, or None.
 
-    One half and more is no error to promise anything of.
+    ``most_of_all`` and more is no error to promise anything of.
     """
     block = block_sizes(table, jacobian)[0].max(axis=0)
     needed = dict.fromkeys(table.exact, np.inf)
@@ -376,7 +378,7 @@ def sufficient_sensitivity(table: Table, jacobian: Jacobian) -> float | None:
         for name in needed.keys() & {c.a, c.b}:
             needed[name] = min(needed[name], float(hidden))
     most = max(needed.values())
-    if not 0 < most < thresholds.LEAST_SENSITIVITY:
+    if not 0 < most < most_of_all:
         return None
     digit = 10.0 ** math.floor(math.log10(most))
     return float(f"{math.ceil(most / digit) * digit:.1g}")

@@ -302,12 +302,10 @@ class SecondLook:
         """
         own = abs(self._jacobian.function.point[dispute.coordinate]) or 1.0
         moved = abs(alone[dispute.coordinate])
-        found = Standing()
-        for each in sorted({reach, min(reach, own / moved)}):
-            found = self._close_to_a_kink(name, dispute, alone, each)
-            if not found.wrong:
-                break
-        return found
+        reaches = sorted({reach, min(reach, own / moved)}, reverse=True)
+        found = [self._close_to_a_kink(name, dispute, alone, each) for each in reaches]
+        # The least that any of them says: a limit before a doubt, and a doubt before a fault.
+        return min(found, key=lambda standing: (not standing.limit, standing.wrong))
 
     def _close_to_a_kink(self, name: str, dispute: Dispute, alone: Vector, reach: float) -> Standing:
         """Compare a gradient with slopes close by: along its entry, along ties, and along a line by chance.

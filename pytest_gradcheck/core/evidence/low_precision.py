@@ -1,7 +1,7 @@
 """What the dtype on trial can bear: how far off slower code that is right is in it.
 
-Libraries of kernels test in this way. A kernel may be as far from a reference in float32 as plain code in half
-precision is, times a small factor: `FACTOR` of `thresholds`.
+Libraries of kernels test in this way. A kernel may be as far from a reference in float32 as plain code in
+half precision is, times a small factor: `EAGER_FACTOR` of `thresholds`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from pytest_gradcheck.methods.base import Estimate
 class Eager:
     """Right code in the dtype on trial, and in float64: ``fine``.
 
-    ``eager`` is that code as it runs in the dtype, None where it cannot. ``coarse()`` are runs of it in another
-    coarse arithmetic, which are no less off in units of its roundoff; they stand in where ``eager`` gives no
-    number. ``eps`` is the unit roundoff of the dtype on trial.
+    ``eager`` is that code as it runs in the dtype, None where it cannot. ``coarse()`` are runs of it in
+    another coarse arithmetic, which are no less off in units of its roundoff; they stand in where ``eager``
+    gives no number. ``eps`` is the unit roundoff of the dtype on trial.
     """
 
     fine: Pullback
