@@ -227,8 +227,8 @@ class FirstOrder:
     def _is_needless(self, name: str) -> bool:
         """Whether a method that was not asked for by name has nothing to say here.
 
-        Such as a framework that has nothing to do with the function, and a method that would call the function
-        once more for what its oracle says already.
+        Such as a framework that has nothing to do with the function, and a method that would call the
+        function once more for what its oracle says already.
         """
         if self.options.methods is not None:
             return False
