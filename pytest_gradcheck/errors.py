@@ -17,6 +17,10 @@ class Unavailable(Exception):  # noqa: N818  it is a state of a method, not a mi
     """Raised by a method that cannot run on a problem; the text is the reason that every report shows."""
 
 
+class Opaque(Unavailable):
+    """Raised by a method that rests on a recording, where code runs that no recording sees."""
+
+
 class NotImplementedByFramework(Unavailable):
     """Raised where a framework has no derivative to give, such as that of a fused kernel's backward."""
 

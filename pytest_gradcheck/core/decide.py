@@ -15,6 +15,7 @@ from pytest_gradcheck.core.evidence.allowances import (
     sufficient_sensitivity,
 )
 from pytest_gradcheck.core.evidence.confirm import SecondLook
+from pytest_gradcheck.core.evidence.few_calls import FewCalls
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.low_precision import Eager
 from pytest_gradcheck.core.evidence.rounding import measure
@@ -153,6 +154,10 @@ def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None)
     if any(evidence.states[name][1] for name in DIFFERENCES if name in evidence.states):
         # The function cannot be evaluated anywhere else.
         return finding
+    if evidence.standings and otherwise is None:
+        found = answer(verdict.ON_SECOND_LOOK, evidence)
+        assert found is not None, "the last rule answers"
+        return found
     if unmeasured := answer((verdict.unmeasured,), evidence):
         return unmeasured
     eased = accept_next_to_nothing(evidence.table, evidence.jacobian) if otherwise is None else evidence.table
@@ -207,6 +212,12 @@ def _look(evidence: Evidence) -> Evidence:
     """Compare cheaply, and closely on doubt, without the methods that are no witnesses here."""
     order = evidence.order
     jacobian = Jacobian(order.function, evidence.heard, evidence.differences, order.options.step)
+    if order.few_calls is not None and evidence.differences:
+        few = FewCalls(jacobian, order.tolerance, order.few_calls, order.moved, order.options.brief)
+        looked = few.look()
+        if looked is not None:
+            first, table, standings = looked
+            return replace(evidence, jacobian=jacobian, first=first, table=table, standings=standings)
     if order.eager is not None:
         order.tolerance = _measured_by(order.eager, order, evidence.on_trial, jacobian)
     survey = first_look(jacobian, order.tolerance, order.along)

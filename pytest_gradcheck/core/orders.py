@@ -20,15 +20,21 @@ import numpy as np
 
 from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.core.diagnosis import codes
-from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian, one_by_one, random_cotangents
+from pytest_gradcheck.core.evidence.jacobian import (
+    Function,
+    Jacobian,
+    natural_sizes,
+    one_by_one,
+    random_cotangents,
+)
 from pytest_gradcheck.core.evidence.low_precision import Eager
 from pytest_gradcheck.core.evidence.rounding import Runs
-from pytest_gradcheck.core.evidence.survey import projections
+from pytest_gradcheck.core.evidence.survey import Projections, projections
 from pytest_gradcheck.core.options import Options
 from pytest_gradcheck.core.oracle import Oracle, eager, settle, value_mismatch
 from pytest_gradcheck.core.results import NotChecked, Property, Status, Verdict
 from pytest_gradcheck.core.verdict import Evidence, Finding, States, broken_property
-from pytest_gradcheck.errors import InvalidArgument, NotImplementedByFramework, Unavailable
+from pytest_gradcheck.errors import InvalidArgument, NotImplementedByFramework, Opaque, Unavailable
 from pytest_gradcheck.frameworks.flat import Vector
 from pytest_gradcheck.frameworks.leaves import EPS32, EPS64
 from pytest_gradcheck.frameworks.properties import HOLDS, Selection
@@ -47,7 +53,7 @@ class Methods:
     """The exact methods that gave a first gradient, and what became of every method.
 
     ``seconds`` is how long each took so far; ``missing`` what the framework has no derivative of, in its
-    words.
+    words; ``opaque`` says which code of the function no recording sees.
     """
 
     roles: Roles
@@ -55,6 +61,7 @@ class Methods:
     states: States = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     missing: str | None = None
+    opaque: str | None = None
     #: What a result says of methods that can run.
     notes: dict[str, str] = field(default_factory=dict)
 
@@ -68,6 +75,8 @@ class Methods:
             self.states[name] = (Status.UNAVAILABLE, str(reason))
             if isinstance(reason, NotImplementedByFramework):
                 self.missing = str(reason)
+            if isinstance(reason, Opaque):
+                self.opaque = str(reason)
         except InvalidArgument:
             raise
         except Exception as error:
@@ -160,6 +169,7 @@ class FirstOrder:
         if self.oracle is None and not self.problem.double:
             # What goes through a coarser dtype, as under autocast, has its grain.
             self.function.eps = max(self.function.eps, self._trial_eps)
+        self._look_for_opaque_code()
         if self.oracle:
             self._measure_dtype(self.oracle)
             self.properties = merged((self._repeats_where_it_ran(),), self.properties)
@@ -168,6 +178,35 @@ class FirstOrder:
         if self.roles.own in self.methods.pullbacks:
             self.probes += (self._in_every_way,)
         return self
+
+    def _look_for_opaque_code(self) -> None:
+        """Take the engine out where its recording is not the function, and name the Functions that hide code.
+
+        What a kernel computes from an address, or NumPy from a view, is a constant of the recording: at the
+        point it has the right value, and nowhere else. So where a gradient by hand is on trial, the recording
+        is replayed at a second point.
+        """
+        methods, problem = self.methods, self.problem
+        own, engine = methods.pullbacks.get(self.roles.own or ""), methods.pullbacks.get(ENGINE)
+        if self.oracle is not None:
+            # It stands for the function, and the engine is not asked.
+            return
+        functions = own.hand_written() if own is not None else ()
+        measured = not (self.options.holds_stops or (problem.draws and problem.not_measured))
+        if engine is not None and functions and measured:
+            rng = np.random.default_rng(problem.seed)
+            step = max(thresholds.ELSEWHERE, np.cbrt(problem.eps)) * rng.uniform(-1, 1, problem.point.size)
+            step *= natural_sizes(problem.inputs, problem.point)
+            point = problem.rounded(np.clip(problem.point + step, problem.lower, problem.upper)[None])[0]
+            if not follows(problem, engine, point):
+                hidden = "".join(f"; {text}" for code, text in engine.notes if code == "hidden")
+                methods.opaque = f"the recording holds at the point alone: it does not see all code{hidden}"
+                del methods.pullbacks[ENGINE]
+        if methods.opaque is not None:
+            names = ", ".join(dict.fromkeys(one.name.rpartition(".")[2] for one in functions))
+            text = f"{names}: {methods.opaque}" if names else methods.opaque
+            methods.states[ENGINE] = (Status.UNAVAILABLE, text)
+            problem.call_one_by_one()
 
     def as_found(self, evidence: Evidence) -> FirstOrder:
         """Return the same with the methods that had a say in the end, and what holds of them."""
@@ -296,10 +335,11 @@ class FirstOrder:
         if not (gap <= eps * size + thresholds.REPRODUCED_ROOT).all():
             k = int(np.argmax(np.where(np.isnan(gap), np.inf, gap)))
             where, index = problem.outputs.locate(k)
-            whose = "the recording does not reproduce the function"
+            whose: str = "the recording does not reproduce the function"
+            kind: type[Unavailable] = Opaque
             if name == self.roles.own:
-                whose = "the function gives another value where gradients are enabled"
-            raise Unavailable(
+                whose, kind = "the function gives another value where gradients are enabled", Unavailable
+            raise kind(
                 f"{whose}: {where}{list(index) or ''} is "
                 f"{pullback.primal[k]:.9g} instead of {expected[k]:.9g}{pullback.parting()}"
             )
@@ -356,9 +396,14 @@ class FirstOrder:
         start = time.perf_counter()
         found: tuple[Property, ...] = ()
         with contextlib.suppress(Exception):
-            pullback = self.methods.pullbacks[own]
+            pullback, few = self.methods.pullbacks[own], self.few_calls is not None
             found = tuple(
-                self.problem.framework.properties_of_functions(self.problem, pullback, self._tried(finding))
+                self.problem.framework.properties_of_functions(
+                    self.problem,
+                    pullback,
+                    self._tried(finding),
+                    few_calls=few or self.methods.opaque is not None,
+                )
             )
         self.methods.seconds[own] += time.perf_counter() - start
         return found, own
@@ -371,6 +416,28 @@ class FirstOrder:
         return Selection(tried.by_name, tried.by_name)
 
     # -- what can be run again -------------------------------------------------------------------------
+
+    @property
+    def few_calls(self) -> Projections | None:
+        """The projections of a first look where calls are the cost; None where they are not.
+
+        That is where one gradient by hand is all that was heard: nothing sees into the function, and no call
+        of it takes many points.
+        """
+        heard, options = self.methods.pullbacks, self.options
+        if self.oracle is not None or (
+            ENGINE not in options.chosen and self.problem.framework.evaluates_many
+        ):
+            return None
+        by_hand = BY_HAND in heard or any(pullback.hand_written() for pullback in heard.values())
+        if len(heard) != 1 or not by_hand or options.step or options.holds_stops or options.mode == "full":
+            return None
+        # What is drawn here is not what a closer look draws.
+        rng, ones = np.random.default_rng([self.problem.seed, 1]), np.ones((1, self.problem.outputs.size))
+        if self.along is not None:
+            return Projections(self.along.cotangents, rng)
+        # The first was pulled back already.
+        return Projections(np.concatenate([ones, random_cotangents(rng, ones.size)[:1]])[: ones.size], rng)
 
     def moved(self, culprit: str, vector: Vector) -> Pullback:
         """Return a method at another point."""
@@ -423,10 +490,36 @@ class FirstOrder:
         return {}
 
 
+def follows(problem: Problem, recording: Pullback, point: Vector) -> bool:
+    """Whether a recording moves as the function does, from the problem's point to another one.
+
+    It is asked of each output by itself. What the recording does not move at the other point, or cannot be
+    evaluated there, says nothing.
+    """
+    try:
+        replayed = recording.primal_at(point) - recording.primal
+    except Exception:
+        return True
+    moved = problem.evaluate(point) - problem.value
+    noise = (
+        thresholds.ELSEWHERE_ROUNDINGS * problem.eps * np.abs(problem.value) + 2 * problem.evaluation_noise
+    )
+    for leaf in problem.outputs.leaves:
+        part = slice(leaf.start, leaf.stop)
+        apart = float(np.linalg.norm(replayed[part] - moved[part]))
+        if apart > thresholds.ELSEWHERE_SHARE * float(np.linalg.norm(moved[part])) + float(
+            np.linalg.norm(noise[part])
+        ):
+            return False
+    return True
+
+
 class SecondOrder:
     """The derivative of ``(x, u) → u · J(x)`` at the point and a random cotangent u."""
 
     number = 2
+    #: A gradient of the gradient is looked at as any other function.
+    few_calls: Projections | None = None
 
     def __init__(self, first: FirstOrder, jacobian: Jacobian | None):
         self.first = first

@@ -83,6 +83,16 @@ REPRODUCED_ROUNDINGS = 1e5
 #: And up to this. Source: the lowering takes the root of zero at 1e-200.
 REPRODUCED_ROOT = 1e-95
 
+#: A recording is replayed at a second point so far away, in units of the inputs' sizes, or by the third root
+#: of the roundoff if that is more. Chosen: far beyond rounding, and short of most branches.
+ELSEWHERE = 1e-4
+
+#: It is the function's where it moves as the function does, but for this share. Chosen: what a loop that runs
+#: until it has converged makes of a step as short as this one.
+ELSEWHERE_SHARE = 0.05
+
+#: And but for so many roundings of the value. Chosen: as for a value that is all but cancelled.
+ELSEWHERE_ROUNDINGS = 64.0
 #: A function's value and that of its oracle differ by no more than so many roundings of the largest one
 #: beside it, and of its parts. Chosen: a short sum in another order, in the dtype on trial.
 VALUE_ROUNDINGS = 16.0
@@ -125,6 +135,25 @@ DIRECTIONS = 2
 
 #: As many wrong entries are searched for. Chosen: a message shows no more.
 MOST = 4
+
+#: Of a function whose calls are the cost, so many coordinates are looked at next to a wrong one. Chosen: they
+#: tell a factor from a slip.
+DRAWN_NEXT_TO_IT = 3
+
+#: An input is at the edge of its domain where a line in both directions is shorter than this share of what it
+#: is elsewhere. Chosen: an error of one percent of a tenth is what the promised sensitivity sees.
+AT_THE_EDGE = 0.1
+
+#: A slope is vague that is known to no better than so many times the promised sensitivity: another one may be
+#: clear about its entries. Chosen: what noise makes of a fit of one side, next to one of two.
+VAGUE = 10.0
+
+#: A line takes so much of the way to the edge of a domain. Chosen: its points are rounded.
+WITHIN = 0.99
+
+#: A line that stays on one side of zero in every input is no longer than so many times each. Chosen: more
+#: than half of the way to zero, at the half width of a window.
+SHORT_OF_ZERO = 5.0
 
 #: So many coordinates of each input are looked at next to the wrong ones where there are more wrong ones
 #: than were searched for. Chosen: enough to tell one input from all.

@@ -252,7 +252,7 @@ def agree(evidence: Evidence) -> Finding | None:
     names = [*evidence.jacobian.differences, *table.exact]
     diagnosis = Diagnosis("agree", f"{', '.join(names[:-1])} and {names[-1]} agree")
     sensitivity = evidence.order.tolerance.sensitivity
-    hidden = unseen(table, evidence.jacobian, sensitivity) if table.tangents is not None else 0
+    hidden = 0 if table.tangents is None else int(unseen(table, evidence.jacobian, sensitivity).sum())
     text = "share in the projections is smaller than their error bars; mode='full' looks at each"
     small: tuple[NotChecked, ...] = (NotChecked(f"{hidden} small entries", text),) if hidden else ()
     if any(BELOW_ROUNDING in dict(c.excused) for c in table.evidence):

@@ -435,13 +435,14 @@ class Framework(abc.ABC):
         return ()
 
     def properties_of_functions(
-        self, function: FunctionAtPoint, pullback: Pullback, wanted: Selection
+        self, function: FunctionAtPoint, pullback: Pullback, wanted: Selection, *, few_calls: bool = False
     ) -> Sequence[Property]:
         """Return what holds of the gradients written by hand in a run, however they are called.
 
-        ``wanted`` are the properties to try. A trial must not be able to harm. One that could, such as a call
-        without rows of code that cannot be seen into, is run only if its property is among
-        ``wanted.by_name``.
+        With ``few_calls`` a call of the function is what costs: one call stands for many where it shows that
+        nothing is wrong. ``wanted`` are the properties to try. A trial must not be able to harm. One that
+        could, such as a call without rows of code that cannot be seen into, is run only if its property is
+        among ``wanted.by_name``.
         """
         return ()
 

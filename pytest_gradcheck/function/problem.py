@@ -167,6 +167,10 @@ class Problem:
                 return together
         return np.stack([self.evaluate(point) for point in points]), len(points)
 
+    def call_one_by_one(self) -> None:
+        """Evaluate many points in as many calls from here on: opaque code takes no axis more."""
+        self._batch = None
+
     def rounded(self, points: Matrix) -> Matrix:
         """Return the points at which `evaluate` really evaluates, shape ``(…, n)``: in working precision."""
         return points if self.double else self._in_own_dtypes(points)
@@ -287,7 +291,7 @@ class Problem:
     @functools.cached_property
     def double(self) -> bool:
         """Whether the function is evaluated in float64: where it runs in it."""
-        return self._is_wide or self._evaluator is not None or self._runs_in_double()
+        return self._is_wide or self._evaluator is not None or self._in_double is not None
 
     @functools.cached_property
     def _evaluator(self) -> Evaluator | None:
@@ -298,7 +302,8 @@ class Problem:
     def _in_working_precision(self) -> tuple[Vector, float]:
         if self._evaluator is not None:
             return self.evaluate(self.point), EPS64
-        tree = self._evaluated(self.values_at(self.point), self.double)
+        found = None if self._is_wide else self._in_double
+        tree = self._evaluated(self.values_at(self.point), self.double) if found is None else found
         eps = EPS64 if self.double else self.trial_eps
         for leaf, owner in self._outputs_of(tree):
             if owner is not None:
@@ -320,7 +325,7 @@ class Problem:
         """How much the value moves when nothing moves; zero for a deterministic function."""
         noise, value = np.zeros(self.outputs.size), self.value
         # A first call in the same precision that gave the same is what a third one would be compared for.
-        if not (self._is_wide and np.array_equal(value, self.primal, equal_nan=True)):
+        if not ((self._is_wide or not self.double) and np.array_equal(value, self.primal, equal_nan=True)):
             with np.errstate(invalid="ignore"):
                 spread = np.abs(self.evaluate(self.point) - value)
             noise = np.where(np.isfinite(spread), spread, 0.0)
@@ -485,16 +490,20 @@ class Problem:
             ) from error
         self._blame_layout(error)
 
-    def _runs_in_double(self) -> bool:
+    @functools.cached_property
+    def _in_double(self) -> Tree | None:
+        """The result in float64, None where the function does not run in it."""
         try:
-            found = self._outputs_of(self._evaluated(self.values_at(self.point, double=True), double=True))
+            tree = self._evaluated(self.values_at(self.point, double=True), double=True)
+            found = self._outputs_of(tree)
             shapes = [np.shape(leaf) if owner is None else owner.shape_of(leaf) for leaf, owner in found]
             # With other random numbers it is another function.
-            return self._random.stand_as_after_the_first_call() and all(
+            same = self._random.stand_as_after_the_first_call() and all(
                 shape == leaf.shape for shape, leaf in zip(shapes, self.outputs.leaves, strict=True)
             )
+            return tree if same else None
         except Exception:
-            return False
+            return None
 
     def _flat(self, tree: Tree) -> Vector:
         """Return the differentiable leaves of a result as a flat vector."""

@@ -8,6 +8,7 @@ solver, quantised outputs, cancellation. Moré and Wild ("Estimating computation
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from pytest_gradcheck.methods.base import Estimate
-from pytest_gradcheck.methods.differences import TINY, Lines
+from pytest_gradcheck.methods.differences import ROOT2, TINY, Lines
 
 Array = np.ndarray[Any, Any]
 
@@ -45,6 +46,10 @@ WAVERS = 1e3
 
 #: What a value moves by within so many of its roundings is no movement.
 ROUNDINGS = 4.0
+
+#: The least noise of a value at few points, in roundings: what is left over may be small by chance. A single
+#: rounding is a third of one in the root mean square.
+FLOOR = 1.0
 
 #: Values that take fewer steps than this over the points of a window show their grain. A smooth function
 #: takes as many as there are points, fewer where it turns: an even function half of them.
@@ -89,12 +94,28 @@ class Window:
 
 
 def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float) -> Window:
-    """Fit the function over one window per line.
+    """Fit the function over one window per line; see `fitted`."""
+    return fitted(lines, looked(lines, scales), scales, cotangents, eps)
+
+
+def looked(lines: Lines, scales: Array) -> tuple[Array, Array]:
+    """Evaluate at the points of one window per line: the steps, and the values."""
+    t = np.multiply.outer(WIDTH * LEVELS, scales)
+    with np.errstate(all="ignore"):
+        return lines.sample(np.stack([t, -t]))
+
+
+def fitted(
+    lines: Lines, values: tuple[Array, Array], scales: Array, cotangents: Array | None, eps: float
+) -> Window:
+    """Fit what was evaluated over one window per line.
 
     Parameters
     ----------
     lines
         The function along some lines; ``value`` is that at the point.
+    values
+        What `looked` gave for these scales.
     scales
         The scale of each line's window, shape ``(lines,)``.
     cotangents
@@ -102,9 +123,8 @@ def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float) ->
     eps
         The unit roundoff of a value.
     """
-    t = np.multiply.outer(WIDTH * LEVELS, scales)
+    (up, down), (above, below) = values
     with np.errstate(all="ignore"):
-        (up, down), (above, below) = lines.sample(np.stack([t, -t]))
         size = np.fmax(np.abs(above).max(axis=0), np.abs(below).max(axis=0))
         # An entry that is all but cancelled wavers by the rounding of those next to it.
         size = np.fmax(eps * size, lines.output_rounding)
@@ -148,6 +168,174 @@ def window(lines: Lines, scales: Array, cotangents: Array | None, eps: float) ->
         spread > WAVERS * size,
         spread <= FITS * (taken[-1] - taken[0]),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Few:
+    """A window of so few points that noise is pooled over several lines.
+
+    ``width`` is the half width in units of the scale and ``levels`` the points in units of it. The odd part
+    of the values is fitted by ``odd`` even powers of the step from 1 on, and the even part by ``even`` of
+    them from the square on: what a kink does to them is left over, and counts as noise.
+    """
+
+    width: float
+    levels: Array
+    odd: int
+    even: int
+
+    @functools.cached_property
+    def fits(self) -> tuple[Array, Array, Array, Array]:
+        """The powers of the odd and the even part, ``(levels, terms)``, and what fits each, turned."""
+        odd = np.stack([self.levels ** (2 * k) for k in range(self.odd)], axis=1)
+        even = np.stack([self.levels ** (2 * k) for k in range(1, self.even + 1)], axis=1)
+        weighted = np.linalg.pinv(odd * self.levels[:, None])
+        return odd, even, weighted * self.levels, np.linalg.pinv(even)
+
+    @functools.cached_property
+    def error(self) -> float:
+        """The standard error of the slope, for a noise of one over a half width of one."""
+        odd = self.fits[0]
+        return float(np.linalg.norm(np.linalg.pinv(odd * self.levels[:, None])[0]))
+
+    @functools.cached_property
+    def freedom(self) -> int:
+        """How many numbers are left over per line."""
+        return 2 * len(self.levels) - self.odd - self.even
+
+
+#: For values with the roundings of float64, which leave room for steps that jump over few kinks.
+FINE = Few(2.0**-10, np.array([1.0, 0.45]), 2, 1)
+
+#: For values that waver by 1e-7, or by what a solver stops at: the noise of a slope is theirs over the step.
+COARSE = Few(WIDTH, np.array([1.0, 0.7, 0.45, 0.25]), 3, 2)
+
+#: The same where noise hides what a slope of little weight makes of the values.
+WIDE = Few(3 * WIDTH, COARSE.levels, 3, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Values at the points of a `Few` along some lines; ``middle`` is that at the point, shape ``(m,)``."""
+
+    shape: Few
+    up: Array
+    down: Array
+    above: Array
+    below: Array
+    middle: Array
+    evaluation_noise: Array
+
+    @property
+    def range_of_values(self) -> Array:
+        """How far each output moves along each line, shape ``(lines, m)``."""
+        return np.asarray(
+            np.fmax(np.abs(self.above - self.middle), np.abs(self.below - self.middle)).max(axis=0)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Glance:
+    """Slopes from few points, shape ``(lines, rows)``, and the noise of a value, shape ``(rows,)``."""
+
+    slope: Estimate
+    noise: Array
+
+
+def _moving(cotangents: Array, moves: Array, sample: Sample) -> Array:
+    """Return how much of the noise of rows is that of outputs that move along a line, ``(lines, rows)``.
+
+    An output that does not move at all does not waver either. ``moves`` has shape ``(levels, lines, m)``.
+    """
+    squares = sample.middle**2
+    size = _contracted(cotangents**2, squares)
+    return np.sqrt(
+        _contracted(cotangents**2, np.where(moves.any(axis=0), squares, 0.0)) / np.fmax(size, TINY)
+    )
+
+
+def sampled(lines: Lines, shape: Few) -> Sample:
+    """Evaluate at the points of a few-point window along every line, at the scale of its tangent."""
+    t = np.multiply.outer(shape.width * shape.levels, np.ones(len(lines.tangents)))
+    (up, down), (above, below) = lines.sample(np.stack([t, -t]))
+    return Sample(shape, up, down, above, below, lines.value, lines.evaluation_noise)
+
+
+def glanced(sample: Sample, cotangents: Array | None, eps: float, noise: Array | None = None) -> Glance:
+    """Fit the values of a sample, contracted with cotangents of shape ``(rows, m)``; None for each output.
+
+    The noise is the root mean square of what all lines leave over, one rounding of the value, or the
+    ``noise`` that other lines were seen to have, shape ``(rows,)``: what is most.
+    """
+    shape, values = sample.shape, (sample.above, sample.below, sample.middle)
+    wavers = sample.evaluation_noise.max(axis=0)
+    with np.errstate(all="ignore"):
+        if cotangents is None:
+            high, low, middle = values
+            floor, share = FLOOR * eps * np.abs(middle), np.ones(1)
+        else:
+            share = _moving(
+                cotangents, (sample.above != sample.middle) | (sample.below != sample.middle), sample
+            )
+            high, low, middle = (_contracted(cotangents, v) for v in values)
+            floor = FLOOR * eps * np.sqrt(_contracted(cotangents**2, sample.middle**2))
+            wavers = _contracted(np.abs(cotangents), wavers)
+        odd_powers, even_powers, fit_odd, fit_even = shape.fits
+        quotients = (high - low) / (sample.up - sample.down)
+        halves = (high + low) / 2 - middle
+        odd, even = np.tensordot(fit_odd, quotients, 1), np.tensordot(fit_even, halves, 1)
+        step = shape.width * shape.levels[:, None, None]
+        rest = (
+            (quotients - np.tensordot(odd_powers, odd, 1)) * step,
+            halves - np.tensordot(even_powers, even, 1),
+        )
+        unit = np.fmax(np.fmax(np.abs(rest[0]).max(axis=(0, 1)), np.abs(rest[1]).max(axis=(0, 1))), TINY)
+        squares = sum(((part / unit) ** 2).sum(axis=0) for part in rest)
+        # A line that bends tells nothing of the noise along another one, and has it for itself.
+        each = unit * np.sqrt(squares / shape.freedom)
+        pooled = unit * np.sqrt(squares.mean(axis=0) / shape.freedom)
+        seen = np.fmax(pooled, floor + wavers)
+        seen = seen if noise is None else np.fmax(seen, noise)
+        half = np.fmax(each, seen * share)
+        bar = STANDARD_ERRORS * shape.error * half / shape.width + LAST_TERM * np.abs(odd[-1])
+    bar = np.where(np.isfinite(bar) & np.isfinite(odd[0]), bar, np.inf)
+    return Glance(Estimate(odd[0], bar), np.where(np.isfinite(seen), seen, np.inf))
+
+
+#: Points of a line with one side, in units of its width, and how many powers of the step are fitted: where
+#: values have the roundings of float64, and where they waver.
+_ONE_SIDE = {
+    True: (np.array([1.0, 0.7, 0.45, 0.25]), 3),
+    False: (np.array([1.0, 0.8, 0.6, 0.4, 0.25, 0.12]), 4),
+}
+
+
+def one_sided(line: Lines, shape: Few, cotangents: Array, eps: float, noise: Array) -> tuple[Estimate, Array]:
+    """Return the slope to the right along one line, shape ``(1, rows)``, and how far each output moves.
+
+    It is asked for at the edge of a domain. ``noise`` is that of a value, shape ``(rows,)``.
+    """
+    levels, count = _ONE_SIDE[shape is FINE]
+    t = shape.width * levels[:, None]
+    powers = np.stack([levels**k for k in range(1, count + 1)], axis=1)
+    with np.errstate(all="ignore"):
+        (steps, _), (values, _) = line.sample(np.stack([t, np.full_like(t, np.nan)]))
+        moves = values[:, 0] - line.value
+        # Steps are rounded by less than a hundredth of the noise in most dtypes.
+        ahead = _contracted(cotangents, moves) * (t / steps[:, 0])
+        inverse = np.linalg.pinv(powers)
+        fit = inverse @ ahead
+        rest = np.sqrt(((ahead - powers @ fit) ** 2).sum(axis=0) / (len(levels) - count))
+        # The value at the edge wavers too.
+        # An output that does not move at all does not waver either.
+        still = (moves == 0).all(axis=0)
+        size = _contracted(cotangents**2, line.value**2)
+        share = _contracted(cotangents**2, np.where(still, 0.0, line.value**2)) / np.fmax(size, TINY)
+        half = np.fmax(rest, noise * np.sqrt(share)) * ROOT2
+        bar = STANDARD_ERRORS * np.linalg.norm(inverse[0]) * half + LAST_TERM * np.abs(fit[-1])
+        slope, bar = fit[0] / shape.width, bar / shape.width
+    bar = np.where(np.isfinite(bar) & np.isfinite(slope), bar, np.inf)
+    return Estimate(slope[None], bar[None]), np.abs(moves).max(axis=0)
 
 
 def _contracted(cotangents: Array, values: Array) -> Array:

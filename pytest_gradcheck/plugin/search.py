@@ -8,13 +8,16 @@ import functools
 import math
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 from pytest_gradcheck.core.results import CheckResult, GradientMismatch, Verdict
 from pytest_gradcheck.function.fingerprint import fingerprint
 from pytest_gradcheck.methods.names import DIFFERENCE_METHODS
 from pytest_gradcheck.plugin.progress import time_left
 from pytest_gradcheck.records.record import Stopped
+
+#: So many seconds a failing example is made smaller, unless ten times what all examples take is more.
+LEAST_SECONDS, PASSING_TESTS = 60.0, 10.0
 
 #: Hypothesis does not climb on a difference below this share of the tolerance.
 NOTABLE = 0.1
@@ -55,6 +58,8 @@ class Search:
         self._max_seconds = max_seconds
         self._start = time.monotonic()
         self._examples = 0
+        #: When a failing example is small enough: infinity until one is found.
+        self._enough = math.inf
         # By kind of failure the first of it, which was looked at in full.
         self._first: dict[type[GradientMismatch], CheckResult] = {}
         # By kind of failure the point where it is plainest so far.
@@ -88,6 +93,8 @@ class Search:
             report_to_hypothesis(result)
             self._show(self._how_far)
         if result.verdict is Verdict.FAIL:
+            if not self._first:
+                self._enough = self._when_enough()
             self._first.setdefault(kind(result), result)
             self._note(result, ask)
             key = fingerprint(inputs)
@@ -114,7 +121,7 @@ class Search:
         if key is None:
             # A point that cannot be recognised again must not get two different answers.
             return ask(brief=False)
-        if key in self._known or self._is_over():
+        if key in self._known or time.monotonic() > self._enough or self._is_over():
             return self._known.get(key)
         result = ask(brief=True)
         if result.verdict is not Verdict.FAIL:
@@ -156,6 +163,19 @@ class Search:
         return dataclasses.replace(
             shown, inputs=last.inputs, reproduce=last.reproduce, seed=last.seed, shown_at=shown.inputs
         )
+
+    def _when_enough(self) -> float:
+        """Return until when the first failing example is made smaller: a failing test is worth ten that pass.
+
+        No verdict depends on it, since the failure is known. With ``max_seconds`` that time is all there is.
+        """
+        from hypothesis import settings
+
+        if self._max_seconds is not None:
+            return math.inf
+        now, default = time.monotonic(), cast("Any", settings.default)
+        passing: float = (now - self._start) / max(1, self._examples) * default.max_examples
+        return now + max(LEAST_SECONDS, PASSING_TESTS * passing)
 
     def _is_over(self) -> bool:
         # The first example is always checked.

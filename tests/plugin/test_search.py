@@ -223,3 +223,23 @@ def test_a_remembered_failure_comes_first_and_alone(project: Any) -> None:
         lines.append([line for line in run.outlines if "try again" in line])
     assert lines[0] == lines[1]
     assert project.report()["checks"][0]["examples"] == 2
+
+
+@pytest.mark.parametrize(("seconds", "limit"), [(0.001, 60.0), (1.0, 2000.0)])
+def test_a_failing_example_is_made_smaller_for_a_minute_or_ten_times_a_passing_test(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, limit: float
+) -> None:
+    """No clock decides a verdict: the failure is known, and the smallest example so far is reported."""
+    now, failed = [0.0], []
+    monkeypatch.setattr("pytest_gradcheck.plugin.search.time.monotonic", lambda: now[0])
+
+    def verdict(n: int, brief: bool) -> str:
+        # The third variant takes longer than there is time.
+        failed.extend([n] if brief else [])
+        now[0] += (1.1 * limit if len(failed) == 3 else 0.0) if brief else seconds
+        return "fail" if n > 500 else "pass"
+
+    asked, error = hunt(verdict)
+    assert len([what for what in asked if what.startswith("brief")]) == 3
+    assert asked[-1].startswith("full")
+    assert int(error.result.diagnosis.text.split()[1]) > 500

@@ -20,7 +20,19 @@ from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.methods.base import Estimate
 from pytest_gradcheck.methods.differences import CHUNK, QUICK, THOROUGH, Lines, Slopes, textbook
-from pytest_gradcheck.methods.windows import WIDTH, Window, natural_scales, settled, window
+from pytest_gradcheck.methods.windows import (
+    WIDTH,
+    Few,
+    Sample,
+    Window,
+    fitted,
+    looked,
+    natural_scales,
+    one_sided,
+    sampled,
+    settled,
+    window,
+)
 
 
 @dataclass
@@ -139,10 +151,7 @@ class Jacobian:
         output is a row of its own.
         """
         f, tangents = self.function, np.atleast_2d(tangents)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            up = np.where(tangents > 0, f.upper - f.point, f.point - f.lower) / np.abs(tangents)
-            down = np.where(tangents > 0, f.point - f.lower, f.upper - f.point) / np.abs(tangents)
-        lines = self._lines(tangents, np.fmin.reduce([up, down], axis=2))
+        lines = self._lines(tangents, self._room(tangents))
         with self._counted():
             slopes = lines.slopes(np.ones(len(tangents)), THOROUGH if thorough else QUICK, f.eps)
         return _contract(slopes, cotangents)
@@ -174,6 +183,29 @@ class Jacobian:
             with self._counted():
                 self._windows[key] = window(lines, np.array([scale]), cotangent[None], self.function.eps)
         return self._windows[key]
+
+    def sample(self, tangents: Matrix, shape: Few) -> Sample:
+        """Evaluate at few points along some tangents; see `methods.windows.Few`."""
+        with self._counted():
+            return sampled(self._lines(tangents, self._room(tangents)), shape)
+
+    def inward(
+        self, tangent: Vector, shape: Few, cotangents: Matrix, noise: Vector
+    ) -> tuple[Estimate, Vector]:
+        """Return the slope to the right along a tangent; see `methods.windows.one_sided`."""
+        with self._counted():
+            line = self._lines(tangent[None], self._room(tangent[None]))
+            return one_sided(line, shape, cotangents, self.function.eps, noise)
+
+    def column(self, tangent: Vector, cotangent: Vector) -> tuple[Window, Window]:
+        """Fit one window along a tangent: contracted with a cotangent, and for each output by itself."""
+        room = self._room(tangent[None])
+        # Within the domain on both sides, where there are two.
+        lines, scale = self._lines(tangent[None], room), np.fmin(1.0, room.min(axis=0) / WIDTH)
+        with self._counted():
+            values = looked(lines, scale)
+        both = (fitted(lines, values, scale, u, self.function.eps) for u in (cotangent[None], None))
+        return next(both), next(both)
 
     def at(self, point: Vector) -> Jacobian | None:
         """Return the function at another point, without exact methods; None where it is not finite there.
@@ -226,12 +258,18 @@ class Jacobian:
         the slope of each output along a line; those within a factor of a thousand are left as they are.
         """
         f = self.function
+        if sum(leaf.size > 0 for leaf in f.outputs.leaves) < 2:
+            return np.ones(f.outputs.size)
+        tangent = self.direction(np.random.default_rng(f.inputs.size))
+        return self.weights_for(self.along(tangent, None, thorough=False).central)
+
+    def weights_for(self, slope: Estimate) -> Vector:
+        """Return the `output_weights` for slopes of all outputs along a line, shape ``(m, 1)``."""
+        f = self.function
         weights = np.ones(f.outputs.size)
         leaves = [leaf for leaf in f.outputs.leaves if leaf.size]
         if len(leaves) < 2:
             return weights
-        tangent = self.direction(np.random.default_rng(f.inputs.size))
-        slope = self.along(tangent, None, thorough=False).central
         sizes = np.zeros(len(leaves))
         for k, leaf in enumerate(leaves):
             part, bar = (np.abs(v[leaf.start : leaf.stop, 0]) for v in (slope.value, slope.uncertainty))
@@ -247,9 +285,7 @@ class Jacobian:
     @functools.cached_property
     def scales(self) -> Vector:
         """For every coordinate, the larger of its own magnitude and its leaf's (1 for zeros)."""
-        f = self.function
-        typical = root_mean_squares(f.inputs, f.point)
-        return np.where(typical > 0, np.fmax(np.abs(f.point), typical), 1.0)
+        return natural_sizes(self.function.inputs, self.function.point)
 
     def _by_coordinates(self, at: Any, thorough: bool) -> Slopes:
         f = self.function
@@ -311,6 +347,14 @@ class Jacobian:
             )
         )
         return replace(best, central=central, right=right, left=left)
+
+    def _room(self, tangents: Matrix) -> Matrix:
+        """Return how far each line may go to the right and to the left, shape ``(2, lines)``."""
+        f = self.function
+        with np.errstate(divide="ignore", invalid="ignore"):
+            up = np.where(tangents > 0, f.upper - f.point, f.point - f.lower) / np.abs(tangents)
+            down = np.where(tangents > 0, f.point - f.lower, f.upper - f.point) / np.abs(tangents)
+        return np.asarray(np.fmin.reduce([up, down], axis=2))
 
     def _lines(self, tangents: Any, room: Matrix) -> Lines:
         f = self.function
@@ -402,6 +446,12 @@ def root_mean_squares(layout: Layout, vector: Vector) -> Vector:
         part = vector[leaf.start : leaf.stop]
         out[leaf.start : leaf.stop] = np.sqrt(np.mean(part**2)) if part.size else 0.0
     return out
+
+
+def natural_sizes(layout: Layout, vector: Vector) -> Vector:
+    """Return, for every coordinate, the larger of its own magnitude and its leaf's (1 for zeros)."""
+    typical = root_mean_squares(layout, vector)
+    return np.where(typical > 0, np.fmax(np.abs(vector), typical), 1.0)
 
 
 def _from_coarse_to_fine(scales: Vector, own: Vector, *, wider: bool) -> Iterator[tuple[Any, Vector]]:

@@ -360,17 +360,17 @@ def bisect(size: int, is_wrong: Callable[[Vector], bool], *, most: int = thresho
     return found
 
 
-def unseen(table: Table, jacobian: Jacobian, sensitivity: float) -> int:
-    """Return in how many entries an error of the promised size could have hidden among the projections.
+def unseen(table: Table, jacobian: Jacobian, sensitivity: float) -> Any:
+    """Mark the inputs in whose entries an error of the promised size could have hidden among the projections.
 
     Their share is smaller than the error bar of every sum that they are in. Where two exact methods agree,
     which are compared entry by entry, there are none.
     """
     assert table.tangents is not None
     if any(c.entrywise and c.agree for c in table.evidence):
-        return 0
+        return np.zeros(jacobian.function.point.size, dtype=bool)
     inputs = jacobian.function.inputs
-    hidden = 0
+    hidden = np.zeros(inputs.size, dtype=bool)
     for name, estimate in table.exact.items():
         size = np.abs(estimate.value)
         # A zero has no size to be relative to but that of its input's largest entry, as everywhere.
@@ -382,7 +382,7 @@ def unseen(table: Table, jacobian: Jacobian, sensitivity: float) -> int:
                 for row, column in np.ndindex(c.tolerance.shape):
                     share = size[row] * np.abs(table.tangents[column])
                     seen |= sensitivity * share > c.tolerance[row, column]
-        hidden = max(hidden, int((~seen).sum()))
+        hidden |= ~seen
     return hidden
 
 

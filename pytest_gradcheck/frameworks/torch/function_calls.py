@@ -48,6 +48,9 @@ class FunctionCall:
     state: torch.Tensor
     seeds: Tensors = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
+    #: The node of autograd's graph that this call made, and copies of what it returned, where they are known.
+    node: Any = None
+    returned: list[Any] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -136,6 +139,68 @@ class FunctionCall:
             with contextlib.suppress(Exception):
                 found.append(trial(*arguments) if name in wanted else None)
         return [finding for finding in found if finding is not None]
+
+    def at_once(self, wanted: Selection, seed: int) -> list[Property] | None:
+        """Try in one call and two backward passes what `findings` tries in a dozen; None if something shows.
+
+        Its inputs and its cotangents are not contiguous, the cotangents are minus two times those of the call
+        as it was, and fresh memory holds nan. Of several inputs one alone may require a gradient, or all:
+        that depends on the seed. Nothing is repeated or left out in memory, which could harm a kernel.
+        """
+        first = self._first_gradients()
+        if first is None:
+            return None
+        asked = [*range(len(self.wanted))]
+        if len(asked) > 1 and seed % 2:
+            asked = [seed // 2 % len(asked)]
+        call = dataclasses.replace(self, wanted=[self.wanted[k] for k in asked])
+        seeds = [_spread(-2 * u) for u in self.seeds]
+        given = [u.clone() for u in seeds]
+        try:
+            with filling(FILLED_WITH[0]):
+                run = call.forward(call.points, _spread)
+                found = run.gradients(run.outs, seeds)
+        except Exception:
+            return None
+        expected = [-2 * first[k] for k in asked]
+        values = [self.returned[k] for k in self.outputs]
+        if not (self._alike(run.values(), values) and self._alike(found, expected)):
+            return None
+        if self._unchanged(run).holds is False or not all(map(identical, seeds, given)):
+            return None
+        names = ["inputs-unchanged", "cotangents-unchanged", "linear-backward"]
+        names += ["frozen-inputs"] if len(asked) < len(self.wanted) else []
+        if not all(_as_before(x, _spread(x)) for x in call.points):
+            names.append("non-contiguous-inputs")
+        if not all(_as_before(u, _spread(u)) for u in self.seeds):
+            names.append("non-contiguous-cotangents")
+        found_too = [self._once_differentiable() if "twice-differentiable" in wanted else None]
+        return [finding(name, True) for name in names if name in wanted] + [f for f in found_too if f]
+
+    def _first_gradients(self) -> Tensors | None:
+        """Pull random cotangents back through the call as it was made; None where that does not work."""
+        floating = [
+            isinstance(o, torch.Tensor) and (o.is_floating_point() or o.is_complex()) for o in self.returned
+        ]
+        try:
+            if self.node is None or not all(floating):
+                base = self.forward(self.points, _contiguous)
+                self.returned = [None] * (1 + max(self.outputs, default=-1))
+                for k, value in zip(self.outputs, base.values(), strict=True):
+                    self.returned[k] = value
+                return [gradient.clone() for gradient in base.pull(self.seeds)]
+            self.outputs = [*range(len(self.returned))]
+            self.seeds = [random_like(o, k) for k, o in enumerate(self.returned)]
+            with torch.no_grad():
+                found = self.node.apply(*(seed.clone() for seed in self.seeds))
+            every = found if isinstance(found, tuple) else (found,)
+            gradients = [every[p] for p in self.wanted]
+            return [
+                torch.zeros_like(x) if g is None else g.clone()
+                for x, g in zip(self.points, gradients, strict=True)
+            ]
+        except Exception:
+            return None
 
     def _alike(self, some: Tensors, others: Tensors) -> bool:
         same = functools.partial(alike, eps=self.eps)

@@ -19,6 +19,7 @@ from pytest_gradcheck.frameworks.fresh_memory import FILLED_WITH
 from pytest_gradcheck.frameworks.properties import HOLDS, Selection
 from pytest_gradcheck.frameworks.pullback import NOT_LINEAR, scales
 from pytest_gradcheck.frameworks.torch import zero_size
+from pytest_gradcheck.frameworks.torch.draws import Draws
 from pytest_gradcheck.frameworks.torch.fresh_memory import filling, first_with_nan, said_of, unwritten_by
 from pytest_gradcheck.frameworks.torch.function_calls import (
     FunctionCall,
@@ -44,6 +45,7 @@ _OF_RUN = frozenset({"inputs-unchanged", "outputs-in-graph", "gradients-fit", "r
 #: What it takes one more pass to see.
 _OF_PASSES = frozenset({"accumulates", "initialised-memory", "repeatable-backward", "cotangents-unchanged"})
 _OF_FUNCTIONS = frozenset(HOLDS) - _OF_RUN
+_BATCHED = frozenset({"batched-cotangents", "vmap"})
 
 
 def properties_of_run(problem: FunctionAtPoint, pullback: TorchPullback, wanted: Selection) -> list[Property]:
@@ -182,17 +184,24 @@ def _draws(pullback: TorchPullback) -> bool:
 
 
 def properties_of_functions(
-    problem: FunctionAtPoint, pullback: TorchPullback, wanted: Selection
+    problem: FunctionAtPoint, pullback: TorchPullback, wanted: Selection, *, few_calls: bool = False
 ) -> list[Property]:
     """Run the user's own `autograd.Function`s in every way that a caller may; nothing for a function without.
 
-    Each is tried by itself, with the arguments of its first call. Where it is made anew by every call of the
+    With ``few_calls`` one call stands for many ways, as long as nothing shows that any of them is wrong. Each
+    is tried by itself, with the arguments of its first call. Where it is made anew by every call of the
     function, its calls cannot be recorded, and the list is empty as well.
     """
     every = dict.fromkeys(function_of(node) for node in nodes_of(pullback.outs))
     kinds = [kind for kind in every if kind is not None and is_users(kind)][:MOST_FUNCTIONS]
     if not kinds or not _OF_FUNCTIONS & wanted.names:
         return []
+    if few_calls:
+        # Code that nothing sees into is not given an axis more.
+        wanted = Selection(wanted.names - (_BATCHED - wanted.by_name), wanted.by_name)
+        found = None if _OF_FUNCTIONS & wanted.by_name else _at_once(problem, pullback, wanted, kinds)
+        if found is not None:
+            return found
     leaves = pullback.fresh()
     findings = [_linear(pullback)] if "linear-backward" in wanted else []
     # Nobody asked for these calls: the warnings of torch's forward mode, say, must not be the user's errors.
@@ -216,6 +225,37 @@ def properties_of_functions(
     findings.sort(key=lambda one: (False, True, None).index(one.holds))
     best = {one.name: one for one in reversed(findings)}
     return [best[name] for name in dict.fromkeys(names)]
+
+
+def _at_once(
+    problem: FunctionAtPoint, pullback: TorchPullback, wanted: Selection, kinds: Sequence[type[Any]]
+) -> list[Property] | None:
+    """Try the first call of each Function in one way that stands for most; None where that shows something.
+
+    What its author wrote for forward mode needs a way of its own.
+    """
+    if any(overridden(kind, "jvp") for kind in kinds):
+        return None
+    leaves, found = pullback.fresh(), []
+    with pullback.program.surroundings(leaves), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with _recorded(kinds) as calls, Draws() as draws, torch.enable_grad():
+                outs = pullback.program.run(*leaves)
+        except Exception:
+            return None
+        if draws.made:
+            # Random numbers have to be given again.
+            return None
+        for call in calls.values():
+            one = call.at_once(wanted, problem.seed)
+            if one is None:
+                return None
+            found += one
+    del outs
+    if zero_size.NAME in wanted:
+        found.append(finding(zero_size.NAME, None, "not tried: torch does not see the code of the function"))
+    return found
 
 
 def _linear(pullback: TorchPullback) -> Property:
@@ -248,7 +288,12 @@ def _watched(kind: type[Any], calls: dict[type[Any], FunctionCall]) -> Callable[
             given = arguments[skip:]
             wanted = [i for i, a in enumerate(given) if isinstance(a, torch.Tensor) and a.requires_grad]
             copies = [a.detach().clone() if isinstance(a, torch.Tensor) else a for a in given]
-            calls[kind] = FunctionCall(kind, copies, wanted, torch.get_rng_state())
+            calls[kind] = call = FunctionCall(kind, copies, wanted, torch.get_rng_state())
+            out = right(*arguments)
+            call.node = arguments[0] if skip else None
+            parts = out if isinstance(out, tuple | list) else [out]
+            call.returned = [o.detach().clone() if isinstance(o, torch.Tensor) else o for o in parts]
+            return out
         return right(*arguments)
 
     return forward

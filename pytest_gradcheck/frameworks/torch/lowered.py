@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_gradcheck.errors import Unavailable
+from pytest_gradcheck.errors import Opaque, Unavailable
 from pytest_gradcheck.frameworks.base import FunctionAtPoint, Lowering
 from pytest_gradcheck.frameworks.pullback import Program
 from pytest_gradcheck.frameworks.torch import lowering
@@ -32,6 +32,8 @@ def lower(function: FunctionAtPoint, *, hold_stops: bool = False) -> Lowering:
         lowered = lowering.lower(call, function.values_at(function.point), hold_stops=hold_stops)
         if hold_stops:
             lowered = lowered.holding_stops()
+    except lowering.OpaqueError as error:
+        raise Opaque(str(error)) from error
     except lowering.LoweringError as error:
         raise Unavailable(str(error)) from error
     seen = [("hidden" if site.inside else "out-of-graph", site) for site in lowered.escapes]

@@ -30,6 +30,7 @@ from pytest_gradcheck.frameworks.torch.lowering.tape import (
     Entry,
     LoweringError,
     Observer,
+    OpaqueError,
     Site,
     Slot,
     Tape,
@@ -186,7 +187,7 @@ class TapeRecorder(Mode):
     def _capture(self, tensor: torch.Tensor) -> int:
         unfilled = self._unfilled.get(memory_of(tensor.untyped_storage()))
         if unfilled is not None and tensor.numel():
-            raise LoweringError(
+            raise OpaqueError(
                 f"memory from {unfilled[1]} was filled where the recording cannot see it (a compiled "
                 "extension, or NumPy through Tensor.numpy())",
                 unfilled[1],

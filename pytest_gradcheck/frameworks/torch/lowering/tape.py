@@ -38,6 +38,10 @@ class LoweringError(Exception):
         self.operation = operation
 
 
+class OpaqueError(LoweringError):
+    """Memory was written where the recording does not see it."""
+
+
 class Slot(NamedTuple):
     """Stands in a node's arguments for the value with this number."""
 

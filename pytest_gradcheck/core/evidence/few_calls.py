@@ -1,0 +1,355 @@
+"""The look at a function that only its values speak for, and whose calls are the cost.
+
+No engine runs a compiled kernel or a simulation, and no call of it takes many points. So the first look is at
+two lines, with as few points on each as tell a slope and the noise. A gradient that differs there is followed
+to an entry by halving one of the lines, each half costing a few calls and no backward pass. The entry gets a
+window of its own, and one more at a point nearby: a gradient that all three contradict is wrong.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pytest_gradcheck.core import thresholds
+from pytest_gradcheck.core.evidence.allowances import weigh
+from pytest_gradcheck.core.evidence.compare import margins
+from pytest_gradcheck.core.evidence.confirm import Standing
+from pytest_gradcheck.core.evidence.jacobian import Differences, Jacobian
+from pytest_gradcheck.core.evidence.survey import Projections, unseen
+from pytest_gradcheck.core.evidence.table import Table
+from pytest_gradcheck.core.options import Tolerance
+from pytest_gradcheck.frameworks.flat import Matrix, Vector
+from pytest_gradcheck.frameworks.leaves import EPS64
+from pytest_gradcheck.frameworks.pullback import Pullback
+from pytest_gradcheck.methods.base import Estimate
+from pytest_gradcheck.methods.windows import COARSE, FINE, WIDE, Few, Sample, glanced
+
+
+class Looked(NamedTuple):
+    """The tables of the first and of the closest look, and what was found of a method that is wrong."""
+
+    first: Table
+    table: Table
+    standings: dict[str, Standing]
+
+
+class Line(NamedTuple):
+    """A line that a method's slope differs on: the row and the tangent, and by how much."""
+
+    name: str
+    row: int
+    tangent: Vector
+    gap: float
+
+
+@dataclass(eq=False)
+class FewCalls:
+    """One look at a Jacobian of which one exact method and function values speak.
+
+    ``moved`` gives the method at another point. A ``brief`` look names no entry.
+    """
+
+    jacobian: Jacobian
+    tolerance: Tolerance
+    along: Projections
+    moved: Callable[[str, Vector], Pullback]
+    brief: bool = False
+
+    def look(self) -> Looked | None:
+        """Look along two lines, and closer where they contradict the gradient; None where doubt remains."""
+        f, rng = self.jacobian.function, self.along.rng
+        tangents = np.stack([self.jacobian.direction(rng) for _ in range(thresholds.DIRECTIONS)])
+        tables: list[Table] = []
+        # Most kinks are where an input is zero.
+        short = np.where(f.point != 0, thresholds.SHORT_OF_ZERO * np.abs(f.point), np.inf)
+        beside = np.clip(tangents, -short, short)
+        cut = (beside != tangents).any(axis=0)
+        if cut.any():
+            # What moves little next to the others gets a line without them.
+            beside = np.concatenate([beside, np.where(cut, beside[:1], 0.0)])
+        looks = [(FINE, tangents), (COARSE, beside)]
+        if f.eps > EPS64:
+            looks = [(COARSE, tangents), (COARSE, beside), (WIDE, beside)]
+            if not cut.any():
+                del looks[1]
+        for shape, lines in looks:
+            room = self._reach(shape, np.fmin)
+            sample = self.jacobian.sample(np.clip(lines, -room, room), shape)
+            if not tables:
+                outputs = glanced(sample, None, f.eps).slope
+                one = Estimate(outputs.value[0][:, None], outputs.uncertainty[0][:, None])
+                self.jacobian.output_weights = self.jacobian.weights_for(one)
+            rows = self.along.cotangents * self.jacobian.output_weights
+            tables.append(self._with_edges(rows, sample, lines))
+            if tables[-1].settled:
+                hidden, lost = (
+                    unseen(tables[-1], self.jacobian, times * self.tolerance.sensitivity)
+                    for times in (1.0, thresholds.VAGUE)
+                )
+                if not (hidden.all() or (lines is beside and (lost & cut).any())):
+                    return Looked(tables[0], tables[-1], {})
+            line = _worst_line(tables[-1])
+            found = line and self._closer(tables, line, sample)
+            if found is not None:
+                return found
+        # A variant of a failing example is not worth a closer look: the search goes on from another one.
+        return Looked(tables[0], tables[-1].withdrawn(), {}) if self.brief else None
+
+    def agrees(self, coordinates: Sequence[int] = ()) -> bool:
+        """Whether values bear the gradient out along one line, or along some coordinates."""
+        jacobian = self.jacobian
+        tangents = jacobian.direction(self.along.rng)[None]
+        if coordinates:
+            tangents = np.stack([_unit(i, self._size) * jacobian.scales[i] for i in coordinates])
+        sample = jacobian.sample(tangents, FINE if jacobian.function.eps <= EPS64 else COARSE)
+        return self._table(self.along.cotangents, sample, tangents).settled
+
+    # -- one look ------------------------------------------------------------------------------------
+
+    def _table(self, cotangents: Matrix, sample: Sample, tangents: Matrix) -> Table:
+        slope = glanced(sample, cotangents, self.jacobian.function.eps).slope
+        moves = np.abs(cotangents) @ sample.range_of_values.T
+        return self._weighed(cotangents, tangents, [], _turned(slope), moves)
+
+    def _with_edges(self, cotangents: Matrix, sample: Sample, lines: Matrix) -> Table:
+        """Compare the slopes of a sample, and one into the domain along the inputs that are at its edges."""
+        f, room = self.jacobian.function, self._reach(sample.shape, np.fmin)
+        tangents = np.clip(lines, -room, room)
+        edge = np.abs(tangents[0]) < thresholds.AT_THE_EDGE * np.abs(lines[0])
+        if not edge.any():
+            return self._table(cotangents, sample, tangents)
+        length = np.fmin(np.abs(lines[0]), self._reach(sample.shape, np.fmax))
+        inward = np.where(edge, np.where(f.upper - f.point > f.point - f.lower, length, -length), 0.0)
+        both = glanced(sample, cotangents, f.eps)
+        slope, moved = self.jacobian.inward(inward, sample.shape, cotangents, both.noise)
+        value, bar = (
+            np.concatenate([getattr(e, part) for e in (both.slope, slope)]).T
+            for part in ("value", "uncertainty")
+        )
+        moves = np.abs(cotangents) @ np.concatenate([sample.range_of_values, moved[None]]).T
+        sides = np.zeros(value.shape, dtype=bool)
+        sides[:, -1] = True
+        tangents = np.concatenate([tangents, inward[None]])
+        return self._weighed(cotangents, tangents, [], Estimate(value, bar), moves, sides)
+
+    def _reach(self, shape: Few, side: Callable[[Vector, Vector], Vector]) -> Vector:
+        """Return how long a tangent may be by coordinate: `np.fmin` for both sides, `np.fmax` for one."""
+        f = self.jacobian.function
+        return thresholds.WITHIN * side(f.upper - f.point, f.point - f.lower) / shape.width
+
+    def _weighed(
+        self,
+        cotangents: Matrix,
+        tangents: Matrix | None,
+        at: list[int],
+        slope: Estimate,
+        moves: Matrix,
+        one_sided: Any = None,
+    ) -> Table:
+        """Compare slopes of shape ``(rows, columns)``: one fit stands for both kinds of differences."""
+        none = np.zeros(slope.value.shape, dtype=bool)
+        sides = none if one_sided is None else one_sided
+        found = Differences(slope, slope, slope, slope, none, none, moves, sides, none)
+        exact = {name: self.jacobian.rows(name, cotangents) for name in self.jacobian.pullbacks}
+        table = weigh(Table(cotangents, tangents, at, exact, found), self.jacobian, self.tolerance, False)
+        return table if tangents is None else _seen_once(table, sides, self.tolerance.sensitivity)
+
+    # -- where it is wrong ---------------------------------------------------------------------------
+
+    def _closer(self, tables: list[Table], line: Line, sample: Sample) -> Looked | None:
+        """Follow a line to an entry, and look at that again; None where values do not contradict it twice."""
+        first, table = tables[0], tables[-1]
+        u = table.cotangents[line.row]
+        if self.brief:
+            wrong = self._is_wrong_nearby(line.name, u, line.tangent, sample)
+            return Looked(first, table, {line.name: Standing(wrong=True)}) if wrong else None
+        noise = glanced(sample, None, self.jacobian.function.eps).noise
+        i = self._halved(line, u, sample)
+        alone = np.zeros(line.tangent.size)
+        alone[i] = self.jacobian.scales[i]
+        contracted, outputs = self.jacobian.column(alone, u)
+        slope = Estimate(contracted.slope.value[0, 0], contracted.slope.uncertainty[0, 0])
+        bent = contracted.kink | contracted.jump | contracted.grainy | ~contracted.fits
+        row = self.jacobian.rows(line.name, u[None])
+        if bent[0, 0] or not self._is_against(row, alone, slope):
+            return None
+        column = Estimate(outputs.slope.value[0] / alone[i], outputs.slope.uncertainty[0] / alone[i])
+        entries = self._entries(line, i, column, u, noise, sample.shape)
+        wrong = entries is not None and self._is_wrong_nearby(line.name, u, alone, sample)
+        if entries is None or not entries.disagrees:
+            return None
+        return Looked(first, entries, {line.name: Standing(wrong=True)} if wrong else {})
+
+    def _halved(self, line: Line, u: Vector, sample: Sample) -> int:
+        """Return the coordinate that has most of a line's error, by halves: in ``log2(n)`` slopes."""
+        row = self.jacobian.rows(line.name, u[None]).value[0]
+        start, stop, gap = 0, line.tangent.size, line.gap
+        while stop - start > 1:
+            middle = (start + stop) // 2
+            half = np.zeros_like(line.tangent)
+            half[start:middle] = line.tangent[start:middle]
+            found = glanced(self.jacobian.sample(half[None], _short(sample.shape)), u[None], EPS64).slope
+            # A gradient that is not finite there has all of the error.
+            mine = float(found.value[0, 0] - row @ half)
+            if not np.isfinite(mine) or abs(mine) >= abs(gap - mine):
+                stop, gap = middle, mine
+            else:
+                start, gap = middle, gap - mine
+        return start
+
+    def _is_against(self, row: Estimate, tangent: Vector, slope: Estimate) -> bool:
+        """Whether a slope contradicts a gradient, with a bar that is small next to the difference."""
+        claimed = row.along(tangent[None])
+        mine, bar = float(claimed.value[0, 0]), float(claimed.uncertainty[0, 0])
+        gap = abs(mine - float(slope.value)) if np.isfinite(mine) else np.inf
+        size = max(abs(float(slope.value)), abs(mine) if np.isfinite(mine) else 0.0)
+        t = self.tolerance
+        allowed = float(slope.uncertainty) + (bar if np.isfinite(bar) else 0.0)
+        allowed += t.atol + t.tiny + t.rtol * size
+        return gap > allowed and float(slope.uncertainty) <= thresholds.TELLING_BAR * gap
+
+    def _entries(
+        self, line: Line, i: int, column: Estimate, u: Vector, noise: Vector, shape: Few
+    ) -> Table | None:
+        """Look at the entries of a wrong column, and at others drawn: are they wrong too, in the same way?"""
+        f, rng = self.jacobian.function, self.along.rng
+        # Half of them from the same input: it may be wrong as a whole.
+        leaf, half = f.inputs.leaf_of(i), (thresholds.DRAWN_NEXT_TO_IT + 1) // 2
+        drawn = [int(k) for k in rng.permutation(f.point.size) if k != i]
+        near = [k for k in drawn if leaf.start <= k < leaf.stop][:half]
+        others = (near + [k for k in drawn if k not in near])[: thresholds.DRAWN_NEXT_TO_IT]
+        tangents = np.zeros((len(others), f.point.size))
+        tangents[np.arange(len(others)), others] = scales = self.jacobian.scales[others]
+        values, bars = [column.value], [column.uncertainty]
+        moves = [np.abs(column.value)]
+        if others:
+            sample = self.jacobian.sample(tangents, _short(shape))
+            found = glanced(sample, None, f.eps, noise).slope
+            values += list(found.value / scales[:, None])
+            bars += list(found.uncertainty / scales[:, None])
+            moves += list(sample.range_of_values / scales[:, None])
+        wrong, searched = self._wrong_output(line.name, i, column, u)
+        if wrong is None:
+            return None
+        # The output that moves most with each of the others.
+        rows = [wrong, *(int(np.argmax(np.abs(u * v))) for v in values[1:])]
+        rows = list(dict.fromkeys(rows[:1] if searched else rows))
+        units = np.zeros((len(rows), f.outputs.size))
+        units[np.arange(len(rows)), rows] = 1.0
+        value, bar, moved = (np.stack(part)[:, rows].T for part in (values, bars, moves))
+        reach = moved * self.jacobian.scales[[i, *others]]
+        return self._weighed(units, None, [i, *others], Estimate(value, bar), reach)
+
+    def _wrong_output(self, name: str, i: int, column: Estimate, u: Vector) -> tuple[int | None, bool]:
+        """Return an output whose derivative with respect to a coordinate is wrong, and if it took halves.
+
+        It is the output that moves most, or else found by halves, in ``log2(m)`` backward passes.
+        """
+        start, stop = 0, u.size
+        most = int(np.argmax(np.abs(u * np.where(np.isfinite(column.value), column.value, 0.0))))
+        if self._differs(name, i, column, _unit(most, u.size)):
+            return most, False
+        row = self.jacobian.rows(name, u[None]).value[0, i]
+        gap = float(u @ column.value - row)
+        while stop - start > 1:
+            middle = (start + stop) // 2
+            half = np.zeros(u.size)
+            half[start:middle] = u[start:middle]
+            mine = float(half @ column.value - self.jacobian.rows(name, half[None]).value[0, i])
+            if not np.isfinite(mine) or abs(mine) >= abs(gap - mine):
+                stop, gap = middle, mine
+            else:
+                start, gap = middle, gap - mine
+        return (start if self._differs(name, i, column, _unit(start, u.size)) else None), True
+
+    def _differs(self, name: str, i: int, column: Estimate, unit: Vector) -> bool:
+        slope = Estimate(unit @ column.value, unit @ column.uncertainty)
+        return self._is_against(self.jacobian.rows(name, unit[None]), _unit(i, self._size), slope)
+
+    @property
+    def _size(self) -> int:
+        """The number of coordinates."""
+        return self.jacobian.function.point.size
+
+    # -- around it -----------------------------------------------------------------------------------
+
+    def _is_wrong_nearby(self, name: str, u: Vector, tangent: Vector, sample: Sample) -> bool:
+        """Whether values contradict the method along a line at a point nearby, with the noise of a sample.
+
+        What looks wrong at a tie or a kink is right there.
+        """
+        f, rng, shape = self.jacobian.function, self.along.rng, sample.shape
+        if shape is not FINE:
+            shape = replace(shape, levels=shape.levels[:3])
+        with contextlib.suppress(Exception):
+            step = thresholds.NEARBY[0] * self.jacobian.direction(rng) * rng.uniform(0.5, 1.0, f.point.size)
+            point = f.rounded(np.clip(f.point + step, f.lower, f.upper)[None])[0]
+            there = self.jacobian.at(point)
+            if there is None:
+                return False
+            there = replace(there, pullbacks={name: self.moved(name, point)})
+            line = thresholds.NEARBY[0] * thresholds.SHORT_OF_THE_POINT * tangent
+            noise = glanced(sample, u[None], f.eps).noise
+            found = glanced(there.sample(line[None], shape), u[None], f.eps, noise).slope
+            slope = Estimate(found.value[0, 0], found.uncertainty[0, 0])
+            return self._is_against(there.rows(name, u[None]), line, slope)
+        return False
+
+
+def _worst_line(table: Table) -> Line | None:
+    """Return the line with two sides on which a method is farthest from values; None where none is."""
+    assert table.tangents is not None
+    assert table.differences is not None
+    worst, found = 0.0, None
+    for c in table.measured:
+        apart = c.disagree & ~table.differences.one_sided
+        ratio = np.nan_to_num(np.where(apart, margins(c.difference, c.tolerance), 0.0), posinf=1e300)
+        if ratio.max() > worst:
+            row, column = divmod(int(np.argmax(ratio)), ratio.shape[1])
+            gap = float(c.left.value[row, column] - c.right.value[row, column])
+            worst, found = float(ratio.max()), Line(c.b, row, table.tangents[column], gap)
+    return found
+
+
+def _seen_once(table: Table, one_sided: Any, sensitivity: float) -> Table:
+    """Return the table with every projection resolved whose entries another one is clear about.
+
+    Lines go through all inputs, those at the edge of the domain apart from the others, and cotangents through
+    all outputs. That an error a few times the promised one could hide in one sum does not matter where it
+    could not in the next. A fit of one side amplifies noise: entries that it is not clear about are counted
+    as not checked, see `unseen`.
+    """
+    assert table.tangents is not None
+    out = []
+    for c in table.comparisons:
+        known = c
+        if c.counts and not c.entrywise:
+            share = np.abs(table.exact[c.b].value[:, None, :] * table.tangents).max(axis=2)
+            # What a kink makes of a line is far more.
+            vague = c.tolerance <= thresholds.VAGUE * sensitivity * share
+            for group, clear in ((one_sided, vague), (~one_sided, c.resolved)):
+                if (group & clear).any():
+                    there = group & vague & ~c.resolved & ~c.disagree
+                    known = known.excuse("seen_along_another_line", there, resolved=True)
+        out.append(known)
+    return replace(table, comparisons=tuple(out))
+
+
+def _short(shape: Few) -> Few:
+    """Return the shape for slopes that a known noise, or one that was seen, goes with."""
+    return FINE if shape is FINE else replace(shape, levels=shape.levels[[0, 2]], odd=2, even=1)
+
+
+def _turned(slope: Estimate) -> Estimate:
+    return Estimate(slope.value.T, slope.uncertainty.T)
+
+
+def _unit(k: int, size: int) -> Vector:
+    out = np.zeros(size)
+    out[k] = 1.0
+    return out

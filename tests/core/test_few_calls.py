@@ -1,0 +1,340 @@
+"""What a check of opaque code costs in calls of the function, and what it sees in so few."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pytest_gradcheck import check_gradients
+from tests.opaque_kernels import Count, Counted, by_address, compiled
+
+#: Most calls of the forward and the backward pass, for up to 100 numbers.
+RIGHT = {torch.float64: (16, 6), torch.float32: (24, 6)}
+WRONG = (100, 20)
+
+DTYPES = [torch.float32, torch.float64]
+
+
+def point(shape: Any, dtype: torch.dtype, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def softmax(x: Any) -> Any:
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def softmax_backward(g: Any, x: Any, *, row: int = 0, summed: bool = True) -> Any:
+    y = softmax(x)
+    d = (g * y).sum(-1, keepdims=True)
+    return y * (g - np.roll(d, row, 0) * summed)
+
+
+def layer_norm(x: Any, w: Any, b: Any) -> Any:
+    centred = x - x.mean(-1, keepdims=True)
+    return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5) * w + b
+
+
+def layer_norm_backward(g: Any, x: Any, w: Any, b: Any, *, last: bool = True, mean: bool = True) -> Any:
+    centred = x - x.mean(-1, keepdims=True)
+    r = 1 / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
+    h, gw = centred * r, g * w
+    dx = r * (gw - gw.mean(-1, keepdims=True) * mean - h * (gw * h).mean(-1, keepdims=True))
+    return dx, (g * h)[: None if last else -1].sum(0), g.sum(0)
+
+
+def scan(x: Any) -> Any:
+    return x + 0.3 * np.cumsum(x, -1)
+
+
+def scan_backward(g: Any, x: Any, *, last: bool = True) -> Any:
+    d = g + 0.3 * np.cumsum(g[:, ::-1], -1)[:, ::-1]
+    d[:, -1] *= last
+    return d
+
+
+def relu(x: Any) -> Any:
+    return np.maximum(x, 0)
+
+
+def relu_backward(g: Any, x: Any, *, factor: float = 1.0) -> Any:
+    return factor * g * (x > 0)
+
+
+def in_numpy(
+    forward: Any, backward: Any, only: torch.dtype, **fault: Any
+) -> tuple[Callable[..., Any], Count]:
+    """A Function that computes in NumPy, in one dtype, and its count."""
+    count = Count()
+
+    class Kernel(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, *xs: Any) -> Any:
+            count.forward += 1
+            if any(x.dtype != only for x in xs):
+                raise TypeError(f"the kernel takes {only}")
+            ctx.save_for_backward(*xs)
+            return torch.from_numpy(np.array(forward(*(x.detach().numpy() for x in xs))))
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            count.backward += 1
+            found = backward(g.numpy(), *(x.numpy() for x in ctx.saved_tensors), **fault)
+            parts = found if isinstance(found, tuple) else (found,)
+            return tuple(torch.from_numpy(np.array(part)).to(only) for part in parts)
+
+    return Kernel.apply, count
+
+
+KERNELS = {
+    "softmax": (softmax, softmax_backward, [(8, 12)], [{"row": 1}, {"summed": False}]),
+    "layer norm": (
+        layer_norm,
+        layer_norm_backward,
+        [(6, 12), (12,), (12,)],
+        [{"last": False}, {"mean": False}],
+    ),
+    "scan": (scan, scan_backward, [(4, 20)], [{"last": False}]),
+}
+FAULTS = [(name, fault) for name, kernel in KERNELS.items() for fault in kernel[3]]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_right_kernel(name: str, dtype: torch.dtype, seed: int) -> None:
+    forward, backward, shapes, _ = KERNELS[name]
+    fn, count = in_numpy(forward, backward, dtype)
+    result = check_gradients(fn, tuple(point(shape, dtype, seed) for shape in shapes))
+
+    assert (result.verdict, result.diagnosis.code) == ("pass", "agree"), str(result)
+    assert count.forward <= RIGHT[dtype][0]
+    assert count.backward <= RIGHT[dtype][1]
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize(("name", "fault"), FAULTS, ids=str)
+def test_a_wrong_kernel_fails_with_the_entry_named(
+    name: str, fault: dict[str, Any], dtype: torch.dtype, seed: int
+) -> None:
+    forward, backward, shapes, _ = KERNELS[name]
+    fn, count = in_numpy(forward, backward, dtype, **fault)
+    xs = tuple(point(shape, dtype, seed) for shape in shapes)
+    result = check_gradients(fn, xs)
+
+    assert (result.verdict, result.culprit) == ("fail", "torch"), str(result)
+    assert count.forward <= WRONG[0]
+    assert count.backward <= WRONG[1]
+    place = result.worst.place if result.worst else None
+    assert place is not None
+    assert len(place.index) == len(shapes[0 if place.input in ("x", "x0") else 1])
+    # That entry is wrong, as torch's own gradient of the same formula says.
+    arrays = [x.double().numpy() for x in xs]
+    g = np.zeros(forward(*arrays).shape)
+    g[place.output_index] = 1.0
+    k = int(place.input[1:]) if len(xs) > 1 else 0
+    right, wrong = (backward(g.copy(), *arrays, **how) for how in ({}, fault))
+    right, wrong = ((v if isinstance(v, tuple) else (v,))[k][place.index] for v in (right, wrong))
+    assert abs(right - wrong) > 1e-4 * abs(right)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_kinks_beside_the_lines_cost_little(dtype: torch.dtype) -> None:
+    fn, count = in_numpy(relu, relu_backward, dtype)
+    assert check_gradients(fn, point(50, dtype)).verdict == "pass"
+    assert count.forward <= 80
+    fn, _ = in_numpy(relu, lambda g, x: relu_backward(g, x, factor=1.02), dtype)
+    result = check_gradients(fn, point(50, dtype))
+    assert (result.verdict, result.culprit) == ("fail", "torch"), str(result)
+
+
+class Simulation:
+    """NumPy code that the engine does not see into: steps of a pendulum, in float64."""
+
+    def __init__(self, factor: float = 1.0) -> None:
+        self.calls, self.factor = 0, factor
+
+    def steps(self, x: Any) -> list[Any]:
+        out = [np.array([float(v) for v in x])]
+        for _ in range(20):
+            q, p = np.split(out[-1], 2)
+            p = p - 0.05 * np.sin(q)
+            out.append(np.concatenate([q + 0.05 * p, p]))
+        return out
+
+    def __call__(self, x: Any) -> Any:
+        self.calls += 1
+        return self.steps(x)[-1]
+
+    def vjp(self, x: Any, cotangent: Any) -> Any:
+        a = np.array(cotangent)
+        for state in reversed(self.steps(x)[:-1]):
+            q, _ = np.split(state, 2)
+            aq, ap = np.split(a, 2)
+            ap = ap + 0.05 * aq
+            a = np.concatenate([aq - 0.05 * np.cos(q) * ap * self.factor, ap])
+        return a
+
+
+@pytest.mark.parametrize("size", [2, 60])
+def test_a_simulation_in_numpy(size: int) -> None:
+    x = np.random.default_rng(0).standard_normal(size)
+    right, wrong = Simulation(), Simulation(1.2)
+    assert check_gradients(right, x, vjp=right.vjp).verdict == "pass"
+    assert right.calls <= RIGHT[torch.float64][0]
+    result = check_gradients(wrong, x, vjp=wrong.vjp)
+    assert (result.verdict, result.culprit) == ("fail", "user"), str(result)
+    assert wrong.calls <= WRONG[0]
+
+
+class Solver:
+    """Newton's method on y³ + y = x, stopped at a residual of 1e-10; the engine has no such arrays."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def solve(self, x: Any) -> Any:
+        x = np.array([float(v) for v in x])
+        y = np.zeros_like(x)
+        while np.abs(y**3 + y - x).max() > 1e-10:
+            y = y - (y**3 + y - x) / (3 * y**2 + 1)
+        return y
+
+    def __call__(self, x: Any) -> Any:
+        self.calls += 1
+        return self.solve(x)
+
+    def vjp(self, x: Any, cotangent: Any) -> Any:
+        return cotangent / (3 * self.solve(x) ** 2 + 1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_solver(seed: int) -> None:
+    solver = Solver()
+    x = np.random.default_rng(seed).standard_normal(40)
+    result = check_gradients(solver, x, vjp=solver.vjp)
+    assert result.verdict == "pass", str(result)
+    assert solver.calls <= RIGHT[torch.float64][0]
+
+
+@pytest.mark.parametrize("only", [None, *DTYPES], ids=str)
+@pytest.mark.parametrize("size", [1, 4, 50])
+def test_a_kernel_in_c(size: int, only: torch.dtype | None) -> None:
+    if compiled() is None:
+        pytest.skip("needs a compiler of C")
+    dtype = only or torch.float32
+    right, wrong = Counted(by_address, only=only), Counted(by_address, 1.01, only)
+    assert check_gradients(right, point(size, dtype)).verdict == "pass"
+    assert right.count.forward <= RIGHT[dtype][0]
+    assert right.count.backward <= RIGHT[dtype][1]
+    result = check_gradients(wrong, point(size, dtype))
+    assert (result.verdict, result.culprit) == ("fail", "torch"), str(result)
+    assert wrong.count.forward <= WRONG[0]
+    assert wrong.count.backward <= WRONG[1]
+
+
+class Strided(torch.autograd.Function):
+    """Reads its cotangent as if it were contiguous, which that of a transposed output is not."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(x)
+        return torch.from_numpy(np.sin(x.detach().numpy()))
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        (x,) = ctx.saved_tensors
+        flat = torch.as_strided(g, (g.numel(),), (1,), g.storage_offset())
+        return flat.reshape(x.shape) * torch.cos(x)
+
+
+class Unwritten(torch.autograd.Function):
+    """Leaves the last entry of its memory as it was."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(x)
+        return torch.from_numpy(np.sin(x.detach().numpy()))
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        (x,) = ctx.saved_tensors
+        out = torch.empty_like(x)
+        out[:-1] = (g * torch.cos(x))[:-1]
+        return out
+
+
+class Sized(torch.autograd.Function):
+    """Takes cotangents to be no larger than two."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(x)
+        return torch.from_numpy(np.sin(x.detach().numpy()))
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        return g.clamp(-2, 2) * torch.cos(ctx.saved_tensors[0])
+
+
+@pytest.mark.parametrize(
+    ("function", "code"),
+    [
+        (Strided, "non-contiguous-cotangents"),
+        (Unwritten, "uninitialised-memory"),
+        (Sized, "linear-backward"),
+    ],
+)
+def test_what_one_call_stands_for_is_found(function: Any, code: str) -> None:
+    result = check_gradients(function.apply, point((6, 5), torch.float64))
+    assert result.verdict == "fail", str(result)
+    broken = [one for one in result.properties if one.holds is False]
+    assert code in {one.code for one in broken} | {one.name for one in broken}, broken
+
+
+MARKED = """
+    import json, pathlib, pytest, torch
+    from hypothesis import settings
+    from pytest_gradcheck import tensors
+    from tests.opaque_kernels import Counted, numpy_result
+
+    SILU = Counted(numpy_result, {factor}, torch.float32)
+
+    @pytest.fixture(scope="module", autouse=True)
+    def counted():
+        yield
+        pathlib.Path("counted.json").write_text(json.dumps(vars(SILU.count)))
+
+    @pytest.mark.gradcheck(x=tensors(50, dtype=torch.float32, min_value=-3, max_value=3))
+    @settings(max_examples=100, database=None)
+    def test_silu(x):
+        return SILU(x)
+"""
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=str)
+@pytest.mark.parametrize(("factor", "failed", "most"), [(1.0, 0, (3000, 800)), (1.01, 1, (5000, 1000))])
+def test_a_marked_test_of_100_examples(
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    factor: float,
+    failed: int,
+    most: tuple[int, int],
+    arguments: tuple[str, ...],
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    pytester.makepyfile(MARKED.format(factor=factor))
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--hypothesis-seed=1", *arguments)
+    result.assert_outcomes(passed=1 - failed, failed=failed)
+    count = json.loads(Path("counted.json").read_text(encoding="utf-8"))
+    assert 100 < count["forward"] <= most[0]
+    assert count["backward"] <= most[1]
+    if failed:
+        assert "the gradient of torch is 1.01 times the right one" in result.stdout.str()
