@@ -28,9 +28,12 @@ TREMOR, NOISES = 4.0, 16.0
 
 
 def properties_of_functions(
-    function: FunctionAtPoint, pullback: Pullback, wanted: Selection
+    function: FunctionAtPoint, pullback: Pullback, wanted: Selection, *, few_calls: bool = False
 ) -> Sequence[Property]:
-    """Try the functions with a rule of their own in every way that a caller may; none without."""
+    """Try the functions with a rule of their own in every way that a caller may; none without.
+
+    With ``few_calls`` too: a rule that was tried once is not tried again.
+    """
     if not {"leaked-tracers", *_OF_RULES} & wanted.names:
         return ()
     found: dict[str, Property] = {}
