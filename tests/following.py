@@ -25,7 +25,7 @@ Run = Callable[[list[str]], tuple[int, str]]
 
 #: What pages ask for beside torch. The test extra has all but jax, which is large: what needs jax is followed
 #: where somebody has installed it.
-PACKAGES = ("scipy", "numdifftools", "entmax", "torchdiffeq", "jax")
+PACKAGES = ("scipy", "numdifftools", "entmax", "torchdiffeq", "triton", "ninja", "jax")
 
 FILE = re.compile(r"file: (?P<name>\S+)")
 EDIT = re.compile(r"edit: (?P<name>\S+)")

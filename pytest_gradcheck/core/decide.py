@@ -161,7 +161,8 @@ def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None)
     if unmeasured := answer((verdict.unmeasured,), evidence):
         return unmeasured
     eased = accept_next_to_nothing(evidence.table, evidence.jacobian) if otherwise is None else evidence.table
-    if order.number == 1 and eased.disagrees:
+    # Next to an oracle plain code in the dtype is the measure of what rounding does.
+    if order.number == 1 and eased.disagrees and order.eager is None:
         noise = order.problem.noise_in_own_dtypes(thresholds.ROUNDED_POINTS)
         eased = accept_within_rounding_of_values(eased, evidence.jacobian, noise)
     if evidence.table.disagrees and not eased.disagrees:
@@ -212,14 +213,14 @@ def _look(evidence: Evidence) -> Evidence:
     """Compare cheaply, and closely on doubt, without the methods that are no witnesses here."""
     order = evidence.order
     jacobian = Jacobian(order.function, evidence.heard, evidence.differences, order.options.step)
+    if order.eager is not None:
+        order.tolerance = _measured_by(order.eager, order, evidence.on_trial, jacobian)
     if order.few_calls is not None and evidence.differences:
         few = FewCalls(jacobian, order.tolerance, order.few_calls, order.moved, order.options.brief)
         looked = few.look()
         if looked is not None:
             first, table, standings = looked
             return replace(evidence, jacobian=jacobian, first=first, table=table, standings=standings)
-    if order.eager is not None:
-        order.tolerance = _measured_by(order.eager, order, evidence.on_trial, jacobian)
     survey = first_look(jacobian, order.tolerance, order.along)
     if order.eager is not None and (promise := _promise(order, survey.first, jacobian, order.tolerance)):
         order.tolerance, survey = promise, survey.promising(promise)

@@ -195,10 +195,12 @@ class FirstOrder:
         measured = not (self.options.holds_stops or (problem.draws and problem.not_measured))
         if engine is not None and functions and measured:
             rng = np.random.default_rng(problem.seed)
-            step = max(thresholds.ELSEWHERE, np.cbrt(problem.eps)) * rng.uniform(-1, 1, problem.point.size)
+            # What goes through a coarser dtype, as under autocast, has its grain.
+            eps = problem.eps if problem.double else max(problem.eps, self._trial_eps)
+            step = max(thresholds.ELSEWHERE, np.cbrt(eps)) * rng.uniform(-1, 1, problem.point.size)
             step *= natural_sizes(problem.inputs, problem.point)
             point = problem.rounded(np.clip(problem.point + step, problem.lower, problem.upper)[None])[0]
-            if not follows(problem, engine, point):
+            if not follows(problem, engine, point, eps):
                 hidden = "".join(f"; {text}" for code, text in engine.notes if code == "hidden")
                 methods.opaque = f"the recording holds at the point alone: it does not see all code{hidden}"
                 del methods.pullbacks[ENGINE]
@@ -425,12 +427,16 @@ class FirstOrder:
         of it takes many points.
         """
         heard, options = self.methods.pullbacks, self.options
-        if self.oracle is not None or (
-            ENGINE not in options.chosen and self.problem.framework.evaluates_many
-        ):
+        if self.oracle is None and ENGINE not in options.chosen and self.problem.framework.evaluates_many:
             return None
         by_hand = BY_HAND in heard or any(pullback.hand_written() for pullback in heard.values())
-        if len(heard) != 1 or not by_hand or options.step or options.holds_stops or options.mode == "full":
+        if (
+            len(heard.keys() - {ORACLE}) != 1
+            or not by_hand
+            or options.step
+            or options.holds_stops
+            or options.mode == "full"
+        ):
             return None
         # What is drawn here is not what a closer look draws.
         rng, ones = np.random.default_rng([self.problem.seed, 1]), np.ones((1, self.problem.outputs.size))
@@ -490,20 +496,18 @@ class FirstOrder:
         return {}
 
 
-def follows(problem: Problem, recording: Pullback, point: Vector) -> bool:
+def follows(problem: Problem, recording: Pullback, point: Vector, eps: float) -> bool:
     """Whether a recording moves as the function does, from the problem's point to another one.
 
-    It is asked of each output by itself. What the recording does not move at the other point, or cannot be
-    evaluated there, says nothing.
+    ``eps`` is the unit roundoff of the function. It is asked of each output by itself. What the recording
+    does not move at the other point, or cannot be evaluated there, says nothing.
     """
     try:
         replayed = recording.primal_at(point) - recording.primal
     except Exception:
         return True
     moved = problem.evaluate(point) - problem.value
-    noise = (
-        thresholds.ELSEWHERE_ROUNDINGS * problem.eps * np.abs(problem.value) + 2 * problem.evaluation_noise
-    )
+    noise = thresholds.ELSEWHERE_ROUNDINGS * eps * np.abs(problem.value) + 2 * problem.evaluation_noise
     for leaf in problem.outputs.leaves:
         part = slice(leaf.start, leaf.stop)
         apart = float(np.linalg.norm(replayed[part] - moved[part]))

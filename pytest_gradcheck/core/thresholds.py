@@ -83,6 +83,14 @@ REPRODUCED_ROUNDINGS = 1e5
 #: And up to this. Source: the lowering takes the root of zero at 1e-200.
 REPRODUCED_ROOT = 1e-95
 
+#: A function's value and that of its oracle differ by no more than so many roundings of the largest one
+#: beside it, and of its parts. Chosen: a short sum in another order, in the dtype on trial.
+VALUE_ROUNDINGS = 16.0
+
+#: Up to this many inputs and outputs a check with an oracle looks at every entry from the start. Source: two
+#: projections ask for two backward passes, and the entries for one per output.
+SMALL_WITH_ORACLE = 1
+
 #: A recording is replayed at a second point so far away, in units of the inputs' sizes, or by the third root
 #: of the roundoff if that is more. Chosen: far beyond rounding, and short of most branches.
 ELSEWHERE = 1e-4
@@ -93,13 +101,6 @@ ELSEWHERE_SHARE = 0.05
 
 #: And but for so many roundings of the value. Chosen: as for a value that is all but cancelled.
 ELSEWHERE_ROUNDINGS = 64.0
-#: A function's value and that of its oracle differ by no more than so many roundings of the largest one
-#: beside it, and of its parts. Chosen: a short sum in another order, in the dtype on trial.
-VALUE_ROUNDINGS = 16.0
-
-#: Up to this many inputs and outputs a check with an oracle looks at every entry from the start. Source: two
-#: projections ask for two backward passes, and the entries for one per output.
-SMALL_WITH_ORACLE = 1
 
 #: A kernel may be so many times as far off as plain code in its dtype is. Source: the tests of kernel
 #: libraries, such as flash-attention's tests/test_flash_attn.py, which allow twice the error of PyTorch code

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import runpy
 import subprocess
 import sys
 
+import followed  # noqa: F401  the profile
 import hypothesis.core
 import pytest
 from hypothesis import settings
 from inner import Keeper
+from pages import ROOT
 
 from pytest_gradcheck.__main__ import main
 from reference_engine.definitions import PRIMITIVES
 
-# Few examples, and the same ones in every run: what is held here is the page.
-settings.register_profile("followed", max_examples=10, derandomize=True, database=None, deadline=None)
+TESTS = ROOT / "tests"
 FLAGS = ("-W", "error", "-p", "no:xdist", "-p", "no:cacheprovider", "--hypothesis-profile=followed")
 
 
@@ -33,9 +35,13 @@ class Reader:
     def run(self, words):
         """Run the words of a command; its exit status and what it printed."""
         if "=" in words[0]:
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setenv(*words[0].split("=", 1))
-                return self.run(words[1:])
+            # A library may read the variable as it is imported, and this process has imported it.
+            name, value = words[0].split("=", 1)
+            environment = os.environ | {name: value, "PYTHONPATH": os.pathsep.join([str(TESTS), str(ROOT)])}
+            command = [sys.executable, "-m", "pytest", "-p", "followed", *FLAGS, *words[2:]]
+            assert words[1] == "pytest"
+            done = subprocess.run(command, cwd=self.path, env=environment, capture_output=True, text=True)
+            return done.returncode, done.stdout + done.stderr
         if words[0] == "pip":
             return 0, ""  # what is installed is held elsewhere
         if words[0] == "cc":

@@ -80,6 +80,24 @@ HELD = "a test of this name asserts it"
 KNOWN = [
     Known("docs/tutorial/backpropagation.md", "four times as far as a", ARITHMETIC),
     Known("README.md", "off by 42 % here", EXAMPLE),  # see below
+    Known(
+        "docs/howto/gpu_kernel.md",
+        "float64 | 16",
+        HELD,
+        ("tests/kernels_on_trial/trials.py", "RIGHT = {torch.float64: (16, 6), torch.float32: (24, 6)}"),
+    ),
+    Known(
+        "docs/howto/gpu_kernel.md",
+        "float32 | 24",
+        HELD,
+        ("tests/kernels_on_trial/trials.py", "RIGHT = {torch.float64: (16, 6), torch.float32: (24, 6)}"),
+    ),
+    Known(
+        "docs/howto/gpu_kernel.md",
+        "named | 100 | 20",
+        HELD,
+        ("tests/kernels_on_trial/trials.py", "WRONG = (100, 20)"),
+    ),
     Known("CHANGELOG.md", "-0.0, ties", ARITHMETIC),
     Known("CHANGELOG.md", "zeroed or 1 % off", HELD, ("tests/core/test_location.py", '"1 % off"')),
     Known(

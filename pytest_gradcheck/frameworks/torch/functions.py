@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from pytest_gradcheck.frameworks.base import HandWritten
-from pytest_gradcheck.frameworks.torch.private import function_of, is_registered, registered
+from pytest_gradcheck.frameworks.torch.private import function_of, is_compiled, is_registered, registered
 
 
 def in_graph(outs: Sequence[Any], leaves: Sequence[Any], *, double: bool) -> tuple[HandWritten, ...]:
@@ -30,6 +30,11 @@ def in_graph(outs: Sequence[Any], leaves: Sequence[Any], *, double: bool) -> tup
             if node in needed:
                 known |= {"backward", "double-backward"} if double else {"backward"}
     return tuple(_described(kind, ways) for kind, ways in ran.items() if is_users(kind))
+
+
+def runs_compiled(outs: Sequence[Any]) -> bool:
+    """Whether a graph runs through code that torch's compiler made."""
+    return any(is_compiled(function_of(node)) for node in nodes_of(outs))
 
 
 def hand_written_in(packages: Sequence[str]) -> list[HandWritten]:

@@ -7,9 +7,10 @@ Another release of torch may rename any of it. No other file of this folder uses
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -31,16 +32,39 @@ else:
                 raise Unavailable(f"torch {torch.__version__} does not show the operations that run")
 
 
+def uncompiled() -> AbstractContextManager[None]:
+    """Run functions that torch compiles as they were written.
+
+    Where a mode or `mapped` is active, the compiler gives a function up for good. From then on the code as it
+    was written would be on trial instead of the compiled one.
+    """
+    # Without the compiler there is nothing compiled, and its import takes more than a second.
+    if "torch._dynamo" not in sys.modules:
+        return nullcontext()
+    stance: AbstractContextManager[None] = torch.compiler.set_stance("force_eager")
+    return stance
+
+
 class Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch left a hook untyped
     """Sees the ATen operations that run inside of its ``with`` block, and does not concern torch's compiler.
 
     Otherwise torch wraps the dispatch in a guard against compiling it: a quarter of the recording of a small
     MLP (0.86 ms against 1.12 ms), and an import of the compiler, which takes more than a second. Functions
-    compiled by the user are seen all the same.
+    compiled by the user run as they were written, see `uncompiled`.
     """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch left it untyped
+        self._stances: list[AbstractContextManager[None]] = []
+
+    def __enter__(self) -> Any:
+        self._stances.append(uncompiled())
+        self._stances[-1].__enter__()
+        return super().__enter__()  # type: ignore[no-untyped-call]  # torch left it untyped
+
+    def __exit__(self, *raised: Any) -> None:
+        super().__exit__(*raised)  # type: ignore[no-untyped-call]  # as above
+        self._stances.pop().__exit__(*raised)
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()  # type: ignore[no-untyped-call]  # as above
@@ -76,6 +100,11 @@ def dtypes_of(node: Any) -> list[Any]:
 def function_of(node: Any) -> type[Any] | None:
     """Return the `autograd.Function` that a node of a graph belongs to, None for an operation of torch."""
     return getattr(node, "_forward_cls", None)
+
+
+def is_compiled(kind: type[Any] | None) -> bool:
+    """Whether torch's compiler made a Function of the code that it compiled."""
+    return kind is not None and kind.__module__.startswith("torch._functorch.")
 
 
 def is_registered(kind: type[Any]) -> bool:
@@ -176,11 +205,13 @@ def mapped(call: Callable[[list[Any]], Sequence[Any]], leaves: Sequence[Any], co
     """
     if not HAS_LEVELS:
         vmapped = torch.func.vmap(lambda *values: tuple(map(torch.as_tensor, call(list(values)))))
-        return list(vmapped(*leaves))
+        with uncompiled():
+            return list(vmapped(*leaves))
     lazy_load_decompositions()
     level = _functorch._vmap_increment_nesting(count, "error")
     try:
-        outs = call([_functorch._add_batch_dim(leaf, 0, level) for leaf in leaves])
+        with uncompiled():
+            outs = call([_functorch._add_batch_dim(leaf, 0, level) for leaf in leaves])
         return [_functorch._remove_batch_dim(torch.as_tensor(out), level, count, 0) for out in outs]
     finally:
         _functorch._vmap_decrement_nesting()

@@ -301,11 +301,17 @@ class TorchPullback(Pullback):
         fine = self.in_double()
         if self.function is None or fine is None:
             return ()
-        most = fine.patience()
+        # Compiled code runs as compiled where no mode counts its operations; see `private.uncompiled`.
+        most = None if functions.runs_compiled(fine.outs) else fine.patience()
         return [prepare(self.function, "single", functools.partial(nudged, k=k), most) for k in range(count)]
 
     def own_runs(self, count: int, *, backward: bool) -> Sequence[Pullback]:
-        """Run the program with every operation off by a random error; see `Pullback.own_runs`."""
+        """Run the program with every operation off by a random error; see `Pullback.own_runs`.
+
+        Compiled code has no operations to disturb, and what it was compiled from is another program.
+        """
+        if functions.runs_compiled(self.outs):
+            return ()
         most = self.patience()
         disturbed = [functools.partial(Disturbed, SCALE, seed, most) for seed in range(count)]
         return [
