@@ -19,6 +19,7 @@ WRITTEN = {
     "docs/reference/calibration.md": "docs/calibration.py",
     "docs/reference/diagnoses.md": "docs/diagnoses.py",
     "docs/reference/engine_coverage.md": "docs/coverage.py",
+    "docs/reference/jax_primitives.md": "docs/jax_primitives.py",
     "docs/reference/search.md": "docs/search.py",
     "docs/reference/torch_coverage.md": "docs/torch_coverage.py",
     "docs/reference/verdicts.md": "docs/verdicts.py",
