@@ -98,6 +98,36 @@ KNOWN = [
         HELD,
         ("tests/kernels_on_trial/trials.py", "WRONG = (100, 20)"),
     ),
+    Known(
+        "CHANGELOG.md",
+        "takes up to 16 calls if it is right (24 in float32)",
+        HELD,
+        ("tests/core/test_few_calls.py", "RIGHT = {torch.float64: (16, 6), torch.float32: (24, 6)}"),
+    ),
+    Known(
+        "CHANGELOG.md",
+        "up to 100 to name a",
+        HELD,
+        ("tests/kernels_on_trial/trials.py", "WRONG = (100, 20)"),
+    ),
+    Known(
+        "CHANGELOG.md",
+        "or for ten times what a passing test takes",
+        HELD,
+        ("pytest_gradcheck/plugin/search.py", "PASSING_TESTS = 60.0, 10.0"),
+    ),
+    Known(
+        "docs/explanation/verdicts.md",
+        "up to 16 calls in this way, or 24 in float32",
+        HELD,
+        ("tests/core/test_few_calls.py", "RIGHT = {torch.float64: (16, 6), torch.float32: (24, 6)}"),
+    ),
+    Known(
+        "docs/explanation/verdicts.md",
+        "wrong one up to 100",
+        HELD,
+        ("tests/kernels_on_trial/trials.py", "WRONG = (100, 20)"),
+    ),
     Known("CHANGELOG.md", "-0.0, ties", ARITHMETIC),
     Known("CHANGELOG.md", "zeroed or 1 % off", HELD, ("tests/core/test_location.py", '"1 % off"')),
     Known(
