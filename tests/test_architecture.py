@@ -49,6 +49,7 @@ FOREIGN = {
     "pytest_gradcheck.records": set(),
     "pytest_gradcheck.reports": set(),
     "pytest_gradcheck.frameworks.numpy": {"numpy"},
+    "pytest_gradcheck.frameworks.jax": {"jax", "numpy", "scipy"},
     "pytest_gradcheck.frameworks.torch": {"numpy", "scipy", "torch"},
 }
 

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import importlib
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -19,10 +20,11 @@ from pytest_gradcheck.core.orders import FirstOrder, SecondOrder
 from pytest_gradcheck.core.results import CheckResult, GradientMismatch, NotChecked, Verdict
 from pytest_gradcheck.core.verdict import Finding
 from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.frameworks import registry
+from pytest_gradcheck.function.call import Call
 from pytest_gradcheck.function.constant import is_constant
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.function.random_states import kept_random_states
-from pytest_gradcheck.methods.names import AUTODIFF_METHODS
 from pytest_gradcheck.methods.registered_gradients import Rule, watched
 from pytest_gradcheck.methods.roles import BY_HAND
 
@@ -60,14 +62,14 @@ def check_gradients(
         results, in any nesting, are differentiated; the others are listed in ``not_checked``.
     inputs
         One array (passed as the one argument), a tuple (passed by position) or a dict (passed by name), of
-        Python floats, NumPy arrays or torch tensors in any nesting. Integers, booleans, strings and
-        anything else pass through untouched. Arrays that cannot be differentiated (sparse tensors, NumPy
+        Python floats, NumPy arrays, torch tensors or JAX arrays in any nesting. Integers, booleans, strings
+        and anything else pass through untouched. Arrays that cannot be differentiated (sparse tensors, NumPy
         arrays next to tensors) are refused unless ``wrt`` leaves them out; numbers next to tensors are
         constants, listed in ``not_checked``.
     methods
-        Which of ``"central"``, ``"forward"``, ``"complex_step"``, ``"reference"``, ``"torch"``, ``"user"``,
-        ``"oracle"``; default: every one that can run here but the complex step, which is for analytic NumPy
-        code.
+        Which of ``"central"``, ``"forward"``, ``"complex_step"``, ``"reference"``, ``"torch"``, ``"jax"``,
+        ``"user"``, ``"oracle"``; default: every one that can run here but the complex step, which is for
+        analytic NumPy code.
     gradient, vjp
         A gradient written by hand, ``gradient(*inputs)`` returning one array per input, or
         ``vjp(*inputs, cotangent)``; it becomes method ``"user"``.
@@ -101,9 +103,10 @@ def check_gradients(
     step
         A fixed absolute step for the two difference methods, which then give the textbook quotients.
     stop_gradients
-        ``"intended"`` declares that the function means to stop gradients where it calls ``detach`` or runs
-        under ``no_grad``: what it has there is a constant for every method, and listed in ``not_checked``.
-        By default the function is differentiated as it is, and a gradient that stops is wrong.
+        ``"intended"`` declares that the function means to stop gradients where it calls ``detach`` or
+        ``stop_gradient`` or runs under ``no_grad``: what it has there is a constant for every method, and
+        listed in ``not_checked``. By default the function is differentiated as it is, and a gradient that
+        stops is wrong.
     properties
         Which properties besides the values are tried: ``"default"``, ``"none"``, or names. Names with ``"-"``
         in front leave properties out of the default: ``("-vmap",)``; other names stand for these properties
@@ -173,7 +176,7 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
         usage.announce()
     for name in options.chosen:
         # Before anything is timed or its random state kept: the first import of a framework takes a second.
-        if name in AUTODIFF_METHODS:
+        if name in registry.stand_ins() and name not in sys.modules and not _has_gradients(fn, inputs):
             with contextlib.suppress(ModuleNotFoundError):
                 importlib.import_module(name)
     # Overflow and division by zero are findings of the check, not warnings to its user.
@@ -192,8 +195,8 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
         if options.holds_stops and not problem.framework.stops_gradients:
             raise InvalidArgument(
                 "stop_gradients",
-                "'intended' for a function that is not torch's",
-                "only torch stops gradients",
+                "'intended' for a function that stops none",
+                "only torch and JAX stop gradients",
             )
         first = FirstOrder(problem, options)
         stack.callback(first.measured.restore_state)
@@ -230,12 +233,18 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
 
 def _code(result: CheckResult, finding: Finding, options: Options) -> str:
     """Return where the culprit's gradient is written, or where it raised."""
-    culprit, by_hand = result.culprit or "", options.gradient or options.vjp
-    if place := finding.evidence.order.methods.raised_at.get(culprit):
+    order, culprit = finding.evidence.order, result.culprit
+    by_hand = options.gradient or options.vjp
+    if place := order.methods.raised_at.get(culprit or ""):
         return place
     if culprit == BY_HAND and by_hand is not None:
         return whose_code.of_function(by_hand)
-    return whose_code.of_backwards(result.functions) if culprit in AUTODIFF_METHODS else ""
+    return whose_code.of_backwards(result.functions) if culprit and culprit == order.roles.own else ""
+
+
+def _has_gradients(fn: Callable[..., Any], inputs: Any) -> bool:
+    """Whether the function's own framework differentiates it: no other stands in then."""
+    return Call(fn, inputs).framework.differentiates
 
 
 def _no_slope(result: CheckResult) -> bool:

@@ -286,12 +286,18 @@ class FirstOrder:
         return found[0] if found else None
 
     def _is_needless(self, name: str) -> bool:
-        """Whether a method would call the function once more for what its oracle says already."""
-        if self.oracle is None or self.options.methods is not None:
+        """Whether a method that was not asked for by name has nothing to say here.
+
+        Such as a framework that has nothing to do with the function, and a method that would call the
+        function once more for what its oracle says already.
+        """
+        if self.options.methods is not None:
             return False
+        if self.oracle is None:
+            return self.roles.is_idle(name)
         options = self.options
         on_trial = self.roles.own is not None or options.gradient is not None or options.vjp is not None
-        return on_trial and name in (ENGINE, *self.roles.stand_ins)
+        return self.roles.is_idle(name) or (on_trial and name in (ENGINE, *self.roles.stand_ins))
 
     def _repeats(self) -> Property:
         """See whether two calls at the point gave the same."""

@@ -116,8 +116,8 @@ class FunctionAtPoint(Protocol):
     def native_values(self) -> list[Any]:
         """Return copies of the user's own differentiable leaves."""
 
-    def values_at(self, vector: Vector) -> list[Any]:
-        """Return the leaves that stand for a flat vector, in the working precision."""
+    def values_at(self, vector: Vector, *, double: bool | None = None) -> list[Any]:
+        """Return the leaves that stand for a flat vector, by default in the working precision."""
 
     def substituted(self, values: Sequence[Any], *, double: bool) -> AbstractContextManager[None]:
         """Let the modules among the inputs hold these values."""
@@ -145,6 +145,10 @@ def kind_of(value: Any) -> str:
     return f"a {name}" if name[0].lower() not in "aeiou" else f"an {name}"
 
 
+#: Gives a function's values, shape ``(points, outputs.size)``, at points of shape ``(points, inputs.size)``.
+Evaluator = Callable[["Matrix"], "Matrix"]
+
+
 class Framework(abc.ABC):
     """One framework. Abstract methods are what every framework has; the others have a default.
 
@@ -158,9 +162,6 @@ class Framework(abc.ABC):
     plural: ClassVar[str] = "arrays"
     #: Whether the framework has a gradient of its own for its functions. That gradient is then on trial.
     differentiates: ClassVar[bool] = False
-    #: Whether it differentiates functions of NumPy arrays and Python numbers too, as one more run of the
-    #: same code.
-    stands_in: ClassVar[bool] = False
     #: Whether its functions can stop gradients on purpose (``stop_gradients="intended"``).
     stops_gradients: ClassVar[bool] = False
     #: Whether its functions take arrays of different precision together. Constants then keep theirs while
@@ -261,6 +262,17 @@ class Framework(abc.ABC):
         """
         return None
 
+    # -- containers ------------------------------------------------------------------------------------
+
+    def children_of(self, value: Any) -> tuple[list[tuple[str, Any]], Callable[[Sequence[Any]], Any]] | None:
+        """Return the children of a container that only this framework can take apart; None for other values.
+
+        Each has the source that leads to it (``.weight``, ``['w']``), and other children, in the same order,
+        are made into a container of the same kind by the second part. Tuples, lists and dicts are not asked
+        for.
+        """
+        return None
+
     # -- modules: objects that hold arrays -------------------------------------------------------------
 
     def parts_of(self, value: Any) -> dict[str, Any] | None:
@@ -280,6 +292,10 @@ class Framework(abc.ABC):
         return None
 
     # -- calls -----------------------------------------------------------------------------------------
+
+    def working_in(self, *, double: bool) -> AbstractContextManager[Any]:
+        """Return the context of a call in float64, with ``double``, or in what the user's settings make."""
+        return nullcontext()
 
     def evaluating(self, *, recording: bool = False) -> AbstractContextManager[Any]:
         """Return the context in which functions are called for their values, if the framework differentiates.
@@ -307,6 +323,17 @@ class Framework(abc.ABC):
         means that this function must be called once per point. Needed with `evaluates_many`.
         """
         raise Unavailable(f"{self.name} evaluates one point per call")
+
+    def evaluator(self, function: FunctionAtPoint) -> Evaluator | None:
+        """Return another way to the function's values in float64: exactly those of single calls, but faster.
+
+        None where there is none. It is asked for where the function draws no random numbers and keeps no
+        state; ``value``, ``eps`` and ``double`` are not known yet.
+        """
+        return None
+
+    def release(self) -> None:  # noqa: B027  a framework may keep nothing
+        """Let go of what is kept to make the checks of one test faster."""
 
     def why_not_measured(self, function: FunctionAtPoint, nearby: Vector) -> str | None:
         """Return why values are no measure of the gradient of a function that draws; None where they are.
@@ -347,6 +374,10 @@ class Framework(abc.ABC):
     def is_array_type(self, annotation: Any) -> bool:
         """Whether an annotation stands for the framework's arrays."""
         return False
+
+    def dtype_drawn(self, name: str) -> str:
+        """Return the dtype that is drawn where this one is asked for: another if settings narrow it."""
+        return name
 
     def from_drawn(self, array: Array, dtype: str, layout: str, **options: Any) -> Any:
         """Return a drawn array, in a dtype of `drawn_dtypes` and a layout of `drawn_layouts`, as a leaf.

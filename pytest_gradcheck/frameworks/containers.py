@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pytest_gradcheck.frameworks.base import Framework
-from pytest_gradcheck.frameworks.registry import owner, parts_of
+from pytest_gradcheck.frameworks.registry import children_of, owner, parts_of
 
 #: What to put in the place of a module, given the arrays that it is to hold by name.
 Hold = Callable[[Framework, Any, dict[str, Any]], Any]
@@ -30,8 +30,9 @@ class Tree:
     ``names[i]`` is the Python expression that leads from ``root`` to ``leaves[i]``, as a person would
     write it: ``x``, ``x[0]``, ``params['w']``, ``state.velocity``, ``layer.weight``. ``owners[i]`` is the
     leaf's framework, None for a leaf that is not an array.
-    Containers are tuples, named tuples, lists, dicts, dataclass instances and modules of a framework
-    (whose parameters and buffers are their leaves); everything else is a leaf.
+    Containers are tuples, named tuples, lists, dicts, what a framework has registered as one, dataclass
+    instances and modules of a framework (whose parameters and buffers are their leaves); everything else is
+    a leaf.
     """
 
     def __init__(self, value: Any, root: str):
@@ -65,6 +66,11 @@ class Tree:
         if isinstance(value, dict):
             items = [(k, self._take(v, f"{name}[{k!r}]")) for k, v in value.items()]
             return lambda leaves, hold: {k: part(leaves, hold) for k, part in items}
+        known = children_of(value)
+        if known is not None:
+            children, again = known
+            inner = [self._take(child, f"{name}{step}") for step, child in children]
+            return lambda leaves, hold: again([part(leaves, hold) for part in inner])
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             fields = [
                 (f.name, self._take(getattr(value, f.name), f"{name}.{f.name}"))

@@ -35,7 +35,10 @@ HOLDS: Final = {
     "zero-size-inputs": "the backward accepts inputs without rows",
     "twice-differentiable": "the backward has a derivative",
     "batched-cotangents": "batched cotangents give the same as one after the other",
-    "vmap": "torch.func.vmap gives the same as one call after the other",
+    "primal": "the forward rule returns the function's value",
+    "leaked-tracers": "no rule keeps a value that is traced",
+    "compiled": "the same values and gradients under jit",
+    "vmap": "vmap gives the same as one call after the other",
     "forward-mode": "the jvp is that of the backward",
 }
 

@@ -9,11 +9,17 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pytest_gradcheck.frameworks.base import Framework
 
 GROUP = "pytest_gradcheck.frameworks"
+
+#: Those of them that differentiate functions of NumPy arrays and Python numbers too (`Framework.stand_in`).
+#: It is said in a group of its own: the library of any other framework need not be imported to learn that
+#: it does not.
+STAND_INS = "pytest_gradcheck.stand_ins"
 
 
 @functools.cache
@@ -30,10 +36,27 @@ def names() -> tuple[str, ...]:
 
 
 @functools.cache
+def stand_ins() -> frozenset[str]:
+    """Return the names of the frameworks that run NumPy code; none of them is loaded for that."""
+    found = importlib.metadata.entry_points(group=STAND_INS)
+    return frozenset(point.name for point in found) & frozenset(names())
+
+
+@functools.cache
 def named(name: str) -> Framework:
     """Load a framework by its name; raises ``KeyError`` for one that is not installed."""
     framework: Framework = _entry_points()[name].load()()
+    _loaded.append(framework)
     return framework
+
+
+_loaded: list[Framework] = []
+
+
+def release() -> None:
+    """Let go of what frameworks keep for the checks of one test; none is loaded for that."""
+    for framework in _loaded:
+        framework.release()
 
 
 def imported() -> list[Framework]:
@@ -63,3 +86,8 @@ def parts_of(value: Any) -> tuple[Framework, dict[str, Any]] | None:
         if parts is not None:
             return framework, parts
     return None
+
+
+def children_of(value: Any) -> tuple[list[tuple[str, Any]], Callable[[Sequence[Any]], Any]] | None:
+    """Return the children of a container that a framework knows; see `Framework.children_of`."""
+    return next(filter(None, (framework.children_of(value) for framework in imported())), None)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pytest_gradcheck.errors import InvalidArgument, Unavailable
-from pytest_gradcheck.frameworks.base import Framework, NotChecked, kind_of
+from pytest_gradcheck.frameworks.base import Evaluator, Framework, NotChecked, kind_of
 from pytest_gradcheck.frameworks.containers import Tree, as_dict
 from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector
 from pytest_gradcheck.frameworks.leaves import EPS64, EPS_BY_DTYPE, TINY64, TINY_BY_DTYPE, like
@@ -145,6 +145,9 @@ class Problem:
         An exception away from the point means that the neighbour lies outside of the function's
         domain (``math.log`` of a negative number, a matrix that is no longer positive definite).
         """
+        if self._evaluator is not None:
+            (value,) = self._evaluator(vector[None])
+            return np.asarray(value)
         try:
             with np.errstate(all="ignore"):
                 return self._flat(self._evaluated(self.values_at(vector), self.double))
@@ -156,6 +159,8 @@ class Problem:
 
         The second part is the number of calls that it took: far smaller where many points share one.
         """
+        if self._evaluator is not None:
+            return self._evaluator(points), 1
         if len(points) >= FEW and self._batch is not None:
             together = self._batch(self, points)
             if together is not None:
@@ -286,10 +291,17 @@ class Problem:
     @functools.cached_property
     def double(self) -> bool:
         """Whether the function is evaluated in float64: where it runs in it."""
-        return self._is_wide or self._in_double is not None
+        return self._is_wide or self._evaluator is not None or self._in_double is not None
+
+    @functools.cached_property
+    def _evaluator(self) -> Evaluator | None:
+        single = self.draws or self._keeps_state or self._differentiates_inside
+        return None if single else self.framework.evaluator(self)
 
     @functools.cached_property
     def _in_working_precision(self) -> tuple[Vector, float]:
+        if self._evaluator is not None:
+            return self.evaluate(self.point), EPS64
         found = None if self._is_wide else self._in_double
         tree = self._evaluated(self.values_at(self.point), self.double) if found is None else found
         eps = EPS64 if self.double else self.trial_eps
@@ -522,7 +534,8 @@ class Problem:
             return self._call(values, double)
 
     def _call(self, values: Sequence[Any], double: bool) -> Tree:
-        return Tree(self._random.call(self._asked.run, self._filled(values, double)), "output")
+        with self.framework.working_in(double=double):
+            return Tree(self._random.call(self._asked.run, self._filled(values, double)), "output")
 
     def _filled(self, values: Sequence[Any], double: bool) -> list[Any]:
         """Return all leaves: these values as the differentiated ones, and copies of the constants."""

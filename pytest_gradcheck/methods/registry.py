@@ -53,6 +53,8 @@ def _autodiff(problem: Problem, name: str) -> Pullback:
         return problem.framework.pullback(problem)
     if problem.framework.differentiates:
         raise Unavailable(f"{name} does not run functions of {problem.framework.name}")
+    if name not in registry.stand_ins():
+        raise Unavailable(f"{name} does not run NumPy code")
     try:
         importlib.import_module(name)
         framework = registry.named(name)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_gradcheck.frameworks import registry
 from pytest_gradcheck.methods.names import AUTODIFF_METHODS, DIFFERENCE_METHODS, METHOD_NAMES
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ class Roles:
         """Whether the check asks if this method is right: a failure of it is a failure of the check."""
         return name in (self.own, BY_HAND)
 
+    def is_idle(self, name: str) -> bool:
+        """Whether a method is that of a framework which does not differentiate the function."""
+        return name in AUTODIFF_METHODS and name != self.own and name not in self.stand_ins
+
     def asks_about_own(self, heard: Collection[str]) -> bool:
         """Whether the framework's own gradient is the only one on trial among the methods that gave one."""
         return self.own is not None and BY_HAND not in heard
@@ -78,4 +83,4 @@ def roles_of(framework: Framework, asked: Iterable[str]) -> Roles:
     """Return the parts that the methods asked for play in a check of a function of this framework."""
     if framework.differentiates:
         return Roles(framework.name, ())
-    return Roles(None, tuple(name for name in asked if name in AUTODIFF_METHODS))
+    return Roles(None, tuple(name for name in asked if name in registry.stand_ins()))

@@ -24,6 +24,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     finally:
         session.item = None
+        from pytest_gradcheck.frameworks import registry
+
+        registry.release()
 
 
 @pytest.hookimpl(tryfirst=True)

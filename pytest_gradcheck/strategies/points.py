@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from pytest_gradcheck.errors import InvalidArgument
 from pytest_gradcheck.frameworks import registry
+from pytest_gradcheck.frameworks.base import Framework
 from pytest_gradcheck.strategies import validation
 from pytest_gradcheck.strategies.dtypes import COMPONENTS
 from pytest_gradcheck.strategies.sizes import ShapeLike, checked_shape, draw_shape
@@ -50,8 +51,9 @@ def arrays(
     unique: bool = False,
     special: bool | Iterable[str] = True,
     layout: str | None = None,
-) -> st.SearchStrategy[NDArray[Any]]:
-    """Return a strategy for NumPy arrays of a floating dtype.
+    library: str = "numpy",
+) -> st.SearchStrategy[Any]:
+    """Return a strategy for arrays of a floating dtype, of NumPy or of another library.
 
     Parameters
     ----------
@@ -78,6 +80,11 @@ def arrays(
     layout
         ``"contiguous"``, ``"fortran"``, ``"strided"`` (every second entry) or ``"reversed"`` (the last axis
         backwards in memory). By default most arrays are contiguous, the rest has one of the others.
+    library
+        ``"numpy"``, ``"torch"``, ``"jax"`` or the name of another installed framework. JAX makes float32 of
+        float64 and complex64 of complex128 unless it is configured otherwise (``jax_enable_x64``), and so do
+        its arrays here; they have no other layout than the contiguous one. A library is imported when the
+        first array is drawn.
 
     About half of the entries are spread evenly over the bounds, or over ±10 where there are none.
     Values are finite, and shrink towards zeros and small whole numbers in contiguous memory. Arrays are
@@ -85,9 +92,9 @@ def arrays(
 
     Raises `pytest_gradcheck.InvalidArgument` for arguments that do not fit together.
     """
-    return points(
-        "numpy", shape, dtype, Entries(min_value, max_value, elements, unique, special), layout=layout
-    )
+    checked_library(library)
+    entries = Entries(min_value, max_value, elements, unique, special)
+    return points(library, shape, dtype, entries, layout=layout)
 
 
 def tensors(
@@ -138,25 +145,41 @@ def points(
     call = validation.call_text(
         framework.plural, shape, names, entries._asdict() | {"layout": layout} | options
     )
-    point = Point(shape, names, entries)
+    made = {names: Point(shape, names, entries)}
+    domain = made[names].domain
     layouts = tuple(framework.drawn_layouts.values())
     if layout is not None and layout not in layouts:
         remedy = f"use one of {', '.join(layouts)}, or None for any"
         raise InvalidArgument("layout", repr(layout), remedy)
 
     def build(data: ConjectureData) -> Any:
-        array, drawn_dtype, drawn = point.draw(data)
+        # Settings of the library may narrow a dtype, and may be made after the strategy.
+        settled = tuple(map(framework.dtype_drawn, names))
+        if settled not in made:
+            made[settled] = Point(shape, settled, entries)
+        array, drawn_dtype, drawn = made[settled].draw(data)
         in_memory = layout or framework.drawn_layouts.get(drawn, "contiguous")
         return framework.from_drawn(array, drawn_dtype, in_memory, **options)
 
-    return _PointStrategy(call, point.domain, build)
+    return _PointStrategy(call, domain, build)
 
 
 def scalars(
-    min_value: float | None = None, max_value: float | None = None, *, special: bool | Iterable[str] = True
-) -> st.SearchStrategy[float]:
-    """Return a strategy for Python floats, with bounds and values as in `arrays`."""
+    min_value: float | None = None,
+    max_value: float | None = None,
+    *,
+    special: bool | Iterable[str] = True,
+    library: str | None = None,
+) -> st.SearchStrategy[Any]:
+    """Return a strategy for Python floats, with bounds and values as in `arrays`.
+
+    With ``library`` they are arrays of that library without axes, shape ``()``, of float64 (with ``"jax"`` of
+    float32, unless JAX is configured for float64).
+    """
     entries = Entries(min_value, max_value, special=special)
+    if library is not None:
+        checked_library(library)
+        return points(library, (), "float64", entries)
     call = validation.call_text("scalars", None, ("float64",), entries._asdict())
     point = Point((), ("float64",), entries)
     return _ScalarStrategy(call, point.domain, lambda data: float(point.draw(data)[0]))
@@ -173,6 +196,16 @@ def domain_of(strategy: st.SearchStrategy[Any]) -> tuple[float, float] | None:
     while inner is not None:
         strategy, inner = inner, getattr(inner, "filtered_strategy", None)
     return strategy.domain if isinstance(strategy, Bounded) else None
+
+
+def checked_library(library: Any) -> Framework:
+    """Return the framework of a library whose arrays can be drawn; raises `InvalidArgument` for any other."""
+    if library in registry.names():
+        must_be_installed("library", library)
+        framework = registry.named(library)
+        if framework.drawn_dtypes:
+            return framework
+    raise InvalidArgument("library", repr(library), f"use one of {', '.join(registry.names())}")
 
 
 def must_be_installed(argument: str, library: str) -> None:

@@ -12,10 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pytest_gradcheck.errors import InvalidArgument
-from pytest_gradcheck.frameworks import registry
-from pytest_gradcheck.frameworks.base import Framework
 from pytest_gradcheck.strategies.dtypes import COMPONENTS, rounded
-from pytest_gradcheck.strategies.points import Bounded, must_be_installed
+from pytest_gradcheck.strategies.points import Bounded, checked_library
 from pytest_gradcheck.strategies.sizes import Shape, ShapeLike, checked_shape, draw_shape
 from pytest_gradcheck.strategies.tables import Range
 from pytest_gradcheck.strategies.validation import Bounds, checked_dtypes, checked_number
@@ -256,7 +254,7 @@ def indices(
     full = checked_shape(shape)
     if not isinstance(into, st.SearchStrategy):
         _checked_into(into)
-    _checked_library(library)
+    checked_library(library)
 
     def build(data: ConjectureData) -> NDArray[np.int64]:
         drawn = draw_shape(data, full)
@@ -299,25 +297,16 @@ def _structured(
 
     ``given`` has the value and the default of each other argument: the repr has those that differ.
     """
-    framework = _checked_library(library)
+    framework = checked_library(library)
     more = {"dtype": (dtype, "int64" if dtype == "int64" else "float64"), "library": (library, "numpy")}
     shown = [f"{key}={value!r}" for key, (value, default) in {**given, **more}.items() if value != default]
     call = f"{name}({', '.join([repr(shape)] * (shape is not None) + shown)})"
     return _Structured(call, domain, lambda data: framework.from_drawn(build(data), dtype, "contiguous"))
 
 
-def _checked_library(library: Any) -> Framework:
-    if library in registry.names():
-        must_be_installed("library", library)
-        framework = registry.named(library)
-        if framework.drawn_dtypes:
-            return framework
-    raise InvalidArgument("library", repr(library), f"use one of {', '.join(registry.names())}")
-
-
 def _dtype(dtype: Any, library: Any) -> str:
     """Return the name of a real dtype of a library."""
-    allowed = _checked_library(library).drawn_dtypes
+    allowed = checked_library(library).drawn_dtypes
     return checked_dtypes((dtype,), tuple(name for name in allowed if not name.startswith("complex")))[0]
 
 

@@ -140,7 +140,7 @@ def test_what_cannot_be_held_still_is_not_passed(fn):
 @pytest.mark.parametrize(
     ("inputs", "value", "message"),
     [
-        (np.ones(2), "intended", "only torch stops gradients"),
+        (np.ones(2), "intended", "only torch and JAX stop gradients"),
         (torch.ones(2), "meant", "one of wrong, intended"),
         (torch.ones(2), True, "one of wrong, intended"),
     ],

@@ -30,7 +30,7 @@ def test_the_page_is_what_the_tables_say():
 SCRIPTS = pytest.mark.parametrize("name", ["coverage", "torch_coverage"])
 
 
-@pytest.mark.parametrize("name", ["coverage", "torch_coverage", "verdicts"])
+@pytest.mark.parametrize("name", ["coverage", "torch_coverage", "verdicts", "jax_primitives"])
 def test_it_runs_as_a_script(name, tmp_path):
     script = [sys.executable, str(ROOT / f"docs/{name}.py")]
     done = subprocess.run([*script, "--verbose"], cwd=tmp_path, capture_output=True, text=True)

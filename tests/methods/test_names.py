@@ -32,6 +32,7 @@ def test_a_framework_is_a_method_of_its_name(monkeypatch: pytest.MonkeyPatch) ->
         "forward",
         "complex_step",
         "reference",
+        "jax",
         "torch",
         "user",
         "oracle",

@@ -77,6 +77,7 @@ CODES = (
         Page.FAULTS, "non-contiguous-inputs non-contiguous-cotangents expanded-inputs expanded-cotangents"
     ),
     *_rows(Page.FAULTS, "conjugated-inputs conjugated-cotangents batched-cotangents vmap forward-mode"),
+    *_rows(Page.PROPERTIES, "primal-mismatch compiled leaked-tracers"),
 )
 
 _SENTENCES = {code.name: code.sentence for code in CODES if code.sentence}

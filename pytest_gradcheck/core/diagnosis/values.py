@@ -46,7 +46,8 @@ def diagnose(
             return Diagnosis("one-entry", f"{who} is zero in one entry{where}")
         return Diagnosis("zero-gradient", f"{who} is zero where it should not be")
     if _is_conjugate(wrong, right, bad, inputs):
-        return Diagnosis("conjugate", f"{who} is the complex conjugate of the right one{where}")
+        convention = "".join(f"; {text}" for code, text in notes if code == "convention")
+        return Diagnosis("conjugate", f"{who} is the complex conjugate of the right one{where}{convention}")
     usable = bad & np.isfinite(right)
     w, r = wrong[usable], right[usable]
     norm = float(r @ r)

@@ -245,6 +245,9 @@ class SecondLook:
             return Standing(wrong=wrong, right=right)
         if single.jump or across.jump or single.unsettled or across.unsettled:
             return Standing(rough=single.rough or across.rough)
+        if not rough:
+            # What bends without a kink on either line may be flat within a solver's tolerance.
+            return self._close_to_a_kink(name, dispute, alone, 1.0) or Standing(rough=True)
         return self._at_a_kink(name, dispute, alone)
 
     def _across(self, rows: Estimate, alone: Vector, i: int) -> Vector:
@@ -302,13 +305,16 @@ class SecondLook:
         """
         own = abs(self._jacobian.function.point[dispute.coordinate]) or 1.0
         moved = abs(alone[dispute.coordinate])
-        reaches = sorted({reach, min(reach, own / moved)}, reverse=True)
-        found = [self._close_to_a_kink(name, dispute, alone, each) for each in reaches]
-        # The least that any of them says: a limit before a doubt, and a doubt before a fault.
-        return min(found, key=lambda standing: (not standing.limit, standing.wrong))
+        found = None
+        for each in sorted({reach, min(reach, own / moved)}):
+            # The closest look that shows something.
+            found = found or self._close_to_a_kink(name, dispute, alone, each)
+        return found or Standing(rough=True)
 
-    def _close_to_a_kink(self, name: str, dispute: Dispute, alone: Vector, reach: float) -> Standing:
+    def _close_to_a_kink(self, name: str, dispute: Dispute, alone: Vector, reach: float) -> Standing | None:
         """Compare a gradient with slopes close by: along its entry, along ties, and along a line by chance.
+
+        None where none of its entry is known.
 
         Along the direction of a tie the slopes of all of them are the same, and a gradient that counts a tied
         maximum twice is not among them. It is wrong where it is outside of the one-sided slopes too.
@@ -321,6 +327,8 @@ class SecondLook:
             mine = float(rows.value[0] @ line)
             size = max(abs(mine), dispute.difference * moved)
             apart, known = self._apart_close_by(rows, u, line, len(thresholds.CLOSE_BY), reach, size)
+            if line is alone and len(known) < thresholds.CLOSE_ENOUGH:
+                return None
             if len(known) < thresholds.CLOSE_ENOUGH:
                 limit = False
             elif apart and not self._occurs(mine, u, line, reach):
@@ -611,7 +619,7 @@ def look(
             least = max(noise(), f.eps * float(np.abs(cotangent) @ np.abs(f.value)), TINY)
             if not (found.still[0, 0] and np.isfinite(gone) and thresholds.FLAT * least < gone):
                 # What is smooth in wide windows and has a kink in fine ones has it from the grain.
-                stairs, kink = True, bend is not None and not straight
+                stairs, kink = True, bend is not None and not (straight or found.wavers[0, 0])
                 break
         moved |= not found.still[0, 0]
         kink, jump = bool(found.kink[0, 0]), bool(found.jump[0, 0])

@@ -20,7 +20,6 @@ class TorchFramework(Framework):
     name = "torch"
     plural = "tensors"
     differentiates = True
-    stands_in = True
     stops_gradients = True
     evaluates_many = True
     lowering = "pytest_gradcheck.frameworks.torch.lowering"

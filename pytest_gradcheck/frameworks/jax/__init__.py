@@ -1,0 +1,1 @@
+"""JAX arrays, pytrees, and gradients by ``jax.vjp``."""

@@ -1,0 +1,116 @@
+"""When two jaxprs are the same computation: what is compiled for one is then right for the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend import core
+
+#: What JAX does with the arguments and results of a rule: it depends on their structure alone.
+FLATTENING = ("_flatten_bwd", "_flatten_jvp", "_flatten_fwd")
+
+
+class Key(NamedTuple):
+    """Three descriptions of a jaxpr, from the finest to the coarsest; all of them are hashable.
+
+    Jaxprs of one ``shapes`` differ in the numbers written in them alone, those of one ``family`` in shapes
+    and dtypes too. What the function closes over is an argument of a jaxpr and does not count.
+    """
+
+    whole: Any
+    shapes: Any
+    family: Any
+
+
+def key_of(closed: Any) -> Key:
+    """Describe a closed jaxpr with the rules written by hand that it calls."""
+    walk = _Walk()
+    shapes = walk.jaxpr(closed.jaxpr), tuple(map(_aval, closed.consts))
+    return Key((shapes, tuple(walk.numbers)), shapes, tuple(walk.names))
+
+
+class _Walk:
+    """One way through a jaxpr, which takes down numbers and names of operations on the side."""
+
+    def __init__(self) -> None:
+        self.numbers: list[Any] = []
+        self.names: list[Any] = []
+
+    def jaxpr(self, jaxpr: Any) -> Any:
+        places: dict[Any, int] = {}
+        for var in (*jaxpr.constvars, *jaxpr.invars):
+            places[var] = len(places)
+        found: list[Any] = [tuple(_aval(var.aval) for var in places)]
+        for equation in jaxpr.eqns:
+            self.names.append(equation.primitive.name)
+            operands = tuple(self._operand(var, places) for var in equation.invars)
+            params = tuple((name, self._param(name, value)) for name, value in equation.params.items())
+            for var in equation.outvars:
+                places[var] = len(places)
+            found.append((equation.primitive, operands, params))
+        found.append(tuple(self._operand(var, places) for var in jaxpr.outvars))
+        return tuple(found)
+
+    def _operand(self, var: Any, places: dict[Any, int]) -> Any:
+        if isinstance(var, core.Literal):
+            self.numbers.append(self._number(var.val))
+            return _aval(var.aval)
+        return places[var]
+
+    def _number(self, value: Any) -> Any:
+        # The bytes: nan is unlike itself, and 0.0 like -0.0.
+        array = np.asarray(value)
+        return array.dtype.str, array.shape, array.tobytes()
+
+    def _param(self, name: str, value: Any) -> Any:
+        if isinstance(value, tuple | list):
+            return tuple(self._param(name, part) for part in value)
+        inner = getattr(value, "jaxpr", value)
+        if hasattr(inner, "eqns"):
+            self.numbers.extend(map(self._number, getattr(value, "consts", ())))
+            return self.jaxpr(inner)
+        if name == "out_trees":
+            # How the rule's results are put together: by the function and the rule, which are there already.
+            return None
+        if hasattr(value, "call_wrapped"):
+            return self._rule(value)
+        try:
+            hash(value)
+        except TypeError:
+            if isinstance(value, np.ndarray | jax.Array):
+                return self._number(value)
+            return object()
+        return value
+
+    def _rule(self, wrapped: Any) -> Any:
+        """Describe a rule: the user's own function, and the values that it is called with besides arrays."""
+        info = str(getattr(wrapped.debug_info, "func_src_info", ""))
+        given: list[Any] = []
+        for transformation, arguments in wrapped.transforms:
+            name = transformation.__name__
+            if name == "_prepend_static_args":
+                for each in arguments[0]:
+                    value = getattr(each, "val", each)
+                    given.append((type(value), self._param("", value)))
+            elif name not in FLATTENING:
+                # Whatever else it does is not known to be the same.
+                given.append(object())
+        # What JAX makes of a rule while it traces is another function at every call.
+        function = None if _is_made_by_tracing(wrapped.f) else wrapped.f
+        self.names.append((info, function))
+        return info, function, tuple(given)
+
+
+def _is_made_by_tracing(function: Callable[..., Any]) -> bool:
+    return str(getattr(function, "__module__", "")).startswith("jax._src.interpreters")
+
+
+def _aval(value: Any) -> Any:
+    aval = getattr(value, "aval", value)
+    if not hasattr(aval, "dtype"):
+        return str(aval) if not isinstance(aval, int | float | complex) else type(aval)
+    return jnp.shape(aval), str(aval.dtype), bool(getattr(aval, "weak_type", False))

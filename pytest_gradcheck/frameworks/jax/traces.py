@@ -1,0 +1,86 @@
+"""The jaxpr of a function at its point, traced once for all that ask for it."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from pytest_gradcheck.errors import Unavailable
+from pytest_gradcheck.frameworks.base import FunctionAtPoint
+from pytest_gradcheck.frameworks.jax import keys, precision
+from pytest_gradcheck.frameworks.jax.keys import Key
+
+#: What JAX raises where the way of a function depends on values.
+NEEDS_VALUES = (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)
+
+#: The jaxprs in float64, by the keys of those in the user's dtypes; so many are kept.
+_wide_of: dict[Any, Any] = {}
+KEPT = 64
+
+_keys: weakref.WeakKeyDictionary[Any, dict[bool, Key]] = weakref.WeakKeyDictionary()
+_known: weakref.WeakKeyDictionary[Any, dict[bool, Any]] = weakref.WeakKeyDictionary()
+
+
+def of(function: FunctionAtPoint, *, double: bool) -> Any:
+    """Return the closed jaxpr of a function, in float64 or in the user's dtypes.
+
+    Raises `Unavailable` for a function whose way depends on values, such as one with ``if x > 0``.
+    """
+    found = _known.setdefault(function, {})
+    if double not in found:
+        found[double] = _wide(function) if double else _traced(function, double=False)
+    closed = found[double]
+    if isinstance(closed, Unavailable):
+        raise closed
+    return closed
+
+
+def release() -> None:
+    """Let go of what is known of more than one function."""
+    _wide_of.clear()
+
+
+def _wide(function: FunctionAtPoint) -> Any:
+    """Return the jaxpr in float64, that of another function where both are the same in the user's dtypes.
+
+    To trace takes longer than all that is compiled takes to run. What the function closes over is not in the
+    jaxpr, and has to be traced.
+    """
+    try:
+        closed = of(function, double=False)
+        key = key_of(function, double=False).whole
+    except Exception:
+        # float64 may be all that it takes.
+        return _traced(function, double=True)
+    if key in _wide_of:
+        return _wide_of[key]
+    found = _traced(function, double=True)
+    if not (isinstance(found, Unavailable) or closed.consts or found.consts):
+        _wide_of[key] = found
+        if len(_wide_of) > KEPT:
+            del _wide_of[next(iter(_wide_of))]
+    return found
+
+
+def key_of(function: FunctionAtPoint, *, double: bool) -> Key:
+    """Return what describes the jaxpr of a function that can be traced."""
+    found = _keys.setdefault(function, {})
+    if double not in found:
+        found[double] = keys.key_of(of(function, double=double))
+    return found[double]
+
+
+def _traced(function: FunctionAtPoint, *, double: bool) -> Any:
+    def call(*leaves: Any) -> Sequence[Any]:
+        return [jnp.asarray(out) for out in function.call(leaves, double=double)]
+
+    leaves = function.values_at(function.point, double=True) if double else function.native_values()
+    with precision.working_in(double=double):
+        try:
+            return jax.make_jaxpr(call)(*leaves)
+        except NEEDS_VALUES as error:
+            return Unavailable(f"it cannot be traced: {str(error).strip().splitlines()[0]}")

@@ -1,0 +1,88 @@
+"""JAX's own database of primitives: on the engine, right ones not flagged, broken ones not passed.
+
+What a primitive is to show stands in its row of docs/reference/jax_primitives.md.
+"""
+
+import re
+
+import numpy as np
+import pytest
+
+from docs import jax_primitives
+from docs.jax_page import reasons, rows, sweep
+from pytest_gradcheck.frameworks.jax.lowering.rules import RULES
+
+PAGE = jax_primitives.PAGE.read_text(encoding="utf-8")
+ROWS = {row.name: row for row in rows.rows_of(PAGE)}
+PARTS = [times.part for times in rows.times_of(PAGE)]
+WRITTEN_FOR = re.search(r"Written for JAX\s+(.*?)\.\n", PAGE)[1]
+of_this_version = pytest.mark.skipif(
+    jax_primitives.jax_version() != WRITTEN_FOR, reason=f"the page is written for JAX {WRITTEN_FOR}"
+)
+OURS = [k for k, _ in enumerate((dtype, checker) for dtype in sweep.DTYPES for checker in sweep.CHECKERS)][
+    ::2
+]
+
+
+@pytest.mark.sweep
+@of_this_version
+@pytest.mark.filterwarnings("ignore")  # the database exercises JAX's own deprecations
+@pytest.mark.parametrize("name", list(ROWS))
+def test_a_primitive_shows_what_its_row_says(name):
+    found, _ = rows.measured(name)
+    assert found is not None
+    assert found._replace(letters=ROWS[name].letters) == ROWS[name]
+    assert [found.letters[k] for k in OURS] == [ROWS[name].letters[k] for k in OURS]
+
+
+def test_the_page_follows_from_its_rows():
+    assert rows.page(list(ROWS.values()), rows.times_of(PAGE), WRITTEN_FOR) == PAGE
+    assert list(ROWS) == sorted(ROWS)
+
+
+def test_nearly_every_primitive_runs_on_the_engine():
+    on = [row for row in ROWS.values() if row.harnesses]
+    assert sum(row.engine > 0 for row in on) >= 0.95 * len(on)
+
+
+def test_no_right_rule_fails_and_no_broken_one_passes():
+    for row in ROWS.values():
+        for k in OURS:
+            assert row.letters[k][:1] != "f", row
+            assert row.letters[k][:1] != "p" or "p" not in row.letters[k][1:], row
+
+
+def test_what_is_unusual_has_a_reason():
+    unusual = {name for name, row in ROWS.items() if rows.unusual(row)}
+    assert unusual == reasons.REASONS.keys() & ROWS.keys()
+
+
+def test_a_wrong_rule_of_the_engine_is_found(monkeypatch):
+    sine = RULES["sin"]
+    monkeypatch.setitem(RULES, "sin", lambda params, x: sine(params, x) * (1 + 1e-6))
+    assert sweep.on_engine("sin").first == 0
+
+
+def test_a_primitive_without_a_rule_is_found(monkeypatch):
+    monkeypatch.delitem(RULES, "sin")
+    found = sweep.on_engine("sin")
+    assert (found.runs, found.harnesses) == (0, 1)
+
+
+def test_faults_are_what_they_are_called():
+    right = [np.array([1.0, 3.0, 2.0, 0.5]), np.array([1.0, 1.0])]
+    flat = np.concatenate(right)
+    found = {name: fault(flat) for name, fault in sweep._faults(right).items()}
+    assert list(found)[1:] == list(sweep.FAULTS)
+    assert found["right"].tolist() == flat.tolist()
+    assert found["sign"].tolist() == (-flat).tolist()
+    assert found["largest entry zeroed"].tolist() == [1, 0, 2, 0.5, 1, 1]
+    assert found["one entry +1 % of the largest"].tolist() == [1, 3, 2, 0.53, 1, 1]
+    assert found["reversed"].tolist() == [0.5, 2, 3, 1, 1, 1]
+    assert found["second input dropped"].tolist() == [1, 3, 2, 0.5, 0, 0]
+
+
+@pytest.mark.parametrize(("arguments", "status"), [(["--verbose"], 2), (["99"], 2)])
+def test_wrong_arguments_of_the_script(arguments, status, capsys):
+    assert jax_primitives.main(arguments) == status
+    assert "usage: python docs/jax_primitives.py" in capsys.readouterr().err
