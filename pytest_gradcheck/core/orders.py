@@ -199,7 +199,9 @@ class FirstOrder:
             return
         functions = own.hand_written() if own is not None else ()
         measured = not (self.options.holds_stops or (problem.draws and problem.not_measured))
-        if engine is not None and functions and measured:
+        # A value that leaves the graph outside of any Function is a fault of its own.
+        left = engine is not None and any(code == "out-of-graph" for code, _ in engine.notes)
+        if engine is not None and functions and measured and not left:
             rng = np.random.default_rng(problem.seed)
             # What goes through a coarser dtype, as under autocast, has its grain.
             eps = problem.eps if problem.double else max(problem.eps, self._trial_eps)
@@ -531,7 +533,9 @@ def follows(problem: Problem, recording: Pullback, point: Vector, eps: float) ->
     except Exception:
         return True
     moved = problem.evaluate(point) - problem.value
-    noise = thresholds.ELSEWHERE_ROUNDINGS * eps * np.abs(problem.value) + 2 * problem.evaluation_noise
+    # A grain that the recording has not, such as that of bfloat16 inside, shows at the point itself.
+    grain = 2 * np.abs(recording.primal - problem.value)
+    noise = thresholds.ELSEWHERE_ROUNDINGS * eps * np.abs(problem.value) + 2 * problem.evaluation_noise + grain
     for leaf in problem.outputs.leaves:
         part = slice(leaf.start, leaf.stop)
         apart = float(np.linalg.norm(replayed[part] - moved[part]))

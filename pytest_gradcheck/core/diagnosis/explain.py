@@ -58,7 +58,8 @@ def _diagnosed(order: Order, finding: Finding, culprit: str) -> Diagnosis:
     notes, outputs = evidence.heard[culprit].notes, _outputs_of(table, order.function)
     alive = (evidence.first.exact[culprit].value != 0).any(axis=0)
     may_be_intended = order.number == 1 and order.measured is order.problem and not order.options.brief
-    if may_be_intended and order.roles.is_on_trial(culprit):
+    # Where a gradient is stopped, the place says more.
+    if may_be_intended and order.roles.is_on_trial(culprit) and not order.methods.remarks:
         steps = causes.steps(table, evidence.jacobian, right, bad, order.problem.seed)
         if steps is not None:
             found = diagnose(wrong, np.zeros_like(right), bad, culprit, inputs, notes, outputs, alive)

@@ -23,7 +23,7 @@ from pytest_gradcheck.core.evidence.compare import margins
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Tolerance
-from pytest_gradcheck.frameworks.flat import Vector
+from pytest_gradcheck.frameworks.flat import Vector, leafwise
 from pytest_gradcheck.frameworks.leaves import EPS32
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.base import Estimate
@@ -544,8 +544,10 @@ def slope_along(
     """
     steps = thresholds.CLOSE_STEPS
     wide, fine = there.quotients(line, cotangent, [share * distance for share in steps])
-    terms = np.abs(cotangent) @ np.abs(there.function.value)
-    rounding = thresholds.CLOSE_ROUNDINGS * there.function.eps * terms / (steps[1] * distance)
+    f = there.function
+    # An output of zero, as of a projection, wavers by the rounding of those next to it.
+    waver = np.abs(cotangent) @ leafwise(f.outputs, f.value, f.eps)
+    rounding = thresholds.CLOSE_ROUNDINGS * waver / (steps[1] * distance)
     if rounding > thresholds.NEARBY_SLACK * max(abs(wide), abs(fine), size):
         return None
     if not abs(wide - fine) <= thresholds.CLOSE_CHANGE * max(abs(wide), abs(fine)) + rounding + TINY:

@@ -8,6 +8,7 @@ from pytest_gradcheck.errors import Opaque, Unavailable
 from pytest_gradcheck.frameworks.base import FunctionAtPoint, Lowering
 from pytest_gradcheck.frameworks.pullback import Program
 from pytest_gradcheck.frameworks.torch import lowering
+from pytest_gradcheck.frameworks.torch.lowering.tape import OpaqueError
 from pytest_gradcheck.frameworks.torch.pullback import as_tensor
 
 #: The lowering takes the root of zero at 1e-200, where it has a slope of 5e99, so that limits come out
@@ -32,7 +33,7 @@ def lower(function: FunctionAtPoint, *, hold_stops: bool = False) -> Lowering:
         lowered = lowering.lower(call, function.values_at(function.point), hold_stops=hold_stops)
         if hold_stops:
             lowered = lowered.holding_stops()
-    except lowering.OpaqueError as error:
+    except OpaqueError as error:
         raise Opaque(str(error)) from error
     except lowering.LoweringError as error:
         raise Unavailable(str(error)) from error

@@ -7,14 +7,13 @@ nothing to do with torch's. What autograd would have done, custom backwards incl
 
 from pytest_gradcheck.frameworks.torch.lowering.lowered import Divergence, Lowered, first_divergence, lower
 from pytest_gradcheck.frameworks.torch.lowering.registry import register, unregister
-from pytest_gradcheck.frameworks.torch.lowering.tape import LoweringError, OpaqueError, Site
+from pytest_gradcheck.frameworks.torch.lowering.tape import LoweringError, Site
 from pytest_gradcheck.frameworks.torch.lowering.trace import Trace, trace
 
 __all__ = [
     "Divergence",
     "Lowered",
     "LoweringError",
-    "OpaqueError",
     "Site",
     "Trace",
     "first_divergence",
