@@ -164,7 +164,9 @@ def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None)
     # Next to an oracle plain code in the dtype is the measure of what rounding does.
     if order.number == 1 and eased.disagrees and order.eager is None:
         noise = order.measured.noise_in_own_dtypes(thresholds.ROUNDED_POINTS)
-        eased = accept_within_rounding_of_values(eased, evidence.jacobian, noise)
+        fine = order.in_double() if noise.any() else None
+        own = {name: fine if name == order.roles.own else None for name in evidence.on_trial}
+        eased = accept_within_rounding_of_values(eased, evidence.jacobian, noise, own)
     if evidence.table.disagrees and not eased.disagrees:
         eased_finding = answer(verdict.ON_THE_NUMBERS, replace(evidence, table=eased))
         assert eased_finding is not None, "the last rule answers"

@@ -463,6 +463,7 @@ class FirstOrder:
             or options.holds_stops
             or options.mode == "full"
             or options.thorough
+            or self.problem.inputs.size > thresholds.FEW_CALLS_SIZE
         ):
             return None
         # What is drawn here is not what a closer look draws.

@@ -129,6 +129,10 @@ NEXT_TO = 1e-8
 #: Chosen: about where projections begin to be cheaper.
 SMALL = 8
 
+#: Inputs up to which a first look of few calls is enough. Chosen: a hundredth of one entry among as many is
+#: 1e-4 of a projection, three times the bars of float32.
+FEW_CALLS_SIZE = 10_000
+
 #: Up to this many inputs and outputs doubt is settled entry by entry, beyond it by bisection.
 #: Chosen: a bound on the time.
 ENTRYWISE = 128

@@ -246,3 +246,13 @@ def test_inputs_of_eight_bits(name: str) -> None:
     Squared.factor = -2.0
     wrong = check_gradients(Squared.apply, x, oracle=square, properties="none")
     assert (wrong.verdict, wrong.culprit) == ("fail", "torch"), shown(wrong)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(
+    "fn", [lambda x: x, torch.Tensor.contiguous, torch.Tensor.float, lambda x: x.view(2, 2)]
+)
+def test_a_function_without_any_operation_passes(fn: Callable[[Any], Any], dtype: torch.dtype) -> None:
+    """Autograd has no node for it whose dtype could be seen."""
+    result = check_gradients(fn, torch.tensor([0.5, -1.0, 2.0, 0.25], dtype=dtype))
+    assert result.verdict == "pass", shown(result)

@@ -87,7 +87,7 @@ def prepare(
         seen = {
             str(dtype).removeprefix("torch.") for node in nodes_of(made.outs) for dtype in dtypes_of(node)
         }
-        made.eps = max(eps, *(EPS_BY_DTYPE.get(name, EPS64) for name in seen))
+        made.eps = max([eps, *(EPS_BY_DTYPE.get(name, EPS64) for name in seen)])
     return made
 
 
