@@ -12,6 +12,9 @@ import torch
 from pytest_gradcheck.frameworks.base import HandWritten
 from pytest_gradcheck.frameworks.torch.private import function_of, is_compiled, is_registered, registered
 
+#: The name of a node that runs a ``torch::autograd::Function`` written in C++.
+NATIVE = "torch::autograd::CppNode<"
+
 
 def in_graph(outs: Sequence[Any], leaves: Sequence[Any], *, double: bool) -> tuple[HandWritten, ...]:
     """Return the Functions of users in the graph from ``leaves`` to ``outs``, and how far each was run.
@@ -19,8 +22,13 @@ def in_graph(outs: Sequence[Any], leaves: Sequence[Any], *, double: bool) -> tup
     ``backward`` was run if autograd needs it on the way to an input; with ``double`` the backward of it too.
     """
     nodes = nodes_of(outs)
+    native = tuple(
+        HandWritten(name.removeprefix(NATIVE).removesuffix(">"), None, None, None, ("backward", "forward"))
+        for name in dict.fromkeys(node.name() for node in nodes)
+        if name.startswith(NATIVE)
+    )
     if not any(map(function_of, nodes)):
-        return ()
+        return native
     needed = _leading_to(leaves, nodes)
     ran: dict[type[Any], set[str]] = {}
     for node in nodes:
@@ -29,7 +37,7 @@ def in_graph(outs: Sequence[Any], leaves: Sequence[Any], *, double: bool) -> tup
             known = ran.setdefault(kind, {"forward"})
             if node in needed:
                 known |= {"backward", "double-backward"} if double else {"backward"}
-    return tuple(_described(kind, ways) for kind, ways in ran.items() if is_users(kind))
+    return native + tuple(_described(kind, ways) for kind, ways in ran.items() if is_users(kind))
 
 
 def runs_compiled(outs: Sequence[Any]) -> bool:
