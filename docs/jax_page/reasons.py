@@ -5,7 +5,6 @@ from __future__ import annotations
 __all__ = ["REASONS"]
 
 REASONS: dict[str, str] = {
-    "convert_element_type": "its value is rounded to float32, in which differences are coarse",
     "igamma": "its derivative with respect to the first argument is not on the engine",
     "reduce_precision": "its value is rounded to few digits, and JAX rounds its cotangent too",
 }
