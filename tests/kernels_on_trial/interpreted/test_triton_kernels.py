@@ -34,6 +34,13 @@ def test_a_right_kernel_passes(kernel, dtype):
     assert_passes(kernel, dtype)
 
 
-@pytest.mark.parametrize(("kernel", "dtype", "fault"), wrong(KERNELS, alone, *DTYPES))
+# In bfloat16 a wrong kernel without an oracle takes a close look of a thousand calls: half a minute here.
+CLOSELY = dict(list(KERNELS.items())[:2])
+
+
+@pytest.mark.parametrize(
+    ("kernel", "dtype", "fault"),
+    wrong(KERNELS, alone, torch.float32) + wrong(CLOSELY, alone, torch.bfloat16),
+)
 def test_a_wrong_kernel_fails(kernel, dtype, fault):
     assert_fails(kernel, dtype, fault)
