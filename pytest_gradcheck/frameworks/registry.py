@@ -54,9 +54,10 @@ _loaded: list[Framework] = []
 
 
 def release() -> None:
-    """Let go of what frameworks keep for the checks of one test; none is loaded for that."""
+    """Let go of what frameworks keep for the checks of one test; none is loaded for that, and no library."""
     for framework in _loaded:
-        framework.release()
+        if framework.name in sys.modules:
+            framework.release()
 
 
 def imported() -> list[Framework]:

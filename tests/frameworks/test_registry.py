@@ -84,3 +84,16 @@ def test_the_names_of_the_lowering_are_those_of_the_framework_that_has_one():
     names = {}
     exec("from pytest_gradcheck.lowering import *", names)
     assert names["register"] is of_torch.register
+
+
+def test_a_framework_whose_library_is_not_there_has_nothing_to_release(monkeypatch):
+    """A project without JAX may ask for JAX's framework by name, for what a strategy says of it."""
+
+    class Absent:
+        name = "no_such_library"
+
+        def release(self):
+            raise ModuleNotFoundError(self.name)
+
+    monkeypatch.setattr(registry, "_loaded", [Absent()])
+    registry.release()
