@@ -486,7 +486,8 @@ row(
     lambda z, k, tol: mp.lambertw(z, int(k)),
     (0.7 + 0j, 0, 1e-12),
     (0j, 0, 1e-12),
-    (-0.2 + 0j, -1, 1e-12),
+    # Not on the cut of this branch, which is the negative axis.
+    (-0.2 + 0.5j, -1, 1e-12),
     (0.5 + 0.8j, 2, 1e-12),
 )
 
