@@ -69,6 +69,9 @@ def without_own_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> pytest.E
     The fault is in the test, or in what it checks. pytest walks the frames anew, so they are taken out of the
     exception itself.
     """
+    if isinstance(excinfo.value, pytest.fail.Exception):
+        # It is shown without a traceback, and the summary takes its text from the frame that raised it.
+        return excinfo
     error: BaseException | None = excinfo.value
     seen: list[BaseException] = []
     while error is not None and not any(error is other for other in seen):
