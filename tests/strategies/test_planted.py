@@ -20,6 +20,7 @@ NAMES = [planted.name for planted in PLANTED]
 #: How many entries of a shrunk example differ from zero where more than two have to.
 FULL = {
     "no spread": 6,  # all of them equal
+    "rows told apart by their values": 12,  # equal rows: torch.full((4, 3), 1.0) is as plain as two of them
     "values told apart by a dictionary": 4,  # ties, of which np.full(4, 1.0) is as plain as two
     "a product divided by its factors": 3,  # all but one of them
     "raveled as it lies in memory": 11,  # the one that differs is told by its place
