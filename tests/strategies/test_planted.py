@@ -73,8 +73,8 @@ def test_marked_tests_tell_wrong_gradients_from_right_ones(
             assert_is_small(planted, check["reproduce"])
 
 
-#: Faults whose example keeps a number or a few more than a person would. Simpler variants are inconclusive at a
-#: second look, in numbers so unlike each other, and a failure does not shrink to what does not fail.
+#: Faults whose example keeps a number or a few more than a person would. Simpler variants are inconclusive at
+#: a second look, in numbers so unlike each other, and a failure does not shrink to what does not fail.
 LESS_SMALL = {
     "the logarithm clamped at 1e-6",
     "exp(x) / (1 + exp(x)) that overflows",
