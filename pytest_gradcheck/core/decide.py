@@ -181,8 +181,6 @@ def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None)
             standings[name] = again.standing(name)
         if otherwise is not None and verdict.backed(name, evidence):
             standings[name] = replace(standings[name], wrong=False)
-        if otherwise is not None and verdict.backed(name, evidence):
-            standings[name] = replace(standings[name], wrong=False)
         if standings[name].wrong and name in evidence.on_trial:
             break
     if otherwise is not None:
