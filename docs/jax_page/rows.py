@@ -50,7 +50,7 @@ class Row(NamedTuple):
 
     ``harnesses`` were run on the ``engine``; ``first`` and ``second`` derivatives agree, of ``seconds`` that
     JAX has. ``letters``, by dtype and checker, say p(ass), i(nconclusive) or f(ail) of the right rule and of
-    each fault; empty where there is no derivative.
+    each fault; empty without a derivative.
     """
 
     name: str
@@ -189,7 +189,7 @@ def page(rows: Sequence[Row], times: Sequence[Times], version: str) -> str:
         "",
         "How many functions run on the engine, and at how many of them the derivatives agree. For each dtype",
         "and checker a letter for the right rule and one for each fault, in the order above: `p` for passed,",
-        "`i` for inconclusive, `f` for failed, and `-` for what is no fault.",
+        "`i` for inconclusive, `f` for failed, and `-` where the fault changes nothing.",
         "",
         *table(
             [

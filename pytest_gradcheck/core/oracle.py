@@ -43,8 +43,8 @@ def settle(problem: Problem, options: Options) -> Oracle:
     """Return the oracle of a check, with a derivative that differences of the oracle confirm.
 
     Raises:
-        InvalidArgument: the oracle is no function of these inputs with these outputs.
-        Unavailable: it contradicts itself, so it is no measure of anything.
+        InvalidArgument: the oracle does not take these inputs, or returns other outputs.
+        Unavailable: it contradicts itself, so it measures nothing.
     """
     assert options.oracle is not None, "there is an oracle"
     known: list[tuple[Problem, Function]] = []

@@ -243,7 +243,7 @@ ROUNDINGS_OF_VALUES, ROUNDED_POINTS = 8.0, 8
 #: Measured: Broyden's method with a tolerance of 1e-10 leaves up to 4e-8.
 NOTHING = 1e-7
 
-#: A window counts where its bar is no more than this share of the difference in question.
+#: A window counts if its bar is at most this share of the difference in question.
 #: Chosen: a fifth.
 TELLING_BAR = 0.2
 

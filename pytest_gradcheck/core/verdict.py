@@ -447,7 +447,7 @@ def borne_out(evidence: Evidence) -> Finding | None:
     if not on_trial or not {*DIFFERENCE_METHODS, ORACLE}.isdisjoint(_apart_from(evidence, on_trial)):
         return None
     if ORACLE in evidence.heard and evidence.table.bad_entries(ORACLE).any():
-        # It is no run of the same code.
+        # The oracle does not run the same code once more.
         return None
     # Before the rounding of exact methods was measured, and after.
     said = [(*pair, agree) for t in (evidence.first, evidence.table) for pair, agree in t.agreement.items()]
@@ -557,7 +557,7 @@ def backed(name: str, evidence: Evidence) -> bool:
     """Whether another witness gives the same numbers, all of them, where function values contradict a method.
 
     At -9 gelu is x · (1 + erf(x/√2)) / 2 with nothing left of the sum: no value has the derivative of 1e-17
-    that both give. Zero is no such number: what no recording sees is a constant to all of them.
+    that both give. Zero does not count: code that no recording sees is a constant to both.
     """
     table, witness = evidence.table, evidence.witness
     bad = table.bad_entries(name)
@@ -583,7 +583,7 @@ def beside_the_point(evidence: Evidence, table: Table) -> list[LeftOut]:
             continue
         against = [c for c in table.evidence if name in (c.a, c.b) and c.entrywise]
         apart = np.any([c.disagree[:, table.coordinates] for c in against], axis=0)
-        # What values contradict in one entry is no witness in the others.
+        # A method that values contradict in one entry is not a witness in the others.
         if measured[name].disagree.any() if apart.any() else measured[name].agree is None:
             overruled = bool(apart.any())
             reason = (

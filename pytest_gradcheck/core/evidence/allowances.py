@@ -383,7 +383,7 @@ def sufficient_sensitivity(
 ) -> float | None:
     """Return the smallest relative error, to one digit, that could not have hidden in any entry, or None.
 
-    ``most_of_all`` and more is no error to promise anything of.
+    An error of ``most_of_all`` or more is not worth a promise.
     """
     block = block_sizes(table, jacobian)[0].max(axis=0)
     needed = dict.fromkeys(table.exact, np.inf)
