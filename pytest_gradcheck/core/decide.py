@@ -216,11 +216,24 @@ def _look(evidence: Evidence) -> Evidence:
     if order.eager is not None:
         order.tolerance = _measured_by(order.eager, order, evidence.on_trial, jacobian)
     if order.few_calls is not None and evidence.differences:
-        few = FewCalls(jacobian, order.tolerance, order.few_calls, order.moved, order.options.brief)
+        options, tolerance = order.options, order.tolerance
+        if order.is_coarse and options.rtol is None:
+            tolerance = replace(tolerance, rtol=thresholds.RTOL_COARSE)
+        bears = order.is_coarse and order.eager is None and options.sensitivity is None
+        few = FewCalls(jacobian, tolerance, order.few_calls, order.moved, options.brief, bears)
         looked = few.look()
         if looked is not None:
-            first, table, standings = looked
-            return replace(evidence, jacobian=jacobian, first=first, table=table, standings=standings)
+            if looked.promised is not None:
+                order.tolerance = replace(order.tolerance, sensitivity=looked.promised)
+            if looked.in_float64 is not None:
+                order.methods.notes[looked.in_float64] = "as it runs in float64"
+            return replace(
+                evidence,
+                jacobian=few.jacobian,
+                first=looked.first,
+                table=looked.table,
+                standings=looked.standings,
+            )
     survey = first_look(jacobian, order.tolerance, order.along)
     if order.eager is not None and (promise := _promise(order, survey.first, jacobian, order.tolerance)):
         order.tolerance, survey = promise, survey.promising(promise)

@@ -102,6 +102,14 @@ ELSEWHERE_SHARE = 0.05
 #: And but for so many roundings of the value. Chosen: as for a value that is all but cancelled.
 ELSEWHERE_ROUNDINGS = 64.0
 
+#: Most entries of a gradient in half precision are off by at least this share of a rounding of the largest one.
+#: Chosen: what is rounded once, at the end, is off by a third of half a rounding of its own.
+SCATTER_IF_COARSE = 0.5
+
+#: The worst entry is off by no more than so many roundings of the largest one, or so many times what most are.
+#: Chosen: a backward pass of a few dozen operations in that dtype; far out among entries that scatter evenly.
+WORST_IF_COARSE, SCATTERS = 32.0, 8.0
+
 #: A kernel may be so many times as far off as plain code in its dtype is. Source: the tests of kernel
 #: libraries, such as flash-attention's tests/test_flash_attn.py, which allow twice the error of PyTorch code
 #: in half precision against float32.

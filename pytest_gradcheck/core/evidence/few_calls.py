@@ -10,33 +10,43 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pytest_gradcheck.core import thresholds
-from pytest_gradcheck.core.evidence.allowances import weigh
+from pytest_gradcheck.core.evidence.allowances import rounded_up, weigh
 from pytest_gradcheck.core.evidence.compare import margins
 from pytest_gradcheck.core.evidence.confirm import Standing
-from pytest_gradcheck.core.evidence.jacobian import Differences, Jacobian
-from pytest_gradcheck.core.evidence.survey import Projections, unseen
+from pytest_gradcheck.core.evidence.jacobian import Differences, Jacobian, root_mean_squares
+from pytest_gradcheck.core.evidence.survey import Projections, least_seen, unseen
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Tolerance
-from pytest_gradcheck.frameworks.flat import Matrix, Vector
-from pytest_gradcheck.frameworks.leaves import EPS64
+from pytest_gradcheck.frameworks.flat import Matrix, Vector, leafwise
+from pytest_gradcheck.frameworks.leaves import EPS32, EPS64
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.base import Estimate
 from pytest_gradcheck.methods.roles import ORACLE
-from pytest_gradcheck.methods.windows import COARSE, FINE, WIDE, Few, Sample, glanced
+from pytest_gradcheck.methods.windows import BAR_OF_NOISE, COARSE, FINE, WIDE, Few, Sample, glanced
 
 
 class Looked(NamedTuple):
-    """The tables of the first and of the closest look, and what was found of a method that is wrong."""
+    """The tables of the first and of the closest look, and what was found of a method that is wrong.
+
+    ``promised`` is the sensitivity that a coarse dtype on trial can bear, None where the one asked for is kept.
+    ``in_float64`` is the method whose numbers are those of its run in float64, if there is one.
+    """
 
     first: Table
     table: Table
     standings: dict[str, Standing]
+    promised: float | None = None
+    in_float64: str | None = None
+
+
+#: Cotangents are multiples of one over this, and this times such a one has no more than seven bits.
+GRID, MULTIPLE = 16.0, 1.25
 
 
 class Line(NamedTuple):
@@ -49,10 +59,47 @@ class Line(NamedTuple):
 
 
 @dataclass(eq=False)
+class Scatter:
+    """Rows of a gradient in half precision: how far off an entry may be, and how far off most of them are.
+
+    A bar that holds the worst entry of a backward pass in bfloat16 is a quarter of the largest one, and a sum
+    over fifty entries with such bars shows nothing. A pass is linear in the cotangent but for its rounding,
+    and so one more pass with a multiple of it shows what rounding does to most entries. ``eps`` is the unit
+    roundoff of the dtype on trial, and ``worst`` how many of its roundings an entry may be off by.
+    """
+
+    jacobian: Jacobian
+    name: str
+    eps: float
+    worst: float
+    _known: dict[bytes, Vector] = field(default_factory=dict)
+
+    def __call__(self, cotangents: Matrix, values: Matrix) -> Estimate:
+        """Return rows with their error bars; see `Jacobian.measured`."""
+        size = leafwise(self.jacobian.function.inputs, values, 1.0)
+        seen = np.stack([self._seen(u, row) for u, row in zip(cotangents, values, strict=True)])
+        most = np.fmax(self.worst * self.eps * size, thresholds.SCATTERS * seen)
+        return Estimate(values, most, np.fmax(thresholds.SCATTER_IF_COARSE * self.eps * size, seen))
+
+    def _seen(self, u: Vector, row: Vector) -> Vector:
+        """Return how far the entries of each input are off in the root mean square, shape ``(n,)``."""
+        if np.count_nonzero(u) <= 1:
+            # Entries are judged by the worst of them.
+            return np.zeros_like(row)
+        if (key := u.tobytes()) not in self._known:
+            plain = replace(self.jacobian, measured={}, _last_rows={})
+            other = plain.rows(self.name, MULTIPLE * u[None]).value[0] / MULTIPLE
+            off = root_mean_squares(self.jacobian.function.inputs, row - other) / np.sqrt(2)
+            self._known[key] = np.where(np.isfinite(off), off, 0.0)
+        return self._known[key]
+
+
+@dataclass(eq=False)
 class FewCalls:
     """One look at a Jacobian of which one exact method and function values speak.
 
-    ``moved`` gives the method at another point. A ``brief`` look names no entry.
+    ``moved`` gives the method at another point. A ``brief`` look names no entry. ``bears`` says that the check
+    may promise what a coarse dtype on trial can bear.
     """
 
     jacobian: Jacobian
@@ -60,6 +107,20 @@ class FewCalls:
     along: Projections
     moved: Callable[[str, Vector], Pullback]
     brief: bool = False
+    bears: bool = False
+    bears: bool = False
+
+    def __post_init__(self) -> None:
+        coarse = [name for name, one in self.jacobian.pullbacks.items() if one.eps > EPS32]
+        if coarse and not self.jacobian.noises:
+            # What every half precision holds exactly has no rounding of its own.
+            exact = np.round(self.along.cotangents * GRID) / GRID
+            self.along = self.along._replace(cotangents=exact)
+            measured = {
+                name: Scatter(self.jacobian, name, self.jacobian.pullbacks[name].eps, thresholds.WORST_IF_COARSE)
+                for name in coarse
+            }
+            self.jacobian = replace(self.jacobian, measured=measured, noises=dict.fromkeys(coarse, 0.0))
 
     def look(self) -> Looked | None:
         """Look along two lines, and closer where they contradict the gradient; None where doubt remains."""
@@ -88,6 +149,10 @@ class FewCalls:
                 self.jacobian.output_weights = self.jacobian.weights_for(one)
             rows = self.along.cotangents * self.jacobian.output_weights
             tables.append(self._with_edges(rows, sample, lines))
+            if self.bears and not tables[-1].disagrees:
+                promised = self._promised(tables[-1])
+                if promised is not None:
+                    return Looked(tables[0], promised[0], {}, promised[1])
             if tables[-1].settled:
                 hidden, lost = (
                     unseen(tables[-1], self.jacobian, times * self.tolerance.sensitivity)
@@ -97,6 +162,8 @@ class FewCalls:
                     return Looked(tables[0], tables[-1], {})
             line = _worst_line(tables[-1])
             found = line and self._closer(tables, line, sample)
+            if found is None and line is not None and self.bears:
+                found = self._finer(tables, rows, sample, lines, line.name)
             if found is not None:
                 return found
         # A variant of a failing example is not worth a closer look: the search goes on from another one.
@@ -112,6 +179,49 @@ class FewCalls:
         return self._table(self.along.cotangents, sample, tangents).settled
 
     # -- one look ------------------------------------------------------------------------------------
+
+    def _promised(self, table: Table) -> tuple[Table, float] | None:
+        """Return a table under a promise that a coarse dtype bears, and the promise; None if there is none.
+
+        What a gradient is off by that is right in float64 is rounding.
+        """
+        assert table.differences is not None
+        table = _right_in_float64(table)
+        enough = least_seen(table, self.jacobian)
+        if not self.tolerance.sensitivity < enough < thresholds.LEAST_PROMISE:
+            return None
+        promise = rounded_up(enough)
+        tolerance = replace(self.tolerance, sensitivity=promise)
+        again = _right_in_float64(weigh(replace(table, comparisons=()), self.jacobian, tolerance, False))
+        again = _seen_once(again, table.differences.one_sided, promise)
+        return (again, promise) if again.settled else None
+
+    def _finer(
+        self, tables: list[Table], rows: Matrix, sample: Sample, lines: Matrix, name: str
+    ) -> Looked | None:
+        """Look at the same values next to the gradient as it runs in float64, if it does.
+
+        What is wrong in half precision by less than its worst rounding is wrong in float64 too, or else it is
+        rounding, and the promise says so.
+        """
+        fine = self.jacobian.pullbacks[name].in_double()
+        if fine is None:
+            return None
+        eps = self.jacobian.pullbacks[name].eps
+        double = replace(self.jacobian, pullbacks={name: fine}, measured={}, _last_rows={})
+        double.measured[name] = Scatter(double, name, eps, thresholds.EAGER_ROUNDINGS)
+
+        def moved(_: str, point: Vector) -> Pullback:
+            return fine.moved(point)
+
+        again = replace(self, jacobian=double, moved=moved, bears=False)
+        table = again._with_edges(rows, sample, lines)
+        if table.disagrees:
+            line = _worst_line(table)
+            found = line and again._closer([tables[0], table], line, sample)
+            return found and found._replace(in_float64=name)
+        promised = self._promised(tables[-1])
+        return promised and Looked(tables[0], promised[0], {}, promised[1])
 
     def _table(self, cotangents: Matrix, sample: Sample, tangents: Matrix) -> Table:
         slope = glanced(sample, cotangents, self.jacobian.function.eps).slope
@@ -175,12 +285,17 @@ class FewCalls:
         alone = np.zeros(line.tangent.size)
         alone[i] = self.jacobian.scales[i]
         contracted, outputs = self.jacobian.column(alone, u)
-        slope = Estimate(contracted.slope.value[0, 0], contracted.slope.uncertainty[0, 0])
-        bent = contracted.kink | contracted.jump | contracted.grainy | ~contracted.fits
+        # What does not move here wavers as much as it does elsewhere.
+        unknown = np.where(outputs.still[0], BAR_OF_NOISE * noise, 0.0)
+        bars = np.fmax(outputs.slope.uncertainty[0], unknown)
+        bar = max(float(contracted.slope.uncertainty[0, 0]), float(np.linalg.norm(u * unknown)))
+        slope = Estimate(contracted.slope.value[0, 0], bar)
+        still = contracted.still
+        bent = contracted.kink | contracted.jump | (contracted.grainy | ~contracted.fits) & ~still
         row = self.jacobian.rows(line.name, u[None])
         if bent[0, 0] or not self._is_against(row, alone, slope):
             return None
-        column = Estimate(outputs.slope.value[0] / alone[i], outputs.slope.uncertainty[0] / alone[i])
+        column = Estimate(outputs.slope.value[0] / alone[i], bars / alone[i])
         entries = self._entries(line, i, column, u, noise, sample.shape)
         wrong = entries is not None and self._is_wrong_nearby(line.name, u, alone, sample)
         if entries is None or not entries.disagrees:
@@ -206,6 +321,9 @@ class FewCalls:
 
     def _is_against(self, row: Estimate, tangent: Vector, slope: Estimate) -> bool:
         """Whether a slope contradicts a gradient, with a bar that is small next to the difference."""
+        if np.count_nonzero(tangent) == 1:
+            # One entry may be the worst one.
+            row = replace(row, scatter=None)
         claimed = row.along(tangent[None])
         mine, bar = float(claimed.value[0, 0]), float(claimed.uncertainty[0, 0])
         gap = abs(mine - float(slope.value)) if np.isfinite(mine) else np.inf
@@ -342,6 +460,17 @@ def _seen_once(table: Table, one_sided: Any, sensitivity: float) -> Table:
                     known = known.excuse("seen_along_another_line", there, resolved=True)
         out.append(known)
     return replace(table, comparisons=tuple(out))
+
+
+def _right_in_float64(table: Table) -> Table:
+    """Return the table with what still disagrees taken for rounding: the gradient is right in float64."""
+    return replace(
+        table,
+        comparisons=tuple(
+            c.excuse("right_in_float64", c.disagree, tolerance=np.fmax(c.tolerance, 2 * c.difference))
+            for c in table.comparisons
+        ),
+    )
 
 
 def _short(shape: Few) -> Few:
