@@ -102,6 +102,9 @@ ELSEWHERE_SHARE = 0.05
 #: And but for so many roundings of the value. Chosen: as for a value that is all but cancelled.
 ELSEWHERE_ROUNDINGS = 64.0
 
+#: The same in half precision. Chosen: 64 roundings of bfloat16 are half of the value.
+ELSEWHERE_IF_COARSE = 8.0
+
 #: Most entries of a gradient in half precision are off by at least this share of a rounding of the largest one.
 #: Chosen: what is rounded once, at the end, is off by a third of half a rounding of its own.
 SCATTER_IF_COARSE = 0.5

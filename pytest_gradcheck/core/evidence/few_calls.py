@@ -28,7 +28,7 @@ from pytest_gradcheck.frameworks.leaves import EPS32, EPS64
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.base import Estimate
 from pytest_gradcheck.methods.roles import ORACLE
-from pytest_gradcheck.methods.windows import BAR_OF_NOISE, COARSE, FINE, WIDE, Few, Sample, glanced
+from pytest_gradcheck.methods.windows import BAR_OF_NOISE, COARSE, FINE, HALF, WIDE, Few, Sample, glanced
 
 
 class Looked(NamedTuple):
@@ -124,22 +124,9 @@ class FewCalls:
 
     def look(self) -> Looked | None:
         """Look along two lines, and closer where they contradict the gradient; None where doubt remains."""
-        f, rng = self.jacobian.function, self.along.rng
-        tangents = np.stack([self.jacobian.direction(rng) for _ in range(thresholds.DIRECTIONS)])
+        f = self.jacobian.function
+        looks, cut = self._looks()
         tables: list[Table] = []
-        # Most kinks are where an input is zero.
-        short = np.where(f.point != 0, thresholds.SHORT_OF_ZERO * np.abs(f.point), np.inf)
-        beside = np.clip(tangents, -short, short)
-        cut = (beside != tangents).any(axis=0)
-        if cut.any():
-            # What moves little next to the others gets a line without them.
-            beside = np.concatenate([beside, np.where(cut, beside[:1], 0.0)])
-        looks = [(FINE, tangents), (COARSE, beside)]
-        # A kernel that takes float64 may compute in float32 all the same: every value is one of float32 then.
-        if f.eps > EPS64 or np.array_equal(f.value, f.value.astype(np.float32)):
-            looks = [(COARSE, tangents), (COARSE, beside), (WIDE, beside)]
-            if not cut.any():
-                del looks[1]
         for shape, lines in looks:
             room = self._reach(shape, np.fmin)
             sample = self.jacobian.sample(np.clip(lines, -room, room), shape)
@@ -158,7 +145,7 @@ class FewCalls:
                     unseen(tables[-1], self.jacobian, times * self.tolerance.sensitivity)
                     for times in (1.0, thresholds.VAGUE)
                 )
-                if not (hidden.all() or (lines is beside and (lost & cut).any())):
+                if not (hidden.all() or (len(lines) > thresholds.DIRECTIONS and (lost & cut).any())):
                     return Looked(tables[0], tables[-1], {})
             line = _worst_line(tables[-1])
             found = line and self._closer(tables, line, sample)
@@ -166,8 +153,37 @@ class FewCalls:
                 found = self._finer(tables, rows, sample, lines, line.name)
             if found is not None:
                 return found
-        # A variant of a failing example is not worth a closer look: the search goes on from another one.
-        return Looked(tables[0], tables[-1].withdrawn(), {}) if self.brief else None
+        # A variant of a failing example is not worth a closer look: the search goes on from another one. Nor do
+        # thousands of values in half precision show what a wide window does not.
+        return Looked(tables[0], tables[-1].withdrawn(), {}) if self.brief or f.eps > EPS32 else None
+
+    def _looks(self) -> tuple[list[tuple[Few, Matrix]], Any]:
+        """Return the windows to look through and the lines of each, and a mask of what has a line of its own."""
+        f, rng = self.jacobian.function, self.along.rng
+        tangents = np.stack([self.jacobian.direction(rng) for _ in range(thresholds.DIRECTIONS)])
+        # Most kinks are where an input is zero.
+        width = HALF.width / COARSE.width if f.eps > EPS32 else 1.0
+        short = np.where(f.point != 0, thresholds.SHORT_OF_ZERO / width * np.abs(f.point), np.inf)
+        beside = np.clip(tangents, -short, short)
+        cut = (beside != tangents).any(axis=0)
+        if cut.any():
+            # What moves little next to the others gets a line without them.
+            beside = np.concatenate([beside, np.where(cut, beside[:1], 0.0)])
+        if f.eps > EPS32:
+            return [(HALF, self._snapped(lines)) for lines in (tangents, beside)], cut
+        # A kernel that takes float64 may compute in float32 all the same: every value is one of float32 then.
+        if f.eps > EPS64 or np.array_equal(f.value, f.value.astype(np.float32)):
+            looks = [(COARSE, tangents), (COARSE, beside), (WIDE, beside)]
+            return (looks if cut.any() else [looks[0], looks[2]]), cut
+        return [(FINE, tangents), (COARSE, beside)], cut
+
+    def _snapped(self, tangents: Matrix) -> Matrix:
+        """Return tangents along which the points of `HALF` are such as half precision holds exactly."""
+        f, steps = self.jacobian.function, HALF.width / len(HALF.levels) * tangents
+        reach = np.abs(f.point) + HALF.width * np.abs(tangents)
+        unit = f.eps * 2.0 ** np.floor(np.log2(np.fmax(reach, np.finfo(np.float64).tiny)))
+        count = np.where(steps != 0, np.copysign(np.fmax(np.round(np.abs(steps) / unit), 1.0), steps), 0.0)
+        return np.asarray(count * unit * len(HALF.levels) / HALF.width)
 
     def agrees(self, coordinates: Sequence[int] = ()) -> bool:
         """Whether values bear the gradient out along one line, or along some coordinates."""
@@ -275,15 +291,16 @@ class FewCalls:
 
     def _closer(self, tables: list[Table], line: Line, sample: Sample) -> Looked | None:
         """Follow a line to an entry, and look at that again; None where values do not contradict it twice."""
-        first, table = tables[0], tables[-1]
-        u = table.cotangents[line.row]
+        u = tables[-1].cotangents[line.row]
         if self.brief:
             wrong = self._is_wrong_nearby(line.name, u, line.tangent, sample)
-            return Looked(first, table, {line.name: Standing(wrong=True)}) if wrong else None
+            return Looked(tables[0], tables[-1], {line.name: Standing(wrong=True)}) if wrong else None
         noise = glanced(sample, None, self.jacobian.function.eps).noise
         i = self._halved(line, u, sample)
         alone = np.zeros(line.tangent.size)
         alone[i] = self.jacobian.scales[i]
+        if self.jacobian.function.eps > EPS32:
+            return self._closer_in_half(tables, line, sample, noise, self._snapped(alone[None])[0])
         contracted, outputs = self.jacobian.column(alone, u)
         # What does not move here wavers as much as it does elsewhere.
         unknown = np.where(outputs.still[0], BAR_OF_NOISE * noise, 0.0)
@@ -296,7 +313,28 @@ class FewCalls:
         if bent[0, 0] or not self._is_against(row, alone, slope):
             return None
         column = Estimate(outputs.slope.value[0] / alone[i], bars / alone[i])
-        entries = self._entries(line, i, column, u, noise, sample.shape)
+        return self._named(tables, line, sample, noise, alone, column)
+
+    def _closer_in_half(
+        self, tables: list[Table], line: Line, sample: Sample, noise: Vector, alone: Vector
+    ) -> Looked | None:
+        """Look at one input of a function whose values are in half precision: it takes the widest window."""
+        u, i = tables[-1].cotangents[line.row], int(np.flatnonzero(alone)[0])
+        row, found = self.jacobian.rows(line.name, u[None]), self.jacobian.sample(alone[None], HALF)
+        contracted = glanced(found, u[None], self.jacobian.function.eps, np.atleast_1d(np.linalg.norm(u * noise)))
+        slope = Estimate(contracted.slope.value[0, 0], contracted.slope.uncertainty[0, 0])
+        if not self._is_against(row, alone, slope):
+            return None
+        outputs = glanced(found, None, self.jacobian.function.eps, noise).slope
+        column = Estimate(outputs.value[0] / alone[i], outputs.uncertainty[0] / abs(alone[i]))
+        return self._named(tables, line, sample, noise, alone, column)
+
+    def _named(
+        self, tables: list[Table], line: Line, sample: Sample, noise: Vector, alone: Vector, column: Estimate
+    ) -> Looked | None:
+        """Name the entries of a column that is wrong, and look at it at a point nearby."""
+        u, i = tables[-1].cotangents[line.row], int(np.flatnonzero(alone)[0])
+        first, entries = tables[0], self._entries(line, i, column, u, noise, sample.shape)
         wrong = entries is not None and self._is_wrong_nearby(line.name, u, alone, sample)
         if entries is None or not entries.disagrees:
             return None
@@ -331,7 +369,9 @@ class FewCalls:
         t = self.tolerance
         allowed = float(slope.uncertainty) + (bar if np.isfinite(bar) else 0.0)
         allowed += t.atol + t.tiny + t.rtol * size
-        return gap > allowed and float(slope.uncertainty) <= thresholds.TELLING_BAR * gap
+        half = self.jacobian.function.eps > EPS32
+        telling = thresholds.TELLING_IF_COARSE if half else thresholds.TELLING_BAR
+        return gap > allowed and float(slope.uncertainty) <= telling * gap
 
     def _entries(
         self, line: Line, i: int, column: Estimate, u: Vector, noise: Vector, shape: Few
@@ -404,16 +444,20 @@ class FewCalls:
         What looks wrong at a tie or a kink is right there.
         """
         f, rng, shape = self.jacobian.function, self.along.rng, sample.shape
-        if shape is not FINE:
+        if shape is not FINE and shape is not HALF:
             shape = replace(shape, levels=shape.levels[:3])
         with contextlib.suppress(Exception):
-            step = thresholds.NEARBY[0] * self.jacobian.direction(rng) * rng.uniform(0.5, 1.0, f.point.size)
+            # Half precision tells nothing apart in a window that is shorter than the way there.
+            far, length = (thresholds.NEARBY[0], thresholds.NEARBY[0] * thresholds.SHORT_OF_THE_POINT)
+            if shape is HALF:
+                far, length = 1.0, 1.0
+            step = far * self.jacobian.direction(rng) * rng.uniform(0.5, 1.0, f.point.size)
             point = f.rounded(np.clip(f.point + step, f.lower, f.upper)[None])[0]
             there = self.jacobian.at(point)
             if there is None:
                 return False
             there = replace(there, pullbacks={name: self.moved(name, point)})
-            line = thresholds.NEARBY[0] * thresholds.SHORT_OF_THE_POINT * tangent
+            line = length * tangent
             noise = glanced(sample, u[None], f.eps).noise
             found = glanced(there.sample(line[None], shape), u[None], f.eps, noise).slope
             slope = Estimate(found.value[0, 0], found.uncertainty[0, 0])
@@ -475,7 +519,7 @@ def _right_in_float64(table: Table) -> Table:
 
 def _short(shape: Few) -> Few:
     """Return the shape for slopes that a known noise, or one that was seen, goes with."""
-    return FINE if shape is FINE else replace(shape, levels=shape.levels[[0, 2]], odd=2, even=1)
+    return shape if shape is FINE or shape is HALF else replace(shape, levels=shape.levels[[0, 2]], odd=2, even=1)
 
 
 def _turned(slope: Estimate) -> Estimate:
