@@ -105,13 +105,17 @@ ELSEWHERE_ROUNDINGS = 64.0
 #: The same in half precision. Chosen: 64 roundings of bfloat16 are half of the value.
 ELSEWHERE_IF_COARSE = 8.0
 
-#: Most entries of a gradient in half precision are off by at least this share of a rounding of the largest one.
+#: Most entries of a gradient in half precision are off by at least this share of a rounding of the largest.
 #: Chosen: what is rounded once, at the end, is off by a third of half a rounding of its own.
 SCATTER_IF_COARSE = 0.5
 
-#: The worst entry is off by no more than so many roundings of the largest one, or so many times what most are.
-#: Chosen: a backward pass of a few dozen operations in that dtype; far out among entries that scatter evenly.
+#: The worst entry is off by no more than so many roundings of the largest one, or so many times what most
+#: are. Chosen: a backward pass of a few dozen operations in that dtype; far out among such as scatter evenly.
 WORST_IF_COARSE, SCATTERS = 32.0, 8.0
+
+#: Where half precision hides entries of a line through all inputs, so many lines share them.
+#: Chosen: each shows half as much noise.
+PARTS_IF_COARSE = 4
 
 #: A kernel may be so many times as far off as plain code in its dtype is. Source: the tests of kernel
 #: libraries, such as flash-attention's tests/test_flash_attn.py, which allow twice the error of PyTorch code

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,11 +19,12 @@ from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.core.evidence.allowances import rounded_up, weigh
 from pytest_gradcheck.core.evidence.compare import margins
 from pytest_gradcheck.core.evidence.confirm import Standing
-from pytest_gradcheck.core.evidence.jacobian import Differences, Jacobian, root_mean_squares
+from pytest_gradcheck.core.evidence.jacobian import Differences, Jacobian
+from pytest_gradcheck.core.evidence.low_precision import Scatter
 from pytest_gradcheck.core.evidence.survey import Projections, least_seen, unseen
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Tolerance
-from pytest_gradcheck.frameworks.flat import Matrix, Vector, leafwise
+from pytest_gradcheck.frameworks.flat import Matrix, Vector
 from pytest_gradcheck.frameworks.leaves import EPS32, EPS64
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.base import Estimate
@@ -34,7 +35,7 @@ from pytest_gradcheck.methods.windows import BAR_OF_NOISE, COARSE, FINE, HALF, W
 class Looked(NamedTuple):
     """The tables of the first and of the closest look, and what was found of a method that is wrong.
 
-    ``promised`` is the sensitivity that a coarse dtype on trial can bear, None where the one asked for is kept.
+    ``promised`` is the sensitivity that a coarse dtype on trial can bear, None where that asked for is kept.
     ``in_float64`` is the method whose numbers are those of its run in float64, if there is one.
     """
 
@@ -59,47 +60,11 @@ class Line(NamedTuple):
 
 
 @dataclass(eq=False)
-class Scatter:
-    """Rows of a gradient in half precision: how far off an entry may be, and how far off most of them are.
-
-    A bar that holds the worst entry of a backward pass in bfloat16 is a quarter of the largest one, and a sum
-    over fifty entries with such bars shows nothing. A pass is linear in the cotangent but for its rounding,
-    and so one more pass with a multiple of it shows what rounding does to most entries. ``eps`` is the unit
-    roundoff of the dtype on trial, and ``worst`` how many of its roundings an entry may be off by.
-    """
-
-    jacobian: Jacobian
-    name: str
-    eps: float
-    worst: float
-    _known: dict[bytes, Vector] = field(default_factory=dict)
-
-    def __call__(self, cotangents: Matrix, values: Matrix) -> Estimate:
-        """Return rows with their error bars; see `Jacobian.measured`."""
-        size = leafwise(self.jacobian.function.inputs, values, 1.0)
-        seen = np.stack([self._seen(u, row) for u, row in zip(cotangents, values, strict=True)])
-        most = np.fmax(self.worst * self.eps * size, thresholds.SCATTERS * seen)
-        return Estimate(values, most, np.fmax(thresholds.SCATTER_IF_COARSE * self.eps * size, seen))
-
-    def _seen(self, u: Vector, row: Vector) -> Vector:
-        """Return how far the entries of each input are off in the root mean square, shape ``(n,)``."""
-        if np.count_nonzero(u) <= 1:
-            # Entries are judged by the worst of them.
-            return np.zeros_like(row)
-        if (key := u.tobytes()) not in self._known:
-            plain = replace(self.jacobian, measured={}, _last_rows={})
-            other = plain.rows(self.name, MULTIPLE * u[None]).value[0] / MULTIPLE
-            off = root_mean_squares(self.jacobian.function.inputs, row - other) / np.sqrt(2)
-            self._known[key] = np.where(np.isfinite(off), off, 0.0)
-        return self._known[key]
-
-
-@dataclass(eq=False)
 class FewCalls:
     """One look at a Jacobian of which one exact method and function values speak.
 
-    ``moved`` gives the method at another point. A ``brief`` look names no entry. ``bears`` says that the check
-    may promise what a coarse dtype on trial can bear.
+    ``moved`` gives the method at another point. A ``brief`` look names no entry. ``bears`` says that the
+    check may promise what a coarse dtype on trial can bear.
     """
 
     jacobian: Jacobian
@@ -108,7 +73,6 @@ class FewCalls:
     moved: Callable[[str, Vector], Pullback]
     brief: bool = False
     bears: bool = False
-    bears: bool = False
 
     def __post_init__(self) -> None:
         coarse = [name for name, one in self.jacobian.pullbacks.items() if one.eps > EPS32]
@@ -116,11 +80,12 @@ class FewCalls:
             # What every half precision holds exactly has no rounding of its own.
             exact = np.round(self.along.cotangents * GRID) / GRID
             self.along = self.along._replace(cotangents=exact)
-            measured = {
-                name: Scatter(self.jacobian, name, self.jacobian.pullbacks[name].eps, thresholds.WORST_IF_COARSE)
-                for name in coarse
-            }
-            self.jacobian = replace(self.jacobian, measured=measured, noises=dict.fromkeys(coarse, 0.0))
+            self.jacobian = replace(self.jacobian, measured={}, noises=dict.fromkeys(coarse, 0.0))
+            for name in coarse:
+                eps = self.jacobian.pullbacks[name].eps
+                self.jacobian.measured[name] = Scatter(
+                    self.jacobian, name, eps, thresholds.WORST_IF_COARSE, MULTIPLE
+                )
 
     def look(self) -> Looked | None:
         """Look along two lines, and closer where they contradict the gradient; None where doubt remains."""
@@ -153,12 +118,12 @@ class FewCalls:
                 found = self._finer(tables, rows, sample, lines, line.name)
             if found is not None:
                 return found
-        # A variant of a failing example is not worth a closer look: the search goes on from another one. Nor do
-        # thousands of values in half precision show what a wide window does not.
+        # A variant of a failing example is not worth a closer look: the search goes on from another one. Nor
+        # do thousands of values in half precision show what a wide window does not.
         return Looked(tables[0], tables[-1].withdrawn(), {}) if self.brief or f.eps > EPS32 else None
 
     def _looks(self) -> tuple[list[tuple[Few, Matrix]], Any]:
-        """Return the windows to look through and the lines of each, and a mask of what has a line of its own."""
+        """Return windows and the lines of each, and a mask of the inputs that have a line of their own."""
         f, rng = self.jacobian.function, self.along.rng
         tangents = np.stack([self.jacobian.direction(rng) for _ in range(thresholds.DIRECTIONS)])
         # Most kinks are where an input is zero.
@@ -170,7 +135,11 @@ class FewCalls:
             # What moves little next to the others gets a line without them.
             beside = np.concatenate([beside, np.where(cut, beside[:1], 0.0)])
         if f.eps > EPS32:
-            return [(HALF, self._snapped(lines)) for lines in (tangents, beside)], cut
+            # An entry is a larger part of a line through fewer of them.
+            part = rng.permutation(f.point.size) % thresholds.PARTS_IF_COARSE
+            parts = np.where(part == np.arange(thresholds.PARTS_IF_COARSE)[:, None], tangents[0], 0.0)
+            lines = (tangents, beside, parts[parts.any(axis=1)])
+            return [(HALF, self._snapped(some)) for some in lines], cut
         # A kernel that takes float64 may compute in float32 all the same: every value is one of float32 then.
         if f.eps > EPS64 or np.array_equal(f.value, f.value.astype(np.float32)):
             looks = [(COARSE, tangents), (COARSE, beside), (WIDE, beside)]
@@ -201,15 +170,15 @@ class FewCalls:
 
         What a gradient is off by that is right in float64 is rounding.
         """
-        assert table.differences is not None
-        table = _right_in_float64(table)
+        table, d = _right_in_float64(table), table.differences
+        assert d is not None
         enough = least_seen(table, self.jacobian)
         if not self.tolerance.sensitivity < enough < thresholds.LEAST_PROMISE:
             return None
         promise = rounded_up(enough)
         tolerance = replace(self.tolerance, sensitivity=promise)
         again = _right_in_float64(weigh(replace(table, comparisons=()), self.jacobian, tolerance, False))
-        again = _seen_once(again, table.differences.one_sided, promise)
+        again = _seen_once(again, d.one_sided, promise)
         return (again, promise) if again.settled else None
 
     def _finer(
@@ -225,7 +194,7 @@ class FewCalls:
             return None
         eps = self.jacobian.pullbacks[name].eps
         double = replace(self.jacobian, pullbacks={name: fine}, measured={}, _last_rows={})
-        double.measured[name] = Scatter(double, name, eps, thresholds.EAGER_ROUNDINGS)
+        double.measured[name] = Scatter(double, name, eps, thresholds.EAGER_ROUNDINGS, MULTIPLE)
 
         def moved(_: str, point: Vector) -> Pullback:
             return fine.moved(point)
@@ -321,7 +290,9 @@ class FewCalls:
         """Look at one input of a function whose values are in half precision: it takes the widest window."""
         u, i = tables[-1].cotangents[line.row], int(np.flatnonzero(alone)[0])
         row, found = self.jacobian.rows(line.name, u[None]), self.jacobian.sample(alone[None], HALF)
-        contracted = glanced(found, u[None], self.jacobian.function.eps, np.atleast_1d(np.linalg.norm(u * noise)))
+        contracted = glanced(
+            found, u[None], self.jacobian.function.eps, np.atleast_1d(np.linalg.norm(u * noise))
+        )
         slope = Estimate(contracted.slope.value[0, 0], contracted.slope.uncertainty[0, 0])
         if not self._is_against(row, alone, slope):
             return None
@@ -519,7 +490,11 @@ def _right_in_float64(table: Table) -> Table:
 
 def _short(shape: Few) -> Few:
     """Return the shape for slopes that a known noise, or one that was seen, goes with."""
-    return shape if shape is FINE or shape is HALF else replace(shape, levels=shape.levels[[0, 2]], odd=2, even=1)
+    return (
+        shape
+        if shape is FINE or shape is HALF
+        else replace(shape, levels=shape.levels[[0, 2]], odd=2, even=1)
+    )
 
 
 def _turned(slope: Estimate) -> Estimate:

@@ -392,7 +392,10 @@ def least_seen(table: Table, jacobian: Jacobian) -> float:
     It is a share of the largest entry of an input's gradient: what is small next to it drowns in rounding.
     """
     assert table.tangents is not None
-    inputs, seen = jacobian.function.inputs, {name: np.full(jacobian.function.point.size, np.inf) for name in table.exact}
+    inputs, seen = (
+        jacobian.function.inputs,
+        {name: np.full(jacobian.function.point.size, np.inf) for name in table.exact},
+    )
     for c in table.evidence:
         if c.b in seen and not c.entrywise:
             size = leafwise(inputs, np.abs(table.exact[c.b].value), 1.0)
