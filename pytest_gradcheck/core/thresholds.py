@@ -182,9 +182,9 @@ VAGUE = 10.0
 #: A line takes so much of the way to the edge of a domain. Chosen: its points are rounded.
 WITHIN = 0.99
 
-#: A line that stays on one side of zero in every input is no longer than so many times each. Chosen: more
-#: than half of the way to zero, at the half width of a window.
-SHORT_OF_ZERO = 5.0
+#: A line that stays on one side of zero in every input goes no more than this share of the way there.
+#: Chosen: beyond a third the terms that are left out of the fit are a thousandth of the slope of a root.
+SHORT_OF_ZERO = 0.36
 
 #: So many coordinates of each input are looked at next to the wrong ones where there are more wrong ones
 #: than were searched for. Chosen: enough to tell one input from all.

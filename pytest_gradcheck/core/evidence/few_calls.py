@@ -19,7 +19,7 @@ from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.core.evidence.allowances import rounded_up, weigh
 from pytest_gradcheck.core.evidence.compare import margins
 from pytest_gradcheck.core.evidence.confirm import Standing
-from pytest_gradcheck.core.evidence.jacobian import Differences, Jacobian
+from pytest_gradcheck.core.evidence.jacobian import Differences, Jacobian, random_signs
 from pytest_gradcheck.core.evidence.low_precision import Scatter
 from pytest_gradcheck.core.evidence.survey import Projections, least_seen, unseen
 from pytest_gradcheck.core.evidence.table import Table
@@ -93,14 +93,16 @@ class FewCalls:
         looks, cut = self._looks()
         tables: list[Table] = []
         for shape, lines in looks:
-            room = self._reach(shape, np.fmin)
-            sample = self.jacobian.sample(np.clip(lines, -room, room), shape)
-            if not tables:
+            if tables:
+                self._measure()
+            both, inward = self._within(shape, lines)
+            sample = self.jacobian.sample(both, shape) if len(both) else None
+            if not tables and sample is not None:
                 outputs = glanced(sample, None, f.eps).slope
                 one = Estimate(outputs.value[0][:, None], outputs.uncertainty[0][:, None])
                 self.jacobian.output_weights = self.jacobian.weights_for(one)
             rows = self.along.cotangents * self.jacobian.output_weights
-            tables.append(self._with_edges(rows, sample, lines))
+            tables.append(self._compared(rows, shape, sample, both, inward))
             if self.bears and not tables[-1].disagrees:
                 promised = self._promised(tables[-1])
                 if promised is not None:
@@ -112,10 +114,17 @@ class FewCalls:
                 )
                 if not (hidden.all() or (len(lines) > thresholds.DIRECTIONS and (lost & cut).any())):
                     return Looked(tables[0], tables[-1], {})
+            if sample is None and tables[-1].disagrees:
+                # What is wrong on one side only may be right: the other one is short, and says so all the same.
+                room = self._reach(shape, np.fmin)
+                sample = self.jacobian.sample(np.clip(lines, -room, room), shape)
+                tables.append(self._table(rows, sample, np.clip(lines, -room, room)))
             line = _worst_line(tables[-1])
-            found = line and self._closer(tables, line, sample)
-            if found is None and line is not None and self.bears:
-                found = self._finer(tables, rows, sample, lines, line.name)
+            if line is None or sample is None:
+                continue
+            found = self._closer(tables, line, sample)
+            if found is None and self.bears:
+                found = self._finer(tables, line, sample, both, inward)
             if found is not None:
                 return found
         # A variant of a failing example is not worth a closer look: the search goes on from another one. Nor
@@ -125,26 +134,32 @@ class FewCalls:
     def _looks(self) -> tuple[list[tuple[Few, Matrix]], Any]:
         """Return windows and the lines of each, and a mask of the inputs that have a line of their own."""
         f, rng = self.jacobian.function, self.along.rng
-        tangents = np.stack([self.jacobian.direction(rng) for _ in range(thresholds.DIRECTIONS)])
+        size = thresholds.DIRECTIONS, f.point.size
+        tangents = random_signs(rng, size) * rng.uniform(0.5, 1.5, size) * self.jacobian.scales
+        # What is nan or infinite stays where it is.
+        tangents = np.where(np.isfinite(f.point), tangents, 0.0)
         # Most kinks are where an input is zero.
-        width = HALF.width / COARSE.width if f.eps > EPS32 else 1.0
-        short = np.where(f.point != 0, thresholds.SHORT_OF_ZERO / width * np.abs(f.point), np.inf)
-        beside = np.clip(tangents, -short, short)
-        cut = (beside != tangents).any(axis=0)
-        if cut.any():
+        short = thresholds.SHORT_OF_ZERO * np.where(f.point != 0, np.abs(f.point), np.inf)
+
+        def beside(shape: Few) -> Matrix:
+            lines = np.clip(tangents, -short / shape.width, short / shape.width)
+            apart = (lines != tangents).any(axis=0)
             # What moves little next to the others gets a line without them.
-            beside = np.concatenate([beside, np.where(cut, beside[:1], 0.0)])
+            return np.concatenate([lines, np.where(apart, lines[:1], 0.0)]) if apart.any() else lines
+
+        cut = (np.abs(tangents) > short / COARSE.width).any(axis=0)
         if f.eps > EPS32:
             # An entry is a larger part of a line through fewer of them.
             part = rng.permutation(f.point.size) % thresholds.PARTS_IF_COARSE
             parts = np.where(part == np.arange(thresholds.PARTS_IF_COARSE)[:, None], tangents[0], 0.0)
-            lines = (tangents, beside, parts[parts.any(axis=1)])
+            lines = (tangents, beside(HALF), parts[parts.any(axis=1)])
             return [(HALF, self._snapped(some)) for some in lines], cut
         # A kernel that takes float64 may compute in float32 all the same: every value is one of float32 then.
         if f.eps > EPS64 or np.array_equal(f.value, f.value.astype(np.float32)):
-            looks = [(COARSE, tangents), (COARSE, beside), (WIDE, beside)]
+            looks = [(COARSE, tangents), (COARSE, beside(COARSE)), (WIDE, beside(WIDE))]
             return (looks if cut.any() else [looks[0], looks[2]]), cut
-        return [(FINE, tangents), (COARSE, beside)], cut
+        looks = [(FINE, tangents), (FINE, beside(COARSE)), (COARSE, beside(COARSE))]
+        return (looks if cut.any() else [looks[0], looks[2]]), cut
 
     def _snapped(self, tangents: Matrix) -> Matrix:
         """Return tangents along which the points of `HALF` are such as half precision holds exactly."""
@@ -182,13 +197,14 @@ class FewCalls:
         return (again, promise) if again.settled else None
 
     def _finer(
-        self, tables: list[Table], rows: Matrix, sample: Sample, lines: Matrix, name: str
+        self, tables: list[Table], line: Line, sample: Sample, both: Matrix, inward: Vector
     ) -> Looked | None:
         """Look at the same values next to the gradient as it runs in float64, if it does.
 
         What is wrong in half precision by less than its worst rounding is wrong in float64 too, or else it is
         rounding, and the promise says so.
         """
+        name = line.name
         fine = self.jacobian.pullbacks[name].in_double()
         if fine is None:
             return None
@@ -200,10 +216,10 @@ class FewCalls:
             return fine.moved(point)
 
         again = replace(self, jacobian=double, moved=moved, bears=False)
-        table = again._with_edges(rows, sample, lines)
+        table = again._compared(tables[-1].cotangents, sample.shape, sample, both, inward)
         if table.disagrees:
-            line = _worst_line(table)
-            found = line and again._closer([tables[0], table], line, sample)
+            worst = _worst_line(table)
+            found = worst and again._closer([tables[0], table], worst, sample)
             return found and found._replace(in_float64=name)
         promised = self._promised(tables[-1])
         return promised and Looked(tables[0], promised[0], {}, promised[1])
@@ -213,25 +229,48 @@ class FewCalls:
         moves = np.abs(cotangents) @ sample.range_of_values.T
         return self._weighed(cotangents, tangents, [], _turned(slope), moves)
 
-    def _with_edges(self, cotangents: Matrix, sample: Sample, lines: Matrix) -> Table:
-        """Compare the slopes of a sample, and one into the domain along the inputs that are at its edges."""
-        f, room = self.jacobian.function, self._reach(sample.shape, np.fmin)
-        tangents = np.clip(lines, -room, room)
-        edge = np.abs(tangents[0]) < thresholds.AT_THE_EDGE * np.abs(lines[0])
-        if not edge.any():
-            return self._table(cotangents, sample, tangents)
-        length = np.fmin(np.abs(lines[0]), self._reach(sample.shape, np.fmax))
+    def _measure(self) -> None:
+        """Measure the rounding of methods in float32 on doubt: their estimates are those of the worst entry."""
+        for name, one in self.jacobian.pullbacks.items():
+            if EPS64 < one.eps <= EPS32 and not self.jacobian.noises and name not in self.jacobian.measured:
+                scatter = Scatter(
+                    self.jacobian, name, one.eps, thresholds.WORST_IF_COARSE, MULTIPLE, by_entry=True
+                )
+                self.jacobian = replace(self.jacobian, measured={**self.jacobian.measured, name: scatter})
+
+    def _within(self, shape: Few, lines: Matrix) -> tuple[Matrix, Vector]:
+        """Return the lines as far as the domain has both sides of them, and one into it for what is at its edges.
+
+        Either has no row, or no coordinate that moves, where there is none.
+        """
+        f, room = self.jacobian.function, self._reach(shape, np.fmin)
+        edge = room < thresholds.AT_THE_EDGE * np.abs(lines).max(axis=0)
+        both = np.where(edge, 0.0, np.clip(lines, -room, room))
+        length = np.fmin(np.abs(lines[0]), self._reach(shape, np.fmax))
         inward = np.where(edge, np.where(f.upper - f.point > f.point - f.lower, length, -length), 0.0)
-        both = glanced(sample, cotangents, f.eps)
-        slope, moved = self.jacobian.inward(inward, sample.shape, cotangents, both.noise)
+        return both[both.any(axis=1)], inward
+
+    def _compared(
+        self, cotangents: Matrix, shape: Few, sample: Sample | None, both: Matrix, inward: Vector
+    ) -> Table:
+        """Compare the slopes of a sample, and one into the domain along the inputs that are at its edges."""
+        f = self.jacobian.function
+        if sample is not None and not inward.any():
+            return self._table(cotangents, sample, both)
+        noise = f.eps * np.sqrt(cotangents**2 @ f.value**2) + np.abs(cotangents) @ f.evaluation_noise
+        slopes, ranges = [], []
+        if sample is not None:
+            seen = glanced(sample, cotangents, f.eps)
+            slopes, ranges, noise = [seen.slope], [sample.range_of_values], seen.noise
+        slope, moved = self.jacobian.inward(inward, shape, cotangents, noise)
+        slopes.append(slope)
         value, bar = (
-            np.concatenate([getattr(e, part) for e in (both.slope, slope)]).T
-            for part in ("value", "uncertainty")
+            np.concatenate([getattr(e, part) for e in slopes]).T for part in ("value", "uncertainty")
         )
-        moves = np.abs(cotangents) @ np.concatenate([sample.range_of_values, moved[None]]).T
+        moves = np.abs(cotangents) @ np.concatenate([*ranges, moved[None]]).T
         sides = np.zeros(value.shape, dtype=bool)
         sides[:, -1] = True
-        tangents = np.concatenate([tangents, inward[None]])
+        tangents = np.concatenate([both, inward[None]])
         return self._weighed(cotangents, tangents, [], Estimate(value, bar), moves, sides)
 
     def _reach(self, shape: Few, side: Callable[[Vector, Vector], Vector]) -> Vector:
@@ -267,7 +306,8 @@ class FewCalls:
         noise = glanced(sample, None, self.jacobian.function.eps).noise
         i = self._halved(line, u, sample)
         alone = np.zeros(line.tangent.size)
-        alone[i] = self.jacobian.scales[i]
+        # Where the line stays on one side of zero, so does this.
+        alone[i] = min(self.jacobian.scales[i], abs(line.tangent[i]))
         if self.jacobian.function.eps > EPS32:
             return self._closer_in_half(tables, line, sample, noise, self._snapped(alone[None])[0])
         contracted, outputs = self.jacobian.column(alone, u)
@@ -355,7 +395,10 @@ class FewCalls:
         near = [k for k in drawn if leaf.start <= k < leaf.stop][:half]
         others = (near + [k for k in drawn if k not in near])[: thresholds.DRAWN_NEXT_TO_IT]
         tangents = np.zeros((len(others), f.point.size))
-        tangents[np.arange(len(others)), others] = scales = self.jacobian.scales[others]
+        scales = np.where(
+            line.tangent[others] != 0, np.abs(line.tangent[others]), self.jacobian.scales[others]
+        )
+        tangents[np.arange(len(others)), others] = scales
         values, bars = [column.value], [column.uncertainty]
         moves = [np.abs(column.value)]
         if others:

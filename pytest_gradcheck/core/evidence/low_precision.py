@@ -89,12 +89,13 @@ class Eager:
 
 @dataclass(eq=False)
 class Scatter:
-    """Rows of a gradient in half precision: how far off an entry may be, and how far off most of them are.
+    """Rows of a gradient in a coarse dtype: how far off an entry may be, and how far off most of them are.
 
     A bar that holds the worst entry of a backward pass in bfloat16 is a quarter of the largest one, and a sum
     over fifty entries with such bars shows nothing. A pass is linear in the cotangent but for its rounding,
     and so one more pass with a multiple of it shows what rounding does to most entries. ``eps`` is the unit
-    roundoff of the dtype on trial, and an entry may be off by ``worst`` of its roundings.
+    roundoff of the dtype on trial, and an entry may be off by ``worst`` of its roundings. With ``by_entry``
+    small entries are not taken to be off by as much as the large ones of their input.
     """
 
     jacobian: Jacobian
@@ -102,6 +103,7 @@ class Scatter:
     eps: float
     worst: float
     multiple: float
+    by_entry: bool = False
     _known: dict[bytes, Vector] = field(default_factory=dict)
 
     def __call__(self, cotangents: Matrix, values: Matrix) -> Estimate:
@@ -109,17 +111,20 @@ class Scatter:
         size = leafwise(self.jacobian.function.inputs, values, 1.0)
         seen = np.stack([self._seen(u, row) for u, row in zip(cotangents, values, strict=True)])
         most = np.fmax(self.worst * self.eps * size, thresholds.SCATTERS * seen)
-        return Estimate(values, most, np.fmax(thresholds.SCATTER_IF_COARSE * self.eps * size, seen))
+        unit = self.eps * (2 * np.abs(values) if self.by_entry else thresholds.SCATTER_IF_COARSE * size)
+        return Estimate(values, most, np.fmax(unit, seen))
 
     def _seen(self, u: Vector, row: Vector) -> Vector:
-        """Return how far the entries of each input are off in the root mean square, shape ``(n,)``."""
+        """Return how far entries are off, by input in the root mean square: shape ``(n,)``."""
         if np.count_nonzero(u) <= 1:
             # Entries are judged by the worst of them.
             return np.zeros_like(row)
         if (key := u.tobytes()) not in self._known:
             plain = replace(self.jacobian, measured={}, _last_rows={})
             other = plain.rows(self.name, self.multiple * u[None]).value[0] / self.multiple
-            off = root_mean_squares(self.jacobian.function.inputs, row - other) / np.sqrt(2)
+            off = np.abs(row - other)
+            if not self.by_entry:
+                off = root_mean_squares(self.jacobian.function.inputs, off) / np.sqrt(2)
             self._known[key] = np.where(np.isfinite(off), off, 0.0)
         return self._known[key]
 
