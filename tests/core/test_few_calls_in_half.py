@@ -14,7 +14,7 @@ from pytest_gradcheck.methods.windows import HALF
 from tests.numpy_kernels import KERNELS, in_numpy
 
 #: Most calls of the forward and the backward pass, for up to 100 numbers.
-RIGHT, HALF_ALONE, WRONG = (24, 8), (120, 8), (200, 45)
+RIGHT, HALF_ALONE, WRONG = (24, 8), (120, 8), (250, 45)
 
 DTYPES = [torch.bfloat16, torch.float16]
 FAULTS = [(name, fault) for name, kernel in KERNELS.items() for fault in kernel[3]]

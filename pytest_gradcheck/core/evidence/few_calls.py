@@ -115,7 +115,7 @@ class FewCalls:
                 if not (hidden.all() or (len(lines) > thresholds.DIRECTIONS and (lost & cut).any())):
                     return Looked(tables[0], tables[-1], {})
             if sample is None and tables[-1].disagrees:
-                # What is wrong on one side only may be right: the other one is short, and says so all the same.
+                # One side may be that of a kink. The other is short, and shows it all the same.
                 room = self._reach(shape, np.fmin)
                 sample = self.jacobian.sample(np.clip(lines, -room, room), shape)
                 tables.append(self._table(rows, sample, np.clip(lines, -room, room)))
@@ -230,7 +230,7 @@ class FewCalls:
         return self._weighed(cotangents, tangents, [], _turned(slope), moves)
 
     def _measure(self) -> None:
-        """Measure the rounding of methods in float32 on doubt: their estimates are those of the worst entry."""
+        """Measure the rounding of methods in float32, whose estimates are those of the worst entry."""
         for name, one in self.jacobian.pullbacks.items():
             if EPS64 < one.eps <= EPS32 and not self.jacobian.noises and name not in self.jacobian.measured:
                 scatter = Scatter(
@@ -239,9 +239,9 @@ class FewCalls:
                 self.jacobian = replace(self.jacobian, measured={**self.jacobian.measured, name: scatter})
 
     def _within(self, shape: Few, lines: Matrix) -> tuple[Matrix, Vector]:
-        """Return the lines as far as the domain has both sides of them, and one into it for what is at its edges.
+        """Return lines as far as the domain has both sides of them, and one into it for what is at its edge.
 
-        Either has no row, or no coordinate that moves, where there is none.
+        There may be no row of the former, and no coordinate that moves along the latter.
         """
         f, room = self.jacobian.function, self._reach(shape, np.fmin)
         edge = room < thresholds.AT_THE_EDGE * np.abs(lines).max(axis=0)
@@ -305,6 +305,9 @@ class FewCalls:
             return Looked(tables[0], tables[-1], {line.name: Standing(wrong=True)}) if wrong else None
         noise = glanced(sample, None, self.jacobian.function.eps).noise
         i = self._halved(line, u, sample)
+        if not line.tangent[i]:
+            # Noise led to an input that the line does not go through.
+            return None
         alone = np.zeros(line.tangent.size)
         # Where the line stays on one side of zero, so does this.
         alone[i] = min(self.jacobian.scales[i], abs(line.tangent[i]))
@@ -395,10 +398,7 @@ class FewCalls:
         near = [k for k in drawn if leaf.start <= k < leaf.stop][:half]
         others = (near + [k for k in drawn if k not in near])[: thresholds.DRAWN_NEXT_TO_IT]
         tangents = np.zeros((len(others), f.point.size))
-        scales = np.where(
-            line.tangent[others] != 0, np.abs(line.tangent[others]), self.jacobian.scales[others]
-        )
-        tangents[np.arange(len(others)), others] = scales
+        tangents[np.arange(len(others)), others] = scales = self.jacobian.scales[others]
         values, bars = [column.value], [column.uncertainty]
         moves = [np.abs(column.value)]
         if others:
