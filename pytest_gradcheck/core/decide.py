@@ -155,7 +155,12 @@ def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None)
         # The function cannot be evaluated anywhere else.
         return finding
     if evidence.standings and otherwise is None:
-        found = answer(verdict.ON_SECOND_LOOK, evidence)
+        again = _second_look(order, evidence)
+        kept = {
+            name: replace(standing, wrong=standing.wrong and not again.on_stairs(name))
+            for name, standing in evidence.standings.items()
+        }
+        found = answer(verdict.ON_SECOND_LOOK, replace(evidence, standings=kept))
         assert found is not None, "the last rule answers"
         return found
     if unmeasured := answer((verdict.unmeasured,), evidence):

@@ -262,6 +262,14 @@ BARS_IF_COARSE = 2.0
 #: one is so many times as steep as the first. Chosen: a jump makes it 7³ times as steep, a curve a few times.
 JUMP_PARTS, JUMP_ROUNDS, STEEPER_AT_A_JUMP = 7, 4, 50.0
 
+#: Windows in which stairs are looked for, in units of an input's size. Chosen: from a third of it to a few
+#: stairs of 1 + erf(x) at -7, which are 1e-4 wide.
+STAIR_SCALES = (2.5, 1.0, 0.3, 0.1, 0.01)
+
+#: And where they are: if a difference moves the value by no more than this over the size of an input.
+#: Chosen: a thousand times what hides in the rounding of terms of the size of a million.
+ULP_OF_HIDDEN_TERMS = 1e-7
+
 #: So many entries in question are looked at where the function is smooth, and where it is not.
 #: Chosen: a bound on the calls; one entry that is wrong is enough.
 SMOOTH_DISPUTES, ROUGH_DISPUTES = 3, 2

@@ -119,14 +119,43 @@ class SecondLook:
         disputes, here = list(self._disputes(name)), []
         for dispute in disputes:
             here.append(self._at_the_point(name, dispute))
-            if here[-1].wrong:
+            if here[-1].wrong and not self._on_stairs(name, dispute):
                 return here[-1]
         rough = any(each.rough for each in here)
         if rough and all(each.limit for each in here if each.rough):
             return Standing(limit=True, rough=True)
         around = self._around(name, disputes)
         right = around.right and not rough and all(each.right for each in here)
-        return Standing(wrong=around.wrong, right=right, rough=rough)
+        wrong = around.wrong and not (disputes and all(self._on_stairs(name, each) for each in disputes))
+        return Standing(wrong=wrong, right=right, rough=rough)
+
+    def on_stairs(self, name: str) -> bool:
+        """Whether rounding in the function may be all that contradicts a method; see `_on_stairs`."""
+        disputes = list(self._disputes(name))
+        return bool(disputes) and all(self._on_stairs(name, each) for each in disputes)
+
+    def _on_stairs(self, name: str, dispute: Dispute) -> bool:
+        """Whether a window that is wide enough for the stairs of rounding bears a gradient out.
+
+        Far out 1 + erf(x) is flat but for jumps of an ulp, and every finer window, here and nearby, shows a
+        stair. Only differences of an ulp or so over the size of an input can be of that kind.
+        """
+        jacobian, i, u = self._jacobian, dispute.coordinate, dispute.cotangent
+        f, line = jacobian.function, np.zeros(jacobian.function.point.size)
+        line[i] = abs(f.point[i]) or 1.0
+        if not dispute.difference * line[i] <= thresholds.ULP_OF_HIDDEN_TERMS:
+            return False
+        rows = jacobian.rows(name, u[None]).along(line[None])
+        mine, bar = float(rows.value[0, 0]), float(rows.uncertainty[0, 0])
+        room = min(f.upper[i] - f.point[i], f.point[i] - f.lower[i]) / line[i] / WIDTH
+        for scale in thresholds.STAIR_SCALES:
+            if scale <= room:
+                found = jacobian.window(line, u, scale)
+                slope, own = found.slope.value[0, 0], found.slope.uncertainty[0, 0]
+                smooth = not (found.wavers[0, 0] or found.grainy[0, 0]) or found.kink[0, 0]
+                if not smooth and abs(slope - mine) <= own + bar and _jumps(jacobian, line, u, scale, slope):
+                    return True
+        return False
 
     def standing_next_to(self, name: str, right: str) -> Standing:
         """Return what function values say of a method in a coarse dtype that differs from another one.
@@ -594,7 +623,6 @@ def look(
     before: Estimate | None = None
     wider: Estimate | None = None
     bend: Window | None = None
-    wavering = 0.0
     coarse = f.eps > EPS32
     coarsest = thresholds.WIDE_IF_COARSE if coarse else 1.0
     telling_bar = thresholds.TELLING_IF_COARSE if coarse else thresholds.TELLING_BAR
@@ -612,8 +640,6 @@ def look(
         wider = None if bent else Estimate(value, bar)
         if found.fits[0, 0] and not bent and abs(value - slope) <= bar + slack(value):
             borne_out.append(Estimate(value, bar))
-        if found.wavers[0, 0] and not bent and abs(value - slope) <= bar + slack(value):
-            wavering = max(wavering, scale)
         if found.grainy[0, 0] and moved:
             # Below the grain of the function nothing moves, which says nothing about the slope. A value that
             # stands still over a step that should move it by many times its noise is flat.
@@ -688,9 +714,6 @@ def look(
         clear = bar <= thresholds.TELLING_BAR * abs(against.value - slope)
         if clear and not found.grainy[0, 0] and abs(value - slope) <= bar + slack(value):
             return Line(Seen.OPEN, unsettled=True)
-    if against is not None and wavering > settled and _jumps(jacobian, tangent, cotangent, wavering, against):
-        # A stair is as smooth as its flight is not: 1 + erf(x) for x = -6.
-        return Line(Seen.OPEN, unsettled=True)
     if against is not None and stairs and slope == 0 and not backed(against):
         # Whether the slope of a staircase is that of the stair or of the flight, no value can tell.
         return Line(Seen.OPEN, slope=against)
@@ -699,12 +722,12 @@ def look(
     return Line(Seen.OPEN, kink, jump, outside, unsettled=unsettled)
 
 
-def _jumps(jacobian: Jacobian, tangent: Vector, cotangent: Vector, scale: float, slope: Estimate) -> bool:
+def _jumps(jacobian: Jacobian, tangent: Vector, cotangent: Vector, scale: float, slope: float) -> bool:
     """Whether values jump somewhere in a window: what moves them there then does so in ever smaller parts."""
     low, high, first = -WIDTH * scale, WIDTH * scale, 0.0
     for _ in range(thresholds.JUMP_ROUNDS):
         t = np.linspace(low, high, thresholds.JUMP_PARTS + 1)
-        excess = np.abs(jacobian.secants(tangent, cotangent, t) - slope.value)
+        excess = np.abs(jacobian.secants(tangent, cotangent, t) - slope)
         if not np.isfinite(excess).all():
             return True
         k = int(np.argmax(excess))
