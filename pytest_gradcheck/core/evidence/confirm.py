@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pytest_gradcheck.core import thresholds
+from pytest_gradcheck.core.evidence import stairs
 from pytest_gradcheck.core.evidence.compare import margins
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.table import Table
@@ -112,6 +113,7 @@ class SecondLook:
         self._jacobian, self._table, self._tolerance, self._moved = jacobian, table, tolerance, moved
         self._rng = np.random.default_rng(seed)
         self._noises: dict[bytes, float] = {}
+        self._stairs: dict[tuple[str, int, int], bool] = {}
         self._drawn: dict[float, tuple[list[tuple[float, Jacobian]], Iterator[tuple[float, Jacobian]]]] = {}
 
     def standing(self, name: str) -> Standing:
@@ -130,31 +132,35 @@ class SecondLook:
         return Standing(wrong=wrong, right=right, rough=rough)
 
     def on_stairs(self, name: str) -> bool:
-        """Whether rounding in the function may be all that contradicts a method; see `_on_stairs`."""
+        """Whether rounding in the function may be all that contradicts a method; see `stairs.bears_out`."""
         disputes = list(self._disputes(name))
         return bool(disputes) and all(self._on_stairs(name, each) for each in disputes)
 
     def _on_stairs(self, name: str, dispute: Dispute) -> bool:
-        """Whether a window that is wide enough for the stairs of rounding bears a gradient out.
+        """Whether rounding in the function may be all that contradicts an entry; see `stairs.bears_out`.
 
-        Far out 1 + erf(x) is flat but for jumps of an ulp, and every finer window, here and nearby, shows a
-        stair. Only differences of an ulp or so over the size of an input can be of that kind.
+        Only differences of an ulp or so over the size of an input can be of that kind.
         """
+        key = name, dispute.row, dispute.coordinate
+        if key not in self._stairs:
+            self._stairs[key] = self._bears_out(name, dispute)
+        return self._stairs[key]
+
+    def _bears_out(self, name: str, dispute: Dispute) -> bool:
         jacobian, i, u = self._jacobian, dispute.coordinate, dispute.cotangent
         f, line = jacobian.function, np.zeros(jacobian.function.point.size)
         line[i] = abs(f.point[i]) or 1.0
-        if not dispute.difference * line[i] <= thresholds.ULP_OF_HIDDEN_TERMS:
+        gap = dispute.difference * line[i]
+        if not gap <= thresholds.ULP_OF_HIDDEN_TERMS:
             return False
-        rows = jacobian.rows(name, u[None]).along(line[None])
-        mine, bar = float(rows.value[0, 0]), float(rows.uncertainty[0, 0])
-        room = min(f.upper[i] - f.point[i], f.point[i] - f.lower[i]) / line[i] / WIDTH
-        for scale in thresholds.STAIR_SCALES:
-            if scale <= room:
-                found = jacobian.window(line, u, scale)
-                slope, own = found.slope.value[0, 0], found.slope.uncertainty[0, 0]
-                smooth = not (found.wavers[0, 0] or found.grainy[0, 0]) or found.kink[0, 0]
-                if not smooth and abs(slope - mine) <= own + bar and _jumps(jacobian, line, u, scale, slope):
-                    return True
+
+        def claimed(t: float) -> float:
+            point = f.rounded((f.point + t * line)[None])[0]
+            return float(self._moved(name, point).vjp(u) @ line)
+
+        # A gradient that cannot run there bears nothing out.
+        with contextlib.suppress(Exception):
+            return stairs.bears_out(jacobian, line, u, claimed, gap)
         return False
 
     def standing_next_to(self, name: str, right: str) -> Standing:
@@ -720,20 +726,6 @@ def look(
     if against is not None:
         return Line(Seen.AGAINST, slope=against, scale=settled, stairs=stairs)
     return Line(Seen.OPEN, kink, jump, outside, unsettled=unsettled)
-
-
-def _jumps(jacobian: Jacobian, tangent: Vector, cotangent: Vector, scale: float, slope: float) -> bool:
-    """Whether values jump somewhere in a window: what moves them there then does so in ever smaller parts."""
-    low, high, first = -WIDTH * scale, WIDTH * scale, 0.0
-    for _ in range(thresholds.JUMP_ROUNDS):
-        t = np.linspace(low, high, thresholds.JUMP_PARTS + 1)
-        excess = np.abs(jacobian.secants(tangent, cotangent, t) - slope)
-        if not np.isfinite(excess).all():
-            return True
-        k = int(np.argmax(excess))
-        first = first or float(excess[k])
-        low, high = t[k], t[k + 1]
-    return bool(excess[k] > thresholds.STEEPER_AT_A_JUMP * first)
 
 
 def _scales(tangent: Vector, own: float, widest: float, coarsest: float) -> Iterator[float]:
