@@ -281,6 +281,11 @@ KEPT_BY_A_JUMP = 0.1
 #: share. Source: a rounding at either end is two in a thousand, and the sum is as close.
 MANY_STAIRS, STAIRS_SHARE = 1000.0, 0.005
 
+#: Where the function has no such range, it adds up but for as many jumps if a stair is no higher than so many
+#: times what the gradient is off by over its width, and no wider than this share of an input's size.
+#: Source: the next jump leads back to the gradient's line, and twenty stairs are no steps of the function.
+HEIGHT_OF_STAIRS, WIDTH_OF_STAIRS = 4.0, 0.05
+
 #: The sum takes so many points, and halves a stretch so many times. Source: a rule of Gauss and Legendre is
 #: that close for exp(-x² / 2) over [-12, 0], and eight halvings find the part of [-600, 0] that moves.
 SUM_NODES, HALVINGS = 12, 24
@@ -289,8 +294,8 @@ SUM_NODES, HALVINGS = 12, 24
 #: exp(-x² / 2) at -9 changes by a hundredth over it.
 NEXT_TO_STAIRS = 1e-4
 
-#: Stairs are looked for where a difference moves the value by no more than this over the size of an input.
-#: Chosen: a thousand times what hides in the rounding of terms of the size of a million.
+#: Stairs are looked for where a difference moves the value by no more than this over the size of an input, or
+#: where values waver over it. Chosen: a thousand times what hides in the rounding of terms of a million.
 ULP_OF_HIDDEN_TERMS = 1e-7
 
 #: So many entries in question are looked at where the function is smooth, and where it is not.

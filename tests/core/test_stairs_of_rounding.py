@@ -14,6 +14,12 @@ import pytest
 import torch
 from twins import fails, not_accused, one_entry, passes, times
 
+from pytest_gradcheck.core.evidence import stairs
+from pytest_gradcheck.core.evidence.jacobian import Jacobian
+from pytest_gradcheck.core.options import Options
+from pytest_gradcheck.core.orders import FirstOrder
+from pytest_gradcheck.function.problem import Problem
+
 pytestmark = pytest.mark.kernels
 
 
@@ -147,7 +153,30 @@ def test_a_gradient_that_is_small_where_the_function_is_constant() -> None:
     constant = opaque(lambda x: float(x > 1e6))
     x = np.array([0.3, -1.0])
     not_accused(constant, x, gradient=lambda x: 1e-30 * x)
-    fails(constant, x, gradient=lambda x: 1e-6 * x)
+    fails(constant, x, gradient=lambda x: 1e-9 * x)
+
+
+def test_the_steps_of_a_function_are_no_stairs_of_rounding() -> None:
+    def function(x: Any) -> Any:
+        return np.sum(np.round(x) + 0.1 * np.sin(x))
+
+    for at in (0.45, 2.4):
+        not_accused(function, np.array([at]), gradient=lambda x: 0.1 * np.cos(x))
+        fails(function, np.array([at]), gradient=lambda x: 0.1 * np.cos(x) + 0.5)
+        fails(function, np.array([at]), gradient=lambda x: 0.11 * np.cos(x))
+
+
+def test_where_a_function_has_no_jump_no_gradient_is_asked_for_elsewhere() -> None:
+    """Most wrong gradients are of smooth functions, and each pass costs a call of the function."""
+
+    def asked(t: float) -> float:
+        return float(pytest.fail(f"asked for at {t}")) if t else 1.1e-9
+
+    for function in (lambda x: 1e-9 * np.sin(x), lambda x: 1e-9 * np.abs(x - 0.71)):
+        problem = Problem(function, np.array([0.7]))
+        order = FirstOrder(problem, Options(methods=("central", "forward"), mode="full"))
+        jacobian = Jacobian(order.function, {}, ("central", "forward"))
+        assert not stairs.bears_out(jacobian, np.array([0.7]), np.ones(1), asked, 1e-10)
 
 
 class Gelu(torch.autograd.Function):

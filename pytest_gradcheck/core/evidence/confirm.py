@@ -137,10 +137,7 @@ class SecondLook:
         return bool(disputes) and all(self._on_stairs(name, each) for each in disputes)
 
     def _on_stairs(self, name: str, dispute: Dispute) -> bool:
-        """Whether rounding in the function may be all that contradicts an entry; see `stairs.bears_out`.
-
-        Only differences of an ulp or so over the size of an input can be of that kind.
-        """
+        """Whether rounding in the function may be all that contradicts an entry; see `stairs.bears_out`."""
         key = name, dispute.row, dispute.coordinate
         if key not in self._stairs:
             self._stairs[key] = self._bears_out(name, dispute)
@@ -151,7 +148,8 @@ class SecondLook:
         f, line = jacobian.function, np.zeros(jacobian.function.point.size)
         line[i] = abs(f.point[i]) or 1.0
         gap = dispute.difference * line[i]
-        if not gap <= thresholds.ULP_OF_HIDDEN_TERMS:
+        found = jacobian.window(line, u, 1.0)
+        if not (gap <= thresholds.ULP_OF_HIDDEN_TERMS or found.wavers[0, 0] or found.grainy[0, 0]):
             return False
 
         def claimed(t: float) -> float:

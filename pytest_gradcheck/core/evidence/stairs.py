@@ -45,8 +45,8 @@ def bears_out(
     ends = np.outer(thresholds.STRETCH_GROWTH ** -np.arange(count)[::-1], sides).ravel()
     values = jacobian.values_along(line, cotangent, np.append(ends, 0.0))
     moved = values[:-1] - values[-1]
-    if not np.isfinite(moved).all():
-        return False
+    # As far as the function is defined.
+    ends, moved = ends[np.isfinite(moved)], moved[np.isfinite(moved)]
     if not moved.any():
         # No value can tell a number from zero that is below the rounding of a term of one.
         return gap * max(1.0, 1 / own) <= f.eps
@@ -55,17 +55,22 @@ def bears_out(
         return np.asarray(jacobian.values_along(line, cotangent, t) - values[-1])
 
     rounding = ROUNDINGS * f.eps * abs(values[-1])
-    height = _jump(move, ends, moved, gap, rounding)
+    height, width = _stair(move, ends, moved, gap, rounding)
     mine = claimed(0.0)
     # What is small next to the slope takes as many more stairs to see.
     share = gap / max(gap, abs(mine))
     # The shortest stretch of many stairs: what is wrong nearby weighs most in it.
     many = np.flatnonzero(np.abs(moved) * share >= thresholds.MANY_STAIRS * height)
-    if not (height and many.size):
+    allowed = thresholds.STAIRS_SHARE * max(share * abs(moved).max(), thresholds.MANY_STAIRS * height)
+    if many.size:
+        k = int(many[0])
+        allowed = thresholds.STAIRS_SHARE * share * abs(moved[k])
+    elif height <= thresholds.HEIGHT_OF_STAIRS * gap * width and width <= thresholds.WIDTH_OF_STAIRS:
+        # All of the function's range is less, and there are many stairs all the same.
+        k = int(np.argmax(np.abs(moved)))
+    else:
         return False
-    end, total = ends[many[0]], float(moved[many[0]])
-    allowed = thresholds.STAIRS_SHARE * share * abs(total)
-    if not abs(_integral(claimed, end, allowed / 8) - total) <= allowed:
+    if not (height and abs(_integral(claimed, ends[k], allowed / 8) - moved[k]) <= allowed):
         return False
     # A gradient that is wrong at the point alone adds up all the same.
     beside = [claimed(thresholds.NEXT_TO_STAIRS * np.sign(end)) for end in sides]
@@ -93,12 +98,13 @@ def _integral(claimed: Callable[[float], float], end: float, bar: float) -> floa
     return np.nan
 
 
-def _jump(
+def _stair(
     move: Callable[[Vector], Vector], ends: Vector, moved: Vector, gap: float, rounding: float
-) -> float:
-    """Return the height of the jump with which values leave the stair at the point, zero where none is seen.
+) -> tuple[float, float]:
+    """Return the height of the jump with which values leave the stair at the point, and the stair's width.
 
-    A function that is smooth, or has a kink, leaves the line that it takes at the point without a jump.
+    The height is zero where no jump is seen, and the width is infinite where one is not seen to both sides. A
+    function that is smooth, or has a kink, leaves the line that it takes at the point without a jump.
     ``moved`` is what ``move`` gives for ``ends``.
     """
     slope = float(np.median((moved / ends)[: thresholds.STRETCHES_FOR_A_SLOPE]))
@@ -108,6 +114,7 @@ def _jump(
         unit = thresholds.LEAVES_A_STAIR * gap * np.abs(t) + rounding * (1 + np.abs(t / ends[0]))
         return np.asarray(np.abs(moved - slope * t) / unit)
 
+    jumps: list[tuple[float, float]] = []
     for side in (ends > 0, ends < 0):
         inside, there = 0.0, ends[side]
         gone = np.flatnonzero(leaves(there, moved[side]) >= 1)
@@ -122,5 +129,7 @@ def _jump(
             inside, outside = float(t[k]), float(t[k + 1])
         height = float(abs(values[k + 1] - values[k] - slope * (outside - inside)))
         if height >= thresholds.KEPT_BY_A_JUMP * abs(values[k + 1] - slope * outside):
-            return height
-    return 0.0
+            jumps.append((height, abs(outside)))
+    if not jumps:
+        return 0.0, np.inf
+    return jumps[0][0], sum(at for _, at in jumps) if len(jumps) == 2 else np.inf
