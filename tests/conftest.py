@@ -24,9 +24,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give each worker tests that stand next to each other, and who has done let take from the others' last.
+    """Give each worker tests that stand next to each other; one that is done takes some from another.
 
-    Where pytest-xdist by itself hands out few tests at a time, each worker sets up every module's fixtures, and
+    By itself pytest-xdist hands tests out a few at a time: every worker sets up every module's fixtures, and
     one may get a long test last.
     """
     if config.getoption("dist") != "load":
