@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -48,5 +49,6 @@ def share_constants(folder: Path) -> None:
     constants.mkdir(parents=True, exist_ok=True)
     own = folder / ".hypothesis" / "constants"
     own.parent.mkdir(exist_ok=True)
-    if not own.exists():
+    # It is there already, or the system has no links; then they are parsed again.
+    with contextlib.suppress(OSError):
         own.symlink_to(constants, target_is_directory=True)
