@@ -242,7 +242,7 @@ MARKED = """
 """
 
 
-@pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=str)
+@pytest.mark.parametrize("arguments", [(), pytest.param(("-n", "2"), marks=pytest.mark.sweep)], ids=str)
 @pytest.mark.parametrize(("factor", "failed", "most"), [(1.0, 0, (3000, 800)), (1.01, 1, (5000, 1000))])
 def test_a_marked_test_of_100_examples(
     pytester: pytest.Pytester,

@@ -128,7 +128,9 @@ def test_it_is_let_go_of():
     assert not kinds()
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+@pytest.mark.parametrize(
+    "workers", [(), pytest.param(("-n", "2"), marks=pytest.mark.sweep)], ids=["alone", "xdist"]
+)
 def test_it_is_let_go_of_after_a_test(pytester, workers):
     pytester.makepyfile(
         """
