@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import importlib
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -239,7 +239,17 @@ def _code(result: CheckResult, finding: Finding, options: Options) -> str:
         return place
     if culprit == BY_HAND and by_hand is not None:
         return whose_code.of_function(by_hand)
-    return whose_code.of_backwards(result.functions) if culprit and culprit == order.roles.own else ""
+    if not culprit or culprit != order.roles.own:
+        return ""
+    broken = result.broken_property
+    if broken is not None and broken.place:
+        return broken.place
+    right: Mapping[str, bool | None] = {}
+    if len(result.functions) > 1 and order.few_calls is None:
+        # Only to name fewer places: what goes wrong here leaves all of them.
+        with contextlib.suppress(Exception):
+            right = order.problem.framework.right_functions(order.methods.pullbacks[culprit])
+    return whose_code.of_backwards(result.functions, right)
 
 
 def _has_gradients(fn: Callable[..., Any], inputs: Any) -> bool:

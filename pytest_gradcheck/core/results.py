@@ -217,6 +217,12 @@ class CheckResult:
         """Wall time of all methods together, in seconds."""
         return sum(m.seconds for m in self.methods.values())
 
+    @property
+    def broken_property(self) -> Property | None:
+        """The property that the diagnosis is of; None where it is of values."""
+        code = self.diagnosis.code
+        return next((p for p in self.properties if p.holds is False and p.code == code), None)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data, of the shape of one entry of ``checks`` in the JSON report."""
         data: dict[str, Any] = _json(self)
@@ -280,11 +286,17 @@ def json_number(value: float) -> float | str:
 
 # -- the text of a result: at most 25 lines, never a matrix --------------------------------------------
 
+#: Codes of properties whose violation makes values wrong.
+VALUES_TOO = frozenset({"uninitialised-memory", "nondeterministic"})
+
 #: What one line of the message may hold; longer reasons are cut there, and whole in the report.
 WIDTH = 160
 
 #: What an input may take to be printed whole, in one line to paste: about 200 numbers.
 WHOLE = 4000
+
+#: A layout in memory breaks several properties of one kind: the first is told.
+_LAYOUTS = ("-inputs", "-cotangents")
 
 _HEADLINES = {
     Verdict.PASS: "gradients agree",
@@ -296,15 +308,26 @@ _HEADLINES = {
 def render(result: CheckResult, *, full: bool = False) -> str:
     """Return the message; ``full`` adds pairs and costs, and cuts nothing."""
     order = " (second order)" if result.order == 2 else ""
-    lines = [f"{_HEADLINES[result.verdict]}{order}: {result.name}"]
+    known = result.broken_property
+    apart = result.worst is not None and not result.worst.difference <= result.worst.tolerance
+    headline = _HEADLINES[result.verdict]
+    if known is not None and not apart and known.code not in VALUES_TOO:
+        headline = "broken property"
+    lines = [f"{headline}{order}: {result.name}"]
     lines.append(f"  diagnosis: {result.diagnosis.text} [{result.diagnosis.code}]")
     if result.culprit:
         lines.append(f"  culprit:   {result.culprit}")
     if result.code:
         lines.append(f"  code:      {result.code}")
     broken = [p for p in result.properties if p.holds is False and p.code != result.diagnosis.code]
+    if known is not None and not full:
+        # One fault of how tensors lie in memory shows under several of them.
+        kind = next((each for each in _LAYOUTS if known.name.endswith(each)), None)
+        broken = [p for p in broken if kind is None or not p.name.endswith(kind)]
     lines += _some("property", [f"{p.name}: {p.detail}" for p in broken], full)
-    lines += _worst(result)
+    lines += _compared(known) if known is not None and not apart else _worst(result)
+    if known is not None and known.place and headline == "broken property":
+        lines.append(f'  declared:  properties=("-{known.name}",) leaves this property out')
     for name, method in result.methods.items():
         if method.status is not Status.OK:
             lines.append(f"  {name}: {_cut(f'{method.status} ({method.reason})')}")
@@ -362,6 +385,17 @@ def _worst(result: CheckResult) -> list[str]:
         mark = "  <-- differs" if apart and name == result.culprit else ""
         lines.append(f"    {name:<{width}}  {value:< .12g} ± {worst.uncertainties[name]:.1g}{mark}")
     lines.append(f"    difference {worst.difference:.3g}, allowed {worst.tolerance:.3g}")
+    return lines
+
+
+def _compared(broken: Property) -> list[str]:
+    """Show the numbers that a property says are the same, and that are not."""
+    if not broken.compared:
+        return []
+    width = max(len(what) for what, _ in broken.compared)
+    lines = [f"  compared:  {broken.at}"]
+    for k, (what, value) in enumerate(broken.compared):
+        lines.append(f"    {what:<{width}}  {value:< .12g}{'  <-- differs' if k else ''}")
     return lines
 
 

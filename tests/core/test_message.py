@@ -48,7 +48,13 @@ def test_no_value_is_said_to_differ_where_all_agree():
 
     assert (result.verdict, result.diagnosis.code) == ("fail", "non-contiguous-cotangents")
     assert "culprit:   torch" in str(result)
-    assert "differs" not in str(result)
+    lines = str(result).splitlines()
+    assert lines[0] == "broken property: Flat.apply"
+    assert not any(line.startswith("  worst at") for line in lines)
+    compared = lines.index("  compared:  the gradient of x")
+    assert lines[compared + 1].startswith("    as usual ")
+    assert lines[compared + 2].startswith("    with non-contiguous cotangents")
+    assert '  declared:  properties=("-non-contiguous-cotangents",) leaves this property out' in lines
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
