@@ -38,7 +38,7 @@ ELSEWHERE = {
 }
 
 #: The options that a test alone can give.
-OF_TESTS = ("brief", "thorough", "drawn")
+OF_TESTS = ("brief", "thorough", "drawn", "written_as")
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,8 @@ class Options:
     brief: bool = False
     thorough: bool = False
     drawn: bool = False
+    #: The body of a test, as source: an expression, and the names that it takes from modules.
+    written_as: Any = None
     #: The methods to run.
     chosen: tuple[str, ...] = field(init=False)
     #: Whether gradients that the function stops are intended.

@@ -168,11 +168,12 @@ class CheckResult:
     ``"directional"`` where projections were; ``seed`` makes both again. ``properties`` hold beside values.
 
     ``inputs`` is, for every verdict but a pass, the point as Python source, exact to the last bit, by
-    argument name; ``reproduce`` a call that makes this check again. ``shown_at`` is, by argument name, the
-    point of the diagnosis, the worst entry and the figures, where it is not ``inputs``: a search shows a
-    fault where it is plain, and ``inputs`` is its smallest example. ``plainness`` is how generic the point
-    is. ``functions`` are gradients written by hand that the framework's graph runs through. ``rule`` is the
-    name of the rule that decided, and ``allowances`` are those of what kinks, edges and rounding excuse.
+    argument name; ``reproduce`` a call that makes this check again, after the statements ``imports``: these
+    are None where it names functions that cannot be imported. ``shown_at`` is, by argument name, the point of
+    the diagnosis, the worst entry and the figures, where it is not ``inputs``: a search shows a fault where
+    it is plain, and ``inputs`` is its smallest example. ``plainness`` is how generic the point is.
+    ``functions`` are gradients written by hand that the framework's graph runs through. ``rule`` is the name
+    of the rule that decided, and ``allowances`` are those of what kinks, edges and rounding excuse.
     ``code`` says where the culprit's gradient is written (``"Gelu.backward (ops.py:12)"``), or what raised.
     ``figures()`` evaluates the function again, some hundred times at most, and returns what the HTML report
     shows, as plain data; nothing, from `check_gradients`.
@@ -192,6 +193,7 @@ class CheckResult:
     seed: int = 0
     inputs: Mapping[str, str] = field(default_factory=dict)
     reproduce: str = ""
+    imports: str | None = ""
     labels: tuple[str, ...] = ()
     properties: tuple[Property, ...] = ()
     functions: tuple[HandWritten, ...] = ()
@@ -251,7 +253,7 @@ class GradientMismatch(AssertionError):  # noqa: N818  the public name is a cont
 #: What is written of each kind of data, in this order.
 _KEYS: dict[type, str] = {
     CheckResult: "name verdict culprit order mode methods pairs worst diagnosis labels properties functions "
-    "not_checked sensitivity seed inputs reproduce shown_at rule allowances",
+    "not_checked sensitivity seed inputs reproduce imports shown_at rule allowances code",
     MethodResult: "status reason note evaluations calls seconds",
     Pair: "a b max_abs max_rel at tolerance agree",
     Worst: "input index output output_index values uncertainties difference tolerance margin",
@@ -339,8 +341,13 @@ def render(result: CheckResult, *, full: bool = False) -> str:
         point = ", ".join(f"{name}={source}" for name, source in result.shown_at.items())
         lines.append(f"  seen at:   {point if full else _cut(point)}")
         lines.append("  smallest failing example:")
-    again = result.reproduce if full or len(result.reproduce) <= WIDTH else ""
-    if result.inputs and (full or not again):
+    again = result.reproduce
+    by_names = not full and len(again) > WIDTH
+    if by_names:
+        # With the names of the inputs, which stand above it.
+        for key, source in result.inputs.items():
+            again = again.replace(source, key, 1) if key.isidentifier() else again
+    if result.inputs and (full or by_names):
         lines.append("  inputs:")
         shown = list(result.inputs.items())
         for key, source in shown if full else shown[:4]:
@@ -362,6 +369,7 @@ def render(result: CheckResult, *, full: bool = False) -> str:
             spent = f"{method.evaluations} evaluations{together}, {method.seconds * 1e3:.2f} ms"
             lines.append(f"  {name}: {spent}")
     if again:
+        lines += [f"  imports:   {result.imports}"] if result.imports else []
         lines.append(f"  reproduce: {again}")
     return "\n".join(lines)
 

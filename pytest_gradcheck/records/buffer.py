@@ -119,6 +119,7 @@ class _Group:
         if result.verdict == Verdict.INCONCLUSIVE:
             why, again = result.diagnosis, result.reproduce
             reason = {"code": why.code, "text": why.text, "examples": 1, "reproduce": again}
+            reason["imports"] = result.imports
             self.reasons = merge_reasons([*self.reasons, reason])
         for name, method in result.methods.items():
             effort = self.effort.setdefault(name, [0, 0, 0.0])
