@@ -196,8 +196,9 @@ def nothing_to_compare(evidence: Evidence) -> Finding | None:
     if exact and len(exact) + len(evidence.differences) >= 2:
         return None
     if (other := evidence.order.problem.returns_of) is not None:
-        text = f"the function returns {other.name} {other.plural} for other inputs: pass {other.name} "
-        return _inconclusive("nothing-checked", f"{text}{other.plural}, or give gradient=")
+        arrays = f"{other.name} {other.plural}"
+        text = f"the function returns {arrays} and is given none: pass {arrays}, or give gradient="
+        return _inconclusive("nothing-checked", text)
     why: dict[str, list[str]] = {}
     for name, (_, reason) in evidence.states.items():
         if reason:

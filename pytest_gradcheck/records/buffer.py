@@ -175,6 +175,9 @@ def _figures(result: CheckResult) -> Mapping[str, Any]:
 
 def _reasons(result: CheckResult) -> list[str]:
     text = result.diagnosis.text
+    if result.diagnosis.code == "nothing-checked":
+        # It says why each method could not run.
+        return [f"nothing-checked: {text}"]
     reasons = {name: method.reason for name, method in result.methods.items()}
     more = [f"{name}: {reason}" for name, reason in reasons.items() if reason and reason not in text]
     return [f"{result.diagnosis.code}: {text}", *more]
