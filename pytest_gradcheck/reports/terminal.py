@@ -88,8 +88,12 @@ def coverage_lines(coverage: Mapping[str, Any], *, quiet: bool) -> list[str]:
     if not coverage:
         return []
     packages, total = ", ".join(coverage["packages"]), coverage["total"]
+    left_out = [
+        f"  {backward_place(gradient)}: {gradient['name']}: excluded, {gradient['excluded']}"
+        for gradient in ([] if quiet else coverage.get("excluded", ()))
+    ]
     if not total:
-        return [f"hand-written gradients of {packages}: none found"]
+        return [f"hand-written gradients of {packages}: none found", *left_out]
     lines = [
         f"hand-written gradients of {packages}: {coverage['covered']} of {total} run by a check that passed"
     ]
@@ -100,7 +104,7 @@ def coverage_lines(coverage: Mapping[str, Any], *, quiet: bool) -> list[str]:
             why = "only its forward ran" if gradient["ran"] else "not run"
             why = why if gradient["imported"] else "its module was not imported"
             lines.append(f"  {backward_place(gradient)}: {gradient['name']}: {why}")
-    return lines
+    return lines + left_out
 
 
 def whole_report(report: Mapping[str, Any]) -> list[str]:

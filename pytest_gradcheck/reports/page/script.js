@@ -264,7 +264,8 @@
     const sorted = [...found.gradients].sort((a, b) => bare(b) - bare(a));
     return h("section", { class: "coverage" },
       h("h2", {}, `${found.covered} of ${found.total} hand-written gradients of ${found.packages.join(", ")} were run by a check that passed`),
-      facts(["gradient", "backward at", "run", "tests"], sorted.map((g) => [g.name, at(g), run(g), g.tests.map((t) => t.split("::").pop()).join(", ")])));
+      facts(["gradient", "backward at", "run", "tests"], sorted.map((g) => [g.name, at(g), run(g), g.tests.map((t) => t.split("::").pop()).join(", ")])
+        .concat((found.excluded || []).map((g) => [g.name, at(g), `excluded: ${g.excluded}`, ""]))));
   };
 
   const e = report.environment;
