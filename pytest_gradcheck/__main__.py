@@ -1,4 +1,4 @@
-"""``python -m pytest_gradcheck``: reports after the run: shown, converted, merged, compared.
+"""Show, convert, merge and compare reports after the run, and run a test of one again.
 
 The exit status is 1 if a rule is broken, 2 for a wrong use, else 0.
 """

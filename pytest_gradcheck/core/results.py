@@ -366,7 +366,8 @@ def render(result: CheckResult, *, full: bool = False) -> str:
             )
         for name, method in result.methods.items():
             together = f" in {method.calls} calls" if method.calls < method.evaluations else ""
-            spent = f"{method.evaluations} evaluations{together}, {method.seconds * 1e3:.2f} ms"
+            noun = "evaluation" if method.evaluations == 1 else "evaluations"
+            spent = f"{method.evaluations} {noun}{together}, {method.seconds * 1e3:.2f} ms"
             lines.append(f"  {name}: {spent}")
     if again:
         lines += [f"  imports:   {result.imports}"] if result.imports else []

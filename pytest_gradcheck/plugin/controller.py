@@ -216,8 +216,10 @@ class Controller:
         lines = [] if quiet else [*self._notes, *self._written]
         if checks:
             lines = terminal.summary_lines(checks, self._session.aggregate.summary(), lines, quiet=quiet)
+        colour = {terminal.colour(checks): True} if checks else {}
         for line in [*lines, *terminal.coverage_lines(self._coverage, quiet=quiet)]:
-            terminalreporter.write_line(line)
+            terminalreporter.write_line(line, **colour)
+            colour = {}
         for line in [*map(str, self._violations), *self._unwritten]:
             terminalreporter.write_line(f"gradcheck: {line}", red=True)
         if github.wanted(self._config.pluginmanager):

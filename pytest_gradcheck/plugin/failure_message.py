@@ -7,6 +7,7 @@ import shlex
 import types
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,13 @@ from pytest_gradcheck.errors import InvalidArgument
 from pytest_gradcheck.plugin.session import SESSION_KEY
 
 _OWN = Path(__file__).parents[1]
+
+#: How the messages of failures begin, and how the line of a number ends that is wrong.
+HEADS = ("wrong gradient", "broken property", "nothing-checked")
+DIFFERS = "<-- differs"
+
+#: How Hypothesis begins to say which example failed, in its older and newer releases.
+EXAMPLE = ("Falsifying example", "Failing test case", "Falsifying explicit example", "Failing explicit")
 
 #: Longer messages are not read.
 MAX_LINES = 25
@@ -122,12 +130,47 @@ def _parts(tb: types.TracebackType | None) -> Iterator[types.TracebackType]:
 
 
 def expand(report: pytest.TestReport, error: BaseException) -> None:
-    """Add every detail of the failed checks to a report that shows all else already."""
+    """Add to a report that shows the messages of the failed checks what they leave out."""
     from pytest_gradcheck.core.results import render
 
-    texts = [render(leaf.result, full=True) for leaf in _leaves(error) if isinstance(leaf, GradientMismatch)]
-    if texts:
-        report.sections.append(("gradcheck", "\n".join(texts)))
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None:
+        # pytest's short summary has the whole message under -vv otherwise.
+        crash.message = _in_one_line(error) or crash.message
+    for leaf in _leaves(error):
+        if isinstance(leaf, GradientMismatch):
+            shown = str(leaf).splitlines()
+            more = [line for line in render(leaf.result, full=True).splitlines() if line not in shown]
+            report.sections.append((f"gradcheck: {leaf.result.name}", "\n".join(more)))
+
+
+def without_example(error: BaseException) -> None:
+    """Take the example out of what Hypothesis adds to a failure: the message has it, as source."""
+    notes = getattr(error, "__notes__", [])
+    if isinstance(error, GradientMismatch):
+        error.__notes__ = [note for note in notes if not note.startswith(EXAMPLE)]
+
+
+class Coloured:
+    """A message as pytest shows it in a terminal, with what is wrong in red; all else is pytest's own."""
+
+    def __init__(self, shown: Any) -> None:
+        self._shown = shown
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the text of pytest has."""
+        return getattr(self._shown, name)
+
+    def __str__(self) -> str:
+        return str(self._shown)
+
+    def toterminal(self, tw: Any) -> None:
+        """Write the message; a terminal without colours gets the same text."""
+        for line in str(self._shown).splitlines():
+            if line.startswith(HEADS):
+                tw.line(line, red=True, bold=True)
+            else:
+                tw.line(line, red=line.endswith(DIFFERS))
 
 
 def failure_message(error: BaseException, *, marked: bool, case: str = "") -> str | None:

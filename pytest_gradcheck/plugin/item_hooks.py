@@ -67,6 +67,7 @@ def pytest_runtest_makereport(
             call.excinfo = _nothing_checked(session, marked=marked, takes=takes)
     if call.excinfo is not None and not item.config.getoption("fulltrace", False):
         call.excinfo = failure_message.without_own_frames(call.excinfo)
+        failure_message.without_example(call.excinfo.value)
     report = yield
     path, line, _ = item.location
     location = {"path": path, "line": None if line is None else line + 1}
@@ -86,6 +87,7 @@ def pytest_runtest_makereport(
             "xfail": collect.expected_failure(item) if call.when == "call" and report.passed else None,
         }
     if call.excinfo is not None and report.failed:
+        report.gradcheck_message = True  # type: ignore[attr-defined]  # read in `Records`
         if item.config.getoption("verbose", 0) < 2:
             failure_message.shorten(report, call.excinfo, item, marked=marked)
         else:
@@ -114,8 +116,15 @@ class Records:
     def __init__(self, session: Session) -> None:
         self._session = session
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take the records that a test's report brings."""
+        """Take the records that a test's report brings, and colour its message."""
+        if getattr(report, "gradcheck_message", False) and report.longrepr is not None:
+            from pytest_gradcheck.plugin.failure_message import HEADS, Coloured
+
+            # In the process with the terminal: to colour is no part of what the message is.
+            if str(report.longrepr).startswith(HEADS):
+                report.longrepr = Coloured(report.longrepr)  # type: ignore[assignment]  # pytest asks for toterminal
         payload = getattr(report, "gradcheck", None)
         # Under pytest-xdist the checks were made in another process.
         if payload is None and not self._session.in_use:
