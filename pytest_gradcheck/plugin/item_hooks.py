@@ -79,12 +79,14 @@ def pytest_runtest_makereport(
         session.of_item.take(records)
         others = [(name, value) for name, value in item.user_properties if not name.startswith("gradcheck.")]
         item.user_properties[:] = others + junit.properties(session.of_item.checks())
-    if records or marked:
+    misused = _misused(call)
+    if records or marked or misused:
         # pytest sends attributes that it does not know along, from pytest-xdist's workers too.
         report.gradcheck = {  # type: ignore[attr-defined]  # read in `Records`
             "records": records,
             "marked": marked,
             "xfail": collect.expected_failure(item) if call.when == "call" and report.passed else None,
+            "misused": misused,
         }
     if call.excinfo is not None and report.failed:
         report.gradcheck_message = True  # type: ignore[attr-defined]  # read in `Records`
@@ -93,6 +95,14 @@ def pytest_runtest_makereport(
         else:
             failure_message.expand(report, call.excinfo.value)
     return report
+
+
+def _misused(call: pytest.CallInfo[None]) -> str | None:
+    """Return what a test was told that has used this package wrongly, None for any other test."""
+    from pytest_gradcheck.errors import InvalidArgument
+
+    error = None if call.excinfo is None else call.excinfo.value
+    return str(error) if isinstance(error, InvalidArgument) else None
 
 
 def _nothing_checked(
@@ -134,6 +144,8 @@ class Records:
             aggregate.take(payload["records"])
             if payload["marked"]:
                 aggregate.mark(report.nodeid)
+            if payload["misused"]:
+                aggregate.misuse(report.nodeid, payload["misused"])
         if report.failed:
             aggregate.fail_test(report.nodeid)
         # The outcome that plugins which run a failed test again give to all but its last run.
