@@ -81,8 +81,8 @@ class Options:
     brief: bool = False
     thorough: bool = False
     drawn: bool = False
-    #: The body of a test, as source: an expression, and the names that it takes from modules.
-    written_as: Any = None
+    #: Returns the body of a test as source (`core.report.reproduce.Written`), None where that does not work.
+    written_as: Callable[[], Any] | None = None
     #: The methods to run.
     chosen: tuple[str, ...] = field(init=False)
     #: Whether gradients that the function stops are intended.

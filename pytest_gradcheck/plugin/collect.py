@@ -289,7 +289,7 @@ def _check_example(
     # Not functools.wraps: the body takes the drawn inputs alone, the test's signature has the constants too.
     body.__name__, body.__qualname__ = test.__name__, test.__qualname__
 
-    source = _written(session, test, constants)
+    source = functools.partial(_written, session, test, constants)
 
     def ask(*, brief: bool) -> CheckResult:
         __tracebackhide__ = True

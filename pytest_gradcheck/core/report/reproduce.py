@@ -7,6 +7,7 @@ import builtins
 import dataclasses
 import functools
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
@@ -22,6 +23,10 @@ FUNCTIONS = ("gradient", "vjp", "oracle", "surrogate")
 
 #: Written by hand in the line, or of no consequence for the verdict.
 _ASIDE = frozenset({*FUNCTIONS, "seed", "name", "order", "brief", "thorough", "drawn", "written_as"})
+
+
+#: Longer sources are those of arrays.
+LONG = 100_000
 
 
 class Written(NamedTuple):
@@ -52,7 +57,8 @@ def reproduce(problem: Problem, options: Options, order: int, sources: Mapping[s
         inputs = next(iter(sources.values()))
     names = dict(_classes(problem.arguments.values()))
     local: list[str] = []
-    arguments = [_named(options.written_as or written(problem.fn), problem.fn, "fn", names, local), inputs]
+    own = written(problem.fn) if options.written_as is None else options.written_as()
+    arguments = [_named(own, problem.fn, "fn", names, local), inputs]
     if order == 2:
         arguments.append("order=2")
     for key in FUNCTIONS:
@@ -68,12 +74,10 @@ def reproduce(problem: Problem, options: Options, order: int, sources: Mapping[s
     call = f"check_gradients({', '.join(arguments)}, seed={problem.seed})"
     if local:
         return Line(f"{call}  # where {' and '.join(dict.fromkeys(local))} can be named", None)
-    try:
-        used = {node.id for node in ast.walk(ast.parse(call, mode="eval")) if isinstance(node, ast.Name)}
-    except SyntaxError:
-        # An input of a kind that has no source.
+    if any(not _is_source(text) for text in sources.values()):
         return Line(call, None)
-    return Line(call, _statements({name: module for name, module in names.items() if name in used}))
+    used = {name: module for name, module in names.items() if re.search(rf"\b{name}\b", call)}
+    return Line(call, _statements(used))
 
 
 def written(function: Callable[..., Any]) -> Written | None:
@@ -107,6 +111,18 @@ def written(function: Callable[..., Any]) -> Written | None:
             root = found.partition(".")[0]
             return Written(found, {} if module == "builtins" else {root: module})
     return None
+
+
+def _is_source(text: str) -> bool:
+    """Whether the source of an input is one: an object of an unknown kind has a ``repr`` instead."""
+    if len(text) > LONG:
+        # That of an array, which takes long to parse.
+        return True
+    try:
+        ast.parse(text, mode="eval")
+    except SyntaxError:
+        return False
+    return True
 
 
 def _found(holder: Any, path: str, function: Any) -> str | None:
