@@ -412,6 +412,14 @@ CUT_BY = 1.5
 #: Chosen: the relative tolerance.
 RIGHT_IN_DOUBLE = 1e-6
 
+#: Inputs below this share of the largest one are moved away from zero, to see whether that makes it right.
+#: Chosen: bounds that keep a division or a logarithm finite are smaller.
+TINY_INPUT = 1e-6
+
+#: A gradient in float64 whose largest error is below this share may be right, and the function computed by an
+#: iteration that ends. Chosen: a hundred times what methods differ by that agree; mistakes are larger.
+NEARLY_RIGHT = 1e-4
+
 #: So many wrong rows and columns are looked at again at another point. Chosen: a bound on the time.
 LOOKED_AT_AGAIN = 4
 
