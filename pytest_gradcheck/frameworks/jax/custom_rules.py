@@ -41,6 +41,8 @@ class RuleCall:
     operands: tuple[Any, ...]
     #: Whether it was right when it was mapped and compiled; None before that is tried.
     mapped_at_once: bool | None = None
+    #: What its trials share, while they run.
+    first: Any = None
 
     def __call__(self, *operands: Any) -> list[Any]:
         """Call the function; JAX differentiates it by its rule."""

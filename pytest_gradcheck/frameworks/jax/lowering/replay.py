@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
-from pytest_gradcheck.errors import Unavailable
+from pytest_gradcheck.errors import Opaque, Unavailable
 from pytest_gradcheck.frameworks.jax import precision as jax_precision
 from pytest_gradcheck.frameworks.jax.lowering.tools import Rules, data, is_tensor
 
@@ -128,7 +128,9 @@ class Replay:
         if found is NotImplemented:
             if not recorded:
                 return self.by_jax(equation, operands)
-            raise Unavailable(f"{name}{place_of(equation)} {OPAQUE.get(name, 'has no rule on the engine')}")
+            if name in OPAQUE:
+                raise Opaque(f"{name}{place_of(equation)} {OPAQUE[name]}")
+            raise Unavailable(f"{name}{place_of(equation)} has no rule on the engine")
         results = list(found) if isinstance(found, tuple | list) else [found]
         return [
             self._settled(value, var.aval) for value, var in zip(results, equation.outvars, strict=True)
