@@ -139,6 +139,10 @@ class Problem:
         """Let the modules among the inputs hold these values, as they do while `call` runs."""
         return self._asked.substituted(self._filled(values, double))
 
+    def rests_on(self, *functions: Any) -> Any:
+        """Return a hashable description of functions; see `FunctionAtPoint.rests_on`."""
+        return State(*functions).content()
+
     def evaluate(self, vector: Vector) -> Vector:
         """Return the function's value at another point, NaN where it cannot be evaluated there.
 

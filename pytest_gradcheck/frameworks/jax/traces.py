@@ -70,7 +70,7 @@ def key_of(function: FunctionAtPoint, *, double: bool) -> Key:
     """Return what describes the jaxpr of a function that can be traced."""
     found = _keys.setdefault(function, {})
     if double not in found:
-        found[double] = keys.key_of(of(function, double=double))
+        found[double] = keys.key_of(of(function, double=double), function.rests_on)
     return found[double]
 
 
