@@ -12,6 +12,7 @@ import numpy as np
 
 from pytest_gradcheck.frameworks.base import FunctionAtPoint, Property
 from pytest_gradcheck.frameworks.jax import traces
+from pytest_gradcheck.frameworks.jax.compiled import OPTIONS
 from pytest_gradcheck.frameworks.jax.custom_rules import RuleCall, calls_of, settle
 from pytest_gradcheck.frameworks.leaves import EPS_BY_DTYPE
 from pytest_gradcheck.frameworks.properties import HOLDS, Selection
@@ -174,7 +175,7 @@ def _floating(values: Sequence[Any]) -> list[Any]:
 
 def _linear(call: RuleCall) -> str | None:
     first = _first(call)
-    twice = first.pull([-2 * u for u in first.seeds])
+    twice = first.pull([_times(-2.0, u) for u in first.seeds])
     return None if _alike(twice, [-2 * g for g in first.gradients]) else NOT_LINEAR
 
 
@@ -190,7 +191,7 @@ def _mapped(call: RuleCall) -> str | None:
     if _mapped_at_once(call):
         return None
     rows, seeds = _rows(call)
-    stacked = [jnp.stack(column) for column in zip(*rows, strict=True)]
+    stacked = _columns(rows)
     try:
         jax.vmap(call.plain)(*stacked)
     except Exception as error:
@@ -216,8 +217,8 @@ def _mapped_at_once(call: RuleCall) -> bool:
     if call.mapped_at_once is None:
         rows, seeds = _rows(call)
         try:
-            stacked = [jnp.stack(column) for column in zip(*rows, strict=True)]
-            found = jax.jit(jax.vmap(functools.partial(_both, call)))(stacked, _columns(seeds))
+            both = jax.jit(jax.vmap(functools.partial(_both, call)), compiler_options=OPTIONS)
+            found = both(_columns(rows), _columns(seeds))
         except Exception:
             call.mapped_at_once = False
         else:
@@ -242,7 +243,19 @@ def _rows(call: RuleCall) -> tuple[list[Any], list[Any]]:
 
 
 def _columns(rows: Any) -> Any:
-    return [jnp.stack(column) for column in zip(*rows, strict=True)]
+    return [_stacked(column) for column in zip(*rows, strict=True)]
+
+
+def _stacked(arrays: Sequence[Any]) -> Any:
+    if any(jnp.issubdtype(x.dtype, jax.dtypes.extended) for x in arrays):
+        return jnp.stack(arrays)
+    # By NumPy: JAX compiles each operation for every shape, for 30 ms.
+    return jnp.asarray(np.stack([np.asarray(x) for x in arrays]))
+
+
+def _times(factor: float, x: Any) -> Any:
+    """Return an array times a number, in its dtype; by NumPy too."""
+    return jnp.asarray(np.asarray(x) * np.asarray(factor, x.dtype))
 
 
 def _parting(call: RuleCall, operands: Any, seeds: Any, found: Any, text: str) -> str | None:
@@ -262,7 +275,7 @@ def _moved(call: RuleCall, by: float, operands: Sequence[Any] | None = None) -> 
     given = call.operands if operands is None else operands
     places = set(call.floating)
     return [
-        x * jnp.asarray(1 + by * EPS_BY_DTYPE.get(str(x.dtype), 2.0**-7), x.dtype) if k in places else x
+        _times(1 + by * EPS_BY_DTYPE.get(str(x.dtype), 2.0**-7), x) if k in places else x
         for k, x in enumerate(given)
     ]
 
@@ -373,7 +386,7 @@ def _seeds(value: Sequence[Any], seed: int) -> list[Any]:
 
 def _near(x: Any) -> Any:
     """Return a point nearby: at which a function is nearly the same, and most likely has a value."""
-    return x * jnp.asarray(1 + 2.0**-6, x.dtype)
+    return _times(1 + 2.0**-6, x)
 
 
 def _alike(found: Sequence[Any], expected: Sequence[Any]) -> bool:

@@ -74,19 +74,22 @@ def _wide(function: FunctionAtPoint) -> Any:
     except Exception:
         # float64 may be all that it takes.
         return _traced(function, double=True)
+    found_keys = _keys.setdefault(function, {})
     if key in _wide_of:
-        return _wide_of[key]
+        found, found_keys[True] = _wide_of[key]
+        return found
     found = _traced(function, double=True)
     if not (isinstance(found, Unavailable) or closed.consts or found.consts):
-        _keep(_wide_of, key, found)
+        found_keys[True] = keys.key_of(found, function.rests_on)
+        _keep(_wide_of, key, (found, found_keys[True]))
     return found
 
 
 def key_of(function: FunctionAtPoint, *, double: bool) -> Key:
     """Return what describes the jaxpr of a function that can be traced."""
-    found = _keys.setdefault(function, {})
+    closed, found = of(function, double=double), _keys.setdefault(function, {})
     if double not in found:
-        found[double] = keys.key_of(of(function, double=double), function.rests_on)
+        found[double] = keys.key_of(closed, function.rests_on)
     return found[double]
 
 
