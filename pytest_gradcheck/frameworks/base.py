@@ -127,6 +127,19 @@ class FunctionAtPoint(Protocol):
     def substituted(self, values: Sequence[Any], *, double: bool) -> AbstractContextManager[None]:
         """Let the modules among the inputs hold these values."""
 
+    @property
+    def description(self) -> Any:
+        """What a call rests on besides the differentiable leaves, hashable; unlike any other if not all is known.
+
+        Two functions of equal descriptions give the same for equal leaves.
+        """
+
+    def rests_on(self, *functions: Any) -> Any:
+        """Return a hashable description of functions: their code, and what it leads to besides arguments.
+
+        Equal descriptions are of the same computation. Where not all can be seen it is unlike any other.
+        """
+
 
 @dataclass(frozen=True, eq=False)
 class Lowering:

@@ -139,6 +139,18 @@ class Problem:
         """Let the modules among the inputs hold these values, as they do while `call` runs."""
         return self._asked.substituted(self._filled(values, double))
 
+    @functools.cached_property
+    def description(self) -> Any:
+        """What a call rests on besides the differentiable leaves; see `FunctionAtPoint.description`."""
+        plain = all(map(self.framework.owns, self.arguments.values()))
+        if self.draws or self._keeps_state or not plain or len(self.arguments) != len(self.leaves):
+            return object()
+        return self.how, tuple(self.arguments), self.rests_on(self.fn)
+
+    def rests_on(self, *functions: Any) -> Any:
+        """Return a hashable description of functions; see `FunctionAtPoint.rests_on`."""
+        return State(*functions).content()
+
     def evaluate(self, vector: Vector) -> Vector:
         """Return the function's value at another point, NaN where it cannot be evaluated there.
 

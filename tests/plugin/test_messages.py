@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from inner import WORKERS
 
 WRONG = """
 thirds = numbers.map(lambda v: v / 3)
@@ -46,7 +47,7 @@ def line_of(project: Any, text: str) -> int:
     return next(i for i, line in enumerate(source.splitlines(), 1) if text in line)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_the_header_names_the_parameters(project: Any, workers: int) -> None:
     project.write(
         test_it="""
