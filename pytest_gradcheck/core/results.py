@@ -175,6 +175,7 @@ class CheckResult:
     ``functions`` are gradients written by hand that the framework's graph runs through. ``rule`` is the name
     of the rule that decided, and ``allowances`` are those of what kinks, edges and rounding excuse.
     ``code`` says where the culprit's gradient is written (``"Gelu.backward (ops.py:12)"``), or what raised.
+    ``values_right`` says of a property that does not hold that the values of the gradient are right.
     ``figures()`` evaluates the function again, some hundred times at most, and returns what the HTML report
     shows, as plain data; nothing, from `check_gradients`.
     """
@@ -202,6 +203,7 @@ class CheckResult:
     rule: str = ""
     allowances: tuple[str, ...] = ()
     code: str = ""
+    values_right: bool = False
     figures: Callable[[], Mapping[str, Any]] = dict
 
     @property
@@ -288,9 +290,6 @@ def json_number(value: float) -> float | str:
 
 # -- the text of a result: at most 25 lines, never a matrix --------------------------------------------
 
-#: Codes of properties whose violation makes values wrong.
-VALUES_TOO = frozenset({"uninitialised-memory", "nondeterministic"})
-
 #: What one line of the message may hold; longer reasons are cut there, and whole in the report.
 WIDTH = 160
 
@@ -313,7 +312,7 @@ def render(result: CheckResult, *, full: bool = False) -> str:
     known = result.broken_property
     apart = result.worst is not None and not result.worst.difference <= result.worst.tolerance
     headline = _HEADLINES[result.verdict]
-    if known is not None and not apart and known.code not in VALUES_TOO:
+    if known is not None and result.values_right:
         headline = "broken property"
     lines = [f"{headline}{order}: {result.name}"]
     lines.append(f"  diagnosis: {result.diagnosis.text} [{result.diagnosis.code}]")
