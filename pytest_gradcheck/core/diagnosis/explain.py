@@ -49,10 +49,9 @@ def explain(order: Order, finding: Finding, broken: Finding | None) -> Finding:
 def _diagnosed(order: Order, finding: Finding, culprit: str) -> Diagnosis:
     """Say what kind of wrong the culprit's numbers are, and why, where more can be told than they say."""
     evidence, table = finding.evidence, finding.evidence.table
-    if culprit == BY_HAND and not order.options.brief:
-        options = order.options
-        if text := user.never_written(order.problem, options.gradient, options.vjp):
-            return Diagnosis("uninitialised-memory", text)
+    form = order.form if culprit == BY_HAND and not order.options.brief else None
+    if form is not None and (text := user.never_written(form, order.problem)):
+        return Diagnosis("uninitialised-memory", text)
     bad, right = table.bad_entries(culprit), _right_values(table, evidence.jacobian, culprit)
     wrong, inputs = table.exact[culprit].value, order.function.inputs
     notes, outputs = evidence.heard[culprit].notes, _outputs_of(table, order.function)

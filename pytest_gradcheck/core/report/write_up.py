@@ -107,7 +107,9 @@ def _reproduce(order: Order, sources: dict[str, str]) -> str:
         inputs = "(" + "".join(f"{v}, " for v in sources.values()).rstrip() + ")"
     else:
         inputs = next(iter(sources.values()))
-    extra = ", order=2" if order.number == 2 else ""
+    extra = ", order=2" if order.number == 2 and order.options.order == 2 else ""
+    for key, form in order.options.forms.items():
+        extra += f", {key}={form if form is True else name_of(form)}" if form is not None else ""
     extra += ', stop_gradients="intended"' if order.options.holds_stops else ""
     for key in ("oracle", "surrogate"):
         other = getattr(order.options, key)
