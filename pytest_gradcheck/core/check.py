@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import importlib
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -198,7 +198,7 @@ def _check(
     fn: Callable[..., Any], inputs: Any, options: Options
 ) -> tuple[CheckResult, Finding, list[Finding]]:
     """Return the result of a check, the finding behind it, and those of all derivatives."""
-    fn, inputs, forms = _taken_apart(fn, inputs, options)
+    fn, inputs, options, forms = _taken_apart(fn, inputs, options)
     if usage.waiting:
         usage.announce()
     for name in options.chosen:
@@ -245,27 +245,28 @@ def _check(
             and is_constant(first.measured)
         ):
             still = ("constant",)
-        for form in seconds:
-            if not (options.brief and any(each.is_wrong for each in checked)):
-                checked += second_derivative(form, checked, inputs)
         skipped: tuple[NotChecked, ...] = ()
+        twice: Collection[str] = ()
         if options.order == 2 and not all(each.is_right for each in checked):
             skipped = (NotChecked("second order", "the first order did not pass"),)
         elif options.order == 2:
             evidence = checked[0].finding.evidence
             second = SecondOrder(first.as_found(evidence), evidence.jacobian).prepare()
             checked.append(Checked(*run(second), None))
+            twice = checked[-1].finding.evidence.heard
+        for form in seconds:
+            if not (options.brief and any(each.is_wrong for each in checked)):
+                checked += second_derivative(form, checked, inputs)
         result, finding, on_trial = together(checked)
         # The gradients written by hand that the framework's run went through.
         own = first.roles.own or ""
-        if own in first.methods.pullbacks and not options.brief and not skipped:
-            double = options.order == 2 and own in checked[-1].finding.evidence.heard
-            found = first.methods.pullbacks[own].hand_written(double=double)
+        if own in first.methods.pullbacks and not options.brief:
+            found = first.methods.pullbacks[own].hand_written(double=own in twice)
             result = dataclasses.replace(result, functions=found)
         result = dataclasses.replace(
             result, labels=(*result.labels, *still), not_checked=(*result.not_checked, *skipped)
         )
-        if result.verdict is Verdict.FAIL and not options.brief and not skipped:
+        if result.verdict is Verdict.FAIL and not options.brief:
             result = dataclasses.replace(result, code=_code(result, finding, on_trial))
         return result, finding, [each.finding for each in checked]
 
@@ -282,14 +283,19 @@ def _code(result: CheckResult, finding: Finding, form: Form | None) -> str:
 
 def _taken_apart(
     fn: Callable[..., Any], inputs: Any, options: Options
-) -> tuple[Callable[..., Any], Any, tuple[Form, ...]]:
-    """Return the function whose values count, its inputs, and the forms of its derivative by hand."""
+) -> tuple[Callable[..., Any], Any, Options, tuple[Form, ...]]:
+    """Return the function whose values count, its inputs, and the forms of its derivative by hand.
+
+    Of an operator the adjoint is what is checked, whatever methods are asked for.
+    """
     adjoint: tuple[Form, ...] = ()
     if operators.is_operator(fn):
         fn, inputs, form = operators.taken_apart(fn, inputs)
         adjoint = (form,)
+        if BY_HAND not in options.chosen:
+            options = dataclasses.replace(options, methods=(*options.chosen, BY_HAND))
     fn, forms = given(fn, options.forms)
-    return fn, inputs, (*adjoint, *forms) if BY_HAND in options.chosen else ()
+    return fn, inputs, options, (*adjoint, *forms) if BY_HAND in options.chosen else ()
 
 
 def _has_gradients(fn: Callable[..., Any], inputs: Any) -> bool:

@@ -37,8 +37,6 @@ def square(x):
         ({"jvp": 3}, "jvp", "and their tangents"),
         ({"hessian": 3}, "hessian", "function of the inputs"),
         ({"hvp": "f"}, "hvp", "and their tangents"),
-        ({"jac": square}, "jac", "did you mean jacobian"),
-        ({"hessp": square}, "hessp", "did you mean hvp"),
         ({"wrt": "y"}, "wrt", "name one of x"),
         ({"wrt": 1}, "wrt", "position"),
         ({"domain": {"y": (0, 1)}}, "domain", "name one of x"),
