@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_gradcheck.core import thresholds
-from pytest_gradcheck.core.diagnosis import causes, codes
+from pytest_gradcheck.core.diagnosis import causes, codes, matrices
 from pytest_gradcheck.core.diagnosis.values import diagnose, is_odd_multiple, led_by, place
 from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian
 from pytest_gradcheck.core.evidence.table import Table
@@ -64,6 +64,9 @@ def _diagnosed(order: Order, finding: Finding, culprit: str) -> Diagnosis:
             found = diagnose(wrong, np.zeros_like(right), bad, culprit, inputs, notes, outputs, alive)
             return Diagnosis(found.code, f"{found.text}; {steps}")
     diagnosis = diagnose(wrong, right, bad, culprit, inputs, notes, outputs, alive)
+    matrix = _of_matrix(order, table, right, bad, culprit, diagnosis)
+    if matrix is not None:
+        return matrix
     if diagnosis.code in codes.VAGUE and diagnosis.code != "permuted":
         large, share = led_by(wrong, right, bad, inputs)
         led = diagnose(wrong, right, bad & large, culprit, inputs, notes, outputs, alive)
@@ -87,6 +90,25 @@ def _diagnosed(order: Order, finding: Finding, culprit: str) -> Diagnosis:
     if order.options.brief or diagnosis.code in codes.NOTED:
         return diagnosis
     return _cause(order, finding, culprit, diagnosis, bad, right) or diagnosis
+
+
+def _of_matrix(
+    order: Order, table: Table, right: Matrix, bad: Any, culprit: str, found: Diagnosis
+) -> Diagnosis | None:
+    """Say what the whole matrix of a derivative by hand shows, where all of its entries are known."""
+    function, wrong = order.function, table.exact[culprit].value
+    whole = np.array_equal(table.cotangents, np.eye(function.outputs.size))
+    if order.form is None or not whole or len(table.coordinates) != function.inputs.size or table.kinks:
+        return None
+    who = f"the gradient of {culprit}"
+    if order.form.order == 2:
+        by_columns = order.form.how == "hvp"
+        matrix = matrices.of_hessian(wrong, right, bad, who, function, by_columns=by_columns)
+        if matrix is not None:
+            return matrix
+    if found.code not in codes.VAGUE:
+        return None
+    return matrices.of_jacobian(wrong, right, bad, who, function.inputs)
 
 
 def _remarked(diagnosis: Diagnosis, remarks: Sequence[tuple[str, str]]) -> Diagnosis:
