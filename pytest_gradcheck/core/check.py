@@ -18,6 +18,7 @@ from pytest_gradcheck.core.diagnosis import whose_code
 from pytest_gradcheck.core.evidence.jacobian import remembered
 from pytest_gradcheck.core.options import OPTION_NAMES, Options, validate_options
 from pytest_gradcheck.core.orders import FirstOrder, SecondOrder
+from pytest_gradcheck.core.report.convergence import convergence
 from pytest_gradcheck.core.results import CheckResult, GradientMismatch, NotChecked, Verdict
 from pytest_gradcheck.core.second_derivatives import second_derivative
 from pytest_gradcheck.core.together import Checked, together
@@ -267,7 +268,8 @@ def _check(
             result, labels=(*result.labels, *still), not_checked=(*result.not_checked, *skipped)
         )
         if result.verdict is Verdict.FAIL and not options.brief:
-            result = dataclasses.replace(result, code=_code(result, finding, on_trial))
+            rates = convergence(finding.evidence, result.culprit) if result.culprit else {}
+            result = dataclasses.replace(result, code=_code(result, finding, on_trial), rates=rates)
         return result, finding, [each.finding for each in checked]
 
 

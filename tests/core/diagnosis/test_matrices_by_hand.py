@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from docs.diagnoses_page.forms import FORMS
 from pytest_gradcheck import check_gradients
 
 M = np.random.default_rng(3).normal(size=(4, 4))
@@ -104,6 +105,15 @@ def test_the_diagnosis_says_what_is_wrong(fn, wrong, code, words):
     assert (result.verdict, result.culprit, result.diagnosis.code) == ("fail", "user", code), str(result)
     assert result.diagnosis.text.startswith(f"{next(iter(wrong))}: ")
     assert words in result.diagnosis.text
+
+
+@pytest.mark.kernels
+@pytest.mark.parametrize("fault", FORMS, ids=lambda fault: fault.what)
+def test_a_fault_of_the_page_has_its_diagnosis(fault):
+    result = check_gradients(fault.function, fault.inputs, **fault.by_hand)
+
+    found = (result.verdict, result.culprit, result.diagnosis.code)
+    assert found == ("fail", "user", fault.code), str(result)
 
 
 def test_a_rectangular_jacobian_the_wrong_way_round():
