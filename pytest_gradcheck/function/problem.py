@@ -298,8 +298,13 @@ class Problem:
         return self.output_tree.rebuild(filled, as_dict)
 
     def match_inputs(self, answer: Any) -> list[Any] | None:
-        """Find in a hand-written gradient the part for each differentiable leaf; None if it does not fit."""
+        """Find in a hand-written gradient the part for each differentiable leaf; None if it does not fit.
+
+        Where one array is all that is differentiated, next to constants, an answer may be that of it alone.
+        """
         found = self._asked.match(answer)
+        if found is None and len(self._positions) == 1 and not isinstance(answer, tuple | list | dict):
+            return [answer]
         return None if found is None else [found[i] for i in self._positions]
 
     def match_outputs(self, answer: Any) -> list[Any] | None:

@@ -10,7 +10,7 @@ from typing import Any
 from pytest_gradcheck.errors import InvalidArgument
 from pytest_gradcheck.frameworks.base import kind_of
 from pytest_gradcheck.function.signatures import name_of, signature_of
-from pytest_gradcheck.methods.names import FIRST_FORMS, SECOND_FORMS
+from pytest_gradcheck.methods.names import FIRST_FORMS, SECOND_FORMS, WRITTEN_AS
 
 #: What a message calls the derivative that a form gives.
 NOUNS = {
@@ -86,7 +86,7 @@ def given(fn: Any, options: dict[str, Any]) -> tuple[Callable[..., Any], tuple[F
         function = options[name]
         if function is True:
             value = _value(fn)
-            forms.append(Form(name, name, _gradient(fn), fn))
+            forms.append(Form(name, name, _gradient(fn), getattr(fn, WRITTEN_AS, fn)))
         elif function is not None:
             takes_cotangent = "cotangent" in getattr(signature_of(function), "parameters", ())
             how = "vjp" if name == "gradient" and takes_cotangent else name

@@ -13,6 +13,9 @@ DIFFERENCE_METHODS = frozenset({"central", "forward"})
 FIRST_FORMS = ("gradient", "vjp", "jacobian", "jvp")
 SECOND_FORMS = ("hessian", "hvp")
 
+#: The attribute of a wrapped function that has the function as its user wrote it.
+WRITTEN_AS = "_gradcheck_written_as"
+
 #: Each framework that is installed, NumPy aside, is a method that is called like the framework. Whether it
 #: differentiates is not known before its library is imported; one that does not is unavailable.
 AUTODIFF_METHODS: tuple[str, ...]
