@@ -21,6 +21,7 @@ from pytest_gradcheck.core.orders import FirstOrder, SecondOrder
 from pytest_gradcheck.core.report.convergence import convergence
 from pytest_gradcheck.core.results import CheckResult, GradientMismatch, NotChecked, Verdict
 from pytest_gradcheck.core.second_derivatives import second_derivative
+from pytest_gradcheck.core.tangents import has_many_inputs
 from pytest_gradcheck.core.together import Checked, together
 from pytest_gradcheck.core.verdict import Finding
 from pytest_gradcheck.errors import InvalidArgument
@@ -179,13 +180,15 @@ def check_in_test(
     if brief:
         return _check(fn, inputs, asked)[0]
     with watched(rules) as watch:
-        result, finding, findings = _check(fn, inputs, asked)
+        result, findings = _check(fn, inputs, asked)
     heard = [
         {name for each in findings if each.evidence.order.number == k for name in each.evidence.heard}
         for k in (1, 2)
     ]
     functions = (*result.functions, *watch.found(*heard))
-    return dataclasses.replace(result, functions=functions, figures=functools.partial(_draw, finding, result))
+    return dataclasses.replace(
+        result, functions=functions, figures=functools.partial(_draw, findings[-1], result)
+    )
 
 
 def _draw(finding: Finding, result: CheckResult) -> dict[str, Any]:
@@ -195,10 +198,8 @@ def _draw(finding: Finding, result: CheckResult) -> dict[str, Any]:
         return figures(finding.evidence, result.culprit, result.evaluations)
 
 
-def _check(
-    fn: Callable[..., Any], inputs: Any, options: Options
-) -> tuple[CheckResult, Finding, list[Finding]]:
-    """Return the result of a check, the finding behind it, and those of all derivatives."""
+def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[CheckResult, list[Finding]]:
+    """Return the result of a check, and the findings on all derivatives: the one that decided comes last."""
     fn, inputs, options, forms = _taken_apart(fn, inputs, options)
     if usage.waiting:
         usage.announce()
@@ -226,7 +227,8 @@ def _check(
                 "'intended' for a function that stops none",
                 "only torch and JAX stop gradients",
             )
-        firsts, seconds = ([form for form in forms if form.order == k] for k in (1, 2))
+        firsts = [form for form in forms if form.order == 1 and not has_many_inputs(form, problem)]
+        seconds = [form for form in forms if form not in firsts]
         first = FirstOrder(problem, options, firsts[0] if firsts else None)
         stack.callback(first.measured.restore_state)
         if len(firsts) > 1:
@@ -270,7 +272,8 @@ def _check(
         if result.verdict is Verdict.FAIL and not options.brief:
             rates = convergence(finding.evidence, result.culprit) if result.culprit else {}
             result = dataclasses.replace(result, code=_code(result, finding, on_trial), rates=rates)
-        return result, finding, [each.finding for each in checked]
+        others = [each.finding for each in checked if each.finding is not finding]
+        return result, [*others, finding]
 
 
 def _code(result: CheckResult, finding: Finding, form: Form | None) -> str:

@@ -128,6 +128,8 @@ class FirstOrder:
     """
 
     number = 1
+    #: See `SecondOrder`.
+    of_inputs = True
 
     def __init__(self, problem: Problem, options: Options, form: Form | None = None):
         self.problem = problem
@@ -569,6 +571,8 @@ class SecondOrder:
     """The derivative of ``(x, u) → u · J(x)`` at the point and a random cotangent u."""
 
     number = 2
+    #: Whether the first numbers that the function takes are the user's inputs.
+    of_inputs = True
     #: A derivative by hand, where one is on trial.
     form: Form | None = None
     #: A gradient of the gradient is looked at as any other function.

@@ -17,6 +17,7 @@ from pytest_gradcheck.core.evidence.rounding import Runs
 from pytest_gradcheck.core.evidence.survey import projections
 from pytest_gradcheck.core.orders import AllRuns, FirstOrder, Methods, SecondOrder, linearity
 from pytest_gradcheck.core.results import NotChecked
+from pytest_gradcheck.core.tangents import along_lines
 from pytest_gradcheck.core.together import Checked
 from pytest_gradcheck.errors import InvalidArgument, Unavailable
 from pytest_gradcheck.frameworks.flat import Vector
@@ -190,7 +191,7 @@ def measured(f: Function, gradient: Function) -> Function:
 
 
 def second_derivative(form: Form, checked: Sequence[Checked], inputs: Any) -> list[Checked]:
-    """Check a second derivative written by hand, after the first order.
+    """Check a second derivative written by hand, or a jvp of many inputs, after the first order.
 
     ``checked`` is what the first order came to: a gradient that it found right is what differences are taken
     of. A Hessian that has a block for each input alone is checked input by input.
@@ -206,6 +207,8 @@ def second_derivative(form: Form, checked: Sequence[Checked], inputs: Any) -> li
     trusted = {
         name: pullback for name, pullback in evidence.heard.items() if name != BY_HAND or base.is_right
     }
+    if form.order == 1:
+        return [along_lines(form, order, trusted)]
     problem, blocks = order.problem, False
     # What raises is found out by the check.
     with contextlib.suppress(Exception):

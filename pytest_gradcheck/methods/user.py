@@ -16,7 +16,7 @@ from pytest_gradcheck.frameworks.fresh_memory import never_written as sentence
 from pytest_gradcheck.frameworks.leaves import to_numpy
 from pytest_gradcheck.frameworks.pullback import NOT_LINEAR, SCARCELY, scales
 from pytest_gradcheck.function.problem import Problem
-from pytest_gradcheck.methods.base import GradientAlone
+from pytest_gradcheck.methods.base import GradientAlone, HasLayouts
 from pytest_gradcheck.methods.forms import Form
 from pytest_gradcheck.methods.matrices import Blocks
 from pytest_gradcheck.methods.operators import must_be_linear
@@ -48,14 +48,20 @@ def never_written(form: Form, problem: Problem) -> str | None:
 
     It is called three times with something else in fresh memory.
     """
-    ones = np.ones(problem.outputs.size)
     if form.order == 2:
         return None
-    found = unwritten(lambda: prepare(form, problem, twice=False).vjp(ones), problem.framework.filling)
+
+    def answer() -> Vector:
+        pullback = prepare(form, problem, twice=False)
+        if isinstance(pullback, UserJvp):
+            return pullback.jvp(np.ones(problem.inputs.size))
+        return pullback.vjp(np.ones(problem.outputs.size))
+
+    found = unwritten(answer, problem.framework.filling)
     if found is None:
         return None
     name = getattr(form.function, "__name__", "the gradient")
-    return sentence(name, "np.empty", found.where(problem.inputs))
+    return sentence(name, "np.empty", found.where(problem.outputs if form.how == "jvp" else problem.inputs))
 
 
 class ByHand(GradientAlone):
@@ -135,6 +141,16 @@ class UserJvp(ByHand):
             self._rows = np.stack(list(columns), axis=1)
         return np.asarray(cotangents @ self._rows)
 
+    def along(self, lines: Matrix, shape: HasLayouts) -> ByHand:
+        """Return the derivative along some lines, shape ``(k, inputs.size)``: k calls.
+
+        ``shape`` has the k numbers as its inputs.
+        """
+        rows = np.stack([self.jvp(line) for line in lines], axis=1)
+        found = TakenAlong(shape, self.primal, self.eps, rows, self.evaluations)
+        found.calls, found.whole = self.calls, self
+        return found
+
     def jvp(self, tangent: Vector) -> Vector:
         """Return the Jacobian times a tangent: shape ``(inputs.size,)`` in, ``(outputs.size,)`` out."""
         problem, name = self._problem, self._form.name
@@ -173,6 +189,17 @@ class UserJvp(ByHand):
                 "the jvp is not linear: minus two times a tangent does not give minus two times the product"
             )
         return None
+
+
+class TakenAlong(ByHand):
+    """A jvp along some lines, ``whole`` being the jvp."""
+
+    takes_vectors = True
+    whole: UserJvp
+
+    def breaks_linearity(self) -> str | None:
+        """Compare two tangents; see `ByHand.breaks_linearity`."""
+        return self.whole.breaks_linearity()
 
 
 def with_known_memory(problem: Problem, call: Callable[[], Any], *, twice: bool, again: bool = False) -> Any:

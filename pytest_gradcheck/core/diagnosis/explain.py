@@ -159,7 +159,7 @@ def _cause(
     if lost is not None:
         return lost
     # Differences that agree with what is wrong here would do so elsewhere.
-    if not any(c.agree for c in table.measured if culprit in (c.a, c.b)):
+    if order.of_inputs and not any(c.agree for c in table.measured if culprit in (c.a, c.b)):
         some_rows = rows[bad.any(axis=1)][: thresholds.LOOKED_AT_AGAIN]
         some_columns = [int(i) for i in np.flatnonzero(bad.any(axis=0))[: thresholds.LOOKED_AT_AGAIN]]
         words = causes.special_values(order, culprit, (some_rows, some_columns))
