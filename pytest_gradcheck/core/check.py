@@ -258,8 +258,12 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
             checked.append(Checked(*run(second), None))
             twice = checked[-1].finding.evidence.heard
         for form in seconds:
-            if not (options.brief and any(each.is_wrong for each in checked)):
-                checked += second_derivative(form, checked, inputs)
+            if options.brief and any(each.is_wrong for each in checked):
+                break
+            more = second_derivative(form, checked, inputs)
+            checked += more
+            if not more:
+                skipped += (NotChecked(form.name, "the first order did not pass"),)
         result, finding, on_trial = together(checked)
         # The gradients written by hand that the framework's run went through.
         own = first.roles.own or ""

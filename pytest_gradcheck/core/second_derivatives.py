@@ -196,9 +196,8 @@ def second_derivative(form: Form, checked: Sequence[Checked], inputs: Any) -> li
     ``checked`` is what the first order came to: a gradient that it found right is what differences are taken
     of. A Hessian that has a block for each input alone is checked input by input.
     """
-    base = next(
-        (each for each in checked if each.is_right and each.finding.evidence.order.number == 1), checked[0]
-    )
+    firsts = [each for each in checked if isinstance(each.finding.evidence.order, FirstOrder)]
+    base = next((each for each in firsts if each.is_right), firsts[0])
     evidence = base.finding.evidence
     order = evidence.order
     assert isinstance(order, FirstOrder), "the first order comes first"

@@ -457,3 +457,11 @@ def test_what_is_left_out_of_the_methods_is_not_asked():
     result = check_gradients(potential, Y, hessian=lambda x: 1 / 0, methods=("central", "reference"))
     assert result
     assert result.order == 1
+
+
+def test_a_second_derivative_is_not_checked_where_the_function_does_not_repeat_itself():
+    noise = np.random.default_rng(0)
+    result = check_gradients(lambda x: np.sum(x**2) + noise.normal(), Y, hessian=lambda x: 2 * np.eye(3))
+
+    assert (result.verdict, result.diagnosis.code) == ("inconclusive", "nondeterministic")
+    assert any(one.what == "hessian" for one in result.not_checked)

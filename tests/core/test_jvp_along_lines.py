@@ -100,3 +100,13 @@ def test_within_bounds():
     x = np.linspace(0.5, 2.0, 200)
     assert check_gradients(root, x, jvp=lambda x, v: 0.5 * v / np.sqrt(x), domain=(0.4, 2.1))
     assert min(lowest) >= 0.4
+
+
+def test_next_to_a_hessian():
+    def energy(x):
+        return np.sum(x**4)
+
+    right = {"jvp": lambda x, v: 4 * x**3 @ v, "hvp": lambda x, v: 12 * x**2 * v}
+    assert check_gradients(energy, X, **right)
+    wrong = check_gradients(energy, X, **right | {"hvp": lambda x, v: 6 * x**2 * v})
+    assert wrong.diagnosis.text == "hvp: the hvp is 1/2 times the right one"
