@@ -21,6 +21,9 @@ from pytest_gradcheck.methods.forms import Form
 from pytest_gradcheck.methods.matrices import Blocks
 from pytest_gradcheck.methods.operators import must_be_linear
 
+#: A sum of columns is off by no more than so many roundings of its terms. Chosen: as error bars are.
+ROUNDINGS = 32
+
 #: So many numbers of a Jacobian are kept, once the jvp has given all of its columns.
 MOST_KEPT = 2**24
 
@@ -181,10 +184,12 @@ class UserJvp(ByHand):
         rng, size = np.random.default_rng(self._problem.seed), self.program.inputs.size
         tangent = rng.uniform(0.5, 1.5, size) * rng.choice([-1.0, 1.0], size)
         once = self.jvp(tangent)
-        summed = once if self._rows is None else self._rows @ tangent
+        summed, terms = once, np.abs(once)
+        if self._rows is not None:
+            summed, terms = self._rows @ tangent, np.abs(self._rows) @ np.abs(tangent)
         apart = np.fmax(np.abs(once - summed), np.abs(self.jvp(-2.0 * tangent) + 2.0 * summed))
-        most = np.abs(summed[np.isfinite(summed)]).max(initial=0.0)
-        if (apart[np.isfinite(apart)] > SCARCELY * most).any():
+        allowed = max(SCARCELY, ROUNDINGS * self.eps) * terms[np.isfinite(terms)].max(initial=0.0)
+        if (apart[np.isfinite(apart)] > allowed).any():
             return (
                 "the jvp is not linear: minus two times a tangent does not give minus two times the product"
             )

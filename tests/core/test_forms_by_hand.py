@@ -373,6 +373,38 @@ class TestLinearity:
         assert (result.verdict, result.culprit) == ("fail", "user"), str(result)
         assert result.diagnosis.text.startswith(f"{next(iter(form))}: ")
 
+    def test_a_sum_of_columns_rounds_in_a_coarse_dtype(self):
+        def jvp(x, v):
+            p = torch.softmax(x, 0)
+            return p * (v - torch.sum(p * v))
+
+        point = torch.tensor(Y).bfloat16()
+        assert check_gradients(lambda x: torch.softmax(x, 0), point, jvp=jvp)
+        assert not check_gradients(lambda x: torch.softmax(x, 0), point, jvp=lambda x, v: jvp(x, v.abs()))
+
+
+class TestBounds:
+    @staticmethod
+    def entropy(x):
+        return sum(float(t) * math.log(float(t)) for t in x)
+
+    @pytest.mark.parametrize("point", [[0.1, 0.5], [0.1, 1.0], [0.10001, 0.5], [0.3, 0.5]])
+    def test_second_differences_stay_inside(self, point):
+        seen = []
+
+        def fn(x):
+            seen.extend(x.tolist())
+            return self.entropy(x)
+
+        assert check_gradients(fn, np.array(point), hessian=lambda x: np.diag(1 / x), domain=(0.1, 1.0))
+        assert min(seen) >= 0.1
+        assert max(seen) <= 1.0
+
+    def test_a_wrong_one_inside_fails(self):
+        point = np.array([0.3, 0.5])
+        result = check_gradients(self.entropy, point, hessian=lambda x: np.diag(2 / x), domain=(0.1, 1.0))
+        assert result.culprit == "user"
+
 
 class TestWrongUse:
     @pytest.mark.parametrize(

@@ -149,6 +149,13 @@ class TestWrongUse:
         ):
             check_gradients(LinearOperator((4, 3), matvec=lambda v: A @ v), X)
 
+    @pytest.mark.parametrize("x", [np.ones(4), np.ones((3, 2)), 1.0])
+    def test_a_vector_of_another_size(self, x):
+        with pytest.raises(
+            InvalidArgument, match=r"inputs: got an array of shape .*give a vector of 3 numbers"
+        ):
+            check_gradients(aslinearoperator(A), x)
+
     def test_what_is_no_operator_at_all(self):
         with pytest.raises(InvalidArgument, match="or a linear operator with matvec and rmatvec"):
             check_gradients(3.0, X)
