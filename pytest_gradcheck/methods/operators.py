@@ -54,11 +54,11 @@ def taken_apart(operator: Any, inputs: Any) -> tuple[Callable[..., Any], Any, Fo
             got = f"{name_of(operator)}, whose rmatvec is not implemented"
             raise InvalidArgument("fn", got, "define rmatvec, which is what is checked") from None
 
-    shape = getattr(operator, "shape", ())
+    shape: tuple[int, ...] = tuple(getattr(operator, "shape", ()))
     given = inputs.values() if isinstance(inputs, dict) else inputs if isinstance(inputs, tuple) else [inputs]
     for vector in given:
         if len(shape) == 2 and np.shape(vector) not in ((shape[1],), (shape[1], 1)):
-            got = f"an array of shape {np.shape(vector)} for an operator of shape {tuple(shape)}"
+            got = f"an array of shape {np.shape(vector)} for an operator of shape {shape}"
             raise InvalidArgument("inputs", got, f"give a vector of {shape[1]} numbers")
     product.__name__ = product.__qualname__ = name_of(operator)
     source = next(filter(None, (getattr(operator, name, None) for name in WRITTEN)))
