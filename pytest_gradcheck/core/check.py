@@ -303,7 +303,7 @@ def _taken_apart(
         adjoint = (form,)
         if BY_HAND not in options.chosen:
             options = dataclasses.replace(options, methods=(*options.chosen, BY_HAND))
-    fn, forms = given(fn, options.forms)
+    fn, forms = given(fn, options.forms, alone=not adjoint)
     return fn, inputs, options, (*adjoint, *forms) if BY_HAND in options.chosen else ()
 
 

@@ -73,12 +73,15 @@ class Form:
         )
 
 
-def given(fn: Any, options: dict[str, Any]) -> tuple[Callable[..., Any], tuple[Form, ...]]:
+def given(
+    fn: Any, options: dict[str, Any], *, alone: bool = True
+) -> tuple[Callable[..., Any], tuple[Form, ...]]:
     """Return the function whose values count, and the forms in which its derivative was given.
 
     Args:
         fn: the function under test.
         options: what the options in `FIRST_FORMS` and `SECOND_FORMS` have, None for those not given.
+        alone: whether there is no other form than these.
     """
     forms: list[Form] = []
     value = fn
@@ -91,8 +94,7 @@ def given(fn: Any, options: dict[str, Any]) -> tuple[Callable[..., Any], tuple[F
             takes_cotangent = "cotangent" in getattr(signature_of(function), "parameters", ())
             how = "vjp" if name == "gradient" and takes_cotangent else name
             forms.append(Form(name, how, function, function))
-    # The values of a function that returns both are its own; a lone gradient is the usual case.
-    if len(forms) == 1 and options["gradient"] is not True:
+    if alone and len(forms) == 1 and options["gradient"] is not True:
         forms = [replace(forms[0], alone=True)]
     return value, tuple(forms)
 
