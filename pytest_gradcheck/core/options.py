@@ -44,10 +44,11 @@ ELSEWHERE = {
     "jac": "did you mean jacobian, or gradient for a scalar? gradient=True is jac=True of scipy.optimize",
     "hess": "did you mean hessian?",
     "hessp": "did you mean hvp?",
+    **dict.fromkeys(("argnum", "argnums"), "did you mean wrt? it takes names or positions"),
 }
 
 #: The options that a test alone can give.
-OF_TESTS = ("brief", "thorough", "drawn")
+OF_TESTS = ("brief", "thorough", "drawn", "written_as")
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ class Options:
     brief: bool = False
     thorough: bool = False
     drawn: bool = False
+    #: Returns the body of a test as source (`core.report.reproduce.Written`), None where that does not work.
+    written_as: Callable[[], Any] | None = None
     #: The methods to run.
     chosen: tuple[str, ...] = field(init=False)
     #: Whether gradients that the function stops are intended.
@@ -148,9 +151,11 @@ def validate_options(**options: Any) -> None:
     """
     for key, value in options.items():
         if key not in OPTION_NAMES:
-            close = difflib.get_close_matches(key, OPTION_NAMES, 1)
+            close = (
+                [key] if key in ELSEWHERE else difflib.get_close_matches(key, (*OPTION_NAMES, *ELSEWHERE), 1)
+            )
             hint = f"did you mean {close[0]}?" if close else f"the options are {', '.join(OPTION_NAMES)}"
-            hint = ELSEWHERE.get(key, hint)
+            hint = ELSEWHERE.get(close[0] if close else "", hint)
             raise InvalidArgument(key, "an option that does not exist", hint)
         if value is not None and key == "methods":
             _validate_methods(value)

@@ -89,6 +89,7 @@ def given(
         function = options[name]
         if function is True:
             value = _value(fn)
+            setattr(value, WRITTEN_AS, getattr(fn, WRITTEN_AS, fn))
             forms.append(Form(name, name, _gradient(fn), getattr(fn, WRITTEN_AS, fn)))
         elif function is not None:
             takes_cotangent = "cotangent" in getattr(signature_of(function), "parameters", ())

@@ -18,6 +18,7 @@ from pytest_gradcheck.frameworks.registry import named
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.function.signatures import name_of
 from pytest_gradcheck.methods.forms import Broken, Form
+from pytest_gradcheck.methods.names import WRITTEN_AS
 
 #: What an operator has.
 METHODS = ("matvec", "rmatvec")
@@ -61,6 +62,7 @@ def taken_apart(operator: Any, inputs: Any) -> tuple[Callable[..., Any], Any, Fo
             got = f"an array of shape {np.shape(vector)} for an operator of shape {shape}"
             raise InvalidArgument("inputs", got, f"give a vector of {shape[1]} numbers")
     product.__name__ = product.__qualname__ = name_of(operator)
+    setattr(product, WRITTEN_AS, operator)
     source = next(filter(None, (getattr(operator, name, None) for name in WRITTEN)))
     form = Form("rmatvec", "vjp", adjoint, source)
     is_complex = np.dtype(getattr(operator, "dtype", None) or float).kind == "c"

@@ -291,11 +291,12 @@ def per_leaf(problem: Problem, answer: Any, argument: str, *, take_real: bool = 
             )
         array = np.asarray(to_numpy(part))
         if np.iscomplexobj(array) and not leaf.is_complex:
-            if not take_real:
-                raise InvalidArgument(
-                    argument, f"{array.dtype} for {leaf.name}, which is real", "return the real part"
-                )
-            array = array.real
+            if take_real:
+                array = array.real
+            else:
+                to_complex = argument == "gradient" and any(out.is_complex for out in problem.outputs.leaves)
+                remedy = "the output is complex: give vjp= instead" if to_complex else "return the real part"
+                raise InvalidArgument(argument, f"{array.dtype} for {leaf.name}, which is real", remedy)
         parts.append(array)
     return parts
 

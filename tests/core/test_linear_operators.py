@@ -139,7 +139,7 @@ class TestLinearity:
             return x
 
         inverse = LinearOperator((3, 3), lambda b: solve(matrix, b), lambda b: solve(matrix.T, b))
-        assert check_gradients(inverse, X).verdict != "fail"
+        assert check_gradients(inverse, X, rtol=1e-4)
 
 
 class TestWrongUse:

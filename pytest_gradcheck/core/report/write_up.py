@@ -14,6 +14,7 @@ from pytest_gradcheck.core.evidence.compare import TOGETHER, Comparison, margins
 from pytest_gradcheck.core.evidence.jacobian import Cost, Jacobian
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.orders import Order
+from pytest_gradcheck.core.report.reproduce import Line, reproduce
 from pytest_gradcheck.core.report.source import to_source
 from pytest_gradcheck.core.results import (
     CheckResult,
@@ -27,7 +28,6 @@ from pytest_gradcheck.core.results import (
 )
 from pytest_gradcheck.core.verdict import Finding
 from pytest_gradcheck.frameworks.flat import Matrix
-from pytest_gradcheck.function.signatures import name_of
 
 
 def write_up(order: Order, finding: Finding) -> CheckResult:
@@ -61,6 +61,9 @@ def write_up(order: Order, finding: Finding) -> CheckResult:
     sources: dict[str, str] = {}
     if finding.verdict is not Verdict.PASS and not order.options.brief:
         sources = {key: to_source(value) for key, value in problem.arguments.items()}
+    again = Line("", "")
+    if sources:
+        again = reproduce(problem, order.options, order.number, sources)
     pairs, worst = _in_short(table, jacobian) if table is not None and jacobian is not None else ((), None)
     return CheckResult(
         name=problem.name,
@@ -76,7 +79,8 @@ def write_up(order: Order, finding: Finding) -> CheckResult:
         sensitivity=order.tolerance.sensitivity,
         seed=problem.seed,
         inputs=sources,
-        reproduce=_reproduce(order, sources) if sources else "",
+        reproduce=again.call,
+        imports=again.imports,
         labels=labels,
         properties=finding.evidence.properties,
         rule=finding.rule,
@@ -97,26 +101,6 @@ def _allowances(table: Table | None) -> tuple[str, ...]:
     """Return the names of the allowances that changed anything that counts, in the order of the table."""
     counted = () if table is None else table.evidence
     return tuple(dict.fromkeys(name for c in counted for name, mask in c.excused if mask.any()))
-
-
-def _reproduce(order: Order, sources: dict[str, str]) -> str:
-    problem = order.problem
-    if problem.how == "dict":
-        inputs = "{" + ", ".join(f"{k!r}: {v}" for k, v in sources.items()) + "}"
-    elif problem.how == "tuple":
-        inputs = "(" + "".join(f"{v}, " for v in sources.values()).rstrip() + ")"
-    else:
-        inputs = next(iter(sources.values()))
-    extra = ", order=2" if order.number == 2 and order.options.order == 2 else ""
-    for key, form in order.options.forms.items():
-        extra += f", {key}={form if form is True else name_of(form)}" if form is not None else ""
-    extra += ', stop_gradients="intended"' if order.options.holds_stops else ""
-    for key in ("oracle", "surrogate"):
-        other = getattr(order.options, key)
-        extra += f", {key}={name_of(other)}" if other else ""
-    asked = order.options.properties
-    extra += f", properties={asked!r}" if asked != "default" else ""
-    return f"check_gradients({problem.name}, {inputs}{extra}, seed={problem.seed})"
 
 
 def _structured(matrix: Matrix, order: Order) -> Any:
