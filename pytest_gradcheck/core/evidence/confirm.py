@@ -131,10 +131,19 @@ class SecondLook:
         wrong = around.wrong and not (disputes and all(self._on_stairs(name, each) for each in disputes))
         return Standing(wrong=wrong, right=right, rough=rough)
 
-    def on_stairs(self, name: str) -> bool:
-        """Whether rounding in the function may be all that contradicts a method; see `stairs.bears_out`."""
+    def on_low_stairs(self, name: str) -> bool:
+        """Whether rounding of terms that cancel may be all that contradicts a method; see `stairs.bears_out`.
+
+        It is asked of what a look in few calls has found, which has measured how far values waver.
+        """
         disputes = list(self._disputes(name))
-        return bool(disputes) and all(self._on_stairs(name, each) for each in disputes)
+        low = all(
+            each.difference * self._size_of(each) <= thresholds.ULP_OF_HIDDEN_TERMS for each in disputes
+        )
+        return bool(disputes) and low and all(self._on_stairs(name, each) for each in disputes)
+
+    def _size_of(self, dispute: Dispute) -> float:
+        return float(abs(self._jacobian.function.point[dispute.coordinate])) or 1.0
 
     def _on_stairs(self, name: str, dispute: Dispute) -> bool:
         """Whether rounding in the function may be all that contradicts an entry; see `stairs.bears_out`."""
@@ -146,10 +155,12 @@ class SecondLook:
     def _bears_out(self, name: str, dispute: Dispute) -> bool:
         jacobian, i, u = self._jacobian, dispute.coordinate, dispute.cotangent
         f, line = jacobian.function, np.zeros(jacobian.function.point.size)
-        line[i] = abs(f.point[i]) or 1.0
+        line[i] = self._size_of(dispute)
         gap = dispute.difference * line[i]
         found = jacobian.window(line, u, 1.0)
-        if not (gap <= thresholds.ULP_OF_HIDDEN_TERMS or found.wavers[0, 0] or found.grainy[0, 0]):
+        # What does not move at all stands on one stair, and that is no higher than hidden terms make it.
+        stairs_show = found.wavers[0, 0] or (found.grainy[0, 0] and not found.still[0, 0])
+        if not (gap <= thresholds.ULP_OF_HIDDEN_TERMS or stairs_show):
             return False
 
         def claimed(t: float) -> float:
