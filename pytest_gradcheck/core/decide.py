@@ -157,7 +157,7 @@ def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None)
     if evidence.standings and otherwise is None:
         again = _second_look(order, evidence)
         kept = {
-            name: replace(standing, wrong=standing.wrong and not again.on_low_stairs(name))
+            name: replace(standing, wrong=standing.wrong and not again.on_stairs(name))
             for name, standing in evidence.standings.items()
         }
         found = answer(verdict.ON_SECOND_LOOK, replace(evidence, standings=kept))

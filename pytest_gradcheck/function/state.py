@@ -292,7 +292,9 @@ class State:
             if not _is_library(module.__name__):
                 parts = self._slot(_Globals(vars(module), mentioned))
                 found += parts
-                modules += [part for part in parts if isinstance(part, types.ModuleType) and part not in modules]
+                modules += [
+                    part for part in parts if isinstance(part, types.ModuleType) and part not in modules
+                ]
         return found
 
     def _slot(self, holder: Holder) -> list[Any]:
@@ -308,15 +310,17 @@ class State:
             return [(holder, _read(holder)) for holder in holders]
 
     def content(self) -> Any:
-        """Return a hashable description of the roots and of all that they lead to; a unique one if not all is seen.
+        """Return a hashable description of the roots and of all that they lead to.
 
-        Two are equal where functions have the same code and rest on equal numbers, texts and arrays of NumPy,
-        and on the same other objects.
+        Where not all is seen it is unlike any other. Two are equal where functions have the same code and
+        rest on equal numbers, texts and arrays of NumPy, and on the same other objects.
         """
         if not self._whole:
             return object()
         held = [list(parts.items()) for _, parts in self.now()]
-        return _content([*self._roots]), tuple(tuple((key, _content(part)) for key, part in each) for each in held)
+        return _content([*self._roots]), tuple(
+            tuple((key, _content(part)) for key, part in each) for each in held
+        )
 
     def __bool__(self) -> bool:
         """Whether there is anything that could be replaced."""

@@ -121,7 +121,7 @@ class Replay:
         if rule is None or (keys and not recorded and not any(True for _ in inner(equation))):
             found: Any = NotImplemented
         else:
-            # What every rule may need besides its operands: the results' shapes, and how to run a jaxpr inside.
+            # What every rule may need besides operands: the results' shapes, and how to run a jaxpr inside.
             avals = [var.aval for var in equation.outvars]
             out = avals[0] if avals else None
             found = rule(SimpleNamespace(**equation.params, replay=self, outs=avals, out=out), *operands)
@@ -132,9 +132,7 @@ class Replay:
                 raise Opaque(f"{name}{place_of(equation)} {OPAQUE[name]}")
             raise Unavailable(f"{name}{place_of(equation)} has no rule on the engine")
         results = list(found) if isinstance(found, tuple | list) else [found]
-        return [
-            self._settled(value, var.aval) for value, var in zip(results, equation.outvars, strict=True)
-        ]
+        return [self._settled(value, var.aval) for value, var in zip(results, equation.outvars, strict=True)]
 
     def _settled(self, value: Any, aval: Any) -> Any:
         """Return a result in its working dtype; whole numbers and booleans are no part of the graph."""
