@@ -17,6 +17,7 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT)
 
 from docs.diagnoses_page.faults import BY_HAND, CAUSES, ORACLES, PROPERTIES, RAISES, SECOND, VALUES, Fault  # noqa: E402  found by the path above
+from docs.diagnoses_page.forms import FORMS  # noqa: E402  as above
 from docs.written import write_or_check  # noqa: E402  as above
 from pytest_gradcheck import check_gradients  # noqa: E402  as above
 
@@ -27,8 +28,8 @@ INTRODUCTION = """\
 
 Each line is a backward that is wrong on purpose, with the code of the diagnosis that a check gives it. The
 codes are stable. Every one of these checks fails, and names as the culprit whose gradient is wrong: `torch`,
-or `user` where it was given by `gradient=` or `vjp=`, and no method where the function itself is wrong. The
-script that writes this page runs them all.
+or `user` where it was written by hand, and no method where the function itself is wrong. The script that
+writes this page runs them all.
 """
 
 SECTIONS = (
@@ -42,6 +43,12 @@ SECTIONS = (
         "Gradients written by hand",
         "The same of `gradient=` and `vjp=`, of NumPy code here.",
         BY_HAND,
+    ),
+    (
+        "Jacobians, Hessians and adjoints",
+        "The same of `jacobian=`, `jvp=`, `hessian=` and `hvp=`, and of linear operators. The text begins "
+        "with the name of the form.",
+        FORMS,
     ),
     (
         "The second order",

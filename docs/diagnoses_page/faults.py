@@ -21,22 +21,23 @@ class Fault(NamedTuple):
     """One wrong backward; ``code`` is that of the diagnosis, ``order`` the one at which it shows.
 
     ``by_hand`` has the wrong ``gradient=`` or ``vjp=`` of a function whose own is right, or the ``oracle=``
-    of one whose values are wrong.
+    of one whose values are wrong. ``is_by_hand`` marks a linear operator, whose adjoint is by hand.
     """
 
     what: str
     code: str
-    function: Callable[..., Any]
+    function: Any
     inputs: Any = X
     order: int = 1
     by_hand: Mapping[str, Any] = {}
+    is_by_hand: bool = False
 
     @property
     def culprit(self) -> str | None:
         """Who is to be named: no method where the function itself is wrong."""
         if "oracle" in self.by_hand:
             return None
-        return "user" if self.by_hand else "torch"
+        return "user" if self.by_hand or self.is_by_hand else "torch"
 
 
 def function(forward: Callable[..., Any], backward: Callable[..., Any], **more: Any) -> Callable[..., Any]:

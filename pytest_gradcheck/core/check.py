@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import importlib
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -15,9 +15,14 @@ import numpy as np
 from pytest_gradcheck import usage
 from pytest_gradcheck.core.decide import run
 from pytest_gradcheck.core.diagnosis import whose_code
+from pytest_gradcheck.core.evidence.jacobian import remembered
 from pytest_gradcheck.core.options import OPTION_NAMES, Options, validate_options
 from pytest_gradcheck.core.orders import FirstOrder, SecondOrder
+from pytest_gradcheck.core.report.convergence import convergence
 from pytest_gradcheck.core.results import CheckResult, GradientMismatch, NotChecked, Verdict
+from pytest_gradcheck.core.second_derivatives import second_derivative
+from pytest_gradcheck.core.tangents import has_many_inputs
+from pytest_gradcheck.core.together import Checked, together
 from pytest_gradcheck.core.verdict import Finding
 from pytest_gradcheck.errors import InvalidArgument
 from pytest_gradcheck.frameworks import registry
@@ -25,6 +30,8 @@ from pytest_gradcheck.function.call import Call
 from pytest_gradcheck.function.constant import is_constant
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.function.random_states import kept_random_states
+from pytest_gradcheck.methods import operators
+from pytest_gradcheck.methods.forms import Form, given
 from pytest_gradcheck.methods.registered_gradients import Rule, watched
 from pytest_gradcheck.methods.roles import BY_HAND
 
@@ -53,8 +60,12 @@ def check_gradients(
     inputs: Any,
     *,
     methods: Iterable[str] | None = None,
-    gradient: Callable[..., Any] | None = None,
+    gradient: Callable[..., Any] | bool | None = None,
     vjp: Callable[..., Any] | None = None,
+    jacobian: Callable[..., Any] | None = None,
+    jvp: Callable[..., Any] | None = None,
+    hessian: Callable[..., Any] | None = None,
+    hvp: Callable[..., Any] | None = None,
     oracle: Callable[..., Any] | None = None,
     surrogate: Callable[..., Any] | None = None,
     order: int = 1,
@@ -76,7 +87,9 @@ def check_gradients(
     ----------
     fn
         Any callable of the inputs: plain Python operators, NumPy, array API or torch code. Its floating
-        results, in any nesting, are differentiated; the others are listed in ``not_checked``.
+        results, in any nesting, are differentiated; the others are listed in ``not_checked``. Or a linear
+        operator with ``matvec`` and ``rmatvec``, such as scipy's ``LinearOperator``, at one vector:
+        ``rmatvec``, the conjugate adjoint, is on trial as the method ``"user"``.
     inputs
         One array (passed as the one argument), a tuple (passed by position) or a dict (passed by name), of
         Python floats, NumPy arrays, torch tensors or JAX arrays in any nesting. Integers, booleans, strings
@@ -89,7 +102,19 @@ def check_gradients(
         analytic NumPy code.
     gradient, vjp
         A gradient written by hand, ``gradient(*inputs)`` returning one array per input, or
-        ``vjp(*inputs, cotangent)``; it becomes method ``"user"``.
+        ``vjp(*inputs, cotangent)``; it becomes method ``"user"``. ``gradient=True`` says that the function
+        returns ``(value, gradient)`` itself.
+    jacobian, jvp
+        The same in other forms. ``jacobian(*inputs)`` returns per input an array of shape ``output.shape +
+        input.shape``, or for vectors a scipy sparse array or a ``LinearOperator``, of which products are
+        taken; for several outputs a tuple of that. ``jvp(*inputs, *tangents)`` returns the tangent of the
+        output.
+    hessian, hvp
+        Second derivatives of a function of one real number. ``hessian(*inputs)`` returns an array of shape
+        ``input.shape + input.shape``; for several inputs one such block each, or a tuple of tuples with all
+        blocks. ``hvp(*inputs, *tangents)`` returns the product of the Hessian and the tangents, one array per
+        input. They are compared with the second derivative of the engine and with differences of the
+        gradient. Several forms may be given; each is checked, and the diagnosis names the one that is wrong.
     oracle
         A function of the same inputs that computes the same values: slower code that you trust, written with
         NumPy, torch or JAX whatever ``fn`` is written with, or a module with the parameters of the module
@@ -144,9 +169,9 @@ def check_gradients(
         For a wrong use: the error names the argument, what was got and what would be right.
     """
     # The names and the defaults are those of `Options`, in a signature that an editor can show.
-    given = dict(locals())
-    del given["fn"], given["inputs"]
-    return _check(fn, inputs, Options(**given))[0]
+    asked = dict(locals())
+    del asked["fn"], asked["inputs"]
+    return _check(fn, inputs, Options(**asked))[0]
 
 
 def check_in_test(
@@ -168,13 +193,16 @@ def check_in_test(
     Of ``drawn`` inputs a number next to tensors is refused; otherwise it is a constant.
     Those of the ``rules`` that the check has run are among the ``functions`` of its result.
     """
-    given = Options(brief=brief, thorough=thorough, drawn=drawn, **options)
+    asked = Options(brief=brief, thorough=thorough, drawn=drawn, **options)
     if brief:
-        return _check(fn, inputs, given)[0]
+        return _check(fn, inputs, asked)[0]
     with watched(rules) as watch:
-        result, findings = _check(fn, inputs, given)
-    heard = [finding.evidence.heard for finding in findings]
-    functions = (*result.functions, *watch.found(heard[0], heard[1] if len(heard) > 1 else ()))
+        result, findings = _check(fn, inputs, asked)
+    heard = [
+        {name for each in findings if each.evidence.order.number == k for name in each.evidence.heard}
+        for k in (1, 2)
+    ]
+    functions = (*result.functions, *watch.found(*heard))
     return dataclasses.replace(
         result, functions=functions, figures=functools.partial(_draw, findings[-1], result)
     )
@@ -188,7 +216,8 @@ def _draw(finding: Finding, result: CheckResult) -> dict[str, Any]:
 
 
 def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[CheckResult, list[Finding]]:
-    """Return the result of a check, and the findings of the first and, where it was reached, second order."""
+    """Return the result of a check, and the findings on all derivatives: the one that decided comes last."""
+    fn, inputs, options, forms = _taken_apart(fn, inputs, options)
     if usage.waiting:
         usage.announce()
     for name in options.chosen:
@@ -215,11 +244,19 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
                 "'intended' for a function that stops none",
                 "only torch and JAX stop gradients",
             )
-        first = FirstOrder(problem, options)
+        firsts = [form for form in forms if form.order == 1 and not has_many_inputs(form, problem)]
+        seconds = [form for form in forms if form not in firsts]
+        first = FirstOrder(problem, options, firsts[0] if firsts else None)
         stack.callback(first.measured.restore_state)
+        if len(firsts) > 1:
+            # Every form is compared at the same points.
+            first.function.evaluate = remembered(first.function.evaluate)
         first.prepare()
-        result, finding = run(first)
-        findings = [finding]
+        checked = [Checked(*run(first), first.form)]
+        for form in firsts[1:]:
+            if not (options.brief and checked[-1].is_wrong):
+                checked.append(Checked(*run(first.with_form(form)), form))
+        result = checked[0].result
         still: tuple[str, ...] = ()
         if (
             result.verdict is Verdict.PASS
@@ -228,34 +265,45 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
             and is_constant(first.measured)
         ):
             still = ("constant",)
-        if options.order == 2 and result.verdict is not Verdict.PASS:
-            skipped = NotChecked("second order", "the first order did not pass")
-            return dataclasses.replace(result, not_checked=(*result.not_checked, skipped)), findings
-        if options.order == 2:
-            second = SecondOrder(first.as_found(finding.evidence), finding.evidence.jacobian).prepare()
-            result, finding = run(second)
-            findings.append(finding)
+        skipped: tuple[NotChecked, ...] = ()
+        twice: Collection[str] = ()
+        if options.order == 2 and not all(each.is_right for each in checked):
+            skipped = (NotChecked("second order", "the first order did not pass"),)
+        elif options.order == 2:
+            evidence = checked[0].finding.evidence
+            second = SecondOrder(first.as_found(evidence), evidence.jacobian).prepare()
+            checked.append(Checked(*run(second), None))
+            twice = checked[-1].finding.evidence.heard
+        for form in seconds:
+            if options.brief and any(each.is_wrong for each in checked):
+                break
+            more = second_derivative(form, checked, inputs)
+            checked += more
+            if not more:
+                skipped += (NotChecked(form.name, "the first order did not pass"),)
+        result, finding, on_trial = together(checked)
         # The gradients written by hand that the framework's run went through.
         own = first.roles.own or ""
         if own in first.methods.pullbacks and not options.brief:
-            double = options.order == 2 and own in finding.evidence.heard
-            found = first.methods.pullbacks[own].hand_written(double=double)
+            found = first.methods.pullbacks[own].hand_written(double=own in twice)
             result = dataclasses.replace(result, functions=found)
-        if still:
-            result = dataclasses.replace(result, labels=(*result.labels, *still))
+        result = dataclasses.replace(
+            result, labels=(*result.labels, *still), not_checked=(*result.not_checked, *skipped)
+        )
         if result.verdict is Verdict.FAIL and not options.brief:
-            result = dataclasses.replace(result, code=_code(result, finding, options))
-        return result, findings
+            rates = convergence(finding.evidence, result.culprit) if result.culprit else {}
+            result = dataclasses.replace(result, code=_code(result, finding, on_trial), rates=rates)
+        others = [each.finding for each in checked if each.finding is not finding]
+        return result, [*others, finding]
 
 
-def _code(result: CheckResult, finding: Finding, options: Options) -> str:
+def _code(result: CheckResult, finding: Finding, form: Form | None) -> str:
     """Return where the culprit's gradient is written, or where it raised."""
     order, culprit = finding.evidence.order, result.culprit
-    by_hand = options.gradient or options.vjp
     if place := order.methods.raised_at.get(culprit or ""):
         return place
-    if culprit == BY_HAND and by_hand is not None:
-        return whose_code.of_function(by_hand)
+    if culprit == BY_HAND and form is not None:
+        return whose_code.of_function(form.source)
     if not culprit or culprit != order.roles.own:
         return ""
     broken = result.broken_property
@@ -267,6 +315,23 @@ def _code(result: CheckResult, finding: Finding, options: Options) -> str:
         with contextlib.suppress(Exception):
             right = order.problem.framework.right_functions(order.methods.pullbacks[culprit])
     return whose_code.of_backwards(result.functions, right)
+
+
+def _taken_apart(
+    fn: Callable[..., Any], inputs: Any, options: Options
+) -> tuple[Callable[..., Any], Any, Options, tuple[Form, ...]]:
+    """Return the function whose values count, its inputs, and the forms of its derivative by hand.
+
+    Of an operator the adjoint is what is checked, whatever methods are asked for.
+    """
+    adjoint: tuple[Form, ...] = ()
+    if operators.is_operator(fn):
+        fn, inputs, form = operators.taken_apart(fn, inputs)
+        adjoint = (form,)
+        if BY_HAND not in options.chosen:
+            options = dataclasses.replace(options, methods=(*options.chosen, BY_HAND))
+    fn, forms = given(fn, options.forms, alone=not adjoint)
+    return fn, inputs, options, (*adjoint, *forms) if BY_HAND in options.chosen else ()
 
 
 def _has_gradients(fn: Callable[..., Any], inputs: Any) -> bool:

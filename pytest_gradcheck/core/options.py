@@ -13,7 +13,13 @@ from typing import Any
 from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.errors import InvalidArgument
 from pytest_gradcheck.frameworks.properties import DEFAULT, Selection, selected
-from pytest_gradcheck.methods.names import AUTODIFF_METHODS, DEFAULT_METHODS, METHOD_NAMES
+from pytest_gradcheck.methods.names import (
+    AUTODIFF_METHODS,
+    DEFAULT_METHODS,
+    FIRST_FORMS,
+    METHOD_NAMES,
+    SECOND_FORMS,
+)
 
 MODES = ("auto", "full", "directional")
 
@@ -34,7 +40,10 @@ ELSEWHERE = {
     **dict.fromkeys(("modes", "fast_mode"), "did you mean mode? mode='directional' is the fast one"),
     "nondet_tol": "leave it out: a backward that differs from run to run fails",
     "raise_exception": "leave it out: check_gradients returns a result, assert_gradients raises",
-    **dict.fromkeys(("grad", "jac", "jacobian"), "did you mean gradient?"),
+    "grad": "did you mean gradient?",
+    "jac": "did you mean jacobian, or gradient for a scalar? gradient=True is jac=True of scipy.optimize",
+    "hess": "did you mean hessian?",
+    "hessp": "did you mean hvp?",
     **dict.fromkeys(("argnum", "argnums"), "did you mean wrt? it takes names or positions"),
 }
 
@@ -62,8 +71,12 @@ class Options:
     """
 
     methods: Iterable[str] | None = None
-    gradient: Callable[..., Any] | None = None
+    gradient: Callable[..., Any] | bool | None = None
     vjp: Callable[..., Any] | None = None
+    jacobian: Callable[..., Any] | None = None
+    jvp: Callable[..., Any] | None = None
+    hessian: Callable[..., Any] | None = None
+    hvp: Callable[..., Any] | None = None
     oracle: Callable[..., Any] | None = None
     surrogate: Callable[..., Any] | None = None
     order: int = 1
@@ -104,6 +117,16 @@ class Options:
             self, "tried", DEFAULT if self.properties == "default" else selected(self.properties)
         )
 
+    @property
+    def forms(self) -> dict[str, Any]:
+        """What was given for each form of a derivative by hand."""
+        return {name: getattr(self, name) for name in (*FIRST_FORMS, *SECOND_FORMS)}
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether any derivative by hand was given."""
+        return any(each is not None for each in self.forms.values())
+
     def tolerance(self, eps: float, tiny: float) -> Tolerance:
         """Return what is allowed for dtypes of this unit roundoff and smallest normal number."""
         rtol = self.rtol
@@ -140,8 +163,6 @@ def validate_options(**options: Any) -> None:
             _validate_properties(value)
         elif value is not None and key in _CHECKS and not _CHECKS[key][0](value):
             raise InvalidArgument(key, repr(value), _CHECKS[key][1])
-    if options.get("gradient") is not None and options.get("vjp") is not None:
-        raise InvalidArgument("gradient", "a gradient and a vjp", "give one of the two")
     methods = options.get("methods")
     if options.get("oracle") is not None and methods is not None and "oracle" not in methods:
         raise InvalidArgument("oracle", "an oracle and methods= without it", "add 'oracle' to the methods")
@@ -192,8 +213,15 @@ _FUNCTION: _Check = (callable, "give a function of the inputs")
 
 #: What the value of an option must be, and what to give instead.
 _CHECKS: dict[str, _Check] = {
-    "gradient": _FUNCTION,
-    "vjp": _FUNCTION,
+    "gradient": (
+        lambda v: v is True or callable(v),
+        "give a function of the inputs, or True for a function that returns (value, gradient)",
+    ),
+    "vjp": (callable, "give a function of the inputs and a cotangent"),
+    "jacobian": _FUNCTION,
+    "jvp": (callable, "give a function of the inputs and their tangents"),
+    "hessian": _FUNCTION,
+    "hvp": (callable, "give a function of the inputs and their tangents"),
     "oracle": (callable, "give a function of the same inputs that computes the same values"),
     "surrogate": (callable, "give a function of the same inputs whose derivative the gradient is to be"),
     "order": (

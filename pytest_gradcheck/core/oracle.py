@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pytest_gradcheck.core import thresholds
-from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian, random_cotangents
+from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian, random_cotangents, remembered
 from pytest_gradcheck.core.evidence.low_precision import Eager
 from pytest_gradcheck.core.evidence.survey import first_look, projections
 from pytest_gradcheck.core.options import Options
 from pytest_gradcheck.errors import Unavailable
-from pytest_gradcheck.frameworks.flat import Matrix, Vector, leafwise
+from pytest_gradcheck.frameworks.flat import leafwise
 from pytest_gradcheck.frameworks.leaves import EPS64, EPS_BY_DTYPE
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.function.oracle import Arrays, called_with, ways_to_call
@@ -92,22 +91,8 @@ def _function(problem: Problem, found: Problem) -> Function:
         # What goes through a coarser dtype, as under autocast, has its grain.
         with contextlib.suppress(Exception):
             eps = max(eps, methods.prepare(found, found.framework.name).eps)
-    how = _remembered(f.evaluate)
+    how = remembered(f.evaluate)
     return replace(f, inputs=problem.inputs, outputs=problem.outputs, evaluate=how, eps=eps)
-
-
-def _remembered(evaluate: Callable[[Matrix], tuple[Matrix, int]]) -> Callable[[Matrix], tuple[Matrix, int]]:
-    known: dict[bytes, Vector] = {}
-
-    def remembered(points: Matrix) -> tuple[Matrix, int]:
-        keys, calls = [point.tobytes() for point in points], 0
-        new = [k for k, key in enumerate(keys) if key not in known]
-        if new:
-            values, calls = evaluate(points[new])
-            known.update(zip((keys[k] for k in new), values, strict=True))
-        return np.stack([known[key] for key in keys]), calls
-
-    return remembered
 
 
 def _must_repeat(problem: Problem, found: Problem) -> None:

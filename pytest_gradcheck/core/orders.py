@@ -38,10 +38,11 @@ from pytest_gradcheck.errors import InvalidArgument, NotImplementedByFramework, 
 from pytest_gradcheck.frameworks.flat import Vector
 from pytest_gradcheck.frameworks.leaves import EPS32, EPS64
 from pytest_gradcheck.frameworks.properties import HOLDS, Selection
-from pytest_gradcheck.frameworks.pullback import NOT_LINEAR, Pullback, scales
+from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.function.oracle import in_its_place
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.methods import registry, user
+from pytest_gradcheck.methods.forms import Broken, Form
 from pytest_gradcheck.methods.names import DIFFERENCE_METHODS, METHOD_NAMES
 from pytest_gradcheck.methods.roles import BY_HAND, ENGINE, ORACLE, Roles, roles_of
 
@@ -65,6 +66,8 @@ class Methods:
     opaque: str | None = None
     #: Where a method raised, as the place of code.
     raised_at: dict[str, str] = field(default_factory=dict)
+    #: What is wrong with a derivative by hand that need not be compared, as the code of a diagnosis.
+    broken: dict[str, str] = field(default_factory=dict)
     #: What a result says of methods that can run.
     notes: dict[str, str] = field(default_factory=dict)
 
@@ -82,6 +85,9 @@ class Methods:
                 self.opaque = str(reason)
         except InvalidArgument:
             raise
+        except Broken as error:
+            self.states[name] = (Status.ERROR, str(error))
+            self.broken[name] = error.code
         except Exception as error:
             lines = str(error).strip().splitlines()
             text = f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
@@ -122,10 +128,14 @@ class FirstOrder:
     """
 
     number = 1
+    #: See `SecondOrder`.
+    of_inputs = True
 
-    def __init__(self, problem: Problem, options: Options):
+    def __init__(self, problem: Problem, options: Options, form: Form | None = None):
         self.problem = problem
         self.options = options
+        #: The derivative written by hand that is on trial, if there is one.
+        self.form = form
         self.roles = roles_of(problem.framework, options.chosen)
         self.tolerance = options.tolerance(problem.trial_eps, problem.trial_tiny)
         self.methods = Methods(self.roles)
@@ -161,8 +171,8 @@ class FirstOrder:
                 continue
             if name in DIFFERENCE_METHODS:
                 self.methods.states[name] = (Status.OK if why is None else Status.UNAVAILABLE, why)
-            elif name == BY_HAND and not (self.options.gradient or self.options.vjp):
-                if self.options.methods is not None:
+            elif name == BY_HAND and self.form is None:
+                if self.options.methods is not None and not self.options.is_by_hand:
                     raise InvalidArgument(
                         "methods", f"{BY_HAND!r} without a gradient", "give gradient= or vjp= as well"
                     )
@@ -178,11 +188,36 @@ class FirstOrder:
         if self.oracle:
             self._measure_dtype(self.oracle)
             self.properties = merged((self._repeats_where_it_ran(),), self.properties)
-        if isinstance(self.methods.pullbacks.get(BY_HAND), user.UserVjp):
-            self.probes += (self._is_linear,)
-        if self.roles.own in self.methods.pullbacks:
-            self.probes += (self._in_every_way,)
+        self.probes = self._to_try()
         return self
+
+    def with_form(self, form: Form) -> FirstOrder:
+        """Return the same, prepared, with another derivative by hand on trial."""
+        other, methods = copy.copy(self), self.methods
+        kept = {name: pullback for name, pullback in methods.pullbacks.items() if name != BY_HAND}
+        other.form, other.tolerance = (
+            form,
+            self.options.tolerance(self.problem.trial_eps, self.problem.trial_tiny),
+        )
+        other.methods = dataclasses.replace(
+            methods,
+            pullbacks=kept,
+            states=dict(methods.states),
+            seconds=dict(methods.seconds),
+            raised_at={name: place for name, place in methods.raised_at.items() if name != BY_HAND},
+            broken={name: code for name, code in methods.broken.items() if name != BY_HAND},
+        )
+        other.methods.prepare(BY_HAND, functools.partial(other._begin, BY_HAND))
+        other.probes = other._to_try()
+        return other
+
+    def _to_try(self) -> tuple[Probe, ...]:
+        probes: tuple[Probe, ...] = ()
+        if BY_HAND in self.methods.pullbacks:
+            probes += (functools.partial(linearity, self),)
+        if self.roles.own in self.methods.pullbacks:
+            probes += (self._in_every_way,)
+        return probes
 
     def _look_for_opaque_code(self) -> None:
         """Take the engine out where its recording is not the function, and name the Functions that hide code.
@@ -257,7 +292,7 @@ class FirstOrder:
         """Return the same check without its oracle, and no more than brief, with its methods prepared."""
         methods = self.options.methods and [name for name in self.options.chosen if name != ORACLE]
         options = dataclasses.replace(self.options, oracle=None, methods=methods or None, brief=True)
-        return FirstOrder(self.problem, options).prepare()
+        return FirstOrder(self.problem, options, self.form).prepare()
 
     def _to_be_measured(self) -> Problem:
         surrogate = self.options.surrogate
@@ -296,8 +331,7 @@ class FirstOrder:
             return False
         if self.oracle is None:
             return self.roles.is_idle(name)
-        options = self.options
-        on_trial = self.roles.own is not None or options.gradient is not None or options.vjp is not None
+        on_trial = self.roles.own is not None or self.form is not None
         return self.roles.is_idle(name) or (on_trial and name in (ENGINE, *self.roles.stand_ins))
 
     def _repeats(self) -> Property:
@@ -333,8 +367,7 @@ class FirstOrder:
             pullback = registry.prepare(
                 name,
                 self._run_by(name),
-                gradient=options.gradient,
-                vjp=options.vjp,
+                form=self.form,
                 hold_stops=options.holds_stops,
             )
         ones = np.ones(self.problem.outputs.size) if self.along is None else self.along.cotangents[0]
@@ -402,16 +435,6 @@ class FirstOrder:
 
     # -- properties that are tried after the values ----------------------------------------------------
 
-    def _is_linear(self, finding: Finding) -> tuple[tuple[Property, ...], str]:
-        """See whether a vjp by hand is linear: for the cotangents of single outputs it may be right."""
-        if finding.verdict is Verdict.FAIL or finding.diagnosis.code in codes.SILENT:
-            return (), BY_HAND
-        name = "linear-backward"
-        if name not in self._tried(finding):
-            return (), BY_HAND
-        holds = scales(self.methods.pullbacks[BY_HAND])
-        return (Property(name, holds, HOLDS[name] if holds else NOT_LINEAR, name),), BY_HAND
-
     def _in_every_way(self, finding: Finding) -> tuple[tuple[Property, ...], str]:
         """Run the user's own Functions in every way; if the gradient is wrong already, to explain it."""
         own = self.roles.own or ""
@@ -428,19 +451,12 @@ class FirstOrder:
                 self.problem.framework.properties_of_functions(
                     self.problem,
                     pullback,
-                    self._tried(finding),
+                    tried(self, finding),
                     few_calls=few or self.methods.opaque is not None,
                 )
             )
         self.methods.seconds[own] += time.perf_counter() - start
         return found, own
-
-    def _tried(self, finding: Finding) -> Selection:
-        """Return the properties to try: with an oracle that settled the values those alone that are named."""
-        tried = self.options.tried
-        if self.oracle is None or finding.verdict is Verdict.FAIL:
-            return tried
-        return Selection(tried.by_name, tried.by_name)
 
     # -- what can be run again -------------------------------------------------------------------------
 
@@ -475,7 +491,8 @@ class FirstOrder:
     def moved(self, culprit: str, vector: Vector) -> Pullback:
         """Return a method at another point."""
         if culprit == BY_HAND:
-            return user.prepare(self.problem, self.options.gradient, self.options.vjp, at=vector)
+            assert self.form is not None, "it was heard"
+            return user.prepare(self.form, self.problem, at=vector)
         return self.methods.pullbacks[culprit].moved(vector)
 
     def in_double(self) -> Pullback | None:
@@ -552,6 +569,10 @@ class SecondOrder:
     """The derivative of ``(x, u) → u · J(x)`` at the point and a random cotangent u."""
 
     number = 2
+    #: Whether the first numbers that the function takes are the user's inputs.
+    of_inputs = True
+    #: A derivative by hand, where one is on trial.
+    form: Form | None = None
     #: A gradient of the gradient is looked at as any other function.
     few_calls: Projections | None = None
 
@@ -656,6 +677,27 @@ class SecondOrder:
 
 
 Order = FirstOrder | SecondOrder
+
+
+def tried(order: Order, finding: Finding) -> Selection:
+    """Return the properties to try: with an oracle that settled the values those alone that are named."""
+    selection = order.options.tried
+    if order.methods.states.get(ORACLE) != (Status.OK, None) or finding.verdict is Verdict.FAIL:
+        return selection
+    return Selection(selection.by_name, selection.by_name)
+
+
+def linearity(order: Order, finding: Finding) -> tuple[tuple[Property, ...], str]:
+    """See whether a derivative by hand is linear: for the cotangents of single outputs it may be right."""
+    name, pullback = "linear-backward", order.methods.pullbacks.get(BY_HAND)
+    silent = finding.verdict is Verdict.FAIL or finding.diagnosis.code in codes.SILENT
+    if silent or name not in tried(order, finding) or not isinstance(pullback, user.ByHand):
+        return (), BY_HAND
+    if not pullback.takes_vectors:
+        return (), BY_HAND
+    broken = pullback.breaks_linearity()
+    return (Property(name, broken is None, broken or HOLDS[name], name),), BY_HAND
+
 
 #: What tries a backward after a finding: its properties, none where it does not apply, and the method.
 Probe = Callable[[Finding], tuple[tuple[Property, ...], str]]

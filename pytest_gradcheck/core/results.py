@@ -12,6 +12,7 @@ from pytest_gradcheck.frameworks.base import HandWritten, NotChecked, Property
 
 __all__ = [
     "CheckResult",
+    "Convergence",
     "Diagnosis",
     "GradientMismatch",
     "HandWritten",
@@ -145,6 +146,19 @@ class Worst:
 
 
 @dataclass(frozen=True)
+class Convergence:
+    """The Taylor test of one gradient g: how f(x + h·d) − f(x) − h·g·d shrinks with the step h.
+
+    ``remainders`` are its magnitudes at ``steps``, ``order`` the exponent of h: 2 for a right gradient, 1 for
+    a wrong one, None where the remainders are rounding, as those of a linear function are.
+    """
+
+    order: float | None
+    steps: tuple[float, ...]
+    remainders: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Diagnosis:
     """What kind of result this is: a stable ``code`` and one sentence."""
 
@@ -174,6 +188,7 @@ class CheckResult:
     it is plain, and ``inputs`` is its smallest example. ``plainness`` is how generic the point is.
     ``functions`` are gradients written by hand that the framework's graph runs through. ``rule`` is the name
     of the rule that decided, and ``allowances`` are those of what kinks, edges and rounding excuse.
+    ``rates`` is the Taylor test of a failure, by method: of the culprit and, to compare, of the others.
     ``code`` says where the culprit's gradient is written (``"Gelu.backward (ops.py:12)"``), or what raised.
     ``values_right`` says of a property that does not hold that the values of the gradient are right.
     ``figures()`` evaluates the function again, some hundred times at most, and returns what the HTML report
@@ -202,6 +217,7 @@ class CheckResult:
     plainness: float = 0.0
     rule: str = ""
     allowances: tuple[str, ...] = ()
+    rates: Mapping[str, Convergence] = field(default_factory=dict)
     code: str = ""
     values_right: bool = False
     figures: Callable[[], Mapping[str, Any]] = dict
@@ -255,12 +271,13 @@ class GradientMismatch(AssertionError):  # noqa: N818  the public name is a cont
 #: What is written of each kind of data, in this order.
 _KEYS: dict[type, str] = {
     CheckResult: "name verdict culprit order mode methods pairs worst diagnosis labels properties functions "
-    "not_checked sensitivity seed inputs reproduce imports shown_at rule allowances code",
+    "not_checked sensitivity seed inputs reproduce imports shown_at rule allowances code rates",
     MethodResult: "status reason note evaluations calls seconds",
     Pair: "a b max_abs max_rel at tolerance agree",
     Worst: "input index output output_index values uncertainties difference tolerance margin",
     Place: "input index output output_index",
     Diagnosis: "code text",
+    Convergence: "order steps remainders",
     Property: "name holds detail",
     HandWritten: "name path line backward_line ran",
     NotChecked: "what reason",
@@ -357,6 +374,9 @@ def render(result: CheckResult, *, full: bool = False) -> str:
         lines.append(f"  decided by: {result.rule.replace('_', '-')}")
     if full and result.allowances:
         lines.append(f"  allowed:   {', '.join(name.replace('_', '-') for name in result.allowances)}")
+    if full and result.rates:
+        orders = (f"h^{c.order:.2f} ({name})" for name, c in result.rates.items() if c.order is not None)
+        lines.append(f"  Taylor test: the remainder shrinks as {', '.join(orders) or 'rounding'}")
     if full:
         for pair in result.pairs:
             said = {True: "agree", False: "differ", None: "undecided"}[pair.agree]

@@ -143,6 +143,8 @@ def raised(evidence: Evidence) -> Finding | None:
     """A method on trial raises: it fails, and what it raised says why."""
     for name, (status, reason) in evidence.states.items():
         if status is Status.ERROR:
+            if code := evidence.order.methods.broken.get(name):
+                return Finding(Verdict.FAIL, Diagnosis(code, str(reason)), name)
             diagnosis = of_error(name, str(reason), evidence.order.problem.framework)
             return Finding(Verdict.FAIL, diagnosis, name)
     return None

@@ -14,6 +14,7 @@ from pytest_gradcheck.frameworks.containers import Hold, Tree, as_dict, itself
 from pytest_gradcheck.frameworks.registry import named, parts_of
 from pytest_gradcheck.function.signatures import (
     call_by_name,
+    must_take,
     parameter_names,
     signature_of,
     takes_keywords,
@@ -36,7 +37,12 @@ class Call:
 
     def __init__(self, fn: Callable[..., Any], inputs: Any):
         if not callable(fn):
-            raise InvalidArgument("fn", kind_of(fn), "give a function, a torch.nn.Module or another callable")
+            raise InvalidArgument(
+                "fn",
+                kind_of(fn),
+                "give a function, a torch.nn.Module, another callable, or a linear operator with matvec and "
+                "rmatvec",
+            )
         self._run: Callable[[dict[str, Any]], Any] = lambda named: fn(*named.values())
         if isinstance(inputs, dict):
             self.how, arguments = "dict", inputs
@@ -92,6 +98,25 @@ class Call:
             return call_by_name(argument, function, (), arguments | more)
         return call_by_name(argument, function, tuple(arguments.values()), more)
 
+    def run_along(
+        self, argument: str, function: Callable[..., Any], leaves: Sequence[Any], tangents: Sequence[Any]
+    ) -> Any:
+        """Call another function of the user's on leaves and on one tangent per argument; see `run_another`.
+
+        ``tangents`` has one value per leaf, None for a leaf that is not differentiated. An argument without
+        differentiated leaves has no tangent, or None for a function that takes one for every argument.
+        """
+        by_key, parts = self.by_argument(tangents), iter(tangents)
+        given = {key: [next(parts) for _ in tree.leaves] for key, tree in self._trees.items()}
+        moving = [key for key, some in given.items() if any(part is not None for part in some)]
+        arguments = self._arguments(leaves)
+        first, named = ((), arguments) if self.how == "dict" else (tuple(arguments.values()), {})
+        if len(moving) < len(by_key):
+            with contextlib.suppress(InvalidArgument):
+                must_take(argument, function, first, named | _tangents(by_key, list(by_key)))
+                moving = list(by_key)
+        return call_by_name(argument, function, first, named | _tangents(by_key, moving))
+
     def run_instead(
         self,
         argument: str,
@@ -136,12 +161,16 @@ class Call:
 
     def structure(self, parts: Sequence[Any]) -> Any:
         """Put one value per leaf into the structure of the inputs; one input alone stands for itself."""
-        rest = iter(parts)
-        by_key = {key: tree.rebuild(rest, as_dict) for key, tree in self._trees.items()}
+        by_key = self.by_argument(parts)
         if self.how == "dict" or "" in by_key:
             return by_key | by_key.pop("", {})
         values = tuple(by_key.values())
         return values if self.how == "tuple" else values[0]
+
+    def by_argument(self, parts: Sequence[Any]) -> dict[str, Any]:
+        """Put one value per leaf into the structure of each argument; a module is a dict of its arrays."""
+        rest = iter(parts)
+        return {key: tree.rebuild(rest, as_dict) for key, tree in self._trees.items()}
 
     def match(self, answer: Any) -> list[Any] | None:
         """Find the part of each leaf in an answer structured like the inputs; None where it does not fit."""
@@ -171,6 +200,11 @@ class Call:
         arguments = {key: tree.rebuild(rest, hold) for key, tree in self._trees.items()}
         arguments.pop("", None)
         return arguments
+
+
+def _tangents(by_key: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    """Return the tangents of some arguments by the names that they are passed by."""
+    return {"tangent" if len(keys) == 1 else f"{key}_tangent": by_key[key] for key in keys}
 
 
 def _held(stack: contextlib.ExitStack, framework: Framework, module: Any, parts: dict[str, Any]) -> Any:

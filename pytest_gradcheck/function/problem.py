@@ -241,6 +241,20 @@ class Problem:
         values = self.native_values() if vector is None else self.values_at(vector, double=False)
         return self._asked.run_another(argument, function, self._filled(values, double=False), more)
 
+    def call_along(
+        self, argument: str, function: Callable[..., Any], tangent: Vector, vector: Vector | None = None
+    ) -> Any:
+        """Call another function of the user's on fresh inputs and on a flat tangent of them.
+
+        The tangent is given in the structure, kind and dtype of the inputs, one per differentiated argument;
+        see `call_on_inputs`.
+        """
+        values = self.native_values() if vector is None else self.values_at(vector, double=False)
+        tangents: list[Any] = [None] * len(self._asked.leaves)
+        for i, part, leaf in zip(self._positions, self.inputs.split(tangent), self.leaves, strict=True):
+            tangents[i] = self.framework.like(part, leaf, double=False)
+        return self._asked.run_along(argument, function, self._filled(values, double=False), tangents)
+
     @property
     def positions(self) -> Sequence[int]:
         """Where the differentiable leaves are among all leaves of the inputs."""
@@ -307,9 +321,39 @@ class Problem:
         return self.output_tree.rebuild(filled, as_dict)
 
     def match_inputs(self, answer: Any) -> list[Any] | None:
-        """Find in a hand-written gradient the part for each differentiable leaf; None if it does not fit."""
+        """Find in a hand-written gradient the part for each differentiable leaf; None if it does not fit.
+
+        Where one array is all that is differentiated, next to constants, an answer may be that of it alone.
+        """
         found = self._asked.match(answer)
+        if found is None and len(self._positions) == 1 and not isinstance(answer, tuple | list | dict):
+            return [answer]
         return None if found is None else [found[i] for i in self._positions]
+
+    def match_outputs(self, answer: Any) -> list[Any] | None:
+        """Find in a hand-written tangent the part for each differentiable output; None if it does not fit."""
+        if self.output_tree.names == ["output"]:
+            return [answer]
+        inner = Tree(answer, "output")
+        by_name = dict(zip(inner.names, inner.leaves, strict=True))
+        return self._of_outputs([by_name.get(name) for name in self.output_tree.names])
+
+    def split_by_output(self, answer: Any) -> list[Any] | None:
+        """Find in a hand-written Jacobian the part for each differentiable output; None if it does not fit.
+
+        A part is a structure of its own. So outputs in containers of containers are not found.
+        """
+        if self.output_tree.names == ["output"]:
+            return [answer]
+        if not isinstance(answer, tuple | list | dict):
+            return None
+        items = answer.items() if isinstance(answer, dict) else enumerate(answer)
+        by_name = {f"output[{key!r}]": part for key, part in items}
+        return self._of_outputs([by_name.get(name) for name in self.output_tree.names])
+
+    def _of_outputs(self, parts: list[Any]) -> list[Any] | None:
+        kept = [part for part, keep in zip(parts, self._kept, strict=True) if keep]
+        return None if any(part is None for part in kept) else kept
 
     @functools.cached_property
     def double(self) -> bool:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from pytest_gradcheck.errors import Unavailable
-from pytest_gradcheck.frameworks.flat import Vector
+from pytest_gradcheck.frameworks.flat import Layout, Vector
 from pytest_gradcheck.frameworks.pullback import Program, Pullback
-from pytest_gradcheck.function.problem import Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,17 +36,38 @@ class Estimate:
             return Estimate(self.value @ tangents.T, bar)
 
 
+class HasLayouts(Protocol):
+    """What has differentiable inputs and outputs, such as a problem."""
+
+    @property
+    def inputs(self) -> Layout:
+        """How the inputs lie in flat vectors."""
+
+    @property
+    def outputs(self) -> Layout:
+        """How the outputs do."""
+
+
+class Layouts(NamedTuple):
+    """The inputs and outputs of a function that is no problem of its own; see `HasLayouts`."""
+
+    inputs: Layout
+    outputs: Layout
+
+
 class GradientAlone(Pullback):
     """A gradient of a problem that is not a program: it has no value of its own, nor a second derivative.
 
-    ``rows`` is the Jacobian, shape ``(outputs.size, inputs.size)``; ``whose`` names the method,
-    and ``once`` says why it cannot be differentiated.
+    ``rows`` is the Jacobian, shape ``(outputs.size, inputs.size)``, or what ``cotangents @ rows`` multiplies
+    with; ``whose`` names the method, and ``once`` says why it cannot be differentiated.
     """
 
     whose: str
     once: str
 
-    def __init__(self, problem: Problem, primal: Vector, eps: float, rows: Any = None, evaluations: int = 1):
+    def __init__(
+        self, problem: HasLayouts, primal: Vector, eps: float, rows: Any = None, evaluations: int = 1
+    ):
         super().__init__(Program(self._run, problem.inputs, problem.outputs), primal, eps)
         self.evaluations = evaluations
         self._rows = rows

@@ -8,6 +8,14 @@ from __future__ import annotations
 
 DIFFERENCE_METHODS = frozenset({"central", "forward"})
 
+#: The forms of a derivative written by hand, as the options that give them: of the function, and of its
+#: gradient. All are the method ``"user"``.
+FIRST_FORMS = ("gradient", "vjp", "jacobian", "jvp")
+SECOND_FORMS = ("hessian", "hvp")
+
+#: The attribute of a wrapped function that has the function as its user wrote it.
+WRITTEN_AS = "_gradcheck_written_as"
+
 #: Each framework that is installed, NumPy aside, is a method that is called like the framework. Whether it
 #: differentiates is not known before its library is imported; one that does not is unavailable.
 AUTODIFF_METHODS: tuple[str, ...]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any
 
 from pytest_gradcheck.errors import Unavailable
 from pytest_gradcheck.frameworks import registry
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.function.problem import Problem
 from pytest_gradcheck.methods import complex_step, reference, user
+from pytest_gradcheck.methods.forms import Form
 from pytest_gradcheck.methods.registered_gradients import WATCH, asked
 
 
@@ -19,8 +18,7 @@ def prepare(
     name: str,
     problem: Problem,
     *,
-    gradient: Callable[..., Any] | None = None,
-    vjp: Callable[..., Any] | None = None,
+    form: Form | None = None,
     hold_stops: bool = False,
 ) -> Pullback:
     """Return a method's pullback of a function at its point.
@@ -28,7 +26,7 @@ def prepare(
     Args:
         name: one of `names.METHOD_NAMES` that is not a difference method.
         problem: the function and its point.
-        gradient, vjp: the gradient written by hand, for ``"user"``.
+        form: the derivative written by hand, for ``"user"``.
         hold_stops: for ``"reference"``, whether what the function detaches is a constant.
 
     Raises:
@@ -37,7 +35,9 @@ def prepare(
     watch = WATCH.get()
     with nullcontext() if watch is None else asked(name):
         if name == "user":
-            pullback = user.prepare(problem, gradient, vjp)
+            if form is None:
+                raise Unavailable("no derivative was given that is written by hand")
+            pullback: Pullback = user.prepare(form, problem)
         elif name == "complex_step":
             pullback = complex_step.prepare(problem)
         elif name == "reference":

@@ -1,4 +1,4 @@
-"""A gradient that the user wrote by hand, as one more method."""
+"""A derivative that the user wrote by hand, in any form, as one more method."""
 
 from __future__ import annotations
 
@@ -9,72 +9,95 @@ from typing import Any
 
 import numpy as np
 
-from pytest_gradcheck.errors import InvalidArgument, Unavailable
-from pytest_gradcheck.frameworks.flat import Leaf, Vector
+from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.frameworks.flat import Leaf, Matrix, Vector
 from pytest_gradcheck.frameworks.fresh_memory import FILLED_WITH, allocates, unwritten
 from pytest_gradcheck.frameworks.fresh_memory import never_written as sentence
 from pytest_gradcheck.frameworks.leaves import to_numpy
-from pytest_gradcheck.frameworks.pullback import Pullback
+from pytest_gradcheck.frameworks.pullback import NOT_LINEAR, SCARCELY, scales
 from pytest_gradcheck.function.problem import Problem
-from pytest_gradcheck.function.signatures import signature_of
-from pytest_gradcheck.methods.base import GradientAlone
+from pytest_gradcheck.methods.base import GradientAlone, HasLayouts
+from pytest_gradcheck.methods.forms import Form
+from pytest_gradcheck.methods.matrices import Blocks
+from pytest_gradcheck.methods.operators import must_be_linear
+
+#: A sum of columns is off by no more than so many roundings of its terms. Chosen: as error bars are.
+ROUNDINGS = 32
+
+#: So many numbers of a Jacobian are kept, once the jvp has given all of its columns.
+MOST_KEPT = 2**24
 
 
-def prepare(
-    problem: Problem,
-    gradient: Callable[..., Any] | None,
-    vjp: Callable[..., Any] | None,
-    *,
-    at: Vector | None = None,
-    twice: bool = True,
-) -> Pullback:
-    """Return the hand-written gradient of a problem as a pullback, at the problem's point or another one.
+def prepare(form: Form, problem: Problem, *, at: Vector | None = None, twice: bool = True) -> ByHand:
+    """Return a hand-written derivative of a problem as a pullback, at the problem's point or another one.
 
-    ``gradient(*inputs)`` is taken as a vjp when it has a parameter called ``cotangent``. One that allocates
-    memory is called ``twice``; see `_with_known_memory`.
+    One that allocates memory is called ``twice``; see `with_known_memory`.
     """
-    if gradient is not None and vjp is not None:
-        raise InvalidArgument("gradient", "a gradient and a vjp", "give one of the two")
-    if vjp is None and "cotangent" in getattr(signature_of(gradient), "parameters", ()):
-        gradient, vjp = None, gradient
-    if vjp is not None:
-        return UserVjp(problem, vjp, at, twice=twice and allocates(vjp))
-    if gradient is None:
-        raise Unavailable("no gradient= or vjp= was given")
-    rows = _jacobian(problem, gradient, at, twice=twice and allocates(gradient))
-    return _User(problem, problem.primal, problem.trial_eps, rows)
+    twice = twice and allocates(form.function)
+    if form.name == "rmatvec" and at is None:
+        must_be_linear(form, problem)
+    if form.how == "vjp":
+        return UserVjp(form, problem, at, twice=twice)
+    if form.how == "jvp":
+        return UserJvp(form, problem, at, twice=twice)
+    call = functools.partial(problem.call_on_inputs, form.name, form.function, at)
+    answer = with_known_memory(problem, call, twice=twice)
+    rows = _gradient(problem, answer) if form.how == "gradient" else _jacobian(problem, answer)
+    return ByHand(problem, problem.primal, problem.trial_eps, rows)
 
 
-def never_written(
-    problem: Problem, gradient: Callable[..., Any] | None, vjp: Callable[..., Any] | None
-) -> str | None:
-    """Return the sentence on memory that a hand-written gradient returns and never wrote, None without.
+def never_written(form: Form, problem: Problem) -> str | None:
+    """Return the sentence on memory that a hand-written derivative returns and never wrote, None without.
 
     It is called three times with something else in fresh memory.
     """
-    ones = np.ones(problem.outputs.size)
-    found = unwritten(
-        lambda: prepare(problem, gradient, vjp, twice=False).vjp(ones), problem.framework.filling
-    )
+    if form.order == 2:
+        return None
+
+    def answer() -> Vector:
+        pullback = prepare(form, problem, twice=False)
+        if isinstance(pullback, UserJvp):
+            return pullback.jvp(np.ones(problem.inputs.size))
+        return pullback.vjp(np.ones(problem.outputs.size))
+
+    found = unwritten(answer, problem.framework.filling)
     if found is None:
         return None
-    name = getattr(gradient or vjp, "__name__", "the gradient")
-    return sentence(name, "np.empty", found.where(problem.inputs))
+    name = getattr(form.function, "__name__", "the gradient")
+    return sentence(name, "np.empty", found.where(problem.outputs if form.how == "jvp" else problem.inputs))
 
 
-class _User(GradientAlone):
+class ByHand(GradientAlone):
+    """A derivative that the user wrote by hand."""
+
     whose, once = "a gradient written by hand", "says nothing of its own derivative"
+    #: Whether it takes a vector besides the inputs, in which it must be linear.
+    takes_vectors = False
+
+    def vjps(self, cotangents: Matrix) -> Matrix:
+        """Take the cotangents times the Jacobian; see `Pullback.vjps`."""
+        if self._rows is None:
+            return super().vjps(cotangents)
+        return np.asarray(cotangents @ self._rows)
+
+    def breaks_linearity(self) -> str | None:
+        """Return how it is seen not to be linear in what it takes besides the inputs, as a sentence."""
+        return None
 
 
-class UserVjp(_User):
+class UserVjp(ByHand):
     """A gradient that takes a cotangent."""
 
-    def __init__(
-        self, problem: Problem, function: Callable[..., Any], at: Vector | None, *, twice: bool
-    ) -> None:
+    takes_vectors = True
+
+    def __init__(self, form: Form, problem: Problem, at: Vector | None, *, twice: bool) -> None:
         super().__init__(problem, problem.primal, problem.trial_eps)
-        self._problem, self._function, self._at = problem, function, at
+        self._form, self._problem, self._at = form, problem, at
         self._twice, self._ran = twice, False
+
+    def breaks_linearity(self) -> str | None:
+        """Compare two cotangents; see `ByHand.breaks_linearity`."""
+        return None if scales(self) else NOT_LINEAR
 
     def vjp(self, cotangent: Vector) -> Vector:
         """Call the user's function; see `Pullback.vjp`."""
@@ -84,18 +107,107 @@ class UserVjp(_User):
         self.calls += 1
 
         def call() -> Any:
-            return problem.call_on_inputs("vjp", self._function, self._at, cotangent=given)
+            return problem.call_on_inputs(self._form.name, self._form.function, self._at, cotangent=given)
 
-        answer = _with_known_memory(problem, call, twice=self._twice, again=self._ran)
+        answer = with_known_memory(problem, call, twice=self._twice, again=self._ran)
         self._ran = True
-        parts = _per_leaf(problem, answer, "vjp")
-        for leaf, part in zip(problem.inputs.leaves, parts, strict=True):
-            if part.shape != leaf.shape:
-                raise _wrong_shape("vjp", leaf, part.shape, leaf.shape)
-        return problem.inputs.join(parts)
+        # Of a complex operator on real numbers the real part of the adjoint is that of the gradient.
+        parts = per_leaf(problem, answer, self._form.name, take_real=self._form.name == "rmatvec")
+        return problem.inputs.join(shaped(problem, parts, self._form.name))
 
 
-def _with_known_memory(problem: Problem, call: Callable[[], Any], *, twice: bool, again: bool = False) -> Any:
+class UserJvp(ByHand):
+    """A derivative that takes a tangent and gives that of the output: the columns of the Jacobian.
+
+    A row takes a call per number of the inputs, and many rows take no more.
+    """
+
+    takes_vectors = True
+
+    def __init__(self, form: Form, problem: Problem, at: Vector | None, *, twice: bool) -> None:
+        super().__init__(problem, problem.primal, problem.trial_eps, evaluations=0)
+        self.calls = 0
+        self._form, self._problem, self._at, self._twice = form, problem, at, twice
+
+    def vjp(self, cotangent: Vector) -> Vector:
+        """Contract all columns with a cotangent; see `Pullback.vjp`."""
+        (row,) = self.vjps(cotangent[None])
+        return np.asarray(row)
+
+    def vjps(self, cotangents: Matrix) -> Matrix:
+        """Contract all columns with many cotangents; see `Pullback.vjps`."""
+        n, m = self.program.inputs.size, self.program.outputs.size
+        if self._rows is None:
+            columns = (self.jvp(np.eye(1, n, i)[0]) for i in range(n))
+            if n * m > MOST_KEPT:
+                return np.stack([cotangents @ column for column in columns], axis=1)
+            self._rows = np.stack(list(columns), axis=1)
+        return np.asarray(cotangents @ self._rows)
+
+    def along(self, lines: Matrix, shape: HasLayouts) -> ByHand:
+        """Return the derivative along some lines, shape ``(k, inputs.size)``: k calls.
+
+        ``shape`` has the k numbers as its inputs.
+        """
+        rows = np.stack([self.jvp(line) for line in lines], axis=1)
+        found = TakenAlong(shape, self.primal, self.eps, rows, self.evaluations)
+        found.calls, found.whole = self.calls, self
+        return found
+
+    def jvp(self, tangent: Vector) -> Vector:
+        """Return the Jacobian times a tangent: shape ``(inputs.size,)`` in, ``(outputs.size,)`` out."""
+        problem, name = self._problem, self._form.name
+        self.evaluations += 1
+        self.calls += 1
+
+        def call() -> Any:
+            return problem.call_along(name, self._form.function, tangent, self._at)
+
+        answer = with_known_memory(problem, call, twice=self._twice, again=self.calls > 1)
+        parts = problem.match_outputs(answer)
+        outputs = problem.outputs.leaves
+        if parts is None:
+            wanted = ", ".join(leaf.name for leaf in outputs)
+            raise InvalidArgument(name, f"{_in_words(answer)} from it", f"return the tangent of {wanted}")
+        arrays = [np.asarray(to_numpy(part)) for part in parts]
+        for leaf, array in zip(outputs, arrays, strict=True):
+            if array.shape != leaf.shape:
+                raise _wrong_shape(name, leaf, array.shape, leaf.shape)
+            if np.iscomplexobj(array) and not leaf.is_complex:
+                raise InvalidArgument(
+                    name, f"{array.dtype} for {leaf.name}, which is real", "return the real part"
+                )
+        return problem.outputs.join(arrays)
+
+    def breaks_linearity(self) -> str | None:
+        """Compare a tangent with the sum of the columns; see `ByHand.breaks_linearity`."""
+        rng, size = np.random.default_rng(self._problem.seed), self.program.inputs.size
+        tangent = rng.uniform(0.5, 1.5, size) * rng.choice([-1.0, 1.0], size)
+        once = self.jvp(tangent)
+        summed, terms = once, np.abs(once)
+        if self._rows is not None:
+            summed, terms = self._rows @ tangent, np.abs(self._rows) @ np.abs(tangent)
+        apart = np.fmax(np.abs(once - summed), np.abs(self.jvp(-2.0 * tangent) + 2.0 * summed))
+        allowed = max(SCARCELY, ROUNDINGS * self.eps) * terms[np.isfinite(terms)].max(initial=0.0)
+        if (apart[np.isfinite(apart)] > allowed).any():
+            return (
+                "the jvp is not linear: minus two times a tangent does not give minus two times the product"
+            )
+        return None
+
+
+class TakenAlong(ByHand):
+    """A jvp along some lines, ``whole`` being the jvp."""
+
+    takes_vectors = True
+    whole: UserJvp
+
+    def breaks_linearity(self) -> str | None:
+        """Compare two tangents; see `ByHand.breaks_linearity`."""
+        return self.whole.breaks_linearity()
+
+
+def with_known_memory(problem: Problem, call: Callable[[], Any], *, twice: bool, again: bool = False) -> Any:
     """Call a hand-written gradient; a second call gets nan in fresh memory, which shows what is not written.
 
     Otherwise such an entry would be right if the memory happens to hold the right number. ``again`` says that
@@ -112,10 +224,9 @@ def _with_known_memory(problem: Problem, call: Callable[[], Any], *, twice: bool
     return answer
 
 
-def _jacobian(problem: Problem, gradient: Callable[..., Any], at: Vector | None, *, twice: bool) -> Any:
-    """Call the gradient and return it as a real Jacobian of shape ``(outputs.size, inputs.size)``."""
-    call = functools.partial(problem.call_on_inputs, "gradient", gradient, at)
-    parts = _per_leaf(problem, _with_known_memory(problem, call, twice=twice), "gradient")
+def _gradient(problem: Problem, answer: Any) -> Matrix:
+    """Return what a gradient gave as a real Jacobian of shape ``(outputs.size, inputs.size)``."""
+    parts = per_leaf(problem, answer, "gradient")
     rows = np.zeros((problem.outputs.size, problem.inputs.size))
     outs = problem.outputs.leaves
     scalar = problem.outputs.size == 1
@@ -136,13 +247,40 @@ def _jacobian(problem: Problem, gradient: Callable[..., Any], at: Vector | None,
     return rows
 
 
-def _per_leaf(problem: Problem, answer: Any, argument: str) -> list[Any]:
-    """Bring what the user's function returned into one array per differentiable leaf."""
+def _jacobian(problem: Problem, answer: Any) -> Blocks:
+    """Return what a Jacobian gave: an array per input, or for several outputs a structure of these each."""
+    name, outputs = "jacobian", problem.outputs.leaves
+    rows = problem.split_by_output(answer)
+    if rows is None:
+        wanted = ", ".join(leaf.name for leaf in outputs)
+        raise InvalidArgument(
+            name, f"{_in_words(answer)} from it", f"return one Jacobian per output: {wanted}"
+        )
+    parts = [matched(problem, row, name) for row in rows]
+    return Blocks(name, parts, problem.outputs, problem.inputs)
+
+
+def matched(problem: Problem, answer: Any, argument: str) -> list[Any]:
+    """Return the part of an answer for each differentiable leaf; None where it has none.
+
+    Raises `InvalidArgument` where the answer does not have the structure of the inputs.
+    """
     found = problem.match_inputs(answer)
     if found is None:
         wanted = ", ".join(problem.arguments)
-        got = f"{len(answer)} values" if isinstance(answer, Sequence | Mapping) else type(answer).__name__
-        raise InvalidArgument(argument, f"{got} from it", f"return one array per input: {wanted}")
+        raise InvalidArgument(
+            argument, f"{_in_words(answer)} from it", f"return one array per input: {wanted}"
+        )
+    return found
+
+
+def _in_words(answer: Any) -> str:
+    return f"{len(answer)} values" if isinstance(answer, Sequence | Mapping) else type(answer).__name__
+
+
+def per_leaf(problem: Problem, answer: Any, argument: str, *, take_real: bool = False) -> list[Any]:
+    """Bring what the user's function returned into one array per differentiable leaf."""
+    found = matched(problem, answer, argument)
     parts = []
     for leaf, part in zip(problem.inputs.leaves, found, strict=True):
         if part is None:
@@ -153,10 +291,21 @@ def _per_leaf(problem: Problem, answer: Any, argument: str) -> list[Any]:
             )
         array = np.asarray(to_numpy(part))
         if np.iscomplexobj(array) and not leaf.is_complex:
-            to_complex = argument == "gradient" and any(out.is_complex for out in problem.outputs.leaves)
-            remedy = "the output is complex: give vjp= instead" if to_complex else "return the real part"
-            raise InvalidArgument(argument, f"{array.dtype} for {leaf.name}, which is real", remedy)
+            if take_real:
+                array = array.real
+            else:
+                to_complex = argument == "gradient" and any(out.is_complex for out in problem.outputs.leaves)
+                remedy = "the output is complex: give vjp= instead" if to_complex else "return the real part"
+                raise InvalidArgument(argument, f"{array.dtype} for {leaf.name}, which is real", remedy)
         parts.append(array)
+    return parts
+
+
+def shaped(problem: Problem, parts: Sequence[Any], argument: str) -> Sequence[Any]:
+    """Return the arrays of an answer, one per differentiable leaf, if they have its shape."""
+    for leaf, part in zip(problem.inputs.leaves, parts, strict=True):
+        if part.shape != leaf.shape:
+            raise _wrong_shape(argument, leaf, part.shape, leaf.shape)
     return parts
 
 

@@ -19,6 +19,7 @@ import pytest
 
 from pytest_gradcheck.core.results import CheckResult
 from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.methods.names import FIRST_FORMS, SECOND_FORMS, WRITTEN_AS
 from pytest_gradcheck.plugin import parameters
 from pytest_gradcheck.plugin.marks import FIXTURES, MARKER, TAG, marks_of, marks_of_node, marks_on, plain
 from pytest_gradcheck.plugin.search import Search
@@ -26,7 +27,7 @@ from pytest_gradcheck.plugin.session import SESSION_KEY, Session
 from pytest_gradcheck.plugin.settings import SEARCH_OPTIONS, Settings
 
 #: The options that are functions of the inputs, and of what else they name of the test's parameters.
-OF_THE_INPUTS = ("gradient", "vjp", "oracle", "surrogate")
+OF_THE_INPUTS = (*FIRST_FORMS, *SECOND_FORMS, "oracle", "surrogate")
 
 
 @dataclass(frozen=True)
@@ -288,6 +289,7 @@ def _check_example(
 
     # Not functools.wraps: the body takes the drawn inputs alone, the test's signature has the constants too.
     body.__name__, body.__qualname__ = test.__name__, test.__qualname__
+    setattr(body, WRITTEN_AS, test)
 
     source = functools.partial(_written, session, test, constants)
 

@@ -19,6 +19,7 @@ def check_keywords(inputs: dict[str, Any], options: dict[str, Any], parameters: 
     from hypothesis.strategies import SearchStrategy
 
     from pytest_gradcheck.core.check import OPTION_NAMES, validate_options
+    from pytest_gradcheck.core.options import ELSEWHERE
 
     for name, value in options.items():
         if isinstance(value, SearchStrategy):
@@ -31,7 +32,8 @@ def check_keywords(inputs: dict[str, Any], options: dict[str, Any], parameters: 
                 got, known = "a strategy for a parameter that does not exist", parameters
             else:
                 got, known = repr(value), [*parameters, *OPTION_NAMES, *SEARCH_OPTIONS, "inputs"]
-            raise InvalidArgument(name, got, suggestion(name, known, "the marker takes here"))
+            hint = ELSEWHERE.get(name) or suggestion(name, known, "the marker takes here")
+            raise InvalidArgument(name, got, hint)
         if not isinstance(value, SearchStrategy):
             remedy = f"give a strategy, such as hypothesis.strategies.just({value!r})"
             raise InvalidArgument(name, repr(value), remedy)

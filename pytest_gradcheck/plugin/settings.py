@@ -17,7 +17,7 @@ import pytest
 
 from pytest_gradcheck.errors import InvalidArgument, suggestion
 from pytest_gradcheck.frameworks.properties import selected
-from pytest_gradcheck.methods.names import METHOD_NAMES
+from pytest_gradcheck.methods.names import FIRST_FORMS, METHOD_NAMES, SECOND_FORMS
 from pytest_gradcheck.plugin import flags
 from pytest_gradcheck.plugin.flags import PROFILES
 from pytest_gradcheck.records.thresholds import FACTOR, PARSERS, Thresholds, parse_float, parse_thresholds
@@ -94,7 +94,8 @@ class Settings:
         if "methods" in own:
             # For a whole session the names are a restriction, and few checks have a gradient by hand or an
             # oracle. One that a test gives is asked all the same: it is there to be compared with.
-            absent = {"oracle"} if explicit.get("gradient") or explicit.get("vjp") else {"oracle", "user"}
+            by_hand = any(explicit.get(name) for name in (*FIRST_FORMS, *SECOND_FORMS))
+            absent = {"oracle"} if by_hand else {"oracle", "user"}
             own["methods"] = tuple(name for name in own["methods"] if name not in absent) or own["methods"]
             if explicit.get("oracle"):
                 own["methods"] += ("oracle",)

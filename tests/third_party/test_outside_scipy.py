@@ -29,6 +29,16 @@ def test_rosen_hessian_product(x):
     return optimize.rosen_der(x)
 
 
+@pytest.mark.gradcheck(
+    x=arrays(4, min_value=-3, max_value=3),
+    gradient=optimize.rosen_der,
+    hessian=optimize.rosen_hess,
+    hvp=optimize.rosen_hess_prod,
+)
+def test_rosen_hessian(x):
+    return optimize.rosen(x)
+
+
 @pytest.mark.gradcheck(x=positive, vjp=lambda function, x, cotangent: cotangent * function(2, x, 1))
 @pytest.mark.parametrize("function", [special.jvp, special.yvp, special.ivp, special.kvp])
 def test_bessel(function, x):

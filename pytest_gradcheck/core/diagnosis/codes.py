@@ -63,6 +63,8 @@ CODES = (
         Page.FAULTS, "sign conjugate constant-factor zero-gradient non-finite-gradient transposed permuted"
     ),
     *_rows(Page.FAULTS, "one-entry one-row one-input one-output wrong-values kink-outside"),
+    # The whole matrix of a derivative by hand shows it.
+    *_rows(Page.FAULTS, "not-symmetric chain-factor not-linear"),
     Code("value-mismatch", Page.FAULTS),
     # A cause was found in the graph, in another precision, at another point, in the code.
     *_rows(Page.FAULTS, "missing-term missing-sum precision-loss special-values stop-gradient out-of-graph"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_gradcheck.core import thresholds
-from pytest_gradcheck.core.diagnosis import causes, codes
+from pytest_gradcheck.core.diagnosis import causes, codes, matrices
 from pytest_gradcheck.core.diagnosis.values import diagnose, is_odd_multiple, led_by, place
 from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian
 from pytest_gradcheck.core.evidence.table import Table
@@ -49,10 +49,9 @@ def explain(order: Order, finding: Finding, broken: Finding | None) -> Finding:
 def _diagnosed(order: Order, finding: Finding, culprit: str) -> Diagnosis:
     """Say what kind of wrong the culprit's numbers are, and why, where more can be told than they say."""
     evidence, table = finding.evidence, finding.evidence.table
-    if culprit == BY_HAND and not order.options.brief:
-        options = order.options
-        if text := user.never_written(order.problem, options.gradient, options.vjp):
-            return Diagnosis("uninitialised-memory", text)
+    form = order.form if culprit == BY_HAND and not order.options.brief else None
+    if form is not None and (text := user.never_written(form, order.problem)):
+        return Diagnosis("uninitialised-memory", text)
     bad, right = table.bad_entries(culprit), _right_values(table, evidence.jacobian, culprit)
     wrong, inputs = table.exact[culprit].value, order.function.inputs
     notes, outputs = evidence.heard[culprit].notes, _outputs_of(table, order.function)
@@ -68,6 +67,9 @@ def _diagnosed(order: Order, finding: Finding, culprit: str) -> Diagnosis:
             )
             return Diagnosis(found.code, f"{found.text}; {steps}")
     diagnosis = diagnose(wrong, right, bad, culprit, inputs, notes, outputs, alive, imaginary)
+    matrix = _of_matrix(order, table, right, bad, culprit, diagnosis)
+    if matrix is not None:
+        return matrix
     if diagnosis.code in codes.VAGUE and diagnosis.code != "permuted":
         large, share = led_by(wrong, right, bad, inputs)
         led = diagnose(wrong, right, bad & large, culprit, inputs, notes, outputs, alive, imaginary)
@@ -111,6 +113,25 @@ def _with_remarks(
         text = f"its largest error is {share:.1g} of the entry: if the function is computed by iteration"
         return Diagnosis(found.code, f"{found.text}; {text}, say how exact its values are (atol={exact:g})")
     return found
+
+
+def _of_matrix(
+    order: Order, table: Table, right: Matrix, bad: Any, culprit: str, found: Diagnosis
+) -> Diagnosis | None:
+    """Say what the whole matrix of a derivative by hand shows, where all of its entries are known."""
+    function, wrong = order.function, table.exact[culprit].value
+    whole = np.array_equal(table.cotangents, np.eye(function.outputs.size))
+    if order.form is None or not whole or len(table.coordinates) != function.inputs.size or table.kinks:
+        return None
+    who = f"the gradient of {culprit}"
+    if order.form.order == 2:
+        by_columns = order.form.how == "hvp"
+        matrix = matrices.of_hessian(wrong, right, bad, who, function, by_columns=by_columns)
+        if matrix is not None:
+            return matrix
+    if found.code not in codes.VAGUE:
+        return None
+    return matrices.of_jacobian(wrong, right, bad, who, function.inputs)
 
 
 def _remarked(diagnosis: Diagnosis, remarks: Sequence[tuple[str, str]]) -> Diagnosis:
@@ -173,7 +194,7 @@ def _cause(
     if lost is not None:
         return lost
     # Differences that agree with what is wrong here would do so elsewhere.
-    if not any(c.agree for c in table.measured if culprit in (c.a, c.b)):
+    if order.of_inputs and not any(c.agree for c in table.measured if culprit in (c.a, c.b)):
         some_rows = rows[bad.any(axis=1)][: thresholds.LOOKED_AT_AGAIN]
         some_columns = [int(i) for i in np.flatnonzero(bad.any(axis=0))[: thresholds.LOOKED_AT_AGAIN]]
         words = causes.special_values(order, culprit, (some_rows, some_columns))

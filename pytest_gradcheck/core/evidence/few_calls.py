@@ -398,7 +398,12 @@ class FewCalls:
         leaf, half = f.inputs.leaf_of(i), (thresholds.DRAWN_NEXT_TO_IT + 1) // 2
         drawn = [int(k) for k in rng.permutation(f.point.size) if k != i]
         near = [k for k in drawn if leaf.start <= k < leaf.stop][:half]
-        others = (near + [k for k in drawn if k not in near])[: thresholds.DRAWN_NEXT_TO_IT]
+        others = near + [k for k in drawn if k not in near]
+        if leaf.is_complex:
+            # Both parts of a number: in what is conjugate one of them is wrong.
+            both = [leaf.start + ((k - leaf.start) ^ part) for k in (i, *near) for part in (0, 1)]
+            others = [k for k in dict.fromkeys(both) if k != i]
+        others = others[: thresholds.DRAWN_NEXT_TO_IT]
         tangents = np.zeros((len(others), f.point.size))
         tangents[np.arange(len(others)), others] = scales = self.jacobian.scales[others]
         values, bars = [column.value], [column.uncertainty]

@@ -80,6 +80,21 @@ def one_by_one(evaluate: Callable[[Vector], Vector]) -> Callable[[Matrix], tuple
     return lambda points: (np.stack([evaluate(point) for point in points]), len(points))
 
 
+def remembered(evaluate: Callable[[Matrix], tuple[Matrix, int]]) -> Callable[[Matrix], tuple[Matrix, int]]:
+    """Return the same evaluation, which takes no call for a point that it has seen; see `Function`."""
+    known: dict[bytes, Vector] = {}
+
+    def again(points: Matrix) -> tuple[Matrix, int]:
+        keys, calls = [point.tobytes() for point in points], 0
+        new = [k for k, key in enumerate(keys) if key not in known]
+        if new:
+            values, calls = evaluate(points[new])
+            known.update(zip((keys[k] for k in new), values, strict=True))
+        return np.stack([known[key] for key in keys]), calls
+
+    return again
+
+
 @dataclass(frozen=True, eq=False)
 class Differences:
     """Slopes along some directions: arrays of shape ``(rows, directions)``."""

@@ -17,9 +17,10 @@ from pytest_gradcheck.core.options import Options
 from pytest_gradcheck.core.report.source import to_source
 from pytest_gradcheck.frameworks import registry
 from pytest_gradcheck.function.problem import Problem
+from pytest_gradcheck.methods.names import FIRST_FORMS, SECOND_FORMS, WRITTEN_AS
 
 #: The options that are functions.
-FUNCTIONS = ("gradient", "vjp", "oracle", "surrogate")
+FUNCTIONS = (*FIRST_FORMS, *SECOND_FORMS, "oracle", "surrogate")
 
 #: Written by hand in the line, or of no consequence for the verdict.
 _ASIDE = frozenset({*FUNCTIONS, "seed", "name", "order", "brief", "thorough", "drawn", "written_as"})
@@ -57,13 +58,19 @@ def reproduce(problem: Problem, options: Options, order: int, sources: Mapping[s
         inputs = next(iter(sources.values()))
     names = dict(_classes(problem.arguments.values()))
     local: list[str] = []
-    own = written(problem.fn) if options.written_as is None else options.written_as()
+    own = (
+        written(getattr(problem.fn, WRITTEN_AS, problem.fn))
+        if options.written_as is None
+        else options.written_as()
+    )
     arguments = [_named(own, problem.fn, "fn", names, local), inputs]
-    if order == 2:
+    if order == 2 and options.order == 2:
         arguments.append("order=2")
     for key in FUNCTIONS:
         function = getattr(options, key)
-        if function is not None:
+        if function is True:
+            arguments.append(f"{key}=True")
+        elif function is not None:
             arguments.append(f"{key}={_named(written(function), function, key, names, local)}")
     for option in fields(options):
         value = getattr(options, option.name)
