@@ -18,16 +18,17 @@ from pytest_gradcheck.core.evidence.confirm import SecondLook
 from pytest_gradcheck.core.evidence.few_calls import FewCalls
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.low_precision import Eager
+from pytest_gradcheck.core.evidence.proof import with_proof, wrong_entries
 from pytest_gradcheck.core.evidence.rounding import measure
 from pytest_gradcheck.core.evidence.survey import Survey, first_look, recompare
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Tolerance
 from pytest_gradcheck.core.orders import FirstOrder, Order, merged
 from pytest_gradcheck.core.report.write_up import write_up
-from pytest_gradcheck.core.results import CheckResult, Verdict
+from pytest_gradcheck.core.results import CheckResult, Status, Verdict
 from pytest_gradcheck.core.verdict import Evidence, Finding, answer
 from pytest_gradcheck.frameworks.pullback import Anew
-from pytest_gradcheck.methods.roles import DIFFERENCES, ENGINE, ORACLE
+from pytest_gradcheck.methods.roles import DIFFERENCES, ENGINE, EXACT, ORACLE
 
 #: Rules whose doubt is of differences that contradict every exact method.
 DOUBTED_BY_VALUES = ("no_common_ground", "differences_split")
@@ -43,7 +44,7 @@ def run(order: Order) -> tuple[CheckResult, Finding]:
             finding = _with_values(order, finding)
         elif finding.rule == "value_mismatch" and isinstance(order, FirstOrder):
             return write_up(order, other := _with_own_values(order, finding)), other
-    finding = finding or _on_the_numbers(order, evidence)
+    finding = _next_to_proof(order, finding or _on_the_numbers(order, evidence))
     for probe in order.probes:
         found, whose = probe(finding)
         if found:
@@ -90,6 +91,49 @@ def _on_the_numbers(order: Order, evidence: Evidence) -> Finding:
         return _beyond_entries(order, finding)
     # Where the exact methods run the same code, they are wrong together.
     return _confirmed(order, finding, finding) if finding.rule in DOUBTED_BY_VALUES else finding
+
+
+def _next_to_proof(order: Order, finding: Finding) -> Finding:
+    """Ask for the proven derivative of what failed or is in doubt; it outranks what was measured."""
+    if finding.verdict is Verdict.PASS or finding.rule in verdict.NOT_ASKED or order.proof is None:
+        return finding
+    asked, evidence = order.proof, finding.evidence
+    state = asked.states[EXACT]
+    if EXACT not in asked.pullbacks:
+        # What to install is said where it would help.
+        silent = finding.verdict is Verdict.FAIL and EXACT not in evidence.states
+        known = replace(evidence, states={**evidence.states, EXACT: state})
+        return finding if silent else replace(finding, evidence=known)
+    exact = asked.pullbacks[EXACT]
+    known = replace(
+        evidence, heard={**evidence.heard, EXACT: exact}, states={**evidence.states, EXACT: (Status.OK, None)}
+    )
+    known = _with_proof(order, known, evidence)
+    sensitivity = order.tolerance.sensitivity
+    hasty = [
+        name
+        for name in verdict.asked_about(known)
+        if name not in evidence.jacobian.measured
+        and wrong_entries(known.table, name, known.jacobian, sensitivity).any()
+    ]
+    if hasty and order.eager is None:
+        # Before a gradient is called wrong its rounding is measured.
+        kinked = evidence.table.kinked(order.function.inputs.size)
+        measure(evidence.jacobian, *order.runs_to_measure(thresholds.RUNS), kinked, *order.runs_on_disagreement)
+        known = _with_proof(order, known, evidence, anew=True)
+    found = answer(verdict.ON_PROOF, known)
+    if found is None or (found.verdict is finding.verdict and found.culprit == finding.culprit):
+        return replace(finding, evidence=known)
+    return found
+
+
+def _with_proof(order: Order, known: Evidence, evidence: Evidence, *, anew: bool = False) -> Evidence:
+    """Return the evidence with the proven rows in its table, ``anew`` with the error bars as measured now."""
+    table, jacobian = evidence.table, evidence.jacobian
+    if anew:
+        table = replace(table, exact={name: jacobian.rows(name, table.cotangents) for name in table.exact})
+    table, jacobian = with_proof(table, jacobian, known.heard[EXACT], order.tolerance)
+    return replace(known, table=table, jacobian=jacobian)
 
 
 def _as_the_dtype_bears(order: Order, finding: Finding) -> Finding:

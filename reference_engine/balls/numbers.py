@@ -23,6 +23,8 @@ __all__ = [
     "Undecided",
     "chained",
     "conjugate",
+    "decimal",
+    "distance",
     "over_arrays",
     "greater",
     "imaginary",
@@ -243,6 +245,29 @@ def nearest(x: Any) -> Any:
     """The float next to the midpoint of a ball, complex for a complex one; never zero for what is not."""
     x = value_of(x)
     return complex(_float(x.real), _float(x.imag)) if type(x) is acb else _float(x)
+
+
+#: Bits to compare balls with decimal numbers and floats in.
+_PRINTED = 4096
+
+
+def distance(x: Any, value: float) -> float:
+    """How far a real number may be from a float, rounded up."""
+    with precision(_PRINTED):
+        gap = (x - arb(value)).abs_upper()
+    try:
+        found = float(gap)
+    except OverflowError:
+        return math.inf
+    return math.nextafter(found, math.inf) if gap > 0 else 0.0
+
+
+def decimal(x: Any, digits: int) -> tuple[str, str]:
+    """The midpoint of a real ball with so many digits, and how far the truth is from that at most."""
+    with precision(_PRINTED):
+        shown = x.mid().str(digits, radius=False)
+        gap = (x - arb(shown)).abs_upper()
+        return shown, gap.str(2, radius=False) if gap > 0 else "0"
 
 
 @contextmanager

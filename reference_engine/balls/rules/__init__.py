@@ -28,15 +28,15 @@ def _with_params(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _ROWS: dict[str, Callable[..., Any]] = {
-    **{name: over_arrays(function) for name, function in special.NUMBERS_OF_TORCH.items()},
+    **{name: over_arrays(function) for name, function in special.NUMBERS_OF_FRAMEWORKS.items()},
     **{name: over_arrays(function) for name, function in of_numbers.NUMBERS.items()},
     **{_SCIPY + name: over_arrays(f) for name, f in special.NUMBERS_OF_SCIPY.items()},
     **{name: _with_params(f) for name, f in (of_numbers.PARAMETRIC | special.PARAMETRIC).items()},
     **arrays.ARRAYS,
     **linalg.MATRICES,
 }
-#: The lowering of torch has an i0 without a parameter.
-_I0_OF_TORCH = over_arrays(special.NUMBERS_OF_TORCH["i0"])
+#: A lowering has an i0 without a parameter.
+_I0_OF_FRAMEWORKS = over_arrays(special.NUMBERS_OF_FRAMEWORKS["i0"])
 
 
 def rule_of(primitive: Primitive) -> Callable[..., Any] | None:
@@ -53,7 +53,7 @@ def rule_of(primitive: Primitive) -> Callable[..., Any] | None:
     elif name in linalg.BY_RESULT:
         return linalg.BY_RESULT[name]
     elif name == "i0" and not module.startswith("reference_engine"):
-        found = _I0_OF_TORCH
+        found = _I0_OF_FRAMEWORKS
     else:
         found = _ROWS.get(name)
     if found is None:

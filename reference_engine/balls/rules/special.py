@@ -27,7 +27,7 @@ from reference_engine.balls.rules.elementwise import (
     sqrt,
 )
 
-__all__ = ["NUMBERS_OF_SCIPY", "NUMBERS_OF_TORCH", "PARAMETRIC"]
+__all__ = ["NUMBERS_OF_SCIPY", "NUMBERS_OF_FRAMEWORKS", "PARAMETRIC"]
 
 
 def _root_pi() -> Any:
@@ -370,7 +370,7 @@ NUMBERS_OF_SCIPY: dict[str, Callable[..., Number]] = {
 }
 """The ufuncs of scipy.special by name."""
 
-NUMBERS_OF_TORCH: dict[str, Callable[..., Number]] = {
+NUMBERS_OF_FRAMEWORKS: dict[str, Callable[..., Number]] = {
     "erf": erf,
     "erfc": erfc,
     "erfcx": _erfcx,
@@ -388,13 +388,13 @@ NUMBERS_OF_TORCH: dict[str, Callable[..., Number]] = {
     "bessel_j1": _at(1, jv),
     "zeta": _zeta,
 }
-"""What the lowering of torch defines, by name."""
+"""What the lowerings of frameworks define, by name."""
 
 PARAMETRIC: dict[str, Callable[..., Number]] = {
     "polygamma": of_order(_polygamma),
     "scaled_bessel": _scaled_bessel,
 }
-"""Functions with parameters, of the engine and of the lowering of torch."""
+"""Functions with parameters, of the engine and of lowerings."""
 
 
 def _faddeeva(n: int) -> Callable[[Any], Any]:
