@@ -101,8 +101,8 @@ def perturbed(scale: float, seed: int) -> Iterator[None]:
 def watched(seen: Callable[[Any], None]) -> AbstractContextManager[None]:
     """Inside this context `seen` is called with every node that is recorded.
 
-    It may give the node other data, which the program then computes with: of the same shape and dtype, and not
-    where the data shares memory with an argument's.
+    It may give the node other data, which the program then computes with: of the same shape and dtype, and
+    not where the data shares memory with an argument's.
     """
     return _with(seen=seen)
 

@@ -119,10 +119,17 @@ def _next_to_proof(order: Order, finding: Finding) -> Finding:
     if hasty and order.eager is None:
         # Before a gradient is called wrong its rounding is measured.
         kinked = evidence.table.kinked(order.function.inputs.size)
-        measure(evidence.jacobian, *order.runs_to_measure(thresholds.RUNS), kinked, *order.runs_on_disagreement)
+        measure(
+            evidence.jacobian, *order.runs_to_measure(thresholds.RUNS), kinked, *order.runs_on_disagreement
+        )
         known = _with_proof(order, known, evidence, anew=True)
     found = answer(verdict.ON_PROOF, known)
-    if found is None or (found.verdict is finding.verdict and found.culprit == finding.culprit):
+    if found is None or (
+        found.verdict is not Verdict.PASS
+        and finding.verdict is Verdict.FAIL
+        and found.culprit in (None, finding.culprit)
+    ):
+        # What function values showed stays, and its digits are proven.
         return replace(finding, evidence=known)
     return found
 

@@ -204,11 +204,10 @@ class FirstOrder:
         measured = not (self.options.holds_stops or (problem.draws and problem.not_measured))
         # A value that leaves the graph outside of any Function is a fault of its own.
         left = engine is not None and any(code == "out-of-graph" for code, _ in engine.notes)
-        if engine is not None and functions and measured and not left:
-            if not self._follows(engine, 1.0):
-                hidden = "".join(f"; {text}" for code, text in engine.notes if code == "hidden")
-                methods.opaque = f"the recording holds at the point alone: it does not see all code{hidden}"
-                del methods.pullbacks[ENGINE]
+        if engine is not None and functions and measured and not left and not self._follows(engine, 1.0):
+            hidden = "".join(f"; {text}" for code, text in engine.notes if code == "hidden")
+            methods.opaque = f"the recording holds at the point alone: it does not see all code{hidden}"
+            del methods.pullbacks[ENGINE]
         if methods.opaque is not None:
             names = ", ".join(dict.fromkeys(one.name.rpartition(".")[2] for one in functions))
             text = f"{names}: {methods.opaque}" if names else methods.opaque
@@ -216,7 +215,7 @@ class FirstOrder:
             problem.call_one_by_one()
 
     def _follows(self, recording: Pullback, side: float) -> bool:
-        """Whether a recording is the function at a second point too, on one side of the first or the other."""
+        """Whether a recording is the function at a second point too, on one side of the first one."""
         problem, rng = self.measured, np.random.default_rng(self.measured.seed)
         # What goes through a coarser dtype, as under autocast, has its grain.
         eps = problem.eps if problem.double else max(problem.eps, self._trial_eps)
@@ -230,7 +229,9 @@ class FirstOrder:
 
         A branch of Python code is recorded as it was taken: so it is asked on both sides of the point.
         """
-        escaped = [text for known in ("out-of-graph", "hidden") for code, text in recording.notes if code == known]
+        escaped = [
+            text for known in ("out-of-graph", "hidden") for code, text in recording.notes if code == known
+        ]
         if escaped:
             return escaped[0]
         if self.methods.opaque is not None:
@@ -241,7 +242,7 @@ class FirstOrder:
 
     @functools.cached_property
     def proof(self) -> Methods | None:
-        """The proven derivative, or why there is none, as the one method of its own; None where it is not asked.
+        """The proven derivative as a method of its own, or why there is none; None where it is not asked for.
 
         It is not where other methods were named, or something else than the function is the measure.
         """

@@ -145,6 +145,42 @@ class Worst:
 
 
 @dataclass(frozen=True)
+class Proof:
+    """One entry of the Jacobian, proven.
+
+    The derivative is ``digits``, a decimal number, and differs from that by at most ``radius``, another one.
+    """
+
+    place: Place
+    digits: str
+    radius: str
+
+    @property
+    def input(self) -> str:
+        """Name of the input."""
+        return self.place.input
+
+    @property
+    def index(self) -> tuple[int, ...]:
+        """Multi-index into the input."""
+        return self.place.index
+
+    @property
+    def output(self) -> str:
+        """Name of the output."""
+        return self.place.output
+
+    @property
+    def output_index(self) -> tuple[int, ...]:
+        """Multi-index into the output."""
+        return self.place.output_index
+
+    def __str__(self) -> str:
+        """The entry and its digits as a person writes it."""
+        return f"{self.place} = {self.digits} ± {self.radius}"
+
+
+@dataclass(frozen=True)
 class Diagnosis:
     """What kind of result this is: a stable ``code`` and one sentence."""
 
@@ -173,6 +209,7 @@ class CheckResult:
     fault where it is plain, and ``inputs`` is its smallest example. ``plainness`` is how generic the point
     is. ``functions`` are gradients written by hand that the framework's graph runs through. ``rule`` is the
     name of the rule that decided, and ``allowances`` are those of what kinks, edges and rounding excuse.
+    ``proofs`` are entries in question whose derivative is proven, and ``proved`` whether there are any.
     ``code`` says where the culprit's gradient is written (``"Gelu.backward (ops.py:12)"``), or what raised.
     ``figures()`` evaluates the function again, some hundred times at most, and returns what the HTML report
     shows, as plain data; nothing, from `check_gradients`.
@@ -200,7 +237,13 @@ class CheckResult:
     rule: str = ""
     allowances: tuple[str, ...] = ()
     code: str = ""
+    proofs: tuple[Proof, ...] = ()
     figures: Callable[[], Mapping[str, Any]] = dict
+
+    @property
+    def proved(self) -> bool:
+        """Whether the derivative in question is proven; ``proofs`` has its digits."""
+        return bool(self.proofs)
 
     @property
     def evaluations(self) -> int:
@@ -245,11 +288,12 @@ class GradientMismatch(AssertionError):  # noqa: N818  the public name is a cont
 #: What is written of each kind of data, in this order.
 _KEYS: dict[type, str] = {
     CheckResult: "name verdict culprit order mode methods pairs worst diagnosis labels properties functions "
-    "not_checked sensitivity seed inputs reproduce shown_at rule allowances",
+    "not_checked sensitivity seed inputs reproduce shown_at rule allowances proved proofs",
     MethodResult: "status reason note evaluations calls seconds",
     Pair: "a b max_abs max_rel at tolerance agree",
     Worst: "input index output output_index values uncertainties difference tolerance margin",
     Place: "input index output output_index",
+    Proof: "input index output output_index digits radius",
     Diagnosis: "code text",
     Property: "name holds detail",
     HandWritten: "name path line backward_line ran",
@@ -305,6 +349,8 @@ def render(result: CheckResult, *, full: bool = False) -> str:
     broken = [p for p in result.properties if p.holds is False and p.code != result.diagnosis.code]
     lines += _some("property", [f"{p.name}: {p.detail}" for p in broken], full)
     lines += _worst(result)
+    if result.verdict is not Verdict.PASS or full:
+        lines += [f"  proved:    {proof}" for proof in result.proofs]
     for name, method in result.methods.items():
         if method.status is not Status.OK:
             lines.append(f"  {name}: {_cut(f'{method.status} ({method.reason})')}")

@@ -102,8 +102,8 @@ ELSEWHERE_SHARE = 0.05
 #: And but for so many roundings of the value. Chosen: as for a value that is all but cancelled.
 ELSEWHERE_ROUNDINGS = 64.0
 
-#: A gradient that is off by its own rounding passes next to the proven one up to this share of the largest entry
-#: of its input. Chosen: a gradient of zero, or of the other sign, is off by more.
+#: A gradient that is off by its own rounding passes next to the proven one up to this share of the largest
+#: entry of its input. Chosen: a gradient of zero, or of the other sign, is off by more.
 ROUNDED_AWAY = 0.5
 
 #: A kernel may be so many times as far off as plain code in its dtype is. Source: the tests of kernel

@@ -524,7 +524,8 @@ def proved_right(evidence: Evidence) -> Finding | None:
     given = order.function.inputs, order.tolerance.sensitivity
     if not names or not all(is_right(table, name, *given) for name in names):
         return None
-    text = f"{' and '.join(names)} {'agrees' if len(names) == 1 else 'agree'} with the derivative, which is proved"
+    verb = "agrees" if len(names) == 1 else "agree"
+    text = f"{' and '.join(names)} {verb} with the derivative, which is proved"
     others = [name for name in (*evidence.differences, *table.exact) if name not in (*names, EXACT)]
     apart = [name for name in others if (c := pair(table, name)) is not None and c.disagree.any()]
     if apart:
@@ -539,14 +540,30 @@ def proved_right(evidence: Evidence) -> Finding | None:
     return Finding(Verdict.PASS, Diagnosis("proved", text), not_checked=rest)
 
 
+def rounded_away(evidence: Evidence) -> Finding | None:
+    """A gradient on trial is off the derivative, which is proven, by no more than its own rounding."""
+    order, table = evidence.order, evidence.table
+    inputs, sensitivity = order.function.inputs, order.tolerance.sensitivity
+    for name in asked_about(evidence):
+        c = pair(table, name)
+        if c is None or c.disagree.any() or largest_error(table, name, inputs) <= sensitivity:
+            continue
+        text = (
+            f"the derivative is proved, and the gradient of {name} is off by no more than its own rounding, "
+            f"in which an error of the promised sensitivity ({sensitivity:g}) would hide"
+        )
+        return _inconclusive("unresolved", text)
+    return None
+
+
 def asked_about(evidence: Evidence) -> tuple[str, ...]:
-    """Return the methods that a proof is asked about: those on trial, or an engine that is what is checked."""
+    """Return the methods that a proof is asked about: those on trial, or an engine that is checked alone."""
     heard = [name for name in evidence.heard if name != EXACT]
     return evidence.on_trial or (tuple(heard) if evidence.order.roles.is_engine_alone(heard) else ())
 
 
 #: Rules on a failure or a doubt next to the proven derivative, which outranks every measured one.
-ON_PROOF: tuple[Rule, ...] = (proved_wrong, proved_right)
+ON_PROOF: tuple[Rule, ...] = (proved_wrong, proved_right, rounded_away)
 
 #: Rules whose finding no derivative of the function settles: what is checked is another one, or none.
 NOT_ASKED = frozenset(rule.__name__ for rule in (*BEFORE_LOOKING, unmeasured))

@@ -1,7 +1,7 @@
 """The proven derivative: the engine's recording in ball arithmetic, where the bound is a theorem.
 
-The inputs and the constants are exactly the floats that they are; the derivative is that of the real function that
-the recording describes. Whether the recording is the function is asked elsewhere.
+The inputs and the constants are exactly the floats that they are; the derivative is that of the real function
+that the recording describes. Whether the recording is the function is asked elsewhere.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ def prepare(recording: Pullback) -> ExactPullback:
     """Enclose the Jacobian of what the engine has recorded, at its point.
 
     Raises:
-        Unavailable: python-flint is not installed, an operation has no rule in ball arithmetic, or a choice turns
-            on the last digits: a tie.
+        Unavailable: python-flint is not installed, an operation has no rule in ball arithmetic, or a choice
+            turns on the last digits: a tie.
     """
     try:
-        from reference_engine.balls import NotProven, Tied, enclose
+        from reference_engine.balls import NotProvenError, TiedError, enclose
     except ModuleNotFoundError:
         text = "python-flint is not installed (pip install 'pytest-gradcheck[exact]')"
         raise Unavailable(text) from None
@@ -38,23 +38,23 @@ def prepare(recording: Pullback) -> ExactPullback:
         raise Unavailable("there is no recording of the function")
     try:
         found = enclose(program.run, arrays, _numbered(program.inputs))
-    except Tied as tie:
+    except TiedError as tie:
         raise Unavailable(f"a tie: {tie}") from tie
-    except NotProven as reason:
+    except NotProvenError as reason:
         raise Unavailable(str(reason)) from reason
     return ExactPullback(recording, found.outputs)
 
 
 def _numbered(layout: Layout) -> list[Any]:
-    """Return the numbers of the coordinates in the shapes of the leaves; see `reference_engine.balls.enclose`."""
+    """Return the numbers of the coordinates, in the shapes of the leaves; see `enclose`."""
     return layout.split(np.arange(layout.size, dtype=np.float64))
 
 
 class ExactPullback(Pullback):
     """An enclosed Jacobian.
 
-    What is returned are the floats next to the proven numbers, and their distances from the truth. ``notes`` are
-    those of the recording.
+    What is returned are the floats next to the proven numbers, and their distances from the truth. ``notes``
+    are those of the recording.
     """
 
     def __init__(self, recording: Pullback, outputs: Sequence[Any]):
@@ -79,7 +79,9 @@ class ExactPullback(Pullback):
     def rounding(self, gradients: Matrix) -> Matrix:
         """Return the proven distances of gradients from the truth, shape ``(…, inputs.size)``."""
         rows = np.reshape(gradients, (-1, self.program.inputs.size))
-        bars = [self._bars.get(np.ascontiguousarray(row).tobytes(), np.full(row.shape, np.inf)) for row in rows]
+        bars = [
+            self._bars.get(np.ascontiguousarray(row).tobytes(), np.full(row.shape, np.inf)) for row in rows
+        ]
         return np.reshape(bars, np.shape(gradients))
 
     def enclosed(self, cotangent: Vector) -> dict[int, Any]:

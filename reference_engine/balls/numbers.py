@@ -1,9 +1,9 @@
 """Proven numbers: balls, and balls that carry their derivatives along.
 
-A *ball* is a midpoint and a radius with the truth inside (`flint.arb`, or `flint.acb` for complex numbers): F.
-Johansson, "Arb: efficient arbitrary-precision midpoint-radius interval arithmetic", IEEE Trans. Computers 66,
-2017. A `Jet` is a ball and the balls of its derivatives with respect to some inputs. Constants are plain balls.
-Arrays of numbers are NumPy's arrays of objects, which gives them shapes, indexing, sums and products.
+A *ball* is a midpoint and a radius with the truth inside (`flint.arb`, or `flint.acb` for complex numbers):
+F. Johansson, "Arb: efficient arbitrary-precision midpoint-radius interval arithmetic", IEEE Trans. Computers
+66, 2017. A `Jet` is a ball and the balls of its derivatives with respect to some inputs. Constants are plain
+balls. Arrays of numbers are NumPy's arrays of objects, which gives them shapes, indexing, sums and products.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from flint import acb, arb, ctx, fmpz
 __all__ = [
     "Jet",
     "Slopes",
-    "Tie",
-    "Undecided",
+    "TieError",
+    "UndecidedError",
     "chained",
     "conjugate",
     "decimal",
     "distance",
-    "over_arrays",
     "greater",
     "imaginary",
     "lifted",
     "nearest",
+    "over_arrays",
     "precision",
     "real",
     "sign",
@@ -40,11 +40,11 @@ Slopes = dict[int, Any]
 """The derivative with respect to each input by the input's number; zero for those that are not there."""
 
 
-class Undecided(Exception):
+class UndecidedError(Exception):
     """Balls overlap, and a comparison of what they enclose is open. More digits may decide it."""
 
 
-class Tie(Undecided):
+class TieError(UndecidedError):
     """Two numbers are equal, whatever the digits: a choice between them has no derivative."""
 
 
@@ -153,7 +153,7 @@ conjugate = _linear(lambda x: x.conjugate() if type(x) is acb else x)
 
 
 def greater(a: Any, b: Any) -> bool:
-    """Whether a real number is greater than another one; raises `Undecided` where the balls overlap."""
+    """Whether a real number is greater than another one; raises `UndecidedError` where the balls overlap."""
     x, y = value_of(a), value_of(b)
     if x > y:
         return True
@@ -162,17 +162,17 @@ def greater(a: Any, b: Any) -> bool:
     if not (x.is_finite() and y.is_finite()):
         # Infinities that a program masks with are exact, and equal ones are no choice of consequence.
         if x.is_nan() or y.is_nan() or type(a) is Jet or type(b) is Jet:
-            raise Undecided(f"{x} and {y} cannot be compared")
+            raise UndecidedError(f"{x} and {y} cannot be compared")
         return False
     if x.is_exact() and y.is_exact():
         if type(a) is not Jet and type(b) is not Jet:
             return False
-        raise Tie(f"two numbers that are compared are equal ({float(x):.6g})")
-    raise Undecided("two numbers that are compared agree in all digits")
+        raise TieError(f"two numbers that are compared are equal ({float(x):.6g})")
+    raise UndecidedError("two numbers that are compared agree in all digits")
 
 
 def sign(x: Any) -> int:
-    """1 or -1; 0 for a constant that is zero. Raises `Undecided` where the sign is open."""
+    """1 or -1; 0 for a constant that is zero. Raises `UndecidedError` where the sign is open."""
     value = value_of(x)
     if value > 0:
         return 1
@@ -181,18 +181,18 @@ def sign(x: Any) -> int:
     if type(x) is not Jet and value == 0:
         return 0
     if value == 0:
-        raise Tie("a number whose sign is asked for is zero")
-    raise Undecided("a number whose sign is asked for is zero in all digits")
+        raise TieError("a number whose sign is asked for is zero")
+    raise UndecidedError("a number whose sign is asked for is zero in all digits")
 
 
 def whole(x: Any) -> int:
-    """The largest whole number that is not larger; raises `Undecided` at a jump."""
+    """The largest whole number that is not larger; raises `UndecidedError` at a jump."""
     value = value_of(x)
     found = value.floor().unique_fmpz()
     if found is None:
-        raise Undecided("a number that is rounded down lies at a whole number in all digits")
+        raise UndecidedError("a number that is rounded down lies at a whole number in all digits")
     if type(x) is Jet and value == found:
-        raise Tie("a number that is rounded down is a whole number")
+        raise TieError("a number that is rounded down is a whole number")
     return int(found)
 
 

@@ -1,10 +1,10 @@
 """A function run on floats and on proven numbers at once, and what it decided on the way run again.
 
-The engine records the function while it runs. Every recorded value gets its enclosure from the enclosures of its
-arguments, and the program goes on with the float next to it. So whatever the program decides by its values (a
-branch, a mask, an order, a number of steps) it decides by numbers that are right to the last digit. Then it runs
-again, with every value moved a little, and must record the same: a choice that turns on the last digits is a tie,
-and a constant that moves with the inputs has left the recording.
+The engine records the function while it runs. Every recorded value gets its enclosure from the enclosures of
+its arguments, and the program goes on with the float next to it. So whatever the program decides by its
+values (a branch, a mask, an order, a number of steps) it decides by numbers that are right to the last digit.
+Then it runs again, with every value moved a little, and must record the same: a choice that turns on the last
+digits is a tie, and a constant that moves with the inputs has left the recording.
 """
 
 from __future__ import annotations
@@ -16,20 +16,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from flint import acb, arb
 
 from reference_engine.balls import numbers
-from reference_engine.balls.numbers import Jet, Slopes, Tie, Undecided
+from reference_engine.balls.numbers import Jet, Slopes, TieError, UndecidedError
 from reference_engine.balls.rules import rule_of
 from reference_engine.contexts import EXACT, tracing, watched
 from reference_engine.primitives import PICK, Node, Primitive
 from reference_engine.tensor import Tensor
 
-__all__ = ["Enclosure", "NotProven", "Tied", "enclose"]
+__all__ = ["Enclosure", "NotProvenError", "TiedError", "enclose"]
 
 #: Bits of the first attempt and of the last one: each has twice as many as the one before.
 BITS = (128, 256, 512, 1024, 2048, 4096)
 
-#: A ball is narrow enough if its radius is smaller than so much of its midpoint: more digits than are printed.
+#: A ball is narrow enough if its radius is smaller than so much of its midpoint: more digits than are
+#: printed.
 NARROW = 1e-28
 
 #: Or, as that of a zero that cancels, than so much of the largest slope of its output, with so many bits.
@@ -45,20 +47,20 @@ NUDGED_PAIRS = 2
 MOST_NUMBERS = 200_000
 
 
-class NotProven(Exception):
+class NotProvenError(Exception):
     """There is no proven value, and the message says why."""
 
 
-class Tied(NotProven):
+class TiedError(NotProvenError):
     """The function makes a choice that turns on the last digits: it may have no derivative here."""
 
 
 @dataclass(eq=False)
 class Enclosure:
-    """The value and the Jacobian of a function at a point, enclosed: lists of arrays of numbers, one per output.
+    """The value and the Jacobian of a function at a point, enclosed: one array of numbers per output.
 
-    The slopes of a number are by the inputs' entries that were asked for. `bits` is the precision that sufficed,
-    and `operations` how many were recorded.
+    The slopes of a number are by the inputs' entries that were asked for. `bits` is the precision that
+    sufficed, and `operations` how many were recorded.
     """
 
     outputs: list[Any]
@@ -78,14 +80,14 @@ class _Step:
 
 @dataclass(eq=False)
 class _Recording:
-    """A run of the function. With `before`, its enclosures are those of an earlier run, which it must repeat."""
+    """A run of the function; with `before` one that must repeat it, and takes its enclosures from there."""
 
     leaves: dict[Node, tuple[Any, ...]]
     before: _Recording | None = None
     nudge: Callable[[Any], Any] | None = None
     places: dict[Node, Any] = field(default_factory=dict)
     steps: list[_Step] = field(default_factory=list)
-    failure: NotProven | Undecided | None = None
+    failure: NotProvenError | UndecidedError | None = None
     left: int = MOST_NUMBERS
 
     def see(self, node: Node) -> None:
@@ -99,7 +101,7 @@ class _Recording:
                 self._enclose(node)
             else:
                 self._repeat(node, place)
-        except (NotProven, Undecided) as reason:
+        except (NotProvenError, UndecidedError) as reason:
             self.failure = reason
             self.steps.append(_Step(PICK, (), {}, None))
 
@@ -109,19 +111,19 @@ class _Recording:
         assert node.args is not None
         rule = rule_of(primitive)
         if rule is None:
-            raise NotProven(f"{primitive.name} has no rule in ball arithmetic")
+            raise NotProvenError(f"{primitive.name} has no rule in ball arithmetic")
         self.left -= sum(np.size(part) for part in node.data) if primitive.outputs else np.size(node.data)
         if self.left < 0:
-            raise NotProven(f"the function computes more than {MOST_NUMBERS} numbers")
+            raise NotProvenError(f"the function computes more than {MOST_NUMBERS} numbers")
         keys = tuple(self.key(arg) for arg in node.args)
         try:
             found = rule(node.data, *(self.numbers(arg) for arg in node.args), **params)
-        except Undecided as reason:
+        except UndecidedError as reason:
             raise type(reason)(f"{primitive.name}: {reason}") from reason
         except NotImplementedError as reason:
-            raise NotProven(f"{primitive.name} has no rule in ball arithmetic {reason}") from reason
+            raise NotProvenError(f"{primitive.name} has no rule in ball arithmetic {reason}") from reason
         except (TypeError, ValueError, ZeroDivisionError, AttributeError, IndexError) as reason:
-            raise NotProven(f"{primitive.name} cannot be enclosed: {reason}") from reason
+            raise NotProvenError(f"{primitive.name} cannot be enclosed: {reason}") from reason
         enclosure = (
             tuple(map(_settled, found, node.data)) if primitive.outputs else _settled(found, node.data)
         )
@@ -137,10 +139,10 @@ class _Recording:
         primitive = node.primitive
         step = steps[place] if place < len(steps) else None
         if step is None or step.primitive is not primitive:
-            raise Tied("the function takes another way if its values move in the last digits")
+            raise TiedError("the function takes another way if its values move in the last digits")
         keys = tuple(self.key(arg) for arg in node.args)
         if not (_same(step.args, keys) and _same(step.params, params)):
-            raise Tied(
+            raise TiedError(
                 f"what {primitive.name} is applied to moves with the last digits of the values: a choice "
                 "is a tie, or a number has left the recording"
             )
@@ -162,7 +164,7 @@ class _Recording:
             assert arg.params is not None
             return _Place((self.places[arg.args[0]], arg.params["index"]))
         if arg.requires_grad:
-            raise NotProven("a value from outside of the function requires a gradient")
+            raise NotProvenError("a value from outside of the function requires a gradient")
         return None if (arg.params or {}).get("free") else arg.data
 
     def numbers(self, arg: Any) -> Any:
@@ -177,7 +179,7 @@ class _Recording:
                 assert arg.params is not None
                 return self.steps[self.places[arg.args[0]]].enclosure[arg.params["index"]]
             arg = arg.data
-        if arg is None or isinstance(arg, str | bool) or getattr(arg, "dtype", None) == bool:
+        if arg is None or isinstance(arg, str | bool) or np.asarray(arg).dtype.kind == "b":
             return arg
         return numbers.lifted(arg)
 
@@ -197,7 +199,7 @@ def _settled(found: Any, like: Any) -> Any:
     """A result as an array of numbers in the shape of the recorded one, complex where that is."""
     array = numbers.lifted(found, is_complex=np.asarray(like).dtype.kind == "c")
     if array.shape != np.shape(like):
-        raise NotProven(f"a rule in ball arithmetic gives shape {array.shape}, not {np.shape(like)}")
+        raise NotProvenError(f"a rule in ball arithmetic gives shape {array.shape}, not {np.shape(like)}")
     return array
 
 
@@ -260,9 +262,9 @@ def _leaf(array: Any, index: Any, wanted: frozenset[int] | None) -> Any:
     is_complex = np.iscomplexobj(array)
     for k, ball in enumerate(balls.reshape(-1)):
         if is_complex:
-            units = {int(at[k].real): numbers.acb(1), int(at[k].imag): numbers.acb(0, 1)}
+            units: dict[int, Any] = {int(at[k].real): acb(1), int(at[k].imag): acb(0, 1)}
         else:
-            units = {int(at[k]): numbers.arb(1)}
+            units = {int(at[k]): arb(1)}
         slopes: Slopes = {i: unit for i, unit in units.items() if wanted is None or i in wanted}
         flat[k] = Jet(ball, slopes)
     return out
@@ -285,7 +287,7 @@ def _run(
         if recording.failure is not None:
             raise recording.failure from error
         if before is not None:
-            raise Tied(f"the function raises if its values move in the last digits: {error}") from error
+            raise TiedError(f"the function raises if its values move in the last digits: {error}") from error
         raise
     if recording.failure is not None:
         raise recording.failure
@@ -303,23 +305,23 @@ def enclose(
     Args:
         f: takes Tensors, one per array, and returns a sequence of Tensors, arrays and numbers.
         arrays: the point, float64 or complex128; the inputs are exactly these numbers.
-        indices: per array the numbers of its entries, an array of the same shape: a complex one has the number
-            of the real part and, as its imaginary part, that of the imaginary part.
+        indices: per array the numbers of its entries, an array of the same shape: a complex one has the
+            number of the real part and, as its imaginary part, that of the imaginary part.
         wanted: the numbers of the entries to differentiate with respect to; None for all.
 
     Raises:
-        NotProven: a primitive without a rule, values that no precision resolves, or a function too large.
-        Tied: a choice that turns on the last digits.
+        NotProvenError: a primitive without a rule, values that no precision resolves, too many numbers.
+        TiedError: a choice that turns on the last digits.
     """
-    reason: Exception = NotProven("")
+    reason: Exception = NotProvenError("")
     for bits in BITS:
         with numbers.precision(bits):
             leaves = [_leaf(a, i, wanted) for a, i in zip(arrays, indices, strict=True)]
             try:
                 recording, results = _run(f, arrays, leaves)
-            except Tie as tie:
-                raise Tied(str(tie)) from tie
-            except Undecided as undecided:
+            except TieError as tie:
+                raise TiedError(str(tie)) from tie
+            except UndecidedError as undecided:
                 reason = undecided
                 continue
             outputs = [
@@ -327,13 +329,13 @@ def enclose(
             ]
             wide = _widest(outputs, bits)
             if wide is not None and bits < BITS[-1]:
-                reason = NotProven(f"{wide} is all that is known with {bits} bits")
+                reason = NotProvenError(f"{wide} is all that is known with {bits} bits")
                 continue
             if wide is not None:
-                raise NotProven(f"{wide} is all that is known with {bits} bits")
+                raise NotProvenError(f"{wide} is all that is known with {bits} bits")
             _same_choices(f, arrays, leaves, recording, results)
             return Enclosure(outputs, bits, len(recording.steps))
-    raise Tied(f"{reason}, with {BITS[-1]} bits") from reason
+    raise TiedError(f"{reason}, with {BITS[-1]} bits") from reason
 
 
 def _same_choices(
@@ -343,7 +345,7 @@ def _same_choices(
     recording: _Recording,
     results: Sequence[Any],
 ) -> None:
-    """Run the function with moved values; raise `Tied` where it records something else."""
+    """Run the function with moved values; raise `TiedError` where it records something else."""
 
     def ends(run: _Recording, values: Sequence[Any]) -> tuple[Any, ...]:
         return tuple(run.key(r._node) if isinstance(r, Tensor) else r for r in values)
@@ -354,14 +356,14 @@ def _same_choices(
             if len(again.steps) != len(recording.steps) or not _same(
                 ends(recording, results), ends(again, values)
             ):
-                raise Tied("the function takes another way if its values move in the last digits")
+                raise TiedError("the function takes another way if its values move in the last digits")
 
 
 def _widest(outputs: Sequence[Any], bits: int) -> Any:
     """A ball among the slopes of the outputs that is too wide to be of use, None where there is none."""
     for output in outputs:
         slopes = [d for x in output.reshape(-1) if type(x) is Jet for d in x.slopes.values()]
-        parts = [p for d in slopes for p in ((d.real, d.imag) if isinstance(d, numbers.acb) else (d,))]
+        parts = [p for d in slopes for p in ((d.real, d.imag) if isinstance(d, acb) else (d,))]
         wide = [part for part in parts if not _is_narrow(part)]
         if wide and bits >= BITS_OF_ZERO:
             largest = max(parts, key=lambda part: part.abs_lower().mid())

@@ -29,9 +29,7 @@ def with_proof(
     wider = replace(jacobian, pullbacks={**jacobian.pullbacks, EXACT: exact})
     before = tuple(c for c in table.comparisons if EXACT not in (c.a, c.b))
     others = {name: estimate for name, estimate in table.exact.items() if name in wider.pullbacks}
-    whole = replace(
-        table, exact={**others, EXACT: wider.rows(EXACT, table.cotangents)}, comparisons=()
-    )
+    whole = replace(table, exact={**others, EXACT: wider.rows(EXACT, table.cotangents)}, comparisons=())
     pairs = weigh(whole, wider, tolerance, True).comparisons
     mine = tuple(replace(c, counts=False) for c in pairs if EXACT in (c.a, c.b))
     return replace(table, exact=whole.exact, comparisons=(*before, *mine)), wider
@@ -45,15 +43,17 @@ def pair(table: Table, name: str) -> Comparison | None:
 def is_right(table: Table, name: str, inputs: Layout, sensitivity: float) -> bool:
     """Whether a gradient is the proven one in every entry looked at.
 
-    It may be off by the promised error: its error bars do not matter, because the error is known. Or by its own
-    rounding, as long as that would not hide a gradient of zero.
+    It may be off by the promised error: its error bars do not matter, because the error is known. Or by its
+    own rounding, as long as that would not hide a gradient of zero.
     """
     c = pair(table, name)
     if c is None:
         return False
     below = dict(c.excused).get(BELOW_ROUNDING, np.False_)
     sizes, bars = _sizes(c, inputs), _bars(c, name)
-    small = (c.difference <= sensitivity * sizes) | (c.difference <= np.fmin(bars, thresholds.ROUNDED_AWAY * sizes))
+    small = (c.difference <= sensitivity * sizes) | (
+        c.difference <= np.fmin(bars, thresholds.ROUNDED_AWAY * sizes)
+    )
     return bool((~c.disagree & (small | c.resolved | below)).all())
 
 
@@ -69,14 +69,14 @@ def largest_error(table: Table, name: str, inputs: Layout) -> float:
 def wrong_entries(table: Table, name: str, jacobian: Jacobian, sensitivity: float) -> Any:
     """Mark the entries in which a gradient is wrong by proof, shape ``(rows, inputs.size)``.
 
-    It differs by more than the promised error and by more than its own rounding. Where function values contradict
-    the proof and back the gradient, the recording is not the function, and nothing is proven.
+    It differs by more than the promised error and by more than its own rounding. Where function values
+    contradict the proof and back the gradient, the recording is not the function, and nothing is proven.
     """
     c = pair(table, name)
     if c is None:
         return np.zeros((1, 1), dtype=bool)
     f = jacobian.function
-    # A kernel adds and subtracts ones that nothing sees: less than their rounding accuses nobody.
+    # A kernel adds and subtracts ones that nothing sees: an error below their rounding is none.
     values = np.fmax(np.abs(table.cotangents) @ np.abs(f.value), np.abs(table.cotangents).max(axis=1))
     least = thresholds.SATURATED_ROUNDINGS * jacobian.pullbacks[name].eps * values
     least = least[:, None] / np.fmax(jacobian.scales, 1.0)[None]

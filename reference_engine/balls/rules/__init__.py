@@ -40,9 +40,11 @@ _I0_OF_FRAMEWORKS = over_arrays(special.NUMBERS_OF_FRAMEWORKS["i0"])
 
 
 def rule_of(primitive: Primitive) -> Callable[..., Any] | None:
-    """The computation of a primitive on numbers: `rule(recorded, *arrays, **params)`, None where there is none."""
+    """The computation of a primitive on numbers, `rule(recorded, *arrays, **params)`; None without one."""
     name, forward = primitive.name, primitive.forward
-    module = "numpy" if isinstance(forward, np.ufunc) else str(getattr(forward, "__module__", None) or "numpy")
+    module = (
+        "numpy" if isinstance(forward, np.ufunc) else str(getattr(forward, "__module__", None) or "numpy")
+    )
     if not module.startswith(KNOWN):
         return None
     if name.startswith(_SCIPY):

@@ -1,4 +1,4 @@
-"""Primitives of whole arrays: what moves entries runs on arrays of numbers as it is; sums and products too."""
+"""What moves entries, adds and multiplies: NumPy runs most of it on arrays of numbers as it is."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Elementwise functions: each row is how one number is computed from numbers.
 
-A smooth function is a value and a derivative on balls, `smooth(f, slope)`, with `slope(x, y)` at x and y = f(x);
-what is made of others is written with these.
+A smooth function is a value and a derivative on balls, `smooth(f, slope)`, with `slope(x, y)` at x and y =
+f(x); what is made of others is written with these.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from flint import acb, arb, arb_series
 
 from reference_engine.balls.numbers import (
     Jet,
-    Tie,
+    TieError,
     chained,
     conjugate,
     greater,
@@ -61,7 +61,7 @@ _sqrt = smooth(lambda x: x.sqrt(), lambda x, y: 1 / (2 * y))
 def sqrt(x: Number) -> Number:
     """The square root; that of a constant zero is zero."""
     if type(x) is Jet and type(x.value) is arb and x.value == 0:
-        raise Tie("the square root of zero has no derivative")
+        raise TieError("the square root of zero has no derivative")
     return _sqrt(x)
 
 
@@ -87,12 +87,12 @@ def _power(x: Number, y: Number) -> Number:
         if type(x) is not Jet:
             return x**y
         if type(x.value) is arb and x.value == 0:
-            raise Tie("a power of zero has no derivative")
+            raise TieError("a power of zero has no derivative")
         return chained(x, x.value**y, y * x.value ** (y - 1))
     if type(x) is not Jet and type(x) is arb and x == 0:
         if value_of(y) > 0:
             return arb(0)
-        raise Tie("a power of zero has no derivative")
+        raise TieError("a power of zero has no derivative")
     return exp(y * log(x))
 
 
@@ -105,7 +105,8 @@ def _whole_constant(y: Any) -> int | None:
 
 
 def _logaddexp(base: int | None) -> Callable[[Number, Number], Number]:
-    unit = (lambda: arb(1)) if base is None else (lambda: arb(base).log())
+    def unit() -> Any:
+        return arb(1) if base is None else arb(base).log()
 
     def call(x: Number, y: Number) -> Number:
         for one, other in ((x, y), (y, x)):
@@ -124,10 +125,10 @@ def _arctan2(y: Number, x: Number) -> Number:
         return value
     squares = a * a + b * b
     if squares == 0:
-        raise Tie("the angle of zero has no derivative")
+        raise TieError("the angle of zero has no derivative")
     # The cut along the negative axis jumps, for what can leave the axis.
     if a == 0 and b < 0 and type(y) is Jet:
-        raise Tie("an angle lies on its cut")
+        raise TieError("an angle lies on its cut")
     total: Number = value
     if type(y) is Jet:
         total = total + chained(y, arb(0), b / squares)
@@ -147,7 +148,7 @@ def _hypot(x: Number, y: Number) -> Number:
     if type(x) is not Jet and type(y) is not Jet:
         return (x * x + y * y).sqrt()
     if value_of(x) == 0 and value_of(y) == 0:
-        raise Tie("a length is zero")
+        raise TieError("a length is zero")
     return sqrt(x * x + y * y)
 
 

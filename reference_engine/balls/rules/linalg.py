@@ -5,6 +5,7 @@ What is determined up to a sign or a phase takes that of the result which was re
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,17 +14,16 @@ from flint import acb, acb_mat, arb
 
 from reference_engine.balls.numbers import (
     Jet,
-    Undecided,
+    UndecidedError,
     conjugate,
-    over_arrays,
-    imaginary,
     lifted,
     nearest,
+    over_arrays,
     real,
     sign,
     value_of,
 )
-from reference_engine.balls.rules.elementwise import absolute, exp, log, sqrt
+from reference_engine.balls.rules.elementwise import absolute, log, sqrt
 
 __all__ = ["BY_RESULT", "MATRICES"]
 
@@ -53,7 +53,7 @@ def _stacked(parts: list[Any], shape: tuple[int, ...]) -> Any:
 
 
 def _size(x: Any) -> float:
-    return abs(nearest(x))
+    return float(abs(nearest(x)))
 
 
 def _eliminated(a: Any, b: Any) -> tuple[Any, Any]:
@@ -67,7 +67,7 @@ def _eliminated(a: Any, b: Any) -> tuple[Any, Any]:
             det = -det
         pivot = a[k, k]
         if _may_vanish(value_of(pivot)):
-            raise Undecided("a matrix that is inverted is singular in all digits")
+            raise UndecidedError("a matrix that is inverted is singular in all digits")
         det = det * pivot
         for i in range(k + 1, n):
             factor = a[i, k] / pivot
@@ -81,7 +81,9 @@ def _eliminated(a: Any, b: Any) -> tuple[Any, Any]:
 
 
 def _may_vanish(value: Any) -> bool:
-    return bool(value.contains(0) if type(value) is arb else value.real.contains(0) and value.imag.contains(0))
+    return bool(
+        value.contains(0) if type(value) is arb else value.real.contains(0) and value.imag.contains(0)
+    )
 
 
 def _row(x: Any) -> Any:
@@ -107,7 +109,7 @@ def _determinant(a: Any) -> Any:
         return arb(1)
     try:
         return _eliminated(a, np.empty((n, 0), object))[1]
-    except Undecided:
+    except UndecidedError:
         if n > 6:
             raise
         return _cofactors(a)
@@ -253,13 +255,13 @@ def _hermitian_pairs(a: Any, values: Any, vectors: Any) -> tuple[Any, Any]:
     try:
         found, right = value.eig(right=True)
     except ValueError:
-        raise Undecided("eigenvalues are equal in all digits") from None
+        raise UndecidedError("eigenvalues are equal in all digits") from None
     order = sorted(range(n), key=lambda k: float(found[k].real.mid()))
     is_real = all(type(value_of(x)) is arb for x in a.reshape(-1))
     balls = [found[k].real for k in order]
-    for low, high in zip(balls, balls[1:], strict=False):
+    for low, high in itertools.pairwise(balls):
         if not low < high:
-            raise Undecided("eigenvalues are equal in all digits")
+            raise UndecidedError("eigenvalues are equal in all digits")
     columns = []
     for place, k in enumerate(order):
         column = [right[r, k] for r in range(n)]
@@ -333,7 +335,9 @@ def _svd(recorded: Any, a: Any, **_: Any) -> Any:
 
 def _svd_full(recorded: Any, a: Any, **_: Any) -> Any:
     """As the reduced form; what completes U and V to square ones is not determined by the matrix."""
-    u, s, vh = _svd((recorded[0][..., : min(a.shape[-2:])], recorded[1], recorded[2][..., : min(a.shape[-2:]), :]), a)
+    u, s, vh = _svd(
+        (recorded[0][..., : min(a.shape[-2:])], recorded[1], recorded[2][..., : min(a.shape[-2:]), :]), a
+    )
     rows, columns = a.shape[-2:]
     unknown = lifted(np.full((*a.shape[:-2], rows, max(rows - columns, 0)), np.nan))
     below = lifted(np.full((*a.shape[:-2], max(columns - rows, 0), columns), np.nan))
@@ -342,6 +346,7 @@ def _svd_full(recorded: Any, a: Any, **_: Any) -> Any:
 
 def _pinv(a: Any, *, rcond: Any, hermitian: bool) -> Any:
     """(A^H A)^-1 A^H, or A^H (A A^H)^-1, of a matrix of full rank."""
+
     def one(m: Any) -> Any:
         h = _conj(m.T)
         if m.shape[0] >= m.shape[1]:
@@ -364,7 +369,7 @@ def _eig(recorded: Any, a: Any) -> Any:
         try:
             balls, left, right = value.eig(left=True, right=True)
         except ValueError:
-            raise Undecided("eigenvalues are equal in all digits") from None
+            raise UndecidedError("eigenvalues are equal in all digits") from None
         w0, v0 = np.asarray(recorded[0])[at], np.asarray(recorded[1])[at]
         rest, order = list(range(n)), []
         for k in range(n):
@@ -408,7 +413,7 @@ def _eig(recorded: Any, a: Any) -> Any:
 
 
 def _roots(recorded: Any, p: Any) -> Any:
-    """Simple roots of a polynomial, proven as eigenvalues of its companion matrix: dr/dp_k = -r^(n-k)/p'(r)."""
+    """Simple roots of a polynomial, the eigenvalues of its companion matrix: dr/dp_k = -r^(n-k)/p'(r)."""
     degree = p.size - 1
     if degree != len(recorded):
         raise NotImplementedError("with zeros at its ends")
@@ -421,7 +426,7 @@ def _roots(recorded: Any, p: Any) -> Any:
     try:
         balls = companion.eig()
     except ValueError:
-        raise Undecided("roots are equal in all digits") from None
+        raise UndecidedError("roots are equal in all digits") from None
     out, rest = np.empty(degree, object), list(balls)
     for k in range(degree):
         r = min(rest, key=lambda b: abs(nearest(b) - complex(recorded[k])))

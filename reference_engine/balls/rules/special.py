@@ -1,6 +1,7 @@
 """Special functions of scipy.special and of the frameworks, by FLINT's functions and by their definitions.
 
-DLMF numbers refer to the NIST Digital Library of Mathematical Functions. What is not here has no proven value.
+DLMF numbers refer to the NIST Digital Library of Mathematical Functions. What is not here has no proven
+value.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from reference_engine.balls.rules.elementwise import (
     sqrt,
 )
 
-__all__ = ["NUMBERS_OF_SCIPY", "NUMBERS_OF_FRAMEWORKS", "PARAMETRIC"]
+__all__ = ["NUMBERS_OF_FRAMEWORKS", "NUMBERS_OF_SCIPY", "PARAMETRIC"]
 
 
 def _root_pi() -> Any:
@@ -401,7 +402,7 @@ def _faddeeva(n: int) -> Callable[[Any], Any]:
     """The n-th derivative of w: w' = -2zw + 2i/√π differentiated n times (DLMF 7.10.2)."""
 
     def call(z: Any) -> Any:
-        before, last = None, (-z * z).exp() * (z * acb(0, -1)).erfc()
+        before, last = acb(0), (-z * z).exp() * (z * acb(0, -1)).erfc()
         for k in range(1, n + 1):
             after = -2 * z * last + (acb(0, 2) / _root_pi() if k == 1 else -2 * (k - 1) * before)
             before, last = last, after
