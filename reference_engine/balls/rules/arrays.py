@@ -6,19 +6,67 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from flint import acb, arb
+from flint import acb, arb, arb_mat
 
-from reference_engine.balls.numbers import greater, over_arrays, value_of
+from reference_engine.balls.numbers import Jet, greater, over_arrays, value_of
 from reference_engine.balls.rules.elementwise import exp, log
 
 __all__ = ["ARRAYS", "AS_THEY_ARE"]
 
 AS_THEY_ARE: tuple[str, ...] = (
     "accumulate", "broadcast_to", "concatenate", "copy", "cumprod", "cumsum", "einsum", "fold", "getitem",
-    "index_put", "matmul", "move", "move_back", "pick", "prod", "reshape", "scatter", "sum", "transpose",
+    "index_put", "move", "move_back", "pick", "prod", "reshape", "scatter", "sum", "transpose",
     "where", "windows",
 )  # fmt: skip
 """Their own computation, which NumPy runs on arrays of objects."""
+
+
+#: Products of matrices whose slopes are so full are FLINT's, for all inputs in one.
+FULL = 0.6
+
+
+def _matmul(x: Any, y: Any) -> Any:
+    """The product of two matrices, or of a matrix and a vector; of stacks by the operators of the entries.
+
+    Of real numbers whose slopes are not sparse, FLINT multiplies the values, and the slopes side by side: a tenth
+    of the time.
+    """
+    left, right = (np.atleast_2d(x) if x.ndim < 2 else x), (y[:, None] if y.ndim < 2 else y)
+    flat = [*left.reshape(-1), *right.reshape(-1)] if left.ndim == right.ndim == 2 else []
+    counts = [len(n.slopes) for n in flat if type(n) is Jet]
+    inputs = sorted({i for n in flat if type(n) is Jet for i in n.slopes})
+    if not counts or sum(counts) < FULL * len(counts) * len(inputs) or any(type(value_of(n)) is acb for n in flat):
+        return np.matmul(x, y)
+    (rows, inner), columns = left.shape, right.shape[1]
+    a, b = _matrix(left, None), _matrix(right, None)
+    value = a * b
+    total = [arb_mat(rows, columns)] * len(inputs)
+    if any(type(n) is Jet for n in right.reshape(-1)):
+        wide = arb_mat(
+            inner, columns * len(inputs), [_slope(n, i) for row in right for i in inputs for n in row]
+        )
+        product = a * wide
+        total = [
+            arb_mat(rows, columns, [product[r, k * columns + c] for r in range(rows) for c in range(columns)])
+            for k in range(len(inputs))
+        ]
+    if any(type(n) is Jet for n in left.reshape(-1)):
+        total = [each + _matrix(left, i) * b for each, i in zip(total, inputs, strict=True)]
+    out = np.empty((rows, columns), object)
+    for at in np.ndindex(rows, columns):
+        out[at] = Jet(value[at], {i: each[at] for i, each in zip(inputs, total, strict=True)})
+    out = out[0] if x.ndim < 2 else out
+    return out[..., 0] if y.ndim < 2 else out
+
+
+def _slope(number: Any, i: int) -> Any:
+    return number.slopes.get(i, 0) if type(number) is Jet else 0
+
+
+def _matrix(numbers: Any, i: int | None) -> Any:
+    """The values of a matrix, or its slopes with respect to one input, as FLINT's matrix."""
+    entries = [value_of(n) if i is None else _slope(n, i) for n in numbers.reshape(-1)]
+    return arb_mat(*numbers.shape, entries)
 
 
 def _mean(x: Any, *, axis: Any, keepdims: bool) -> Any:
@@ -85,6 +133,7 @@ def _transform(direction: int) -> Callable[..., Any]:
 
 
 ARRAYS: dict[str, Callable[..., Any]] = {
+    "matmul": _matmul,
     "mean": _mean,
     "max": _extremum(True),
     "min": _extremum(False),
