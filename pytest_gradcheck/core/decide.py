@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from pytest_gradcheck.core import thresholds, verdict
 from pytest_gradcheck.core.diagnosis import codes
@@ -18,7 +20,7 @@ from pytest_gradcheck.core.evidence.confirm import SecondLook
 from pytest_gradcheck.core.evidence.few_calls import FewCalls
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.low_precision import Eager
-from pytest_gradcheck.core.evidence.proof import with_proof, wrong_entries
+from pytest_gradcheck.core.evidence.proof import counting, own_bars, with_proof
 from pytest_gradcheck.core.evidence.rounding import measure
 from pytest_gradcheck.core.evidence.survey import Survey, first_look, recompare
 from pytest_gradcheck.core.evidence.table import Table
@@ -108,21 +110,9 @@ def _next_to_proof(order: Order, finding: Finding) -> Finding:
     known = replace(
         evidence, heard={**evidence.heard, EXACT: exact}, states={**evidence.states, EXACT: (Status.OK, None)}
     )
-    known = _with_proof(order, known, evidence)
-    sensitivity = order.tolerance.sensitivity
-    hasty = [
-        name
-        for name in verdict.asked_about(known)
-        if name not in evidence.jacobian.measured
-        and wrong_entries(known.table, name, known.jacobian, sensitivity).any()
-    ]
-    if hasty and order.eager is None:
-        # Before a gradient is called wrong its rounding is measured.
-        kinked = evidence.table.kinked(order.function.inputs.size)
-        measure(
-            evidence.jacobian, *order.runs_to_measure(thresholds.RUNS), kinked, *order.runs_on_disagreement
-        )
-        known = _with_proof(order, known, evidence, anew=True)
+    bars = {name: _own_bars(order, known, name) for name in verdict.asked_about(known)}
+    table, jacobian = with_proof(evidence.table, evidence.jacobian, exact, order.tolerance, bars)
+    known = replace(known, table=table, jacobian=jacobian)
     found = answer(verdict.ON_PROOF, known)
     if found is None or (
         found.verdict is not Verdict.PASS
@@ -131,16 +121,22 @@ def _next_to_proof(order: Order, finding: Finding) -> Finding:
     ):
         # What function values showed stays, and its digits are proven.
         return replace(finding, evidence=known)
+    if found.culprit is not None and found.verdict is Verdict.FAIL:
+        return replace(found, evidence=replace(known, table=counting(table, found.culprit)))
     return found
 
 
-def _with_proof(order: Order, known: Evidence, evidence: Evidence, *, anew: bool = False) -> Evidence:
-    """Return the evidence with the proven rows in its table, ``anew`` with the error bars as measured now."""
+def _own_bars(order: Order, evidence: Evidence, name: str) -> Any:
+    """Return the rounding of a method on trial by itself, of the engine as it was measured."""
     table, jacobian = evidence.table, evidence.jacobian
-    if anew:
-        table = replace(table, exact={name: jacobian.rows(name, table.cotangents) for name in table.exact})
-    table, jacobian = with_proof(table, jacobian, known.heard[EXACT], order.tolerance)
-    return replace(known, table=table, jacobian=jacobian)
+    if name == ENGINE:
+        return jacobian.rows(name, table.cotangents).uncertainty
+    _, backward = order.runs_to_measure(thresholds.RUNS)
+    _, forward = order.runs_on_disagreement
+    point = functools.partial(order.moved, name)
+    seed, rounded = order.problem.seed, order.problem.rounded
+    kinked = table.kinked(order.function.inputs.size)
+    return own_bars(table, jacobian, name, point, rounded, seed, (backward, forward), kinked)
 
 
 def _as_the_dtype_bears(order: Order, finding: Finding) -> Finding:

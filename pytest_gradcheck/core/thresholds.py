@@ -102,6 +102,11 @@ ELSEWHERE_SHARE = 0.05
 #: And but for so many roundings of the value. Chosen: as for a value that is all but cancelled.
 ELSEWHERE_ROUNDINGS = 64.0
 
+#: The own rounding of a gradient is measured at points so many roundings away. Source: a stable algorithm
+#: gives the exact result of inputs that are off by a few roundings (Higham, "Accuracy and Stability of
+#: Numerical Algorithms", chapter 1).
+NEIGHBOURS = 8.0
+
 #: A gradient that is off by its own rounding passes next to the proven one up to this share of the largest
 #: entry of its input. Chosen: a gradient of zero, or of the other sign, is off by more.
 ROUNDED_AWAY = 0.5

@@ -2,37 +2,103 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from pytest_gradcheck.core import thresholds
-from pytest_gradcheck.core.evidence.allowances import BELOW_ROUNDING, weigh
-from pytest_gradcheck.core.evidence.compare import Comparison
+from pytest_gradcheck.core.evidence.allowances import noticeable
+from pytest_gradcheck.core.evidence.compare import Comparison, Sides, compare
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
+from pytest_gradcheck.core.evidence.rounding import Runs, measure
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Tolerance
-from pytest_gradcheck.frameworks.flat import Layout, leafwise
+from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector, leafwise
 from pytest_gradcheck.frameworks.pullback import Pullback
+from pytest_gradcheck.methods.base import Estimate
 from pytest_gradcheck.methods.names import DIFFERENCE_METHODS
 from pytest_gradcheck.methods.roles import EXACT
 
 
+def own_bars(
+    table: Table,
+    jacobian: Jacobian,
+    name: str,
+    moved: Callable[[Vector], Pullback],
+    rounded: Callable[[Matrix], Matrix],
+    seed: int,
+    runs: tuple[Mapping[str, Runs], Mapping[str, Runs]],
+    kinked: Any,
+) -> Any:
+    """Return what its own rounding may have done to each entry of a gradient, whatever the function's does.
+
+    It is measured in two ways. ``moved(point)`` is the gradient at points a few roundings away: what is
+    computed in a stable way is the right gradient of such a point. ``runs`` are its own passes in coarse
+    arithmetic, with the backward and without, as far as operations can be disturbed.
+    """
+    pullback, f, values = jacobian.pullbacks[name], jacobian.function, table.exact[name].value
+    rng, scatter = np.random.default_rng(seed), np.zeros(values.shape)
+    for _ in range(thresholds.RUNS):
+        step = thresholds.NEIGHBOURS * pullback.eps * rng.uniform(-1, 1, f.point.size)
+        at = np.clip(rounded((f.point * (1 + step))[None])[0], f.lower, f.upper)
+        # A method may not move, and a backward may look at its numbers and raise.
+        with contextlib.suppress(Exception), np.errstate(all="ignore"):
+            scatter = np.fmax(scatter, np.abs(moved(at).vjps(table.cotangents) - values))
+    bars = pullback.rounding(values) + thresholds.ROUNDING_MARGIN * scatter
+    mine = replace(jacobian, measured={}, noises={})
+    measure(mine, None, runs[0], kinked, None, runs[1])
+    if name in mine.measured:
+        bars = np.fmax(bars, mine.rows(name, table.cotangents).uncertainty)
+    return bars
+
+
 def with_proof(
-    table: Table, jacobian: Jacobian, exact: Pullback, tolerance: Tolerance
+    table: Table, jacobian: Jacobian, exact: Pullback, tolerance: Tolerance, bars: Mapping[str, Any]
 ) -> tuple[Table, Jacobian]:
     """Return the table and the Jacobian with the proven rows, compared with all others.
 
-    The pairs do not count: what the table was before it is as far as votes go.
+    ``bars`` are the own roundings of the methods on trial, by name. Pairs that were not in the table do not
+    count: what it was before is as it was, as far as votes go.
     """
     wider = replace(jacobian, pullbacks={**jacobian.pullbacks, EXACT: exact})
+    truth, counts = wider.rows(EXACT, table.cotangents), EXACT in table.exact
+    whole = replace(table, exact={**table.exact, EXACT: truth})
+    inputs, zero = jacobian.function.inputs, noticeable(table.cotangents, jacobian)
+    mine: tuple[Comparison, ...] = ()
+    for name, estimate in table.exact.items():
+        if name == EXACT or name not in jacobian.pullbacks:
+            continue
+        theirs = Estimate(estimate.value, bars.get(name, estimate.uncertainty))
+        noise = thresholds.EXACT_NOISE * jacobian.pullbacks[name].eps
+        sides = Sides(name, theirs, EXACT, truth, noise, entrywise=True, counts=counts)
+        size = _sizes(theirs, truth, inputs)
+        mine += compare([sides], tolerance, scale=size, floor=-1.0, zero=zero, zero_bar=0.0)
+    if table.differences is not None:
+        seen = whole.seen(EXACT)
+        size = leafwise(inputs, truth.value, 1.0)
+        if table.tangents is None:
+            size, zero = size[:, table.coordinates], zero[:, table.coordinates]
+        else:
+            size, zero = (np.abs(each) @ np.abs(table.tangents).T for each in (truth.value, zero))
+        for name in jacobian.differences:
+            slopes = getattr(table.differences, name)
+            theirs = Estimate(slopes.value, thresholds.THOROUGH_BARS * slopes.uncertainty)
+            sides = Sides(name, theirs, EXACT, seen, thresholds.MEASURED_NOISE, counts=counts)
+            projected = table.tangents is not None
+            mine += compare(
+                [sides], tolerance, scale=size, floor=-1.0, zero=zero, zero_bar=0.0, projected=projected
+            )
     before = tuple(c for c in table.comparisons if EXACT not in (c.a, c.b))
-    others = {name: estimate for name, estimate in table.exact.items() if name in wider.pullbacks}
-    whole = replace(table, exact={**others, EXACT: wider.rows(EXACT, table.cotangents)}, comparisons=())
-    pairs = weigh(whole, wider, tolerance, True).comparisons
-    mine = tuple(replace(c, counts=False) for c in pairs if EXACT in (c.a, c.b))
-    return replace(table, exact=whole.exact, comparisons=(*before, *mine)), wider
+    return replace(whole, comparisons=(*before, *mine)), wider
+
+
+def counting(table: Table, name: str) -> Table:
+    """Return the table in which the comparison of a method with the proven derivative counts."""
+    made = (replace(c, counts=True) if {c.a, c.b} == {name, EXACT} else c for c in table.comparisons)
+    return replace(table, comparisons=tuple(made))
 
 
 def pair(table: Table, name: str) -> Comparison | None:
@@ -49,12 +115,11 @@ def is_right(table: Table, name: str, inputs: Layout, sensitivity: float) -> boo
     c = pair(table, name)
     if c is None:
         return False
-    below = dict(c.excused).get(BELOW_ROUNDING, np.False_)
-    sizes, bars = _sizes(c, inputs), _bars(c, name)
+    sizes, bars = _sizes(c.left, c.right, inputs), c.left.uncertainty
     small = (c.difference <= sensitivity * sizes) | (
         c.difference <= np.fmin(bars, thresholds.ROUNDED_AWAY * sizes)
     )
-    return bool((~c.disagree & (small | c.resolved | below)).all())
+    return bool((~c.disagree & (small | c.resolved)).all())
 
 
 def largest_error(table: Table, name: str, inputs: Layout) -> float:
@@ -62,7 +127,7 @@ def largest_error(table: Table, name: str, inputs: Layout) -> float:
     c = pair(table, name)
     assert c is not None
     with np.errstate(divide="ignore", invalid="ignore"):
-        shares = c.difference / _sizes(c, inputs)
+        shares = c.difference / _sizes(c.left, c.right, inputs)
     return float(np.nanmax(shares, initial=0.0))
 
 
@@ -70,7 +135,8 @@ def wrong_entries(table: Table, name: str, jacobian: Jacobian, sensitivity: floa
     """Mark the entries in which a gradient is wrong by proof, shape ``(rows, inputs.size)``.
 
     It differs by more than the promised error and by more than its own rounding. Where function values
-    contradict the proof and back the gradient, the recording is not the function, and nothing is proven.
+    contradict the proof and not the gradient, that is left as it is: steps of a quantised function have a
+    slope of zero, and it was meant to have another one.
     """
     c = pair(table, name)
     if c is None:
@@ -81,25 +147,30 @@ def wrong_entries(table: Table, name: str, jacobian: Jacobian, sensitivity: floa
     least = thresholds.SATURATED_ROUNDINGS * jacobian.pullbacks[name].eps * values
     least = least[:, None] / np.fmax(jacobian.scales, 1.0)[None]
     with np.errstate(invalid="ignore"):
-        wrong = c.disagree & ~(c.difference <= np.fmax(least, sensitivity * _sizes(c, f.inputs)))
-    for measured in DIFFERENCE_METHODS:
-        against = next((d for d in table.comparisons if (d.a, d.b) == (measured, EXACT)), None)
-        theirs = next((d for d in table.comparisons if (d.a, d.b) == (measured, name)), None)
-        if against is None or theirs is None:
+        wrong = c.disagree & ~(
+            c.difference <= np.fmax(least, sensitivity * _sizes(c.left, c.right, f.inputs))
+        )
+    for against in table.comparisons:
+        if against.a not in DIFFERENCE_METHODS or against.b != EXACT:
             continue
-        doubtful = against.disagree & theirs.resolved & ~theirs.disagree
-        if table.tangents is not None:
-            wrong = wrong & ~doubtful.any(axis=1, keepdims=True)
-        else:
+        slopes, mine = against.left, c.left
+        seen = (
+            Estimate(mine.value[:, table.coordinates], mine.uncertainty[:, table.coordinates])
+            if table.tangents is None
+            else mine.along(table.tangents)
+        )
+        size = sensitivity * np.fmax(np.abs(slopes.value), np.abs(seen.value))
+        with np.errstate(invalid="ignore"):
+            backs = np.abs(slopes.value - seen.value) <= slopes.uncertainty + seen.uncertainty + size
+        doubtful = against.disagree & backs
+        if table.tangents is None:
             wrong[:, table.coordinates] &= ~doubtful
+        else:
+            wrong = wrong & ~doubtful.any(axis=1, keepdims=True)
     return wrong
 
 
-def _bars(c: Comparison, name: str) -> Any:
-    return (c.left if c.a == name else c.right).uncertainty
-
-
-def _sizes(c: Comparison, inputs: Layout) -> Any:
+def _sizes(a: Estimate, b: Estimate, inputs: Layout) -> Any:
     """Return the largest magnitude of either, for every entry that of its input."""
-    both = np.fmax(np.abs(c.left.value), np.abs(c.right.value))
+    both = np.fmax(np.abs(a.value), np.abs(b.value))
     return leafwise(inputs, np.where(np.isfinite(both), both, 0.0), 1.0)

@@ -115,12 +115,12 @@ def _proofs(finding: Finding) -> tuple[Proof, ...]:
         return ()
     found: dict[tuple[int, int], float] = {}
     for c in table.comparisons:
-        if EXACT in (c.a, c.b) and c.entrywise:
+        if EXACT in (c.a, c.b) and (c.entrywise or table.tangents is None):
             ratio = margins(c.difference, c.tolerance)
             for flat in np.argsort(np.where(np.isnan(ratio), -1.0, -ratio), axis=None)[:MOST_PROOFS]:
                 row, column = divmod(int(flat), ratio.shape[1])
-                at = row, column
-                found[at] = max(found.get(at, 0.0), float(ratio[at]))
+                at = row, column if c.entrywise else table.coordinates[column]
+                found[at] = max(found.get(at, 0.0), float(ratio[row, column]))
     # One entry for those that agree.
     worst = sorted(found, key=lambda at: -found[at])
     worst = [at for k, at in enumerate(worst) if k == 0 or found[at] > 1][:MOST_PROOFS]

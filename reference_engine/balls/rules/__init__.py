@@ -27,10 +27,18 @@ def _with_params(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def _several(function: Callable[..., Any], count: int) -> Callable[..., Any]:
+    def call(*args: Any) -> Any:
+        return np.frompyfunc(function, len(args), count)(*args)
+
+    return call
+
+
 _ROWS: dict[str, Callable[..., Any]] = {
     **{name: over_arrays(function) for name, function in special.NUMBERS_OF_FRAMEWORKS.items()},
     **{name: over_arrays(function) for name, function in of_numbers.NUMBERS.items()},
     **{_SCIPY + name: over_arrays(f) for name, f in special.NUMBERS_OF_SCIPY.items()},
+    **{_SCIPY + name: _several(*row) for name, row in special.SEVERAL.items()},
     **{name: _with_params(f) for name, f in (of_numbers.PARAMETRIC | special.PARAMETRIC).items()},
     **arrays.ARRAYS,
     **linalg.MATRICES,

@@ -28,14 +28,18 @@ FULL = 0.6
 def _matmul(x: Any, y: Any) -> Any:
     """The product of two matrices, or of a matrix and a vector; of stacks by the operators of the entries.
 
-    Of real numbers whose slopes are not sparse, FLINT multiplies the values, and the slopes side by side: a tenth
-    of the time.
+    Of real numbers whose slopes are not sparse, FLINT multiplies the values, and the slopes side by side: a
+    tenth of the time.
     """
     left, right = (np.atleast_2d(x) if x.ndim < 2 else x), (y[:, None] if y.ndim < 2 else y)
     flat = [*left.reshape(-1), *right.reshape(-1)] if left.ndim == right.ndim == 2 else []
     counts = [len(n.slopes) for n in flat if type(n) is Jet]
     inputs = sorted({i for n in flat if type(n) is Jet for i in n.slopes})
-    if not counts or sum(counts) < FULL * len(counts) * len(inputs) or any(type(value_of(n)) is acb for n in flat):
+    if (
+        not counts
+        or sum(counts) < FULL * len(counts) * len(inputs)
+        or any(type(value_of(n)) is acb for n in flat)
+    ):
         return np.matmul(x, y)
     (rows, inner), columns = left.shape, right.shape[1]
     a, b = _matrix(left, None), _matrix(right, None)
@@ -66,7 +70,8 @@ def _slope(number: Any, i: int) -> Any:
 def _matrix(numbers: Any, i: int | None) -> Any:
     """The values of a matrix, or its slopes with respect to one input, as FLINT's matrix."""
     entries = [value_of(n) if i is None else _slope(n, i) for n in numbers.reshape(-1)]
-    return arb_mat(*numbers.shape, entries)
+    rows, columns = numbers.shape
+    return arb_mat(rows, columns, entries)
 
 
 def _mean(x: Any, *, axis: Any, keepdims: bool) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 from flint import acb, arb
 
-from reference_engine.balls.numbers import Jet, chained, greater, sign, value_of
+from reference_engine.balls.numbers import Jet, chained, greater, imaginary, real, sign, value_of
 from reference_engine.balls.rules.elementwise import (
     NUMBERS,
     Number,
@@ -28,7 +28,7 @@ from reference_engine.balls.rules.elementwise import (
     sqrt,
 )
 
-__all__ = ["NUMBERS_OF_FRAMEWORKS", "NUMBERS_OF_SCIPY", "PARAMETRIC"]
+__all__ = ["NUMBERS_OF_FRAMEWORKS", "NUMBERS_OF_SCIPY", "PARAMETRIC", "SEVERAL"]
 
 
 def _root_pi() -> Any:
@@ -273,6 +273,159 @@ def _owens_t(h: Number, a: Number) -> Number:
     return total
 
 
+# -- integrals, hypergeometric functions and polynomials, by their argument alone -----------------------
+
+Family = tuple[Callable[..., Any], Callable[..., Any]]
+"""`value(*parameters, z)` and its derivative by z, on balls."""
+
+
+def _by_argument(family: Family) -> Callable[..., Number]:
+    """A function of constant parameters and of a number, the last argument."""
+    value, slope = family
+
+    def row(*args: Number) -> Number:
+        *parameters, z = args
+        _constant(*parameters)
+        return smooth(lambda v: value(*parameters, v), lambda v, y: slope(*parameters, v))(z)
+
+    return row
+
+
+def _complete(kind: str) -> Callable[[Any], Any]:
+    def call(m: Any) -> Any:
+        found = getattr(acb(m), kind)()
+        return found.real if type(m) is arb else found
+
+    return call
+
+
+_k, _e = _complete("elliptic_k"), _complete("elliptic_e")
+
+FAMILIES: dict[str, Family] = {
+    # 6.2, 25.12
+    "expn": (lambda n, z: z.expint(n), lambda n, z: -z.expint(n - 1)),
+    "spence": (lambda z: (1 - z).polylog(2), lambda z: z.log() / (1 - z)),
+    # 15.5.1, 13.3.15, 13.3.22, 16.3.1
+    "hyp0f1": (lambda v, z: z.hypgeom_0f1(v), lambda v, z: z.hypgeom_0f1(v + 1) / v),
+    "hyp1f1": (lambda a, b, z: z.hypgeom_1f1(a, b), lambda a, b, z: a / b * z.hypgeom_1f1(a + 1, b + 1)),
+    "hyperu": (lambda a, b, z: z.hypgeom_u(a, b), lambda a, b, z: -a * z.hypgeom_u(a + 1, b + 1)),
+    "hyp2f1": (
+        lambda a, b, c, z: z.hypgeom_2f1(a, b, c),
+        lambda a, b, c, z: a * b / c * z.hypgeom_2f1(a + 1, b + 1, c + 1),
+    ),
+    # 18.9
+    "eval_jacobi": (
+        lambda n, a, b, x: x.jacobi_p(n, a, b),
+        lambda n, a, b, x: (n + a + b + 1) / 2 * x.jacobi_p(n - 1, a + 1, b + 1),
+    ),
+    "eval_gegenbauer": (
+        lambda n, a, x: x.gegenbauer_c(n, a),
+        lambda n, a, x: 2 * a * x.gegenbauer_c(n - 1, a + 1),
+    ),
+    "eval_chebyt": (lambda n, x: x.chebyshev_t(n), lambda n, x: n * x.chebyshev_u(n - 1)),
+    "eval_chebyu": (lambda n, x: x.chebyshev_u(n), lambda n, x: 2 * x.gegenbauer_c(n - 1, 2)),
+    "eval_legendre": (lambda n, x: x.legendre_p(n), lambda n, x: x.gegenbauer_c(n - 1, arb(3) / 2)),
+    "eval_genlaguerre": (
+        lambda n, a, x: x.laguerre_l(n, a),
+        lambda n, a, x: -x.laguerre_l(n - 1, a + 1) if n > 0 else arb(0),
+    ),
+    "eval_laguerre": (
+        lambda n, x: x.laguerre_l(n),
+        lambda n, x: -x.laguerre_l(n - 1, 1) if n > 0 else arb(0),
+    ),
+    "eval_hermite": (
+        lambda n, x: x.hermite_h(n),
+        lambda n, x: 2 * n * x.hermite_h(n - 1) if n > 0 else arb(0),
+    ),
+    # 19.4
+    "ellipk": (_k, lambda m: (_e(m) / (1 - m) - _k(m)) / (2 * m) if m != 0 else arb.pi() / 8),
+    "ellipe": (_e, lambda m: (_e(m) - _k(m)) / (2 * m) if m != 0 else -arb.pi() / 8),
+}
+"""Functions of an argument and of parameters with respect to which nothing is known."""
+
+_of = {name: _by_argument(family) for name, family in FAMILIES.items()}
+
+
+def _agm(a: Number, b: Number) -> Number:
+    """π/4 (a + b) / K(((a - b) / (a + b))²) (DLMF 19.8.1)."""
+    ratio = (a - b) / (a + b)
+    return (a + b) / _of["ellipk"](ratio * ratio) * (arb.pi() / 4)
+
+
+def _voigt_profile(x: Number, sigma: Number, gamma_: Number) -> Number:
+    """Re w(z) / (σ√(2π)) with z = (x + iγ) / (σ√2) (DLMF 7.19.3)."""
+    z = (x + gamma_ * acb(0, 1)) / (sigma * arb(2).sqrt())
+    return real(_wofz(z)) / (sigma * (2 * arb.pi()).sqrt())
+
+
+def _scaled_by_height(function: Callable[[Number, Number], Number]) -> Callable[[Number, Number], Number]:
+    def row(v: Number, x: Number) -> Number:
+        found = function(v, x)
+        return found * exp(-absolute(imaginary(x))) if type(value_of(x)) is acb else found
+
+    return row
+
+
+def _hankel(side: int) -> Callable[[Number, Number], Number]:
+    return lambda v, x: jv(v, x) + yv(v, x) * acb(0, side)
+
+
+def _kelvin(part: Callable[[Any], Any], function: Callable[..., Any], turn: float, order: int) -> Any:
+    """ber + i bei = J_0(x exp(3πi/4)), ker + i kei = K_0(x exp(πi/4)) (DLMF 10.61), and their slopes."""
+
+    def row(x: Number) -> Number:
+        w = acb(arb(turn)).exp_pi_i()
+        found = function(arb(order), x * w)
+        return part(found if order == 0 else -found * w)
+
+    return row
+
+
+def _stdtr(df: Number, t: Number) -> Number:
+    """Student's distribution by the incomplete beta function (DLMF 8.17)."""
+    tail = _betainc(False)(df / 2, arb(1) / 2, df / (df + t * t)) / 2
+    return 1 - tail if sign(t) > 0 else tail
+
+
+def _sici(z: Number) -> tuple[Number, Number]:
+    return (
+        smooth(lambda v: v.si(), lambda v, y: v.sinc())(z),
+        smooth(lambda v: v.ci(), lambda v, y: v.cos() / v)(z),
+    )
+
+
+def _shichi(z: Number) -> tuple[Number, Number]:
+    return (
+        smooth(lambda v: v.shi(), lambda v, y: v.sinh() / v if v != 0 else arb(1))(z),
+        smooth(lambda v: v.chi(), lambda v, y: v.cosh() / v)(z),
+    )
+
+
+def _fresnel(z: Number) -> tuple[Number, Number]:
+    return (
+        smooth(lambda v: v.fresnel_s(), lambda v, y: (arb.pi() / 2 * v * v).sin())(z),
+        smooth(lambda v: v.fresnel_c(), lambda v, y: (arb.pi() / 2 * v * v).cos())(z),
+    )
+
+
+def _airy(z: Number) -> tuple[Number, Number, Number, Number]:
+    """Ai, Ai', Bi and Bi', with Ai'' = z Ai (DLMF 9.2.1)."""
+    values = value_of(z).airy()
+    slopes = values[1], value_of(z) * values[0], values[3], value_of(z) * values[2]
+    if type(z) is not Jet:
+        return tuple(values)
+    found = [chained(z, value, slope) for value, slope in zip(values, slopes, strict=True)]
+    return found[0], found[1], found[2], found[3]
+
+
+SEVERAL: dict[str, tuple[Callable[..., Any], int]] = {
+    "sici": (_sici, 2),
+    "shichi": (_shichi, 2),
+    "fresnel": (_fresnel, 2),
+    "airy": (_airy, 4),
+}
+"""The ufuncs of scipy.special with several results, and how many they have."""
+
 expit = sigmoid
 
 NUMBERS_OF_SCIPY: dict[str, Callable[..., Number]] = {
@@ -314,6 +467,33 @@ NUMBERS_OF_SCIPY: dict[str, Callable[..., Number]] = {
     "ndtri": _ndtri,
     "ndtri_exp": lambda y: _ndtri(exp(y)),
     "owens_t": _owens_t,
+    "nrdtrimn": lambda p, std, x: x - std * _ndtri(p),
+    "nrdtrisd": lambda mean, p, x: (x - mean) / _ndtri(p),
+    **_of,
+    "ellipkm1": lambda p: _of["ellipk"](1 - p),
+    "agm": _agm,
+    "eval_sh_legendre": lambda n, x: _of["eval_legendre"](n, 2 * x - 1),
+    "eval_sh_chebyt": lambda n, x: _of["eval_chebyt"](n, 2 * x - 1),
+    "eval_sh_chebyu": lambda n, x: _of["eval_chebyu"](n, 2 * x - 1),
+    "eval_chebyc": lambda n, x: 2 * _of["eval_chebyt"](n, x / 2),
+    "eval_chebys": lambda n, x: _of["eval_chebyu"](n, x / 2),
+    "eval_hermitenorm": lambda n, x: _of["eval_hermite"](n, x / arb(2).sqrt()) / arb(2) ** (n / 2),
+    "voigt_profile": _voigt_profile,
+    "jve": _scaled_by_height(jv),
+    "yve": _scaled_by_height(yv),
+    "hankel1": _hankel(1),
+    "hankel2": _hankel(-1),
+    "hankel1e": lambda v, x: _hankel(1)(v, x) * exp(x * acb(0, -1)),
+    "hankel2e": lambda v, x: _hankel(-1)(v, x) * exp(x * acb(0, 1)),
+    "ber": _kelvin(real, jv, 0.75, 0),
+    "bei": _kelvin(imaginary, jv, 0.75, 0),
+    "ker": _kelvin(real, kv, 0.25, 0),
+    "kei": _kelvin(imaginary, kv, 0.25, 0),
+    "berp": _kelvin(real, jv, 0.75, 1),
+    "beip": _kelvin(imaginary, jv, 0.75, 1),
+    "kerp": _kelvin(real, kv, 0.25, 1),
+    "keip": _kelvin(imaginary, kv, 0.25, 1),
+    "stdtr": _stdtr,
     # Exponential integrals: DLMF 6.2.
     "exp1": smooth(lambda z: z.expint(1), lambda z, y: -(-z).exp() / z),
     "expi": smooth(lambda z: z.ei(), lambda z, y: z.exp() / z),
