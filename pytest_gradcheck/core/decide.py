@@ -20,7 +20,14 @@ from pytest_gradcheck.core.evidence.confirm import SecondLook
 from pytest_gradcheck.core.evidence.few_calls import FewCalls
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.low_precision import Eager
-from pytest_gradcheck.core.evidence.proof import counting, own_bars, with_proof
+from pytest_gradcheck.core.evidence.proof import (
+    counting,
+    is_stable,
+    neighbour,
+    own_bars,
+    with_proof,
+    wrong_entries,
+)
 from pytest_gradcheck.core.evidence.rounding import measure
 from pytest_gradcheck.core.evidence.survey import Survey, first_look, recompare
 from pytest_gradcheck.core.evidence.table import Table
@@ -29,7 +36,7 @@ from pytest_gradcheck.core.orders import FirstOrder, Order, merged
 from pytest_gradcheck.core.report.write_up import write_up
 from pytest_gradcheck.core.results import CheckResult, Status, Verdict
 from pytest_gradcheck.core.verdict import Evidence, Finding, answer
-from pytest_gradcheck.frameworks.pullback import Anew
+from pytest_gradcheck.frameworks.pullback import Anew, Pullback
 from pytest_gradcheck.methods.roles import DIFFERENCES, ENGINE, EXACT, ORACLE
 
 #: Rules whose doubt is of differences that contradict every exact method.
@@ -114,16 +121,36 @@ def _next_to_proof(order: Order, finding: Finding) -> Finding:
     table, jacobian = with_proof(evidence.table, evidence.jacobian, exact, order.tolerance, bars)
     known = replace(known, table=table, jacobian=jacobian)
     found = answer(verdict.ON_PROOF, known)
-    if found is None or (
-        found.verdict is not Verdict.PASS
-        and finding.verdict is Verdict.FAIL
-        and found.culprit in (None, finding.culprit)
-    ):
+    if found is None or (found.verdict is finding.verdict and found.culprit in (None, finding.culprit)):
         # What function values showed stays, and its digits are proven.
         return replace(finding, evidence=known)
-    if found.culprit is not None and found.verdict is Verdict.FAIL:
-        return replace(found, evidence=replace(known, table=counting(table, found.culprit)))
+    if found.verdict is Verdict.FAIL:
+        found = replace(found, evidence=replace(known, table=counting(table, verdict.proved_culprits(known))))
+        if not _stands(order, found, exact):
+            return replace(finding, evidence=known)
     return found
+
+
+def _stands(order: Order, found: Finding, exact: Pullback) -> bool:
+    """Whether a gradient is wrong by proof a few roundings away too, and not borne out by function values.
+
+    A loop that stops at once next to its solution has a slope of zero there, and the values around another
+    one.
+    """
+    evidence, sensitivity = found.evidence, order.tolerance.sensitivity
+    f, again = order.function, None
+    for name in verdict.proved_culprits(evidence):
+        wrong = wrong_entries(evidence.table, name, evidence.jacobian, sensitivity)
+        eps, rounded = evidence.heard[name].eps, order.problem.rounded
+        at = functools.partial(neighbour, f, eps, rounded, order.problem.seed)
+        if not is_stable(evidence.table, name, exact, wrong, at):
+            return False
+        if evidence.differences:
+            again = again or _second_look(order, evidence)
+            standing = again.standing(name)
+            if standing.right or standing.limit or standing.rough:
+                return False
+    return True
 
 
 def _own_bars(order: Order, evidence: Evidence, name: str) -> Any:

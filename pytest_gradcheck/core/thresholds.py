@@ -107,6 +107,10 @@ ELSEWHERE_ROUNDINGS = 64.0
 #: Numerical Algorithms", chapter 1).
 NEIGHBOURS = 8.0
 
+#: A gradient is wrong by proof if the proven one moves by no more than such a share of the error when the
+#: point moves by as much. Chosen: the error is nine tenths real.
+STAYS = 0.1
+
 #: A gradient that is off by its own rounding passes next to the proven one up to this share of the largest
 #: entry of its input. Chosen: a gradient of zero, or of the other sign, is off by more.
 ROUNDED_AWAY = 0.5

@@ -506,9 +506,7 @@ ON_DOUBT: tuple[Rule, ...] = (confirmed, limit)
 
 def proved_wrong(evidence: Evidence) -> Finding | None:
     """A gradient on trial is not the derivative, which is proven: the culprit is certain."""
-    order = evidence.order
-    given = evidence.jacobian, order.tolerance.sensitivity
-    wrong = [name for name in asked_about(evidence) if wrong_entries(evidence.table, name, *given).any()]
+    wrong = proved_culprits(evidence)
     if not wrong:
         return None
     if len(wrong) > 1:
@@ -516,6 +514,12 @@ def proved_wrong(evidence: Evidence) -> Finding | None:
         return Finding(Verdict.FAIL, Diagnosis("methods-split", text), unexplained=True)
     text = f"the gradient of {wrong[0]} is not the derivative, which is proved"
     return Finding(Verdict.FAIL, Diagnosis("wrong-values", text), wrong[0], unexplained=True)
+
+
+def proved_culprits(evidence: Evidence) -> list[str]:
+    """Return the methods whose gradients are wrong by proof."""
+    given = evidence.jacobian, evidence.order.tolerance.sensitivity
+    return [name for name in asked_about(evidence) if wrong_entries(evidence.table, name, *given).any()]
 
 
 def proved_right(evidence: Evidence) -> Finding | None:
@@ -533,27 +537,14 @@ def proved_right(evidence: Evidence) -> Finding | None:
     off = max((largest_error(table, name, given[0]), name) for name in names)
     rest: tuple[NotChecked, ...] = ()
     if off[0] > given[1]:
+        if order.options.sensitivity is not None:
+            # A promise that was asked for is kept.
+            return None
         what = f"errors below {off[0]:.2g} of the largest entry of an input's gradient"
         rest = (NotChecked(what, f"{off[1]} is off by that much, which is its own rounding"),)
     if ENGINE in apart:
         return Finding(Verdict.PASS, Diagnosis("proved", text), ENGINE, ("reference-engine",), rest)
     return Finding(Verdict.PASS, Diagnosis("proved", text), not_checked=rest)
-
-
-def rounded_away(evidence: Evidence) -> Finding | None:
-    """A gradient on trial is off the derivative, which is proven, by no more than its own rounding."""
-    order, table = evidence.order, evidence.table
-    inputs, sensitivity = order.function.inputs, order.tolerance.sensitivity
-    for name in asked_about(evidence):
-        c = pair(table, name)
-        if c is None or c.disagree.any() or largest_error(table, name, inputs) <= sensitivity:
-            continue
-        text = (
-            f"the derivative is proved, and the gradient of {name} is off by no more than its own rounding, "
-            f"in which an error of the promised sensitivity ({sensitivity:g}) would hide"
-        )
-        return _inconclusive("unresolved", text)
-    return None
 
 
 def asked_about(evidence: Evidence) -> tuple[str, ...]:
@@ -563,7 +554,7 @@ def asked_about(evidence: Evidence) -> tuple[str, ...]:
 
 
 #: Rules on a failure or a doubt next to the proven derivative, which outranks every measured one.
-ON_PROOF: tuple[Rule, ...] = (proved_wrong, proved_right, rounded_away)
+ON_PROOF: tuple[Rule, ...] = (proved_wrong, proved_right)
 
 #: Rules whose finding no derivative of the function settles: what is checked is another one, or none.
 NOT_ASKED = frozenset(rule.__name__ for rule in (*BEFORE_LOOKING, unmeasured))

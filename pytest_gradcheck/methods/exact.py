@@ -20,8 +20,8 @@ from pytest_gradcheck.frameworks.pullback import Pullback
 DIGITS = 25
 
 
-def prepare(recording: Pullback) -> ExactPullback:
-    """Enclose the Jacobian of what the engine has recorded, at its point.
+def prepare(recording: Pullback, at: Vector | None = None) -> ExactPullback:
+    """Enclose the Jacobian of what the engine has recorded, at its point or another one.
 
     Raises:
         Unavailable: python-flint is not installed, an operation has no rule in ball arithmetic, or a choice
@@ -36,6 +36,8 @@ def prepare(recording: Pullback) -> ExactPullback:
     arrays = getattr(recording, "arrays", None)
     if arrays is None:
         raise Unavailable("there is no recording of the function")
+    if at is not None:
+        arrays = program.inputs.split(at)
     try:
         found = enclose(program.run, arrays, _numbered(program.inputs))
     except TiedError as tie:
@@ -106,6 +108,10 @@ class ExactPullback(Pullback):
     def primal_at(self, vector: Vector) -> Vector:
         """Replay the recording, in floats; see `Pullback.primal_at`."""
         return self._recording.primal_at(vector)
+
+    def moved(self, vector: Vector) -> ExactPullback:
+        """Enclose the Jacobian at another point; see `Pullback.moved`."""
+        return prepare(self._recording, vector)
 
     def second_order(self, cotangent: Vector) -> Pullback:
         """Raise `Unavailable`."""
