@@ -174,7 +174,7 @@ def free(value: Any) -> Handle:
 
     It may move with the inputs, and their derivatives are right all the same.
     """
-    return tensor_of(Node(value, False, params={"free": True}))
+    return tensor_of(Node(private(np.asarray(value))[()], False, params={"free": True}))
 
 
 def value_of(value: Any) -> Any:

@@ -103,7 +103,11 @@ def _on_the_numbers(order: Order, evidence: Evidence) -> Finding:
 
 
 def _next_to_proof(order: Order, finding: Finding) -> Finding:
-    """Ask for the proven derivative of what failed or is in doubt; it outranks what was measured."""
+    """Ask for the proven derivative of what failed or is in doubt, and settle a doubt by it.
+
+    A failure has been measured twice, with windows that know the noise: next to such values a proof is of
+    another function than the one that was meant, such as the steps of a quantised one. It adds digits.
+    """
     if finding.verdict is Verdict.PASS or finding.rule in verdict.NOT_ASKED or order.proof is None:
         return finding
     asked, evidence = order.proof, finding.evidence
@@ -121,8 +125,7 @@ def _next_to_proof(order: Order, finding: Finding) -> Finding:
     table, jacobian = with_proof(evidence.table, evidence.jacobian, exact, order.tolerance, bars)
     known = replace(known, table=table, jacobian=jacobian)
     found = answer(verdict.ON_PROOF, known)
-    if found is None or (found.verdict is finding.verdict and found.culprit in (None, finding.culprit)):
-        # What function values showed stays, and its digits are proven.
+    if found is None or finding.verdict is Verdict.FAIL:
         return replace(finding, evidence=known)
     if found.verdict is Verdict.FAIL:
         found = replace(found, evidence=replace(known, table=counting(table, verdict.proved_culprits(known))))

@@ -201,7 +201,10 @@ def _shares_memory(primitive: Primitive) -> bool:
 
 def _settled(found: Any, like: Any) -> Any:
     """A result as an array of numbers in the shape of the recorded one, complex where that is."""
-    array = numbers.lifted(found, is_complex=np.asarray(like).dtype.kind == "c")
+    is_complex = np.asarray(like).dtype.kind == "c"
+    array = numbers.lifted(found, is_complex=is_complex)
+    if not is_complex and any(type(numbers.value_of(x)) is acb for x in array.reshape(-1)):
+        raise NotProvenError("a real number comes out complex in ball arithmetic")
     if array.shape != np.shape(like):
         raise NotProvenError(f"a rule in ball arithmetic gives shape {array.shape}, not {np.shape(like)}")
     return array

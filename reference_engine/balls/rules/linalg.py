@@ -407,9 +407,8 @@ def _eig(recorded: Any, a: Any) -> Any:
                 v[r, place] = Jet(unit[r], {i: each[r] for i, each in slopes_of.items()})
         found.append((w, v))
     values, vectors = (_stacked([f[k] for f in found], stack) for k in (0, 1))
-    if not np.iscomplexobj(recorded[0]):
-        values, vectors = _real(values), _real(vectors)
-    return values, vectors
+    values = values if np.iscomplexobj(recorded[0]) else _real(values)
+    return values, vectors if np.iscomplexobj(recorded[1]) else _real(vectors)
 
 
 def _roots(recorded: Any, p: Any) -> Any:
@@ -443,6 +442,83 @@ def _roots(recorded: Any, p: Any) -> Any:
     return out
 
 
+# ---------------------------------------------------------------------------- scipy.linalg
+
+
+def _zeros(*shape: int) -> Any:
+    return lifted(np.zeros(shape))
+
+
+@_each
+def _banded(ab: Any, b: Any, *, lower: int, upper: int) -> Any:
+    """A x = b with the diagonals of A in the rows of `ab`."""
+    n = ab.shape[1]
+    full = _zeros(n, n)
+    for i in range(n):
+        for j in range(max(0, i - lower), min(n, i + upper + 1)):
+            full[i, j] = ab[upper + i - j, j]
+    return _eliminated(full, b)[0]
+
+
+def _toeplitz(c: Any, r: Any, b: Any) -> Any:
+    """T x = b with the first column and the first row of T, whose corner is that of the column."""
+    if c.ndim > 1 or b.ndim == 1:
+        raise NotImplementedError("of stacks and of vectors")
+    n = c.shape[0]
+    full = np.empty((n, n), object)
+    for i in range(n):
+        for j in range(n):
+            full[i, j] = c[i - j] if i >= j else r[j - i]
+    return _eliminated(full, b)[0]
+
+
+def _linear_map(image: Callable[[int, int], Any], q: Any) -> Any:
+    """The matrix X whose image is Q, where `image(i, j)` is that of the unit matrix with a one at i, j."""
+    rows, columns = q.shape
+    system = np.empty((rows * columns, rows * columns), object)
+    for i in range(rows):
+        for j in range(columns):
+            system[:, i * columns + j] = image(i, j).reshape(-1)
+    return _eliminated(system, q.reshape(-1, 1))[0].reshape(rows, columns)
+
+
+@_each
+def _sylvester(a: Any, b: Any, q: Any) -> Any:
+    """X with A X + X B = Q."""
+
+    def image(i: int, j: int) -> Any:
+        out = _zeros(*q.shape)
+        out[:, j] = out[:, j] + a[:, i]
+        out[i, :] = out[i, :] + b[j, :]
+        return out
+
+    return _linear_map(image, q)
+
+
+@_each
+def _discrete_lyapunov(a: Any, q: Any, *, method: Any) -> Any:
+    """X with A X A^H - X + Q = 0."""
+
+    def image(i: int, j: int) -> Any:
+        out = _row(arb(-1)) * np.matmul(a[:, i : i + 1], _conj(a[:, j : j + 1].T))
+        out[i, j] = out[i, j] + 1
+        return out
+
+    return _linear_map(image, q)
+
+
+def _lu_factor(recorded: Any, a: Any) -> Any:
+    """L and U in one with the recorded exchanges of rows, which a tie would have moved."""
+    stack, packed = a.shape[:-2], []
+    for at in np.ndindex(*stack):
+        m = np.array(a[at])
+        for i, j in enumerate(np.asarray(recorded[1])[at]):
+            if i != j:
+                m[[i, j]] = m[[j, i]]
+        packed.append(_doolittle(m))
+    return _stacked(packed, stack), recorded[1]
+
+
 MATRICES: dict[str, Callable[..., Any]] = {
     "solve": _solve,
     "inv": _inv,
@@ -453,10 +529,15 @@ MATRICES: dict[str, Callable[..., Any]] = {
     "matrix_exp": _matrix_exponential,
     "expm": _matrix_exponential,
     "pinv": _pinv,
+    "solve_banded": _banded,
+    "solve_toeplitz": _toeplitz,
+    "solve_sylvester": _sylvester,
+    "solve_discrete_lyapunov": _discrete_lyapunov,
 }
 """A primitive by name, and the same computation on stacks of matrices of numbers."""
 
 BY_RESULT: dict[str, Callable[..., Any]] = {
+    "lu_factor": _lu_factor,
     "qr": _qr,
     "eigh": _eigh,
     "eig": _eig,
