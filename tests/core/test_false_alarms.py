@@ -253,7 +253,9 @@ def test_a_system_whose_condition_eats_all_digits_is_nobodys_fault(condition: fl
     def solve(a: Any, b: Any) -> Any:
         return np.linalg.solve(a @ a.T + np.eye(3), b)
 
-    assert check_gradients(solve, (a, b)).verdict == "pass"
+    assert check_gradients(solve, (a, b)).verdict in (
+        ("pass",) if condition < 1e12 else ("pass", "inconclusive")
+    )
     result = check_gradients(solve, (a, b), methods=("central", "forward", "reference", "torch"))
     assert result.verdict == ("pass" if condition < 1e12 else "inconclusive"), str(result)
     if condition < 1e8:
