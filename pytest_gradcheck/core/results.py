@@ -349,8 +349,8 @@ def render(result: CheckResult, *, full: bool = False) -> str:
     broken = [p for p in result.properties if p.holds is False and p.code != result.diagnosis.code]
     lines += _some("property", [f"{p.name}: {p.detail}" for p in broken], full)
     lines += _worst(result)
-    if result.verdict is not Verdict.PASS or full:
-        lines += [f"  proved:    {proof}" for proof in result.proofs]
+    if full or result.verdict is not Verdict.PASS:
+        lines += [f"  proved:    {proof}" for proof in (result.proofs if full else result.proofs[:1])]
     for name, method in result.methods.items():
         if method.status is not Status.OK:
             lines.append(f"  {name}: {_cut(f'{method.status} ({method.reason})')}")
