@@ -39,6 +39,7 @@ __all__ = [
     "View",
     "as_array",
     "free",
+    "plain",
     "private",
     "read_only",
     "tensor_of",
@@ -175,6 +176,12 @@ def free(value: Any) -> Handle:
     It may move with the inputs, and their derivatives are right all the same.
     """
     return tensor_of(Node(private(np.asarray(value))[()], False, params={"free": True}))
+
+
+def plain(arg: Any) -> Any:
+    """An argument of a node as the program gave it: a constant that is `free` is the array that it holds."""
+    is_free = type(arg) is Node and arg.primitive is None and (arg.params or {}).get("free")
+    return arg.data if is_free else arg
 
 
 def value_of(value: Any) -> Any:
