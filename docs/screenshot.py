@@ -1,13 +1,15 @@
-"""Photograph the HTML report of the example that is wrong on purpose, for the README.
+"""Photograph the HTML report of the example that is wrong on purpose, and the terminal that it fails in.
 
-    python docs/screenshot.py            writes docs/images/report.png
-    python docs/screenshot.py PATH.png   writes another file
+    python docs/screenshot.py            writes docs/images/report.png and docs/images/terminal.png
+    python docs/screenshot.py FOLDER     writes both there
 
 It needs torch and a Chromium, and runs the examples that the picture shows.
 """
 
 from __future__ import annotations
 
+import html
+import re
 import shutil
 import subprocess
 import sys
@@ -17,11 +19,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs/images/report.png"
+TERMINAL = ROOT / "docs/images/terminal.png"
 
 FILES = ("test_wrong_backward.py", "test_tutorial.py")
 OPENED = "test_wrong_backward.py::test_gelu::test_gelu"
 # As high as the message, the input and the first figure.
 WIDTH, HEIGHT = 800, 1185
+TERMINAL_WIDTH, TERMINAL_HEIGHT = 1000, 470
+
+#: What pytest's colours are on a dark terminal, by their codes.
+COLOURS = {"31": "#ff8a80", "32": "#7fd49b", "33": "#f0c060", "36": "#7fd4e0", "1": "bold"}
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -31,45 +38,71 @@ def browser() -> str | None:
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
-def report(folder: Path) -> Path:
-    """Run the examples as a project of their own; the HTML report of that."""
+def report(folder: Path) -> tuple[Path, str]:
+    """Run the examples as a project of their own; the HTML report of that, and what the terminal shows."""
     for name in ("conftest.py", *FILES):
         shutil.copy(ROOT / "docs/examples" / name, folder)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
     done = subprocess.run(
-        [*command, f"--rootdir={folder}", "--gradcheck-report=report.html", *FILES],
+        [*command, "--color=yes", f"--rootdir={folder}", "--gradcheck-report=report.html", *FILES],
         cwd=folder,
         capture_output=True,
         text=True,
     )
     if done.returncode != 1:
         raise RuntimeError(f"expected one failed test, got exit status {done.returncode}:\n{done.stdout}")
-    return folder / "report.html"
+    return folder / "report.html", done.stdout
 
 
-def photograph(page: Path, anchor: str, to: Path, chromium: str) -> None:
-    """Write what a browser shows of `page`, in light colours."""
+def as_page(output: str) -> str:
+    """Return the coloured output of pytest as an HTML page."""
+    text = html.escape(output.partition("FAILURES")[2].partition("\n")[2])
+    parts, opened = [], 0
+    for part in re.split(r"(\x1b\[[\d;]*m)", text):
+        code = re.fullmatch(r"\x1b\[([\d;]*)m", part)
+        if code is None:
+            parts.append(part)
+        elif (colour := COLOURS.get(code[1])) is not None:
+            opened += 1
+            parts.append(f"<span style='{'font-weight' if colour == 'bold' else 'color'}:{colour}'>")
+        else:
+            parts.append("</span>" * opened)
+            opened = 0
+    style = (
+        "margin:0;padding:16px;background:#14171c;color:#e8eaee;font:14px/1.35 monospace;white-space:pre-wrap"
+    )
+    body = f"<body style='margin:0;background:#14171c'><pre style='{style}'>{''.join(parts)}</pre>"
+    return f"<meta charset=utf-8>{body}"
+
+
+def photograph(address: str, to: Path, chromium: str, width: int = WIDTH, height: int = HEIGHT) -> None:
+    """Write what a browser shows of a page, in light colours."""
     # Subpixel colours at the edges of letters would double the size of the file.
     options = ["--headless", "--no-sandbox", "--hide-scrollbars", "--disable-lcd-text"]
-    size = f"--window-size={WIDTH},{HEIGHT}"
+    size = f"--window-size={width},{height}"
     subprocess.run(
-        [chromium, *options, size, f"--screenshot={to.absolute()}", f"{page.as_uri()}#{anchor}"],
+        [chromium, *options, size, f"--screenshot={to.absolute()}", address],
         check=True,
         capture_output=True,
     )
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the picture; the exit status."""
-    if len(arguments) > 1 or any(not path.endswith(".png") for path in arguments):
-        print(f"usage: python docs/screenshot.py [PATH.png], got {' '.join(arguments)}", file=sys.stderr)
+    """Write the pictures; the exit status."""
+    if len(arguments) > 1 or not all(Path(path).is_dir() for path in arguments):
+        print(f"usage: python docs/screenshot.py [FOLDER], got {' '.join(arguments)}", file=sys.stderr)
         return 2
     chromium = browser()
     if chromium is None:
         print(f"no browser: one of {', '.join(BROWSERS)} has to be installed", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory() as folder:
-        photograph(report(Path(folder)), OPENED, Path(*arguments) if arguments else PICTURE, chromium)
+        page, output = report(Path(folder))
+        shown = Path(folder) / "terminal.html"
+        shown.write_text(as_page(output), encoding="utf-8")
+        to = Path(*arguments) if arguments else PICTURE.parent
+        photograph(f"{page.as_uri()}#{OPENED}", to / PICTURE.name, chromium)
+        photograph(shown.as_uri(), to / TERMINAL.name, chromium, TERMINAL_WIDTH, TERMINAL_HEIGHT)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""``python -m pytest_gradcheck``: reports after the run: shown, converted, merged, compared.
+"""Show, convert, merge and compare reports after the run, and run a test of one again.
 
 The exit status is 1 if a rule is broken, 2 for a wrong use, else 0.
 """
@@ -6,6 +6,7 @@ The exit status is 1 if a rule is broken, 2 for a wrong use, else 0.
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ class Outcome(NamedTuple):
 
     lines: Sequence[str]
     broken: Sequence[gate.Violation] = ()
+    status: int = 0
 
 
 class NotWritten(Exception):  # noqa: N818  named for the state of the file
@@ -45,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     for violation in outcome.broken:
         print(f"gradcheck: {violation}", file=sys.stderr)
-    return 1 if outcome.broken else 0
+    return 1 if outcome.broken else outcome.status
 
 
 def _print(lines: Sequence[str]) -> None:
@@ -80,6 +82,13 @@ def _parser() -> argparse.ArgumentParser:
     for command, required in ((show, False), (merge, True)):
         how = f"where to write it; the ending or TYPE says how: {', '.join(reports.FORMATS)}"
         command.add_argument("-o", "--output", metavar="[TYPE:]PATH", required=required, help=how)
+
+    again = commands.add_parser("replay", help="run a test again at the inputs that a report has of it")
+    again.add_argument("report", type=Path, metavar="REPORT", help="a JSON or HTML report")
+    again.add_argument(
+        "nodeid", metavar="NODEID", help="the test, as the report names it; its beginning is enough"
+    )
+    again.set_defaults(run=_replay)
 
     compare = commands.add_parser("compare", help="exit with 1 if a report is worse than an older one")
     compare.add_argument("old", type=Path, metavar="OLD", help="a report or a baseline")
@@ -129,6 +138,25 @@ def _compare(options: argparse.Namespace) -> Outcome:
         return Outcome([], broken)
     known = sum(key(check) in old for check in new)
     return Outcome([f"nothing is worse: {count(known, 'check')} compared, {len(new) - known} new"])
+
+
+def _replay(options: argparse.Namespace) -> Outcome:
+    checks = load.read(options.report, "REPORT")["checks"]
+    found = [check for check in checks if check["nodeid"] == options.nodeid]
+    if not found:
+        found = [check for check in checks if check["nodeid"].startswith(options.nodeid)]
+    if not found:
+        known = sorted({check["nodeid"] for check in checks})
+        near = difflib.get_close_matches(options.nodeid, known, 1)
+        remedy = f"did you mean {near[0]}?" if near else f"it has {', '.join(known[:3]) or 'no checks'}"
+        raise InvalidArgument("NODEID", f"{options.nodeid!r}, of which the report has no check", remedy)
+    import pytest
+
+    # This package is imported already, and has no assertions to rewrite.
+    plugin = ("-p", "pytest_gradcheck.plugin.replay", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+    nodeids = dict.fromkeys(check["nodeid"] for check in found)
+    report = f"--gradcheck-replayed-report={options.report}"
+    return Outcome([], status=int(pytest.main([*plugin, report, "-p", "no:cacheprovider", *nodeids])))
 
 
 def _write(text: str, report: Mapping[str, Any]) -> None:

@@ -32,6 +32,8 @@ def corrupt(fn: Callable[..., Any], fault: str | Fault) -> Callable[..., Any]:
         A function that is called like ``fn``. When it is called with plain floats or arrays, and on the
         reference engine, it is ``fn`` itself.
     """
+    if not callable(fn):
+        raise InvalidArgument("fn", repr(fn), "give a function")
     if isinstance(fault, str) and fault not in FAULTS:
         raise InvalidArgument("fault", repr(fault), f"the faults are {', '.join(FAULTS)}")
     chosen = FAULTS[fault] if isinstance(fault, str) else fault

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any, SupportsIndex, final
 
@@ -12,6 +13,7 @@ from reference_engine.array_interface import ArrayInterface
 from reference_engine.backward import ancestors, backward
 from reference_engine.contexts import no_grad, now
 from reference_engine.errors import OutOfGraphError
+from reference_engine.leaving import out_of_graph
 from reference_engine.operators import copied, getitem
 from reference_engine.primitives import Handle, Node, as_array, tensor_of
 
@@ -22,12 +24,12 @@ _float64 = np.float64
 _asarray = np.asarray
 
 
-def _refuse(action: str) -> OutOfGraphError:
-    return OutOfGraphError(
-        f"{action} takes the value out of the graph, and its derivative would be lost. For a function of the "
-        "math module use NumPy's: math.sin -> use numpy.sin. For one of scipy.linalg or scipy.special use "
-        "the one in reference_engine.scipy. For the value alone use tensor.detach()."
-    )
+#: Frames of these packages lie between what the user wrote and a Tensor that is asked for its value.
+_BETWEEN = ("numpy", "scipy", "reference_engine")
+
+
+def _refuse(how: str) -> OutOfGraphError:
+    return OutOfGraphError(out_of_graph(how, sys._getframe(1), _BETWEEN))
 
 
 def _plain(value: Any) -> Any:
@@ -173,13 +175,13 @@ class Tensor(ArrayInterface, Handle):
     def item(self) -> Any:
         """The one entry as a Python number; refused while a transform traces this Tensor."""
         if self._node.requires_grad and now().depth:
-            raise _refuse("item()")
+            raise _refuse("item")
         return self._node.data.item()
 
     def tolist(self) -> Any:
         """The entries as nested lists of Python numbers; refused while a transform traces this Tensor."""
         if self._node.requires_grad and now().depth:
-            raise _refuse("tolist()")
+            raise _refuse("tolist")
         return self._node.data.tolist()
 
     def _leave(self, action: str) -> Any:
@@ -188,19 +190,19 @@ class Tensor(ArrayInterface, Handle):
         return self._node.data
 
     def __float__(self) -> float:
-        return float(self._leave("float()"))
+        return float(self._leave("float"))
 
     def __int__(self) -> int:
-        return int(self._leave("int()"))
+        return int(self._leave("int"))
 
     def __complex__(self) -> complex:
-        return complex(self._leave("complex()"))
+        return complex(self._leave("complex"))
 
     def __index__(self) -> int:
-        return self._leave("use as an index").__index__()  # type: ignore[no-any-return]  # Node.data is Any
+        return self._leave("operator.index").__index__()  # type: ignore[no-any-return]  # Node.data is Any
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        data = self._leave("conversion to a NumPy array")
+        data = self._leave("numpy.asarray")
         # A copy even where none was asked for: the caller could write to it.
         return np.array(data, dtype=dtype, copy=True)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 
@@ -19,3 +20,17 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     searched = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
     with reproducible_draws.by_seed_alone() if searched else contextlib.nullcontext():
         yield
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each worker tests that stand next to each other; one that is done takes some from another.
+
+    By itself pytest-xdist hands tests out a few at a time: every worker sets up every module's fixtures, and
+    one may get a long test last.
+    """
+    if config.getoption("dist") != "load":
+        return None
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)

@@ -22,12 +22,12 @@ def ignore_unless_interpreting(path: Path) -> bool | None:
     return True if path.name == FOLDER and os.environ.get(VARIABLE) != "1" else None
 
 
-def assert_interpreted(folder: Path, chosen: str) -> None:
-    """Run the tests of the folder that the marks choose, with Triton's interpreter."""
+def assert_interpreted(folder: Path, chosen: str, named: str = "") -> None:
+    """Run the tests of the folder that the marks and the names choose, with Triton's interpreter."""
     if os.environ.get(VARIABLE) == "1":
         pytest.skip("these tests are collected in this process")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, "1")
-        status, output = run_pytest("-q", "-m", chosen, str(folder / FOLDER))
+        status, output = run_pytest("-q", "-m", chosen, "-k", named, str(folder / FOLDER))
     assert status == 0, output
     assert " passed" in output

@@ -29,6 +29,13 @@ def test_there_are_three_settings_of_what_is_found(found: list[str]) -> None:
         assert wide or setting.get("ATEN_CPU_CAPABILITY", "default") == "default"
 
 
+def test_only_files_with_such_tests_are_collected() -> None:
+    chosen = kernels.files(["-n", "2"])
+    assert str(kernels.ROOT / "tests/core/test_message.py") in chosen
+    assert str(kernels.ROOT / "tests/test_architecture.py") not in chosen
+    assert kernels.files(["-x", "tests/core/test_message.py::test_a"]) == []
+
+
 def test_a_setting_stands_instead_of_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
     monkeypatch.setenv("OTHER", "kept")

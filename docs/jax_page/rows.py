@@ -34,7 +34,7 @@ JAX tests itself on a database of its primitives, with functions and arguments f
 below with a derivative in float64 or float32. Written for JAX {version}.
 
 On the engine: the first {harnesses} functions of a primitive in float64 that have up to {largest} numbers,
-in and out, or the smallest. The derivative along random cotangents and the derivative of that are compared
+in and out, or the smallest, and the first in complex128. The derivative along random cotangents and the derivative of that are compared
 with JAX's entry by entry, to {rtol:.0e}.
 
 Checked: the first of these functions, in float64 and in float32, by two checkers with their defaults:

@@ -33,6 +33,9 @@ PARTS = 22
 
 DTYPES = {"float64": np.float64, "float32": np.float32}
 
+COMPLEX = {"float64": np.complex128, "float32": np.complex64}
+"""The complex numbers of the same precision."""
+
 SENSITIVITY = 1e-3
 """What a check promises by default: a fault that moves no entry by as much of the largest is none."""
 
@@ -43,7 +46,7 @@ LARGEST_BROKEN = 512
 """Rules are broken of functions with up to so many numbers, in and out."""
 
 ON_ENGINE = 3
-"""So many harnesses of a primitive are run on the engine; the first of them is checked."""
+"""So many harnesses of a primitive are run on the engine, and one of complex numbers; the first is checked."""
 
 RTOL, ATOL = 1e-9, 1e-12
 """How far an entry may be off, relative to itself and to the largest entry of its array."""
@@ -59,6 +62,17 @@ INTO_DOMAIN: tuple[Callable[[Any], Any], ...] = (
 )
 """Where a value or a gradient is not finite at the arguments as they are drawn, the first that helps is done
 to them. They are drawn without a look at where a function has a value, and some are infinite on purpose."""
+
+FOR_BARE: dict[str, Callable[..., Any]] = {
+    "mul": jax.lax.mul,
+    "conj": jax.lax.conj,
+    "cholesky": jax.lax.linalg.cholesky,
+    "eigh": jax.lax.linalg.eigh,
+    "clamp": lambda low, x, high: jax.lax.clamp(low, x, low + jnp.abs(high)),
+}
+"""What is called for primitives that the database calls as nothing else does: without parameters that JAX's
+derivative asks for, with one triangle of a matrix, where JAX's derivative is that for symmetric matrices, with
+parts of the result undefined (above a diagonal), or with bounds in the wrong order."""
 
 
 @functools.cache
@@ -103,12 +117,19 @@ class Problem(NamedTuple):
 
 
 def problems(name: str, dtype: str) -> list[Problem]:
-    """The first harnesses of a primitive that have a derivative in a dtype, at least one number and few."""
+    """The first harnesses of a primitive that have a derivative in a dtype, at least one number and few.
+
+    After those of real numbers comes one of complex numbers.
+    """
+    return [*_problems(name, DTYPES[dtype], ON_ENGINE), *_problems(name, COMPLEX[dtype], 1)]
+
+
+def _problems(name: str, dtype: Any, most: int) -> list[Problem]:
     found: list[Problem] = []
     large: list[Problem] = []
     for harness in _harnesses()[name]:
         # What is not a matter of this dtype has another one, or none, in its own row.
-        if harness.dtype != DTYPES[dtype] or any(limit.enabled for limit in harness.jax_unimplemented):
+        if harness.dtype != dtype or not harness.filter(jax.default_backend()):
             continue
         with contextlib.suppress(Exception), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -116,7 +137,7 @@ def problems(name: str, dtype: str) -> list[Problem]:
             if problem is None:
                 continue
             (found if problem.numbers <= LARGEST else large).append(problem)
-        if len(found) == ON_ENGINE:
+        if len(found) == most:
             break
     return found or sorted(large, key=lambda each: each.numbers)[:1]
 
@@ -135,12 +156,13 @@ def _small(harness: Any) -> Problem | None:
 
 def _problem(harness: Any, args: Sequence[Any]) -> Problem | None:
     places = [k for k, x in enumerate(args) if hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jnp.inexact)]
+    function = FOR_BARE.get(harness.group_name, harness.dyn_fun)
 
     def fn(*values: Any) -> list[Any]:
         given = list(args)
         for k, value in zip(places, values, strict=True):
             given[k] = value
-        outs = jax.tree_util.tree_leaves(harness.dyn_fun(*given))
+        outs = jax.tree_util.tree_leaves(function(*given))
         return [out for out in outs if jnp.issubdtype(jnp.asarray(out).dtype, jnp.inexact)]
 
     if not sum(np.size(args[k]) for k in places):

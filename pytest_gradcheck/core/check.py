@@ -7,8 +7,8 @@ import dataclasses
 import functools
 import importlib
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -28,9 +28,26 @@ from pytest_gradcheck.function.random_states import kept_random_states
 from pytest_gradcheck.methods.registered_gradients import Rule, watched
 from pytest_gradcheck.methods.roles import BY_HAND
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 __all__ = ["OPTION_NAMES", "assert_gradients", "check_gradients", "validate_options"]
 
 
+def _known_options(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function refuse an option that does not exist as all others are refused, with the nearest one."""
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        __tracebackhide__ = True
+        unknown = [name for name in kwargs if name not in (*OPTION_NAMES, "fn", "inputs")]
+        validate_options(**dict.fromkeys(unknown))
+        return function(*args, **kwargs)
+
+    return checked
+
+
+@_known_options
 def check_gradients(
     fn: Callable[..., Any],
     inputs: Any,
@@ -240,7 +257,17 @@ def _code(result: CheckResult, finding: Finding, options: Options) -> str:
         return place
     if culprit == BY_HAND and by_hand is not None:
         return whose_code.of_function(by_hand)
-    return whose_code.of_backwards(result.functions) if culprit and culprit == order.roles.own else ""
+    if not culprit or culprit != order.roles.own:
+        return ""
+    broken = result.broken_property
+    if broken is not None and broken.place:
+        return broken.place
+    right: Mapping[str, bool | None] = {}
+    if len(result.functions) > 1 and order.few_calls is None:
+        # Only to name fewer places: what goes wrong here leaves all of them.
+        with contextlib.suppress(Exception):
+            right = order.problem.framework.right_functions(order.methods.pullbacks[culprit])
+    return whose_code.of_backwards(result.functions, right)
 
 
 def _has_gradients(fn: Callable[..., Any], inputs: Any) -> bool:

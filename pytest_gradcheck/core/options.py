@@ -35,10 +35,11 @@ ELSEWHERE = {
     "nondet_tol": "leave it out: a backward that differs from run to run fails",
     "raise_exception": "leave it out: check_gradients returns a result, assert_gradients raises",
     **dict.fromkeys(("grad", "jac", "jacobian"), "did you mean gradient?"),
+    **dict.fromkeys(("argnum", "argnums"), "did you mean wrt? it takes names or positions"),
 }
 
 #: The options that a test alone can give.
-OF_TESTS = ("brief", "thorough", "drawn")
+OF_TESTS = ("brief", "thorough", "drawn", "written_as")
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ class Options:
     brief: bool = False
     thorough: bool = False
     drawn: bool = False
+    #: Returns the body of a test as source (`core.report.reproduce.Written`), None where that does not work.
+    written_as: Callable[[], Any] | None = None
     #: The methods to run.
     chosen: tuple[str, ...] = field(init=False)
     #: Whether gradients that the function stops are intended.
@@ -125,9 +128,11 @@ def validate_options(**options: Any) -> None:
     """
     for key, value in options.items():
         if key not in OPTION_NAMES:
-            close = difflib.get_close_matches(key, OPTION_NAMES, 1)
+            close = (
+                [key] if key in ELSEWHERE else difflib.get_close_matches(key, (*OPTION_NAMES, *ELSEWHERE), 1)
+            )
             hint = f"did you mean {close[0]}?" if close else f"the options are {', '.join(OPTION_NAMES)}"
-            hint = ELSEWHERE.get(key, hint)
+            hint = ELSEWHERE.get(close[0] if close else "", hint)
             raise InvalidArgument(key, "an option that does not exist", hint)
         if value is not None and key == "methods":
             _validate_methods(value)

@@ -583,9 +583,8 @@ def follows(problem: Problem, recording: Pullback, point: Vector, eps: float) ->
     moved = problem.evaluate(point) - problem.value
     # A grain that the recording has not, such as that of bfloat16 inside, shows at the point itself.
     grain = 2 * np.abs(recording.primal - problem.value)
-    noise = (
-        thresholds.ELSEWHERE_ROUNDINGS * eps * np.abs(problem.value) + 2 * problem.evaluation_noise + grain
-    )
+    roundings = thresholds.ELSEWHERE_IF_COARSE if eps > EPS32 else thresholds.ELSEWHERE_ROUNDINGS
+    noise = roundings * eps * np.abs(problem.value) + 2 * problem.evaluation_noise + grain
     for leaf in problem.outputs.leaves:
         part = slice(leaf.start, leaf.stop)
         apart = float(np.linalg.norm(replayed[part] - moved[part]))

@@ -204,11 +204,12 @@ class CheckResult:
     ``"directional"`` where projections were; ``seed`` makes both again. ``properties`` hold beside values.
 
     ``inputs`` is, for every verdict but a pass, the point as Python source, exact to the last bit, by
-    argument name; ``reproduce`` a call that makes this check again. ``shown_at`` is, by argument name, the
-    point of the diagnosis, the worst entry and the figures, where it is not ``inputs``: a search shows a
-    fault where it is plain, and ``inputs`` is its smallest example. ``plainness`` is how generic the point
-    is. ``functions`` are gradients written by hand that the framework's graph runs through. ``rule`` is the
-    name of the rule that decided, and ``allowances`` are those of what kinks, edges and rounding excuse.
+    argument name; ``reproduce`` a call that makes this check again, after the statements ``imports``: these
+    are None where it names functions that cannot be imported. ``shown_at`` is, by argument name, the point of
+    the diagnosis, the worst entry and the figures, where it is not ``inputs``: a search shows a fault where
+    it is plain, and ``inputs`` is its smallest example. ``plainness`` is how generic the point is.
+    ``functions`` are gradients written by hand that the framework's graph runs through. ``rule`` is the name
+    of the rule that decided, and ``allowances`` are those of what kinks, edges and rounding excuse.
     ``proofs`` are entries in question whose derivative is proven, and ``proved`` whether there are any.
     ``code`` says where the culprit's gradient is written (``"Gelu.backward (ops.py:12)"``), or what raised.
     ``figures()`` evaluates the function again, some hundred times at most, and returns what the HTML report
@@ -229,6 +230,7 @@ class CheckResult:
     seed: int = 0
     inputs: Mapping[str, str] = field(default_factory=dict)
     reproduce: str = ""
+    imports: str | None = ""
     labels: tuple[str, ...] = ()
     properties: tuple[Property, ...] = ()
     functions: tuple[HandWritten, ...] = ()
@@ -260,6 +262,12 @@ class CheckResult:
         """Wall time of all methods together, in seconds."""
         return sum(m.seconds for m in self.methods.values())
 
+    @property
+    def broken_property(self) -> Property | None:
+        """The property that the diagnosis is of; None where it is of values."""
+        code = self.diagnosis.code
+        return next((p for p in self.properties if p.holds is False and p.code == code), None)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data, of the shape of one entry of ``checks`` in the JSON report."""
         data: dict[str, Any] = _json(self)
@@ -288,7 +296,7 @@ class GradientMismatch(AssertionError):  # noqa: N818  the public name is a cont
 #: What is written of each kind of data, in this order.
 _KEYS: dict[type, str] = {
     CheckResult: "name verdict culprit order mode methods pairs worst diagnosis labels properties functions "
-    "not_checked sensitivity seed inputs reproduce shown_at rule allowances proved proofs",
+    "not_checked sensitivity seed inputs reproduce imports shown_at rule allowances code proved proofs",
     MethodResult: "status reason note evaluations calls seconds",
     Pair: "a b max_abs max_rel at tolerance agree",
     Worst: "input index output output_index values uncertainties difference tolerance margin",
@@ -324,11 +332,17 @@ def json_number(value: float) -> float | str:
 
 # -- the text of a result: at most 25 lines, never a matrix --------------------------------------------
 
+#: Codes of properties whose violation makes values wrong.
+VALUES_TOO = frozenset({"uninitialised-memory", "nondeterministic"})
+
 #: What one line of the message may hold; longer reasons are cut there, and whole in the report.
 WIDTH = 160
 
 #: What an input may take to be printed whole, in one line to paste: about 200 numbers.
 WHOLE = 4000
+
+#: A layout in memory breaks several properties of one kind: the first is told.
+_LAYOUTS = ("-inputs", "-cotangents")
 
 _HEADLINES = {
     Verdict.PASS: "gradients agree",
@@ -340,17 +354,28 @@ _HEADLINES = {
 def render(result: CheckResult, *, full: bool = False) -> str:
     """Return the message; ``full`` adds pairs and costs, and cuts nothing."""
     order = " (second order)" if result.order == 2 else ""
-    lines = [f"{_HEADLINES[result.verdict]}{order}: {result.name}"]
+    known = result.broken_property
+    apart = result.worst is not None and not result.worst.difference <= result.worst.tolerance
+    headline = _HEADLINES[result.verdict]
+    if known is not None and not apart and known.code not in VALUES_TOO:
+        headline = "broken property"
+    lines = [f"{headline}{order}: {result.name}"]
     lines.append(f"  diagnosis: {result.diagnosis.text} [{result.diagnosis.code}]")
     if result.culprit:
         lines.append(f"  culprit:   {result.culprit}")
     if result.code:
         lines.append(f"  code:      {result.code}")
     broken = [p for p in result.properties if p.holds is False and p.code != result.diagnosis.code]
+    if known is not None and not full:
+        # One fault of how tensors lie in memory shows under several of them.
+        kind = next((each for each in _LAYOUTS if known.name.endswith(each)), None)
+        broken = [p for p in broken if kind is None or not p.name.endswith(kind)]
     lines += _some("property", [f"{p.name}: {p.detail}" for p in broken], full)
-    lines += _worst(result)
+    lines += _compared(known) if known is not None and not apart else _worst(result)
     if full or result.verdict is not Verdict.PASS:
         lines += [f"  proved:    {proof}" for proof in (result.proofs if full else result.proofs[:1])]
+    if known is not None and known.place and headline == "broken property":
+        lines.append(f'  declared:  properties=("-{known.name}",) leaves this property out')
     for name, method in result.methods.items():
         if method.status is not Status.OK:
             lines.append(f"  {name}: {_cut(f'{method.status} ({method.reason})')}")
@@ -362,8 +387,13 @@ def render(result: CheckResult, *, full: bool = False) -> str:
         point = ", ".join(f"{name}={source}" for name, source in result.shown_at.items())
         lines.append(f"  seen at:   {point if full else _cut(point)}")
         lines.append("  smallest failing example:")
-    again = result.reproduce if full or len(result.reproduce) <= WIDTH else ""
-    if result.inputs and (full or not again):
+    again = result.reproduce
+    by_names = not full and len(again) > WIDTH
+    if by_names:
+        # With the names of the inputs, which stand above it.
+        for key, source in result.inputs.items():
+            again = again.replace(source, key, 1) if key.isidentifier() else again
+    if result.inputs and (full or by_names):
         lines.append("  inputs:")
         shown = list(result.inputs.items())
         for key, source in shown if full else shown[:4]:
@@ -382,9 +412,11 @@ def render(result: CheckResult, *, full: bool = False) -> str:
             )
         for name, method in result.methods.items():
             together = f" in {method.calls} calls" if method.calls < method.evaluations else ""
-            spent = f"{method.evaluations} evaluations{together}, {method.seconds * 1e3:.2f} ms"
+            noun = "evaluation" if method.evaluations == 1 else "evaluations"
+            spent = f"{method.evaluations} {noun}{together}, {method.seconds * 1e3:.2f} ms"
             lines.append(f"  {name}: {spent}")
     if again:
+        lines += [f"  imports:   {result.imports}"] if result.imports else []
         lines.append(f"  reproduce: {again}")
     return "\n".join(lines)
 
@@ -408,6 +440,17 @@ def _worst(result: CheckResult) -> list[str]:
         mark = "  <-- differs" if apart and name == result.culprit else ""
         lines.append(f"    {name:<{width}}  {value:< .12g} ± {worst.uncertainties[name]:.1g}{mark}")
     lines.append(f"    difference {worst.difference:.3g}, allowed {worst.tolerance:.3g}")
+    return lines
+
+
+def _compared(broken: Property) -> list[str]:
+    """Show the numbers that a property says are the same, and that are not."""
+    if not broken.compared:
+        return []
+    width = max(len(what) for what, _ in broken.compared)
+    lines = [f"  compared:  {broken.at}"]
+    for k, (what, value) in enumerate(broken.compared):
+        lines.append(f"    {what:<{width}}  {value:< .12g}{'  <-- differs' if k else ''}")
     return lines
 
 

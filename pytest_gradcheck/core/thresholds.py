@@ -102,6 +102,21 @@ ELSEWHERE_SHARE = 0.05
 #: And but for so many roundings of the value. Chosen: as for a value that is all but cancelled.
 ELSEWHERE_ROUNDINGS = 64.0
 
+#: The same in half precision. Chosen: 64 roundings of bfloat16 are half of the value.
+ELSEWHERE_IF_COARSE = 8.0
+
+#: Most entries of a gradient in half precision are off by at least this share of a rounding of the largest.
+#: Chosen: what is rounded once, at the end, is off by a third of half a rounding of its own.
+SCATTER_IF_COARSE = 0.5
+
+#: The worst entry is off by no more than so many roundings of the largest one, or so many times what most
+#: are. Chosen: a backward pass of a few dozen operations in that dtype; far out among such as scatter evenly.
+WORST_IF_COARSE, SCATTERS = 32.0, 8.0
+
+#: Where half precision hides entries of a line through all inputs, so many lines share them.
+#: Chosen: each shows half as much noise.
+PARTS_IF_COARSE = 4
+
 #: The own rounding of a gradient is measured at points so many roundings away. Source: a stable algorithm
 #: gives the exact result of inputs that are off by a few roundings (Higham, "Accuracy and Stability of
 #: Numerical Algorithms", chapter 1).
@@ -180,9 +195,9 @@ VAGUE = 10.0
 #: A line takes so much of the way to the edge of a domain. Chosen: its points are rounded.
 WITHIN = 0.99
 
-#: A line that stays on one side of zero in every input is no longer than so many times each. Chosen: more
-#: than half of the way to zero, at the half width of a window.
-SHORT_OF_ZERO = 5.0
+#: A line that stays on one side of zero in every input goes no more than this share of the way there.
+#: Chosen: beyond a third the terms that are left out of the fit are a thousandth of the slope of a root.
+SHORT_OF_ZERO = 0.36
 
 #: So many coordinates of each input are looked at next to the wrong ones where there are more wrong ones
 #: than were searched for. Chosen: enough to tell one input from all.
@@ -271,9 +286,45 @@ BARS_OF_ONE = 3.0
 #: The same where values are in half precision. Chosen: less than a telling window has.
 BARS_IF_COARSE = 2.0
 
-#: A jump is looked for in the steepest of so many parts of a window, so many times, and is there if the last
-#: one is so many times as steep as the first. Chosen: a jump makes it 7³ times as steep, a curve a few times.
-JUMP_PARTS, JUMP_ROUNDS, STEEPER_AT_A_JUMP = 7, 4, 50.0
+#: Where rounding may be all that contradicts a gradient, values are taken over stretches to either side of
+#: the point. This is the shortest, in units of an input's size, and each is so many times the last one.
+#: Chosen: far below the stairs of most tails.
+SHORTEST_STRETCH, STRETCH_GROWTH = 1e-6, 1.15
+
+#: The slope of a stair is the median over so many of the shortest ones. Chosen: a jump is within a few.
+STRETCHES_FOR_A_SLOPE = 8
+
+#: Values leave a stair where they are off its line by this share of what is between that and the gradient's.
+#: Chosen: the next jump goes beyond the gradient's line, or back to it.
+LEAVES_A_STAIR = 0.25
+
+#: Where they leave it is found in so many rounds of so many parts. Source: 7 to the power of 8 is 6e6.
+JUMP_PARTS, JUMP_ROUNDS = 7, 8
+
+#: What leaves by a jump does so by this share of the way at once. Source: what is smooth does so by the width
+#: of the last part.
+KEPT_BY_A_JUMP = 0.1
+
+#: A right gradient adds up to the values over a stretch of so many times the height of a jump, but for this
+#: share. Source: a rounding at either end is two in a thousand, and the sum is as close.
+MANY_STAIRS, STAIRS_SHARE = 1000.0, 0.005
+
+#: Where the function has no such range, it adds up but for as many jumps if a stair is no higher than so many
+#: times what the gradient is off by over its width, and no wider than this share of an input's size.
+#: Source: the next jump leads back to the gradient's line, and twenty stairs are no steps of the function.
+HEIGHT_OF_STAIRS, WIDTH_OF_STAIRS = 4.0, 0.05
+
+#: The sum takes so many points, and halves a stretch so many times. Source: a rule of Gauss and Legendre is
+#: that close for exp(-x² / 2) over [-12, 0], and eight halvings find the part of [-600, 0] that moves.
+SUM_NODES, HALVINGS = 12, 24
+
+#: And the gradient at points so far away, in units of an input's size, is that at the point. Chosen:
+#: exp(-x² / 2) at -9 changes by a hundredth over it.
+NEXT_TO_STAIRS = 1e-4
+
+#: Stairs are looked for where a difference moves the value by no more than this over the size of an input, or
+#: where values waver over it. Chosen: a thousand times what hides in the rounding of terms of a million.
+ULP_OF_HIDDEN_TERMS = 1e-7
 
 #: So many entries in question are looked at where the function is smooth, and where it is not.
 #: Chosen: a bound on the calls; one entry that is wrong is enough.
@@ -373,6 +424,14 @@ CUT_BY = 1.5
 #: A backward is right in float64 where it is off by no more than this share of its row's largest entry.
 #: Chosen: the relative tolerance.
 RIGHT_IN_DOUBLE = 1e-6
+
+#: Inputs below this share of the largest one are moved away from zero, to see whether that makes it right.
+#: Chosen: bounds that keep a division or a logarithm finite are smaller.
+TINY_INPUT = 1e-6
+
+#: A gradient in float64 whose largest error is below this share may be right, and the function computed by an
+#: iteration that ends. Chosen: a hundred times what methods differ by that agree; mistakes are larger.
+NEARLY_RIGHT = 1e-4
 
 #: So many wrong rows and columns are looked at again at another point. Chosen: a bound on the time.
 LOOKED_AT_AGAIN = 4

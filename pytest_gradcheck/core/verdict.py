@@ -196,10 +196,21 @@ def nothing_to_compare(evidence: Evidence) -> Finding | None:
     exact = evidence.heard
     if exact and len(exact) + len(evidence.differences) >= 2:
         return None
+    if (other := evidence.order.problem.returns_of) is not None:
+        arrays = f"{other.name} {other.plural}"
+        text = f"the function returns {arrays} and is given none: pass {arrays}, or give gradient="
+        return _inconclusive("nothing-checked", text)
+    why: dict[str, list[str]] = {}
+    for name, (_, reason) in evidence.states.items():
+        if reason:
+            why.setdefault(reason, []).append(name)
+    if len(why) == 1 and not exact:
+        text = f"differences alone check nothing: {next(iter(why))}, or give gradient="
+        return _inconclusive("nothing-checked", text)
     text = "differences alone check nothing; no exact method could run"
     if exact:
         text = f"{next(iter(exact))} alone checks nothing"
-    reasons = "; ".join(f"{n}: {reason}" for n, (_, reason) in evidence.states.items() if reason)
+    reasons = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in why.items())
     return _inconclusive("nothing-checked", f"{text} ({reasons})" if reasons else text)
 
 

@@ -58,13 +58,18 @@ class Property:
     """Something that holds of a right function beyond its values, such as a backward that can run twice.
 
     ``holds`` is None where it could not be tried, or where no one is to blame; ``detail`` says what was
-    seen, ``code`` is that of the diagnosis where it does not hold.
+    seen, ``code`` is that of the diagnosis where it does not hold. ``compared`` are numbers that should be
+    the same, each with what it is, and ``at`` what they are of. ``place`` is that of the code which breaks
+    it, as ``"Gelu.backward (ops.py:12)"``.
     """
 
     name: str
     holds: bool | None
     detail: str
     code: str
+    compared: tuple[tuple[str, complex], ...] = ()
+    at: str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,19 @@ class FunctionAtPoint(Protocol):
 
     def substituted(self, values: Sequence[Any], *, double: bool) -> AbstractContextManager[None]:
         """Let the modules among the inputs hold these values."""
+
+    @property
+    def description(self) -> Any:
+        """What a call rests on besides the differentiable leaves, hashable; unlike any other if not all is known.
+
+        Two functions of equal descriptions give the same for equal leaves.
+        """
+
+    def rests_on(self, *functions: Any) -> Any:
+        """Return a hashable description of functions: their code, and what it leads to besides arguments.
+
+        Equal descriptions are of the same computation. Where not all can be seen it is unlike any other.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -445,6 +463,14 @@ class Framework(abc.ABC):
         among ``wanted.by_name``.
         """
         return ()
+
+    def right_functions(self, pullback: Pullback) -> Mapping[str, bool | None]:
+        """Say of gradients written by hand in a run, by their `HandWritten` name, whether each is right.
+
+        None stands for one that could not be tried by itself. It is asked where the gradient of all of them
+        together is wrong, to name the one to fix.
+        """
+        return {}
 
     def code_of_error(self, text: str) -> str | None:
         """Return the diagnosis code for what the framework says when a backward fails, None if unknown."""

@@ -73,6 +73,8 @@ def selected(value: str | Iterable[str], where: str = "properties") -> Selection
         InvalidArgument: a name that does not exist, or names that contradict each other.
     """
     if isinstance(value, str) and value not in ("default", "none"):
+        if value.removeprefix("-") in HOLDS:
+            raise InvalidArgument(where, repr(value), f"give a tuple of names: ({value!r},)")
         near = suggestion(value.removeprefix("-"), HOLDS, "the properties are")
         raise InvalidArgument(where, repr(value), f"give 'default', 'none' or a tuple of names; {near}")
     items = (value,) if isinstance(value, str) else tuple(value)

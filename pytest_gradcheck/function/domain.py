@@ -28,6 +28,8 @@ def bounds(domain: Any, call: Call, inputs: Layout, point: Vector) -> tuple[Vect
             high = np.inf if high is None else high
         except (TypeError, ValueError):
             raise InvalidArgument("domain", repr(pair), "bounds are a pair (lower, upper)") from None
+        if np.any(np.asarray(low) > np.asarray(high)):
+            raise InvalidArgument("domain", repr(pair), "the lower bound comes first")
         for leaf in inputs.leaves:
             if lies_under(leaf.name, key):
                 for side, bound in ((lower, low), (upper, high)):

@@ -139,6 +139,18 @@ class Problem:
         """Let the modules among the inputs hold these values, as they do while `call` runs."""
         return self._asked.substituted(self._filled(values, double))
 
+    @functools.cached_property
+    def description(self) -> Any:
+        """What a call rests on besides the differentiable leaves; see `FunctionAtPoint.description`."""
+        plain = all(map(self.framework.owns, self.arguments.values()))
+        if self.draws or self._keeps_state or not plain or len(self.arguments) != len(self.leaves):
+            return object()
+        return self.how, tuple(self.arguments), self.rests_on(self.fn)
+
+    def rests_on(self, *functions: Any) -> Any:
+        """Return a hashable description of functions; see `FunctionAtPoint.rests_on`."""
+        return State(*functions).content()
+
     def evaluate(self, vector: Vector) -> Vector:
         """Return the function's value at another point, NaN where it cannot be evaluated there.
 
@@ -270,6 +282,12 @@ class Problem:
     def differentiable_outputs(self) -> list[tuple[Any, Framework | None]]:
         """Return the differentiable outputs of the first call, each with its framework."""
         return self._outputs_of(self.output_tree)
+
+    @property
+    def returns_of(self) -> Framework | None:
+        """The framework of arrays that the function returns for inputs of another one; None otherwise."""
+        found = (owner for _, owner in self.differentiable_outputs() if owner is not None)
+        return next((owner for owner in found if owner.name not in (self.framework.name, "numpy")), None)
 
     def output_cotangent(self, vector: Vector) -> Any:
         """Return a flat cotangent in the structure, kind and dtype of the function's result.
@@ -482,6 +500,21 @@ class Problem:
                 f"{given} for a function that calls {missing.name} ({text.splitlines()[0]})",
                 f"draw {missing.plural}(...) instead, or pass {missing.name} {missing.plural}",
             ) from error
+        if self.framework.is_missed(text):
+            # A constant that lies next to the framework's own arrays.
+            plain = [
+                name
+                for name, leaf in zip(self._asked.names, self._asked.leaves, strict=True)
+                if isinstance(leaf, np.ndarray)
+            ]
+            if plain:
+                library = self.framework.name
+                raise InvalidArgument(
+                    "inputs",
+                    f"a NumPy array for {plain[0]} next to {library} {self.framework.plural} "
+                    f"({text.splitlines()[0]})",
+                    f'draw it with library="{library}", or pass {library} {self.framework.plural} alone',
+                ) from error
         if isinstance(error, TypeError) and "argument" in text and called_wrongly(self.fn, error):
             raise InvalidArgument(
                 "inputs",

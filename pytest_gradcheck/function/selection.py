@@ -49,7 +49,7 @@ def select(call: Call, wrt: Any, *, drawn: bool = False) -> tuple[list[int], lis
             constants.append(NotChecked(name, reason))
     if refused:
         raise _refusal(call, refused, positions, drawn=drawn)
-    found = ", ".join(f"{n.what} ({n.reason})" for n in constants) or "nothing"
+    found = ", ".join(f"{n.what} ({n.reason})" for n in constants) or "an empty container"
     if not positions:
         raise InvalidArgument(
             "inputs",

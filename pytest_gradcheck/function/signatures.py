@@ -50,8 +50,13 @@ def name_of(fn: Any) -> str:
 
 
 def signature_text(fn: Any) -> str:
-    """Return a callable's signature, or ``(...)`` where it has none."""
-    return str(signature_of(fn) or "(...)")
+    """Return a callable's signature without annotations, or ``(...)`` where it has none."""
+    signature = signature_of(fn)
+    if signature is None:
+        return "(...)"
+    empty = inspect.Parameter.empty
+    plain = [p.replace(annotation=empty) for p in signature.parameters.values()]
+    return str(signature.replace(parameters=plain, return_annotation=empty))
 
 
 def call_by_name(

@@ -32,6 +32,9 @@ MOST = 5000
 #: Longer collections are data, not state.
 LONGEST = 1000
 
+#: Arrays of more bytes are taken for others at every look.
+LARGEST = 2**20
+
 #: How deep arrays are looked for in a value.
 DEPTH = 4
 
@@ -223,6 +226,8 @@ class State:
         """Find the objects anew: a function may make some in its first call."""
         self._slots: list[Holder] = []
         self._collections: list[Holder] = []
+        #: Whether all of them were looked at.
+        self._whole = True
         seen: dict[int, Any] = {}
         rest = deque(self._roots)
         while rest and len(seen) < MOST:
@@ -230,9 +235,12 @@ class State:
             kind = _kind_of(value)
             if kind is not None and id(value) not in seen:
                 seen[id(value)] = value
-                # An object may raise whatever it likes when it is looked at.
-                with contextlib.suppress(Exception):
+                try:
                     rest.extend(kind.enter(self, value, kind))
+                except Exception:
+                    # An object may raise whatever it likes when it is looked at.
+                    self._whole = False
+        self._whole = self._whole and not rest
 
     # -- by kind: write down what of an object can be replaced, and return what it leads to --------------
 
@@ -278,10 +286,15 @@ class State:
             return found
         mentioned = _names_in(function.__code__)
         found += self._slot(_Globals(function.__globals__, mentioned))
-        # What is asked of another module of the user's by its name.
-        for module in [part for part in found if isinstance(part, types.ModuleType)]:
+        # What is asked of another module of the user's by its name, and of a module inside of that.
+        modules = [part for part in found if isinstance(part, types.ModuleType)]
+        for module in modules:
             if not _is_library(module.__name__):
-                found += self._slot(_Globals(vars(module), mentioned))
+                parts = self._slot(_Globals(vars(module), mentioned))
+                found += parts
+                modules += [
+                    part for part in parts if isinstance(part, types.ModuleType) and part not in modules
+                ]
         return found
 
     def _slot(self, holder: Holder) -> list[Any]:
@@ -296,9 +309,58 @@ class State:
         except Exception:
             return [(holder, _read(holder)) for holder in holders]
 
+    def content(self) -> Any:
+        """Return a hashable description of the roots and of all that they lead to; a unique one if not all is seen.
+
+        Two are equal where functions have the same code and rest on equal numbers, texts and arrays of NumPy,
+        and on the same other objects.
+        """
+        if not self._whole:
+            return object()
+        held = [list(parts.items()) for _, parts in self.now()]
+        return _content([*self._roots]), tuple(
+            tuple((key, _content(part)) for key, part in each) for each in held
+        )
+
     def __bool__(self) -> bool:
         """Whether there is anything that could be replaced."""
         return bool(self._slots or self._collections)
+
+
+class _Identical:
+    """An object that is equal to itself alone; it is kept, or another one may come to have its place."""
+
+    def __init__(self, value: Any):
+        self._value = value
+
+    def __hash__(self) -> int:
+        return id(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identical) and self._value is other._value
+
+
+def _content(value: Any) -> Any:
+    """Return what is equal for values that are the same to code; what they lead to is described elsewhere."""
+    kind = type(value)
+    if kind in (int, bool, str, bytes, type(None), types.CodeType):
+        return kind, value
+    if kind in (float, complex):
+        # nan is unlike itself, and 0.0 like -0.0.
+        return kind, repr(value)
+    if kind is types.FunctionType:
+        return kind, value.__code__, _content(value.__defaults__), _content(value.__kwdefaults__)
+    if kind is types.MethodType:
+        return kind, _content(value.__func__), _Identical(value.__self__)
+    if kind is functools.partial:
+        return kind, _content(value.func), _content(value.args), _content(tuple(value.keywords.items()))
+    if kind in (tuple, list) and len(value) <= LONGEST:
+        return kind, tuple(map(_content, value))
+    if kind is dict and len(value) <= LONGEST:
+        return kind, tuple((_content(key), _content(part)) for key, part in value.items())
+    if isinstance(value, np.ndarray | np.generic) and value.dtype != object:
+        return (kind, value.dtype.str, value.shape, value.tobytes()) if value.nbytes <= LARGEST else object()
+    return _Identical(value)
 
 
 def changed(before: Held) -> bool:

@@ -153,9 +153,9 @@ def _per_leaf(problem: Problem, answer: Any, argument: str) -> list[Any]:
             )
         array = np.asarray(to_numpy(part))
         if np.iscomplexobj(array) and not leaf.is_complex:
-            raise InvalidArgument(
-                argument, f"{array.dtype} for {leaf.name}, which is real", "return the real part"
-            )
+            to_complex = argument == "gradient" and any(out.is_complex for out in problem.outputs.leaves)
+            remedy = "the output is complex: give vjp= instead" if to_complex else "return the real part"
+            raise InvalidArgument(argument, f"{array.dtype} for {leaf.name}, which is real", remedy)
         parts.append(array)
     return parts
 

@@ -176,13 +176,15 @@ class Few:
 
     ``width`` is the half width in units of the scale and ``levels`` the points in units of it. The odd part
     of the values is fitted by ``odd`` even powers of the step from 1 on, and the even part by ``even`` of
-    them from the square on: what a kink does to them is left over, and counts as noise.
+    them from the square on: what a kink does to them is left over, and counts as noise. A value wavers by
+    ``floor`` of its roundings at least.
     """
 
     width: float
     levels: Array
     odd: int
     even: int
+    floor: float = FLOOR
 
     @functools.cached_property
     def fits(self) -> tuple[Array, Array, Array, Array]:
@@ -212,6 +214,10 @@ COARSE = Few(WIDTH, np.array([1.0, 0.7, 0.45, 0.25]), 3, 2)
 
 #: The same where noise hides what a slope of little weight makes of the values.
 WIDE = Few(3 * WIDTH, COARSE.levels, 3, 2)
+
+#: For values in half precision, whose roundings fill a narrower window. Its points are evenly spaced, which
+#: steps can be that such a dtype holds exactly.
+HALF = Few(3 * WIDTH, np.arange(6, 0, -1) / 6, 2, 2, 0.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,13 +278,13 @@ def glanced(sample: Sample, cotangents: Array | None, eps: float, noise: Array |
     with np.errstate(all="ignore"):
         if cotangents is None:
             high, low, middle = values
-            floor, share = FLOOR * eps * np.abs(middle), np.ones(1)
+            floor, share = shape.floor * eps * np.abs(middle), np.ones(1)
         else:
             share = _moving(
                 cotangents, (sample.above != sample.middle) | (sample.below != sample.middle), sample
             )
             high, low, middle = (_contracted(cotangents, v) for v in values)
-            floor = FLOOR * eps * np.sqrt(_contracted(cotangents**2, sample.middle**2))
+            floor = shape.floor * eps * np.sqrt(_contracted(cotangents**2, sample.middle**2))
             wavers = _contracted(np.abs(cotangents), wavers)
         odd_powers, even_powers, fit_odd, fit_even = shape.fits
         quotients = (high - low) / (sample.up - sample.down)

@@ -289,13 +289,22 @@ def _check_example(
     # Not functools.wraps: the body takes the drawn inputs alone, the test's signature has the constants too.
     body.__name__, body.__qualname__ = test.__name__, test.__qualname__
 
+    source = functools.partial(_written, session, test, constants)
+
     def ask(*, brief: bool) -> CheckResult:
         __tracebackhide__ = True
         from pytest_gradcheck.core.check import check_in_test
 
         thorough = settings.profile == "thorough"
         result = check_in_test(
-            body, inputs, brief=brief, thorough=thorough, drawn=True, rules=session.rules, **options
+            body,
+            inputs,
+            brief=brief,
+            thorough=thorough,
+            drawn=True,
+            rules=session.rules,
+            written_as=source,
+            **options,
         )
         if signals:
             # assume() or skip() at any evaluation speaks for the example, also where a method saw an error.
@@ -304,6 +313,39 @@ def _check_example(
 
     assert session.search is not None, "it was made with the options"
     session.search.look(ask, inputs, session.record)
+
+
+def _written(session: Session, test: Callable[..., Any], constants: dict[str, Any]) -> Any:
+    """Return a test as source that a call can name outside of pytest, None where that does not work.
+
+    The module has the test as it was before it was wrapped. It must need nothing but its inputs and what it
+    is parametrized with: a fixture is known to pytest alone.
+    """
+    from pytest_gradcheck.core.report.reproduce import Written
+    from pytest_gradcheck.core.report.source import to_source
+
+    item = session.item
+    root, _, rest = test.__qualname__.partition(".")
+    if not isinstance(item, pytest.Function) or "<" in test.__qualname__:
+        return None
+    holder = item.module.__name__
+    callspec = getattr(item, "callspec", None)
+    fixed = {name: value for name, value in constants.items() if name != "self"}
+    if not set(fixed) <= set(callspec.params if callspec is not None else ()):
+        return None
+    tag = _tag_of(item.obj)
+    given = tag is not None and getattr(tag.original, "is_hypothesis_test", False)
+    expression, names = f"{root}().{rest}" if rest else root, {root: holder}
+    bound = [f"{name}={to_source(value)}" for name, value in fixed.items()]
+    if given:
+        expression = f"{root}.{rest}.hypothesis.inner_test" if rest else f"{root}.hypothesis.inner_test"
+        bound = [f"{root}()"] * bool(rest) + bound
+    if bound:
+        expression, names = (
+            f"functools.partial({', '.join([expression, *bound])})",
+            {**names, "functools": ""},
+        )
+    return Written(expression, names)
 
 
 def _takes_by_name(test: Callable[..., Any], names: Iterable[str]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -65,6 +66,7 @@ class Controller:
     def __init__(self, config: pytest.Config, session: Session) -> None:
         self._config = config
         self._session = session
+        self._began = time.time()
         self._violations: list[gate.Violation] = []
         self._notes: list[str] = []
         self._written: list[str] = []
@@ -141,7 +143,11 @@ class Controller:
             from pytest_gradcheck.records import report
 
             broken = [*map(asdict, self._violations)]
-            data = report.build(checks, aggregate.unchecked(), broken, self._coverage)
+            run = {"began": round(self._began, 3), "seconds": round(time.time() - self._began, 3)}
+            misused = aggregate.misused()
+            data = report.build(
+                checks, aggregate.unchecked(), broken, self._coverage, misused=misused, run=run
+            )
             for target in settings.reports:
                 with self._noting_failure("report", target.path):
                     reports.write_report(target.format, target.path, data)
@@ -216,8 +222,10 @@ class Controller:
         lines = [] if quiet else [*self._notes, *self._written]
         if checks:
             lines = terminal.summary_lines(checks, self._session.aggregate.summary(), lines, quiet=quiet)
+        colour = {terminal.colour(checks): True} if checks else {}
         for line in [*lines, *terminal.coverage_lines(self._coverage, quiet=quiet)]:
-            terminalreporter.write_line(line)
+            terminalreporter.write_line(line, **colour)
+            colour = {}
         for line in [*map(str, self._violations), *self._unwritten]:
             terminalreporter.write_line(f"gradcheck: {line}", red=True)
         if github.wanted(self._config.pluginmanager):

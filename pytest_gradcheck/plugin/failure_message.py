@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_gradcheck.core.results import CheckResult, GradientMismatch
 from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.plugin.session import SESSION_KEY
 
 _OWN = Path(__file__).parents[1]
+
+#: How the messages of failures begin, and how the line of a number ends that is wrong.
+HEADS = ("wrong gradient", "broken property", "nothing-checked")
+DIFFERS = "<-- differs"
+
+#: How Hypothesis begins to say which example failed, in its older and newer releases.
+EXAMPLE = ("Falsifying example", "Failing test case", "Falsifying explicit example", "Failing explicit")
 
 #: Longer messages are not read.
 MAX_LINES = 25
@@ -43,7 +53,7 @@ def shorten(
         calls = [entry for entry in excinfo.traceback if entry.path == path]
         if calls:
             called = f"  called at: {path.name}:{calls[-1].lineno + 1}"
-            message = "\n".join(_cut([*message.splitlines(), called]))
+            message = "\n".join(_cut([*message.splitlines(), *_replay(item, excinfo.value), called]))
     shown = pytest.ExceptionInfo.from_exception(_Shown(message).with_traceback(excinfo.tb))
     text = shown.getrepr(style="value", chain=False)
     if text.reprcrash is not None:
@@ -52,12 +62,38 @@ def shorten(
     report.longrepr = text
 
 
+def one_per_fault(results: Sequence[CheckResult]) -> list[CheckResult]:
+    """Return of several failures of a test those that are not explained by another one.
+
+    A gradient that is wrong makes its own gradient wrong, and where the methods cannot say who is wrong, a
+    failure of the same test that can is mostly the same mistake.
+    """
+    kept: dict[tuple[str, str | None], CheckResult] = {}
+    for result in sorted(results, key=lambda result: (result.culprit is None, result.order)):
+        named = any(name == result.name and culprit is not None for name, culprit in kept)
+        if not (named and result.culprit is None):
+            kept.setdefault((result.name, result.culprit), result)
+    return list(kept.values())
+
+
+def _replay(item: pytest.Item, error: BaseException) -> list[str]:
+    """Return the command that makes a check again which no line can, where a report will have it."""
+    results = [leaf.result for leaf in _leaves(error) if isinstance(leaf, GradientMismatch)]
+    targets = item.config.stash[SESSION_KEY].settings.reports
+    path = next((target.path for target in targets if target.format in ("json", "html")), None)
+    if path is None or all(result.imports is not None for result in results):
+        return []
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    command = shlex.join(["python", "-m", "pytest_gradcheck", "replay", str(shown), item.nodeid])
+    return [f"  replay:    {command}"]
+
+
 def _in_one_line(error: BaseException) -> str | None:
     """Return what is wrong, for a summary that has the name of the test already."""
-    results = [leaf.result for leaf in _leaves(error) if isinstance(leaf, GradientMismatch)]
+    results = one_per_fault([leaf.result for leaf in _leaves(error) if isinstance(leaf, GradientMismatch)])
     if not results:
         return None
-    result = min(results, key=lambda result: result.culprit is None)
+    result = results[0]
     more = f" (and {len(results) - 1} more)" if len(results) > 1 else ""
     # A narrow terminal cuts the line after some thirty characters.
     return f"{result.diagnosis.code}: {result.diagnosis.text}{more}"
@@ -94,12 +130,47 @@ def _parts(tb: types.TracebackType | None) -> Iterator[types.TracebackType]:
 
 
 def expand(report: pytest.TestReport, error: BaseException) -> None:
-    """Add every detail of the failed checks to a report that shows all else already."""
+    """Add to a report that shows the messages of the failed checks what they leave out."""
     from pytest_gradcheck.core.results import render
 
-    texts = [render(leaf.result, full=True) for leaf in _leaves(error) if isinstance(leaf, GradientMismatch)]
-    if texts:
-        report.sections.append(("gradcheck", "\n".join(texts)))
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None:
+        # pytest's short summary has the whole message under -vv otherwise.
+        crash.message = _in_one_line(error) or crash.message
+    for leaf in _leaves(error):
+        if isinstance(leaf, GradientMismatch):
+            shown = str(leaf).splitlines()
+            more = [line for line in render(leaf.result, full=True).splitlines() if line not in shown]
+            report.sections.append((f"gradcheck: {leaf.result.name}", "\n".join(more)))
+
+
+def without_example(error: BaseException) -> None:
+    """Take the example out of what Hypothesis adds to a failure: the message has it, as source."""
+    notes = getattr(error, "__notes__", [])
+    if isinstance(error, GradientMismatch):
+        error.__notes__ = [note for note in notes if not note.startswith(EXAMPLE)]
+
+
+class Coloured:
+    """A message as pytest shows it in a terminal, with what is wrong in red; all else is pytest's own."""
+
+    def __init__(self, shown: Any) -> None:
+        self._shown = shown
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the text of pytest has."""
+        return getattr(self._shown, name)
+
+    def __str__(self) -> str:
+        return str(self._shown)
+
+    def toterminal(self, tw: Any) -> None:
+        """Write the message; a terminal without colours gets the same text."""
+        for line in str(self._shown).splitlines():
+            if line.startswith(HEADS):
+                tw.line(line, red=True, bold=True)
+            else:
+                tw.line(line, red=line.endswith(DIFFERS))
 
 
 def failure_message(error: BaseException, *, marked: bool, case: str = "") -> str | None:
@@ -117,11 +188,15 @@ def failure_message(error: BaseException, *, marked: bool, case: str = "") -> st
     mismatches = [leaf.result for leaf in leaves if isinstance(leaf, GradientMismatch)]
     if not mismatches:
         return None
-    lines = [] if leaves == [error] else [str(error.args[0]) if error.args else type(error).__name__]
-    # Of several failures those with a culprit come first: the others are mostly the same mistake.
-    for result in sorted(mismatches, key=lambda result: result.culprit is None):
-        lines += _mismatch(dataclasses.replace(result, name=result.name + case), marked)
+    shown = one_per_fault(mismatches)
     others = [leaf for leaf in leaves if not isinstance(leaf, GradientMismatch)]
+    lines = []
+    # "2 distinct failures" is not so where one explains the other.
+    if leaves != [error] and (len(leaves) == 1 or len(shown) + len(others) > 1):
+        lines.append(str(error.args[0]) if error.args else type(error).__name__)
+    # Those with a culprit come first.
+    for result in shown:
+        lines += _mismatch(dataclasses.replace(result, name=result.name + case), marked)
     firsts = [(type(leaf).__name__, next(iter(str(leaf).splitlines()), "")) for leaf in others]
     tails = [f"also: {name}: {first} (-vv shows its traceback)" for name, first in firsts]
     return "\n".join(_cut(lines, MAX_LINES - min(len(tails), 3)) + tails[:3])
@@ -140,7 +215,7 @@ def _mismatch(result: CheckResult, marked: bool) -> list[str]:
 
     example = ", ".join(f"{name}={pasteable(source)}" for name, source in result.inputs.items())
     # The line to paste has the input to the last bit, and the rest of the text need not repeat it.
-    text = str(dataclasses.replace(result, inputs={}, reproduce=""))
+    text = str(dataclasses.replace(result, inputs={}, reproduce="", imports=""))
     return [*_cut(text.splitlines(), MAX_LINES - 1), f"  try again: @example({example})"]
 
 

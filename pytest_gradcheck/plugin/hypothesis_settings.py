@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, example, settings
 
 from pytest_gradcheck.plugin.session import Session
 from pytest_gradcheck.plugin.settings import Settings
@@ -43,6 +44,14 @@ def adjust(test: Any, ours: Settings, config: pytest.Config, session: Session) -
         # Examples of earlier runs are the other thing that a run may depend on.
         changes |= {"derandomize": True, "database": None}
     setattr(test, _ATTRIBUTE, _ending_with(session)(own, **changes))
+
+
+def try_only(test: Any, inputs: Mapping[str, Any]) -> None:
+    """Let a test try these inputs and no others, in place of the examples that it has and draws."""
+    own: settings = getattr(test, _ATTRIBUTE)
+    test.hypothesis_explicit_examples = []
+    example(**inputs)(test)
+    setattr(test, _ATTRIBUTE, type(own)(own, phases=[Phase.explicit]))
 
 
 def _ending_with(session: Session) -> type[settings]:

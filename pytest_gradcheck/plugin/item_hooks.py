@@ -67,6 +67,7 @@ def pytest_runtest_makereport(
             call.excinfo = _nothing_checked(session, marked=marked, takes=takes)
     if call.excinfo is not None and not item.config.getoption("fulltrace", False):
         call.excinfo = failure_message.without_own_frames(call.excinfo)
+        failure_message.without_example(call.excinfo.value)
     report = yield
     path, line, _ = item.location
     location = {"path": path, "line": None if line is None else line + 1}
@@ -78,19 +79,30 @@ def pytest_runtest_makereport(
         session.of_item.take(records)
         others = [(name, value) for name, value in item.user_properties if not name.startswith("gradcheck.")]
         item.user_properties[:] = others + junit.properties(session.of_item.checks())
-    if records or marked:
+    misused = _misused(call)
+    if records or marked or misused:
         # pytest sends attributes that it does not know along, from pytest-xdist's workers too.
         report.gradcheck = {  # type: ignore[attr-defined]  # read in `Records`
             "records": records,
             "marked": marked,
             "xfail": collect.expected_failure(item) if call.when == "call" and report.passed else None,
+            "misused": misused,
         }
     if call.excinfo is not None and report.failed:
+        report.gradcheck_message = True  # type: ignore[attr-defined]  # read in `Records`
         if item.config.getoption("verbose", 0) < 2:
             failure_message.shorten(report, call.excinfo, item, marked=marked)
         else:
             failure_message.expand(report, call.excinfo.value)
     return report
+
+
+def _misused(call: pytest.CallInfo[None]) -> str | None:
+    """Return what a test was told that has used this package wrongly, None for any other test."""
+    from pytest_gradcheck.errors import InvalidArgument
+
+    error = None if call.excinfo is None else call.excinfo.value
+    return str(error) if isinstance(error, InvalidArgument) else None
 
 
 def _nothing_checked(
@@ -114,8 +126,15 @@ class Records:
     def __init__(self, session: Session) -> None:
         self._session = session
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take the records that a test's report brings."""
+        """Take the records that a test's report brings, and colour its message."""
+        if getattr(report, "gradcheck_message", False) and report.longrepr is not None:
+            from pytest_gradcheck.plugin.failure_message import HEADS, Coloured
+
+            # In the process with the terminal: to colour is no part of what the message is.
+            if str(report.longrepr).startswith(HEADS):
+                report.longrepr = Coloured(report.longrepr)  # type: ignore[assignment]  # pytest asks for toterminal
         payload = getattr(report, "gradcheck", None)
         # Under pytest-xdist the checks were made in another process.
         if payload is None and not self._session.in_use:
@@ -125,6 +144,8 @@ class Records:
             aggregate.take(payload["records"])
             if payload["marked"]:
                 aggregate.mark(report.nodeid)
+            if payload["misused"]:
+                aggregate.misuse(report.nodeid, payload["misused"])
         if report.failed:
             aggregate.fail_test(report.nodeid)
         # The outcome that plugins which run a failed test again give to all but its last run.

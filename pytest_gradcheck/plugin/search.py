@@ -161,7 +161,12 @@ class Search:
         if shown.plainness <= last.plainness or not last.inputs:
             return last
         return dataclasses.replace(
-            shown, inputs=last.inputs, reproduce=last.reproduce, seed=last.seed, shown_at=shown.inputs
+            shown,
+            inputs=last.inputs,
+            reproduce=last.reproduce,
+            imports=last.imports,
+            seed=last.seed,
+            shown_at=shown.inputs,
         )
 
     def _when_enough(self) -> float:

@@ -16,6 +16,7 @@ class Aggregate:
     def __init__(self) -> None:
         self._records: dict[Key, Record] = {}
         self._marked: set[str] = set()
+        self._misused: dict[str, str] = {}
 
     def take(self, records: Iterable[Record]) -> None:
         """Add records; those of a check that is known already are merged with it."""
@@ -27,8 +28,17 @@ class Aggregate:
         """Note that a test carries the marker, and so should have been checked."""
         self._marked.add(plain_data(nodeid))
 
+    def misuse(self, nodeid: str, message: str) -> None:
+        """Note that a test used the package wrongly, and what it was told."""
+        self._misused[plain_data(nodeid)] = plain_data(message)
+
+    def misused(self) -> list[dict[str, str]]:
+        """Return the tests that ended with `InvalidArgument`, and what each was told."""
+        return [{"nodeid": nodeid, "message": self._misused[nodeid]} for nodeid in sorted(self._misused)]
+
     def forget(self, nodeid: str) -> None:
         """Drop the records of a test, because it is about to run again."""
+        self._misused.pop(plain_data(nodeid), None)
         self._records = {k: record for k, record in self._records.items() if k[0] != plain_data(nodeid)}
 
     def expect_failure(self, nodeid: str, reason: str) -> None:
@@ -66,6 +76,7 @@ def summarise(checks: Iterable[Mapping[str, object]], not_checked: int) -> dict[
         "checks": len(verdicts),
         "pass": good,
         **{name: verdicts.count(name) for name in ("fail", "inconclusive")},
+        "expected": sum(check["verdict"] == "fail" and bool(check.get("xfail")) for check in checks),
         "test_failed": verdicts.count("pass") - good,
         "not_checked": not_checked,
     }

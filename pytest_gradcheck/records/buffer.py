@@ -119,6 +119,7 @@ class _Group:
         if result.verdict == Verdict.INCONCLUSIVE:
             why, again = result.diagnosis, result.reproduce
             reason = {"code": why.code, "text": why.text, "examples": 1, "reproduce": again}
+            reason["imports"] = result.imports
             self.reasons = merge_reasons([*self.reasons, reason])
         for name, method in result.methods.items():
             effort = self.effort.setdefault(name, [0, 0, 0.0])
@@ -174,6 +175,9 @@ def _figures(result: CheckResult) -> Mapping[str, Any]:
 
 def _reasons(result: CheckResult) -> list[str]:
     text = result.diagnosis.text
+    if result.diagnosis.code == "nothing-checked":
+        # It says why each method could not run.
+        return [f"nothing-checked: {text}"]
     reasons = {name: method.reason for name, method in result.methods.items()}
     more = [f"{name}: {reason}" for name, reason in reasons.items() if reason and reason not in text]
     return [f"{result.diagnosis.code}: {text}", *more]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import linecache
+import operator
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +16,13 @@ from typing import Any
 WAYS = ("forward", "backward", "double-backward")
 
 Gradient = dict[str, Any]
+
+#: The comment that leaves a gradient out, on the line of its class or of its backward, and why it does so.
+PRAGMA = re.compile(r"#\s*pragma:\s*no gradcheck\b(?:\s*:(?P<why>.*))?")
+
+#: Where what decorators stand before begins, and how many lines of them are read.
+DEFINITION = re.compile(r"\s*(class|def)\s")
+MOST_DECORATORS = 10
 
 
 def inventory(packages: Sequence[str], root: Path, rules: Iterable[Any] = ()) -> list[Gradient]:
@@ -28,19 +38,36 @@ def inventory(packages: Sequence[str], root: Path, rules: Iterable[Any] = ()) ->
     gradients: dict[str, Gradient] = {}
     of_frameworks = [one for framework in registry.imported() for one in framework.hand_written_in(packages)]
     for one in (*of_frameworks, *rules):
-        place = relative(one.path, root), one.line, one.backward_line
-        gradients[one.name] = _gradient(one.name, *place, imported=True)
+        gradients[one.name] = _gradient(one.name, one.path, one.line, one.backward_line, root, imported=True)
     for module, path in _sources(packages):
         for name, line, backward in _in_source(module, path) if module not in sys.modules else ():
-            place = relative(str(path), root), line, backward
-            gradients.setdefault(name, _gradient(name, *place, imported=False))
+            gradients.setdefault(name, _gradient(name, str(path), line, backward, root, imported=False))
     return [gradients[name] for name in sorted(gradients)]
 
 
 def _gradient(
-    name: str, path: str | None, line: int | None, backward_line: int | None, *, imported: bool
+    name: str, path: str | None, line: int | None, backward_line: int | None, root: Path, *, imported: bool
 ) -> Gradient:
-    return {"name": name, "path": path, "line": line, "backward_line": backward_line, "imported": imported}
+    return {
+        "name": name,
+        "path": relative(path, root),
+        "line": line,
+        "backward_line": backward_line,
+        "imported": imported,
+        "excluded": next((why for at in (line, backward_line) if (why := _excluded(path, at))), None),
+    }
+
+
+def _excluded(path: str | None, line: int | None) -> str | None:
+    """Return why a comment leaves out what begins at a line, None without such a comment."""
+    if path is None or line is None:
+        return None
+    for text in linecache.getlines(path)[line - 1 : line - 1 + MOST_DECORATORS]:
+        if found := PRAGMA.search(text):
+            return (found["why"] or "").strip() or "no reason given"
+        if DEFINITION.match(text):
+            break
+    return None
 
 
 def missing(package: str) -> bool:
@@ -55,6 +82,7 @@ def build(packages: Sequence[str], gradients: Iterable[Gradient], checks: Iterab
     """Return the ``coverage`` of a report.
 
     A gradient is covered if a check that passed ran its backward. ``tests`` names the tests of such checks.
+    One that a comment ``# pragma: no gradcheck: REASON`` leaves out is listed apart, and counts nowhere.
     """
     ran: dict[str, set[str]] = {}
     tests: dict[str, set[str]] = {}
@@ -68,6 +96,7 @@ def build(packages: Sequence[str], gradients: Iterable[Gradient], checks: Iterab
         # One process may have read from the source what another has imported.
         if gradient["name"] not in merged or gradient["imported"]:
             merged[gradient["name"]] = gradient
+    left_out = [gradient for gradient in merged.values() if gradient.get("excluded")]
     listed = [
         {
             **merged[name],
@@ -75,10 +104,12 @@ def build(packages: Sequence[str], gradients: Iterable[Gradient], checks: Iterab
             "tests": sorted(tests.get(name, ())),
         }
         for name in sorted(merged)
+        if merged[name] not in left_out
     ]
     return {
         "packages": sorted(packages),
         "gradients": listed,
+        "excluded": sorted(left_out, key=operator.itemgetter("name")),
         "covered": sum("backward" in gradient["ran"] for gradient in listed),
         "total": len(listed),
     }
@@ -90,7 +121,8 @@ def merge(reports: Sequence[Mapping[str, Any]], checks: Iterable[Mapping[str, An
     if not parts:
         return {}
     packages = sorted({package for part in parts for package in part["packages"]})
-    return build(packages, [gradient for part in parts for gradient in part["gradients"]], checks)
+    every = [gradient for part in parts for gradient in (*part["gradients"], *part.get("excluded", ()))]
+    return build(packages, every, checks)
 
 
 def not_run(coverage: Mapping[str, Any], way: str) -> list[Gradient]:

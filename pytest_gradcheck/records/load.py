@@ -82,7 +82,11 @@ def read(path: Path, argument: str, *, baseline: bool = False) -> dict[str, Any]
 
 def _object(path: Path, argument: str) -> dict[str, Any]:
     try:
-        data = plain_data(json.loads(path.read_text(encoding="utf-8")))
+        text = path.read_text(encoding="utf-8")
+        if path.suffix in (".html", ".htm"):
+            inside = re.search(r'<script type="application/json" id="report">(.*?)</script>', text, re.DOTALL)
+            text = inside[1] if inside else ""
+        data = plain_data(json.loads(text))
     except OSError as error:
         remedy = "give a file that can be read"
         raise InvalidArgument(argument, f"{path} ({error.strerror})", remedy) from error

@@ -41,7 +41,16 @@ def merge(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     checks = [records[name] for name in sorted(records)]
     environment = _environment([report["environment"] for report in reports])
     coverage = gradient_coverage.merge(reports, checks)
-    data = build(checks, sorted(unchecked), (), coverage, environment)
+    wrong = {one["nodeid"]: one for report in reports for one in report.get("misused", ())}
+    misused = [wrong[nodeid] for nodeid in sorted(wrong)]
+    runs = [report["run"] for report in reports if report.get("run")]
+    # Shards run side by side: their seconds are those of all machines together.
+    run = (
+        {"began": min(one["began"] for one in runs), "seconds": sum(one["seconds"] for one in runs)}
+        if runs
+        else {}
+    )
+    data = build(checks, sorted(unchecked), (), coverage, environment, misused=misused, run=run)
     return {**data, "merged": {"duplicates": _listed(duplicates), "conflicts": _listed(conflicts)}}
 
 

@@ -25,11 +25,15 @@ def build(
     gate: Sequence[Mapping[str, str]] = (),
     coverage: Mapping[str, Any] | None = None,
     environment: Mapping[str, Any] | None = None,
+    *,
+    misused: Sequence[Mapping[str, str]] = (),
+    run: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return a report as plain data.
 
     ``unchecked`` are the marked tests in which no check was made, ``gate`` is every rule that was broken,
-    ``environment`` is by default that of this process.
+    ``environment`` is by default that of this process. ``misused`` are the tests that ended with
+    `InvalidArgument`, ``run`` says when the session began and how many seconds it took.
     """
     data: dict[str, Any] = plain_data(
         {
@@ -40,6 +44,8 @@ def build(
             "gate": gate,
             "checks": checks,
             "unchecked": unchecked,
+            "misused": misused,
+            "run": run or {},
             "coverage": coverage or {},
         }
     )

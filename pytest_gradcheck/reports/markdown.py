@@ -100,6 +100,9 @@ def _coverage(coverage: Mapping[str, Any], rows: int | None) -> Iterator[str]:
         ran = ", ".join(gradient["ran"]) or ("❌ not run" if gradient["imported"] else "❌ not imported")
         place = _code(backward_place(gradient))
         cells.append([_code(gradient["name"]), place, ran, str(len(gradient["tests"]))])
+    for gradient in coverage.get("excluded", ()):
+        why, place = f"excluded: {gradient['excluded']}", _code(backward_place(gradient))
+        cells.append([_code(gradient["name"]), place, _text(why), ""])
     yield from _table(_GRADIENTS, cells, rows)
 
 

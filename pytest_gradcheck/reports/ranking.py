@@ -28,7 +28,10 @@ def worst_first(checks: Iterable[Record]) -> list[Record]:
 
 def headline(summary: Mapping[str, int]) -> str:
     """Return the summary as a sentence: ``40 checks: 37 pass, 2 fail, 1 inconclusive``."""
-    counts = ", ".join(f"{summary[v]} {v}" for v in ("pass", "fail", "inconclusive") if summary[v])
+    expected = summary.get("expected", 0)
+    by_kind = {**summary, "fail": summary["fail"] - expected, "expected fail": expected}
+    kinds = ("pass", "fail", "inconclusive", "expected fail")
+    counts = ", ".join(f"{by_kind[kind]} {kind}" for kind in kinds if by_kind[kind])
     text = f"{count(summary['checks'], 'check')}{': ' + counts if counts else ''}"
     if summary.get("test_failed"):
         text += f"{', ' if counts else ': '}{summary['test_failed']} in tests that failed otherwise"

@@ -13,6 +13,10 @@ from pytest_gradcheck.reports.ranking import headline, worst_first
 #: The most inconclusive checks, and the most stopped searches, that are listed.
 MAX_LISTED = 5
 
+#: A check of at least so many seconds, whose function takes at least so many a call, is worth a hint.
+SLOW_SECONDS = 10.0
+SLOW_CALL = 0.005
+
 
 def summary_lines(
     checks: Sequence[Mapping[str, Any]], summary: Mapping[str, int], written: Sequence[str], *, quiet: bool
@@ -30,7 +34,7 @@ def summary_lines(
         lines.append(f"closest to failing: {_percent(margin(closest))} of the tolerance, {closest['nodeid']}")
     slowest = max(checks, key=seconds)
     examples = count(slowest["examples"], "example")
-    lines.append(f"slowest: {seconds(slowest):.2f} s for {examples}, {slowest['nodeid']}")
+    lines.append(f"slowest: {seconds(slowest):.2f} s for {examples}, {slowest['nodeid']}{_faster(slowest)}")
     inconclusive = [
         f"inconclusive: {title(check['nodeid'], check['name'])} [{check['diagnosis']['code']}]{_share(check)}"
         for check in checks
@@ -48,11 +52,28 @@ def summary_lines(
     return [*lines, *written]
 
 
+def colour(checks: Sequence[Mapping[str, Any]]) -> str:
+    """Return the colour of the summary's first line, by pytest's own use of them."""
+    if any(check["verdict"] == "fail" and not check.get("xfail") for check in checks):
+        return "red"
+    return "yellow" if any(check["verdict"] == "inconclusive" for check in checks) else "green"
+
+
 def _percent(share: float) -> str:
     """Return ``86 %``, rounded down; what is far from failing needs no digits."""
     if not math.isfinite(share):
         return "inf %"
     return f"{math.floor(100 * share)} %" if share >= 0.01 else "less than 1 %"
+
+
+def _faster(check: Mapping[str, Any]) -> str:
+    """Return how to make a slow check faster: one whose function takes the time."""
+    calls = sum(method["calls"] for method in check["methods"].values())
+    each = seconds(check) / max(calls, 1)
+    if seconds(check) < SLOW_SECONDS or each < SLOW_CALL:
+        return ""
+    remedy = "try an oracle" if check["examples"] == 1 else "try max_seconds= or an oracle"
+    return f"; {1e3 * each:.0f} ms a call: {remedy}"
 
 
 def _share(check: Mapping[str, Any]) -> str:
@@ -88,8 +109,12 @@ def coverage_lines(coverage: Mapping[str, Any], *, quiet: bool) -> list[str]:
     if not coverage:
         return []
     packages, total = ", ".join(coverage["packages"]), coverage["total"]
+    left_out = [
+        f"  {backward_place(gradient)}: {gradient['name']}: excluded, {gradient['excluded']}"
+        for gradient in ([] if quiet else coverage.get("excluded", ()))
+    ]
     if not total:
-        return [f"hand-written gradients of {packages}: none found"]
+        return [f"hand-written gradients of {packages}: none found", *left_out]
     lines = [
         f"hand-written gradients of {packages}: {coverage['covered']} of {total} run by a check that passed"
     ]
@@ -100,7 +125,7 @@ def coverage_lines(coverage: Mapping[str, Any], *, quiet: bool) -> list[str]:
             why = "only its forward ran" if gradient["ran"] else "not run"
             why = why if gradient["imported"] else "its module was not imported"
             lines.append(f"  {backward_place(gradient)}: {gradient['name']}: {why}")
-    return lines
+    return lines + left_out
 
 
 def whole_report(report: Mapping[str, Any]) -> list[str]:

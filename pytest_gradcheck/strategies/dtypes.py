@@ -23,6 +23,14 @@ COMPONENTS = {
 _BFLOAT16_MAX = (2.0 - 2.0**-7) * 2.0**127
 
 
+def must_be_of(dtype: Any, library: str) -> None:
+    """Raise `InvalidArgument` for a dtype of another library than that of the arrays it is for."""
+    other = str(dtype).partition(".")[0]
+    if other != library and other in names() and not isinstance(dtype, str):
+        remedy = f'add library="{other}", or give the dtype by its name'
+        raise InvalidArgument("dtype", f'{dtype} for library="{library}"', remedy)
+
+
 def dtype_name(dtype: Any, allowed: tuple[str, ...]) -> str:
     """Return the name of a dtype given as a name, a type, a ``numpy.dtype`` or that of another library.
 

@@ -15,7 +15,7 @@ from pytest_gradcheck.errors import InvalidArgument
 from pytest_gradcheck.frameworks import registry
 from pytest_gradcheck.frameworks.base import Framework
 from pytest_gradcheck.strategies import validation
-from pytest_gradcheck.strategies.dtypes import COMPONENTS
+from pytest_gradcheck.strategies.dtypes import COMPONENTS, must_be_of
 from pytest_gradcheck.strategies.sizes import ShapeLike, checked_shape, draw_shape
 from pytest_gradcheck.strategies.tables import Range, distinct
 from pytest_gradcheck.strategies.values import draw_from, draw_kind, draw_recipe, draw_values
@@ -141,6 +141,8 @@ def points(
     ``options`` are passed to `Framework.from_drawn`.
     """
     framework = registry.named(library)
+    for each in dtype if isinstance(dtype, list | tuple) else (dtype,):
+        must_be_of(each, library)
     names = validation.checked_dtypes(dtype, framework.drawn_dtypes)
     call = validation.call_text(
         framework.plural, shape, names, entries._asdict() | {"layout": layout} | options

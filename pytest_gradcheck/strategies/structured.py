@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pytest_gradcheck.errors import InvalidArgument
-from pytest_gradcheck.strategies.dtypes import COMPONENTS, rounded
+from pytest_gradcheck.strategies.dtypes import COMPONENTS, must_be_of, rounded
 from pytest_gradcheck.strategies.points import Bounded, checked_library
 from pytest_gradcheck.strategies.sizes import Shape, ShapeLike, checked_shape, draw_shape
 from pytest_gradcheck.strategies.tables import Range
@@ -307,6 +307,7 @@ def _structured(
 def _dtype(dtype: Any, library: Any) -> str:
     """Return the name of a real dtype of a library."""
     allowed = checked_library(library).drawn_dtypes
+    must_be_of(dtype, library)
     return checked_dtypes((dtype,), tuple(name for name in allowed if not name.startswith("complex")))[0]
 
 

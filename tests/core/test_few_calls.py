@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ import pytest
 import torch
 
 from pytest_gradcheck import check_gradients
-from tests.opaque_kernels import Count, Counted, by_address, compiled
+from tests.numpy_kernels import KERNELS, in_numpy, relu, relu_backward
+from tests.opaque_kernels import Counted, by_address, compiled
 
 #: Most calls of the forward and the backward pass, for up to 100 numbers.
 RIGHT = {torch.float64: (16, 6), torch.float32: (24, 6)}
@@ -25,83 +25,6 @@ def point(shape: Any, dtype: torch.dtype, seed: int = 0) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
-def softmax(x: Any) -> Any:
-    e = np.exp(x - x.max(-1, keepdims=True))
-    return e / e.sum(-1, keepdims=True)
-
-
-def softmax_backward(g: Any, x: Any, *, row: int = 0, summed: bool = True) -> Any:
-    y = softmax(x)
-    d = (g * y).sum(-1, keepdims=True)
-    return y * (g - np.roll(d, row, 0) * summed)
-
-
-def layer_norm(x: Any, w: Any, b: Any) -> Any:
-    centred = x - x.mean(-1, keepdims=True)
-    return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5) * w + b
-
-
-def layer_norm_backward(g: Any, x: Any, w: Any, b: Any, *, last: bool = True, mean: bool = True) -> Any:
-    centred = x - x.mean(-1, keepdims=True)
-    r = 1 / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
-    h, gw = centred * r, g * w
-    dx = r * (gw - gw.mean(-1, keepdims=True) * mean - h * (gw * h).mean(-1, keepdims=True))
-    return dx, (g * h)[: None if last else -1].sum(0), g.sum(0)
-
-
-def scan(x: Any) -> Any:
-    return x + 0.3 * np.cumsum(x, -1)
-
-
-def scan_backward(g: Any, x: Any, *, last: bool = True) -> Any:
-    d = g + 0.3 * np.cumsum(g[:, ::-1], -1)[:, ::-1]
-    d[:, -1] *= last
-    return d
-
-
-def relu(x: Any) -> Any:
-    return np.maximum(x, 0)
-
-
-def relu_backward(g: Any, x: Any, *, factor: float = 1.0) -> Any:
-    return factor * g * (x > 0)
-
-
-def in_numpy(
-    forward: Any, backward: Any, only: torch.dtype, **fault: Any
-) -> tuple[Callable[..., Any], Count]:
-    """A Function that computes in NumPy, in one dtype, and its count."""
-    count = Count()
-
-    class Kernel(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, *xs: Any) -> Any:
-            count.forward += 1
-            if any(x.dtype != only for x in xs):
-                raise TypeError(f"the kernel takes {only}")
-            ctx.save_for_backward(*xs)
-            return torch.from_numpy(np.array(forward(*(x.detach().numpy() for x in xs))))
-
-        @staticmethod
-        def backward(ctx: Any, g: Any) -> Any:
-            count.backward += 1
-            found = backward(g.numpy(), *(x.numpy() for x in ctx.saved_tensors), **fault)
-            parts = found if isinstance(found, tuple) else (found,)
-            return tuple(torch.from_numpy(np.array(part)).to(only) for part in parts)
-
-    return Kernel.apply, count
-
-
-KERNELS = {
-    "softmax": (softmax, softmax_backward, [(8, 12)], [{"row": 1}, {"summed": False}]),
-    "layer norm": (
-        layer_norm,
-        layer_norm_backward,
-        [(6, 12), (12,), (12,)],
-        [{"last": False}, {"mean": False}],
-    ),
-    "scan": (scan, scan_backward, [(4, 20)], [{"last": False}]),
-}
 FAULTS = [(name, fault) for name, kernel in KERNELS.items() for fault in kernel[3]]
 
 
@@ -319,7 +242,7 @@ MARKED = """
 """
 
 
-@pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=str)
+@pytest.mark.parametrize("arguments", [(), pytest.param(("-n", "2"), marks=pytest.mark.sweep)], ids=str)
 @pytest.mark.parametrize(("factor", "failed", "most"), [(1.0, 0, (3000, 800)), (1.01, 1, (5000, 1000))])
 def test_a_marked_test_of_100_examples(
     pytester: pytest.Pytester,

@@ -29,7 +29,8 @@ def test_a_failure_says_who_where_how_far_and_how_to_reproduce_it():
     for name in ("central", "forward", "reference", "torch", "user"):
         assert f"    {name}" in text
     assert "difference 1, allowed" in text
-    assert "reproduce: check_gradients(wrong.<locals>.<lambda>, np.array([-1.0, 0.0, 1.0]), seed=" in text
+    assert "reproduce: check_gradients(fn, np.array([-1.0, 0.0, 1.0]), gradient=gradient, seed=" in text
+    assert text.endswith("  # where fn and gradient can be named")
 
 
 def test_no_value_is_said_to_differ_where_all_agree():
@@ -48,7 +49,13 @@ def test_no_value_is_said_to_differ_where_all_agree():
 
     assert (result.verdict, result.diagnosis.code) == ("fail", "non-contiguous-cotangents")
     assert "culprit:   torch" in str(result)
-    assert "differs" not in str(result)
+    lines = str(result).splitlines()
+    assert lines[0] == "broken property: Flat.apply"
+    assert not any(line.startswith("  worst at") for line in lines)
+    compared = lines.index("  compared:  the gradient of x")
+    assert lines[compared + 1].startswith("    as usual ")
+    assert lines[compared + 2].startswith("    with non-contiguous cotangents")
+    assert '  declared:  properties=("-non-contiguous-cotangents",) leaves this property out' in lines
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -100,7 +100,7 @@ def test_a_wrong_gradient_beside_a_stopped_one_is_caught(fn):
     x = torch.tensor([0.3, 1.7, -2.2], dtype=torch.float64)
     result = check_gradients(fn, x, stop_gradients="intended")
     assert (result.verdict, result.culprit) == ("fail", "torch"), str(result)
-    assert 'stop_gradients="intended"' in result.reproduce
+    assert "stop_gradients='intended'" in result.reproduce
 
 
 def test_a_function_that_stops_nothing_is_checked_as_ever():

@@ -23,9 +23,21 @@ def test_the_readme_shows_it():
     assert screenshot.PICTURE.stat().st_size < 150_000
 
 
+def test_the_guide_shows_the_terminal():
+    guide = (ROOT / "docs/howto/read_a_failure.md").read_text(encoding="utf-8")
+    assert f"](../images/{screenshot.TERMINAL.name})" in guide
+    assert size(screenshot.TERMINAL) == (screenshot.TERMINAL_WIDTH, screenshot.TERMINAL_HEIGHT)
+    assert screenshot.TERMINAL.stat().st_size < 150_000
+
+
+def test_colours_become_elements():
+    page = screenshot.as_page("= FAILURES =\n\x1b[31mred <b>\x1b[0m plain")
+    assert "<span style='color:#ff8a80'>red &lt;b&gt;</span> plain" in page
+
+
 def test_what_it_cannot_do_it_says(monkeypatch, capsys):
-    assert screenshot.main(["picture.jpg"]) == 2
-    assert "usage: python docs/screenshot.py [PATH.png], got picture.jpg" in capsys.readouterr().err
+    assert screenshot.main(["no-folder"]) == 2
+    assert "usage: python docs/screenshot.py [FOLDER], got no-folder" in capsys.readouterr().err
     monkeypatch.setattr(screenshot, "browser", lambda: None)
     assert screenshot.main([]) == 1
     assert "no browser: one of chromium," in capsys.readouterr().err
@@ -37,8 +49,9 @@ def test_what_it_cannot_do_it_says(monkeypatch, capsys):
     reason="no Chromium here; .ci/run installs it, and insists on it",
 )
 def test_the_script_takes_it(tmp_path):
+    assert screenshot.main([str(tmp_path)]) == 0
     taken = tmp_path / "report.png"
-    assert screenshot.main([str(taken)]) == 0
     assert size(taken) == (screenshot.WIDTH, screenshot.HEIGHT)
     # A page that shows nothing takes a tenth of that.
     assert 50_000 < taken.stat().st_size < 150_000
+    assert 20_000 < (tmp_path / "terminal.png").stat().st_size < 150_000

@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import functools
+import types
 
 import numpy as np
 import pytest
@@ -403,3 +404,79 @@ def test_calls_beyond_the_guarded_ones_leave_ordinary_values():
     assert result.verdict == "pass", str(result)
     assert made.calls > 60
     assert isinstance(made.kept, np.ndarray)
+
+
+# -- what functions rest on ---------------------------------------------------------------------------------
+
+
+def content(*functions):
+    return State(*functions).content()
+
+
+def adds(number):
+    return lambda x: x + number
+
+
+def test_functions_of_the_same_code_and_numbers_rest_on_the_same():
+    assert content(adds(1.0)) == content(adds(1.0))
+    assert hash(content(adds(1.0))) == hash(content(adds(1.0)))
+    assert content(adds(np.arange(3))) == content(adds(np.arange(3)))
+    assert content(adds(np.nan)) == content(adds(np.nan))
+
+
+class Box:
+    def __init__(self, part):
+        self.part = part
+
+
+@pytest.mark.parametrize(
+    ("make", "change"),
+    [
+        (lambda box: lambda x: x + box.part, lambda box: setattr(box, "part", 2.0)),
+        (lambda box: functools.partial(lambda b, x: x + b.part, box), lambda box: setattr(box, "part", 2.0)),
+        (lambda box: lambda x, b=box: x + b.part, lambda box: setattr(box, "part", 2.0)),
+        (lambda box: adds(Box([box])), lambda box: setattr(box, "part", 2.0)),
+        (lambda box: adds({"a": box}), lambda box: setattr(box, "part", -1.0)),
+    ],
+    ids=["closure", "partial", "default", "list", "dict"],
+)
+def test_what_functions_rest_on_is_seen_to_change(make, change):
+    box = Box(1.0)
+    function = make(box)
+    before = content(function)
+    assert content(function) == before
+    change(box)
+    assert content(function) != before
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(1, 1.0), (0.0, -0.0), (True, 1), ((1, 2), (1, 3)), (np.zeros(2), np.zeros(3))]
+)
+def test_values_that_differ_are_told_apart(one, other):
+    assert content(adds(one)) != content(adds(other))
+
+
+def test_a_number_in_an_array_is_seen_to_change():
+    array = np.zeros(3)
+    function = adds(array)
+    before = content(function)
+    array[1] = 1.0
+    assert content(function) != before
+
+
+def test_what_cannot_be_seen_whole_is_unlike_itself():
+    huge = adds([Box(k) for k in range(900)] * 1)
+    crowd = adds([[Box(k) for k in range(900)] for _ in range(9)])
+    large = adds(np.zeros(2**18))
+    assert content(huge) == content(huge)
+    for function in (crowd, large):
+        assert content(function) != content(function)
+
+
+def test_a_module_inside_of_a_module_is_looked_into(monkeypatch):
+    outer, inner = types.ModuleType("outer_of_mine"), types.ModuleType("outer_of_mine.inner")
+    outer.inner, inner.factor = inner, 1.0
+    function = lambda x: x * outer.inner.factor  # noqa: E731  it closes over the module
+    before = content(function)
+    inner.factor = 2.0
+    assert content(function) != before

@@ -11,8 +11,12 @@ pytest.importorskip("torch")
 pytest.importorskip("triton", reason="needs Triton, which the extra test installs")
 
 
-@pytest.mark.parametrize(
-    "chosen", ["not sweep", pytest.param("sweep", marks=pytest.mark.sweep)], ids=["quick", "sweep"]
-)
-def test_interpreted_kernels(chosen):
-    assert_interpreted(Path(__file__).parent, chosen)
+def test_interpreted_kernels():
+    assert_interpreted(Path(__file__).parent, "not sweep")
+
+
+@pytest.mark.sweep
+# In parts, which workers can share.
+@pytest.mark.parametrize("named", ["not float32 and not oracle", "not float32 and oracle", "float32"])
+def test_more_interpreted_kernels(named):
+    assert_interpreted(Path(__file__).parent, "sweep", named)

@@ -11,7 +11,7 @@ from typing import Any
 import hypothesis.core
 import pytest
 from hypothesis import settings
-from inner import FAST, Keeper
+from inner import FAST, Keeper, share_constants
 
 HEADER = """
 import numpy as np
@@ -71,6 +71,7 @@ class Project:
             result = self.pytester.runpytest_inprocess(*flags, *args, plugins=plugins)
             self.keeper.restore()
             return result
+        share_constants(self.path)
         spread = ("-n", str(workers)) if workers else ("-p", "no:xdist")
         return self.pytester.runpytest_subprocess("-W", "error", *FAST, *spread, *args)
 

@@ -6,11 +6,9 @@ import os
 from typing import Any
 
 import pytest
+from inner import WORKERS
 
 from pytest_gradcheck.records import baseline
-
-# Three more processes each: with workers in the sweep.
-WORKERS = [0, pytest.param(2, marks=pytest.mark.sweep)]
 
 TWO = """
 def test_a(gradcheck):

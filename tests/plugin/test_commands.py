@@ -256,3 +256,10 @@ def test_it_is_a_module_to_run(tmp_path: Path) -> None:
     assert "show" in result.stdout
     assert "merge" in result.stdout
     assert "compare" in result.stdout
+
+
+def test_help_has_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["--help"], ["replay", "--help"]):
+        with pytest.raises(SystemExit):
+            main(arguments)
+        assert "`" not in capsys.readouterr().out

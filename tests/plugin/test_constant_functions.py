@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from inner import WORKERS
 
 RED = """
 @pytest.mark.gradcheck(x=vectors)
@@ -46,7 +47,7 @@ def test_once(gradcheck):
 """
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_a_marked_test_fails(project: Any, workers: int) -> None:
     project.write(test_it=RED)
     result = project.run("--gradcheck-report=report.json", workers=workers)
@@ -64,7 +65,7 @@ def test_a_marked_test_fails(project: Any, workers: int) -> None:
         assert check["passed"]["diagnosis"]["code"] == "agree"
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_steps_and_flat_parts_do_not(project: Any, workers: int) -> None:
     project.write(test_it=GREEN)
     result = project.run("--gradcheck-report=report.json", "--gradcheck-report=report.md", workers=workers)

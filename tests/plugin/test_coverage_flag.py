@@ -6,13 +6,12 @@ from typing import Any
 
 import jsonschema
 import pytest
+from inner import WORKERS
 
 from pytest_gradcheck.records.load import schema
 
 SCHEMA = schema()
 
-# Three more processes each: with workers in the sweep.
-WORKERS = [0, pytest.param(2, marks=pytest.mark.sweep)]
 
 OPS = """
 import torch
@@ -218,3 +217,63 @@ def test_a_package_that_is_not_there_or_has_none(project: Any) -> None:
     result.stdout.fnmatch_lines(
         ["gradcheck: cov-fail-under: no hand-written gradient was found in json; name *"]
     )
+
+
+EXCLUDED = """
+import torch
+
+
+class Native(torch.autograd.Function):  # pragma: no gradcheck: a kernel that needs a GPU
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad
+
+
+class Old(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, grad):  # pragma: no gradcheck
+        return grad
+
+
+class Counted(Old):
+    @staticmethod
+    def backward(ctx, grad):  # not left out: pragma no gradcheck is no pragma
+        return grad
+"""
+
+
+@pytest.mark.parametrize("imported", [True, False])
+@pytest.mark.parametrize("workers", WORKERS)
+def test_a_comment_excludes_a_gradient_and_says_why(project: Any, workers: int, imported: bool) -> None:
+    # What one test has imported stays so.
+    name = "seen" if imported else "unseen"
+    project.path.joinpath(name).mkdir()
+    project.path.joinpath(name, "__init__.py").write_text("")
+    project.path.joinpath(name, "ops.py").write_text(EXCLUDED)
+    source = f"import {name}{'.ops' * imported}\n"
+    project.write(test_it=f"import torch\n{source}def test_a(gradcheck): gradcheck(lambda x: x * x, 1.0)\n")
+    result = project.run(f"--gradcheck-cov={name}", "--gradcheck-report=report.json", workers=workers)
+    counted = 1 if imported else 0
+    result.stdout.fnmatch_lines(
+        [
+            f"hand-written gradients of {name}: {'0 of 1 run by*' if counted else 'none found'}",
+            f"  {name}/ops.py:1?: {name}.ops.Native: excluded, a kernel that needs a GPU",
+            f"  {name}/ops.py:2?: {name}.ops.Old: excluded, no reason given",
+        ]
+    )
+    data = project.report()
+    jsonschema.validate(data, SCHEMA)
+    assert data["coverage"]["total"] == counted
+    excluded = {one["name"]: one["excluded"] for one in data["coverage"]["excluded"]}
+    assert excluded == {
+        f"{name}.ops.Native": "a kernel that needs a GPU",
+        f"{name}.ops.Old": "no reason given",
+    }

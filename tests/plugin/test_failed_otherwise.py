@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from inner import WORKERS
 
 SOURCE = """
 def test_right(gradcheck):
@@ -36,7 +37,7 @@ def test_expected(gradcheck):
 """
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_it_is_counted_apart(project: Any, workers: int) -> None:
     project.write(test_it=SOURCE)
     reports = ["--gradcheck-report=report.json", "--gradcheck-report=report.md"]
@@ -52,7 +53,7 @@ def test_it_is_counted_apart(project: Any, workers: int) -> None:
     assert (project.path / "report.md").read_text(encoding="utf-8").count("test failed") == 3
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_the_threshold_does_not_count_it(project: Any, workers: int) -> None:
     project.write(test_it=SOURCE)
     result = project.run("--gradcheck-fail-under=50", workers=workers)

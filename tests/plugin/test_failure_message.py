@@ -74,3 +74,23 @@ def test_of_several_failures_the_one_that_names_a_culprit_comes_first() -> None:
         "wrong gradient: f",
         "wrong gradient: g",
     ]
+
+
+def test_one_fault_is_one_failure() -> None:
+    first = result("fail", culprit="torch", order=1)
+    second, split = dataclasses.replace(first, order=2), dataclasses.replace(first, culprit=None)
+    other = dataclasses.replace(first, culprit="user")
+    group = ExceptionGroup("3 distinct failures", [*map(GradientMismatch, (second, split, first))])
+    found = failure_message(group, marked=True)
+    assert found is not None
+    assert found.splitlines()[0] == "wrong gradient: f"
+    assert found.count("wrong gradient") == 1
+    both = failure_message(
+        ExceptionGroup("2 distinct failures", [*map(GradientMismatch, (first, other))]), marked=True
+    )
+    assert both is not None
+    assert both.splitlines()[0] == "2 distinct failures"
+    assert both.count("wrong gradient: f") == 2
+    alone = failure_message(ExceptionGroup("x", [*map(GradientMismatch, (split, split))]), marked=True)
+    assert alone is not None
+    assert alone.count("wrong gradient: f") == 1

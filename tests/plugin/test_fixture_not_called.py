@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from inner import WORKERS
 
 RED = """
 def test_plain(gradcheck):
@@ -84,7 +85,7 @@ def test_in_setup(gradcheck, checked):
 """
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_it_fails(project: Any, workers: int) -> None:
     project.write(test_it=RED)
     result = project.run(workers=workers)
@@ -101,7 +102,7 @@ def test_it_fails(project: Any, workers: int) -> None:
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_what_calls_it_or_did_not_come_to_it_does_not(project: Any, workers: int) -> None:
     project.write(test_it=GREEN)
     project.run(workers=workers).assert_outcomes(passed=8, skipped=1, xfailed=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from inner import WORKERS
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -122,7 +123,7 @@ def test_from_other_fixtures_and_in_any_phase(project: Any) -> None:
     ]
 
 
-@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.sweep)])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_settings_can_be_overridden_at_every_level(project: Any, workers: int) -> None:
     project.conftest(
         """
@@ -225,7 +226,7 @@ def test_outside_of_any_test_it_says_what_to_use(project: Any) -> None:
     project.run("-s").stdout.fnmatch_lines(["*raised as it should*"])
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 @pytest.mark.parametrize("style", ["auto", "long"])
 def test_wrong_calls_say_what_to_write_and_show_no_internal_frames(
     project: Any, workers: int, style: str

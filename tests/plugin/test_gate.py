@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from inner import WORKERS
 
 from pytest_gradcheck.plugin.controller import exit_status
 
@@ -34,7 +35,7 @@ def test_a_swallowed_failure_makes_the_exit_status_non_zero(project: Any, worker
     )
 
 
-@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.sweep)])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_an_xfail_mark_exempts(project: Any, workers: int) -> None:
     project.write(
         test_it="""
@@ -67,7 +68,7 @@ def test_an_xfail_mark_whose_condition_is_false_does_not(project: Any) -> None:
     assert project.run().ret == pytest.ExitCode.TESTS_FAILED
 
 
-@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.sweep)])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_a_test_in_which_nothing_was_decided_fails(project: Any, workers: int) -> None:
     project.write(
         test_it="""

@@ -38,7 +38,13 @@ def test_the_thresholds(project: Any, flag: str, line: str | None) -> None:
         result.stdout.no_fnmatch_line("gradcheck: *")
 
 
-@pytest.mark.parametrize("flag", ["--gradcheck-fail-under=80.1", "--gradcheck-max-inconclusive=0"])
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "--gradcheck-fail-under=80.1",
+        pytest.param("--gradcheck-max-inconclusive=0", marks=pytest.mark.sweep),
+    ],
+)
 def test_the_thresholds_in_worker_processes(project: Any, flag: str) -> None:
     project.write(test_it=SOURCE)
     result = project.run(flag, workers=2)

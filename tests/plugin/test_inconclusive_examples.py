@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 from typing import Any
 
 import pytest
+from inner import WORKERS
 
 # np.floor jumps at whole numbers: of each list that many of five examples are inconclusive.
 SOURCE = """
@@ -47,7 +48,7 @@ def test_power(x):
 """
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_most_are_shown_in_the_summary_and_every_report(project: Any, workers: int) -> None:
     project.write(test_it=SOURCE)
     result = project.run(*REPORTS, workers=workers)
@@ -84,7 +85,7 @@ def test_most_are_shown_in_the_summary_and_every_report(project: Any, workers: i
     assert "gradcheck.inconclusive" not in properties["test_none"]
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_the_gate_sees_them(project: Any, workers: int) -> None:
     project.write(test_it=SOURCE)
     result = project.run("--gradcheck-max-inconclusive=0", workers=workers)
@@ -95,7 +96,7 @@ def test_the_gate_sees_them(project: Any, workers: int) -> None:
     assert project.run("--gradcheck-fail-under=100").ret == pytest.ExitCode.TESTS_FAILED
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_unbounded_inputs(project: Any, workers: int) -> None:
     project.conftest("settings.register_profile('p', max_examples=30, derandomize=True, database=None)")
     project.write(test_it=UNBOUNDED)

@@ -10,11 +10,9 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from inner import WORKERS
 
 from pytest_gradcheck.reports.github import commands
-
-# Three more processes each: with workers in the sweep.
-WORKERS = [0, pytest.param(2, marks=pytest.mark.sweep)]
 
 SOURCE = """
 def test_right(gradcheck):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from inner import WORKERS
 
 
 def test_correct_gradients_pass_and_a_wrong_one_fails(project: Any) -> None:
@@ -412,7 +413,7 @@ def test_a_decorated_body_is_called_as_its_own_code_allows(project: Any, decorat
     result.stdout.fnmatch_lines(["1 check: 1 pass"])
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_a_mark_on_a_class_or_module_leaves_plain_tests_alone(project: Any, workers: int) -> None:
     project.write(
         test_class="""

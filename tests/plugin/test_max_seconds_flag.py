@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from inner import WORKERS
 
 # Time passes where a test says so, and nowhere else.
 CLOCK = """
@@ -49,7 +50,7 @@ def checks(project: Any, *args: str, more: str = "", workers: int = 0, passed: i
     return {check["nodeid"].partition("::")[2]: check for check in project.report()["checks"]}, result
 
 
-@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.sweep)])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_the_search_ends_and_says_how_far_it_came(project: Any, workers: int) -> None:
     found, result = checks(project, "--gradcheck-max-seconds=1", workers=workers)
     slow, quick = found["test_slow"], found["test_quick"]

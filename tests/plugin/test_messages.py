@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from inner import WORKERS
 
 WRONG = """
 thirds = numbers.map(lambda v: v / 3)
@@ -46,7 +47,7 @@ def line_of(project: Any, text: str) -> int:
     return next(i for i, line in enumerate(source.splitlines(), 1) if text in line)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_the_header_names_the_parameters(project: Any, workers: int) -> None:
     project.write(
         test_it="""
@@ -132,8 +133,37 @@ def test_the_falsifying_input_is_printed_once_and_fails_again_when_pasted(projec
 def test_verbose_shows_everything(project: Any) -> None:
     project.write(test_it=WRONG)
     result = project.run("-vv")
-    result.stdout.fnmatch_lines(["*GradientMismatch*", "*Failing test case: test_wrong(*", "*- gradcheck -*"])
-    result.stdout.fnmatch_lines(["*central and user differ: *", "  user: * evaluations, * ms"])
+    result.stdout.fnmatch_lines(["*GradientMismatch*", "*- gradcheck: test_wrong -*"])
+    result.stdout.fnmatch_lines(["*central and user differ: *", "  user: * evaluation*, * ms"])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("flags", [[], ["-v"], ["-vv"], ["-vv", "--tb=long"]])
+def test_nothing_is_printed_twice(project: Any, flags: list[str], workers: int) -> None:
+    project.write(test_it=WRONG)
+    result = project.run(*flags, workers=workers)
+    lines = [line.removeprefix("E").strip() for line in result.outlines]
+    texts = [
+        line for line in lines if line.startswith(("diagnosis:", "culprit:", "worst at:", "user ", "code:"))
+    ]
+    assert len(texts) == len(set(texts)) > 3, texts
+    assert not [line for line in lines if line.startswith(("Failing", "Falsifying"))]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_colours_are_those_of_pytest(project: Any, workers: int) -> None:
+    project.write(test_it=WRONG)
+    result = project.run("--color=yes", "--gradcheck-report=report.json", workers=workers)
+    (wrong,) = [line for line in result.outlines if "<-- differs" in line]
+    assert wrong.startswith("\x1b[31m    user ")
+    (head,) = [line for line in result.outlines if "wrong gradient: " in line]
+    assert "\x1b[31m" in head
+    assert "\x1b[31m1 check: 1 fail\x1b[0m" in result.outlines
+    (reference,) = [line for line in result.outlines if line.startswith("    reference")]
+    assert "\x1b" not in reference
+    assert "\x1b" not in project.report()["checks"][0]["message"]
+    plain = project.run("--color=no", workers=workers)
+    assert not [line for line in plain.outlines if "\x1b" in line]
 
 
 def test_beside_another_error_in_a_group(project: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from inner import WORKERS
 
 SOURCE = """
 @pytest.mark.gradcheck(x=numbers, gradient=right)
@@ -24,7 +25,7 @@ def used(project: Any) -> dict[str, set[str]]:
     return {c["nodeid"].partition("::")[2]: set(c["methods"]) for c in project.report()["checks"]}
 
 
-@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.sweep)])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_the_flag_beats_the_marker(project: Any, workers: int) -> None:
     project.write(test_it=SOURCE)
     project.pytester.makeini("[pytest]\ngradcheck_methods = reference forward\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from inner import WORKERS
 
 SOURCE = """
 def slow(x):
@@ -43,7 +44,7 @@ def test_both_orders(gradgradcheck):
 """
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_wherever_options_are_given(project: Any, workers: int) -> None:
     project.write(test_it=SOURCE)
     result = project.run("--gradcheck-report=report.json", workers=workers)
@@ -56,7 +57,7 @@ def test_wherever_options_are_given(project: Any, workers: int) -> None:
     assert another["diagnosis"]["code"] == "value-mismatch"
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_an_oracle_that_does_not_fit_is_an_error_of_collection(project: Any, workers: int) -> None:
     project.write(
         test_number="""
@@ -113,7 +114,7 @@ def test_an_oracle_that_does_not_fit_the_outputs_is_an_error_of_the_test(project
     )
 
 
-@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.sweep)])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_the_methods_of_the_session(project: Any, workers: int) -> None:
     project.write(
         test_it="""

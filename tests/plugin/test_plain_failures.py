@@ -80,7 +80,7 @@ TRUE_WHERE_PLAIN = {
 
 
 @pytest.mark.parametrize("name", TRUE_WHERE_PLAIN)
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.sweep)])
 def test_the_diagnosis_is_of_a_point_where_the_fault_is_plain(project: Any, name: str, seed: int) -> None:
     project.write(test_it=GRADIENTS)
     run = project.run("-k", f"test_{name}", f"--hypothesis-seed={seed}", "--gradcheck-report=report.json")

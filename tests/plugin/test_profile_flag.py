@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from inner import WORKERS
 
 SOURCE = """
 @pytest.mark.gradcheck(x=numbers, methods=("central", "user"), gradient=right)
@@ -35,7 +36,7 @@ def examples(project: Any, *args: str, default: int, workers: int = 0, source: s
     return [c["examples"] for c in project.report()["checks"]]
 
 
-@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.sweep)])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_quick_is_a_cap(project: Any, workers: int) -> None:
     args = ("--gradcheck-profile=quick",)
     assert examples(project, *args, default=30, workers=workers) == [20, 20, 23]

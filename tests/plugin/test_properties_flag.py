@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from inner import WORKERS
 
 SOURCE = """
 import torch
@@ -60,7 +61,7 @@ def outcomes(project: Any, *args: str, workers: int = 0) -> dict[str, set[str]]:
     }
 
 
-@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.sweep)])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_the_flag_beats_the_marker(project: Any, workers: int) -> None:
     found = outcomes(project, "--gradcheck-properties=vmap,frozen-inputs", workers=workers)
     assert found == {"test_all": set(), "test_marker": set(), "test_fixture": set()}

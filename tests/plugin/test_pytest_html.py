@@ -7,9 +7,7 @@ import json
 from typing import Any
 
 import pytest
-
-# Three more processes each: with workers in the sweep.
-WORKERS = [0, pytest.param(2, marks=pytest.mark.sweep)]
+from inner import WORKERS
 
 TESTS = """
 @pytest.mark.gradcheck(x=vectors)

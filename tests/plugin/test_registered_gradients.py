@@ -6,13 +6,12 @@ from typing import Any
 
 import jsonschema
 import pytest
+from inner import WORKERS
 
 from pytest_gradcheck.records.load import schema
 
 SCHEMA = schema()
 
-# Three more processes each: with workers in the sweep.
-WORKERS = [0, pytest.param(2, marks=pytest.mark.sweep)]
 
 #: A small engine of the project's own, with the registries of the three usual kinds: the rule beside the
 #: function, the rule inside of the function, and a maker of rules.

@@ -9,12 +9,10 @@ import sys
 from typing import Any
 
 import pytest
+from inner import WORKERS
 from report_readers import standings
 
 from pytest_gradcheck.reports import FORMATS
-
-# Three more processes each: with workers in the sweep.
-WORKERS = [0, pytest.param(2, marks=pytest.mark.sweep)]
 
 SOURCE = """
 @pytest.mark.gradcheck(x=numbers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from inner import WORKERS
 
 SOURCE = """
 import torch
@@ -105,7 +106,7 @@ def test_number(gradcheck):
 """
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_they_are_refused_by_name(project: Any, workers: int) -> None:
     project.write(test_it=SOURCE + WRONG)
     result = project.run(workers=workers)
@@ -113,7 +114,7 @@ def test_they_are_refused_by_name(project: Any, workers: int) -> None:
     result.stdout.fnmatch_lines_random([f"*{message}*" for message in MESSAGES])
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_what_is_left_out_or_differentiated_passes(project: Any, workers: int) -> None:
     project.write(test_it=SOURCE + RIGHT)
     project.run("--gradcheck-report=report.json", workers=workers).assert_outcomes(passed=6)

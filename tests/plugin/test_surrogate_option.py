@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from inner import WORKERS
 
 SOURCE = """
 torch = pytest.importorskip("torch")
@@ -64,7 +65,7 @@ def test_both_orders(gradgradcheck):
 """
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_wherever_options_are_given(project: Any, workers: int) -> None:
     pytest.importorskip("torch")
     project.write(test_it=SOURCE)
@@ -80,7 +81,7 @@ def test_wherever_options_are_given(project: Any, workers: int) -> None:
     result.stdout.fnmatch_lines(["*flat between steps in u: *spiking neuron), pass that function*"])
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_a_surrogate_that_does_not_fit_is_an_error_of_collection(project: Any, workers: int) -> None:
     project.write(
         test_number="""

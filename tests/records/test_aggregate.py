@@ -190,6 +190,7 @@ def test_summary() -> None:
         "checks": 3,
         "pass": 1,
         "fail": 1,
+        "expected": 0,
         "inconclusive": 1,
         "test_failed": 0,
         "not_checked": 1,
@@ -245,3 +246,12 @@ def test_a_check_without_a_worst_entry_has_no_margin() -> None:
     assert margin(record(result("inconclusive", worst=None))) == 0.0
     assert margin(record(result(margin=math.inf))) == math.inf
     assert margin(record(result(margin=math.nan))) == math.inf
+
+
+def test_a_test_that_was_misused_is_listed_until_it_runs_again() -> None:
+    aggregate = Aggregate()
+    aggregate.misuse("t.py::b", "inputs: got none; give one array")
+    aggregate.misuse("t.py::a", "eps: got an option that does not exist; step= sets one")
+    assert [one["nodeid"] for one in aggregate.misused()] == ["t.py::a", "t.py::b"]
+    aggregate.forget("t.py::a")
+    assert aggregate.misused() == [{"nodeid": "t.py::b", "message": "inputs: got none; give one array"}]

@@ -131,11 +131,11 @@ class TestRowThoroughly: ...
 class TestHalfPrecisionThoroughly: ...
 
 
-fill(TestRow, ROWS, 6, order=2)
-fill(TestRowThoroughly, ROWS, 30, order=2)
+fill(TestRow, ROWS, 4, order=2)
+fill(TestRowThoroughly, ROWS, 20, order=2)
 # A hundred roundings of float16 are an error of five percent.
-fill(TestHalfPrecision, HALF_PRECISION, 6, sensitivity=0.1)
-fill(TestHalfPrecisionThoroughly, HALF_PRECISION, 30, sensitivity=0.1)
+fill(TestHalfPrecision, HALF_PRECISION, 4, sensitivity=0.1)
+fill(TestHalfPrecisionThoroughly, HALF_PRECISION, 20, sensitivity=0.1)
 
 
 TABLE = {

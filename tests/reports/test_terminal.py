@@ -7,7 +7,7 @@ from sample_results import report, result
 
 from pytest_gradcheck.records.aggregate import Aggregate
 from pytest_gradcheck.records.buffer import ResultBuffer
-from pytest_gradcheck.reports.terminal import summary_lines, whole_report
+from pytest_gradcheck.reports.terminal import colour, summary_lines, whole_report
 
 SUMMARY = dict.fromkeys(("checks", "pass", "fail", "inconclusive", "test_failed", "not_checked"), 0)
 
@@ -71,6 +71,34 @@ def test_of_many_stopped_searches_the_first_are_named() -> None:
 def test_a_whole_report_has_what_did_not_pass() -> None:
     named = (("t.py::a", result("fail")), ("t.py::b", result()), ("t.py::c", result("inconclusive")))
     lines = whole_report(report(*named, xfail=[("t.py::a", "since May")]))
-    assert lines[0] == "3 checks: 1 pass, 1 fail, 1 inconclusive"
+    assert lines[0] == "3 checks: 1 pass, 1 inconclusive, 1 expected fail"
     assert [line for line in lines if line.startswith("t.py")] == ["t.py::a (expected: since May)", "t.py::c"]
     assert "wrong gradient: f" in lines
+
+
+@pytest.mark.parametrize(
+    ("seconds", "calls", "examples", "hint"),
+    [
+        (40.0, 2000, 100, "; 20 ms a call: try max_seconds= or an oracle"),
+        (40.0, 2000, 1, "; 20 ms a call: try an oracle"),
+        (40.0, 20000, 100, ""),
+        (4.0, 200, 100, ""),
+    ],
+)
+def test_a_slow_function_gets_a_hint(seconds: float, calls: int, examples: int, hint: str) -> None:
+    (check,) = report(("t.py::a", result("pass")))["checks"]
+    method = {"status": "ok", "reason": None, "evaluations": calls, "calls": calls, "seconds": seconds}
+    slow = {**check, "methods": {"central": method}, "examples": examples}
+    summary = Aggregate().summary() | {"checks": 1, "pass": 1}
+    (line,) = [text for text in summary_lines([slow], summary, [], quiet=False) if text.startswith("slowest")]
+    assert line.endswith(f", t.py::a{hint}")
+
+
+def test_the_colour_of_the_summary() -> None:
+    failed, open_, good = (
+        report(("t.py::a", result(v)))["checks"][0] for v in ("fail", "inconclusive", "pass")
+    )
+    assert colour([good]) == "green"
+    assert colour([good, open_]) == "yellow"
+    assert colour([good, open_, failed]) == "red"
+    assert colour([good, {**failed, "xfail": "known"}]) == "green"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -131,50 +131,79 @@ def special_values(order: Order, culprit: str, wrong: tuple[Matrix, list[int]]) 
     wrong at the point: a small one would not be seen along a line.
     """
     # The user's own inputs, which the function's may have cotangents behind.
-    inputs, function = order.problem.inputs, order.function
-    seed, tolerance = order.problem.seed, order.tolerance
-    own, rest = function.point[: inputs.size], function.point[inputs.size :]
-    for words, moved in _moved(inputs, own, seed):
-        point = np.concatenate([moved, rest])
-        if not ((point >= function.lower) & (point <= function.upper)).all():
-            continue
-        value = function.evaluate(point[None])[0][0]
-        if not np.isfinite(value).all():
-            continue
-        try:
-            there = dataclasses.replace(function, point=point, value=value)
-            jacobian = Jacobian(there, {culprit: order.moved(culprit, point)}, ("central",))
-            rng = np.random.default_rng(seed)
-            tangents = np.stack([jacobian.direction(rng) for _ in range(2)])
-            rows = random_cotangents(rng, function.outputs.size)
-            if order.few_calls is not None:
-                few = FewCalls(jacobian, tolerance, Projections(rows, rng), order.moved)
-                if few.agrees() and few.agrees(wrong[1]):
-                    return words
-                continue
-            table = compare_block(jacobian, tolerance, rows, tangents=tangents)
-            if not table.disagrees and not table.settled:
-                table = compare_block(jacobian, tolerance, rows, tangents=tangents, thorough=True)
-            if _all_agree(table):
-                close = compare_block(jacobian, tolerance, wrong[0], coordinates=wrong[1], thorough=True)
-                if _all_agree(close):
-                    return words
-        except Exception:
-            # The function need not be defined there.
-            continue
+    own = order.function.point[: order.problem.inputs.size]
+    for words, moved in _moved(order.problem.inputs, own, order.problem.seed, wrong[1]):
+        if _is_right_at(order, culprit, moved, wrong):
+            return words
     return None
+
+
+def right_where_symmetric(order: Order, culprit: str, bad: Any) -> str | None:
+    """Return the name of a square input for which a gradient is right if it is symmetric, or None.
+
+    What takes a matrix for its transpose gives other inputs a wrong gradient.
+    """
+    inputs = order.problem.inputs
+    own = order.function.point[: inputs.size]
+    some = np.flatnonzero(bad.any(axis=0))[: thresholds.LOOKED_AT_AGAIN]
+    rows = random_cotangents(np.random.default_rng(order.problem.seed), order.function.outputs.size)
+    for leaf in inputs.leaves:
+        if len(leaf.shape) != 2 or leaf.shape[0] != leaf.shape[1] or leaf.shape[0] < 2 or leaf.is_complex:
+            continue
+        part = own[leaf.start : leaf.stop].reshape(leaf.shape)
+        moved = own.copy()
+        moved[leaf.start : leaf.stop] = ((part + part.T) / 2).ravel()
+        if not np.array_equal(moved, own) and _is_right_at(order, culprit, moved, (rows, [*map(int, some)])):
+            return leaf.name
+    return None
+
+
+def _is_right_at(order: Order, culprit: str, moved: Vector, wrong: tuple[Matrix, list[int]]) -> bool:
+    """Whether a gradient agrees with differences at another point, along random lines and in some entries."""
+    function, seed, tolerance = order.function, order.problem.seed, order.tolerance
+    point = np.concatenate([moved, function.point[order.problem.inputs.size :]])
+    if not ((point >= function.lower) & (point <= function.upper)).all():
+        return False
+    value = function.evaluate(point[None])[0][0]
+    if not np.isfinite(value).all():
+        return False
+    try:
+        there = dataclasses.replace(function, point=point, value=value)
+        jacobian = Jacobian(there, {culprit: order.moved(culprit, point)}, ("central",))
+        rng = np.random.default_rng(seed)
+        tangents = np.stack([jacobian.direction(rng) for _ in range(2)])
+        rows = random_cotangents(rng, function.outputs.size)
+        if order.few_calls is not None:
+            few = FewCalls(jacobian, tolerance, Projections(rows, rng), order.moved)
+            return bool(few.agrees() and few.agrees(wrong[1]))
+        table = compare_block(jacobian, tolerance, rows, tangents=tangents)
+        if not table.disagrees and not table.settled:
+            table = compare_block(jacobian, tolerance, rows, tangents=tangents, thorough=True)
+        if _all_agree(table):
+            close = compare_block(jacobian, tolerance, wrong[0], coordinates=wrong[1], thorough=True)
+            return _all_agree(close)
+    except Exception:
+        # The function need not be defined there.
+        return False
+    return False
 
 
 def _all_agree(table: Table) -> bool:
     return bool(table.evidence) and all(c.agree is True for c in table.evidence)
 
 
-def _moved(inputs: Layout, point: Vector, seed: int) -> Iterator[tuple[str, Vector]]:
+def _moved(inputs: Layout, point: Vector, seed: int, columns: Sequence[int]) -> Iterator[tuple[str, Vector]]:
     rng = np.random.default_rng(seed)
     size = float(np.abs(point[np.isfinite(point)]).max(initial=0.0)) or 1.0
     zero = point == 0
     if zero.any():
         yield "zero", np.where(zero, size * rng.uniform(0.2, 0.6, point.size), point)
+    tiny = ~zero & (np.abs(point) < thresholds.TINY_INPUT * size)
+    if tiny.any():
+        largest = np.abs(point)[[i for i in columns if i < point.size and tiny[i]]].max(initial=0.0)
+        away = np.copysign(size * rng.uniform(0.2, 0.6, point.size), point)
+        if largest:
+            yield f"as small as {largest:.1g}", np.where(tiny, away, point)
     tied = np.zeros(point.size, dtype=bool)
     for leaf in inputs.leaves:
         part = point[leaf.start : leaf.stop]

@@ -57,17 +57,20 @@ def _diagnosed(order: Order, finding: Finding, culprit: str) -> Diagnosis:
     wrong, inputs = table.exact[culprit].value, order.function.inputs
     notes, outputs = evidence.heard[culprit].notes, _outputs_of(table, order.function)
     alive = (evidence.first.exact[culprit].value != 0).any(axis=0)
+    imaginary = _imaginary_rows(table, order.function)
     may_be_intended = order.number == 1 and order.measured is order.problem and not order.options.brief
     # Where a gradient is stopped, the place says more.
     if may_be_intended and order.roles.is_on_trial(culprit) and not order.methods.remarks:
         steps = causes.steps(table, evidence.jacobian, right, bad, order.problem.seed)
         if steps is not None:
-            found = diagnose(wrong, np.zeros_like(right), bad, culprit, inputs, notes, outputs, alive)
+            found = diagnose(
+                wrong, np.zeros_like(right), bad, culprit, inputs, notes, outputs, alive, imaginary
+            )
             return Diagnosis(found.code, f"{found.text}; {steps}")
-    diagnosis = diagnose(wrong, right, bad, culprit, inputs, notes, outputs, alive)
+    diagnosis = diagnose(wrong, right, bad, culprit, inputs, notes, outputs, alive, imaginary)
     if diagnosis.code in codes.VAGUE and diagnosis.code != "permuted":
         large, share = led_by(wrong, right, bad, inputs)
-        led = diagnose(wrong, right, bad & large, culprit, inputs, notes, outputs, alive)
+        led = diagnose(wrong, right, bad & large, culprit, inputs, notes, outputs, alive, imaginary)
         others = (bad & ~large).any(axis=0)
         if others.any() and (led.code not in codes.VAGUE or led.code == "one-entry"):
             where = place(np.flatnonzero((bad & large).any(axis=0)), inputs)
@@ -87,7 +90,27 @@ def _diagnosed(order: Order, finding: Finding, culprit: str) -> Diagnosis:
         return _remarked(diagnosis, order.methods.remarks)
     if order.options.brief or diagnosis.code in codes.NOTED:
         return diagnosis
-    return _cause(order, finding, culprit, diagnosis, bad, right) or diagnosis
+    cause = _cause(order, finding, culprit, diagnosis, bad, right)
+    return cause or _with_remarks(order, finding, culprit, diagnosis, bad, right)
+
+
+def _with_remarks(
+    order: Order, finding: Finding, culprit: str, found: Diagnosis, bad: Any, right: Matrix
+) -> Diagnosis:
+    """Add what is no cause and helps to find one: where the gradient is right, and that it is nearly so."""
+    table = finding.evidence.table
+    if found.code not in codes.VAGUE:
+        return found
+    wrong = table.exact[culprit].value
+    if leaf := causes.right_where_symmetric(order, culprit, bad):
+        return Diagnosis(found.code, f"{found.text}; it is right where {leaf} is symmetric")
+    error = np.abs(wrong - right)[bad]
+    share = float((error / np.maximum(np.abs(right), np.abs(wrong))[bad]).max())
+    if order.function.eps <= EPS64 and share < thresholds.NEARLY_RIGHT:
+        exact = float(f"{2 * error.max():.0e}")
+        text = f"its largest error is {share:.1g} of the entry: if the function is computed by iteration"
+        return Diagnosis(found.code, f"{found.text}; {text}, say how exact its values are (atol={exact:g})")
+    return found
 
 
 def _remarked(diagnosis: Diagnosis, remarks: Sequence[tuple[str, str]]) -> Diagnosis:
@@ -110,6 +133,18 @@ def _right_values(table: Table, jacobian: Jacobian, culprit: str) -> Matrix:
     if table.differences is not None and table.tangents is None:
         right[:, table.coordinates] = table.differences.central.value
     return right
+
+
+def _imaginary_rows(table: Table, function: Function) -> Any:
+    """Mark the rows of a table that belong to imaginary parts alone; None where all outputs are real."""
+    part = np.zeros(function.outputs.size, dtype=bool)
+    for leaf in function.outputs.leaves:
+        if leaf.is_complex:
+            part[leaf.start + 1 : leaf.stop : 2] = True
+    if not part.any():
+        return None
+    u = table.cotangents != 0
+    return u[:, part].any(axis=1) & ~u[:, ~part].any(axis=1)
 
 
 def _outputs_of(table: Table, function: Function) -> list[str | None]:

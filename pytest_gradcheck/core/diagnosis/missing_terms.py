@@ -185,7 +185,7 @@ class Mistakes:
             return None
         if found.size != np.size(node.data) or not np.isin(found, numbers).all():
             return None
-        places = found.astype(int) - 1
+        places = np.real(found).astype(int) - 1
         return places if (value.ravel()[places] == np.ravel(node.data)).all() else None
 
     def _reduced(self, values: Any, shape: tuple[int, ...]) -> Any:

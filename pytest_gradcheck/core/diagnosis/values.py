@@ -22,6 +22,7 @@ def diagnose(
     notes: Sequence[tuple[str, str]],
     outputs: Sequence[str | None],
     alive: Any,
+    imaginary: Any = None,
 ) -> Diagnosis:
     """Tell how a method's rows differ from the right ones.
 
@@ -29,6 +30,7 @@ def diagnose(
     ``notes`` are what the method itself noticed on its way (``detached``, ``none-gradient``, …), ``outputs``
     the output that each row belongs to, None for a row that mixes several. ``alive``, of shape
     ``(inputs.size,)``, marks the entries that are not zero for every output, these rows' or others'.
+    ``imaginary``, of shape ``(rows,)``, marks the rows of imaginary parts alone; None if there are none.
     """
     who = f"the gradient of {culprit}"
     columns = np.flatnonzero(bad.any(axis=0))
@@ -48,6 +50,9 @@ def diagnose(
     if _is_conjugate(wrong, right, bad, inputs):
         convention = "".join(f"; {text}" for code, text in notes if code == "convention")
         return Diagnosis("conjugate", f"{who} is the complex conjugate of the right one{where}{convention}")
+    if imaginary is not None and _is_of_conjugate(wrong, right, bad, inputs, imaginary):
+        text = "right for the real part of the output, and of the wrong sign for the imaginary part"
+        return Diagnosis("conjugate", f"{who} is that of the conjugate cotangent{where}: {text}")
     usable = bad & np.isfinite(right)
     w, r = wrong[usable], right[usable]
     norm = float(r @ r)
@@ -82,7 +87,8 @@ def diagnose(
     if len(inputs.leaves) > 1 and where:
         return Diagnosis("one-input", f"{who} is wrong{where} only")
     number = int(bad.sum())
-    entries = "1 entry" if number == 1 else f"{number} entries"
+    every = "all " if number == bad.size else ""
+    entries = "1 entry" if number == 1 else f"{every}{number} entries"
     return Diagnosis("wrong-values", f"{who} differs from the other methods in {entries}")
 
 
@@ -108,6 +114,21 @@ def _is_conjugate(wrong: Any, right: Any, bad: Any, inputs: Layout) -> bool:
         least = thresholds.TELLING_PART * (thresholds.SAME_ATOL * size)
         conjugate |= bool(((np.abs(r.real) > least) & (np.abs(r.imag) > least)).any())
     return conjugate
+
+
+def _is_of_conjugate(wrong: Any, right: Any, bad: Any, inputs: Layout, imaginary: Any) -> bool:
+    """Whether the gradient with respect to real inputs is that of the conjugate of the cotangent.
+
+    By a real cotangent it is right, and by an imaginary one it has the wrong sign. One row alone cannot tell.
+    """
+    hit = [leaf for leaf in inputs.leaves if bad[:, leaf.start : leaf.stop].any()]
+    if any(leaf.is_complex for leaf in hit) or bad[~imaginary].any():
+        return False
+    columns = np.concatenate([np.arange(leaf.start, leaf.stop) for leaf in hit])
+    w, r = wrong[:, columns], right[:, columns]
+    size = float(np.abs(r).max())
+    telling = np.abs(r[~imaginary]).max(initial=0.0) > thresholds.VISIBLE_ENTRY * size
+    return bool(telling) and is_close(w[imaginary], -r[imaginary], size)
 
 
 def _in_some(right: Any, bad: Any, inputs: Layout) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,18 @@ def of_function(function: Callable[..., Any]) -> str:
     return "" if code is None else _place(code.co_qualname, code.co_filename, code.co_firstlineno)
 
 
-def of_backwards(functions: Sequence[HandWritten]) -> str:
-    """Return the places of the backwards that a framework's run went through; nothing without any."""
+def of_backwards(functions: Sequence[HandWritten], right: Mapping[str, bool | None] | None = None) -> str:
+    """Return the places of the backwards that a framework's run went through; nothing without any.
+
+    ``right`` says by name which of them are right by themselves. Where some are wrong, and all others right,
+    those alone are named.
+    """
+    known = right or {}
+    wrong = [each for each in functions if known.get(each.name) is False]
+    if wrong and all(known.get(each.name) is not None for each in functions):
+        rest = [each.name.rpartition(".")[2] for each in functions if each not in wrong]
+        cleared = f"; {' and '.join(rest)} {'are' if len(rest) > 1 else 'is'} right" if rest else ""
+        return of_backwards(wrong) + cleared
     places = []
     for each in functions:
         if each.path is not None and each.backward_line is not None:

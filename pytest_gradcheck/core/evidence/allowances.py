@@ -87,7 +87,14 @@ def weigh(
             # In a sum over all inputs the rounding of a coarse dtype hides all of them. That of an oracle's
             # derivative does not, which the same method is compared with entry by entry.
             pairs += [
-                Sides(name, mine, exact, theirs, max(least, noise[exact]), counts=exact not in apart)
+                Sides(
+                    name,
+                    mine,
+                    exact,
+                    theirs,
+                    max(least, noise[exact]),
+                    counts=exact not in apart or table.exact[exact].scatter is not None,
+                )
                 for exact, theirs in seen
             ]
             if name == "central" and "forward" in jacobian.differences:
@@ -403,5 +410,10 @@ def sufficient_sensitivity(
     most = max(needed.values())
     if not 0 < most < most_of_all:
         return None
-    digit = 10.0 ** math.floor(math.log10(most))
-    return float(f"{math.ceil(most / digit) * digit:.1g}")
+    return rounded_up(most)
+
+
+def rounded_up(number: float) -> float:
+    """Return a positive number with one digit that is no smaller."""
+    digit = 10.0 ** math.floor(math.log10(number))
+    return float(f"{math.ceil(number / digit) * digit:.1g}")

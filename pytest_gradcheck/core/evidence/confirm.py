@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pytest_gradcheck.core import thresholds
+from pytest_gradcheck.core.evidence import stairs
 from pytest_gradcheck.core.evidence.compare import margins
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.table import Table
@@ -112,6 +113,7 @@ class SecondLook:
         self._jacobian, self._table, self._tolerance, self._moved = jacobian, table, tolerance, moved
         self._rng = np.random.default_rng(seed)
         self._noises: dict[bytes, float] = {}
+        self._stairs: dict[tuple[str, int, int], bool] = {}
         self._drawn: dict[float, tuple[list[tuple[float, Jacobian]], Iterator[tuple[float, Jacobian]]]] = {}
 
     def standing(self, name: str) -> Standing:
@@ -119,14 +121,45 @@ class SecondLook:
         disputes, here = list(self._disputes(name)), []
         for dispute in disputes:
             here.append(self._at_the_point(name, dispute))
-            if here[-1].wrong:
+            if here[-1].wrong and not self._on_stairs(name, dispute):
                 return here[-1]
         rough = any(each.rough for each in here)
         if rough and all(each.limit for each in here if each.rough):
             return Standing(limit=True, rough=True)
         around = self._around(name, disputes)
         right = around.right and not rough and all(each.right for each in here)
-        return Standing(wrong=around.wrong, right=right, rough=rough)
+        wrong = around.wrong and not (disputes and all(self._on_stairs(name, each) for each in disputes))
+        return Standing(wrong=wrong, right=right, rough=rough)
+
+    def on_stairs(self, name: str) -> bool:
+        """Whether rounding in the function may be all that contradicts a method; see `stairs.bears_out`."""
+        disputes = list(self._disputes(name))
+        return bool(disputes) and all(self._on_stairs(name, each) for each in disputes)
+
+    def _on_stairs(self, name: str, dispute: Dispute) -> bool:
+        """Whether rounding in the function may be all that contradicts an entry; see `stairs.bears_out`."""
+        key = name, dispute.row, dispute.coordinate
+        if key not in self._stairs:
+            self._stairs[key] = self._bears_out(name, dispute)
+        return self._stairs[key]
+
+    def _bears_out(self, name: str, dispute: Dispute) -> bool:
+        jacobian, i, u = self._jacobian, dispute.coordinate, dispute.cotangent
+        f, line = jacobian.function, np.zeros(jacobian.function.point.size)
+        line[i] = abs(f.point[i]) or 1.0
+        gap = dispute.difference * line[i]
+        found = jacobian.window(line, u, 1.0)
+        if not (gap <= thresholds.ULP_OF_HIDDEN_TERMS or found.wavers[0, 0] or found.grainy[0, 0]):
+            return False
+
+        def claimed(t: float) -> float:
+            point = f.rounded((f.point + t * line)[None])[0]
+            return float(self._moved(name, point).vjp(u) @ line)
+
+        # A gradient that cannot run there bears nothing out.
+        with contextlib.suppress(Exception):
+            return stairs.bears_out(jacobian, line, u, claimed, gap)
+        return False
 
     def standing_next_to(self, name: str, right: str) -> Standing:
         """Return what function values say of a method in a coarse dtype that differs from another one.
@@ -594,7 +627,6 @@ def look(
     before: Estimate | None = None
     wider: Estimate | None = None
     bend: Window | None = None
-    wavering = 0.0
     coarse = f.eps > EPS32
     coarsest = thresholds.WIDE_IF_COARSE if coarse else 1.0
     telling_bar = thresholds.TELLING_IF_COARSE if coarse else thresholds.TELLING_BAR
@@ -612,8 +644,6 @@ def look(
         wider = None if bent else Estimate(value, bar)
         if found.fits[0, 0] and not bent and abs(value - slope) <= bar + slack(value):
             borne_out.append(Estimate(value, bar))
-        if found.wavers[0, 0] and not bent and abs(value - slope) <= bar + slack(value):
-            wavering = max(wavering, scale)
         if found.grainy[0, 0] and moved:
             # Below the grain of the function nothing moves, which says nothing about the slope. A value that
             # stands still over a step that should move it by many times its noise is flat.
@@ -688,29 +718,12 @@ def look(
         clear = bar <= thresholds.TELLING_BAR * abs(against.value - slope)
         if clear and not found.grainy[0, 0] and abs(value - slope) <= bar + slack(value):
             return Line(Seen.OPEN, unsettled=True)
-    if against is not None and wavering > settled and _jumps(jacobian, tangent, cotangent, wavering, against):
-        # A stair is as smooth as its flight is not: 1 + erf(x) for x = -6.
-        return Line(Seen.OPEN, unsettled=True)
     if against is not None and stairs and slope == 0 and not backed(against):
         # Whether the slope of a staircase is that of the stair or of the flight, no value can tell.
         return Line(Seen.OPEN, slope=against)
     if against is not None:
         return Line(Seen.AGAINST, slope=against, scale=settled, stairs=stairs)
     return Line(Seen.OPEN, kink, jump, outside, unsettled=unsettled)
-
-
-def _jumps(jacobian: Jacobian, tangent: Vector, cotangent: Vector, scale: float, slope: Estimate) -> bool:
-    """Whether values jump somewhere in a window: what moves them there then does so in ever smaller parts."""
-    low, high, first = -WIDTH * scale, WIDTH * scale, 0.0
-    for _ in range(thresholds.JUMP_ROUNDS):
-        t = np.linspace(low, high, thresholds.JUMP_PARTS + 1)
-        excess = np.abs(jacobian.secants(tangent, cotangent, t) - slope.value)
-        if not np.isfinite(excess).all():
-            return True
-        k = int(np.argmax(excess))
-        first = first or float(excess[k])
-        low, high = t[k], t[k + 1]
-    return bool(excess[k] > thresholds.STEEPER_AT_A_JUMP * first)
 
 
 def _scales(tangent: Vector, own: float, widest: float, coarsest: float) -> Iterator[float]:

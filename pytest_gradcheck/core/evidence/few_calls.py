@@ -16,27 +16,38 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pytest_gradcheck.core import thresholds
-from pytest_gradcheck.core.evidence.allowances import weigh
+from pytest_gradcheck.core.evidence.allowances import rounded_up, weigh
 from pytest_gradcheck.core.evidence.compare import margins
 from pytest_gradcheck.core.evidence.confirm import Standing
-from pytest_gradcheck.core.evidence.jacobian import Differences, Jacobian
-from pytest_gradcheck.core.evidence.survey import Projections, unseen
+from pytest_gradcheck.core.evidence.jacobian import Differences, Jacobian, random_signs
+from pytest_gradcheck.core.evidence.low_precision import Scatter
+from pytest_gradcheck.core.evidence.survey import Projections, least_seen, unseen
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Tolerance
 from pytest_gradcheck.frameworks.flat import Matrix, Vector
-from pytest_gradcheck.frameworks.leaves import EPS64
+from pytest_gradcheck.frameworks.leaves import EPS32, EPS64
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.base import Estimate
 from pytest_gradcheck.methods.roles import ORACLE
-from pytest_gradcheck.methods.windows import COARSE, FINE, WIDE, Few, Sample, glanced
+from pytest_gradcheck.methods.windows import BAR_OF_NOISE, COARSE, FINE, HALF, WIDE, Few, Sample, glanced
 
 
 class Looked(NamedTuple):
-    """The tables of the first and of the closest look, and what was found of a method that is wrong."""
+    """The tables of the first and of the closest look, and what was found of a method that is wrong.
+
+    ``promised`` is the sensitivity that a coarse dtype on trial can bear, None where that asked for is kept.
+    ``in_float64`` is the method whose numbers are those of its run in float64, if there is one.
+    """
 
     first: Table
     table: Table
     standings: dict[str, Standing]
+    promised: float | None = None
+    in_float64: str | None = None
+
+
+#: Cotangents are multiples of one over this, and this times such a one has no more than seven bits.
+GRID, MULTIPLE = 16.0, 1.25
 
 
 class Line(NamedTuple):
@@ -52,7 +63,8 @@ class Line(NamedTuple):
 class FewCalls:
     """One look at a Jacobian of which one exact method and function values speak.
 
-    ``moved`` gives the method at another point. A ``brief`` look names no entry.
+    ``moved`` gives the method at another point. A ``brief`` look names no entry. ``bears`` says that the
+    check may promise what a coarse dtype on trial can bear.
     """
 
     jacobian: Jacobian
@@ -60,47 +72,102 @@ class FewCalls:
     along: Projections
     moved: Callable[[str, Vector], Pullback]
     brief: bool = False
+    bears: bool = False
+
+    def __post_init__(self) -> None:
+        coarse = [name for name, one in self.jacobian.pullbacks.items() if one.eps > EPS32]
+        if coarse and not self.jacobian.noises:
+            # What every half precision holds exactly has no rounding of its own.
+            exact = np.round(self.along.cotangents * GRID) / GRID
+            self.along = self.along._replace(cotangents=exact)
+            self.jacobian = replace(self.jacobian, measured={}, noises=dict.fromkeys(coarse, 0.0))
+            for name in coarse:
+                eps = self.jacobian.pullbacks[name].eps
+                self.jacobian.measured[name] = Scatter(
+                    self.jacobian, name, eps, thresholds.WORST_IF_COARSE, MULTIPLE
+                )
 
     def look(self) -> Looked | None:
         """Look along two lines, and closer where they contradict the gradient; None where doubt remains."""
-        f, rng = self.jacobian.function, self.along.rng
-        tangents = np.stack([self.jacobian.direction(rng) for _ in range(thresholds.DIRECTIONS)])
+        f = self.jacobian.function
+        looks, cut = self._looks()
         tables: list[Table] = []
-        # Most kinks are where an input is zero.
-        short = np.where(f.point != 0, thresholds.SHORT_OF_ZERO * np.abs(f.point), np.inf)
-        beside = np.clip(tangents, -short, short)
-        cut = (beside != tangents).any(axis=0)
-        if cut.any():
-            # What moves little next to the others gets a line without them.
-            beside = np.concatenate([beside, np.where(cut, beside[:1], 0.0)])
-        looks = [(FINE, tangents), (COARSE, beside)]
-        # A kernel that takes float64 may compute in float32 all the same: every value is one of float32 then.
-        if f.eps > EPS64 or np.array_equal(f.value, f.value.astype(np.float32)):
-            looks = [(COARSE, tangents), (COARSE, beside), (WIDE, beside)]
-            if not cut.any():
-                del looks[1]
         for shape, lines in looks:
-            room = self._reach(shape, np.fmin)
-            sample = self.jacobian.sample(np.clip(lines, -room, room), shape)
-            if not tables:
+            if tables:
+                self._measure()
+            both, inward = self._within(shape, lines)
+            sample = self.jacobian.sample(both, shape) if len(both) else None
+            if not tables and sample is not None:
                 outputs = glanced(sample, None, f.eps).slope
                 one = Estimate(outputs.value[0][:, None], outputs.uncertainty[0][:, None])
                 self.jacobian.output_weights = self.jacobian.weights_for(one)
             rows = self.along.cotangents * self.jacobian.output_weights
-            tables.append(self._with_edges(rows, sample, lines))
+            tables.append(self._compared(rows, shape, sample, both, inward))
+            if self.bears and not tables[-1].disagrees:
+                promised = self._promised(tables[-1])
+                if promised is not None:
+                    return Looked(tables[0], promised[0], {}, promised[1])
             if tables[-1].settled:
                 hidden, lost = (
                     unseen(tables[-1], self.jacobian, times * self.tolerance.sensitivity)
                     for times in (1.0, thresholds.VAGUE)
                 )
-                if not (hidden.all() or (lines is beside and (lost & cut).any())):
+                if not (hidden.all() or (len(lines) > thresholds.DIRECTIONS and (lost & cut).any())):
                     return Looked(tables[0], tables[-1], {})
+            if sample is None and tables[-1].disagrees:
+                # One side may be that of a kink. The other is short, and shows it all the same.
+                room = self._reach(shape, np.fmin)
+                sample = self.jacobian.sample(np.clip(lines, -room, room), shape)
+                tables.append(self._table(rows, sample, np.clip(lines, -room, room)))
             line = _worst_line(tables[-1])
-            found = line and self._closer(tables, line, sample)
+            if line is None or sample is None:
+                continue
+            found = self._closer(tables, line, sample)
+            if found is None and self.bears:
+                found = self._finer(tables, line, sample, both, inward)
             if found is not None:
                 return found
-        # A variant of a failing example is not worth a closer look: the search goes on from another one.
-        return Looked(tables[0], tables[-1].withdrawn(), {}) if self.brief else None
+        # A variant of a failing example is not worth a closer look: the search goes on from another one. Nor
+        # do thousands of values in half precision show what a wide window does not.
+        return Looked(tables[0], tables[-1].withdrawn(), {}) if self.brief or f.eps > EPS32 else None
+
+    def _looks(self) -> tuple[list[tuple[Few, Matrix]], Any]:
+        """Return windows and the lines of each, and a mask of the inputs that have a line of their own."""
+        f, rng = self.jacobian.function, self.along.rng
+        size = thresholds.DIRECTIONS, f.point.size
+        tangents = random_signs(rng, size) * rng.uniform(0.5, 1.5, size) * self.jacobian.scales
+        # What is nan or infinite stays where it is.
+        tangents = np.where(np.isfinite(f.point), tangents, 0.0)
+        # Most kinks are where an input is zero.
+        short = thresholds.SHORT_OF_ZERO * np.where(f.point != 0, np.abs(f.point), np.inf)
+
+        def beside(shape: Few) -> Matrix:
+            lines = np.clip(tangents, -short / shape.width, short / shape.width)
+            apart = (lines != tangents).any(axis=0)
+            # What moves little next to the others gets a line without them.
+            return np.concatenate([lines, np.where(apart, lines[:1], 0.0)]) if apart.any() else lines
+
+        cut = (np.abs(tangents) > short / COARSE.width).any(axis=0)
+        if f.eps > EPS32:
+            # An entry is a larger part of a line through fewer of them.
+            part = rng.permutation(f.point.size) % thresholds.PARTS_IF_COARSE
+            parts = np.where(part == np.arange(thresholds.PARTS_IF_COARSE)[:, None], tangents[0], 0.0)
+            lines = (tangents, beside(HALF), parts[parts.any(axis=1)])
+            return [(HALF, self._snapped(some)) for some in lines], cut
+        # A kernel that takes float64 may compute in float32 all the same: every value is one of float32 then.
+        if f.eps > EPS64 or np.array_equal(f.value, f.value.astype(np.float32)):
+            looks = [(COARSE, tangents), (COARSE, beside(COARSE)), (WIDE, beside(WIDE))]
+            return (looks if cut.any() else [looks[0], looks[2]]), cut
+        looks = [(FINE, tangents), (FINE, beside(COARSE)), (COARSE, beside(COARSE))]
+        return (looks if cut.any() else [looks[0], looks[2]]), cut
+
+    def _snapped(self, tangents: Matrix) -> Matrix:
+        """Return tangents along which the points of `HALF` are such as half precision holds exactly."""
+        f, steps = self.jacobian.function, HALF.width / len(HALF.levels) * tangents
+        reach = np.abs(f.point) + HALF.width * np.abs(tangents)
+        unit = f.eps * 2.0 ** np.floor(np.log2(np.fmax(reach, np.finfo(np.float64).tiny)))
+        count = np.where(steps != 0, np.copysign(np.fmax(np.round(np.abs(steps) / unit), 1.0), steps), 0.0)
+        return np.asarray(count * unit * len(HALF.levels) / HALF.width)
 
     def agrees(self, coordinates: Sequence[int] = ()) -> bool:
         """Whether values bear the gradient out along one line, or along some coordinates."""
@@ -113,30 +180,97 @@ class FewCalls:
 
     # -- one look ------------------------------------------------------------------------------------
 
+    def _promised(self, table: Table) -> tuple[Table, float] | None:
+        """Return a table under a promise that a coarse dtype bears, and the promise; None if there is none.
+
+        What a gradient is off by that is right in float64 is rounding.
+        """
+        table, d = _right_in_float64(table), table.differences
+        assert d is not None
+        enough = least_seen(table, self.jacobian)
+        if not self.tolerance.sensitivity < enough < thresholds.LEAST_PROMISE:
+            return None
+        promise = rounded_up(enough)
+        tolerance = replace(self.tolerance, sensitivity=promise)
+        again = _right_in_float64(weigh(replace(table, comparisons=()), self.jacobian, tolerance, False))
+        again = _seen_once(again, d.one_sided, promise)
+        return (again, promise) if again.settled else None
+
+    def _finer(
+        self, tables: list[Table], line: Line, sample: Sample, both: Matrix, inward: Vector
+    ) -> Looked | None:
+        """Look at the same values next to the gradient as it runs in float64, if it does.
+
+        What is wrong in half precision by less than its worst rounding is wrong in float64 too, or else it is
+        rounding, and the promise says so.
+        """
+        name = line.name
+        fine = self.jacobian.pullbacks[name].in_double()
+        if fine is None:
+            return None
+        eps = self.jacobian.pullbacks[name].eps
+        double = replace(self.jacobian, pullbacks={name: fine}, measured={}, _last_rows={})
+        double.measured[name] = Scatter(double, name, eps, thresholds.EAGER_ROUNDINGS, MULTIPLE)
+
+        def moved(_: str, point: Vector) -> Pullback:
+            return fine.moved(point)
+
+        again = replace(self, jacobian=double, moved=moved, bears=False)
+        table = again._compared(tables[-1].cotangents, sample.shape, sample, both, inward)
+        if table.disagrees:
+            worst = _worst_line(table)
+            found = worst and again._closer([tables[0], table], worst, sample)
+            return found and found._replace(in_float64=name)
+        promised = self._promised(tables[-1])
+        return promised and Looked(tables[0], promised[0], {}, promised[1])
+
     def _table(self, cotangents: Matrix, sample: Sample, tangents: Matrix) -> Table:
         slope = glanced(sample, cotangents, self.jacobian.function.eps).slope
         moves = np.abs(cotangents) @ sample.range_of_values.T
         return self._weighed(cotangents, tangents, [], _turned(slope), moves)
 
-    def _with_edges(self, cotangents: Matrix, sample: Sample, lines: Matrix) -> Table:
-        """Compare the slopes of a sample, and one into the domain along the inputs that are at its edges."""
-        f, room = self.jacobian.function, self._reach(sample.shape, np.fmin)
-        tangents = np.clip(lines, -room, room)
-        edge = np.abs(tangents[0]) < thresholds.AT_THE_EDGE * np.abs(lines[0])
-        if not edge.any():
-            return self._table(cotangents, sample, tangents)
-        length = np.fmin(np.abs(lines[0]), self._reach(sample.shape, np.fmax))
+    def _measure(self) -> None:
+        """Measure the rounding of methods in float32, whose estimates are those of the worst entry."""
+        for name, one in self.jacobian.pullbacks.items():
+            if EPS64 < one.eps <= EPS32 and not self.jacobian.noises and name not in self.jacobian.measured:
+                scatter = Scatter(
+                    self.jacobian, name, one.eps, thresholds.WORST_IF_COARSE, MULTIPLE, by_entry=True
+                )
+                self.jacobian = replace(self.jacobian, measured={**self.jacobian.measured, name: scatter})
+
+    def _within(self, shape: Few, lines: Matrix) -> tuple[Matrix, Vector]:
+        """Return lines as far as the domain has both sides of them, and one into it for what is at its edge.
+
+        There may be no row of the former, and no coordinate that moves along the latter.
+        """
+        f, room = self.jacobian.function, self._reach(shape, np.fmin)
+        edge = room < thresholds.AT_THE_EDGE * np.abs(lines).max(axis=0)
+        both = np.where(edge, 0.0, np.clip(lines, -room, room))
+        length = np.fmin(np.abs(lines[0]), self._reach(shape, np.fmax))
         inward = np.where(edge, np.where(f.upper - f.point > f.point - f.lower, length, -length), 0.0)
-        both = glanced(sample, cotangents, f.eps)
-        slope, moved = self.jacobian.inward(inward, sample.shape, cotangents, both.noise)
+        return both[both.any(axis=1)], inward
+
+    def _compared(
+        self, cotangents: Matrix, shape: Few, sample: Sample | None, both: Matrix, inward: Vector
+    ) -> Table:
+        """Compare the slopes of a sample, and one into the domain along the inputs that are at its edges."""
+        f = self.jacobian.function
+        if sample is not None and not inward.any():
+            return self._table(cotangents, sample, both)
+        noise = f.eps * np.sqrt(cotangents**2 @ f.value**2) + np.abs(cotangents) @ f.evaluation_noise
+        slopes, ranges = [], []
+        if sample is not None:
+            seen = glanced(sample, cotangents, f.eps)
+            slopes, ranges, noise = [seen.slope], [sample.range_of_values], seen.noise
+        slope, moved = self.jacobian.inward(inward, shape, cotangents, noise)
+        slopes.append(slope)
         value, bar = (
-            np.concatenate([getattr(e, part) for e in (both.slope, slope)]).T
-            for part in ("value", "uncertainty")
+            np.concatenate([getattr(e, part) for e in slopes]).T for part in ("value", "uncertainty")
         )
-        moves = np.abs(cotangents) @ np.concatenate([sample.range_of_values, moved[None]]).T
+        moves = np.abs(cotangents) @ np.concatenate([*ranges, moved[None]]).T
         sides = np.zeros(value.shape, dtype=bool)
         sides[:, -1] = True
-        tangents = np.concatenate([tangents, inward[None]])
+        tangents = np.concatenate([both, inward[None]])
         return self._weighed(cotangents, tangents, [], Estimate(value, bar), moves, sides)
 
     def _reach(self, shape: Few, side: Callable[[Vector, Vector], Vector]) -> Vector:
@@ -165,23 +299,56 @@ class FewCalls:
 
     def _closer(self, tables: list[Table], line: Line, sample: Sample) -> Looked | None:
         """Follow a line to an entry, and look at that again; None where values do not contradict it twice."""
-        first, table = tables[0], tables[-1]
-        u = table.cotangents[line.row]
+        u = tables[-1].cotangents[line.row]
         if self.brief:
             wrong = self._is_wrong_nearby(line.name, u, line.tangent, sample)
-            return Looked(first, table, {line.name: Standing(wrong=True)}) if wrong else None
+            return Looked(tables[0], tables[-1], {line.name: Standing(wrong=True)}) if wrong else None
         noise = glanced(sample, None, self.jacobian.function.eps).noise
         i = self._halved(line, u, sample)
+        if not line.tangent[i]:
+            # Noise led to an input that the line does not go through.
+            return None
         alone = np.zeros(line.tangent.size)
-        alone[i] = self.jacobian.scales[i]
+        # Where the line stays on one side of zero, so does this.
+        alone[i] = min(self.jacobian.scales[i], abs(line.tangent[i]))
+        if self.jacobian.function.eps > EPS32:
+            return self._closer_in_half(tables, line, sample, noise, self._snapped(alone[None])[0])
         contracted, outputs = self.jacobian.column(alone, u)
-        slope = Estimate(contracted.slope.value[0, 0], contracted.slope.uncertainty[0, 0])
-        bent = contracted.kink | contracted.jump | contracted.grainy | ~contracted.fits
+        # What does not move here wavers as much as it does elsewhere.
+        unknown = np.where(outputs.still[0], BAR_OF_NOISE * noise, 0.0)
+        bars = np.fmax(outputs.slope.uncertainty[0], unknown)
+        bar = max(float(contracted.slope.uncertainty[0, 0]), float(np.linalg.norm(u * unknown)))
+        slope = Estimate(contracted.slope.value[0, 0], bar)
+        still = contracted.still
+        bent = contracted.kink | contracted.jump | (contracted.grainy | ~contracted.fits) & ~still
         row = self.jacobian.rows(line.name, u[None])
         if bent[0, 0] or not self._is_against(row, alone, slope):
             return None
-        column = Estimate(outputs.slope.value[0] / alone[i], outputs.slope.uncertainty[0] / alone[i])
-        entries = self._entries(line, i, column, u, noise, sample.shape)
+        column = Estimate(outputs.slope.value[0] / alone[i], bars / alone[i])
+        return self._named(tables, line, sample, noise, alone, column)
+
+    def _closer_in_half(
+        self, tables: list[Table], line: Line, sample: Sample, noise: Vector, alone: Vector
+    ) -> Looked | None:
+        """Look at one input of a function whose values are in half precision: it takes the widest window."""
+        u, i = tables[-1].cotangents[line.row], int(np.flatnonzero(alone)[0])
+        row, found = self.jacobian.rows(line.name, u[None]), self.jacobian.sample(alone[None], HALF)
+        contracted = glanced(
+            found, u[None], self.jacobian.function.eps, np.atleast_1d(np.linalg.norm(u * noise))
+        )
+        slope = Estimate(contracted.slope.value[0, 0], contracted.slope.uncertainty[0, 0])
+        if not self._is_against(row, alone, slope):
+            return None
+        outputs = glanced(found, None, self.jacobian.function.eps, noise).slope
+        column = Estimate(outputs.value[0] / alone[i], outputs.uncertainty[0] / abs(alone[i]))
+        return self._named(tables, line, sample, noise, alone, column)
+
+    def _named(
+        self, tables: list[Table], line: Line, sample: Sample, noise: Vector, alone: Vector, column: Estimate
+    ) -> Looked | None:
+        """Name the entries of a column that is wrong, and look at it at a point nearby."""
+        u, i = tables[-1].cotangents[line.row], int(np.flatnonzero(alone)[0])
+        first, entries = tables[0], self._entries(line, i, column, u, noise, sample.shape)
         wrong = entries is not None and self._is_wrong_nearby(line.name, u, alone, sample)
         if entries is None or not entries.disagrees:
             return None
@@ -206,6 +373,9 @@ class FewCalls:
 
     def _is_against(self, row: Estimate, tangent: Vector, slope: Estimate) -> bool:
         """Whether a slope contradicts a gradient, with a bar that is small next to the difference."""
+        if np.count_nonzero(tangent) == 1:
+            # One entry may be the worst one.
+            row = replace(row, scatter=None)
         claimed = row.along(tangent[None])
         mine, bar = float(claimed.value[0, 0]), float(claimed.uncertainty[0, 0])
         gap = abs(mine - float(slope.value)) if np.isfinite(mine) else np.inf
@@ -213,7 +383,9 @@ class FewCalls:
         t = self.tolerance
         allowed = float(slope.uncertainty) + (bar if np.isfinite(bar) else 0.0)
         allowed += t.atol + t.tiny + t.rtol * size
-        return gap > allowed and float(slope.uncertainty) <= thresholds.TELLING_BAR * gap
+        half = self.jacobian.function.eps > EPS32
+        telling = thresholds.TELLING_IF_COARSE if half else thresholds.TELLING_BAR
+        return gap > allowed and float(slope.uncertainty) <= telling * gap
 
     def _entries(
         self, line: Line, i: int, column: Estimate, u: Vector, noise: Vector, shape: Few
@@ -286,16 +458,20 @@ class FewCalls:
         What looks wrong at a tie or a kink is right there.
         """
         f, rng, shape = self.jacobian.function, self.along.rng, sample.shape
-        if shape is not FINE:
+        if shape is not FINE and shape is not HALF:
             shape = replace(shape, levels=shape.levels[:3])
         with contextlib.suppress(Exception):
-            step = thresholds.NEARBY[0] * self.jacobian.direction(rng) * rng.uniform(0.5, 1.0, f.point.size)
+            # Half precision tells nothing apart in a window that is shorter than the way there.
+            far, length = (thresholds.NEARBY[0], thresholds.NEARBY[0] * thresholds.SHORT_OF_THE_POINT)
+            if shape is HALF:
+                far, length = 1.0, 1.0
+            step = far * self.jacobian.direction(rng) * rng.uniform(0.5, 1.0, f.point.size)
             point = f.rounded(np.clip(f.point + step, f.lower, f.upper)[None])[0]
             there = self.jacobian.at(point)
             if there is None:
                 return False
             there = replace(there, pullbacks={name: self.moved(name, point)})
-            line = thresholds.NEARBY[0] * thresholds.SHORT_OF_THE_POINT * tangent
+            line = length * tangent
             noise = glanced(sample, u[None], f.eps).noise
             found = glanced(there.sample(line[None], shape), u[None], f.eps, noise).slope
             slope = Estimate(found.value[0, 0], found.uncertainty[0, 0])
@@ -344,9 +520,24 @@ def _seen_once(table: Table, one_sided: Any, sensitivity: float) -> Table:
     return replace(table, comparisons=tuple(out))
 
 
+def _right_in_float64(table: Table) -> Table:
+    """Return the table with what still disagrees taken for rounding: the gradient is right in float64."""
+    return replace(
+        table,
+        comparisons=tuple(
+            c.excuse("right_in_float64", c.disagree, tolerance=np.fmax(c.tolerance, 2 * c.difference))
+            for c in table.comparisons
+        ),
+    )
+
+
 def _short(shape: Few) -> Few:
     """Return the shape for slopes that a known noise, or one that was seen, goes with."""
-    return FINE if shape is FINE else replace(shape, levels=shape.levels[[0, 2]], odd=2, even=1)
+    return (
+        shape
+        if shape is FINE or shape is HALF
+        else replace(shape, levels=shape.levels[[0, 2]], odd=2, even=1)
+    )
 
 
 def _turned(slope: Estimate) -> Estimate:

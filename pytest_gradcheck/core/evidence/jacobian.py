@@ -230,6 +230,16 @@ class Jacobian:
 
     def secants(self, tangent: Vector, cotangent: Vector, t: Vector) -> Vector:
         """Return the quotients of neighbours among the points at ``t`` of a line, one fewer than these."""
+        steps, values = self._at_steps(tangent, cotangent, t)
+        with np.errstate(all="ignore"):
+            return np.asarray(np.diff(values) / np.diff(steps))
+
+    def values_along(self, tangent: Vector, cotangent: Vector, t: Vector) -> Vector:
+        """Return the values at the points at ``t`` of a line, contracted with one cotangent."""
+        return self._at_steps(tangent, cotangent, t)[1]
+
+    def _at_steps(self, tangent: Vector, cotangent: Vector, t: Vector) -> tuple[Vector, Vector]:
+        """Return the steps to ``t`` along a line as they are rounded, and the contracted values there."""
         lines = self._lines(tangent[None], np.full((1, 1), np.inf))
         looks, still = cotangent != 0, t == 0
         with self._counted(), np.errstate(all="ignore"):
@@ -237,7 +247,7 @@ class Jacobian:
             # No step is none to `sample`.
             steps = np.where(still, 0.0, steps[0, :, 0, 0])
             values = np.where(still[:, None], self.function.value, values[0, :, 0])
-            return np.asarray(np.diff(values[:, looks] @ cotangent[looks]) / np.diff(steps))
+            return steps, np.asarray(values[:, looks] @ cotangent[looks])
 
     def direction(self, rng: np.random.Generator) -> Vector:
         """Draw a tangent: random signs, magnitudes around each input's own scale, into the domain."""

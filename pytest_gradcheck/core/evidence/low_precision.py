@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from pytest_gradcheck.core import thresholds
+from pytest_gradcheck.core.evidence.jacobian import Jacobian, root_mean_squares
 from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector, leafwise
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.base import Estimate
@@ -84,6 +85,48 @@ class Eager:
         known = np.fmax.reduce(seen) if seen else np.full(layout.size, np.nan)
         # As an exact method estimates its own rounding, where nothing is measured.
         return np.where(np.isnan(known), leafwise(layout, right, 32 * self.eps), known)
+
+
+@dataclass(eq=False)
+class Scatter:
+    """Rows of a gradient in a coarse dtype: how far off an entry may be, and how far off most of them are.
+
+    A bar that holds the worst entry of a backward pass in bfloat16 is a quarter of the largest one, and a sum
+    over fifty entries with such bars shows nothing. A pass is linear in the cotangent but for its rounding,
+    and so one more pass with a multiple of it shows what rounding does to most entries. ``eps`` is the unit
+    roundoff of the dtype on trial, and an entry may be off by ``worst`` of its roundings. With ``by_entry``
+    small entries are not taken to be off by as much as the large ones of their input.
+    """
+
+    jacobian: Jacobian
+    name: str
+    eps: float
+    worst: float
+    multiple: float
+    by_entry: bool = False
+    _known: dict[bytes, Vector] = field(default_factory=dict)
+
+    def __call__(self, cotangents: Matrix, values: Matrix) -> Estimate:
+        """Return rows with their error bars; see `Jacobian.measured`."""
+        size = leafwise(self.jacobian.function.inputs, values, 1.0)
+        seen = np.stack([self._seen(u, row) for u, row in zip(cotangents, values, strict=True)])
+        most = np.fmax(self.worst * self.eps * size, thresholds.SCATTERS * seen)
+        unit = self.eps * (2 * np.abs(values) if self.by_entry else thresholds.SCATTER_IF_COARSE * size)
+        return Estimate(values, most, np.fmax(unit, seen))
+
+    def _seen(self, u: Vector, row: Vector) -> Vector:
+        """Return how far entries are off, by input in the root mean square: shape ``(n,)``."""
+        if np.count_nonzero(u) <= 1:
+            # Entries are judged by the worst of them.
+            return np.zeros_like(row)
+        if (key := u.tobytes()) not in self._known:
+            plain = replace(self.jacobian, measured={}, _last_rows={})
+            other = plain.rows(self.name, self.multiple * u[None]).value[0] / self.multiple
+            off = np.abs(row - other)
+            if not self.by_entry:
+                off = root_mean_squares(self.jacobian.function.inputs, off) / np.sqrt(2)
+            self._known[key] = np.where(np.isfinite(off), off, 0.0)
+        return self._known[key]
 
 
 def _largest(layout: Layout, gaps: Vector) -> Vector:

@@ -386,6 +386,25 @@ def unseen(table: Table, jacobian: Jacobian, sensitivity: float) -> Any:
     return hidden
 
 
+def least_seen(table: Table, jacobian: Jacobian) -> float:
+    """Return the smallest error that hides in no entry among the projections of coarse dtypes.
+
+    It is a share of the largest entry of an input's gradient: what is small next to it drowns in rounding.
+    """
+    assert table.tangents is not None
+    inputs, seen = (
+        jacobian.function.inputs,
+        {name: np.full(jacobian.function.point.size, np.inf) for name in table.exact},
+    )
+    for c in table.evidence:
+        if c.b in seen and not c.entrywise:
+            size = leafwise(inputs, np.abs(table.exact[c.b].value), 1.0)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                share = c.tolerance[:, :, None] / (size[:, None] * np.abs(table.tangents))
+            seen[c.b] = np.fmin(seen[c.b], share.min(axis=(0, 1)))
+    return float(max((known.max(initial=0.0) for known in seen.values()), default=np.inf))
+
+
 def bends(table: Table, jacobian: Jacobian, sensitivity: float, seed: int) -> bool:
     """Whether differences alone show that no gradient can be right in the rows on which methods disagree.
 

@@ -14,6 +14,7 @@ from pytest_gradcheck.core.evidence.compare import TOGETHER, Comparison, margins
 from pytest_gradcheck.core.evidence.jacobian import Cost, Function, Jacobian
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.orders import Order
+from pytest_gradcheck.core.report.reproduce import Line, reproduce
 from pytest_gradcheck.core.report.source import to_source
 from pytest_gradcheck.core.results import (
     CheckResult,
@@ -28,7 +29,6 @@ from pytest_gradcheck.core.results import (
 )
 from pytest_gradcheck.core.verdict import Finding
 from pytest_gradcheck.frameworks.flat import Matrix
-from pytest_gradcheck.function.signatures import name_of
 from pytest_gradcheck.methods.exact import ExactPullback
 from pytest_gradcheck.methods.roles import EXACT
 
@@ -64,6 +64,9 @@ def write_up(order: Order, finding: Finding) -> CheckResult:
     sources: dict[str, str] = {}
     if finding.verdict is not Verdict.PASS and not order.options.brief:
         sources = {key: to_source(value) for key, value in problem.arguments.items()}
+    again = Line("", "")
+    if sources:
+        again = reproduce(problem, order.options, order.number, sources)
     pairs, worst = _in_short(table, jacobian) if table is not None and jacobian is not None else ((), None)
     return CheckResult(
         name=problem.name,
@@ -79,7 +82,8 @@ def write_up(order: Order, finding: Finding) -> CheckResult:
         sensitivity=order.tolerance.sensitivity,
         seed=problem.seed,
         inputs=sources,
-        reproduce=_reproduce(order, sources) if sources else "",
+        reproduce=again.call,
+        imports=again.imports,
         labels=labels,
         properties=finding.evidence.properties,
         rule=finding.rule,
@@ -136,24 +140,6 @@ def _output(f: Function, table: Table, row: int) -> tuple[str, tuple[int, ...]]:
     if np.count_nonzero(table.cotangents[row]) == 1:
         return f.outputs.locate(int(np.argmax(np.abs(table.cotangents[row]))))
     return f"projection {row}", ()
-
-
-def _reproduce(order: Order, sources: dict[str, str]) -> str:
-    problem = order.problem
-    if problem.how == "dict":
-        inputs = "{" + ", ".join(f"{k!r}: {v}" for k, v in sources.items()) + "}"
-    elif problem.how == "tuple":
-        inputs = "(" + "".join(f"{v}, " for v in sources.values()).rstrip() + ")"
-    else:
-        inputs = next(iter(sources.values()))
-    extra = ", order=2" if order.number == 2 else ""
-    extra += ', stop_gradients="intended"' if order.options.holds_stops else ""
-    for key in ("oracle", "surrogate"):
-        other = getattr(order.options, key)
-        extra += f", {key}={name_of(other)}" if other else ""
-    asked = order.options.properties
-    extra += f", properties={asked!r}" if asked != "default" else ""
-    return f"check_gradients({problem.name}, {inputs}{extra}, seed={problem.seed})"
 
 
 def _structured(matrix: Matrix, order: Order) -> Any:

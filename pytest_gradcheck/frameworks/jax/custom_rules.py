@@ -41,6 +41,8 @@ class RuleCall:
     operands: tuple[Any, ...]
     #: Whether it was right when it was mapped and compiled; None before that is tried.
     mapped_at_once: bool | None = None
+    #: What its trials share, while they run.
+    first: Any = None
 
     def __call__(self, *operands: Any) -> list[Any]:
         """Call the function; JAX differentiates it by its rule."""
@@ -68,9 +70,14 @@ class RuleCall:
         """Whether the rule is a jvp."""
         return bool(self.equation.primitive.name == "custom_jvp_call")
 
+    @functools.cached_property
+    def source(self) -> tuple[str, str | None, int | None]:
+        """The function's name, path and line."""
+        return _source(self._closed.jaxpr.debug_info)
+
     def described(self, *ran: str) -> HandWritten:
         """Return the function's name and place, and those of its rule."""
-        return _described(*_source(self._closed.jaxpr.debug_info), self._line_of_rule(), ran)
+        return _described(*self.source, self._line_of_rule(), ran)
 
     def _line_of_rule(self) -> int | None:
         rule = self.equation.params.get("bwd") or self.equation.params.get("jvp_jaxpr_fun")
@@ -79,7 +86,7 @@ class RuleCall:
 
     def __str__(self) -> str:
         """Return the function's name and where it is, as ``square (ops.py:12)``."""
-        name, path, line = _source(self._closed.jaxpr.debug_info)
+        name, path, line = self.source
         return f"{name} ({Path(path).name}:{line})" if path and line else name
 
     @property
@@ -87,7 +94,7 @@ class RuleCall:
         """Return what is the same for two calls of a rule that differ in their numbers alone, or in sizes."""
         rule = self.equation.params.get("bwd") or self.equation.params.get("jvp_jaxpr_fun")
         avals = tuple((len(x.shape), str(x.dtype)) for x in self.operands)
-        return (*_source(self._closed.jaxpr.debug_info), getattr(rule, "f", None), avals)
+        return (*self.source, getattr(rule, "f", None), avals)
 
 
 class _Watch(Replay):

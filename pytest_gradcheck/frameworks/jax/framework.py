@@ -36,6 +36,7 @@ class JaxFramework(Framework):
 
     evaluator = provided_by(".compiled.evaluator")
     release = provided_by(".release.release")
+    why_not_measured = provided_by(".samplers.why_not_measured")
 
     pullback = provided_by(".pullback.prepare")
     lower = provided_by(".lowered.lower")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -26,9 +27,12 @@ class Key(NamedTuple):
     family: Any
 
 
-def key_of(closed: Any) -> Key:
-    """Describe a closed jaxpr with the rules written by hand that it calls."""
-    walk = _Walk()
+def key_of(closed: Any, rests_on: Callable[..., Any]) -> Key:
+    """Describe a closed jaxpr with the rules written by hand that it calls.
+
+    A rule is called after the jaxpr was traced: what it ``rests_on`` may have become another number.
+    """
+    walk = _Walk(rests_on)
     shapes = walk.jaxpr(closed.jaxpr), tuple(map(_aval, closed.consts))
     return Key((shapes, tuple(walk.numbers)), shapes, tuple(walk.names))
 
@@ -36,7 +40,8 @@ def key_of(closed: Any) -> Key:
 class _Walk:
     """One way through a jaxpr, which takes down numbers and names of operations on the side."""
 
-    def __init__(self) -> None:
+    def __init__(self, rests_on: Callable[..., Any]) -> None:
+        self._rests_on = rests_on
         self.numbers: list[Any] = []
         self.names: list[Any] = []
 
@@ -99,14 +104,31 @@ class _Walk:
             elif name not in FLATTENING:
                 # Whatever else it does is not known to be the same.
                 given.append(object())
-        # What JAX makes of a rule while it traces is another function at every call.
-        function = None if _is_made_by_tracing(wrapped.f) else wrapped.f
-        self.names.append((info, function))
-        return info, function, tuple(given)
+        # What JAX makes of a rule while it traces is another function at every call, around the user's own.
+        functions = [wrapped.f] if not _is_made_by_tracing(wrapped.f) else _within(wrapped.f)
+        self.names.append((info, tuple(getattr(each, "__code__", None) for each in functions)))
+        self.numbers.append(self._rests_on(*functions))
+        return info, tuple(given)
 
 
 def _is_made_by_tracing(function: Callable[..., Any]) -> bool:
     return str(getattr(function, "__module__", "")).startswith("jax._src.interpreters")
+
+
+def _within(function: Any, depth: int = 4) -> list[Any]:
+    """Return the functions of a user that are wrapped in the closure of one of JAX's."""
+    found: list[Any] = []
+    for cell in getattr(function, "__closure__", None) or ():
+        try:
+            part = cell.cell_contents
+        except ValueError:
+            continue
+        inner = part.f if hasattr(part, "call_wrapped") else part
+        if _is_made_by_tracing(inner):
+            found += _within(inner, depth - 1) if depth else []
+        elif inner is not part:
+            found.append(inner)
+    return found
 
 
 def _aval(value: Any) -> Any:

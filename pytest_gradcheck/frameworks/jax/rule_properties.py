@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ import numpy as np
 
 from pytest_gradcheck.frameworks.base import FunctionAtPoint, Property
 from pytest_gradcheck.frameworks.jax import traces
+from pytest_gradcheck.frameworks.jax.compiled import OPTIONS
 from pytest_gradcheck.frameworks.jax.custom_rules import RuleCall, calls_of, settle
 from pytest_gradcheck.frameworks.leaves import EPS_BY_DTYPE
 from pytest_gradcheck.frameworks.properties import HOLDS, Selection
@@ -59,6 +60,8 @@ def properties_of_functions(
                 del _passed[key]
             if one is not None and (name not in found or one.holds is False):
                 found[name] = one
+        # What it keeps of the operands is not needed any more.
+        call.first = None
     while len(_passed) > MOST_KEPT:
         del _passed[next(iter(_passed))]
     if all(one.holds is not False for one in found.values()):
@@ -92,7 +95,7 @@ class _NotTried(Exception):  # noqa: N818  it is no error
 
 def returns_another_value(call: RuleCall) -> str | None:
     """Return what is wrong with the value that a rule returns, None where nothing is."""
-    value, _ = _vjp(call, call.operands)
+    value = _first(call).value
     expected = call.plain(*call.operands)
     if _alike(value, expected) or _is_noise(value, expected, call.plain(*_moved(call, TREMOR))):
         return None
@@ -100,8 +103,7 @@ def returns_another_value(call: RuleCall) -> str | None:
 
 
 def _fits(call: RuleCall) -> str | None:
-    value, pull = _vjp(call, call.operands)
-    for k, gradient in zip(call.floating, pull(_seeds(value, 0)), strict=True):
+    for k, gradient in zip(call.floating, _first(call).gradients, strict=True):
         expected = call.operands[k].dtype
         if gradient.dtype != expected:
             return f"the cotangent of argument {k} is {gradient.dtype} instead of {expected}"
@@ -172,17 +174,15 @@ def _floating(values: Sequence[Any]) -> list[Any]:
 
 
 def _linear(call: RuleCall) -> str | None:
-    value, pull = _vjp(call, call.operands)
-    seeds = _seeds(value, 0)
-    once = pull(seeds)
-    twice = pull([-2 * u for u in seeds])
-    return None if _alike(twice, [-2 * g for g in once]) else NOT_LINEAR
+    first = _first(call)
+    twice = first.pull([_times(-2.0, u) for u in first.seeds])
+    return None if _alike(twice, [-2 * g for g in first.gradients]) else NOT_LINEAR
 
 
 def _compiled(call: RuleCall) -> str | None:
     if _mapped_at_once(call):
         return None
-    row, seeds = call.operands, _rows(call)[1][0]
+    row, seeds = call.operands, _first(call).seeds
     found = jax.jit(functools.partial(_both, call))(row, seeds)
     return _parting(call, row, seeds, found, "jit gives another {}")
 
@@ -191,7 +191,7 @@ def _mapped(call: RuleCall) -> str | None:
     if _mapped_at_once(call):
         return None
     rows, seeds = _rows(call)
-    stacked = [jnp.stack(column) for column in zip(*rows, strict=True)]
+    stacked = _columns(rows)
     try:
         jax.vmap(call.plain)(*stacked)
     except Exception as error:
@@ -217,8 +217,8 @@ def _mapped_at_once(call: RuleCall) -> bool:
     if call.mapped_at_once is None:
         rows, seeds = _rows(call)
         try:
-            stacked = [jnp.stack(column) for column in zip(*rows, strict=True)]
-            found = jax.jit(jax.vmap(functools.partial(_both, call)))(stacked, _columns(seeds))
+            both = jax.jit(jax.vmap(functools.partial(_both, call)), compiler_options=OPTIONS)
+            found = both(_columns(rows), _columns(seeds))
         except Exception:
             call.mapped_at_once = False
         else:
@@ -238,17 +238,30 @@ def _both(call: RuleCall, operands: Any, seeds: Any) -> Any:
 def _rows(call: RuleCall) -> tuple[list[Any], list[Any]]:
     """Return the operands of two calls near each other, and cotangents for each."""
     moved = [_near(x) if k in call.floating else x for k, x in enumerate(call.operands)]
-    value = _of_floating(call.plain, call.operands, ())()
-    return [list(call.operands), moved], [_seeds(value, k) for k in range(2)]
+    first = _first(call)
+    return [list(call.operands), moved], [first.seeds, _seeds(first.value, 1)]
 
 
 def _columns(rows: Any) -> Any:
-    return [jnp.stack(column) for column in zip(*rows, strict=True)]
+    return [_stacked(column) for column in zip(*rows, strict=True)]
+
+
+def _stacked(arrays: Sequence[Any]) -> Any:
+    if any(jnp.issubdtype(x.dtype, jax.dtypes.extended) for x in arrays):
+        return jnp.stack(arrays)
+    # By NumPy: JAX compiles each operation for every shape, for 30 ms.
+    return jnp.asarray(np.stack([np.asarray(x) for x in arrays]))
+
+
+def _times(factor: float, x: Any) -> Any:
+    """Return an array times a number, in its dtype; by NumPy too."""
+    return jnp.asarray(np.asarray(x) * np.asarray(factor, x.dtype))
 
 
 def _parting(call: RuleCall, operands: Any, seeds: Any, found: Any, text: str) -> str | None:
     """Return the text on the first part that differs from that of a plain call, None where none does."""
-    expected = _both(call, operands, seeds)
+    first = _first(call)
+    expected = (first.value, first.gradients) if seeds is first.seeds else _both(call, operands, seeds)
     for k, (name, mine, right) in enumerate(zip(("value", "gradient"), found, expected, strict=True)):
         if not _alike(mine, right):
             nearby = _both(call, _moved(call, TREMOR, operands), seeds)[k]
@@ -262,7 +275,7 @@ def _moved(call: RuleCall, by: float, operands: Sequence[Any] | None = None) -> 
     given = call.operands if operands is None else operands
     places = set(call.floating)
     return [
-        x * jnp.asarray(1 + by * EPS_BY_DTYPE.get(str(x.dtype), 2.0**-7), x.dtype) if k in places else x
+        _times(1 + by * EPS_BY_DTYPE.get(str(x.dtype), 2.0**-7), x) if k in places else x
         for k, x in enumerate(given)
     ]
 
@@ -294,11 +307,10 @@ def _forward(call: RuleCall) -> str | None:
     value, moved = jax.jvp(
         _of_floating(call, call.operands, places), [call.operands[k] for k in places], tangents
     )
-    _, pull = _vjp(call, call.operands)
-    seeds = _seeds(value, 0)
+    _, _, seeds, gradients = _first(call)
     forward = _dot(seeds, moved)
-    backward = _dot(pull(seeds), tangents)
-    size = max(_sizes(seeds, moved), _sizes(pull(seeds), tangents))
+    backward = _dot(gradients, tangents)
+    size = max(_sizes(seeds, moved), _sizes(gradients, tangents))
     eps = max(EPS_BY_DTYPE.get(str(x.dtype), 0.0) for x in (*value, *tangents))
     if abs(forward - backward) > ROOTS * np.sqrt(eps) * size:
         return f"the jvp along a direction gives {forward:.6g}, the vjp {backward:.6g}"
@@ -336,6 +348,25 @@ def _of_floating(
     return of_floating
 
 
+class _First(NamedTuple):
+    """The value of a rule at the operands of its call, what pulls back, cotangents and gradients along them."""
+
+    value: list[Any]
+    pull: Callable[[Any], Sequence[Any]]
+    seeds: list[Any]
+    gradients: Sequence[Any]
+
+
+def _first(call: RuleCall) -> _First:
+    """Run a rule at the operands of its call, once for all trials."""
+    if call.first is None:
+        value, pull = _vjp(call, call.operands)
+        seeds = _seeds(value, 0)
+        call.first = _First(value, pull, seeds, pull(seeds))
+    found: _First = call.first
+    return found
+
+
 def _vjp(call: RuleCall, operands: Sequence[Any]) -> tuple[list[Any], Callable[[Any], Sequence[Any]]]:
     places = call.floating
     value, pull = jax.vjp(_of_floating(call, operands, places), *(operands[k] for k in places))
@@ -355,7 +386,7 @@ def _seeds(value: Sequence[Any], seed: int) -> list[Any]:
 
 def _near(x: Any) -> Any:
     """Return a point nearby: at which a function is nearly the same, and most likely has a value."""
-    return x * jnp.asarray(1 + 2.0**-6, x.dtype)
+    return _times(1 + 2.0**-6, x)
 
 
 def _alike(found: Sequence[Any], expected: Sequence[Any]) -> bool:

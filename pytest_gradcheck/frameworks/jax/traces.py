@@ -17,8 +17,10 @@ from pytest_gradcheck.frameworks.jax.keys import Key
 #: What JAX raises where the way of a function depends on values.
 NEEDS_VALUES = (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)
 
-#: The jaxprs in float64, by the keys of those in the user's dtypes; so many are kept.
+#: The jaxprs in float64, by the keys of those in the user's dtypes, and those by what the function is; so many
+#: are kept.
 _wide_of: dict[Any, Any] = {}
+_native_of: dict[Any, Any] = {}
 KEPT = 64
 
 _keys: weakref.WeakKeyDictionary[Any, dict[bool, Key]] = weakref.WeakKeyDictionary()
@@ -32,7 +34,7 @@ def of(function: FunctionAtPoint, *, double: bool) -> Any:
     """
     found = _known.setdefault(function, {})
     if double not in found:
-        found[double] = _wide(function) if double else _traced(function, double=False)
+        found[double] = _wide(function) if double else _native(function)
     closed = found[double]
     if isinstance(closed, Unavailable):
         raise closed
@@ -42,6 +44,22 @@ def of(function: FunctionAtPoint, *, double: bool) -> Any:
 def release() -> None:
     """Let go of what is known of more than one function."""
     _wide_of.clear()
+    _native_of.clear()
+
+
+def _native(function: FunctionAtPoint) -> Any:
+    """Return the jaxpr in the user's dtypes, that of an earlier example where nothing else has changed."""
+    avals = [(leaf.shape, leaf.dtype, leaf.weak_type, leaf.sharding) for leaf in function.leaves]
+    key = function.description, tuple(avals), precision.is_double()
+    if key not in _native_of:
+        _keep(_native_of, key, _traced(function, double=False))
+    return _native_of[key]
+
+
+def _keep(traces: dict[Any, Any], key: Any, found: Any) -> None:
+    traces[key] = found
+    if len(traces) > KEPT:
+        del traces[next(iter(traces))]
 
 
 def _wide(function: FunctionAtPoint) -> Any:
@@ -56,21 +74,22 @@ def _wide(function: FunctionAtPoint) -> Any:
     except Exception:
         # float64 may be all that it takes.
         return _traced(function, double=True)
+    found_keys = _keys.setdefault(function, {})
     if key in _wide_of:
-        return _wide_of[key]
+        found, found_keys[True] = _wide_of[key]
+        return found
     found = _traced(function, double=True)
     if not (isinstance(found, Unavailable) or closed.consts or found.consts):
-        _wide_of[key] = found
-        if len(_wide_of) > KEPT:
-            del _wide_of[next(iter(_wide_of))]
+        found_keys[True] = keys.key_of(found, function.rests_on)
+        _keep(_wide_of, key, (found, found_keys[True]))
     return found
 
 
 def key_of(function: FunctionAtPoint, *, double: bool) -> Key:
     """Return what describes the jaxpr of a function that can be traced."""
-    found = _keys.setdefault(function, {})
+    closed, found = of(function, double=double), _keys.setdefault(function, {})
     if double not in found:
-        found[double] = keys.key_of(of(function, double=double))
+        found[double] = keys.key_of(closed, function.rests_on)
     return found[double]
 
 

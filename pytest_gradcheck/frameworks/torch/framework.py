@@ -65,6 +65,7 @@ class TorchFramework(Framework):
     lower = provided_by(".lowered.lower")
     properties_of_run = provided_by(".function_properties.properties_of_run")
     properties_of_functions = provided_by(".function_properties.properties_of_functions")
+    right_functions = provided_by(".function_properties.right_functions")
     hand_written_in = provided_by(".functions.hand_written_in")
 
     _parts_of_module = provided_by(".modules.parts_of")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,20 +20,32 @@ from pytest_gradcheck.frameworks.properties import HOLDS, Selection
 from pytest_gradcheck.frameworks.refusals import is_refusal
 from pytest_gradcheck.frameworks.torch.draws import Draws
 from pytest_gradcheck.frameworks.torch.fresh_memory import filling, said_of, unwritten_by
-from pytest_gradcheck.frameworks.torch.functions import name_of
+from pytest_gradcheck.frameworks.torch.functions import name_of, place_of
 from pytest_gradcheck.frameworks.torch.leaves import dtype_of, to_numpy
 from pytest_gradcheck.frameworks.torch.private import none_batched_afterwards
 
 #: How often a computation is repeated at points moved by roundoff, where two ways seem to differ.
 REPEATS = 4
 
+#: Steps along a line, in units of the arguments, of two central differences; they settle what they agree on
+#: to this share. A backward is wrong if it is ten times as far from them.
+DIFFERENCE_STEPS = (1e-4, 1e-5)
+SETTLED = 1e-5
+
 Tensors = list[torch.Tensor]
 Arrange = Callable[[torch.Tensor], torch.Tensor]
 
 
-def finding(name: str, holds: bool | None, text: str = "", code: str = "") -> Property:
+def finding(
+    name: str,
+    holds: bool | None,
+    text: str = "",
+    code: str = "",
+    compared: tuple[tuple[str, complex], ...] = (),
+    at: str = "",
+) -> Property:
     """Return a property as a trial has seen it, in the words of `HOLDS` and under its own name by default."""
-    return Property(name, holds, text or HOLDS[name], code or name)
+    return Property(name, holds, text or HOLDS[name], code or name, compared, at)
 
 
 @dataclass(eq=False)
@@ -56,6 +69,13 @@ class FunctionCall:
     def name(self) -> str:
         """The Function's name, as its author wrote it."""
         return name_of(self.kind)
+
+    def argument(self, position: int) -> str:
+        """Name an argument as the author of the forward did."""
+        with contextlib.suppress(TypeError, ValueError):
+            names = list(inspect.signature(self.kind.forward).parameters)
+            return names[position + (0 if overridden(self.kind, "setup_context") else 1)]
+        return f"argument {position}"
 
     @property
     def points(self) -> Tensors:
@@ -138,7 +158,39 @@ class FunctionCall:
             # An unforeseen error of a Function is not a finding, and must not end the check.
             with contextlib.suppress(Exception):
                 found.append(trial(*arguments) if name in wanted else None)
-        return [finding for finding in found if finding is not None]
+        return [self._placed(finding) for finding in found if finding is not None]
+
+    def _placed(self, found: Property) -> Property:
+        """Say where the code is that breaks a property."""
+        if found.holds is not False:
+            return found
+        method = "jvp" if found.name == "forward-mode" else "backward"
+        return dataclasses.replace(found, place=f"{self.name}.{method}{place_of(self.kind, method)}")
+
+    def is_right(self) -> bool | None:
+        """Whether the backward agrees with differences of the forward along two lines, in float64.
+
+        None where differences do not settle: the forward does not run in float64, or bends at the point.
+        """
+        with contextlib.suppress(Exception):
+            fine = dataclasses.replace(self, arguments=list(map(_in_double, self.arguments)), seeds=[])
+            gradient = fine.forward(fine.points, _contiguous).pull(fine.seeds)
+            return all(fine._is_right_along(gradient, k) for k in range(2))
+        return None
+
+    def _is_right_along(self, gradient: Tensors, k: int) -> bool:
+        tangents = [random_like(x, k + 300) * x.abs().clamp_min(0.1) for x in self.points]
+        slope = _inner(list(zip(gradient, tangents, strict=True)))
+
+        def value(step: float) -> float:
+            moved = [x + step * v for x, v in zip(self.points, tangents, strict=True)]
+            return _inner(list(zip(self.seeds, self.forward(moved, _contiguous).values(), strict=True)))
+
+        wide, narrow = ((value(h) - value(-h)) / (2 * h) for h in DIFFERENCE_STEPS)
+        size = max(abs(slope), abs(wide), abs(narrow))
+        if not abs(wide - narrow) <= SETTLED * size:
+            raise ArithmeticError("differences do not settle")
+        return abs(slope - narrow) <= 10 * SETTLED * size
 
     def at_once(self, wanted: Selection, seed: int) -> list[Property] | None:
         """Try in one call and two backward passes what `findings` tries in a dozen; None if something shows.
@@ -312,7 +364,8 @@ class FunctionCall:
             return None
         refused = None
         for k, p in enumerate(self.wanted):
-            words = f"a gradient for argument {p} alone"
+            frozen = [self.argument(other) for other in self.wanted if other != p]
+            words = f"{' and '.join(frozen)} frozen"
             call = dataclasses.replace(self, wanted=[p])
             try:
                 run = call.forward(call.points, _contiguous)
@@ -325,7 +378,8 @@ class FunctionCall:
             own = [found[0] if i == k else g for i, g in enumerate(whole)]
             compared = self._same(name, functools.partial(list, own), whole, words, self.points)
             if compared.holds is False and run.missing:
-                return finding(name, False, f"{self.name} with {words} returns None for it")
+                text = f"with {words} {self.name} returns None for the gradient of {self.argument(p)}"
+                return finding(name, False, text)
             if compared.holds is not True:
                 return compared
         return refused or finding(name, True)
@@ -391,7 +445,8 @@ class FunctionCall:
             f"{self.name}.jvp is not what its backward says: u · Jv is {_inner(ahead):.6g} by the one and "
             f"{_inner(back):.6g} by the other"
         )
-        return finding(name, False, text)
+        by = (f"u · Jv by {self.name}.jvp", _inner(ahead)), (f"u · Jv by {self.name}.backward", _inner(back))
+        return finding(name, False, text, compared=by, at="the same product by forward and by reverse mode")
 
     def _same(
         self,
@@ -432,7 +487,24 @@ class FunctionCall:
             # The deviation of equal numbers is rounding or zero, and what is divided by it anything or nan.
             text = f"at the values that were tried rounding decides what {self.name} gives"
             return finding(name, None, f"not tried: {text}")
-        return finding(name, False, text)
+        return finding(
+            name,
+            False,
+            text,
+            compared=_farthest(got, expected, apart, words),
+            at=self._label(apart[0], expected),
+        )
+
+    def _label(self, k: int, results: Tensors) -> str:
+        """Name the result number k of a run: its outputs, its gradients, or the ones and then the others."""
+        outs = len(results) - len(self.wanted)
+        if len(results) == len(self.outputs) and len(self.outputs) != len(self.wanted):
+            outs = len(results)
+        return (
+            f"output {self.outputs[k]}"
+            if k < outs
+            else f"the gradient of {self.argument(self.wanted[k - outs])}"
+        )
 
     def _noise(self, points: Tensors, seeds: Tensors, expected: Tensors) -> list[float]:
         """Return how far roundoff in the arguments moves each of the results: those that cancel are noise."""
@@ -567,6 +639,25 @@ def close(a: Any, b: Any, eps: float) -> bool:
 def alike(a: torch.Tensor, b: torch.Tensor, eps: float) -> bool:
     """Whether two tensors are; see `close`."""
     return a.shape == b.shape and close(to_numpy(a), to_numpy(b), eps)
+
+
+def _farthest(
+    got: Tensors, expected: Tensors, apart: Sequence[int], words: str
+) -> tuple[tuple[str, complex], ...]:
+    """Return the entry that two runs differ most in, as both have it; nothing where their shapes differ."""
+    some, other = to_numpy(expected[apart[0]]), to_numpy(got[apart[0]])
+    if some.shape != other.shape or not some.size:
+        return ()
+    gap = np.abs(some - other).ravel()
+    k = int(np.argmax(np.where(np.isnan(gap), np.inf, gap)))
+    return ("as usual", some.ravel()[k].item()), (f"with {words}", other.ravel()[k].item())
+
+
+def _in_double(value: Any) -> Any:
+    """Return a floating tensor in double precision, and anything else as it is."""
+    if not isinstance(value, torch.Tensor) or not (value.is_floating_point() or value.is_complex()):
+        return value
+    return value.to(torch.complex128 if value.is_complex() else torch.float64)
 
 
 def _largest(x: Any) -> float:

@@ -31,7 +31,7 @@ from pytest_gradcheck.frameworks.torch.function_calls import (
     random_like,
     said,
 )
-from pytest_gradcheck.frameworks.torch.functions import is_users, nodes_of
+from pytest_gradcheck.frameworks.torch.functions import described_name, is_users, nodes_of
 from pytest_gradcheck.frameworks.torch.leaves import to_numpy
 from pytest_gradcheck.frameworks.torch.private import function_of
 from pytest_gradcheck.frameworks.torch.pullback import TorchPullback
@@ -78,7 +78,13 @@ def _of_run(problem: FunctionAtPoint, pullback: TorchPullback, wanted: Selection
         for leaf, x in zip(pullback.program.inputs.leaves, pullback.leaves, strict=True)
         if x.grad is not None
     ]
-    if written:
+    if pullback.called_backward:
+        names = ", ".join(pullback.called_backward)
+        text = (
+            f"the function calls backward() itself, which fills .grad of {names}: return the output instead"
+        )
+        findings.append(finding("accumulates", False, text))
+    elif written:
         text = f"the backward writes into .grad of {', '.join(written)}, beside the gradient that it returns"
         findings.append(finding("accumulates", False, text))
 
@@ -225,6 +231,21 @@ def properties_of_functions(
     findings.sort(key=lambda one: (False, True, None).index(one.holds))
     best = {one.name: one for one in reversed(findings)}
     return [best[name] for name in dict.fromkeys(names)]
+
+
+def right_functions(pullback: TorchPullback) -> dict[str, bool | None]:
+    """Say by the name of each Function in the graph whether its first call is right by itself.
+
+    See `Framework.right_functions`.
+    """
+    every = dict.fromkeys(function_of(node) for node in nodes_of(pullback.outs))
+    kinds = [kind for kind in every if kind is not None and is_users(kind)][:MOST_FUNCTIONS]
+    leaves = pullback.fresh()
+    with pullback.program.surroundings(leaves), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with _recorded(kinds) as calls, torch.enable_grad():
+            pullback.program.run(*leaves)
+        return {described_name(kind): call.is_right() for kind, call in calls.items()}
 
 
 def _at_once(

@@ -118,8 +118,11 @@ def name_of(kind: type[Any]) -> str:
     return kind.__name__.removeprefix("GeneratedBackwardFor_")
 
 
-def place_of(kind: type[Any]) -> str:
-    """Return where a Function's backward is, as ``" (ops.py:12)"``; nothing where it has no source."""
+def place_of(kind: type[Any], method: str = "backward") -> str:
+    """Return where a method of a Function is, as ``" (ops.py:12)"``; nothing where it has no source."""
+    if method != "backward":
+        code = getattr(inspect.unwrap(getattr(kind, method)), "__code__", None)
+        return "" if code is None else f" ({Path(code.co_filename).name}:{code.co_firstlineno})"
     known = _described(kind, ())
     at = known.path and known.backward_line
     return f" ({Path(known.path or '').name}:{known.backward_line})" if at else ""
@@ -134,6 +137,11 @@ def _described(kind: type[Any], ran: Iterable[str]) -> HandWritten:
     return HandWritten(
         name, path, line if is_registered(kind) else _line_of(kind, code), line, tuple(sorted(ran))
     )
+
+
+def described_name(kind: type[Any]) -> str:
+    """Return the name under which `HandWritten` knows a Function."""
+    return _described(kind, ()).name
 
 
 def _line_of(kind: type[Any], code: Any) -> int | None:

@@ -122,6 +122,8 @@ class TorchPullback(Pullback):
     takes_batches: bool = True
     #: Whether a reentrant checkpoint lies on the way, which only a plain backward passes.
     reentrant: bool = False
+    #: The leaves whose ``.grad`` the program has filled: it calls a backward itself.
+    called_backward: Sequence[str] = ()
     #: The torch function that it differentiates; None for NumPy code and for gradients of gradients.
     function: FunctionAtPoint | None = None
 
@@ -140,6 +142,9 @@ class TorchPullback(Pullback):
         primal = program.outputs.join([to_numpy(out) for out in outs])
         self = cls(program, primal, eps)
         self.leaves, self.outs = leaves, outs
+        self.called_backward = [
+            leaf.name for leaf, x in zip(program.inputs.leaves, leaves, strict=True) if x.grad is not None
+        ]
         self.arithmetic, self.backward_arithmetic = arithmetic, backward_arithmetic
         for leaf, out in zip(program.outputs.leaves, outs, strict=True):
             if not out.requires_grad:

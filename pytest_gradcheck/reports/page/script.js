@@ -129,15 +129,15 @@
       const value = number(v), worst = data.worst && i === data.worst[0] && j === data.worst[1];
       const known = Number.isFinite(value);
       return h("td", {
-        class: [worst ? "worst" : "", known ? "" : "unknown"].join(" ").trim() || null,
+        class: [worst ? "worst" : "", known ? (value === 0 ? "zero" : "") : "unknown"].join(" ").trim() || null,
         title: `${name}: d ${data.rows[i]} / d ${data.columns[j]} = ${known ? short(value, 6) : v}`,
         style: known && value !== 0 ? { background: shade(value) } : {},
-      }, numbers ? (known ? short(value) : v === "nan" ? "" : String(v)) : "");
+      }, value === 0 ? "0" : numbers ? (known ? short(value) : v === "nan" ? "" : String(v)) : "");
     };
     const one = ([name, matrix]) => h("table", { class: "heat" }, h("caption", {}, name === wrong ? `${name} (differs)` : name), h("tbody", {}, matrix.map((line, i) => h("tr", {}, line.map((v, j) => cell(v, i, j, name))))));
     const [rows, columns] = data.shape, cut = data.rows.length < rows || data.columns.length < columns;
     return h("figure", {}, h("div", { class: "wide" }, Object.entries(data.values).map(one)),
-      h("figcaption", {}, `Every method's gradient, one row per output and one column per input entry (${data.columns[0]} to ${data.columns[data.columns.length - 1]})${cut ? `: ${data.rows.length} × ${data.columns.length} of ${rows} × ${columns}` : ""}. Red is positive, blue negative${data.worst ? "; the frame marks the worst entry" : ""}; what was not looked at is hatched.`));
+      h("figcaption", {}, `Every method's gradient, one row per output and one column per input entry (${data.columns[0]} to ${data.columns[data.columns.length - 1]})${cut ? `: ${data.rows.length} × ${data.columns.length} of ${rows} × ${columns}` : ""}. Red is positive, blue negative, an outlined 0 is zero${data.worst ? "; the frame marks the worst entry" : ""}; what was not looked at is hatched.`));
   };
 
   const graphFigure = (svg) => h("figure", {}, h("img", { class: "graph", alt: "The reference engine's graph with values and gradients", src: `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}` }), h("figcaption", {}, "The function as the reference engine sees it, with the value and the gradient of every node."));
@@ -166,6 +166,30 @@
     return `${check.inconclusive_examples} of ${check.examples} examples inconclusive${codes ? `: ${codes}` : ""}`;
   };
 
+  const entry = (name, index) => `${name}${index.length ? `[${index.join(", ")}]` : ""}`;
+  const lines = (sources) => Object.entries(sources).map(([name, source]) => `${name} = ${source}`).join("\n");
+  const quoted = (text) => (/^[\w./:-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
+  // What sections of their own show is left out of the message: each number stands once.
+  const OWN = /^  (worst at|seen at|smallest failing example|inputs|imports|reproduce):/;
+  const said = (check) => {
+    const kept = [];
+    let own = false;
+    for (const line of (check.message || `${check.diagnosis.text} [${check.diagnosis.code}]`).split("\n")) {
+      if (!line.startsWith("    ")) own = OWN.test(line);
+      if (!own) kept.push(line);
+    }
+    return kept.join("\n");
+  };
+  const again = (check) => {
+    const command = `python -m pytest_gradcheck replay ${quoted(decodeURIComponent(location.pathname.split("/").pop() || "report.html"))} ${quoted(check.nodeid)}`;
+    const run = check.inputs && Object.keys(check.inputs).length ? [h("p", { class: "said" }, "Run the test again at this input:"), copied(command)] : [];
+    if (!check.reproduce) return run;
+    const alone = check.imports !== null;
+    const start = ["import numpy as np", "from pytest_gradcheck import check_gradients", ...(check.imports ? check.imports.split("; ") : [])];
+    for (const library of ["torch", "jax"]) if (new RegExp(`\\b${library}\\.`).test(check.reproduce)) start.splice(1, 0, `import ${library}`);
+    return [...run, h("p", { class: "said" }, alone ? "Or paste into Python:" : "Or, where its functions can be named:"), copied(alone ? [...start, "", check.reproduce].join("\n") : check.reproduce)];
+  };
+
   const inside = (check) => {
     const figures = check.figures || {};
     const drawn = [
@@ -173,19 +197,21 @@
       figures.curve && curveFigure(figures.curve),
       figures.graph && graphFigure(figures.graph),
     ].filter(Boolean);
-    const inputs = Object.entries(check.inputs || {});
+    const inputs = check.inputs || {}, shownAt = check.shown_at || {};
+    const elsewhere = Object.keys(shownAt).length > 0;
     const w = check.worst;
     // A backward may be wrong in another way than by its values.
     const wrong = w && !(number(w.difference) <= number(w.tolerance)) ? check.culprit : null;
     return h("div", { class: "inside" },
-      h("pre", { tabindex: 0 }, check.message || `${check.diagnosis.text} [${check.diagnosis.code}]`),
+      h("pre", { tabindex: 0 }, said(check)),
       check.xfail ? h("p", {}, `Expected to fail: ${check.xfail}`) : null,
-      section("Reproduce", check.reproduce ? copied(check.reproduce) : null),
-      section("The input", inputs.length ? copied(inputs.map(([name, source]) => `${name} = ${source}`).join("\n")) : null),
+      section(elsewhere ? "Seen at" : "Input", Object.keys(inputs).length ? copied(lines(elsewhere ? shownAt : inputs)) : null),
       section("Figures", drawn.length ? h("div", { class: "figures" }, drawn) : null, figures.gradients ? heatFigure(figures.gradients, wrong) : null),
       section("At the worst entry", w ? facts(["method", "value", "error bar"], Object.entries(w.values).map(([name, v]) => [name === wrong ? `${name} (differs)` : name, short(v, 12), short(w.uncertainties[name], 2)])) : null,
-        w ? h("p", {}, `d ${w.output}[${w.output_index.join(", ")}] / d ${w.input}[${w.index.join(", ")}]: difference ${short(w.difference)}, allowed ${short(w.tolerance)}.`) : null),
-      section("Methods", facts(["method", "status", "reason", "evaluations", "time"], Object.entries(check.methods).map(([name, m]) => [name, m.status, m.reason, m.evaluations, `${short(m.seconds * 1e3)} ms`]))),
+        w ? h("p", {}, `d ${entry(w.output, w.output_index)} / d ${entry(w.input, w.index)}: difference ${short(w.difference)}, allowed ${short(w.tolerance)}.`) : null),
+      section("Smallest failing example", elsewhere ? copied(lines(inputs)) : null),
+      section("Reproduce", ...again(check)),
+      section("Methods", facts(["method", "status", "reason", "evaluations", "time"], Object.entries(check.methods).map(([name, m]) => [name, m.status, m.reason, m.evaluations, m.seconds < 1 ? `${short(m.seconds * 1e3)} ms` : `${short(m.seconds)} s`]))),
       section("Pairs", (check.pairs || []).length ? facts(["methods", "largest difference", "relative", "verdict"], check.pairs.map((p) => [`${p.a}, ${p.b}`, short(p.max_abs), short(p.max_rel), p.agree === null ? "undecided" : p.agree ? "agree" : "differ"])) : null),
       section("Properties", (check.properties || []).length ? facts(["property", "holds", "what was seen"], check.properties.map((p) => [p.name, p.holds === null ? "not tried" : p.holds ? "yes" : "no", p.detail])) : null),
       section("Inconclusive examples", (check.inconclusive_reasons || []).length ? facts(["diagnosis", "examples", "why", "the first of them"], check.inconclusive_reasons.map((r) => [r.code, `${r.examples} of ${check.examples}`, r.text, r.reproduce])) : null),
@@ -193,14 +219,16 @@
       h("p", { class: "said" }, `Order ${check.order}, ${check.mode} mode, seed ${check.seed}, sensitivity ${short(check.sensitivity)}, ${check.examples} example${check.examples === 1 ? "" : "s"}${check.location && check.location.line ? `, ${check.location.path}:${check.location.line}` : ""}.`));
   };
 
+  // A long name breaks between its parts, not inside of a word.
+  const breakable = (text) => text.split(/(?<=[/_.[:])/).flatMap((part, k) => (k ? [h("wbr", {}), part] : [part]));
   const anchor = (check) => `${check.nodeid}::${check.name}`;
   const rows = report.checks.map((check, index) => {
     const summary = h("summary", {},
       h("span", { class: `verdict ${check.standing}` }, KINDS[check.standing]),
-      h("span", { class: "name mono" }, check.nodeid.split("::").pop().split("[")[0] === check.name.split(".").pop() ? check.nodeid : `${check.nodeid}: ${check.name}`),
-      h("span", { class: "number", title: "difference over tolerance" }, check.worst ? `${short(check.worst.margin)}×` : ""),
-      h("span", { class: "number" }, `${short(seconds(check))} s`),
-      h("span", { class: "said" }, check.standing === "pass" && check.diagnosis.code !== "constant" ? inconclusive(check) || `${check.examples} example${check.examples === 1 ? "" : "s"}` : `${check.diagnosis.text} [${check.diagnosis.code}]`));
+      h("span", { class: "name mono" }, breakable(check.nodeid.split("::").pop().split("[")[0] === check.name.split(".").pop() ? check.nodeid : `${check.nodeid}: ${check.name}`)),
+      h("span", { class: "number", "data-of": "error ÷ allowed" }, check.worst ? `${short(check.worst.margin)}×` : ""),
+      h("span", { class: "number", "data-of": "time" }, `${short(seconds(check))} s`),
+      h("span", { class: "said" }, check.standing === "pass" && check.diagnosis.code !== "constant" ? inconclusive(check) || `${check.examples} example${check.examples === 1 ? "" : "s"}` : [`${check.diagnosis.text} `, h("span", { class: "whole" }, `[${check.diagnosis.code}]`)]));
     const details = h("details", {}, summary);
     details.addEventListener("toggle", () => {
       // Made when it is first opened: a thousand checks have a thousand figures.
@@ -264,20 +292,28 @@
     const sorted = [...found.gradients].sort((a, b) => bare(b) - bare(a));
     return h("section", { class: "coverage" },
       h("h2", {}, `${found.covered} of ${found.total} hand-written gradients of ${found.packages.join(", ")} were run by a check that passed`),
-      facts(["gradient", "backward at", "run", "tests"], sorted.map((g) => [g.name, at(g), run(g), g.tests.map((t) => t.split("::").pop()).join(", ")])));
+      facts(["gradient", "backward at", "run", "tests"], sorted.map((g) => [g.name, at(g), run(g), g.tests.map((t) => t.split("::").pop()).join(", ")])
+        .concat((found.excluded || []).map((g) => [g.name, at(g), `excluded: ${g.excluded}`, ""]))));
   };
 
   const e = report.environment;
   const packages = Object.entries(e.packages).map(([name, version]) => `${name} ${version}`).join(", ");
-  const unchecked = report.unchecked || [];
+  const unchecked = report.unchecked || [], misused = report.misused || [], run = report.run || {};
+  const began = run.began ? new Date(run.began * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }) : "";
+  const took = run.seconds !== undefined ? `${short(run.seconds)} s` : "";
   const sum = report.summary;
-  const counts = ["pass", "fail", "inconclusive"].filter((v) => sum[v]).map((v) => `${sum[v]} ${v}`).concat(sum.test_failed ? [`${sum.test_failed} in tests that failed otherwise`] : []).join(", ");
+  const expected = sum.expected || 0;
+  const byKind = { pass: sum.pass, fail: sum.fail - expected, inconclusive: sum.inconclusive, "expected fail": expected };
+  const counts = Object.keys(byKind).filter((v) => byKind[v]).map((v) => `${byKind[v]} ${v}`).concat(sum.test_failed ? [`${sum.test_failed} in tests that failed otherwise`] : []).join(", ");
   document.getElementById("page").replaceChildren(
     h("h1", {}, "Gradient checks"),
     h("p", { class: "headline" }, `${sum.checks} check${sum.checks === 1 ? "" : "s"}${counts ? `: ${counts}` : ""}`),
-    ...(report.gate || []).map((rule) => h("p", { class: "gate" }, h("strong", {}, rule.rule), `: ${rule.found}; ${rule.remedy}`)),
+    h("p", { class: "run" }, [began, took, `pytest-gradcheck ${e.packages["pytest-gradcheck"] || ""}`.trim(), `Python ${e.python}`].filter(Boolean).join(" · ")),
+    ...(report.gate || []).map((rule) => h("p", { class: "gate" }, h("strong", {}, rule.rule), ": ", breakable(`${rule.found}; ${rule.remedy}`))),
     unchecked.length ? h("details", {}, h("summary", {}, `${unchecked.length} marked tests in which nothing was checked`), h("ul", {}, unchecked.map((name) => h("li", { class: "mono" }, name)))) : "",
+    misused.length ? h("details", { open: "" }, h("summary", {}, `${misused.length} test${misused.length === 1 ? "" : "s"} ended because of a wrong use`), h("ul", {}, misused.map((one) => h("li", {}, h("span", { class: "mono" }, breakable(one.nodeid)), h("br"), one.message)))) : "",
     h("div", { class: "bar", role: "search" }, search, ...buttons.filter(Boolean), order, count),
+    h("div", { class: "heads", "aria-hidden": "true" }, h("span", {}, "verdict"), h("span", {}, "test"), h("span", { class: "number" }, "error ÷ allowed"), h("span", { class: "number" }, "time")),
     list,
     coverage(report.coverage || {}),
     h("p", { class: "said" }, `${e.implementation || "Python"} ${e.python}, ${e.platform || ""}; ${packages}. Keys: / searches, j and k go from check to check, Enter opens one.`));

@@ -23,6 +23,7 @@ from reference_engine.rules.special import (
     error_functions,
     gamma,
     hypergeometric,
+    incomplete_gamma,
     orthogonal,
 )
 from reference_engine.rules.special.common import Row, RowEntry
@@ -34,6 +35,7 @@ SPECIAL: dict[str, Row] = {
     **error_functions.TABLE,
     **elementary.TABLE,
     **gamma.TABLE,
+    **incomplete_gamma.TABLE,
     **distributions.TABLE,
     **bessel.TABLE,
     **elliptic.TABLE,

@@ -37,31 +37,7 @@ def _normal_density(x: Any) -> Any:
 
 
 TABLE: dict[str, Row] = {
-    # Gamma: gdtr(a, b, x) = P(b, a x).
-    "gdtr": (
-        lambda result, a, b, x: x * gamma_density(b, a * x),
-        None,
-        lambda result, a, b, x: a * gamma_density(b, a * x),
-    ),
-    "gdtrc": (
-        lambda result, a, b, x: -x * gamma_density(b, a * x),
-        None,
-        lambda result, a, b, x: -a * gamma_density(b, a * x),
-    ),
-    "gdtrix": (
-        lambda result, a, b, p: -result / a,
-        None,
-        lambda result, a, b, p: 1 / (a * gamma_density(b, a * result)),
-    ),
-    "gdtria": (
-        lambda result, p, b, x: 1 / (x * gamma_density(b, result * x)),
-        None,
-        lambda result, p, b, x: -result / x,
-    ),
-    # Chi square, P(v/2, x/2), and Poisson, Q(floor(k) + 1, m).
-    "chdtr": (None, lambda result, v, x: gamma_density(v / 2, x / 2) / 2),
-    "chdtrc": (None, lambda result, v, x: gamma_density(v / 2, x / 2) / -2),
-    "chdtri": (None, lambda result, v, p: -2 / gamma_density(v / 2, result / 2)),
+    # Poisson, Q(floor(k) + 1, m).
     "pdtr": (None, lambda result, k, m: -gamma_density(_count(k), m)),
     "pdtrc": (None, lambda result, k, m: gamma_density(_count(k), m)),
     "pdtri": (None, lambda result, k, p: -1 / gamma_density(_count(k), result)),

@@ -139,11 +139,7 @@ TABLE: dict[str, Row] = {
         lambda result, a, m: result * (sp().psi(a + m) - sp().psi(a)),
         lambda result, a, m: result * sp().psi(a + m),
     ),
-    # By the parameters a, b there is no closed form (8.8, 8.17).
-    "gammainc": (None, lambda result, a, x: gamma_density(a, x)),
-    "gammaincc": (None, lambda result, a, x: -gamma_density(a, x)),
-    "gammaincinv": (None, lambda result, a, p: 1 / gamma_density(a, result)),
-    "gammainccinv": (None, lambda result, a, p: -1 / gamma_density(a, result)),
+    # By the parameters a, b there is no closed form (8.17).
     "betainc": (None, None, lambda result, a, b, x: beta_density(a, b, x)),
     "betaincc": (None, None, lambda result, a, b, x: -beta_density(a, b, x)),
     "betaincinv": (None, None, lambda result, a, b, p: 1 / beta_density(a, b, result)),

@@ -9,6 +9,7 @@ from jax import lax
 from pytest_gradcheck import check_gradients
 from pytest_gradcheck.frameworks import registry
 from pytest_gradcheck.frameworks.jax import compiled, keys
+from pytest_gradcheck.function.state import State
 
 X = np.random.default_rng(0).uniform(0.3, 1.2, 4).astype(np.float32)
 
@@ -22,7 +23,8 @@ def nothing_compiled():
 
 
 def key(function, *values):
-    return keys.key_of(jax.make_jaxpr(function)(*map(jnp.asarray, values)))
+    closed = jax.make_jaxpr(function)(*map(jnp.asarray, values))
+    return keys.key_of(closed, lambda *functions: State(*functions).content())
 
 
 def rule(factor, static=None):
@@ -61,7 +63,9 @@ def test_numbers_shapes_and_rules_tell_keys_apart():
     number, shape = key(lambda x: x * 3.0, X), key(lambda x: x * 2.0, X[:3])
     assert (plain.whole == number.whole, plain.shapes == number.shapes) == (False, True)
     assert (plain.shapes == shape.shapes, plain.family == shape.family) == (False, True)
-    assert key(rule(1.0), X).shapes != key(rule(1.0), X).shapes
+    one, other = key(rule(1.0), X), key(rule(1.01), X)
+    assert (one.whole == key(rule(1.0), X).whole, one.whole == other.whole) == (True, False)
+    assert one.shapes == other.shapes
 
 
 def test_a_static_argument_of_a_rule_is_a_part_of_its_key():
@@ -120,6 +124,51 @@ def test_what_differs_from_example_to_example_is_not_taken_from_another():
     assert kinds().count("gradient") == 1
 
 
+FACTOR = 1.0
+
+
+class Settings:
+    factor = 1.0
+
+
+def by_global():
+    made = jax.custom_vjp(lambda x: jnp.sin(x))
+    made.defvjp(lambda x: (jnp.sin(x), x), lambda x, g: (FACTOR * g * jnp.cos(x),))
+    return made, lambda monkeypatch, factor: monkeypatch.setitem(globals(), "FACTOR", factor)
+
+
+def by_object():
+    settings = Settings()
+    made = jax.custom_vjp(lambda x: jnp.sin(x))
+    made.defvjp(lambda x: (jnp.sin(x), x), lambda x, g: (settings.factor * g * jnp.cos(x),))
+    return made, lambda monkeypatch, factor: setattr(settings, "factor", factor)
+
+
+def by_residual():
+    settings = [1.0]
+    made = jax.custom_vjp(lambda x: jnp.sin(x))
+    made.defvjp(lambda x: (jnp.sin(x), settings[0] * jnp.cos(x)), lambda slope, g: (g * slope,))
+    return made, lambda monkeypatch, factor: settings.__setitem__(0, factor)
+
+
+def by_tangent():
+    settings = Settings()
+    made = jax.custom_jvp(lambda x: jnp.sin(x))
+    made.defjvp(lambda p, t: (jnp.sin(p[0]), settings.factor * jnp.cos(p[0]) * t[0]))
+    return made, lambda monkeypatch, factor: setattr(settings, "factor", factor)
+
+
+@pytest.mark.parametrize("make", [by_global, by_object, by_residual, by_tangent])
+def test_a_rule_that_becomes_wrong_is_found(make, monkeypatch):
+    function, put = make()
+    for count in range(1, 5):
+        assert check_gradients(function, jnp.asarray(X * count / 4)).verdict == "pass"
+    put(monkeypatch, 1.01)
+    assert check_gradients(function, jnp.asarray(X)).verdict == "fail"
+    put(monkeypatch, 1.0)
+    assert check_gradients(function, jnp.asarray(X)).verdict == "pass"
+
+
 def test_it_is_let_go_of():
     for _ in range(3):
         check_gradients(rule(1.0), jnp.asarray(X))
@@ -128,7 +177,9 @@ def test_it_is_let_go_of():
     assert not kinds()
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+@pytest.mark.parametrize(
+    "workers", [(), pytest.param(("-n", "2"), marks=pytest.mark.sweep)], ids=["alone", "xdist"]
+)
 def test_it_is_let_go_of_after_a_test(pytester, workers):
     pytester.makepyfile(
         """

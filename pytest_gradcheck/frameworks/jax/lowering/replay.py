@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
-from pytest_gradcheck.errors import Unavailable
+from pytest_gradcheck.errors import Opaque, Unavailable
 from pytest_gradcheck.frameworks.jax import precision as jax_precision
 from pytest_gradcheck.frameworks.jax.lowering.tools import Rules, data, is_tensor
 
@@ -118,19 +118,21 @@ class Replay:
         keys = any(isinstance(operand, jax.Array) for operand in operands)
         # Keys of random numbers pass through calls and loops, and everything else that is done with them is
         # JAX's.
-        if rule is None or (keys and not any(True for _ in inner(equation))):
+        if rule is None or (keys and not recorded and not any(True for _ in inner(equation))):
+            found: Any = NotImplemented
+        else:
+            # What every rule may need besides its operands: the results' shapes, and how to run a jaxpr inside.
+            avals = [var.aval for var in equation.outvars]
+            out = avals[0] if avals else None
+            found = rule(SimpleNamespace(**equation.params, replay=self, outs=avals, out=out), *operands)
+        if found is NotImplemented:
             if not recorded:
                 return self.by_jax(equation, operands)
-            if rule is None:
-                raise Unavailable(
-                    f"{name}{place_of(equation)} {OPAQUE.get(name, 'has no rule on the engine')}"
-                )
-        # What every rule may need besides its operands: the results' shapes, and how to run a jaxpr inside.
-        avals = [var.aval for var in equation.outvars]
-        params = SimpleNamespace(**equation.params, replay=self, outs=avals, out=avals[0] if avals else None)
-        found = rule(params, *operands)
+            if name in OPAQUE:
+                raise Opaque(f"{name}{place_of(equation)} {OPAQUE[name]}")
+            raise Unavailable(f"{name}{place_of(equation)} has no rule on the engine")
         results = list(found) if isinstance(found, tuple | list) else [found]
-        return [self._settled(value, aval) for value, aval in zip(results, avals, strict=True)]
+        return [self._settled(value, var.aval) for value, var in zip(results, equation.outvars, strict=True)]
 
     def _settled(self, value: Any, aval: Any) -> Any:
         """Return a result in its working dtype; whole numbers and booleans are no part of the graph."""

@@ -11,7 +11,8 @@ from reference_engine import Tensor
 from reference_engine.primitives import value_of
 
 #: A rule takes the equation's parameters, as attributes, and the values of its operands: NumPy arrays, or
-#: engine tensors where they depend on the inputs. ``out`` is shape and dtype of the first result.
+#: engine tensors where they depend on the inputs. ``out`` is shape and dtype of the first result. It returns
+#: ``NotImplemented`` for what it does not know.
 Rule = Callable[..., Any]
 Rules = dict[str, Rule]
 

@@ -141,6 +141,12 @@ def _convert(p: Any, x: Any) -> Any:
     return x.astype(dtype) if hasattr(x, "astype") else np.asarray(x, dtype)
 
 
+def _bitcast(p: Any, x: Any) -> Any:
+    """The same number where the dtype is the same. What looks into its bits has no rule."""
+    same = x.shape == p.out.shape and x.dtype == working_dtype(p.new_dtype, p.replay.precision)
+    return x if same else NotImplemented
+
+
 def _next(p: Any, x: Any, y: Any) -> Any:
     return x + (np.nextafter(data(x), data(y)) - data(x))
 
@@ -162,6 +168,7 @@ RULES: Rules = {
     "convert_element_type": _convert,
     # Rounding has the derivative of what is rounded.
     "reduce_precision": lambda p, x: x,
+    "bitcast_convert_type": _bitcast,
     "zeros_like": lambda p, x: np.zeros(p.out.shape),
     **dict.fromkeys(
         ("stop_gradient", "copy", "copy_p", "name", "sharding_constraint", "layout_constraint", "pvary"),
