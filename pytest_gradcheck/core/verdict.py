@@ -537,7 +537,7 @@ def proved_right(evidence: Evidence) -> Finding | None:
     """Every gradient on trial is the derivative, which is proven, whatever the others say."""
     order, table, names = evidence.order, evidence.table, asked_about(evidence)
     given = order.function.inputs, order.tolerance.sensitivity
-    if not names or not all(is_right(table, name, *given) for name in names):
+    if not names or not all(is_right(table, name, evidence.jacobian, given[1]) for name in names):
         return None
     verb = "agrees" if len(names) == 1 else "agree"
     text = f"{' and '.join(names)} {verb} with the derivative, which is proved"

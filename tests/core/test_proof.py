@@ -304,3 +304,10 @@ def test_what_recorded_nothing_cannot_be_enclosed() -> None:
 
     with pytest.raises(Unavailable, match="no recording"):
         exact.prepare(Nothing())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_hides_no_tenth_from_a_proof(dtype: torch.dtype) -> None:
+    x = torch.linspace(-1.5, 2, 8, dtype=torch.float64).to(dtype)
+    off = corrupt(lambda x: x.softmax(0), lambda gradients: [1.1 * g for g in gradients])
+    assert check_gradients(off, x).verdict != "pass"
