@@ -1,11 +1,38 @@
-"""Why a primitive of JAX does not run on the engine, or comes to no conclusion, by name."""
+"""Why a primitive of JAX does not run on the engine, or does not pass, by name."""
 
 from __future__ import annotations
 
-__all__ = ["REASONS"]
+from typing import NamedTuple
+
+__all__ = ["OTHERWISE", "REASONS", "Otherwise"]
+
+
+class Otherwise(NamedTuple):
+    """How JAX's derivative is another than the function's: in the checks of these dtypes, or in no check."""
+
+    dtypes: tuple[str, ...]
+    reason: str
+
+
+BOTH = ("float64", "float32")
+
+OTHERWISE: dict[str, Otherwise] = {
+    "acosh": Otherwise(
+        (), "JAX's derivative has the wrong sign at complex numbers with a negative real part"
+    ),
+    "bitcast_convert_type": Otherwise(BOTH, "JAX's derivative is zero, of the identity too"),
+    "digamma": Otherwise(("float64",), "JAX's derivative is off by 3e-6 of it at -7.659"),
+    "lgamma": Otherwise((), "its second derivative is the derivative of digamma"),
+    "random_gamma": Otherwise(
+        BOTH, "JAX differentiates the distribution, not what the same random numbers give"
+    ),
+    "sign": Otherwise((), "JAX's derivative is zero at complex numbers, where z / abs(z) has one"),
+    "stop_gradient": Otherwise(BOTH, "JAX's derivative is zero, as it is meant to be"),
+}
+"""The primitives whose derivative in JAX is not the function's. They count neither as right nor as broken."""
 
 REASONS: dict[str, str] = {
-    "igamma": "its derivative with respect to the first argument is not on the engine",
     "reduce_precision": "its value is rounded to few digits, and JAX rounds its cotangent too",
+    **{name: each.reason for name, each in OTHERWISE.items()},
 }
 """What stands next to a primitive with which not all is as expected."""

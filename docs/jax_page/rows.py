@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from docs.coverage_page.markdown import table
-from docs.jax_page.reasons import REASONS
+from docs.jax_page.reasons import OTHERWISE, REASONS
 from docs.jax_page.sweep import (
     CHECKERS,
     DTYPES,
@@ -22,7 +22,7 @@ from docs.jax_page.sweep import (
     outcome,
 )
 
-__all__ = ["Row", "Times", "measured", "page", "rows_of", "times_of", "unusual"]
+__all__ = ["Row", "Times", "judged", "measured", "page", "rows_of", "times_of", "unusual"]
 
 INTRODUCTION = """\
 <!-- Written by docs/jax_primitives.py, which runs the checks: change what they say, and run it again. -->
@@ -34,8 +34,8 @@ JAX tests itself on a database of its primitives, with functions and arguments f
 below with a derivative in float64 or float32. Written for JAX {version}.
 
 On the engine: the first {harnesses} functions of a primitive in float64 that have up to {largest} numbers,
-in and out, or the smallest, and the first in complex128. The derivative along random cotangents and the derivative of that are compared
-with JAX's entry by entry, to {rtol:.0e}.
+in and out, or the smallest, and the first in complex128. The derivative along random cotangents and the
+derivative of that are compared with JAX's entry by entry, to {rtol:.0e}.
 
 Checked: the first of these functions, in float64 and in float32, by two checkers with their defaults:
 `check_gradients` of this project, and `jax.test_util.check_grads` with `order=1` and `modes=("rev",)`. The
@@ -137,18 +137,24 @@ def _share(part: int, whole: int) -> str:
     return f"{part} ({100 * part / whole:.1f} %)" if part and whole else str(part)
 
 
-def _columns(rows: Iterable[Row]) -> Iterable[tuple[str, str, list[str]]]:
-    """Each dtype and checker, with the letters of all primitives that have some."""
+def judged(row: Row, dtype: str) -> bool:
+    """Whether JAX's rule is right in a dtype, so that the verdicts on it and its faults count."""
+    return row.name not in OTHERWISE or dtype not in OTHERWISE[row.name].dtypes
+
+
+def _columns(rows: Sequence[Row]) -> Iterable[tuple[str, str, list[str]]]:
+    """Each dtype and checker, with the letters of all primitives that have some and whose rule is right."""
     names = [(dtype, checker) for dtype in DTYPES for checker in CHECKERS]
     for k, (dtype, checker) in enumerate(names):
-        yield dtype, checker, [row.letters[k] for row in rows if row.letters[k]]
+        yield dtype, checker, [row.letters[k] for row in rows if row.letters[k] and judged(row, dtype)]
 
 
 def page(rows: Sequence[Row], times: Sequence[Times], version: str) -> str:
     """The text of the page."""
     on = [row for row in rows if row.harnesses]
     runs = [row for row in on if row.engine]
-    twice = [row for row in runs if row.seconds]
+    compared = [row for row in runs if row.name not in OTHERWISE]
+    twice = [row for row in compared if row.seconds]
     right, broken = [], []
     for dtype, checker, letters in _columns(rows):
         first = "".join(each[0] for each in letters)
@@ -166,12 +172,17 @@ def page(rows: Sequence[Row], times: Sequence[Times], version: str) -> str:
                 [
                     str(len(on)),
                     _share(len(runs), len(on)),
-                    _share(sum(row.first == row.harnesses for row in runs), len(runs)),
+                    _share(sum(row.first == row.harnesses for row in compared), len(compared)),
                     _share(sum(row.second == row.seconds for row in twice), len(twice)),
                 ]
             ],
         ),
+        "The derivatives are compared where JAX's is the function's: not of "
+        f"{', '.join(f'`{row.name}`' for row in rows if row.name in OTHERWISE)}.",
+        "",
         "## Right rules",
+        "",
+        "Without those that JAX differentiates otherwise, which the list below explains.",
         "",
         *table(["dtype", "checker", "primitives", *verdicts], right),
         "## Broken rules",

@@ -46,7 +46,7 @@ LARGEST_BROKEN = 512
 """Rules are broken of functions with up to so many numbers, in and out."""
 
 ON_ENGINE = 3
-"""So many harnesses of a primitive are run on the engine, and one of complex numbers; the first is checked."""
+"""So many harnesses of a primitive are run on the engine, and one of complex numbers; one is checked."""
 
 RTOL, ATOL = 1e-9, 1e-12
 """How far an entry may be off, relative to itself and to the largest entry of its array."""
@@ -71,7 +71,7 @@ FOR_BARE: dict[str, Callable[..., Any]] = {
     "clamp": lambda low, x, high: jax.lax.clamp(low, x, low + jnp.abs(high)),
 }
 """What is called for primitives that the database calls as nothing else does: without parameters that JAX's
-derivative asks for, with one triangle of a matrix, where JAX's derivative is that for symmetric matrices, with
+derivative asks for, with one triangle of a matrix (JAX's derivative is that for symmetric matrices), with
 parts of the result undefined (above a diagonal), or with bounds in the wrong order."""
 
 

@@ -152,8 +152,7 @@ class FirstOrder:
 
     def prepare(self) -> FirstOrder:
         """Prepare every method that was asked for, and return the order."""
-        not_measured = self.measured.not_measured if self.measured.draws else None
-        why = self._hold() if self.options.holds_stops else not_measured
+        why = self._hold() if self.options.holds_stops else self.measured.sampled
         if self.oracle:
             # Its values are measured, whatever those of the function are.
             why = None
@@ -201,7 +200,7 @@ class FirstOrder:
             # It stands for the function, and the engine is not asked.
             return
         functions = own.hand_written() if own is not None else ()
-        measured = not (self.options.holds_stops or (problem.draws and problem.not_measured))
+        measured = not (self.options.holds_stops or problem.sampled)
         # A value that leaves the graph outside of any Function is a fault of its own.
         left = engine is not None and any(code == "out-of-graph" for code, _ in engine.notes)
         if engine is not None and functions and measured and not left and not self._follows(engine, 1.0):

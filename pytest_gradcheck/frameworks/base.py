@@ -129,9 +129,9 @@ class FunctionAtPoint(Protocol):
 
     @property
     def description(self) -> Any:
-        """What a call rests on besides the differentiable leaves, hashable; unlike any other if not all is known.
+        """What a call rests on besides the differentiable leaves; unlike any other if not all is known.
 
-        Two functions of equal descriptions give the same for equal leaves.
+        It is hashable. Two functions of equal descriptions give the same for equal leaves.
         """
 
     def rests_on(self, *functions: Any) -> Any:
@@ -182,6 +182,8 @@ class Framework(abc.ABC):
     differentiates: ClassVar[bool] = False
     #: Whether its functions can stop gradients on purpose (``stop_gradients="intended"``).
     stops_gradients: ClassVar[bool] = False
+    #: Whether its functions draw by keys that they are given, so that no call is seen to draw.
+    draws_by_keys: ClassVar[bool] = False
     #: Whether its functions take arrays of different precision together. Constants then keep theirs while
     #: the inputs are widened.
     mixes_precisions: ClassVar[bool] = False

@@ -111,6 +111,11 @@ class Problem:
         """Why values are no measure of the function's gradient, None where they are."""
         return self.framework.why_not_measured(self, self._nearby())
 
+    @property
+    def sampled(self) -> str | None:
+        """The same, for a function that is seen to draw, or that could not be seen to."""
+        return self.not_measured if self.draws or self.framework.draws_by_keys else None
+
     # -- the call ------------------------------------------------------------------------------------
 
     def call(self, values: Sequence[Any], *, double: bool) -> list[Any]:

@@ -310,10 +310,10 @@ class State:
             return [(holder, _read(holder)) for holder in holders]
 
     def content(self) -> Any:
-        """Return a hashable description of the roots and of all that they lead to; a unique one if not all is seen.
+        """Return a hashable description of the roots and of all that they lead to.
 
-        Two are equal where functions have the same code and rest on equal numbers, texts and arrays of NumPy,
-        and on the same other objects.
+        Where not all is seen it is unlike any other. Two are equal where functions have the same code and
+        rest on equal numbers, texts and arrays of NumPy, and on the same other objects.
         """
         if not self._whole:
             return object()

@@ -201,8 +201,8 @@ def _q(a, x):
     return mp.gammainc(a, x, mp.inf, regularized=True)
 
 
-row("gammainc", _p, (1.5, 0.7), (1.0, 2.0), (3.0, 0.1), (20.0, 30.0))
-row("gammaincc", _q, (1.5, 0.7), (1.0, 2.0), (3.0, 40.0), (20.0, 30.0))
+row("gammainc", _p, (1.5, 0.7), (1.0, 2.0), (3.0, 0.1), (20.0, 30.0), (20.0, 12.0), (0.02, 1e-3))
+row("gammaincc", _q, (1.5, 0.7), (1.0, 2.0), (3.0, 40.0), (20.0, 30.0), (100.0, 100.0))
 row("gammaincinv", root(_p, sp.gammaincinv), (1.5, 0.3), (4.0, 0.9), (0.5, 0.1))
 row("gammainccinv", root(_q, sp.gammainccinv), (1.5, 0.3), (4.0, 0.9), (0.5, 0.1))
 

@@ -132,25 +132,31 @@ class SecondLook:
         return Standing(wrong=wrong, right=right, rough=rough)
 
     def on_stairs(self, name: str) -> bool:
-        """Whether rounding in the function may be all that contradicts a method; see `stairs.bears_out`."""
-        disputes = list(self._disputes(name))
-        return bool(disputes) and all(self._on_stairs(name, each) for each in disputes)
+        """Whether rounding in the function may be all that contradicts a method; see `stairs.bears_out`.
 
-    def _on_stairs(self, name: str, dispute: Dispute) -> bool:
-        """Whether rounding in the function may be all that contradicts an entry; see `stairs.bears_out`."""
+        It is asked where calls are the cost, and few points have measured how far values waver.
+        """
+        disputes = list(self._disputes(name))
+        return bool(disputes) and all(self._on_stairs(name, each, waver=False) for each in disputes)
+
+    def _on_stairs(self, name: str, dispute: Dispute, waver: bool = True) -> bool:
+        """Whether rounding in the function may be all that contradicts an entry; see `stairs.bears_out`.
+
+        It may where the difference is next to nothing, or where values ``waver`` over the size of the input.
+        """
         key = name, dispute.row, dispute.coordinate
         if key not in self._stairs:
-            self._stairs[key] = self._bears_out(name, dispute)
+            f, line = self._jacobian.function, np.zeros(self._jacobian.function.point.size)
+            line[dispute.coordinate] = abs(f.point[dispute.coordinate]) or 1.0
+            hidden = dispute.difference * line.max() <= thresholds.ULP_OF_HIDDEN_TERMS
+            if waver and not hidden:
+                found = self._jacobian.window(line, dispute.cotangent, 1.0)
+                hidden = bool(found.wavers[0, 0] or found.grainy[0, 0])
+            self._stairs[key] = hidden and self._bears_out(name, dispute, line)
         return self._stairs[key]
 
-    def _bears_out(self, name: str, dispute: Dispute) -> bool:
-        jacobian, i, u = self._jacobian, dispute.coordinate, dispute.cotangent
-        f, line = jacobian.function, np.zeros(jacobian.function.point.size)
-        line[i] = abs(f.point[i]) or 1.0
-        gap = dispute.difference * line[i]
-        found = jacobian.window(line, u, 1.0)
-        if not (gap <= thresholds.ULP_OF_HIDDEN_TERMS or found.wavers[0, 0] or found.grainy[0, 0]):
-            return False
+    def _bears_out(self, name: str, dispute: Dispute, line: Vector) -> bool:
+        jacobian, u, f = self._jacobian, dispute.cotangent, self._jacobian.function
 
         def claimed(t: float) -> float:
             point = f.rounded((f.point + t * line)[None])[0]
@@ -158,7 +164,7 @@ class SecondLook:
 
         # A gradient that cannot run there bears nothing out.
         with contextlib.suppress(Exception):
-            return stairs.bears_out(jacobian, line, u, claimed, gap)
+            return stairs.bears_out(jacobian, line, u, claimed, dispute.difference * line.max())
         return False
 
     def standing_next_to(self, name: str, right: str) -> Standing:

@@ -123,8 +123,8 @@ class FewCalls:
             if line is None or sample is None:
                 continue
             found = self._closer(tables, line, sample)
-            if found is None and self.bears:
-                found = self._finer(tables, line, sample, both, inward)
+            if self.bears and not (found and found.standings):
+                found = self._finer(tables, line, sample, both, inward) or found
             if found is not None:
                 return found
         # A variant of a failing example is not worth a closer look: the search goes on from another one. Nor

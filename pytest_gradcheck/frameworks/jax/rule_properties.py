@@ -349,7 +349,7 @@ def _of_floating(
 
 
 class _First(NamedTuple):
-    """The value of a rule at the operands of its call, what pulls back, cotangents and gradients along them."""
+    """The value of a rule at the operands of its call, its pullback, cotangents and gradients along them."""
 
     value: list[Any]
     pull: Callable[[Any], Sequence[Any]]

@@ -17,8 +17,8 @@ from pytest_gradcheck.frameworks.jax.keys import Key
 #: What JAX raises where the way of a function depends on values.
 NEEDS_VALUES = (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)
 
-#: The jaxprs in float64, by the keys of those in the user's dtypes, and those by what the function is; so many
-#: are kept.
+#: The jaxprs in float64, by the keys of those in the user's dtypes, and those by what the function is; so
+#: many are kept.
 _wide_of: dict[Any, Any] = {}
 _native_of: dict[Any, Any] = {}
 KEPT = 64

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from reference_engine.definitions import define
 from reference_engine.primitives import Primitive, value_of
 from reference_engine.rules.special.common import Row, sp
 from reference_engine.rules.special.gamma import gamma_density, polygamma_
@@ -63,13 +62,13 @@ def _by_shape(a: Any, x: Any, n: int) -> Any:
 
 
 #: The n-th derivative of P(a, x) by a, for real arguments.
-_gammainc_by_shape: Primitive = define(
+_gammainc_by_shape: Primitive = Primitive(
     "gammainc_by_shape",
     lambda a, x, *, n: _by_shape(a, x, n),
-    [
+    (
         lambda c, result, a, x, *, n: c * _gammainc_by_shape(a, x, n=n + 1),
         lambda c, result, a, x, *, n: c * _density_by_shape(a, x, n),
-    ],
+    ),
 )
 
 

@@ -121,7 +121,7 @@ class Replay:
         if rule is None or (keys and not recorded and not any(True for _ in inner(equation))):
             found: Any = NotImplemented
         else:
-            # What every rule may need besides its operands: the results' shapes, and how to run a jaxpr inside.
+            # What every rule may need besides operands: the results' shapes, and how to run a jaxpr inside.
             avals = [var.aval for var in equation.outvars]
             out = avals[0] if avals else None
             found = rule(SimpleNamespace(**equation.params, replay=self, outs=avals, out=out), *operands)
