@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from flint import acb, arb, arb_series
+from flint import acb, arb
 
 from reference_engine.balls.numbers import (
     Jet,
@@ -233,18 +233,6 @@ def of_order(family: Callable[[int], Callable[[Any], Any]]) -> Callable[..., Any
 
     return row
 
-
-def _series(coefficient: Callable[[Any], Any]) -> Callable[[Number], Number]:
-    """A function that FLINT has on power series alone."""
-
-    def call(x: Number) -> Number:
-        found = coefficient(arb_series([value_of(x), 1], prec=2))
-        return chained(x, found[0], found[1]) if type(x) is Jet else found[0]
-
-    return call
-
-
-series = _series
 
 NUMBERS: dict[str, Callable[..., Number]] = {
     # Arithmetic.
