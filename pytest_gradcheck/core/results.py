@@ -212,6 +212,7 @@ class CheckResult:
     of the rule that decided, and ``allowances`` are those of what kinks, edges and rounding excuse.
     ``proofs`` are entries in question whose derivative is proven, and ``proved`` whether there are any.
     ``code`` says where the culprit's gradient is written (``"Gelu.backward (ops.py:12)"``), or what raised.
+    ``values_right`` says of a property that does not hold that the values of the gradient are right.
     ``figures()`` evaluates the function again, some hundred times at most, and returns what the HTML report
     shows, as plain data; nothing, from `check_gradients`.
     """
@@ -240,6 +241,7 @@ class CheckResult:
     allowances: tuple[str, ...] = ()
     code: str = ""
     proofs: tuple[Proof, ...] = ()
+    values_right: bool = False
     figures: Callable[[], Mapping[str, Any]] = dict
 
     @property
@@ -332,9 +334,6 @@ def json_number(value: float) -> float | str:
 
 # -- the text of a result: at most 25 lines, never a matrix --------------------------------------------
 
-#: Codes of properties whose violation makes values wrong.
-VALUES_TOO = frozenset({"uninitialised-memory", "nondeterministic"})
-
 #: What one line of the message may hold; longer reasons are cut there, and whole in the report.
 WIDTH = 160
 
@@ -357,7 +356,7 @@ def render(result: CheckResult, *, full: bool = False) -> str:
     known = result.broken_property
     apart = result.worst is not None and not result.worst.difference <= result.worst.tolerance
     headline = _HEADLINES[result.verdict]
-    if known is not None and not apart and known.code not in VALUES_TOO:
+    if known is not None and result.values_right:
         headline = "broken property"
     lines = [f"{headline}{order}: {result.name}"]
     lines.append(f"  diagnosis: {result.diagnosis.text} [{result.diagnosis.code}]")

@@ -105,6 +105,8 @@ class Finding:
     labels: tuple[str, ...] = ()
     not_checked: tuple[NotChecked, ...] = ()
     unexplained: bool = False
+    #: Of a property that does not hold: whether the values of the gradient are right.
+    values_right: bool = False
     rule: str = ""
     evidence: Evidence = field(default=None, repr=False)  # type: ignore[assignment]  # set by `answer`
     spent: Mapping[str, tuple[int, int]] = field(default_factory=dict)
@@ -237,7 +239,8 @@ def with_values(broken: Finding, values: Finding) -> Finding:
         others = [name for name in names if name != broken.culprit]
         listed = ", ".join(others[:-1]) + " and " * (len(others) > 1) + others[-1]
         text = f"the values of the gradient agree with {listed}"
-    return replace(broken, diagnosis=Diagnosis(broken.diagnosis.code, f"{broken.diagnosis.text}; {text}"))
+    diagnosis = Diagnosis(broken.diagnosis.code, f"{broken.diagnosis.text}; {text}")
+    return replace(broken, diagnosis=diagnosis, values_right=values.verdict is Verdict.PASS)
 
 
 def with_own_values(mismatch: Finding, own: Finding) -> Finding:

@@ -106,7 +106,7 @@ def test_the_line_to_repeat_has_the_selection():
     [
         (["-vmop"], r"properties: got 'vmop'; did you mean 'vmap'\? the properties are: inputs-unchanged, "),
         (["frozen"], r"properties: got 'frozen'; did you mean 'frozen-inputs'\?"),
-        ("vmap", r"got 'vmap'; give 'default', 'none' or a tuple of names; did you mean 'vmap'\?"),
+        ("vmap", r"got 'vmap'; give a tuple of names: \('vmap',\)"),
         (["none", "vmap"], "'none' next to other names; leave out 'none', or the names"),
         (
             ["vmap", "-accumulates"],

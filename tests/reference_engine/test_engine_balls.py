@@ -132,6 +132,8 @@ OPEN = {
     "corrcoef-0": "moves",
     "corrcoef-1": "moves",
     "corrcoef-2": "moves",
+    "gammainc-1": "parameter",
+    "gammaincc-1": "parameter",
     "histogram-0": "moves",
     "histogram-2": "moves",
     "histogram2d-0": "moves",

@@ -319,7 +319,9 @@ class FewCalls:
         bars = np.fmax(outputs.slope.uncertainty[0], unknown)
         bar = max(float(contracted.slope.uncertainty[0, 0]), float(np.linalg.norm(u * unknown)))
         slope = Estimate(contracted.slope.value[0, 0], bar)
-        still = contracted.still
+        # Nor does it move where its terms cancel, by which a small slope hides.
+        claimed = abs(float(self.jacobian.rows(line.name, u[None]).value[0, i])) * alone[i]
+        still = contracted.still & ~(claimed <= thresholds.ULP_OF_HIDDEN_TERMS)
         bent = contracted.kink | contracted.jump | (contracted.grainy | ~contracted.fits) & ~still
         row = self.jacobian.rows(line.name, u[None])
         if bent[0, 0] or not self._is_against(row, alone, slope):

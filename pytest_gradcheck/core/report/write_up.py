@@ -87,6 +87,7 @@ def write_up(order: Order, finding: Finding) -> CheckResult:
         labels=labels,
         properties=finding.evidence.properties,
         rule=finding.rule,
+        values_right=finding.values_right,
         allowances=_allowances(table),
         proofs=_proofs(finding) if table is not None and jacobian is not None else (),
         plainness=plainness(problem.point, problem.inputs) if finding.verdict is Verdict.FAIL else 0.0,
