@@ -17,7 +17,8 @@ class Context(NamedTuple):
 
     recording: bool = True
     scope: str | None = None
-    disturb: Callable[[str, Any], Any] | None = None
+    seen: Callable[[Any], None] | None = None
+    """Is called with every node that is recorded, and may put another value in its place."""
     depth: int = 0
     """How many transforms (`grad`, `vjp`, ...) are running the function that is being traced."""
 
@@ -84,10 +85,26 @@ def perturbed(scale: float, seed: int) -> Iterator[None]:
         error = random.uniform(-1, 1, (2, *result.shape))
         # The two parts of a complex number are rounded on their common scale.
         factor = 1 + scale * (error[0] + 1j * error[1] if result.dtype.kind == "c" else error[0])
-        return np.asarray(result * np.asarray(factor).astype(result.dtype))
+        return np.asarray(result * np.asarray(factor).astype(result.dtype))[()]
 
-    with _with(disturb=disturb):
+    def seen(node: Any) -> None:
+        name = node.primitive.name
+        if type(node.data) is tuple:
+            node.data = tuple(disturb(name, result) for result in node.data)
+        else:
+            node.data = disturb(name, node.data)
+
+    with watched(seen):
         yield
+
+
+def watched(seen: Callable[[Any], None]) -> AbstractContextManager[None]:
+    """Inside this context `seen` is called with every node that is recorded.
+
+    It may give the node other data, which the program then computes with: of the same shape and dtype, and
+    not where the data shares memory with an argument's.
+    """
+    return _with(seen=seen)
 
 
 @contextmanager
@@ -96,16 +113,17 @@ def at_most(operations: int) -> Iterator[None]:
 
     For loops that end by their values, and in coarse arithmetic never.
     """
-    around, left = now().disturb, operations
+    around, left = now().seen, operations
 
-    def count(name: str, result: Any) -> Any:
+    def count(node: Any) -> None:
         nonlocal left
         if left <= 0:
             raise RuntimeError(f"more than {operations} operations were recorded")
         left -= 1
-        return np.asarray(result) if around is None else around(name, result)
+        if around is not None:
+            around(node)
 
-    with _with(disturb=count):
+    with watched(count):
         yield
 
 

@@ -38,6 +38,8 @@ __all__ = [
     "Unary",
     "View",
     "as_array",
+    "free",
+    "plain",
     "private",
     "read_only",
     "tensor_of",
@@ -166,6 +168,20 @@ def tensor_of(node: Node) -> Handle:
     tensor._node = node
     tensor._view = None
     return tensor
+
+
+def free(value: Any) -> Handle:
+    """A constant on which what is computed with it does not depend, such as the shift of a softmax.
+
+    It may move with the inputs, and their derivatives are right all the same.
+    """
+    return tensor_of(Node(private(np.asarray(value))[()], False, params={"free": True}))
+
+
+def plain(arg: Any) -> Any:
+    """An argument of a node as the program gave it: a constant that is `free` is the array that it holds."""
+    is_free = type(arg) is Node and arg.primitive is None and (arg.params or {}).get("free")
+    return arg.data if is_free else arg
 
 
 def value_of(value: Any) -> Any:
@@ -345,10 +361,10 @@ class Primitive:
         if context is None:
             tensor._node = Node(result, False)
             return tensor
-        if context.disturb is not None:
-            result = context.disturb(self.name, result)[()]
         if kind is _float64 or result.dtype.kind in "fc":
             tensor._node = Node(result, True, self, args, params, context)
+            if context.seen is not None:
+                context.seen(tensor._node)
         else:
             tensor._node = Node(result, False)
         return tensor
@@ -376,11 +392,12 @@ class Primitive:
         self, results: tuple[Any, ...], context: Context | None, kept: list[Any], params: dict[str, Any]
     ) -> tuple[Handle, ...]:
         results = tuple(_asarray(result)[()] for result in results)
-        if context is not None and context.disturb is not None:
-            results = tuple(context.disturb(self.name, result)[()] for result in results)
         if context is None:
             return tuple(tensor_of(Node(result, False)) for result in results)
         bundle = Node(results, True, self, tuple(kept), params)
+        if context.seen is not None:
+            context.seen(bundle)
+            results = bundle.data
         return tuple(
             tensor_of(Node(result, True, PICK, (bundle,), {"index": i}))
             if result.dtype.kind in "fc"
@@ -432,7 +449,7 @@ class Binary(Primitive):
         if not (record and (context := now()).recording):
             return self._tensor(self.forward(p, q), None, (), None)
         result = self.forward(p, q)
-        if type(result) is not _float64 or context.disturb is not None:
+        if type(result) is not _float64 or context.seen is not None:
             return self._tensor(result, context, (a, b), None)
         # `Node(...)` written out: Python's call of a class takes as long as all that the call does, and this
         # is what a graph of numbers is made of.

@@ -41,7 +41,8 @@ NEVER = (
 
 #: What each room may import besides the two packages and the standard library.
 FOREIGN = {
-    "reference_engine": {"numpy", "scipy"},
+    "reference_engine": {"flint", "numpy", "scipy"},
+    "reference_engine.balls": {"flint", "numpy"},
     "pytest_gradcheck.core": {"numpy"},
     "pytest_gradcheck.methods": {"numpy"},
     "pytest_gradcheck.function": {"numpy"},
@@ -103,6 +104,12 @@ def test_foreign_packages(part):
                 each.split(".")[0] for each in house.imported(ast.parse(path.read_text(encoding="utf-8")))
             }
             assert tops <= allowed, f"{path}: {tops - allowed}"
+
+
+def test_flint_is_for_balls_alone():
+    for name, path in house.modules().items():
+        if not name.startswith("reference_engine.balls"):
+            assert "flint" not in house.imported(ast.parse(path.read_text(encoding="utf-8"))), name
 
 
 # -- who names a framework ---------------------------------------------------------------------------

@@ -98,8 +98,9 @@ def check_gradients(
         constants, listed in ``not_checked``.
     methods
         Which of ``"central"``, ``"forward"``, ``"complex_step"``, ``"reference"``, ``"torch"``, ``"jax"``,
-        ``"user"``, ``"oracle"``; default: every one that can run here but the complex step, which is for
-        analytic NumPy code.
+        ``"user"``, ``"oracle"``, ``"exact"``; default: every one that can run here but the complex step,
+        which is for analytic NumPy code, and the proven derivative, which is asked for where there is doubt
+        or a failure.
     gradient, vjp
         A gradient written by hand, ``gradient(*inputs)`` returning one array per input, or
         ``vjp(*inputs, cotangent)``; it becomes method ``"user"``. ``gradient=True`` says that the function

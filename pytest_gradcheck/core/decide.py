@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from pytest_gradcheck.core import thresholds, verdict
 from pytest_gradcheck.core.diagnosis import codes
@@ -18,16 +20,24 @@ from pytest_gradcheck.core.evidence.confirm import SecondLook
 from pytest_gradcheck.core.evidence.few_calls import FewCalls
 from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.low_precision import Eager
+from pytest_gradcheck.core.evidence.proof import (
+    counting,
+    is_stable,
+    neighbour,
+    own_bars,
+    with_proof,
+    wrong_entries,
+)
 from pytest_gradcheck.core.evidence.rounding import measure
 from pytest_gradcheck.core.evidence.survey import Survey, first_look, recompare
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Tolerance
 from pytest_gradcheck.core.orders import FirstOrder, Order, merged
 from pytest_gradcheck.core.report.write_up import write_up
-from pytest_gradcheck.core.results import CheckResult, Verdict
+from pytest_gradcheck.core.results import CheckResult, Status, Verdict
 from pytest_gradcheck.core.verdict import Evidence, Finding, answer
-from pytest_gradcheck.frameworks.pullback import Anew
-from pytest_gradcheck.methods.roles import BY_HAND, DIFFERENCES, ENGINE, ORACLE
+from pytest_gradcheck.frameworks.pullback import Anew, Pullback
+from pytest_gradcheck.methods.roles import BY_HAND, DIFFERENCES, ENGINE, EXACT, ORACLE
 
 #: Rules whose doubt is of differences that contradict every exact method.
 DOUBTED_BY_VALUES = ("no_common_ground", "differences_split")
@@ -43,7 +53,7 @@ def run(order: Order) -> tuple[CheckResult, Finding]:
             finding = _with_values(order, finding)
         elif finding.rule == "value_mismatch" and isinstance(order, FirstOrder):
             return write_up(order, other := _with_own_values(order, finding)), other
-    finding = finding or _on_the_numbers(order, evidence)
+    finding = _next_to_proof(order, finding or _on_the_numbers(order, evidence))
     for probe in order.probes:
         found, whose = probe(finding)
         if found:
@@ -90,6 +100,73 @@ def _on_the_numbers(order: Order, evidence: Evidence) -> Finding:
         return _beyond_entries(order, finding)
     # Where the exact methods run the same code, they are wrong together.
     return _confirmed(order, finding, finding) if finding.rule in DOUBTED_BY_VALUES else finding
+
+
+def _next_to_proof(order: Order, finding: Finding) -> Finding:
+    """Ask for the proven derivative of what failed or is in doubt, and settle a doubt by it.
+
+    A failure has been measured twice, with windows that know the noise: next to such values a proof is of
+    another function than the one that was meant, such as the steps of a quantised one. It adds digits.
+    """
+    if finding.verdict is Verdict.PASS or finding.rule in verdict.NOT_ASKED or order.proof is None:
+        return finding
+    asked, evidence = order.proof, finding.evidence
+    state = asked.states[EXACT]
+    if EXACT not in asked.pullbacks:
+        # What to install is said where it would help.
+        silent = finding.verdict is Verdict.FAIL and EXACT not in evidence.states
+        known = replace(evidence, states={**evidence.states, EXACT: state})
+        return finding if silent else replace(finding, evidence=known)
+    exact = asked.pullbacks[EXACT]
+    known = replace(
+        evidence, heard={**evidence.heard, EXACT: exact}, states={**evidence.states, EXACT: (Status.OK, None)}
+    )
+    bars = {name: _own_bars(order, known, name) for name in verdict.asked_about(known)}
+    table, jacobian = with_proof(evidence.table, evidence.jacobian, exact, order.tolerance, bars)
+    known = replace(known, table=table, jacobian=jacobian)
+    found = answer(verdict.ON_PROOF, known)
+    if found is None or finding.verdict is Verdict.FAIL:
+        return replace(finding, evidence=known)
+    if found.verdict is Verdict.FAIL:
+        found = replace(found, evidence=replace(known, table=counting(table, verdict.proved_culprits(known))))
+        if not _stands(order, found, exact):
+            return replace(finding, evidence=known)
+    return found
+
+
+def _stands(order: Order, found: Finding, exact: Pullback) -> bool:
+    """Whether a gradient is wrong by proof a few roundings away too, and not borne out by function values.
+
+    A loop that stops at once next to its solution has a slope of zero there, and the values around another
+    one.
+    """
+    evidence, sensitivity = found.evidence, order.tolerance.sensitivity
+    f, again = order.function, None
+    for name in verdict.proved_culprits(evidence):
+        wrong = wrong_entries(evidence.table, name, evidence.jacobian, sensitivity)
+        eps, rounded = evidence.heard[name].eps, order.problem.rounded
+        at = functools.partial(neighbour, f, eps, rounded, order.problem.seed)
+        if not is_stable(evidence.table, name, exact, wrong, at):
+            return False
+        if evidence.differences:
+            again = again or _second_look(order, evidence)
+            standing = again.standing(name)
+            if standing.right or standing.limit or standing.rough:
+                return False
+    return True
+
+
+def _own_bars(order: Order, evidence: Evidence, name: str) -> Any:
+    """Return the rounding of a method on trial by itself, of the engine as it was measured."""
+    table, jacobian = evidence.table, evidence.jacobian
+    if name == ENGINE:
+        return jacobian.rows(name, table.cotangents).uncertainty
+    _, backward = order.runs_to_measure(thresholds.RUNS)
+    _, forward = order.runs_on_disagreement
+    point = functools.partial(order.moved, name)
+    seed, rounded = order.problem.seed, order.problem.rounded
+    kinked = table.kinked(order.function.inputs.size)
+    return own_bars(table, jacobian, name, point, rounded, seed, (backward, forward), kinked)
 
 
 def _as_the_dtype_bears(order: Order, finding: Finding) -> Finding:

@@ -41,10 +41,10 @@ from pytest_gradcheck.frameworks.properties import HOLDS, Selection
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.function.oracle import in_its_place
 from pytest_gradcheck.function.problem import Problem
-from pytest_gradcheck.methods import registry, user
+from pytest_gradcheck.methods import exact, registry, user
 from pytest_gradcheck.methods.forms import Broken, Form
 from pytest_gradcheck.methods.names import DIFFERENCE_METHODS, METHOD_NAMES
-from pytest_gradcheck.methods.roles import BY_HAND, ENGINE, ORACLE, Roles, roles_of
+from pytest_gradcheck.methods.roles import BY_HAND, ENGINE, EXACT, ORACLE, Roles, roles_of
 
 #: Runs to measure rounding by: of the function, and of what single methods make of it.
 AllRuns = tuple[Runs | None, dict[str, Runs]]
@@ -185,6 +185,9 @@ class FirstOrder:
             # What goes through a coarser dtype, as under autocast, has its grain.
             self.function.eps = max(self.function.eps, self._trial_eps)
         self._look_for_opaque_code()
+        if EXACT in self.methods.pullbacks and (text := self._not_recorded(self.methods.pullbacks[EXACT])):
+            del self.methods.pullbacks[EXACT]
+            self.methods.states[EXACT] = (Status.UNAVAILABLE, text)
         if self.oracle:
             self._measure_dtype(self.oracle)
             self.properties = merged((self._repeats_where_it_ran(),), self.properties)
@@ -235,22 +238,65 @@ class FirstOrder:
         measured = not (self.options.holds_stops or problem.sampled)
         # A value that leaves the graph outside of any Function is a fault of its own.
         left = engine is not None and any(code == "out-of-graph" for code, _ in engine.notes)
-        if engine is not None and functions and measured and not left:
-            rng = np.random.default_rng(problem.seed)
-            # What goes through a coarser dtype, as under autocast, has its grain.
-            eps = problem.eps if problem.double else max(problem.eps, self._trial_eps)
-            step = max(thresholds.ELSEWHERE, np.cbrt(eps)) * rng.uniform(-1, 1, problem.point.size)
-            step *= natural_sizes(problem.inputs, problem.point)
-            point = problem.rounded(np.clip(problem.point + step, problem.lower, problem.upper)[None])[0]
-            if not follows(problem, engine, point, eps):
-                hidden = "".join(f"; {text}" for code, text in engine.notes if code == "hidden")
-                methods.opaque = f"the recording holds at the point alone: it does not see all code{hidden}"
-                del methods.pullbacks[ENGINE]
+        if engine is not None and functions and measured and not left and not self._follows(engine, 1.0):
+            hidden = "".join(f"; {text}" for code, text in engine.notes if code == "hidden")
+            methods.opaque = f"the recording holds at the point alone: it does not see all code{hidden}"
+            del methods.pullbacks[ENGINE]
         if methods.opaque is not None:
             names = ", ".join(dict.fromkeys(one.name.rpartition(".")[2] for one in functions))
             text = f"{names}: {methods.opaque}" if names else methods.opaque
             methods.states[ENGINE] = (Status.UNAVAILABLE, text)
             problem.call_one_by_one()
+
+    def _follows(self, recording: Pullback, side: float) -> bool:
+        """Whether a recording is the function at a second point too, on one side of the first one."""
+        problem, rng = self.measured, np.random.default_rng(self.measured.seed)
+        # What goes through a coarser dtype, as under autocast, has its grain.
+        eps = problem.eps if problem.double else max(problem.eps, self._trial_eps)
+        step = side * max(thresholds.ELSEWHERE, np.cbrt(eps)) * rng.uniform(-1, 1, problem.point.size)
+        step *= natural_sizes(problem.inputs, problem.point)
+        point = problem.rounded(np.clip(problem.point + step, problem.lower, problem.upper)[None])[0]
+        return follows(problem, recording, point, eps)
+
+    def _not_recorded(self, recording: Pullback) -> str | None:
+        """Return why a recording is not the function, and proves nothing of it; None where it is.
+
+        A branch of Python code is recorded as it was taken: so it is asked on both sides of the point.
+        """
+        escaped = [
+            text for known in ("out-of-graph", "hidden") for code, text in recording.notes if code == known
+        ]
+        if escaped:
+            return escaped[0]
+        if self.methods.opaque is not None:
+            return self.methods.opaque
+        if all(self._follows(recording, side) for side in (1.0, -1.0)):
+            return None
+        return "the recording holds at the point alone: it does not see all code, or a branch turns there"
+
+    @functools.cached_property
+    def proof(self) -> Methods | None:
+        """The proven derivative as a method of its own, or why there is none; None where it is not asked for.
+
+        It is not where other methods were named, or something else than the function is the measure.
+        """
+        options, found = self.options, Methods(self.roles)
+        recording = self.methods.pullbacks.get(ENGINE)
+        given = options.methods or options.surrogate or options.holds_stops or self.oracle
+        if EXACT in self.methods.pullbacks:
+            return dataclasses.replace(self.methods, pullbacks={EXACT: self.methods.pullbacks[EXACT]})
+        if given or recording is None:
+            return None
+
+        def make() -> Pullback:
+            assert recording is not None
+            enclosed = exact.prepare(recording)
+            if text := self._not_recorded(recording):
+                raise Unavailable(text)
+            return enclosed
+
+        found.prepare(EXACT, make)
+        return found
 
     def as_found(self, evidence: Evidence) -> FirstOrder:
         """Return the same with the methods that had a say in the end, and what holds of them."""
@@ -360,7 +406,7 @@ class FirstOrder:
         A backward that raises is seen here and not in the middle of a table.
         """
         options = self.options
-        if name == ENGINE and self.unavailable_reason:
+        if name in (ENGINE, EXACT) and self.unavailable_reason:
             raise Unavailable(self.unavailable_reason)
         pullback = self.held if name == ENGINE else None
         if pullback is None:
@@ -573,6 +619,8 @@ class SecondOrder:
     of_inputs = True
     #: A derivative by hand, where one is on trial.
     form: Form | None = None
+    #: Second derivatives are not enclosed.
+    proof: Methods | None = None
     #: A gradient of the gradient is looked at as any other function.
     few_calls: Projections | None = None
 

@@ -159,6 +159,42 @@ class Convergence:
 
 
 @dataclass(frozen=True)
+class Proof:
+    """One entry of the Jacobian, proven.
+
+    The derivative is ``digits``, a decimal number, and differs from that by at most ``radius``, another one.
+    """
+
+    place: Place
+    digits: str
+    radius: str
+
+    @property
+    def input(self) -> str:
+        """Name of the input."""
+        return self.place.input
+
+    @property
+    def index(self) -> tuple[int, ...]:
+        """Multi-index into the input."""
+        return self.place.index
+
+    @property
+    def output(self) -> str:
+        """Name of the output."""
+        return self.place.output
+
+    @property
+    def output_index(self) -> tuple[int, ...]:
+        """Multi-index into the output."""
+        return self.place.output_index
+
+    def __str__(self) -> str:
+        """The entry and its digits as a person writes it."""
+        return f"{self.place} = {self.digits} ± {self.radius}"
+
+
+@dataclass(frozen=True)
 class Diagnosis:
     """What kind of result this is: a stable ``code`` and one sentence."""
 
@@ -189,6 +225,7 @@ class CheckResult:
     ``functions`` are gradients written by hand that the framework's graph runs through. ``rule`` is the name
     of the rule that decided, and ``allowances`` are those of what kinks, edges and rounding excuse.
     ``rates`` is the Taylor test of a failure, by method: of the culprit and, to compare, of the others.
+    ``proofs`` are entries in question whose derivative is proven, and ``proved`` whether there are any.
     ``code`` says where the culprit's gradient is written (``"Gelu.backward (ops.py:12)"``), or what raised.
     ``values_right`` says of a property that does not hold that the values of the gradient are right.
     ``figures()`` evaluates the function again, some hundred times at most, and returns what the HTML report
@@ -219,8 +256,14 @@ class CheckResult:
     allowances: tuple[str, ...] = ()
     rates: Mapping[str, Convergence] = field(default_factory=dict)
     code: str = ""
+    proofs: tuple[Proof, ...] = ()
     values_right: bool = False
     figures: Callable[[], Mapping[str, Any]] = dict
+
+    @property
+    def proved(self) -> bool:
+        """Whether the derivative in question is proven; ``proofs`` has its digits."""
+        return bool(self.proofs)
 
     @property
     def evaluations(self) -> int:
@@ -271,11 +314,12 @@ class GradientMismatch(AssertionError):  # noqa: N818  the public name is a cont
 #: What is written of each kind of data, in this order.
 _KEYS: dict[type, str] = {
     CheckResult: "name verdict culprit order mode methods pairs worst diagnosis labels properties functions "
-    "not_checked sensitivity seed inputs reproduce imports shown_at rule allowances code rates",
+    "not_checked sensitivity seed inputs reproduce imports shown_at rule allowances code rates proved proofs",
     MethodResult: "status reason note evaluations calls seconds",
     Pair: "a b max_abs max_rel at tolerance agree",
     Worst: "input index output output_index values uncertainties difference tolerance margin",
     Place: "input index output output_index",
+    Proof: "input index output output_index digits radius",
     Diagnosis: "code text",
     Convergence: "order steps remainders",
     Property: "name holds detail",
@@ -344,6 +388,8 @@ def render(result: CheckResult, *, full: bool = False) -> str:
         broken = [p for p in broken if kind is None or not p.name.endswith(kind)]
     lines += _some("property", [f"{p.name}: {p.detail}" for p in broken], full)
     lines += _compared(known) if known is not None and not apart else _worst(result)
+    if full or result.verdict is not Verdict.PASS:
+        lines += [f"  proved:    {proof}" for proof in (result.proofs if full else result.proofs[:1])]
     if known is not None and known.place and headline == "broken property":
         lines.append(f'  declared:  properties=("-{known.name}",) leaves this property out')
     for name, method in result.methods.items():

@@ -117,6 +117,19 @@ WORST_IF_COARSE, SCATTERS = 32.0, 8.0
 #: Chosen: each shows half as much noise.
 PARTS_IF_COARSE = 4
 
+#: The own rounding of a gradient is measured at points so many roundings away. Source: a stable algorithm
+#: gives the exact result of inputs that are off by a few roundings (Higham, "Accuracy and Stability of
+#: Numerical Algorithms", chapter 1).
+NEIGHBOURS = 8.0
+
+#: A gradient is wrong by proof if the proven one moves by no more than such a share of the error when the
+#: point moves by as much. Chosen: the error is nine tenths real.
+STAYS = 0.1
+
+#: A gradient that is off by its own rounding passes next to the proven one up to this share of the largest
+#: entry of its input. Chosen: a gradient of zero, or of the other sign, is off by more.
+ROUNDED_AWAY = 0.5
+
 #: A kernel may be so many times as far off as plain code in its dtype is. Source: the tests of kernel
 #: libraries, such as flash-attention's tests/test_flash_attn.py, which allow twice the error of PyTorch code
 #: in half precision against float32.

@@ -19,12 +19,13 @@ from pytest_gradcheck.core.diagnosis.causes import of_error
 from pytest_gradcheck.core.evidence.allowances import BELOW_ROUNDING, sufficient_sensitivity
 from pytest_gradcheck.core.evidence.confirm import Standing
 from pytest_gradcheck.core.evidence.jacobian import Cost, Jacobian
+from pytest_gradcheck.core.evidence.proof import is_right, largest_error, pair, wrong_entries
 from pytest_gradcheck.core.evidence.survey import bends, unseen
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.results import Diagnosis, NotChecked, Property, Status, Verdict
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.names import DIFFERENCE_METHODS
-from pytest_gradcheck.methods.roles import COMPLEX_STEP, DIFFERENCES, ENGINE, ORACLE
+from pytest_gradcheck.methods.roles import COMPLEX_STEP, DIFFERENCES, ENGINE, EXACT, ORACLE
 
 if TYPE_CHECKING:
     from pytest_gradcheck.core.orders import Order
@@ -346,7 +347,8 @@ def outvoted(evidence: Evidence) -> Finding | None:
     table = evidence.table
     names = [*evidence.jacobian.differences, *table.exact]
     culprit = vote(table.agreement, names, evidence.witness) if table.disagrees else None
-    if culprit is None:
+    # The proven derivative is wrong of nothing but a recording that is not the function.
+    if culprit is None or culprit == EXACT:
         return None
     diagnosis = Diagnosis("wrong-values", f"the gradient of {culprit} differs from the other methods")
     return Finding(Verdict.FAIL, diagnosis, culprit, unexplained=True)
@@ -514,6 +516,64 @@ ON_SECOND_LOOK: tuple[Rule, ...] = (confirmed, borne_out, limit, rough, not_conf
 
 #: The same where the first look left it in doubt, which stays where none answers.
 ON_DOUBT: tuple[Rule, ...] = (confirmed, limit)
+
+# -- on the proven derivative ------------------------------------------------------------------------
+
+
+def proved_wrong(evidence: Evidence) -> Finding | None:
+    """A gradient on trial is not the derivative, which is proven: the culprit is certain."""
+    wrong = proved_culprits(evidence)
+    if not wrong:
+        return None
+    if len(wrong) > 1:
+        text = f"the gradients of {' and '.join(wrong)} are not the derivative, which is proved"
+        return Finding(Verdict.FAIL, Diagnosis("methods-split", text), unexplained=True)
+    text = f"the gradient of {wrong[0]} is not the derivative, which is proved"
+    return Finding(Verdict.FAIL, Diagnosis("wrong-values", text), wrong[0], unexplained=True)
+
+
+def proved_culprits(evidence: Evidence) -> list[str]:
+    """Return the methods whose gradients are wrong by proof."""
+    given = evidence.jacobian, evidence.order.tolerance.sensitivity
+    return [name for name in asked_about(evidence) if wrong_entries(evidence.table, name, *given).any()]
+
+
+def proved_right(evidence: Evidence) -> Finding | None:
+    """Every gradient on trial is the derivative, which is proven, whatever the others say."""
+    order, table, names = evidence.order, evidence.table, asked_about(evidence)
+    given = order.function.inputs, order.tolerance.sensitivity
+    if not names or not all(is_right(table, name, evidence.jacobian, given[1]) for name in names):
+        return None
+    verb = "agrees" if len(names) == 1 else "agree"
+    text = f"{' and '.join(names)} {verb} with the derivative, which is proved"
+    others = [name for name in (*evidence.differences, *table.exact) if name not in (*names, EXACT)]
+    apart = [name for name in others if (c := pair(table, name)) is not None and c.disagree.any()]
+    if apart:
+        text += f"; {' and '.join(apart)} {'differs' if len(apart) == 1 else 'differ'} from it"
+    off = max((largest_error(table, name, given[0]), name) for name in names)
+    rest: tuple[NotChecked, ...] = ()
+    if off[0] > given[1]:
+        if order.options.sensitivity is not None:
+            # A promise that was asked for is kept.
+            return None
+        what = f"errors below {off[0]:.2g} of the largest entry of an input's gradient"
+        rest = (NotChecked(what, f"{off[1]} is off by that much, which is its own rounding"),)
+    if ENGINE in apart:
+        return Finding(Verdict.PASS, Diagnosis("proved", text), ENGINE, ("reference-engine",), rest)
+    return Finding(Verdict.PASS, Diagnosis("proved", text), not_checked=rest)
+
+
+def asked_about(evidence: Evidence) -> tuple[str, ...]:
+    """Return the methods that a proof is asked about: those on trial, or an engine that is checked alone."""
+    heard = [name for name in evidence.heard if name != EXACT]
+    return evidence.on_trial or (tuple(heard) if evidence.order.roles.is_engine_alone(heard) else ())
+
+
+#: Rules on a failure or a doubt next to the proven derivative, which outranks every measured one.
+ON_PROOF: tuple[Rule, ...] = (proved_wrong, proved_right)
+
+#: Rules whose finding no derivative of the function settles: what is checked is another one, or none.
+NOT_ASKED = frozenset(rule.__name__ for rule in (*BEFORE_LOOKING, unmeasured))
 
 #: Rules on properties that were tried after the numbers.
 ON_PROPERTIES: tuple[Rule, ...] = (broken_property,)

@@ -22,7 +22,7 @@ AUTODIFF_METHODS: tuple[str, ...]
 #: Every method, in the order in which results list them.
 METHOD_NAMES: tuple[str, ...]
 #: The methods that run unless others are named. Not every function takes the complex numbers of the complex
-#: step, and each input costs it a call.
+#: step, and each input costs it a call. The proven derivative is asked for where there is doubt or a failure.
 DEFAULT_METHODS: tuple[str, ...]
 
 
@@ -33,11 +33,11 @@ def __getattr__(name: str) -> tuple[str, ...]:
     from pytest_gradcheck.frameworks import registry
 
     autodiff = tuple(framework for framework in registry.names() if framework != "numpy")
-    names = ("central", "forward", "complex_step", "reference", *autodiff, "user", "oracle")
+    names = ("central", "forward", "complex_step", "reference", *autodiff, "user", "oracle", "exact")
     globals().update(
         AUTODIFF_METHODS=autodiff,
         METHOD_NAMES=names,
-        DEFAULT_METHODS=tuple(method for method in names if method != "complex_step"),
+        DEFAULT_METHODS=tuple(method for method in names if method not in ("complex_step", "exact")),
     )
     found: tuple[str, ...] = globals()[name]
     return found

@@ -9,7 +9,7 @@ from pytest_gradcheck.errors import Unavailable
 from pytest_gradcheck.frameworks import registry
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.function.problem import Problem
-from pytest_gradcheck.methods import complex_step, reference, user
+from pytest_gradcheck.methods import complex_step, exact, reference, user
 from pytest_gradcheck.methods.forms import Form
 from pytest_gradcheck.methods.registered_gradients import WATCH, asked
 
@@ -27,7 +27,7 @@ def prepare(
         name: one of `names.METHOD_NAMES` that is not a difference method.
         problem: the function and its point.
         form: the derivative written by hand, for ``"user"``.
-        hold_stops: for ``"reference"``, whether what the function detaches is a constant.
+        hold_stops: for ``"reference"`` and ``"exact"``, whether what the function detaches is a constant.
 
     Raises:
         Unavailable: the method cannot differentiate this function.
@@ -42,6 +42,8 @@ def prepare(
             pullback = complex_step.prepare(problem)
         elif name == "reference":
             pullback = reference.prepare(problem, hold_stops=hold_stops)
+        elif name == "exact":
+            pullback = exact.prepare(reference.prepare(problem, hold_stops=hold_stops))
         else:
             pullback = _autodiff(problem, name)
     return pullback if watch is None else watch.followed(name, pullback)

@@ -24,11 +24,14 @@ ORACLE = "oracle"
 #: The method that evaluates the function at complex points. It is exact for analytic functions only.
 COMPLEX_STEP = "complex_step"
 
+#: The engine's recording in ball arithmetic. It is proven, so it is no culprit and no witness to be outvoted.
+EXACT = "exact"
+
 #: The methods that compare function values, in the order of the names.
 DIFFERENCES = tuple(name for name in METHOD_NAMES if name in DIFFERENCE_METHODS)
 
 #: The exact methods in the order in which one is taken for the truth of a figure.
-MOST_TRUSTED = (ORACLE, ENGINE, BY_HAND, *sorted(AUTODIFF_METHODS), COMPLEX_STEP)
+MOST_TRUSTED = (EXACT, ORACLE, ENGINE, BY_HAND, *sorted(AUTODIFF_METHODS), COMPLEX_STEP)
 
 
 @dataclass(frozen=True)

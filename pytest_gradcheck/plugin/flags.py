@@ -45,7 +45,8 @@ OPTIONS: Mapping[str, Option] = {
         "string",
         "methods to use, separated by commas",
         # The names of the installed frameworks are not looked up for a help that hardly any session prints.
-        "use these methods only, separated by commas: central, forward, complex_step, reference, torch, user",
+        "use these methods only, separated by commas: central, forward, complex_step, reference, torch, "
+        "user, exact",
         "NAMES",
     ),
     "properties": Option(

@@ -9,7 +9,7 @@ import numpy as np
 from reference_engine.draw.layout.boxes import Box, Frame, Link, Picture
 from reference_engine.draw.summary import Group, Part, Summary, is_value, visits
 from reference_engine.draw.text import constant_lines, value_lines
-from reference_engine.primitives import PICK, Node
+from reference_engine.primitives import PICK, Node, plain
 
 __all__ = ["contents"]
 
@@ -59,7 +59,7 @@ def _single(node: Node, frame: Frame, summary: Summary, boxes: dict[Part, Box], 
         return _add(picture, Box(kind, value_lines(node), frame, node.label))
     sources: list[Box] = []
     left_out: Box | None = None
-    for arg in node.args or ():
+    for arg in map(plain, node.args or ()):
         if type(arg) is Node:
             part = summary.part(arg)
             if part is not None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import TypeVar
 
-from reference_engine.primitives import Node
+from reference_engine.primitives import Node, plain
 
 __all__ = ["Group", "Part", "Path", "Summary", "is_value", "summarise", "visits"]
 
@@ -87,7 +87,7 @@ class Summary:
 
 def arguments_of(node: Node) -> list[Node]:
     """The nodes among the arguments of `node`."""
-    return [arg for arg in node.args or () if type(arg) is Node]
+    return [arg for arg in map(plain, node.args or ()) if type(arg) is Node]
 
 
 def is_value(node: Node) -> bool:
@@ -133,7 +133,7 @@ def _ancestors(root: Node) -> list[Node]:
     seen = {root}
     stack = [root]
     while stack:
-        for arg in stack.pop().args or ():
+        for arg in map(plain, stack.pop().args or ()):
             if type(arg) is Node and arg not in seen:
                 seen.add(arg)
                 stack.append(arg)

@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
 from reference_engine.definitions import define
 from reference_engine.dispatch import implements
-from reference_engine.primitives import Primitive, read_only, value_of
+from reference_engine.primitives import Primitive, free, read_only, value_of
 from reference_engine.rules.reduce import _with_axes
 from reference_engine.tensor import as_tensor
 
@@ -280,5 +280,5 @@ def softmax(x: Any, axis: int | tuple[int, ...] | None = -1) -> Any:
     """exp(x) / sum(exp(x)) over `axis`, without overflow."""
     x = as_tensor(x)
     # A constant shift leaves the softmax and its derivative as they are.
-    weights = np.exp(x - np.max(value_of(x), axis=axis, keepdims=True))
+    weights = np.exp(x - free(np.max(value_of(x), axis=axis, keepdims=True)))
     return weights / np.sum(weights, axis=axis, keepdims=True)

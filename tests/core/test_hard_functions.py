@@ -15,6 +15,9 @@ from pytest_gradcheck import check_gradients
 
 pytestmark = pytest.mark.kernels
 
+#: All methods that are asked by themselves, without a proof on doubt.
+MEASURED = ("central", "forward", "reference", "torch")
+
 DOUBLE, BOTH = (torch.float64,), (torch.float64, torch.float32)
 
 
@@ -380,7 +383,13 @@ def test_every_entry_of_the_list_is_a_case() -> None:
 @pytest.mark.parametrize(("name", "dtype"), CASES)
 def test_a_right_gradient_is_not_called_wrong(name: str, dtype: torch.dtype) -> None:
     hard = ALL[name]
-    result = check_gradients(hard.function, typed(hard.inputs, dtype), **hard.options)
+    inputs = typed(hard.inputs, dtype)
+    if (name, dtype) in INCONCLUSIVE:
+        # What values leave in doubt may be proven, and is never called wrong.
+        settled = check_gradients(hard.function, inputs, **hard.options)
+        assert settled.verdict == "inconclusive" or settled.diagnosis.code == "proved", str(settled)
+        hard = hard._replace(options={"methods": MEASURED, **hard.options})
+    result = check_gradients(hard.function, inputs, **hard.options)
     if (name, dtype) in INCONCLUSIVE:
         found = (result.verdict, result.diagnosis.code)
         assert found == ("inconclusive", INCONCLUSIVE[name, dtype][0]), str(result)

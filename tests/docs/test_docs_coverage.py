@@ -13,7 +13,7 @@ import pytest
 from numpy.polynomial import chebyshev, polynomial
 from pages import ROOT
 
-from docs import coverage
+from docs import coverage, proofs
 from docs.coverage_page import hips, numpy_part, reasons
 from reference_engine import MissingRuleError, Tensor, grad
 from reference_engine.dispatch import FUNCTIONS
@@ -27,10 +27,17 @@ def test_the_page_is_what_the_tables_say():
     assert text == coverage.page(), "run python docs/coverage.py"
 
 
+def test_the_page_of_proofs_is_what_is_proved():
+    text = proofs.PAGE.read_text(encoding="utf-8")
+    if f"{proofs.versions()}.\n" not in text:
+        pytest.skip(f"the page is not written for {proofs.versions()}")
+    assert text == proofs.page(), "run python docs/proofs.py"
+
+
 SCRIPTS = pytest.mark.parametrize("name", ["coverage", "torch_coverage"])
 
 
-@pytest.mark.parametrize("name", ["coverage", "torch_coverage", "verdicts", "jax_primitives"])
+@pytest.mark.parametrize("name", ["coverage", "torch_coverage", "verdicts", "jax_primitives", "proofs"])
 def test_it_runs_as_a_script(name, tmp_path):
     script = [sys.executable, str(ROOT / f"docs/{name}.py")]
     done = subprocess.run([*script, "--verbose"], cwd=tmp_path, capture_output=True, text=True)

@@ -36,6 +36,7 @@ def test_a_framework_is_a_method_of_its_name(monkeypatch: pytest.MonkeyPatch) ->
         "torch",
         "user",
         "oracle",
+        "exact",
     )
 
 

@@ -293,7 +293,7 @@ def test_the_figures_of_a_check(browser: Any, tmp_path: Path) -> None:
     assert picture.evaluate("image => image.complete && image.naturalWidth > 100")
     tables = tab.page.locator(".inside .heat")
     assert [t.partition("\n")[0] for t in tables.all_inner_texts()] == [
-        "reference", "torch", "user (differs)", "central", "forward",
+        "reference", "torch", "user (differs)", "exact", "central", "forward",
     ]  # fmt: skip
     tab.page.locator("summary", has_text="many").click()
     inside = tab.page.locator("details[open]", has_text="many")

@@ -35,6 +35,7 @@ def _rows(page: Page, names: str) -> Iterator[Code]:
 CODES = (
     # Nothing is wrong.
     Code("agree", Page.VERDICTS),
+    Code("proved", Page.VERDICTS),
     Code("subgradient", Page.KINKS, "at a kink; every gradient lies between the one-sided slopes"),
     Code("reference-engine", Page.RULES),
     # Nothing is known.

@@ -11,7 +11,7 @@ import numpy as np
 
 from pytest_gradcheck.core.diagnosis.plain import plainness
 from pytest_gradcheck.core.evidence.compare import TOGETHER, Comparison, margins
-from pytest_gradcheck.core.evidence.jacobian import Cost, Jacobian
+from pytest_gradcheck.core.evidence.jacobian import Cost, Function, Jacobian
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.orders import Order
 from pytest_gradcheck.core.report.reproduce import Line, reproduce
@@ -22,12 +22,15 @@ from pytest_gradcheck.core.results import (
     NotChecked,
     Pair,
     Place,
+    Proof,
     Status,
     Verdict,
     Worst,
 )
 from pytest_gradcheck.core.verdict import Finding
 from pytest_gradcheck.frameworks.flat import Matrix
+from pytest_gradcheck.methods.exact import ExactPullback
+from pytest_gradcheck.methods.roles import EXACT
 
 
 def write_up(order: Order, finding: Finding) -> CheckResult:
@@ -86,6 +89,7 @@ def write_up(order: Order, finding: Finding) -> CheckResult:
         rule=finding.rule,
         values_right=finding.values_right,
         allowances=_allowances(table),
+        proofs=_proofs(finding) if table is not None and jacobian is not None else (),
         plainness=plainness(problem.point, problem.inputs) if finding.verdict is Verdict.FAIL else 0.0,
     )
 
@@ -102,6 +106,41 @@ def _allowances(table: Table | None) -> tuple[str, ...]:
     """Return the names of the allowances that changed anything that counts, in the order of the table."""
     counted = () if table is None else table.evidence
     return tuple(dict.fromkeys(name for c in counted for name, mask in c.excused if mask.any()))
+
+
+#: So many proven entries are written down: the worst ones.
+MOST_PROOFS = 3
+
+
+def _proofs(finding: Finding) -> tuple[Proof, ...]:
+    """Return the entries in which the gradients in question are farthest from the proven ones."""
+    evidence = finding.evidence
+    exact, table, f = evidence.heard.get(EXACT), evidence.table, evidence.jacobian.function
+    if not isinstance(exact, ExactPullback):
+        return ()
+    found: dict[tuple[int, int], float] = {}
+    for c in table.comparisons:
+        if EXACT in (c.a, c.b) and (c.entrywise or table.tangents is None):
+            ratio = margins(c.difference, c.tolerance)
+            for flat in np.argsort(np.where(np.isnan(ratio), -1.0, -ratio), axis=None)[:MOST_PROOFS]:
+                row, column = divmod(int(flat), ratio.shape[1])
+                at = row, column if c.entrywise else table.coordinates[column]
+                found[at] = max(found.get(at, 0.0), float(ratio[row, column]))
+    # One entry for those that agree.
+    worst = sorted(found, key=lambda at: -found[at])
+    worst = [at for k, at in enumerate(worst) if k == 0 or found[at] > 1][:MOST_PROOFS]
+    proofs = []
+    for row, column in worst:
+        digits, radius = exact.digits(table.cotangents[row], column)
+        proofs.append(Proof(Place(*f.inputs.locate(column), *_output(f, table, row)), digits, radius))
+    return tuple(proofs)
+
+
+def _output(f: Function, table: Table, row: int) -> tuple[str, tuple[int, ...]]:
+    """Return the name of a row's output and the index into it; a projection has a name of its own."""
+    if np.count_nonzero(table.cotangents[row]) == 1:
+        return f.outputs.locate(int(np.argmax(np.abs(table.cotangents[row]))))
+    return f"projection {row}", ()
 
 
 def _structured(matrix: Matrix, order: Order) -> Any:
@@ -151,11 +190,9 @@ def _in_short(table: Table, jacobian: Jacobian) -> tuple[tuple[Pair, ...], Worst
             pairs.append(Pair(c.a, c.b, 0.0, 0.0, None, 0.0, c.agree))
             continue
         row, column = most.at
-        into, out = (f"direction {column}", no_index), (f"projection {row}", no_index)
+        into, out = (f"direction {column}", no_index), _output(f, table, row)
         if c.entrywise or table.tangents is None:
             into = f.inputs.locate(column if c.entrywise else table.coordinates[column])
-        if np.count_nonzero(table.cotangents[row]) == 1:
-            out = f.outputs.locate(int(np.argmax(np.abs(table.cotangents[row]))))
         place, allowed = Place(*into, *out), float(c.tolerance[most.at])
         pairs.append(Pair(c.a, c.b, most.absolute, most.relative, place, allowed, c.agree))
         if most is farthest:

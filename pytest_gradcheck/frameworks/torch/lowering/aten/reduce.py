@@ -19,6 +19,8 @@ from pytest_gradcheck.frameworks.torch.lowering.aten.tools import (
     squared,
 )
 from pytest_gradcheck.frameworks.torch.lowering.tape import Array
+from reference_engine import Tensor
+from reference_engine.primitives import free
 
 
 def reduction(function: Any) -> Any:
@@ -117,17 +119,19 @@ def norm(x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype:
     return np.where(zero, 0.0, np.where(zero, 1.0, powers) ** (1 / ord))
 
 
-def _top(x: Array, axis: Any) -> Any:
+def _top(x: Any, axis: Any) -> Any:
     """The largest entry, to shift by: finite, and there even where there is nothing to shift."""
-    top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
-    return np.where(np.isfinite(top), top, 0).astype(x.dtype)
+    values = np.real(data(x))
+    top = np.max(values, axis=axis, keepdims=True, initial=-np.inf)
+    top = np.where(np.isfinite(top), top, 0).astype(values.dtype)
+    return free(top) if isinstance(x, Tensor) else top
 
 
 def logsumexp(x: Any, dim: Any, keepdim: bool = False) -> Any:
     """log(sum(exp(x))), shifted by the largest entry."""
     axis = axes(x, dim)
     x = floating(x)
-    top = _top(np.real(data(x)), axis)
+    top = _top(x, axis)
     with np.errstate(divide="ignore"):
         result = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
     return result if keepdim else np.squeeze(result, axis=axis)
@@ -136,7 +140,7 @@ def logsumexp(x: Any, dim: Any, keepdim: bool = False) -> Any:
 def softmax(x: Any, dim: int, half_to_float: bool = False) -> Any:
     """exp(x) / sum(exp(x)), shifted by the largest entry."""
     axis = axes(x, dim)
-    exps = np.exp(x - _top(data(x), axis))
+    exps = np.exp(x - _top(x, axis))
     return exps / np.sum(exps, axis=axis, keepdims=True)
 
 
@@ -149,7 +153,7 @@ def safe_softmax(x: Any, dim: int, dtype: Any = None) -> Any:
 def log_softmax(x: Any, dim: int, half_to_float: bool = False) -> Any:
     """The logarithm of softmax, without its underflow."""
     axis = axes(x, dim)
-    shifted = x - _top(data(x), axis)
+    shifted = x - _top(x, axis)
     return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 
@@ -179,7 +183,7 @@ def logcumsumexp(x: Any, dim: int) -> Any:
     """The logarithm of the running sum of exp(x), shifted by the largest entry of each line."""
     if x.ndim == 0:
         return x
-    top = _top(np.real(data(x)), dim)
+    top = _top(x, dim)
     return np.log(np.cumsum(np.exp(x - top), axis=dim)) + top
 
 

@@ -1,0 +1,162 @@
+"""Write docs/reference/proofs.md: which primitives of the engine have a proven derivative.
+
+    python docs/proofs.py            writes the page
+    python docs/proofs.py --check    fails if the page is not what would be written
+
+It encloses the derivatives of the samples that the tests of the engine use, and needs the versions pinned in
+constraints.txt.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/reference/proofs.md"
+# In place of docs/, and what the samples of the tests import.
+sys.path[0:0] = [str(ROOT), str(ROOT / "tests/reference_engine")]
+
+from docs.coverage_page.markdown import table  # noqa: E402  found by the path above
+from docs.written import write_or_check  # noqa: E402  the same
+from reference_engine.balls import NotProvenError, enclose  # noqa: E402  the same
+from reference_engine.containers import flatten  # noqa: E402  the same
+from reference_engine.contexts import watched  # noqa: E402  the same
+from reference_engine.rules.special import SPECIAL  # noqa: E402  the same
+from reference_engine.transforms import vjp_of_arrays  # noqa: E402  the same
+
+INTRODUCTION = """\
+<!-- Written by docs/proofs.py, which encloses the samples of the engine's tests: run it after a change. -->
+
+# Which derivatives are proved
+
+[](../explanation/proofs.md) says what that means. Of the {primitives} primitives of the engine, of its scipy
+namespace and of scipy.special that its samples run through, {proven} ({share:.0%}) have a proven derivative
+at one sample at least, with a relative radius of at most 1e-28; of the {samples} samples {enclosed} are
+proved whole. Written for {versions}.
+
+A row counts the samples and points that a primitive takes part in, and how many of them are proved. Where
+none is, the reason of the first one stands next to it.
+"""
+
+
+class Case(NamedTuple):
+    """A function of arrays at a point."""
+
+    function: Callable[..., Any]
+    arrays: list[Any]
+
+
+class Row(NamedTuple):
+    """A primitive: how many cases it takes part in, how many are proved, and why the first is not."""
+
+    cases: int
+    proved: int
+    reason: str
+
+
+def case_of(function: Callable[..., Any], args: Sequence[Any], only: int | None = None) -> Case | None:
+    """A function at arguments, as one of its floating-point arrays (of one argument, where that is given)."""
+    flat, rebuild = flatten(tuple(args))
+    kinds = [np.asarray(x).dtype.kind if isinstance(x, float | complex | np.ndarray) else "" for x in flat]
+    active = [i for i, kind in enumerate(kinds) if kind in ("f", "c") and only in (None, i)]
+    if not active:
+        return None
+
+    def f(*tensors: Any) -> Any:
+        full = list(flat)
+        for i, tensor in zip(active, tensors, strict=True):
+            full[i] = tensor
+        return flatten(function(*rebuild(full)))[0]
+
+    return Case(f, [np.asarray(flat[i], complex if kinds[i] == "c" else float) for i in active])
+
+
+def cases() -> Iterator[Case]:
+    """The samples of the engine's tables, and the points of scipy.special."""
+    from engine_samples import SAMPLES
+    from engine_samples_scipy import LINALG
+    from engine_samples_scipy import SPECIAL as OF_SCIPY
+    from engine_special import KNOWN, ufunc
+
+    registers = (*SAMPLES.values(), *LINALG.values(), *OF_SCIPY.values())
+    found = [case_of(function, args) for samples in registers for function, args in samples]
+    for name, partials in SPECIAL.items():
+        for point in KNOWN[name].points:
+            args = [float(x) if type(x) is int else x for x in point]
+            found += [
+                case_of(ufunc(name), args, i) for i, partial in enumerate(partials) if partial is not None
+            ]
+    return (case for case in found if case is not None)
+
+
+def numbers_of(arrays: Sequence[Any]) -> list[Any]:
+    """The numbers of the entries; see `enclose`."""
+    indices, n = [], 0
+    for array in arrays:
+        step = 2 if np.iscomplexobj(array) else 1
+        at = np.arange(n, n + step * array.size, step).reshape(array.shape)
+        indices.append(at + 1j * (at + 1) if step == 2 else at)
+        n += step * array.size
+    return indices
+
+
+def measure() -> tuple[dict[str, Row], int, int]:
+    """A row per primitive, how many samples there are, and how many are proved whole."""
+    rows: dict[str, Row] = {}
+    total = whole = 0
+    for case in cases():
+        names: set[str] = set()
+        try:
+            with np.errstate(all="ignore"), watched(lambda node, names=names: names.add(node.primitive.name)):
+                vjp_of_arrays(case.function, case.arrays)
+        except Exception:
+            # What the engine itself refuses at this point.
+            continue
+        total += 1
+        reason = ""
+        try:
+            enclose(case.function, case.arrays, numbers_of(case.arrays))
+            whole += 1
+        except NotProvenError as refusal:
+            reason = str(refusal)
+        for name in names - {"pick"}:
+            before = rows.get(name, Row(0, 0, ""))
+            rows[name] = Row(before.cases + 1, before.proved + (not reason), before.reason or reason)
+    return rows, total, whole
+
+
+def versions() -> str:
+    """What the page is written for."""
+    return ", ".join(f"{name} {version(name.lower())}" for name in ("NumPy", "scipy", "python-flint"))
+
+
+def page() -> str:
+    """The text of the page."""
+    with warnings.catch_warnings():
+        # Samples at the edges of domains.
+        warnings.simplefilter("ignore")
+        rows, total, whole = measure()
+    proven = sum(row.proved > 0 for row in rows.values())
+    counts = {"primitives": len(rows), "proven": proven, "share": proven / len(rows)}
+    head = INTRODUCTION.format(**counts, samples=total, enclosed=whole, versions=versions())
+    lines = [
+        [f"`{name}`", str(row.cases), str(row.proved), "" if row.proved else row.reason]
+        for name, row in sorted(rows.items())
+    ]
+    return head + "\n" + "\n".join(table(["primitive", "cases", "proved", "why not"], lines)) + "\n"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the page, or compare it with `--check`; the exit status."""
+    return write_or_check(arguments, "docs/proofs.py", lambda: {PAGE: page()})
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

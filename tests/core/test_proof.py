@@ -1,0 +1,313 @@
+"""The proven derivative as the arbiter: what it settles, what it must not, and where it is asked."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+import torch
+
+from pytest_gradcheck import check_gradients, records
+from pytest_gradcheck.errors import Unavailable
+from pytest_gradcheck.methods import exact
+from pytest_gradcheck.methods.names import DEFAULT_METHODS, METHOD_NAMES
+from pytest_gradcheck.testing import corrupt
+
+pytestmark = pytest.mark.kernels
+
+
+def double(value: Any) -> torch.Tensor:
+    return torch.tensor(value, dtype=torch.float64)
+
+
+def by_hand(forward: Any, slope: Any) -> Any:
+    class Function(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return forward(x)
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            (x,) = ctx.saved_tensors
+            return g * slope(x)
+
+    return lambda x: Function.apply(x)
+
+
+def without_proof(function: Any, x: Any) -> Any:
+    return check_gradients(
+        function, x, methods=[name for name in DEFAULT_METHODS if name not in ("user", "oracle")]
+    )
+
+
+def quotient(x: Any) -> Any:
+    """(exp(x) - 1) / x, of which nothing is left in floats next to zero."""
+    return (torch.exp(x) - 1) / x
+
+
+def series(x: Any) -> Any:
+    return 0.5 + x / 3 + x * x / 8
+
+
+def hilbert(n: int) -> torch.Tensor:
+    return 1 / (torch.arange(n)[:, None] + torch.arange(n) + 1.0).double()
+
+
+def solved(a: Any) -> Any:
+    return torch.linalg.solve(a, torch.ones(len(a), dtype=a.dtype))
+
+
+#: A right function, the point, and the same with a gradient that is wrong, where no function value can tell.
+DISPUTES: dict[str, tuple[Any, Any, Any]] = {
+    "saturation": (
+        torch.sigmoid,
+        30.0,
+        by_hand(torch.sigmoid, lambda x: 1.05 * torch.sigmoid(x) * torch.sigmoid(-x)),
+    ),
+    "cancellation": (by_hand(quotient, series), -7e-16, by_hand(quotient, lambda x: 1.05 * series(x))),
+    "cancellation of cosines": (
+        by_hand(lambda x: (1 - torch.cos(x)) / x**3, lambda x: -0.5 / x**2 - 1 / 24),
+        1e-8,
+        by_hand(lambda x: (1 - torch.cos(x)) / x**3, lambda x: -0.55 / x**2 - 1 / 24),
+    ),
+    "an ill-conditioned system": (solved, hilbert(8), corrupt(solved, "sign")),
+}
+
+
+@pytest.mark.parametrize("name", DISPUTES)
+def test_a_dispute_is_settled_by_proof(name: str) -> None:
+    right, at, wrong = DISPUTES[name]
+    x = at if isinstance(at, torch.Tensor) else double(at)
+    found = check_gradients(right, x)
+    assert (found.verdict, found.diagnosis.code, found.proved) == ("pass", "proved", True), str(found)
+    assert found.culprit in (None, "reference")
+    lost = check_gradients(wrong, x)
+    assert (lost.verdict, lost.culprit) == ("fail", "torch"), str(lost)
+    assert lost.proved
+
+
+@pytest.mark.parametrize("name", ["saturation", "cancellation", "an ill-conditioned system"])
+def test_the_same_is_not_settled_without_it(name: str) -> None:
+    right, at, _ = DISPUTES[name]
+    found = without_proof(right, at if isinstance(at, torch.Tensor) else double(at))
+    assert found.verdict == "inconclusive" or "exact" not in found.methods, str(found)
+    assert not found.proved
+
+
+def test_a_gradient_of_numpy_code_is_settled_too() -> None:
+    def f(x: Any) -> Any:
+        return (np.exp(x) - 1) / x
+
+    found = check_gradients(f, -7e-16, gradient=lambda x: 0.5 + x / 3)
+    assert (found.verdict, found.diagnosis.code) == ("pass", "proved"), str(found)
+    assert "differ" in found.diagnosis.text
+    wrong = check_gradients(f, -7e-16, gradient=lambda x: 0.55 + x / 3)
+    assert (wrong.verdict, wrong.culprit) == ("fail", "user"), str(wrong)
+
+
+def test_underflow_is_settled() -> None:
+    def norm(x: Any) -> Any:
+        return (x[0] * x[0] * 1e200 + x[1] * x[1] * 1e200).sqrt() * 1e-100
+
+    x = double([3e-200, 4e-200])
+    found = check_gradients(by_hand(norm, lambda x: x / torch.hypot(x[0], x[1])), x)
+    assert found.verdict == "pass", str(found)
+
+
+def test_a_gradient_off_by_its_own_rounding_passes_and_says_so() -> None:
+    # torch's s · (1 - s) is off by 6 % here.
+    found = check_gradients(torch.sigmoid, double(35.0))
+    assert (found.verdict, found.diagnosis.code) == ("pass", "proved"), str(found)
+    assert any("own rounding" in one.reason for one in found.not_checked)
+
+
+def test_a_gradient_that_rounding_has_lost_stays_in_doubt_next_to_its_proof() -> None:
+    found = check_gradients(quotient, double(-7e-16))
+    assert (found.verdict, found.diagnosis.code) == ("inconclusive", "unresolved"), str(found)
+    assert "d output / d x = 0.4999999999999997666666667 ±" in str(found)
+
+
+# -- what it must not ----------------------------------------------------------------------------------
+
+
+def test_a_tie_proves_nothing() -> None:
+    def kinked(x: Any) -> Any:
+        return torch.maximum(x, 2 * x)
+
+    for slope in (1.0, 2.0, 3.0):
+        found = check_gradients(
+            by_hand(kinked, lambda x, slope=slope: slope * torch.ones_like(x)), double(0.0)
+        )
+        assert not found.proved
+        assert found.verdict == ("pass" if slope < 3 else "fail"), str(found)
+    named = check_gradients(np.abs, 0.0, methods=("central", "reference", "exact"))
+    assert "a tie: absolute" in str(named.methods["exact"].reason)
+
+
+def test_a_branch_of_python_code_that_turns_at_the_point_proves_nothing() -> None:
+    def branch(x: Any) -> Any:
+        return 2 * x if x > 0 else x * 1.0
+
+    found = check_gradients(by_hand(branch, lambda x: 1.5 + 0 * x), double(0.0))
+    assert not found.proved, str(found)
+
+
+@pytest.mark.parametrize("point", [0.7, 30.0])
+def test_code_that_leaves_the_recording_proves_nothing(point: float) -> None:
+    def hidden(x: Any) -> Any:
+        return x.tanh() * torch.tensor(x.detach().numpy().copy()).exp()
+
+    right = by_hand(hidden, lambda x: (1 - x.tanh() ** 2 + x.tanh()) * x.exp())
+    found = check_gradients(right, double(point))
+    assert not found.proved, str(found)
+    assert found.verdict != "fail", str(found)
+    # What forgets the hidden factor is the derivative of the recording, and wrong.
+    forgets = by_hand(hidden, lambda x: (1 - x.tanh() ** 2) * x.exp())
+    assert check_gradients(forgets, double(point)).verdict != "pass"
+
+
+def test_a_recording_that_function_values_contradict_accuses_nobody() -> None:
+    """Values and the gradient agree on another derivative than the recording has."""
+
+    def quantised(x: Any) -> Any:
+        return torch.round(x * 1e6) / 1e6 + 0 * x
+
+    found = check_gradients(by_hand(quantised, lambda x: 1 + 0 * x), double(0.3333333))
+    assert found.verdict != "fail", str(found)
+
+
+def test_newtons_method_with_an_implicit_gradient_is_not_accused() -> None:
+    def root(x: Any) -> Any:
+        y = torch.ones_like(x)
+        for _ in range(4):
+            y = y - (y * y - x) / (2 * y)
+        return y
+
+    found = check_gradients(by_hand(root, lambda x: 0.5 / torch.sqrt(x)), double(3.0))
+    assert found.verdict != "fail", str(found)
+
+
+# -- where it is asked ---------------------------------------------------------------------------------
+
+
+def test_a_check_that_passes_asks_for_no_proof_and_imports_nothing() -> None:
+    code = (
+        "import sys, numpy as np; from pytest_gradcheck import check_gradients;"
+        "few = ['central', 'reference'];"
+        "assert check_gradients(np.tanh, 0.3, methods=few); assert check_gradients(np.abs, 0.0, methods=few);"
+        "assert 'reference_engine.balls' not in sys.modules and 'flint' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_importing_the_engine_does_not_import_flint() -> None:
+    code = "import sys, reference_engine; assert 'flint' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_it_is_asked_always_where_it_is_named() -> None:
+    found = check_gradients(lambda x: np.tanh(x) * x, np.array([0.3, -1.2]), methods=("central", "exact"))
+    assert found.verdict == "pass"
+    assert found.diagnosis.text == "central and exact agree"
+    x = 0.3
+    truth = (1 - np.tanh(x) ** 2) * x + np.tanh(x)
+    assert found.methods["exact"].value[0, 0] == pytest.approx(truth, rel=1e-15)
+    assert found.methods["exact"].uncertainty[0, 0] <= np.spacing(truth)
+    assert found.proved
+
+
+def test_it_convicts_a_gradient_where_it_is_named() -> None:
+    found = check_gradients(
+        np.sin, 0.3, gradient=lambda x: 1.01 * np.cos(x), methods=("central", "user", "exact")
+    )
+    assert (found.verdict, found.culprit) == ("fail", "user"), str(found)
+
+
+def test_it_is_the_last_method_and_none_of_the_default_ones() -> None:
+    assert METHOD_NAMES[-1] == "exact"
+    assert "exact" not in DEFAULT_METHODS
+
+
+def test_it_is_never_the_culprit() -> None:
+    # Of this one the recording has the derivative 1 / (1 + x), and the values none.
+    def f(x: Any) -> Any:
+        return np.floor(x * 1e3) / 1e3
+
+    found = check_gradients(f, 0.77777, gradient=lambda x: 1.0, methods=("central", "user", "exact"))
+    assert found.culprit != "exact"
+
+
+def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("reference_engine.balls")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "flint", None)
+    monkeypatch.setitem(sys.modules, "reference_engine.balls", None)
+    named = check_gradients(np.sin, 0.3, methods=("central", "reference", "exact"))
+    assert named.methods["exact"].status == "unavailable"
+    assert "pip install 'pytest-gradcheck[exact]'" in str(named.methods["exact"].reason)
+    doubt = check_gradients(quotient, double(-7e-16))
+    assert doubt.verdict == "inconclusive"
+    assert "pip install 'pytest-gradcheck[exact]'" in str(doubt)
+    # Nothing is missing from a failure.
+    failed = check_gradients(corrupt(torch.tanh, "percent"), double([0.3, 0.7]))
+    assert failed.verdict == "fail"
+    assert "exact" not in failed.methods
+
+
+def test_a_method_that_was_left_out_is_not_asked() -> None:
+    found = check_gradients(quotient, double(-7e-16), methods=("central", "forward", "reference", "torch"))
+    assert "exact" not in found.methods
+
+
+def test_a_surrogate_is_not_proven() -> None:
+    found = check_gradients(
+        by_hand(torch.sign, lambda x: 1.5 * (1 - torch.tanh(x) ** 2)), double(0.4), surrogate=torch.tanh
+    )
+    assert not found.proved
+
+
+# -- what is written -----------------------------------------------------------------------------------
+
+
+def test_the_report_has_the_digits_as_text() -> None:
+    found = check_gradients(corrupt(torch.tanh, "percent"), double([0.3, 0.7]))
+    data = json.loads(json.dumps(found.to_dict()))
+    assert data["proved"] is True
+    first = data["proofs"][0]
+    assert first["digits"].startswith("0.91513696182662920905")
+    assert len(first["digits"].replace("0.", "")) == 25
+    assert float(first["radius"]) < 1e-24
+    assert f"proved:    d output[0] / d x[0] = {first['digits']}" in str(found)
+    schema = json.loads((Path(records.__file__).parent / "report.schema.json").read_text(encoding="utf-8"))
+    check = schema["$defs"]["check"]["properties"]["proofs"]
+    jsonschema.validate(data["proofs"], {**check, "$defs": schema["$defs"]})
+
+
+def test_complex_numbers_are_proven_by_their_parts() -> None:
+    def f(z: Any) -> Any:
+        return np.exp(z) * np.conj(z)
+
+    found = check_gradients(f, np.array([0.3 + 0.4j]), methods=("central", "exact"))
+    assert found.verdict == "pass", str(found)
+
+
+def test_what_recorded_nothing_cannot_be_enclosed() -> None:
+    class Nothing:
+        program = None
+
+    with pytest.raises(Unavailable, match="no recording"):
+        exact.prepare(Nothing())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_hides_no_tenth_from_a_proof(dtype: torch.dtype) -> None:
+    x = torch.linspace(-1.5, 2, 8, dtype=torch.float64).to(dtype)
+    off = corrupt(lambda x: x.softmax(0), lambda gradients: [1.1 * g for g in gradients])
+    assert check_gradients(off, x).verdict != "pass"
