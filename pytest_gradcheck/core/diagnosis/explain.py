@@ -66,13 +66,14 @@ def _diagnosed(order: Order, finding: Finding, culprit: str) -> Diagnosis:
                 wrong, np.zeros_like(right), bad, culprit, inputs, notes, outputs, alive, imaginary
             )
             return Diagnosis(found.code, f"{found.text}; {steps}")
-    diagnosis = diagnose(wrong, right, bad, culprit, inputs, notes, outputs, alive, imaginary)
+    bars = _bars(table, culprit)
+    diagnosis = diagnose(wrong, right, bad, culprit, inputs, notes, outputs, alive, imaginary, bars)
     matrix = _of_matrix(order, table, right, bad, culprit, diagnosis)
     if matrix is not None:
         return matrix
     if diagnosis.code in codes.VAGUE and diagnosis.code != "permuted":
         large, share = led_by(wrong, right, bad, inputs)
-        led = diagnose(wrong, right, bad & large, culprit, inputs, notes, outputs, alive, imaginary)
+        led = diagnose(wrong, right, bad & large, culprit, inputs, notes, outputs, alive, imaginary, bars)
         others = (bad & ~large).any(axis=0)
         if others.any() and (led.code not in codes.VAGUE or led.code == "one-entry"):
             where = place(np.flatnonzero((bad & large).any(axis=0)), inputs)
@@ -154,6 +155,16 @@ def _right_values(table: Table, jacobian: Jacobian, culprit: str) -> Matrix:
     if table.differences is not None and table.tangents is None:
         right[:, table.coordinates] = table.differences.central.value
     return right
+
+
+def _bars(table: Table, culprit: str) -> Matrix:
+    """Return the error bars of what a method differs from others by, as far as they are of differences."""
+    bars = np.zeros(table.exact[culprit].value.shape)
+    for c in table.measured:
+        if c.b == culprit and c.counts and table.tangents is None:
+            found = c.left.uncertainty + c.right.uncertainty
+            bars[:, table.coordinates] = np.fmax(bars[:, table.coordinates], found)
+    return bars
 
 
 def _imaginary_rows(table: Table, function: Function) -> Any:

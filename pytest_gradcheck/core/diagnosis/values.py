@@ -12,6 +12,9 @@ from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.results import Diagnosis
 from pytest_gradcheck.frameworks.flat import Layout, Leaf
 
+#: A factor is written with no more digits.
+DIGITS = 6
+
 
 def diagnose(
     wrong: Any,
@@ -23,6 +26,7 @@ def diagnose(
     outputs: Sequence[str | None],
     alive: Any,
     imaginary: Any = None,
+    bars: Any = 0.0,
 ) -> Diagnosis:
     """Tell how a method's rows differ from the right ones.
 
@@ -31,6 +35,7 @@ def diagnose(
     the output that each row belongs to, None for a row that mixes several. ``alive``, of shape
     ``(inputs.size,)``, marks the entries that are not zero for every output, these rows' or others'.
     ``imaginary``, of shape ``(rows,)``, marks the rows of imaginary parts alone; None if there are none.
+    ``bars`` are those of the differences of the two.
     """
     who = f"the gradient of {culprit}"
     columns = np.flatnonzero(bad.any(axis=0))
@@ -59,13 +64,20 @@ def diagnose(
     if norm > 0:
         some = f"{_in_some(right, bad, inputs)}{where}"
         factor = float(w @ r) / norm
-        if is_close(w, factor * r, float(np.abs(w).max())) and factor != 0:
+        known = np.broadcast_to(bars, bad.shape)[usable]
+        near = np.abs(w - factor * r) <= known
+        # Bars that are wide next to every error tell no factor.
+        near &= (known <= thresholds.TELLING_BAR * np.abs(w - r)).any()
+        if is_close(w[~near], factor * r[~near], float(np.abs(w).max())) and factor != 0:
+            digits = _digits(known, r) if near.any() else DIGITS
             # One entry alone is a multiple of anything; its factor is a guess that only few are worth.
             if abs(factor + 1) < thresholds.ROUND_FACTOR:
                 return Diagnosis("sign", f"{who} has the wrong sign{some}")
             alone = one_entry and living.sum() > 1
             if not alone and (usable.sum() > 1 or _is_round(factor)):
-                return Diagnosis("constant-factor", f"{who} is {_number(factor)} times the right one{some}")
+                return Diagnosis(
+                    "constant-factor", f"{who} is {_number(factor, digits)} times the right one{some}"
+                )
     for leaf in inputs.leaves:
         part = slice(leaf.start, leaf.stop)
         square = len(leaf.shape) == 2 and leaf.shape[0] == leaf.shape[1]
@@ -218,9 +230,16 @@ def is_close(a: Any, b: Any, size: float, atol: float = thresholds.SAME_ATOL) ->
     return bool(np.allclose(a, b, rtol=thresholds.SAME_RTOL, atol=atol * size))
 
 
-def _number(factor: float) -> str:
+def _digits(bars: Any, right: Any) -> int:
+    """Return how many digits of a factor error bars leave."""
+    largest = int(np.argmax(np.abs(right)))
+    with np.errstate(divide="ignore"):
+        return int(np.clip(-np.log10(bars[largest] / np.abs(right[largest])), 2, DIGITS))
+
+
+def _number(factor: float, digits: int) -> str:
     if not _is_round(factor):
-        return f"{factor:.6g}"
+        return f"{factor:.{digits}g}"
     if _is_whole(factor):
         return str(round(factor))
     return f"{'-' if factor < 0 else ''}1/{abs(round(1 / factor))}"

@@ -112,7 +112,10 @@ class FewCalls:
                     unseen(tables[-1], self.jacobian, times * self.tolerance.sensitivity)
                     for times in (1.0, thresholds.VAGUE)
                 )
-                if not (hidden.all() or (len(lines) > thresholds.DIRECTIONS and (lost & cut).any())):
+                apart = len(lines) > thresholds.DIRECTIONS
+                # A fit of one side amplifies noise.
+                known = ~hidden if sample is not None else ~lost
+                if known.any() and not (apart and (lost & cut).any()):
                     return Looked(tables[0], tables[-1], {})
             if sample is None and tables[-1].disagrees:
                 # One side may be that of a kink. The other is short, and shows it all the same.
@@ -398,7 +401,10 @@ class FewCalls:
         f, rng = self.jacobian.function, self.along.rng
         # Half of them from the same input: it may be wrong as a whole.
         leaf, half = f.inputs.leaf_of(i), (thresholds.DRAWN_NEXT_TO_IT + 1) // 2
-        drawn = [int(k) for k in rng.permutation(f.point.size) if k != i]
+        # What is at an edge has one side alone.
+        room = self._reach(shape, np.fmin)
+        within = room >= thresholds.AT_THE_EDGE * self.jacobian.scales
+        drawn = [int(k) for k in rng.permutation(f.point.size) if k != i and within[k]]
         near = [k for k in drawn if leaf.start <= k < leaf.stop][:half]
         others = near + [k for k in drawn if k not in near]
         if leaf.is_complex:
@@ -407,7 +413,7 @@ class FewCalls:
             others = [k for k in dict.fromkeys(both) if k != i]
         others = others[: thresholds.DRAWN_NEXT_TO_IT]
         tangents = np.zeros((len(others), f.point.size))
-        tangents[np.arange(len(others)), others] = scales = self.jacobian.scales[others]
+        tangents[np.arange(len(others)), others] = scales = np.fmin(self.jacobian.scales, room)[others]
         values, bars = [column.value], [column.uncertainty]
         moves = [np.abs(column.value)]
         if others:
