@@ -55,7 +55,9 @@ def run(order: Order) -> tuple[CheckResult, Finding]:
             finding = _with_values(order, finding)
         elif finding.rule == "value_mismatch" and isinstance(order, FirstOrder):
             return write_up(order, other := _with_own_values(order, finding)), other
-    finding = _next_to_proof(order, finding or _on_the_numbers(order, evidence))
+    finding = finding or _on_the_numbers(order, evidence)
+    if finding.verdict is not Verdict.PASS:
+        finding = _next_to_proof(order, finding)
     for probe in order.probes:
         found, whose = probe(finding)
         if found:
@@ -95,7 +97,8 @@ def _on_the_numbers(order: Order, evidence: Evidence) -> Finding:
     """Look, decide, and look a second time before anything is called wrong."""
     finding = answer(verdict.ON_THE_NUMBERS, _look(evidence))
     assert finding is not None, "the last rule answers"
-    finding = _as_the_dtype_bears(order, finding)
+    if finding.rule == "unresolved":
+        finding = _as_the_dtype_bears(order, finding)
     if finding.unexplained or (finding.rule == "unresolved" and _is_at_an_edge(finding)):
         return _confirmed(order, finding)
     if finding.rule in ("subgradient", "engine_overruled"):
@@ -111,7 +114,7 @@ def _next_to_proof(order: Order, finding: Finding) -> Finding:
     another function than the one that was meant, such as the steps of a quantised one. It adds digits.
     """
     failed = finding.verdict is Verdict.FAIL
-    if finding.verdict is Verdict.PASS or finding.rule in verdict.NOT_ASKED or order.proof is None:
+    if finding.rule in verdict.NOT_ASKED or order.proof is None:
         return finding
     if failed and order.options.brief:
         return finding
@@ -189,7 +192,7 @@ def _as_the_dtype_bears(order: Order, finding: Finding) -> Finding:
     """
     evidence, before = finding.evidence, order.tolerance
     tolerance = before
-    if finding.rule != "unresolved" or not order.is_coarse or order.options.sensitivity is not None:
+    if not order.is_coarse or order.options.sensitivity is not None:
         return finding
     jacobian, borne = evidence.jacobian, None
     if order.eager is None and ENGINE in evidence.heard:

@@ -101,6 +101,10 @@ class Options:
     holds_stops: bool = field(init=False)
     #: The properties to try.
     tried: Selection = field(init=False)
+    #: What was given for each form of a derivative by hand.
+    forms: dict[str, Any] = field(init=False)
+    #: Whether any derivative by hand was given.
+    is_by_hand: bool = field(init=False)
 
     def __post_init__(self) -> None:
         """Validate the options, and keep iterables of names; see `validate_options`."""
@@ -115,16 +119,9 @@ class Options:
         object.__setattr__(
             self, "tried", DEFAULT if self.properties == "default" else selected(self.properties)
         )
-
-    @property
-    def forms(self) -> dict[str, Any]:
-        """What was given for each form of a derivative by hand."""
-        return {name: getattr(self, name) for name in (*FIRST_FORMS, *SECOND_FORMS)}
-
-    @property
-    def is_by_hand(self) -> bool:
-        """Whether any derivative by hand was given."""
-        return any(each is not None for each in self.forms.values())
+        forms = {name: given[name] for name in (*FIRST_FORMS, *SECOND_FORMS)}
+        object.__setattr__(self, "forms", forms)
+        object.__setattr__(self, "is_by_hand", any(each is not None for each in forms.values()))
 
     def tolerance(self, eps: float, tiny: float) -> Tolerance:
         """Return what is allowed for dtypes of this unit roundoff and smallest normal number."""
