@@ -6,6 +6,7 @@ What a checker says of an operator stands in its row of docs/reference/verdicts.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from docs import torch_coverage, verdicts  # noqa: E402  # after the skips
 from docs.verdicts_page import reasons, rows, sweep  # noqa: E402  # the same
 from pytest_gradcheck import InvalidArgument, check_gradients  # noqa: E402  # the same
 from pytest_gradcheck.testing import corrupt  # noqa: E402  # the same
+from tests.without_proofs import hidden  # noqa: E402  # the same
 
 pytestmark = pytest.mark.kernels
 
@@ -34,6 +36,13 @@ HELD_ALONG = sweep.names_of_part(0)
 DTYPES = pytest.mark.parametrize("dtype", list(sweep.DTYPES))
 WAVERS = ("_softmax_backward_data", "float32")
 """Inconclusive because its differences waver. With the exponential of another kernel it may pass."""
+
+
+@pytest.fixture(autouse=True)
+def without_proofs() -> Iterator[None]:
+    """Measure as the page was: few readers have python-flint."""
+    with hidden():
+        yield
 
 
 # ---------------------------------------------------------------------- the sweeps

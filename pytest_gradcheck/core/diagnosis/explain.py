@@ -213,11 +213,12 @@ def _cause(
             return Diagnosis("special-values", f"{found.text}; it is right where no input is {words}")
     engine = evidence.heard.get(ENGINE) or evidence.heard.get(ORACLE)
     # A sum that takes one of its terms is zero by all others.
-    some = found.code == "zero-gradient" and wrong[:, bad.any(axis=0)].any()
+    whole = np.vstack([wrong, evidence.first.exact[culprit].value])
+    some = found.code == "zero-gradient" and whole[:, bad.any(axis=0)].any()
     odd = found.code == "constant-factor" and is_odd_multiple(wrong, right, bad)
     if (found.code in codes.VAGUE or some or odd) and isinstance(engine, ReferencePullback):
         # A mistake that single outputs fit may not fit the others: a first look goes over all of them.
         rows = np.vstack([rows, evidence.first.cotangents])
-        wrong = np.vstack([wrong, evidence.first.exact[culprit].value])
+        wrong = whole
         return causes.mistake(engine, rows, wrong, int(np.argmax(bad.any(axis=1))), culprit)
     return None

@@ -15,6 +15,7 @@ import scipy.special
 from docs import jax_primitives
 from docs.jax_page import reasons, rows, sweep
 from pytest_gradcheck.frameworks.jax.lowering.rules import RULES
+from tests.without_proofs import hidden
 
 PAGE = jax_primitives.PAGE.read_text(encoding="utf-8")
 ROWS = {row.name: row for row in rows.rows_of(PAGE)}
@@ -26,6 +27,13 @@ of_this_version = pytest.mark.skipif(
 OURS = [k for k, _ in enumerate((dtype, checker) for dtype in sweep.DTYPES for checker in sweep.CHECKERS)][
     ::2
 ]
+
+
+@pytest.fixture(autouse=True)
+def without_proofs():
+    """Measure as the page was: few readers have python-flint."""
+    with hidden():
+        yield
 
 
 # A row takes some ten seconds, most of them JAX's compiler's: the script that writes the page measures all.
