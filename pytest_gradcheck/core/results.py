@@ -202,7 +202,7 @@ class Diagnosis:
     text: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CheckResult:
     """The outcome of one check at one point; true exactly if it is a pass.
 
@@ -294,6 +294,11 @@ class CheckResult:
     def __bool__(self) -> bool:
         """Whether the verdict is ``pass``: ``assert check_gradients(...)`` fails for any other one."""
         return self.verdict is Verdict.PASS
+
+    def __repr__(self) -> str:
+        # In one line: ``assert check_gradients(...)`` shows it, and a Python prompt.
+        found = f"{self.diagnosis.code}: {self.diagnosis.text}"
+        return f"<{type(self).__name__} {self.verdict}, {self.name}: {found}>"
 
     def __str__(self) -> str:
         return render(self)
