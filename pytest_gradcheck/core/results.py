@@ -445,11 +445,17 @@ def render(result: CheckResult, *, full: bool = False) -> str:
     return "\n".join(lines)
 
 
+def is_whole(source: str) -> bool:
+    """Whether a message has all of an input's source."""
+    return len(source) <= WHOLE
+
+
 def pasteable(source: str) -> str:
     """Return an input's source whole, or, where it would fill the screen, its beginning and its length."""
-    if len(source) <= WHOLE:
+    if is_whole(source):
         return source
-    return f"{source[:WIDTH]}… ({len(source)} characters; whole in the report and under -vv)"
+    where = "whole under -vv, and in a report: --gradcheck-report=report.html"
+    return f"{source[:WIDTH]}… ({len(source)} characters; {where})"
 
 
 def _worst(result: CheckResult) -> list[str]:

@@ -397,3 +397,19 @@ def test_a_heat_map_has_headings_and_visible_zeros(browser: Any, tmp_path: Path)
         assert heat.locator("tbody th").all_inner_texts() == ["output[0]", "output[1]", "output[2]"]
         assert heat.locator("td.zero").all_inner_texts() == ["0"] * 6
     assert tab.troubles == []
+
+
+@needs_a_browser
+def test_no_replay_is_offered_for_what_cannot_be_replayed(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "r.html"
+    data = report(("t.py::a", result("fail")), ("t.py::b", result("fail")))
+    for check in data["checks"]:
+        check["replayable"] = check["nodeid"] == "t.py::a"
+    path.write_text(html_report.render(data), encoding="utf-8")
+    tab = Tab(browser, path)
+    found = {}
+    for check in tab.page.locator(".check").all():
+        check.locator("summary").click()
+        name = check.locator(".name").inner_text().partition(":: ")[0].partition(": ")[0]
+        found[name] = "pytest_gradcheck replay" in check.locator(".inside").inner_text()
+    assert found == {"t.py::a": True, "t.py::b": False}

@@ -213,7 +213,7 @@
   };
   const again = (check) => {
     const command = `python -m pytest_gradcheck replay ${quoted(decodeURIComponent(location.pathname.split("/").pop() || "report.html"))} ${quoted(check.nodeid)}`;
-    const run = check.inputs && Object.keys(check.inputs).length ? [h("p", { class: "said" }, "Run the test again at this input:"), copied(command)] : [];
+    const run = check.replayable !== false && check.inputs && Object.keys(check.inputs).length ? [h("p", { class: "said" }, "Run the test again at this input:"), copied(command)] : [];
     if (!check.reproduce) return run;
     const alone = check.imports !== null;
     const start = ["import numpy as np", "from pytest_gradcheck import check_gradients", ...(check.imports ? check.imports.split("; ") : [])];
