@@ -14,6 +14,7 @@ class JaxFramework(Framework):
 
     name = "jax"
     differentiates = True
+    differentiator = "JAX"
     stops_gradients = True
     draws_by_keys = True
     drawn_dtypes = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128")
