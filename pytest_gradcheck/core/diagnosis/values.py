@@ -52,7 +52,7 @@ def diagnose(
                 return Diagnosis(code, f"{text}, but the function depends on it")
         if one_entry and living.any():
             return Diagnosis("one-entry", f"{who} is zero in one entry{where}")
-        return Diagnosis("zero-gradient", f"{who} is zero but should not be")
+        return Diagnosis("zero-gradient", f"{who}{where} is zero but should not be")
     if _is_conjugate(wrong, right, bad, inputs):
         convention = "".join(f"; {text}" for code, text in notes if code == "convention")
         return Diagnosis("conjugate", f"{who} is the complex conjugate of the correct one{where}{convention}")
