@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import no_flint
 import numpy as np
 import pytest
 import torch
@@ -245,10 +246,7 @@ def test_it_is_never_the_culprit() -> None:
 
 
 def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith("reference_engine.balls")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "flint", None)
-    monkeypatch.setitem(sys.modules, "reference_engine.balls", None)
+    no_flint.take_away(monkeypatch)
     named = check_gradients(np.sin, 0.3, methods=("central", "reference", "exact"))
     assert named.methods["exact"].status == "unavailable"
     assert "pip install 'pytest-gradcheck[exact]'" in str(named.methods["exact"].reason)

@@ -11,6 +11,7 @@ import sys
 
 import followed  # noqa: F401  the profile
 import hypothesis.core
+import no_flint
 import pytest
 from hypothesis import settings
 from inner import Keeper
@@ -85,6 +86,8 @@ def reader(keeper, pytester, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     for name in ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS"):
         monkeypatch.delenv(name, raising=False)
+    # The pages show what is printed without the extra [exact], which none of them installs.
+    no_flint.take_away(monkeypatch)
     before = settings.get_current_profile_name()
     yield Reader(pytester, keeper)
     settings.load_profile(before)
