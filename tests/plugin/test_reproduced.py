@@ -298,3 +298,49 @@ def test_a_large_input_is_replayed_from_the_report(pytester: pytest.Pytester) ->
     ran = subprocess.run(command, cwd=pytester.path, capture_output=True, text=True, check=False)
     assert ran.returncode == 1, ran.stderr
     assert "FAILED test_it.py::test_called - constant-factor" in ran.stdout
+
+
+JAX = """
+import jax
+import pytest
+from pytest_gradcheck import arrays
+
+@jax.custom_vjp
+def sine(x):
+    return jax.numpy.sin(x)
+
+sine.defvjp(lambda x: (jax.numpy.sin(x), x), lambda x, g: (1.1 * g * jax.numpy.cos(x),))
+
+def test_called(gradcheck):
+    gradcheck(sine, jax.numpy.ones(2))
+
+@pytest.mark.gradcheck(x=arrays(2, library="jax", min_value=-1, max_value=1))
+def test_marked(x):
+    return sine(x)
+"""
+
+PASTED = """
+import json
+import numpy as np
+from pytest_gradcheck import check_gradients
+
+for check in json.load(open("r.json"))["checks"]:
+    names = {"np": np, "check_gradients": check_gradients}
+    exec(check["imports"], names)
+    print(eval(check["reproduce"], names).culprit)
+"""
+
+
+def test_the_lines_for_jax_import_what_they_name(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("jax")
+    pytester.makepyfile(test_it=JAX)
+    result = pytester.runpytest_subprocess("--gradcheck-report=r.json", "-p", "no:xdist", SEED)
+    result.stdout.fnmatch_lines(["  imports:   import jax.numpy as jnp; from test_it import sine"])
+    for command in (["-c", PASTED], ["-m", "pytest_gradcheck", "replay", "r.json", "test_it.py"]):
+        ran = subprocess.run(
+            [sys.executable, *command], cwd=pytester.path, capture_output=True, text=True, check=False
+        )
+        if command[0] == "-c":
+            assert ran.stdout.split() == ["jax", "jax"], ran.stderr
+        else:
+            assert ran.stdout.count("constant-factor: JAX's gradient") == 2, ran.stdout
