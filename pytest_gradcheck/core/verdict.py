@@ -209,11 +209,11 @@ def nothing_to_compare(evidence: Evidence) -> Finding | None:
         if reason:
             why.setdefault(reason, []).append(name)
     if len(why) == 1 and not exact:
-        text = f"differences alone check nothing: {next(iter(why))}, or give gradient="
+        text = f"only finite differences could run: {next(iter(why))}, or give gradient="
         return _inconclusive("nothing-checked", text)
-    text = "differences alone check nothing; no exact method could run"
+    text = "only finite differences could run; give gradient= or an oracle"
     if exact:
-        text = f"{next(iter(exact))} alone checks nothing"
+        text = f"only one method ({next(iter(exact))}) gave a gradient; at least two are needed"
     reasons = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in why.items())
     return _inconclusive("nothing-checked", f"{text} ({reasons})" if reasons else text)
 
@@ -368,7 +368,8 @@ def lone_method(evidence: Evidence) -> Finding | None:
     """One method is left, with nothing to compare it with."""
     if evidence.table.evidence:
         return None
-    return _inconclusive("nothing-checked", f"{next(iter(evidence.table.exact))} alone checks nothing")
+    text = f"only one method ({next(iter(evidence.table.exact))}) gave a gradient; at least two are needed"
+    return _inconclusive("nothing-checked", text)
 
 
 def jump(evidence: Evidence) -> Finding | None:
