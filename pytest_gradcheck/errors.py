@@ -27,8 +27,18 @@ class NotImplementedByFramework(Unavailable):
 
 def suggestion(name: str, known: Iterable[str], what: str) -> str:
     """Return the remedy for an unknown name: the nearest known one, then all of them after ``what``."""
+    known = list(known)
+    near = nearest(name, known)
+    return f"{f'did you mean {near!r}? ' if near else ''}{what}: {', '.join(known)}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that a mistyped one resembles most, if any does.
+
+    Exchanged letters come first: "esp" is "eps", although difflib finds more of it in "hessp".
+    """
     import difflib
 
     known = list(known)
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"{f'did you mean {near[0]!r}? ' if near else ''}{what}: {', '.join(known)}"
+    exchanged = [one for one in known if sorted(one) == sorted(name)]
+    return next(iter(exchanged or difflib.get_close_matches(name, known, n=1)), None)

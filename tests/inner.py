@@ -31,7 +31,8 @@ class Keeper:
     def pytest_unconfigure(self, config: pytest.Config) -> None:
         own = str(config.rootpath)
         for name, module in sys.modules.items():
-            if not str(getattr(module, "__file__", None)).startswith(own):
+            # None hides a module for as long as the run lasts.
+            if module is not None and not str(getattr(module, "__file__", None)).startswith(own):
                 self.modules.setdefault(name, module)
 
     def restore(self) -> None:

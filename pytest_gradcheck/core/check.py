@@ -218,7 +218,9 @@ def _draw(finding: Finding, result: CheckResult) -> dict[str, Any]:
 
 def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[CheckResult, list[Finding]]:
     """Return the result of a check, and the findings on all derivatives: the one that decided comes last."""
-    fn, inputs, options, forms = _taken_apart(fn, inputs, options)
+    forms: tuple[Form, ...] = ()
+    if options.is_by_hand or hasattr(fn, operators.ADJOINT):
+        fn, inputs, options, forms = _taken_apart(fn, inputs, options)
     if usage.waiting:
         usage.announce()
     for name in options.chosen:
@@ -262,7 +264,8 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
         if (
             result.verdict is Verdict.PASS
             and not options.brief
-            and _no_slope(result)
+            # Every method found zero where the methods differ most: everywhere, that is.
+            and (result.worst is None or not any(result.worst.values.values()))
             and is_constant(first.measured)
         ):
             still = ("constant",)
@@ -282,7 +285,9 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
             checked += more
             if not more:
                 skipped += (NotChecked(form.name, "the first order did not pass"),)
-        result, finding, on_trial = together(checked)
+        # A check of one gradient stands as it is.
+        alone = len(checked) == 1 and checked[0].form is None
+        result, finding, on_trial = checked[0] if alone else together(checked)
         # The gradients written by hand that the framework's run went through.
         own = first.roles.own or ""
         if own in first.methods.pullbacks and not options.brief:
@@ -338,11 +343,6 @@ def _taken_apart(
 def _has_gradients(fn: Callable[..., Any], inputs: Any) -> bool:
     """Whether the function's own framework differentiates it: no other stands in then."""
     return Call(fn, inputs).framework.differentiates
-
-
-def _no_slope(result: CheckResult) -> bool:
-    """Whether every method found zero where the methods differ most: everywhere, that is."""
-    return result.worst is None or not any(result.worst.values.values())
 
 
 def assert_gradients(fn: Callable[..., Any], inputs: Any, **options: Any) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from pytest_gradcheck.core import thresholds, verdict
 from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.diagnosis.explain import explain
@@ -53,7 +55,9 @@ def run(order: Order) -> tuple[CheckResult, Finding]:
             finding = _with_values(order, finding)
         elif finding.rule == "value_mismatch" and isinstance(order, FirstOrder):
             return write_up(order, other := _with_own_values(order, finding)), other
-    finding = _next_to_proof(order, finding or _on_the_numbers(order, evidence))
+    finding = finding or _on_the_numbers(order, evidence)
+    if finding.verdict is not Verdict.PASS:
+        finding = _next_to_proof(order, finding)
     for probe in order.probes:
         found, whose = probe(finding)
         if found:
@@ -93,7 +97,8 @@ def _on_the_numbers(order: Order, evidence: Evidence) -> Finding:
     """Look, decide, and look a second time before anything is called wrong."""
     finding = answer(verdict.ON_THE_NUMBERS, _look(evidence))
     assert finding is not None, "the last rule answers"
-    finding = _as_the_dtype_bears(order, finding)
+    if finding.rule == "unresolved":
+        finding = _as_the_dtype_bears(order, finding)
     if finding.unexplained or (finding.rule == "unresolved" and _is_at_an_edge(finding)):
         return _confirmed(order, finding)
     if finding.rule in ("subgradient", "engine_overruled"):
@@ -108,24 +113,29 @@ def _next_to_proof(order: Order, finding: Finding) -> Finding:
     A failure has been measured twice, with windows that know the noise: next to such values a proof is of
     another function than the one that was meant, such as the steps of a quantised one. It adds digits.
     """
-    if finding.verdict is Verdict.PASS or finding.rule in verdict.NOT_ASKED or order.proof is None:
+    failed = finding.verdict is Verdict.FAIL
+    if finding.rule in verdict.NOT_ASKED or order.proof is None:
+        return finding
+    if failed and order.options.brief:
         return finding
     asked, evidence = order.proof, finding.evidence
     state = asked.states[EXACT]
     if EXACT not in asked.pullbacks:
         # What to install is said where it would help.
-        silent = finding.verdict is Verdict.FAIL and EXACT not in evidence.states
+        silent = failed and EXACT not in evidence.states
         known = replace(evidence, states={**evidence.states, EXACT: state})
         return finding if silent else replace(finding, evidence=known)
     exact = asked.pullbacks[EXACT]
     known = replace(
         evidence, heard={**evidence.heard, EXACT: exact}, states={**evidence.states, EXACT: (Status.OK, None)}
     )
-    bars = {name: _own_bars(order, known, name) for name in verdict.asked_about(known)}
+    # What has failed needs no excuse.
+    asked_about = () if failed else verdict.asked_about(known)
+    bars = {name: _own_bars(order, known, name) for name in asked_about}
     table, jacobian = with_proof(evidence.table, evidence.jacobian, exact, order.tolerance, bars)
     known = replace(known, table=table, jacobian=jacobian)
     found = answer(verdict.ON_PROOF, known)
-    if found is None or finding.verdict is Verdict.FAIL:
+    if found is None or failed:
         return replace(finding, evidence=known)
     if found.verdict is Verdict.FAIL:
         found = replace(found, evidence=replace(known, table=counting(table, verdict.proved_culprits(known))))
@@ -166,7 +176,11 @@ def _own_bars(order: Order, evidence: Evidence, name: str) -> Any:
     point = functools.partial(order.moved, name)
     seed, rounded = order.problem.seed, order.problem.rounded
     kinked = table.kinked(order.function.inputs.size)
-    return own_bars(table, jacobian, name, point, rounded, seed, (backward, forward), kinked)
+    bars = own_bars(table, jacobian, name, point, rounded, seed, (backward, forward), kinked)
+    if not _is_by_hand(evidence):
+        # Nobody chose how its derivative is computed: what the function's own terms lose is no fault.
+        bars = np.fmax(bars, jacobian.rows(name, table.cotangents).uncertainty)
+    return bars
 
 
 def _as_the_dtype_bears(order: Order, finding: Finding) -> Finding:
@@ -178,7 +192,7 @@ def _as_the_dtype_bears(order: Order, finding: Finding) -> Finding:
     """
     evidence, before = finding.evidence, order.tolerance
     tolerance = before
-    if finding.rule != "unresolved" or not order.is_coarse or order.options.sensitivity is not None:
+    if not order.is_coarse or order.options.sensitivity is not None:
         return finding
     jacobian, borne = evidence.jacobian, None
     if order.eager is None and ENGINE in evidence.heard:
@@ -283,14 +297,18 @@ def _with_rounding_of_plain_code(order: Order, evidence: Evidence) -> Evidence |
     Automatic differentiation of expm1(x) / x subtracts two numbers of 1/x. What is right there, of several
     methods, is so by luck. A gradient by hand is written to keep the digits.
     """
-    jacobian, by_hand = evidence.jacobian, any(p.hand_written() for p in evidence.heard.values())
-    if by_hand or BY_HAND in evidence.heard or jacobian.measured or order.eager is not None:
+    jacobian = evidence.jacobian
+    if _is_by_hand(evidence) or jacobian.measured or order.eager is not None:
         return None
     jacobian = replace(jacobian, measured={}, settled=frozenset())
     kinked = evidence.first.kinked(order.function.inputs.size)
     measure(jacobian, *order.runs_to_measure(thresholds.RUNS), kinked)
     table = recompare(evidence.table, jacobian, order.tolerance)
     return None if table.disagrees else replace(evidence, jacobian=jacobian, table=table)
+
+
+def _is_by_hand(evidence: Evidence) -> bool:
+    return BY_HAND in evidence.heard or any(each.hand_written() for each in evidence.heard.values())
 
 
 def _beyond_entries(order: Order, finding: Finding) -> Finding:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import math
 import sys
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from pytest_gradcheck.core import thresholds
-from pytest_gradcheck.errors import InvalidArgument
+from pytest_gradcheck.errors import InvalidArgument, nearest, suggestion
 from pytest_gradcheck.frameworks.properties import DEFAULT, Selection, selected
 from pytest_gradcheck.methods.names import (
     AUTODIFF_METHODS,
@@ -102,6 +101,10 @@ class Options:
     holds_stops: bool = field(init=False)
     #: The properties to try.
     tried: Selection = field(init=False)
+    #: What was given for each form of a derivative by hand.
+    forms: dict[str, Any] = field(init=False)
+    #: Whether any derivative by hand was given.
+    is_by_hand: bool = field(init=False)
 
     def __post_init__(self) -> None:
         """Validate the options, and keep iterables of names; see `validate_options`."""
@@ -116,16 +119,9 @@ class Options:
         object.__setattr__(
             self, "tried", DEFAULT if self.properties == "default" else selected(self.properties)
         )
-
-    @property
-    def forms(self) -> dict[str, Any]:
-        """What was given for each form of a derivative by hand."""
-        return {name: getattr(self, name) for name in (*FIRST_FORMS, *SECOND_FORMS)}
-
-    @property
-    def is_by_hand(self) -> bool:
-        """Whether any derivative by hand was given."""
-        return any(each is not None for each in self.forms.values())
+        forms = {name: given[name] for name in (*FIRST_FORMS, *SECOND_FORMS)}
+        object.__setattr__(self, "forms", forms)
+        object.__setattr__(self, "is_by_hand", any(each is not None for each in forms.values()))
 
     def tolerance(self, eps: float, tiny: float) -> Tolerance:
         """Return what is allowed for dtypes of this unit roundoff and smallest normal number."""
@@ -151,11 +147,9 @@ def validate_options(**options: Any) -> None:
     """
     for key, value in options.items():
         if key not in OPTION_NAMES:
-            close = (
-                [key] if key in ELSEWHERE else difflib.get_close_matches(key, (*OPTION_NAMES, *ELSEWHERE), 1)
-            )
-            hint = f"did you mean {close[0]}?" if close else f"the options are {', '.join(OPTION_NAMES)}"
-            hint = ELSEWHERE.get(close[0] if close else "", hint)
+            close = key if key in ELSEWHERE else nearest(key, (*OPTION_NAMES, *ELSEWHERE))
+            hint = f"did you mean {close}?" if close else f"the options are {', '.join(OPTION_NAMES)}"
+            hint = ELSEWHERE.get(close or "", hint)
             raise InvalidArgument(key, "an option that does not exist", hint)
         if value is not None and key == "methods":
             _validate_methods(value)
@@ -179,9 +173,7 @@ def _validate_methods(value: Any) -> None:
     names = list(value)
     for item in names:
         if item not in METHOD_NAMES:
-            close = difflib.get_close_matches(str(item), METHOD_NAMES, 1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            raise InvalidArgument(key, repr(item), f"{hint}the methods are {', '.join(METHOD_NAMES)}")
+            raise InvalidArgument(key, repr(item), suggestion(str(item), METHOD_NAMES, "the methods are"))
     if not names:
         raise InvalidArgument(key, "none", f"name some of {', '.join(METHOD_NAMES)}")
     for name in names:
@@ -215,7 +207,7 @@ _FUNCTION: _Check = (callable, "give a function of the inputs")
 _CHECKS: dict[str, _Check] = {
     "gradient": (
         lambda v: v is True or callable(v),
-        "give a function of the inputs, or True for a function that returns (value, gradient)",
+        "give a function of the inputs, or True if the function under check returns (value, gradient)",
     ),
     "vjp": (callable, "give a function of the inputs and a cotangent"),
     "jacobian": _FUNCTION,

@@ -139,14 +139,20 @@ class FirstOrder:
         self.roles = roles_of(problem.framework, options.chosen)
         self.tolerance = options.tolerance(problem.trial_eps, problem.trial_tiny)
         self.methods = Methods(self.roles)
-        self.measured = self._to_be_measured()
+        surrogate = options.surrogate
+        self.measured = problem if surrogate is None else in_its_place(problem, "surrogate", surrogate)
         #: What the user trusts to compute the same, None without one or where it contradicts itself.
-        self.oracle = self._settled()
+        self.oracle = None if options.oracle is None else self._settled()
         #: What it makes of the dtype on trial; None in float64.
         self.eager: Eager | None = None
         #: Where its value is not the function's, as a sentence.
         self.value_mismatch: str | None = None
-        self.function = self.oracle.function if self.oracle else self._of_values()
+        #: What differences see, under the names of the function's own outputs.
+        self.function = (
+            self.oracle.function
+            if self.oracle
+            else dataclasses.replace(Function.of(self.measured), outputs=problem.outputs)
+        )
         self.properties: tuple[Property, ...] = () if self.oracle else (self._repeats(),)
         n, m, few = problem.inputs.size, problem.outputs.size, thresholds.SMALL
         few = thresholds.SMALL_WITH_ORACLE if self.oracle else thresholds.SMALL
@@ -340,22 +346,14 @@ class FirstOrder:
         options = dataclasses.replace(self.options, oracle=None, methods=methods or None, brief=True)
         return FirstOrder(self.problem, options, self.form).prepare()
 
-    def _to_be_measured(self) -> Problem:
-        surrogate = self.options.surrogate
-        return self.problem if surrogate is None else in_its_place(self.problem, "surrogate", surrogate)
-
-    def _of_values(self) -> Function:
-        """Return what differences see, under the names of the function's own outputs."""
-        return dataclasses.replace(Function.of(self.measured), outputs=self.problem.outputs)
-
     def _run_by(self, name: str) -> Problem:
         """Return what a method differentiates: the function for one on trial, else what is measured."""
         return self.problem if self.roles.is_on_trial(name) else self.measured
 
     def _settled(self) -> Oracle | None:
-        """Make the oracle ready, if there is one."""
+        """Make the oracle ready, if it is asked."""
         options, methods, found = self.options, self.methods, []
-        if options.oracle is None or ORACLE not in options.chosen:
+        if ORACLE not in options.chosen:
             return None
 
         def make() -> Pullback:

@@ -20,8 +20,9 @@ from pytest_gradcheck.function.signatures import name_of
 from pytest_gradcheck.methods.forms import Broken, Form
 from pytest_gradcheck.methods.names import WRITTEN_AS
 
-#: What an operator has.
-METHODS = ("matvec", "rmatvec")
+#: What an operator has, and what functions have not.
+ADJOINT = "rmatvec"
+METHODS = ("matvec", ADJOINT)
 
 #: Where the adjoint is written: by scipy's wrapper of two functions, in a subclass, or elsewhere.
 WRITTEN = ("_CustomLinearOperator__rmatvec_impl", "_rmatvec", "rmatvec")

@@ -49,7 +49,9 @@ def dtype_name(dtype: Any, allowed: tuple[str, ...]) -> str:
     if name in allowed:
         return name
     whole = name.startswith(("int", "uint", "bool"))
-    raise InvalidArgument("dtype", name, f"gradients need a floating dtype; {choices}" if whole else choices)
+    # As it was written: whether NumPy knows a name depends on the packages that are imported.
+    got = repr(dtype) if isinstance(dtype, str) else name
+    raise InvalidArgument("dtype", got, f"gradients need a floating dtype; {choices}" if whole else choices)
 
 
 def largest(component: str) -> float:

@@ -105,11 +105,14 @@ def of_record(record: Mapping[str, Any], cpu: float | None) -> Entry:
     data = {key: value for key, value in record.items() if key not in ("nodeid", "location", "figures")}
     methods = data.pop("methods")
     diagnosis = data.pop("diagnosis")
+    # In a record "code" is the code on trial and its place; trees from before have none.
+    where = data.pop("code", "")
     return _plain_entry(
         {
             "error": None,
             "code": diagnosis["code"],
             "text": diagnosis["text"],
+            "where": where,
             **data,
             "pairs": [_line(each) for each in data["pairs"]],
             "properties": [_line(each) for each in data["properties"]],

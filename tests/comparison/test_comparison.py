@@ -127,6 +127,7 @@ def test_of_several_recordings_the_least_times_count(before: dict[str, Any]) -> 
 def test_an_entry_has_what_the_check_found(before: dict[str, Any]) -> None:
     entry = entry_of(before)
     assert (entry["verdict"], entry["culprit"], entry["code"]) == ("fail", "torch", "sign")
+    assert entry["where"].startswith("Wrong.backward (")
     assert "wrong gradient" in entry["message"]
     assert entry["methods"]["torch"] == ["ok", None]
     assert entry["calls"].keys() == entry["evaluations"].keys() == entry["methods"].keys()

@@ -106,7 +106,7 @@ class Simulation:
         return a
 
 
-@pytest.mark.parametrize("size", [2, 60])
+@pytest.mark.parametrize("size", [2, 60, 2000])
 def test_a_simulation_in_numpy(size: int) -> None:
     x = np.random.default_rng(0).standard_normal(size)
     right, wrong = Simulation(), Simulation(1.2)

@@ -134,13 +134,23 @@ check(square, A, seed=0.5)
 check(square, A, name=3)
     name: got 3; give a string
 check(square, A, gradient=3)
-    gradient: got 3; give a function of the inputs
+    gradient: got 3; give a function of the inputs, or True if the function under check returns
+    (value, gradient)
 check(square, A, gradient="2 * x")
-    gradient: got '2 * x'; give a function of the inputs
+    gradient: got '2 * x'; give a function of the inputs, or True if the function under check
+    returns (value, gradient)
 check(square, A, vjp=A)
-    vjp: got array([1., 1.]); give a function of the inputs
+    vjp: got array([1., 1.]); give a function of the inputs and a cotangent
 check(square, A, gradient=square, vjp=square)
-    gradient: got a gradient and a vjp; give one of the two
+    gradient: got shape (2,) for x; the right shape is (2, 2)
+check(square, A, jacobian=A)
+    jacobian: got array([1., 1.]); give a function of the inputs
+check(square, A, jvp=3)
+    jvp: got 3; give a function of the inputs and their tangents
+check(square, A, hessian=True)
+    hessian: got True; give a function of the inputs
+check(square, A, hvp="2 * p")
+    hvp: got '2 * p'; give a function of the inputs and their tangents
 check(square, A, oracle=A)
     oracle: got array([1., 1.]); give a function of the same inputs that computes the same values
 check(square, A, surrogate=1)
@@ -225,13 +235,17 @@ check(two, {"a": A, "c": A})
     inputs: got a, c for two(a, b) (two() got an unexpected keyword argument 'c'); a tuple is passed
     by position, a dict by name, anything else as the one argument
 check(3, A)
-    fn: got an int; give a function, a torch.nn.Module or another callable
+    fn: got an int; give a function, a torch.nn.Module, another callable, or a
+    linear operator with matvec and rmatvec
 check("square", A)
-    fn: got a str; give a function, a torch.nn.Module or another callable
+    fn: got a str; give a function, a torch.nn.Module, another callable, or a
+    linear operator with matvec and rmatvec
 check(None, A)
-    fn: got None; give a function, a torch.nn.Module or another callable
+    fn: got None; give a function, a torch.nn.Module, another callable, or a
+    linear operator with matvec and rmatvec
 check(square(A), A)
-    fn: got a ndarray; give a function, a torch.nn.Module or another callable
+    fn: got a ndarray; give a function, a torch.nn.Module, another callable, or a
+    linear operator with matvec and rmatvec
 check(lambda x: None, A)
     fn: got a result that cannot be differentiated: None; a function under check returns a float or
     a floating array
@@ -306,7 +320,7 @@ arrays((2, "a b"))
     shape: got (2, 'a b'); give an int, a tuple of ints, names such as "n k", or a strategy for
     tuples of ints
 arrays(3, dtype="int64")
-    dtype: got int64; gradients need a floating dtype; use one of float …
+    dtype: got 'int64'; gradients need a floating dtype; use one of float …
 arrays(3, dtype=None)
     dtype: got None; use one of float …
 arrays(3, dtype=torch.float32)
@@ -340,7 +354,7 @@ indices(3, into=0)
 indices(3, into="n")
     into: got 'n'; give an int from 1 to 65,536, or size("n")
 positive_definite(3, dtype="complex128")
-    dtype: got complex128; use one of float …
+    dtype: got 'complex128'; use one of float …
 positive_definite(3, dtype=torch.float64)
     dtype: got torch.float64 for library="numpy"; add library="torch", or give the dtype by its name
 positive_definite(3, condition=0.5)
@@ -360,9 +374,14 @@ corrupt(3, "sign")
 check(square, A, argnums=(0, 1))
     argnums: got an option that does not exist; did you mean wrt? it takes names or positions
 check(square, A, jac=square)
-    jac: got an option that does not exist; did you mean gradient?
+    jac: got an option that does not exist; did you mean jacobian, or gradient for a scalar?
+    gradient=True is jac=True of scipy.optimize
+check(square, A, hessp=square)
+    hessp: got an option that does not exist; did you mean hvp?
+check(square, A, hess=square)
+    hess: got an option that does not exist; did you mean hessian?
 check(square, A, jacobain=square)
-    jacobain: got an option that does not exist; did you mean gradient?
+    jacobain: got an option that does not exist; did you mean jacobian?
 assert_gradients(square, A, atol=-1)
     atol: got -1; a tolerance is a finite number, zero or more
 assert_gradients(square, A, esp=1e-6)

@@ -133,6 +133,33 @@ def test_a_backward_that_returns_fresh_memory_fails_by_one_code(backward, brief)
         assert "Wrong.backward (test_unwritten_memory.py:" in result.diagnosis.text or backward is compared
 
 
+@pytest.mark.parametrize("brief", [False, True])
+@pytest.mark.parametrize("calls", range(9))
+def test_what_memory_holds_by_chance_is_no_matter(brief, calls):
+    """Where a check does not fill memory, it holds what is not seen for some calls, and then what is."""
+    count = 0
+
+    def by_chance(ctx, g):
+        nonlocal count
+        count += 1
+        memory = torch.empty_like(g)
+        if not (memory.isnan().all() or (memory == 1).all()):
+            memory.fill_(-1.0 if count <= calls else 3.0)
+        return 2 * g * ctx.saved_tensors[0] * (1 + (memory > 0))
+
+    result = check_in_test(function(saved, by_chance), X, brief=brief)
+    assert (result.verdict, result.culprit, result.diagnosis.code) == ("fail", "torch", CODE), str(result)
+
+
+@pytest.mark.parametrize("number", [5e-324, 1.3e-310, -1.3e-310, 1e-300])
+def test_entries_next_to_nothing_have_a_diagnosis(number):
+    def next_to_nothing(ctx, g):
+        return number * g * ctx.saved_tensors[0]
+
+    result = check_gradients(function(saved, next_to_nothing), X)
+    assert (result.verdict, result.culprit) == ("fail", "torch")
+
+
 def test_the_message_names_function_and_entries():
     result = check_gradients(lambda x: Square.apply(Rows.apply(x)), X)
     assert result.diagnosis.code == CODE

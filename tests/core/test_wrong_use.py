@@ -32,7 +32,7 @@ def square(x):
         ({"seed": -1}, "seed", "whole number"),
         ({"name": 3}, "name", "string"),
         ({"gradient": 3}, "gradient", "function of the inputs"),
-        ({"gradient": False}, "gradient", "or True for a function that returns"),
+        ({"gradient": False}, "gradient", "or True if the function under check returns"),
         ({"jacobian": True}, "jacobian", "function of the inputs"),
         ({"jvp": 3}, "jvp", "and their tangents"),
         ({"hessian": 3}, "hessian", "function of the inputs"),

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import runpy
 import subprocess
 import sys
 
 import followed  # noqa: F401  the profile
 import hypothesis.core
-import no_flint
 import pytest
+import without_proofs
 from hypothesis import settings
 from inner import Keeper
 from pages import ROOT
@@ -21,6 +22,7 @@ from pytest_gradcheck.__main__ import main
 from reference_engine.definitions import PRIMITIVES
 
 TESTS = ROOT / "tests"
+EXACT = re.compile(r"pytest-gradcheck\[(\w+,)*exact\b")
 FLAGS = ("-W", "error", "-p", "no:xdist", "-p", "no:cacheprovider", "--hypothesis-profile=followed")
 
 
@@ -32,6 +34,7 @@ class Reader:
         self.keeper = keeper
         self.path = pytester.path
         self.primitives = dict(PRIMITIVES)
+        self.proves = False
 
     def run(self, words):
         """Run the words of a command; its exit status and what it printed."""
@@ -39,15 +42,23 @@ class Reader:
             # A library may read the variable as it is imported, and this process has imported it.
             name, value = words[0].split("=", 1)
             environment = os.environ | {name: value, "PYTHONPATH": os.pathsep.join([str(TESTS), str(ROOT)])}
-            command = [sys.executable, "-m", "pytest", "-p", "followed", *FLAGS, *words[2:]]
+            plugins = ["-p", "followed", *([] if self.proves else ["-p", "without_proofs"])]
+            command = [sys.executable, "-m", "pytest", *plugins, *FLAGS, *words[2:]]
             assert words[1] == "pytest"
             done = subprocess.run(command, cwd=self.path, env=environment, capture_output=True, text=True)
             return done.returncode, done.stdout + done.stderr
         if words[0] == "pip":
-            return 0, ""  # what is installed is held elsewhere
+            # What is installed is held elsewhere, but for this: a failure looks different with it.
+            self.proves |= any(EXACT.search(word) for word in words)
+            return 0, ""
         if words[0] == "cc":
             done = subprocess.run(words, cwd=self.path, capture_output=True, text=True)
             return done.returncode, done.stdout + done.stderr
+        with contextlib.nullcontext() if self.proves else without_proofs.hidden():
+            return self.run_here(words)
+
+    def run_here(self, words):
+        """Run the words of a command in this process."""
         if words[0] == "pytest":
             done = self.pytester.runpytest_inprocess(*FLAGS, *words[1:], plugins=[self.keeper])
             self.keeper.restore()
@@ -86,8 +97,6 @@ def reader(keeper, pytester, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     for name in ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS"):
         monkeypatch.delenv(name, raising=False)
-    # The pages show what is printed without the extra [exact], which none of them installs.
-    no_flint.take_away(monkeypatch)
     before = settings.get_current_profile_name()
     yield Reader(pytester, keeper)
     settings.load_profile(before)

@@ -20,6 +20,7 @@ WRITTEN = {
     "docs/reference/diagnoses.md": "docs/diagnoses.py",
     "docs/reference/engine_coverage.md": "docs/coverage.py",
     "docs/reference/jax_primitives.md": "docs/jax_primitives.py",
+    "docs/reference/proofs.md": "docs/proofs.py",
     "docs/reference/search.md": "docs/search.py",
     "docs/reference/torch_coverage.md": "docs/torch_coverage.py",
     "docs/reference/verdicts.md": "docs/verdicts.py",
@@ -77,6 +78,14 @@ EXAMPLE = "what the block beside it says, whose output is compared"
 SETTING = "a constant of the code"
 HELD = "a test of this name asserts it"
 
+#: The most calls of kernels on trial, right and wrong.
+RIGHT_ON_TRIAL = "RIGHT = {torch.float64: (16, 6), torch.float32: (24, 6), torch.bfloat16: (24, 8)}"
+WRONG_ON_TRIAL = "WRONG = {torch.float64: (100, 20), torch.float32: (100, 20), torch.bfloat16: (200, 50)}"
+HALF_ON_TRIAL = (
+    "tests/core/test_few_calls_in_half.py",
+    "RIGHT, HALF_ALONE, WRONG = (24, 8), (120, 8), (250, 45)",
+)
+
 KNOWN = [
     Known("docs/tutorial/backpropagation.md", "four times as far as a", ARITHMETIC),
     Known("README.md", "off by 42 % here", EXAMPLE),  # see below
@@ -84,31 +93,43 @@ KNOWN = [
         "docs/howto/gpu_kernel.md",
         "float64 | 16",
         HELD,
-        ("tests/kernels_on_trial/trials.py", "RIGHT = {torch.float64: (16, 6), torch.float32: (24, 6)}"),
+        ("tests/kernels_on_trial/trials.py", RIGHT_ON_TRIAL),
     ),
     Known(
         "docs/howto/gpu_kernel.md",
         "float32 | 24",
         HELD,
-        ("tests/kernels_on_trial/trials.py", "RIGHT = {torch.float64: (16, 6), torch.float32: (24, 6)}"),
+        ("tests/kernels_on_trial/trials.py", RIGHT_ON_TRIAL),
     ),
     Known(
         "docs/howto/gpu_kernel.md",
-        "named | 100 | 20",
+        "bfloat16 | 24 | 8",
         HELD,
-        ("tests/kernels_on_trial/trials.py", "WRONG = (100, 20)"),
+        ("tests/kernels_on_trial/trials.py", RIGHT_ON_TRIAL),
+    ),
+    Known(
+        "docs/howto/gpu_kernel.md",
+        "or float32 | 100 | 20",
+        HELD,
+        ("tests/kernels_on_trial/trials.py", WRONG_ON_TRIAL),
+    ),
+    Known(
+        "docs/howto/gpu_kernel.md",
+        "bfloat16 | 200 | 50",
+        HELD,
+        ("tests/kernels_on_trial/trials.py", WRONG_ON_TRIAL),
     ),
     Known(
         "CHANGELOG.md",
-        "takes up to 16 calls if it is right (24 in float32)",
+        "takes up to 16 calls if it is right (24 in float32",
         HELD,
         ("tests/core/test_few_calls.py", "RIGHT = {torch.float64: (16, 6), torch.float32: (24, 6)}"),
     ),
     Known(
         "CHANGELOG.md",
-        "up to 100 to name a",
+        "to 100 to name a wrong entry",
         HELD,
-        ("tests/kernels_on_trial/trials.py", "WRONG = (100, 20)"),
+        ("tests/kernels_on_trial/trials.py", WRONG_ON_TRIAL),
     ),
     Known(
         "CHANGELOG.md",
@@ -126,7 +147,65 @@ KNOWN = [
         "docs/explanation/verdicts.md",
         "wrong one up to 100",
         HELD,
-        ("tests/kernels_on_trial/trials.py", "WRONG = (100, 20)"),
+        ("tests/kernels_on_trial/trials.py", WRONG_ON_TRIAL),
+    ),
+    Known(
+        "CHANGELOG.md",
+        "(250 in half precision)",
+        HELD,
+        HALF_ON_TRIAL,
+    ),
+    Known(
+        "docs/explanation/verdicts.md",
+        "one more pass with\n1.25 times the cotangent",
+        SETTING,
+        ("pytest_gradcheck/core/evidence/few_calls.py", "GRID, MULTIPLE = 16.0, 1.25"),
+    ),
+    Known(
+        "docs/explanation/verdicts.md",
+        "window three times as wide",
+        SETTING,
+        ("pytest_gradcheck/methods/windows.py", "HALF = Few(3 * WIDTH, "),
+    ),
+    Known(
+        "docs/explanation/verdicts.md",
+        "takes up to 120 calls",
+        HELD,
+        HALF_ON_TRIAL,
+    ),
+    Known(
+        "CHANGELOG.md",
+        "adds 25 digits to a failure",
+        SETTING,
+        ("pytest_gradcheck/methods/exact.py", "DIGITS = 25"),
+    ),
+    Known("docs/explanation/proofs.md", "Computers 66, 2017", YEAR),
+    Known("docs/explanation/proofs.md", "At 30 all but three digits", EXAMPLE),
+    Known("docs/explanation/proofs.md", "5 % off is not", EXAMPLE),
+    Known("docs/explanation/proofs.md", "is 0.1000000000000000055…", ARITHMETIC),
+    Known(
+        "docs/explanation/proofs.md",
+        "200,000 numbers",
+        SETTING,
+        ("reference_engine/balls/replay.py", "MOST_NUMBERS = 200_000"),
+    ),
+    Known(
+        "docs/howto/adjoint_solver.md",
+        "up to 16 calls",
+        HELD,
+        ("tests/core/test_few_calls.py", "RIGHT = {torch.float64: (16, 6), torch.float32: (24, 6)}"),
+    ),
+    Known(
+        "docs/howto/adjoint_solver.md",
+        "promised error of 0.1 %",
+        SETTING,
+        ("pytest_gradcheck/core/thresholds.py", "SENSITIVITY = 1e-3"),
+    ),
+    Known(
+        "docs/howto/residual_jacobian.md",
+        "more than 128 numbers",
+        SETTING,
+        ("pytest_gradcheck/core/thresholds.py", "ENTRYWISE = 128"),
     ),
     Known("CHANGELOG.md", "-0.0, ties", ARITHMETIC),
     Known("CHANGELOG.md", "zeroed or 1 % off", HELD, ("tests/core/test_location.py", '"1 % off"')),

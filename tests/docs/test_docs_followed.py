@@ -46,6 +46,34 @@ def test_the_page_can_be_followed(page, reader):
     following.follow(page, reader.path, reader.run, having=installed(QUICK))
 
 
+@pytest.mark.parametrize(
+    ("package", "proved"),
+    [
+        ("pytest-gradcheck", False),
+        ("pytest-gradcheck[torch]", False),
+        ("pytest-gradcheck[exact]", True),
+        ("pytest-gradcheck[torch,exact]", True),
+    ],
+)
+@pytest.mark.parametrize("command", ["pytest", "A=1 pytest"])
+def test_a_reader_sees_proofs_where_the_page_installs_them(command, package, proved, reader):
+    pytest.importorskip("flint")
+    (reader.path / "test_it.py").write_text(WRONG, encoding="utf-8")
+    reader.run(["pip", "install", package])
+    status, output = reader.run(command.split())
+    assert status == 1
+    assert ("proved:" in output) == proved
+
+
+WRONG = """
+from pytest_gradcheck import assert_gradients
+
+
+def test_square():
+    assert_gradients(lambda x: x * x, 3.0, gradient=lambda x: x)
+"""
+
+
 NEEDING = [page for page in FOLLOWED if following.packages(page)]
 
 

@@ -53,8 +53,18 @@ def test_merge_gives_what_one_run_would(project: Any, runs: Path, capsys: pytest
     project.run("--gradcheck-report=whole.json")
     merged, whole = project.report("all.json"), project.report("whole.json")
     assert [c["message"] for c in merged["checks"]] == [c["message"] for c in whole["checks"]]
-    assert {k: v for k, v in merged.items() if k not in ("checks", "merged", "gate")} == {
-        k: v for k, v in whole.items() if k not in ("checks", "gate")
+    # Times are those of the runs that were merged, not of one run.
+    assert {k: v for k, v in merged.items() if k not in ("checks", "merged", "gate", "run")} == {
+        k: v for k, v in whole.items() if k not in ("checks", "gate", "run")
+    }
+
+
+def test_merged_runs_begin_with_the_first_and_take_as_long_as_all(project: Any, runs: Path) -> None:
+    assert main(["merge", "two.json", "one.json", "-o", "all.json"]) == 0
+    one, two = (project.report(name)["run"] for name in ("one.json", "two.json"))
+    assert project.report("all.json")["run"] == {
+        "began": min(one["began"], two["began"]),
+        "seconds": one["seconds"] + two["seconds"],
     }
 
 

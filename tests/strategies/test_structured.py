@@ -218,7 +218,7 @@ def test_repr_reads_like_the_call() -> None:
     [
         (lambda: positive_definite(2.5), "shape", "2.5"),
         (lambda: positive_definite(3, condition=0.5), "condition", "0.5; give a finite number, one or more"),
-        (lambda: positive_definite(3, dtype="complex64"), "dtype", "complex64; use one of"),
+        (lambda: positive_definite(3, dtype="complex64"), "dtype", "'complex64'; use one of"),
         (lambda: positive_definite(3, library="cupy"), "library", "'cupy'; use one of numpy, jax, torch"),
         (lambda: examples(orthogonal((2, 3)), 1), "size", r"\(2, 3\).*as many rows"),
         (lambda: probabilities(3, min_value=0.4), "min_value", "0.4 for 3 entries; give at most 0.333"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -222,7 +223,8 @@ def _is_round(factor: float) -> bool:
 
 
 def _is_whole(factor: float) -> bool:
-    return abs(factor - round(factor)) < thresholds.ROUND_FACTOR * abs(factor)
+    # One over a factor below the normal numbers is infinite.
+    return math.isfinite(factor) and abs(factor - round(factor)) < thresholds.ROUND_FACTOR * abs(factor)
 
 
 def is_close(a: Any, b: Any, size: float, atol: float = thresholds.SAME_ATOL) -> bool:

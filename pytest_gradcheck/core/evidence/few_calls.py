@@ -324,15 +324,27 @@ class FewCalls:
         bars = np.fmax(outputs.slope.uncertainty[0], unknown)
         bar = max(float(contracted.slope.uncertainty[0, 0]), float(np.linalg.norm(u * unknown)))
         slope = Estimate(contracted.slope.value[0, 0], bar)
-        # Nor does it move where its terms cancel, by which a small slope hides.
-        claimed = abs(float(self.jacobian.rows(line.name, u[None]).value[0, i])) * alone[i]
-        still = contracted.still & ~(claimed <= thresholds.ULP_OF_HIDDEN_TERMS)
-        bent = contracted.kink | contracted.jump | (contracted.grainy | ~contracted.fits) & ~still
+        still = contracted.still[0, 0] and self._stands_still(i, alone, u)
+        bent = contracted.kink | contracted.jump
+        if not still:
+            bent = bent | contracted.grainy | ~contracted.fits
         row = self.jacobian.rows(line.name, u[None])
         if bent[0, 0] or not self._is_against(row, alone, slope):
             return None
         column = Estimate(outputs.slope.value[0] / alone[i], bars / alone[i])
         return self._named(tables, line, sample, noise, alone, column)
+
+    def _stands_still(self, i: int, alone: Vector, u: Vector) -> bool:
+        """Whether what does not move along an input does not over a step of one either.
+
+        Nor does it move where its terms cancel, by which a small slope hides, nor below its grain.
+        """
+        wide = np.where(alone != 0, max(1.0, float(self.jacobian.scales[i])), 0.0)
+        contracted, _ = self.jacobian.column(wide, u)
+        claimed = max(
+            abs(float(self.jacobian.rows(name, u[None]).value[0, i])) for name in self.jacobian.pullbacks
+        )
+        return bool(contracted.still[0, 0]) and claimed * wide[i] > thresholds.ULP_OF_HIDDEN_TERMS
 
     def _closer_in_half(
         self, tables: list[Table], line: Line, sample: Sample, noise: Vector, alone: Vector

@@ -67,6 +67,8 @@ def write_up(order: Order, finding: Finding) -> CheckResult:
     again = Line("", "")
     if sources:
         again = reproduce(problem, order.options, order.number, sources)
+    proved = EXACT in finding.evidence.heard
+    uncompared = () if order.measured is problem else (_not_compared(order),)
     pairs, worst = _in_short(table, jacobian) if table is not None and jacobian is not None else ((), None)
     return CheckResult(
         name=problem.name,
@@ -76,7 +78,7 @@ def write_up(order: Order, finding: Finding) -> CheckResult:
         pairs=pairs,
         worst=worst,
         diagnosis=finding.diagnosis,
-        not_checked=(*_not_compared(order), *problem.not_checked, *finding.not_checked),
+        not_checked=(*uncompared, *problem.not_checked, *finding.not_checked),
         order=order.number,
         mode="directional" if table is not None and table.tangents is not None else "full",
         sensitivity=order.tolerance.sensitivity,
@@ -89,17 +91,15 @@ def write_up(order: Order, finding: Finding) -> CheckResult:
         rule=finding.rule,
         values_right=finding.values_right,
         allowances=_allowances(table),
-        proofs=_proofs(finding) if table is not None and jacobian is not None else (),
+        proofs=_proofs(finding) if table is not None and jacobian is not None and proved else (),
         plainness=plainness(problem.point, problem.inputs) if finding.verdict is Verdict.FAIL else 0.0,
     )
 
 
-def _not_compared(order: Order) -> tuple[NotChecked, ...]:
+def _not_compared(order: Order) -> NotChecked:
     """Say that a surrogate stands for the function, whose own values are the measure of nothing."""
-    if order.measured is order.problem:
-        return ()
     text = f"the gradient is compared with the derivative of the surrogate {order.measured.name}"
-    return (NotChecked(f"the values of {order.problem.name}", text),)
+    return NotChecked(f"the values of {order.problem.name}", text)
 
 
 def _allowances(table: Table | None) -> tuple[str, ...]:

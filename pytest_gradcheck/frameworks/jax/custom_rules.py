@@ -23,6 +23,7 @@ import numpy as np
 from pytest_gradcheck.errors import Unavailable
 from pytest_gradcheck.frameworks.base import FunctionAtPoint, HandWritten
 from pytest_gradcheck.frameworks.jax import traces
+from pytest_gradcheck.frameworks.jax.keys import functions_of
 from pytest_gradcheck.frameworks.jax.lowering.replay import Replay, equations, subjaxprs
 from pytest_gradcheck.frameworks.jax.lowering.rules import RULES
 
@@ -93,8 +94,11 @@ class RuleCall:
     def kind(self) -> tuple[Any, ...]:
         """Return what is the same for two calls of a rule that differ in their numbers alone, or in sizes."""
         rule = self.equation.params.get("bwd") or self.equation.params.get("jvp_jaxpr_fun")
+        forward = self.equation.params.get("fwd_jaxpr_thunk")
+        # One backward may stand behind several forward rules.
+        functions = (getattr(rule, "f", None), *(functions_of(forward) if forward is not None else ()))
         avals = tuple((len(x.shape), str(x.dtype)) for x in self.operands)
-        return (*self.source, getattr(rule, "f", None), avals)
+        return (*self.source, functions, avals)
 
 
 class _Watch(Replay):

@@ -18,12 +18,14 @@ class Key(NamedTuple):
     """Three descriptions of a jaxpr, from the finest to the coarsest; all of them are hashable.
 
     Jaxprs of one ``shapes`` differ in the numbers written in them alone, those of one ``family`` in shapes
-    and dtypes too. What the function closes over is an argument of a jaxpr and does not count.
+    and dtypes too. What the function closes over is an argument of a jaxpr and does not count. ``rules`` is
+    what the rules written by hand rest on: they are the same for other shapes and numbers of the jaxpr.
     """
 
     whole: Any
     shapes: Any
     family: Any
+    rules: Any
 
 
 def key_of(closed: Any, rests_on: Callable[..., Any]) -> Key:
@@ -33,16 +35,18 @@ def key_of(closed: Any, rests_on: Callable[..., Any]) -> Key:
     """
     walk = _Walk(rests_on)
     shapes = walk.jaxpr(closed.jaxpr), tuple(map(_aval, closed.consts))
-    return Key((shapes, tuple(walk.numbers)), shapes, tuple(walk.names))
+    rules = tuple(walk.rules)
+    return Key((shapes, tuple(walk.numbers), rules), shapes, tuple(walk.names), rules)
 
 
 class _Walk:
-    """One way through a jaxpr, which takes down numbers and names of operations on the side."""
+    """One way through a jaxpr, which takes down numbers, names of operations and rules on the side."""
 
     def __init__(self, rests_on: Callable[..., Any]) -> None:
         self._rests_on = rests_on
         self.numbers: list[Any] = []
         self.names: list[Any] = []
+        self.rules: list[Any] = []
 
     def jaxpr(self, jaxpr: Any) -> Any:
         places: dict[Any, int] = {}
@@ -103,11 +107,18 @@ class _Walk:
             elif name not in FLATTENING:
                 # Whatever else it does is not known to be the same.
                 given.append(object())
-        # What JAX makes of a rule while it traces is another function at every call, around the user's own.
-        functions = [wrapped.f] if not _is_made_by_tracing(wrapped.f) else _within(wrapped.f)
+        functions = functions_of(wrapped)
         self.names.append((info, tuple(getattr(each, "__code__", None) for each in functions)))
-        self.numbers.append(self._rests_on(*functions))
+        self.rules.append((tuple(given), self._rests_on(*functions)))
         return info, tuple(given)
+
+
+def functions_of(wrapped: Any) -> list[Any]:
+    """Return the user's functions that a parameter of an equation wraps.
+
+    What JAX makes of a rule while it traces is another function at every call, around the user's own.
+    """
+    return _within(wrapped.f) if _is_made_by_tracing(wrapped.f) else [wrapped.f]
 
 
 def _is_made_by_tracing(function: Callable[..., Any]) -> bool:

@@ -40,11 +40,13 @@ def properties_of_functions(
     found: dict[str, Property] = {}
     calls = calls_of(function)[:MOST_FUNCTIONS]
     if "leaked-tracers" in wanted and calls:
-        key = ("leaked-tracers", traces.key_of(function, double=False).family)
-        leaking = _passed.get(key) or _leaks(function, calls)
+        traced = traces.key_of(function, double=False)
+        # Other rules around the same operations are other functions: each has to be tried.
+        tried = ("leaked-tracers", traced.family, traced.rules)
+        leaking = _passed.get(tried) or _leaks(function, calls)
         found[leaking.name] = leaking
         if leaking.holds:
-            _passed[key] = leaking
+            _passed[tried] = leaking
     for call in calls:
         if not call.floating:
             continue

@@ -31,7 +31,7 @@ from pytest_gradcheck.frameworks.torch.function_calls import (
     random_like,
     said,
 )
-from pytest_gradcheck.frameworks.torch.functions import described_name, is_users, nodes_of
+from pytest_gradcheck.frameworks.torch.functions import described_name, is_by_hand, is_users, nodes_of
 from pytest_gradcheck.frameworks.torch.leaves import to_numpy
 from pytest_gradcheck.frameworks.torch.private import function_of
 from pytest_gradcheck.frameworks.torch.pullback import TorchPullback
@@ -93,7 +93,7 @@ def _of_run(problem: FunctionAtPoint, pullback: TorchPullback, wanted: Selection
 
     again = None
     # torch's own backwards write what they return.
-    if "initialised-memory" in wanted and any(map(_is_by_hand, nodes_of(pullback.outs))):
+    if "initialised-memory" in wanted and any(map(is_by_hand, nodes_of(pullback.outs))):
         # A pass that raises says more when it is run as it is.
         with contextlib.suppress(Exception), filling(FILLED_WITH[0]):
             again = pass_again()
@@ -116,11 +116,6 @@ def _of_run(problem: FunctionAtPoint, pullback: TorchPullback, wanted: Selection
     ]
     text = f"the backward writes into the cotangent of {', '.join(changed)}" if changed else ""
     return [*findings, finding("cotangents-unchanged", not changed, text, "mutated-cotangent")]
-
-
-def _is_by_hand(node: Any) -> bool:
-    kind = function_of(node)
-    return kind is not None and is_users(kind)
 
 
 def _never_written(pullback: TorchPullback) -> Property | None:

@@ -61,6 +61,12 @@ def hand_written_in(packages: Sequence[str]) -> list[HandWritten]:
     return [found[name] for name in sorted(found)]
 
 
+def is_by_hand(node: Any) -> bool:
+    """Whether a node of the graph is the backward of a Function that a user wrote."""
+    kind = function_of(node)
+    return kind is not None and is_users(kind)
+
+
 def nodes_of(outs: Iterable[Any]) -> list[Any]:
     """Return the nodes of a graph, in the order in which a walk from its outputs meets them."""
     pending = [out.grad_fn for out in outs if out.grad_fn is not None]

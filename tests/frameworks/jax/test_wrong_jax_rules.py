@@ -516,6 +516,39 @@ def test_the_wrong_rule_fails_under_jit(name):
     assert_found(name, jax.jit(wrong), values)
 
 
+def cosine(x, g):
+    return (g * jnp.cos(x),)
+
+
+def sine(x):
+    return jnp.sin(x), x
+
+
+def leaking(x):
+    KEPT.append(x)
+    return sine(x)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "code"),
+    [
+        (keeping(True), keeping(False), "leaked-tracers"),
+        (vjp(jnp.sin, cosine, forward=sine), vjp(jnp.sin, cosine, forward=leaking), "leaked-tracers"),
+        (
+            vjp(jnp.sin, cosine, forward=sine),
+            vjp(jnp.sin, cosine, forward=lambda x: (jnp.sin(x) + 0.1, x)),
+            "primal-mismatch",
+        ),
+    ],
+    ids=["leaked", "leaked, one backward", "value, one backward"],
+)
+def test_what_holds_of_one_rule_is_not_taken_to_hold_of_another(right, wrong, code):
+    for rule, verdict in ((right, "pass"), (wrong, "fail"), (right, "pass")):
+        result = check_gradients(rule, jnp.asarray(X))
+        assert result.verdict == verdict, str(result)
+        assert (result.diagnosis.code == code) == (verdict == "fail"), str(result)
+
+
 def assert_found(name, wrong, values):
     result = check_gradients(wrong, arrays(values))
 
