@@ -150,11 +150,15 @@ def _replay(options: argparse.Namespace) -> Outcome:
         near = difflib.get_close_matches(options.nodeid, known, 1)
         remedy = f"did you mean {near[0]}?" if near else f"it has {', '.join(known[:3]) or 'no checks'}"
         raise InvalidArgument("NODEID", f"{options.nodeid!r}, of which the report has no check", remedy)
+    able = [check for check in found if check.get("replayable", True)]
+    if not able:
+        got = f"{found[0]['nodeid']}, which draws its inputs by its own @given and calls a fixture"
+        raise InvalidArgument("NODEID", got, "run it by pytest, which tries the last failing example first")
     import pytest
 
     # This package is imported already, and has no assertions to rewrite.
     plugin = ("-p", "pytest_gradcheck.plugin.replay", "-W", "ignore::pytest.PytestAssertRewriteWarning")
-    nodeids = dict.fromkeys(check["nodeid"] for check in found)
+    nodeids = dict.fromkeys(check["nodeid"] for check in able)
     report = f"--gradcheck-replayed-report={options.report}"
     return Outcome([], status=int(pytest.main([*plugin, report, "-p", "no:cacheprovider", *nodeids])))
 

@@ -145,7 +145,7 @@ IN_C = {"by_address", "into_zeros", "into_a_copy", "by_a_buffer", "foreign_memor
 
 @dataclass
 class Counted:
-    """A SiLU around a kernel, with a backward that is ``factor`` times the right one.
+    """A SiLU around a kernel, with a backward that is ``factor`` times the correct one.
 
     With ``only`` the kernel takes one dtype, as most do.
     """

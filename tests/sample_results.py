@@ -12,6 +12,7 @@ from pytest_gradcheck.core.results import (
     NotChecked,
     Pair,
     Place,
+    Proof,
     Status,
     Verdict,
     Worst,
@@ -31,6 +32,8 @@ PIECES = (
 )  # fmt: skip
 
 PLACE = Place("x", (0, 1), "output", ())
+
+PROOF = Proof(PLACE, "0.1234567890123456789012345", "1.2e-26")
 
 
 def result(verdict: str = "pass", *, margin: float = 0.5, name: str = "f", **changes: Any) -> CheckResult:

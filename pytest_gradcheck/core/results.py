@@ -202,7 +202,7 @@ class Diagnosis:
     text: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CheckResult:
     """The outcome of one check at one point; true exactly if it is a pass.
 
@@ -294,6 +294,11 @@ class CheckResult:
     def __bool__(self) -> bool:
         """Whether the verdict is ``pass``: ``assert check_gradients(...)`` fails for any other one."""
         return self.verdict is Verdict.PASS
+
+    def __repr__(self) -> str:
+        # In one line: ``assert check_gradients(...)`` shows it, and a Python prompt.
+        found = f"{self.diagnosis.code}: {self.diagnosis.text}"
+        return f"<{type(self).__name__} {self.verdict}, {self.name}: {found}>"
 
     def __str__(self) -> str:
         return render(self)
@@ -440,11 +445,17 @@ def render(result: CheckResult, *, full: bool = False) -> str:
     return "\n".join(lines)
 
 
+def is_whole(source: str) -> bool:
+    """Whether a message has all of an input's source."""
+    return len(source) <= WHOLE
+
+
 def pasteable(source: str) -> str:
     """Return an input's source whole, or, where it would fill the screen, its beginning and its length."""
-    if len(source) <= WHOLE:
+    if is_whole(source):
         return source
-    return f"{source[:WIDTH]}… ({len(source)} characters; whole in the report and under -vv)"
+    where = "whole under -vv, and in a report: --gradcheck-report=report.html"
+    return f"{source[:WIDTH]}… ({len(source)} characters; {where})"
 
 
 def _worst(result: CheckResult) -> list[str]:

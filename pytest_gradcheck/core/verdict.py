@@ -25,7 +25,7 @@ from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.results import Diagnosis, NotChecked, Property, Status, Verdict
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.names import DIFFERENCE_METHODS
-from pytest_gradcheck.methods.roles import COMPLEX_STEP, DIFFERENCES, ENGINE, EXACT, ORACLE
+from pytest_gradcheck.methods.roles import COMPLEX_STEP, DIFFERENCES, ENGINE, EXACT, ORACLE, gradient_of
 
 if TYPE_CHECKING:
     from pytest_gradcheck.core.orders import Order
@@ -209,11 +209,11 @@ def nothing_to_compare(evidence: Evidence) -> Finding | None:
         if reason:
             why.setdefault(reason, []).append(name)
     if len(why) == 1 and not exact:
-        text = f"differences alone check nothing: {next(iter(why))}, or give gradient="
+        text = f"only finite differences could run: {next(iter(why))}, or give gradient="
         return _inconclusive("nothing-checked", text)
-    text = "differences alone check nothing; no exact method could run"
+    text = "only finite differences could run; give gradient= or an oracle"
     if exact:
-        text = f"{next(iter(exact))} alone checks nothing"
+        text = f"only one method ({next(iter(exact))}) gave a gradient; at least two are needed"
     reasons = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in why.items())
     return _inconclusive("nothing-checked", f"{text} ({reasons})" if reasons else text)
 
@@ -350,7 +350,7 @@ def outvoted(evidence: Evidence) -> Finding | None:
     # The proven derivative is wrong of nothing but a recording that is not the function.
     if culprit is None or culprit == EXACT:
         return None
-    diagnosis = Diagnosis("wrong-values", f"the gradient of {culprit} differs from the other methods")
+    diagnosis = Diagnosis("wrong-values", f"{gradient_of(culprit)} differs from the other methods")
     return Finding(Verdict.FAIL, diagnosis, culprit, unexplained=True)
 
 
@@ -368,7 +368,8 @@ def lone_method(evidence: Evidence) -> Finding | None:
     """One method is left, with nothing to compare it with."""
     if evidence.table.evidence:
         return None
-    return _inconclusive("nothing-checked", f"{next(iter(evidence.table.exact))} alone checks nothing")
+    text = f"only one method ({next(iter(evidence.table.exact))}) gave a gradient; at least two are needed"
+    return _inconclusive("nothing-checked", text)
 
 
 def jump(evidence: Evidence) -> Finding | None:
@@ -449,10 +450,10 @@ def confirmed(evidence: Evidence) -> Finding | None:
         return None
     names = accused or wrong
     if len(names) > 1:
-        text = f"function values contradict the gradients of {' and '.join(names)}"
+        text = f"function values contradict {' and '.join(map(gradient_of, names))}"
         return Finding(Verdict.FAIL, Diagnosis("methods-split", text), unexplained=True)
     text = evidence.standings[names[0]].text
-    diagnosis = Diagnosis("wrong-values", f"the gradient of {names[0]} differs from the other methods")
+    diagnosis = Diagnosis("wrong-values", f"{gradient_of(names[0])} differs from the other methods")
     if not evidence.table.bad_entries(names[0]).any():
         # By its entries it cannot be told apart.
         return Finding(Verdict.FAIL, Diagnosis("kink-outside", text) if text else diagnosis, names[0])
@@ -526,9 +527,9 @@ def proved_wrong(evidence: Evidence) -> Finding | None:
     if not wrong:
         return None
     if len(wrong) > 1:
-        text = f"the gradients of {' and '.join(wrong)} are not the derivative, which is proved"
+        text = f"{' and '.join(map(gradient_of, wrong))} are not the derivative, which is proved"
         return Finding(Verdict.FAIL, Diagnosis("methods-split", text), unexplained=True)
-    text = f"the gradient of {wrong[0]} is not the derivative, which is proved"
+    text = f"{gradient_of(wrong[0])} is not the derivative, which is proved"
     return Finding(Verdict.FAIL, Diagnosis("wrong-values", text), wrong[0], unexplained=True)
 
 

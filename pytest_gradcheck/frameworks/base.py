@@ -180,6 +180,10 @@ class Framework(abc.ABC):
     plural: ClassVar[str] = "arrays"
     #: Whether the framework has a gradient of its own for its functions. That gradient is then on trial.
     differentiates: ClassVar[bool] = False
+    #: What messages call the part that differentiates, as in "autograd's gradient"; empty for its name.
+    differentiator: ClassVar[str] = ""
+    #: Modules that sources of its arrays call by another name: ``{alias: module}``.
+    aliases: ClassVar[Mapping[str, str]] = {}
     #: Whether its functions can stop gradients on purpose (``stop_gradients="intended"``).
     stops_gradients: ClassVar[bool] = False
     #: Whether its functions draw by keys that they are given, so that no call is seen to draw.

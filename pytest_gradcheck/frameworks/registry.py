@@ -53,6 +53,11 @@ def named(name: str) -> Framework:
 _loaded: list[Framework] = []
 
 
+def aliases() -> dict[str, str]:
+    """Return the modules that sources of arrays call by another name, of the frameworks that are in use."""
+    return {alias: module for framework in _loaded for alias, module in framework.aliases.items()}
+
+
 def release() -> None:
     """Let go of what frameworks keep for the checks of one test; none is loaded for that, and no library."""
     for framework in _loaded:

@@ -11,6 +11,7 @@ from pytest_gradcheck.errors import InvalidArgument
 from pytest_gradcheck.frameworks.base import kind_of
 from pytest_gradcheck.function.signatures import name_of, signature_of
 from pytest_gradcheck.methods.names import FIRST_FORMS, SECOND_FORMS, WRITTEN_AS
+from pytest_gradcheck.methods.roles import gradient_of
 
 #: What a message calls the derivative that a form gives.
 NOUNS = {
@@ -68,9 +69,7 @@ class Form:
         if not self.is_named:
             return text
         noun = NOUNS[self.name]
-        return f"{self.name}: " + text.replace(f"the gradient of {method}", noun).replace(
-            f"the Jacobian of {method}", noun
-        )
+        return f"{self.name}: " + text.replace(gradient_of(method), noun)
 
 
 def given(

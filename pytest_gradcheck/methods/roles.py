@@ -34,6 +34,22 @@ DIFFERENCES = tuple(name for name in METHOD_NAMES if name in DIFFERENCE_METHODS)
 MOST_TRUSTED = (EXACT, ORACLE, ENGINE, BY_HAND, *sorted(AUTODIFF_METHODS), COMPLEX_STEP)
 
 
+#: What messages call the gradients of methods that are no framework's.
+_CALLED = {
+    BY_HAND: "your gradient",
+    ENGINE: "the reference engine's gradient",
+    ORACLE: "the oracle's gradient",
+    COMPLEX_STEP: "the complex step's gradient",
+}
+
+
+def gradient_of(method: str) -> str:
+    """Return what messages call the gradient of a method: ``"autograd's gradient"``, ``"your gradient"``."""
+    if method in AUTODIFF_METHODS:
+        return f"{registry.named(method).differentiator or method}'s gradient"
+    return _CALLED.get(method, f"the gradient by {method}")
+
+
 @dataclass(frozen=True)
 class Roles:
     """The parts of the methods in a check of one function.

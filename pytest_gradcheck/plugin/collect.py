@@ -72,6 +72,14 @@ def is_searched(item: pytest.Item) -> bool:
     return is_wrapped(item) or not FIXTURES.isdisjoint(item.fixturenames)
 
 
+def draws_itself(item: pytest.Item) -> bool:
+    """Whether the test makes the points that its fixtures check of what Hypothesis draws for it.
+
+    Such a test cannot run at other points: what it draws is not what is checked.
+    """
+    return is_searched(item) and not is_wrapped(item)
+
+
 def fixtures_taken(item: pytest.Item) -> list[str]:
     """Return which of the fixtures are parameters of the test itself.
 
@@ -85,7 +93,7 @@ def fixtures_taken(item: pytest.Item) -> list[str]:
 def prepare_given(item: pytest.Item, session: Session) -> None:
     """Let a test with @given take the time that the checks of the fixtures need."""
     ours = dataclasses.replace(session.settings, profile="default")
-    if is_searched(item) and not is_wrapped(item):
+    if draws_itself(item):
         from pytest_gradcheck.plugin import hypothesis_settings
 
         assert isinstance(item, pytest.Function)

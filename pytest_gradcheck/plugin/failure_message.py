@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shlex
 import types
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,9 @@ DIFFERS = "<-- differs"
 
 #: How Hypothesis begins to say which example failed, in its older and newer releases.
 EXAMPLE = ("Falsifying example", "Failing test case", "Falsifying explicit example", "Failing explicit")
+
+#: A longer example is cut.
+WIDEST = 160
 
 #: Longer messages are not read.
 MAX_LINES = 25
@@ -49,11 +53,13 @@ def shorten(
     path, message = item.path, failure_message(excinfo.value, marked=marked, case=case)
     if message is None:
         return
+    more = _replay(item, excinfo.value)
     if not marked:
+        more += _drawn(excinfo.value)
         calls = [entry for entry in excinfo.traceback if entry.path == path]
-        if calls:
-            called = f"  called at: {path.name}:{calls[-1].lineno + 1}"
-            message = "\n".join(_cut([*message.splitlines(), *_replay(item, excinfo.value), called]))
+        more += [f"  called at: {path.name}:{calls[-1].lineno + 1}"] if calls else []
+    if more:
+        message = "\n".join([*_cut(message.splitlines(), MAX_LINES - len(more)), *more])
     shown = pytest.ExceptionInfo.from_exception(_Shown(message).with_traceback(excinfo.tb))
     text = shown.getrepr(style="value", chain=False)
     if text.reprcrash is not None:
@@ -78,14 +84,34 @@ def one_per_fault(results: Sequence[CheckResult]) -> list[CheckResult]:
 
 def _replay(item: pytest.Item, error: BaseException) -> list[str]:
     """Return the command that makes a check again which no line can, where a report will have it."""
+    from pytest_gradcheck.core.results import is_whole
+    from pytest_gradcheck.plugin import collect
+
     results = [leaf.result for leaf in _leaves(error) if isinstance(leaf, GradientMismatch)]
+    marked = collect.is_wrapped(item)
+    pasted = all(
+        (marked or result.imports is not None) and all(map(is_whole, result.inputs.values()))
+        for result in results
+    )
     targets = item.config.stash[SESSION_KEY].settings.reports
     path = next((target.path for target in targets if target.format in ("json", "html")), None)
-    if path is None or all(result.imports is not None for result in results):
+    if path is None or pasted or collect.draws_itself(item):
         return []
     shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     command = shlex.join(["python", "-m", "pytest_gradcheck", "replay", str(shown), item.nodeid])
     return [f"  replay:    {command}"]
+
+
+def _drawn(error: BaseException) -> list[str]:
+    """Return what Hypothesis drew for a test that makes its own points of it, in one line."""
+    notes = [note for leaf in _leaves(error) for note in getattr(leaf, "__notes__", [])]
+    examples = [note for note in notes if note.startswith(EXAMPLE)]
+    if not examples:
+        return []
+    # "Falsifying example: test_it(\n    gradcheck=<fixture gradcheck>,\n    s=1.0,\n)"
+    _, _, call = " ".join(examples[0].split()).partition(": ")
+    call = re.sub(r"\w+=<fixture \w+>,? ?", "", call).replace("( ", "(").replace(", )", ")")
+    return [f"  example:   {call[:WIDEST]}{'…' * (len(call) > WIDEST)}"]
 
 
 def _in_one_line(error: BaseException) -> str | None:

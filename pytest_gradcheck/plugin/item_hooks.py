@@ -67,11 +67,13 @@ def pytest_runtest_makereport(
             call.excinfo = _nothing_checked(session, marked=marked, takes=takes)
     if call.excinfo is not None and not item.config.getoption("fulltrace", False):
         call.excinfo = failure_message.without_own_frames(call.excinfo)
-        failure_message.without_example(call.excinfo.value)
+        if marked:
+            failure_message.without_example(call.excinfo.value)
     report = yield
     path, line, _ = item.location
     location = {"path": path, "line": None if line is None else line + 1}
-    records = session.results.drain(location, session.stopped, marked=marked)
+    replayable = not collect.draws_itself(item)
+    records = session.results.drain(location, session.stopped, marked=marked, replayable=replayable)
     for function in (function for record in records for function in record["functions"]):
         function["path"] = gradient_coverage.relative(function["path"], item.config.rootpath)
     if session.settings.junit_properties:

@@ -52,7 +52,8 @@ class Replay:
 def _value(name: str, source: str, item: pytest.Function) -> Any:
     """Evaluate the source of an input, as a line to paste would be, with the names of its test's module."""
     names = {**vars(item.module), "np": sys.modules["numpy"]}
-    names |= {library: sys.modules[library] for library in registry.names() if library in sys.modules}
+    modules = {name: name for name in registry.names()} | registry.aliases()
+    names |= {name: sys.modules[module] for name, module in modules.items() if module in sys.modules}
     try:
         return eval(source, names)
     except Exception as error:

@@ -76,12 +76,14 @@ class ResultBuffer:
         stopped: Stopped | None = None,
         *,
         marked: bool = False,
+        replayable: bool = True,
         interrupted: bool = False,
     ) -> list[Record]:
         """Return a record for every check that had examples since the last call.
 
         ``location`` is the place of the test: ``{"path": from the rootdir, "line": from 1, or None}``,
-        ``stopped`` says how far its search came, and ``marked`` whether it carries the marker. Of a
+        ``stopped`` says how far its search came, and ``marked`` whether it carries the marker,
+        ``replayable`` whether it can run again at the inputs of a record. Of a
         test that was ``interrupted`` nothing is drawn: its function may be the one that takes too long.
         """
         with self._lock:
@@ -89,7 +91,7 @@ class ResultBuffer:
         drawn = self._figures and not interrupted
         try:
             records = [
-                group.record(nodeid, location, figures=drawn, marked=marked)
+                {**group.record(nodeid, location, figures=drawn, marked=marked), "replayable": replayable}
                 for (nodeid, _), group in pending.items()
             ]
         except BaseException:

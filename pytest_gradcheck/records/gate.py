@@ -157,7 +157,9 @@ def nothing_checked(
     if tally.conclusive:
         return None
     if tally.inconclusive:
-        found = f"none of {count(tally.inconclusive, 'check')} reached a conclusion"
+        found = "the check could not reach a verdict"
+        if tally.inconclusive > 1:
+            found = f"none of the {tally.inconclusive} checks could reach a verdict"
     elif marked:
         found = "the test is marked gradcheck, but not one example of it was checked"
     elif takes and not tally.calls:

@@ -73,6 +73,7 @@ def read(path: Path, argument: str, *, baseline: bool = False) -> dict[str, Any]
                 ("stopped", None),
                 ("passed", None),
                 ("marked", False),
+                ("replayable", True),
                 ("test_failed", False),
                 ("reproduce", ""),
             ):

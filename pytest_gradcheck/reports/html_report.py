@@ -15,7 +15,7 @@ from importlib import resources
 from typing import Any
 
 from pytest_gradcheck.records.inconclusive import in_words
-from pytest_gradcheck.reports.ranking import headline, standing, worst_first
+from pytest_gradcheck.reports.ranking import badge, headline, standing, worst_first
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -49,7 +49,8 @@ def render(report: Mapping[str, Any]) -> str:
     checks = worst_first(report["checks"])
     data = {**report, "checks": [{**check, "standing": standing(check)} for check in checks]}
     rows = "".join(
-        f"<tr><td>{escape(check['verdict'])}<td>{escape(check['nodeid'])}<td>{escape(check['name'])}"
+        f"<tr><td>{escape(check['verdict'] + badge(check))}<td>{escape(check['nodeid'])}"
+        f"<td>{escape(check['name'])}"
         f"<td>{escape(check['diagnosis']['text'])}<td>{escape(in_words(check))}"
         for check in checks
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 from pytest_gradcheck.records.inconclusive import in_words
 from pytest_gradcheck.records.record import Record, backward_place, margin, seconds
-from pytest_gradcheck.reports.ranking import headline, standing, worst_first
+from pytest_gradcheck.reports.ranking import badge, headline, standing, worst_first
 
 #: GitHub refuses a step summary of more than 1 MiB, and shows none of it then.
 MOST_BYTES = 900_000
@@ -79,7 +79,7 @@ def _table(head: str, cells: Sequence[Sequence[str]], most: int | None) -> Itera
 
 def _cells(check: Record) -> list[str]:
     return [
-        _SIGNS[standing(check)],
+        _SIGNS[standing(check)] + badge(check),
         _code(check["nodeid"]),
         _code(check["name"]),
         check["culprit"] or "",

@@ -21,6 +21,11 @@ def standing(check: Mapping[str, Any]) -> str:
     return "xfail" if expected else str(check["verdict"])
 
 
+def badge(check: Mapping[str, Any]) -> str:
+    """Return what to add to a verdict: that the derivative in question is proved, or nothing."""
+    return ", proved" if check.get("proved") else ""
+
+
 def worst_first(checks: Iterable[Record]) -> list[Record]:
     """Sort by what needs attention: failures, expected ones, inconclusive ones, passes by margin."""
     return sorted(checks, key=lambda c: (_ORDER.index(standing(c)), -margin(c), c["nodeid"], c["name"]))

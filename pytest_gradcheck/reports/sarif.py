@@ -69,6 +69,8 @@ def _result(check: Record, rule: int) -> dict[str, Any]:
         "properties": {
             **{k: check[k] for k in ("nodeid", "name", "verdict", "culprit")},
             "margin": margin(check),
+            "proved": bool(check.get("proved")),
+            "proofs": check.get("proofs", []),
             "reproduce": check["reproduce"],
             **{k: check.get(k, []) for k in _EXAMPLES},
         },

@@ -262,4 +262,4 @@ def test_a_marked_test_of_100_examples(
     assert 100 < count["forward"] <= most[0]
     assert count["backward"] <= most[1]
     if failed:
-        assert "the gradient of torch is 1.01 times the right one" in result.stdout.str()
+        assert "autograd's gradient is 1.01 times the correct one" in result.stdout.str()

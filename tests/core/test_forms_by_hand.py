@@ -152,7 +152,7 @@ class TestSeveral:
 
         assert (result.culprit, result.diagnosis.code) == ("user", "sign")
         assert result.diagnosis.text == (
-            "gradient: the gradient has the wrong sign; hessian: the Hessian is 2 times the right one"
+            "gradient: the gradient has the wrong sign; hessian: the Hessian is twice the correct one"
         )
 
     def test_forms_that_agree_with_each_other_and_not_with_the_function_fail(self):
@@ -330,7 +330,7 @@ class TestKindsOfNumbers:
         wrong = check_gradients(fn, x, hessian=lambda x: jax.hessian(fn)(x) / 2)
         assert (wrong.culprit, wrong.diagnosis.text) == (
             "user",
-            "hessian: the Hessian is 1/2 times the right one",
+            "hessian: the Hessian is half the correct one",
         )
 
     def test_array_api(self):

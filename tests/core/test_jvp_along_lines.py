@@ -109,4 +109,4 @@ def test_next_to_a_hessian():
     right = {"jvp": lambda x, v: 4 * x**3 @ v, "hvp": lambda x, v: 12 * x**2 * v}
     assert check_gradients(energy, X, **right)
     wrong = check_gradients(energy, X, **right | {"hvp": lambda x, v: 6 * x**2 * v})
-    assert wrong.diagnosis.text == "hvp: the hvp is 1/2 times the right one"
+    assert wrong.diagnosis.text == "hvp: the hvp is half the correct one"

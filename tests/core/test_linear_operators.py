@@ -226,7 +226,7 @@ class TestSparseJacobians:
 
         assert check_gradients(fn, X, hessian=lambda x: sparse.diags_array(12 * x**2))
         wrong = check_gradients(fn, X, hessian=lambda x: sparse.diags_array(6 * x**2))
-        assert wrong.diagnosis.text == "hessian: the Hessian is 1/2 times the right one"
+        assert wrong.diagnosis.text == "hessian: the Hessian is half the correct one"
 
     def test_complex(self):
         z = X + 0.5j

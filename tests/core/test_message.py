@@ -118,6 +118,13 @@ def test_a_result_is_plain_json():
         }
 
 
+def test_a_result_at_a_prompt_is_one_line():
+    found = check_gradients(np.sum, np.ones(2), gradient=lambda x: 0.5 * x)
+    line = f"<CheckResult fail, sum: {found.diagnosis.code}: {found.diagnosis.text}>"
+    assert repr(found) == line
+    assert "\n" not in line
+
+
 def test_results_are_frozen():
     with pytest.raises(AttributeError):
         wrong().verdict = "pass"

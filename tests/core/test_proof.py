@@ -293,6 +293,14 @@ def test_the_report_has_the_digits_as_text() -> None:
     jsonschema.validate(data["proofs"], {**check, "$defs": schema["$defs"]})
 
 
+def test_the_entry_that_is_shown_is_the_one_that_is_proved() -> None:
+    point = np.random.default_rng(1).normal(size=2000)
+    found = check_gradients(lambda x: np.sum(np.sin(x)), point, gradient=lambda x: 0.5 * np.cos(x))
+    assert found.worst is not None
+    assert found.proofs[0].place == found.worst.place
+    assert float(found.proofs[0].digits) == pytest.approx(found.worst.values["exact"], rel=1e-15)
+
+
 def test_complex_numbers_are_proven_by_their_parts() -> None:
     def f(z: Any) -> Any:
         return np.exp(z) * np.conj(z)

@@ -111,7 +111,7 @@ def test_a_wrong_spiking_neuron_fails(slope: Any, surrogate: Any, dtype: Any, n:
 def test_a_missing_chain_factor_is_a_constant_factor() -> None:
     result = check_gradients(spike(slope_of_arctan, WRONG["chain factor"]), point(), surrogate=arctan)
     assert result.diagnosis.code == "constant-factor"
-    assert "0.04 times the right one" in result.diagnosis.text
+    assert "0.04 times the correct one" in result.diagnosis.text
     assert any("surrogate arctan" in n.reason for n in result.not_checked)
 
 

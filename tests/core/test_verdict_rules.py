@@ -180,7 +180,7 @@ def test_one_method_alone_checks_nothing() -> None:
     found = verdict.lone_method(constructed())
     assert found is not None
     assert (str(found.verdict), found.diagnosis.code) == ("inconclusive", "nothing-checked")
-    assert found.diagnosis.text == "reference alone checks nothing"
+    assert found.diagnosis.text == "only one method (reference) gave a gradient; at least two are needed"
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_nothing_checked_never_passes(project: Any) -> None:
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "nothing-checked: none of 1 check reached a conclusion",
+            "nothing-checked: the check could not reach a verdict",
             "  stopped after 1 of 50 examples: max_seconds=1e-09",
         ]
     )

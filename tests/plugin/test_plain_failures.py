@@ -71,8 +71,8 @@ GRADIENTS = """
 TRUE_WHERE_PLAIN = {
     "by_logarithms": "differs from the other methods in all 4 entries [wrong-values]",
     "missing_transpose": "is wrong for x only; it is right where W is symmetric [one-input]",
-    "small_and_large": "is zero where it should not be",
-    "transposed": "the Jacobian of user for p is transposed [transposed]",
+    "small_and_large": "is zero but should not be",
+    "transposed": "your gradient for p is transposed [transposed]",
     "first_row": "takes the first entry of axis 0, along which multiply broadcasts",
     "sum_from_the_wrong_end": "[wrong-values]",
     "another_power": "[wrong-values]",

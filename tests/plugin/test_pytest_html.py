@@ -78,9 +78,7 @@ def test_each_test_has_its_checks(project: Any, workers: int) -> None:
     assert any(line.startswith("reference: ") and line.endswith(" evaluations") for line in right)
     # The message of a failure stands there already; of one that the test has swallowed it does not.
     assert page.logs["test_wrong"].count("wrong gradient: test_wrong") == 1
-    assert (
-        "\nfail: the gradient of user is 1.5 times the right one [constant-factor]" in page.logs["test_wrong"]
-    )
+    assert "\nfail: your gradient is 1.5 times the correct one [constant-factor]" in page.logs["test_wrong"]
     assert page.logs["test_swallowed"].count("wrong gradient: swallowed") == 1
     assert page.logs["test_swallowed"].index("swallowed -") < page.logs["test_swallowed"].index("good -")
     assert "inconclusive: differences alone" in page.logs["test_open"]

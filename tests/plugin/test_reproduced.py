@@ -232,3 +232,115 @@ def test_what_cannot_be_imported_is_replayed(pytester: pytest.Pytester) -> None:
             "  replay:    python -m pytest_gradcheck replay r.json test_corpus.py::test_local",
         ]
     )
+
+
+GIVEN = """
+import numpy as np
+from hypothesis import given, settings, strategies as st
+
+@settings(max_examples=5)
+@given(s=st.floats(1, 2))
+def test_given(gradcheck, s):
+    gradcheck(lambda x: np.sum(s * x**2), s * np.ones(2), gradient=lambda x: x)
+
+def test_local(gradcheck):
+    gradcheck(lambda x: np.sum(x**2), np.ones(2), gradient=lambda x: x)
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_what_a_test_draws_itself_is_shown_and_not_replayed(
+    pytester: pytest.Pytester, workers: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytester.makepyfile(test_it=GIVEN)
+    result = pytester.runpytest_subprocess("--gradcheck-report=r.json", SEED, *workers)
+    result.stdout.fnmatch_lines_random(
+        [
+            "  example:   test_given(s=1.0)",
+            "  replay:    python -m pytest_gradcheck replay r.json test_it.py::test_local",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*replay r.json test_it.py::test_given*")
+    found = json.loads((pytester.path / "r.json").read_text())["checks"]
+    able = {check["nodeid"]: check["replayable"] for check in found}
+    assert able == {"test_it.py::test_given": False, "test_it.py::test_local": True}
+    assert main(["replay", "r.json", "test_it.py::test_given"]) == 2
+    assert "which draws its inputs by its own @given and calls a fixture" in capsys.readouterr().err
+
+
+LARGE = """
+import numpy as np
+
+def wave(x):
+    return np.sum(np.sin(x))
+
+def half(x):
+    return 0.5 * np.cos(x)
+
+def test_called(gradcheck):
+    gradcheck(wave, np.random.default_rng(0).normal(size=600), gradient=half)
+"""
+
+
+def test_a_large_input_is_replayed_from_the_report(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it=LARGE)
+    without = pytester.runpytest_subprocess("-p", "no:xdist")
+    without.stdout.fnmatch_lines(
+        ["*(* characters; whole under -vv, and in a report: --gradcheck-report=report.html)"]
+    )
+    without.stdout.no_fnmatch_line("  replay:*")
+    result = pytester.runpytest_subprocess("--gradcheck-report=r.html", "-p", "no:xdist")
+    result.stdout.fnmatch_lines(
+        ["  replay:    python -m pytest_gradcheck replay r.html test_it.py::test_called", "  called at: *"]
+    )
+    (line,) = [line for line in result.outlines if line.startswith("  replay:")]
+    command = [sys.executable, *line.partition("python ")[2].split()]
+    ran = subprocess.run(command, cwd=pytester.path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1, ran.stderr
+    assert "FAILED test_it.py::test_called - constant-factor" in ran.stdout
+
+
+JAX = """
+import jax
+import pytest
+from pytest_gradcheck import arrays
+
+@jax.custom_vjp
+def sine(x):
+    return jax.numpy.sin(x)
+
+sine.defvjp(lambda x: (jax.numpy.sin(x), x), lambda x, g: (1.1 * g * jax.numpy.cos(x),))
+
+def test_called(gradcheck):
+    gradcheck(sine, jax.numpy.ones(2))
+
+@pytest.mark.gradcheck(x=arrays(2, library="jax", min_value=-1, max_value=1))
+def test_marked(x):
+    return sine(x)
+"""
+
+PASTED = """
+import json
+import numpy as np
+from pytest_gradcheck import check_gradients
+
+for check in json.load(open("r.json"))["checks"]:
+    names = {"np": np, "check_gradients": check_gradients}
+    exec(check["imports"], names)
+    print(eval(check["reproduce"], names).culprit)
+"""
+
+
+def test_the_lines_for_jax_import_what_they_name(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("jax")
+    pytester.makepyfile(test_it=JAX)
+    result = pytester.runpytest_subprocess("--gradcheck-report=r.json", "-p", "no:xdist", SEED)
+    result.stdout.fnmatch_lines(["  imports:   import jax.numpy as jnp; from test_it import sine"])
+    for command in (["-c", PASTED], ["-m", "pytest_gradcheck", "replay", "r.json", "test_it.py"]):
+        ran = subprocess.run(
+            [sys.executable, *command], cwd=pytester.path, capture_output=True, text=True, check=False
+        )
+        if command[0] == "-c":
+            assert ran.stdout.split() == ["jax", "jax"], ran.stderr
+        else:
+            assert ran.stdout.count("constant-factor: JAX's gradient") == 2, ran.stdout

@@ -35,7 +35,7 @@ SAYS: dict[str, tuple[str, ...]] = {
     "first_row_for_the_sum": (r"not the sum \[missing-sum\]",),
     "missing_transpose": ("wrong for x only; it is right where W is symmetric",),
     "small_fault_hides_the_large_one": (
-        "zero where it should not be for b; apart from that, 1 entry is off by at most",
+        "gradient for b is zero but should not be; apart from that, 1 entry is off by at most",
         r"worst at: +d output / d b",
     ),
     "clamped_below_eps": (r"it is right where no input is as small as \de-\d\d",),

@@ -52,7 +52,7 @@ def test_nothing_checked() -> None:
     assert nothing_checked(Tally(conclusive=1, inconclusive=5), marked=True) is None
     reasons = {"noise: # dB": "noise: 90 dB"}
     message = nothing_checked(Tally(inconclusive=2, reasons=reasons), marked=False)
-    assert message == "nothing-checked: none of 2 checks reached a conclusion\n  noise: 90 dB"
+    assert message == "nothing-checked: none of the 2 checks could reach a verdict\n  noise: 90 dB"
 
 
 def test_a_reason_is_given_once_whatever_its_numbers() -> None:

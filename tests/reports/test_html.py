@@ -262,7 +262,7 @@ def test_whatever_is_in_it_opens_as_text_and_by_its_address(browser: Any, tmp_pa
         '[...new Set([...document.querySelectorAll(".checks *")].map((e) => e.localName))]'
     )
     assert set(tags) <= {
-        *("li", "details", "summary", "span", "wbr", "div", "pre", "h2", "button", "p"),
+        *("li", "details", "summary", "span", "wbr", "div", "pre", "ul", "h2", "button", "p"),
         *("table", "thead", "tbody", "tr", "th", "td"),
     }
     assert tab.page.locator("script").count() == 2
@@ -285,6 +285,7 @@ def test_the_figures_of_a_check(browser: Any, tmp_path: Path) -> None:
     titles = tab.page.locator(".inside svg title").all_text_contents()
     assert titles == [
         "Error of difference quotients by x against the step",
+        "Taylor test: the remainder against the step",
         "The function and its tangent at the point",
     ]
     assert "slope 9 (reference)" in tab.page.locator(".inside").inner_text()
@@ -301,3 +302,114 @@ def test_the_figures_of_a_check(browser: Any, tmp_path: Path) -> None:
     assert inside.locator(".heat").first.locator("td").count() == 9
     assert inside.locator(".heat").first.locator("td.worst").count() == 1
     assert tab.troubles == []
+
+
+def half_gradient(x: Any) -> Any:
+    return 0.5 * np.cos(x)
+
+
+@pytest.fixture(scope="module")
+def proved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of a failure whose derivative is proved, at an input of 2000 numbers, next to a pass."""
+    pytest.importorskip("flint")
+    path = tmp_path_factory.mktemp("report") / "r.html"
+    point = np.random.default_rng(0).normal(size=2000)
+    wrong = check_in_test(lambda x: np.sum(np.sin(x)), point, gradient=half_gradient, name="wave")
+    data = report(("t.py::wave", wrong), ("t.py::good", result("pass")))
+    data["checks"][0]["figures"] = plain_data(wrong.figures())
+    path.write_text(html_report.render(data), encoding="utf-8")
+    return path
+
+
+@needs_a_browser
+def test_a_badge_and_the_digits_say_what_is_proved(browser: Any, proved: Path) -> None:
+    tab = Tab(browser, proved, "#t.py::wave::wave")
+    badges = [check.locator(".badge").all_inner_texts() for check in tab.page.locator(".check").all()]
+    assert badges == [["proved"], []]
+    inside = tab.page.locator(".inside").inner_text()
+    digits = re.findall(r"= (-?0\.\d{20,})", inside)
+    assert [inside.count(number) for number in digits] == [1, 1, 1], "each number stands once"
+    tab.page.get_by_role("searchbox").fill("proved")
+    assert short(tab.names()) == ["wave"]
+    assert "<td>fail, proved<td>" in proved.read_text(encoding="utf-8"), "without scripts too"
+    assert tab.troubles == []
+
+
+@needs_a_browser
+def test_the_taylor_test_is_drawn(browser: Any, proved: Path) -> None:
+    tab = Tab(browser, proved, "#t.py::wave::wave")
+    figure = tab.page.locator("figure", has_text="Taylor test")
+    lines = figure.locator(".legend > span").all_inner_texts()
+    assert {"exact: h^2.00", "user (differs): h^1.00"} <= set(lines)
+    assert figure.locator("svg.chart path[class^=s-]").count() == len(lines)
+    assert figure.locator("svg.chart path.s-mark").count() == 1
+    assert tab.troubles == []
+
+
+@needs_a_browser
+def test_a_large_input_is_copied_whole_and_shown_in_short(browser: Any, proved: Path) -> None:
+    tab = Tab(browser, proved, "#t.py::wave::wave")
+    assert max(map(len, tab.page.locator("pre").all_inner_texts())) < 2500
+    tab.page.evaluate("""() => {
+        const writeText = async (text) => { window.kept = text; };
+        Object.defineProperty(navigator, "clipboard", { value: { writeText } });
+    }""")
+    tab.page.locator(".copied", has_text="x = np.").get_by_role("button").click()
+    kept = tab.page.evaluate("window.kept")
+    names: dict[str, Any] = {"np": np}
+    exec(kept, names)
+    assert names["x"].shape == (2000,)
+    assert tab.troubles == []
+
+
+@needs_a_browser
+def test_a_small_screen_breaks_no_number_and_has_no_sideways_scrolling(browser: Any, proved: Path) -> None:
+    tab = Tab(browser, proved, "#t.py::wave::wave", viewport={"width": 390, "height": 844})
+    assert tab.page.evaluate("document.documentElement.scrollWidth") == 390
+    broken = tab.page.evaluate("""() => {
+        const broken = [], range = document.createRange();
+        const walk = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+        while (walk.nextNode()) {
+            const node = walk.currentNode;
+            if (node.parentElement.closest("pre, svg, select")) continue;
+            for (const word of node.data.matchAll(/[-+]?\\d[\\d.]*(e[-+]?\\d+)?|[a-z]+/g)) {
+                range.setStart(node, word.index);
+                range.setEnd(node, word.index + word[0].length);
+                const tops = new Set([...range.getClientRects()].map((box) => Math.round(box.top)));
+                if (tops.size > 1) broken.push(word[0]);
+            }
+        }
+        return broken;
+    }""")
+    assert broken == []
+
+
+@needs_a_browser
+def test_a_heat_map_has_headings_and_visible_zeros(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "r.html"
+    one = check_in_test(np.sin, np.array([1.0, 2.0, 3.0]), name="sines")
+    data = report(("t.py::many", one))
+    data["checks"][0]["figures"] = plain_data(one.figures())
+    path.write_text(html_report.render(data), encoding="utf-8")
+    tab = Tab(browser, path, "#t.py::many::sines")
+    for heat in tab.page.locator(".heat").all():
+        assert heat.locator("thead th").all_inner_texts() == ["", "x[0]", "x[1]", "x[2]"]
+        assert heat.locator("tbody th").all_inner_texts() == ["output[0]", "output[1]", "output[2]"]
+        assert heat.locator("td.zero").all_inner_texts() == ["0"] * 6
+    assert tab.troubles == []
+
+
+@needs_a_browser
+def test_no_replay_is_offered_for_what_cannot_be_replayed(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "r.html"
+    data = report(("t.py::a", result("fail")), ("t.py::b", result("fail")))
+    for check in data["checks"]:
+        check["replayable"] = check["nodeid"] == "t.py::a"
+    path.write_text(html_report.render(data), encoding="utf-8")
+    tab = Tab(browser, path)
+    found = {}
+    for check in tab.page.locator(".check").all():
+        check.locator("summary").click()
+        name = check.locator(".name").inner_text().partition(":: ")[0].partition(": ")[0]
+        found[name] = "pytest_gradcheck replay" in check.locator(".inside").inner_text()
+    assert found == {"t.py::a": True, "t.py::b": False}

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from sample_results import result
+from sample_results import PROOF, result
 
 from pytest_gradcheck.core.results import Diagnosis
 from pytest_gradcheck.records.aggregate import Aggregate
@@ -92,6 +92,13 @@ def test_the_worst_comes_first_and_every_verdict_is_there() -> None:
     assert "5 checks: 2 pass, 2 fail, 1 inconclusive" in page.text
     assert "fail-under: 3 of 5 passed; 95 % takes 5" in page.text
     assert page.text.count("wrong gradient: f") == 2
+
+
+def test_what_is_proved_has_a_badge() -> None:
+    proved = ("t.py::a", result("fail", proofs=(PROOF,))), ("t.py::b", result("pass", proofs=(PROOF,)))
+    text = markdown.render(report(*proved, ("t.py::c", result("fail", margin=0.1))))
+    rows = re.findall(r"^\| (.*?) \| `t\.py::(\w+)`", text, re.MULTILINE)
+    assert rows == [("❌ fail, proved", "a"), ("❌ fail", "c"), ("✅ pass, proved", "b")]
 
 
 def test_a_check_without_a_worst_entry_has_no_margin() -> None:

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sample_results import report, result
+from sample_results import PROOF, report, result
 
 from pytest_gradcheck.core.results import Diagnosis
 from pytest_gradcheck.records.aggregate import Aggregate
@@ -89,6 +89,14 @@ def test_the_gate_and_the_margins_are_in_the_properties() -> None:
     (run,) = json.loads(sarif.render(report(("t.py::a", result("fail", margin=3.0)), gate=gate)))["runs"]
     assert run["properties"]["gate"] == gate
     assert run["results"][0]["properties"]["margin"] == 3.0
+
+
+def test_the_properties_say_what_is_proved() -> None:
+    (run,) = log(("t.py::a", result("fail", proofs=(PROOF,))), ("t.py::b", result("fail")))["runs"]
+    proved, open_ = (r["properties"] for r in run["results"])
+    assert (proved["proved"], open_["proved"]) == (True, False)
+    assert [proof["digits"] for proof in proved["proofs"]] == [PROOF.digits]
+    assert open_["proofs"] == []
 
 
 def test_without_a_line_there_is_the_file() -> None:

@@ -21,6 +21,7 @@ from pytest_gradcheck.frameworks.base import Framework
 from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.reference import ReferencePullback
+from pytest_gradcheck.methods.roles import gradient_of
 
 if TYPE_CHECKING:
     from pytest_gradcheck.core.orders import Order
@@ -51,7 +52,9 @@ def lost_precision(wrong: Matrix, right: Matrix, bad: Any, culprit: str, eps: fl
             taken = taken and (np.mod(np.frexp(w)[0], 2 * width) != 0).any()
             near = (np.abs(w - r) <= thresholds.COARSE_ROUNDINGS * width * size).all()
         if width > eps and taken and not (rounded(r) == r).all() and near:
-            return Diagnosis("precision-loss", f"the gradient of {culprit} was computed in {name} on its way")
+            return Diagnosis(
+                "precision-loss", f"{gradient_of(culprit)} was rounded to {name} in an intermediate step"
+            )
     return None
 
 
@@ -229,5 +232,5 @@ def mistake(
     with contextlib.suppress(Exception):
         for kind in Mistakes(pullback):
             if all(is_close(kind.gradient(rows[k]), wrong[k], sizes[k], atol) for k in some):
-                return Diagnosis(kind.code, f"the gradient of {culprit} {kind.text}")
+                return Diagnosis(kind.code, f"{gradient_of(culprit)} {kind.text}")
     return None

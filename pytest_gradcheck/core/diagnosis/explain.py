@@ -19,7 +19,7 @@ from pytest_gradcheck.frameworks.flat import Matrix
 from pytest_gradcheck.frameworks.leaves import EPS64
 from pytest_gradcheck.methods import user
 from pytest_gradcheck.methods.reference import ReferencePullback
-from pytest_gradcheck.methods.roles import BY_HAND, ENGINE, ORACLE
+from pytest_gradcheck.methods.roles import BY_HAND, ENGINE, ORACLE, gradient_of
 
 if TYPE_CHECKING:
     from pytest_gradcheck.core.orders import Order
@@ -85,7 +85,7 @@ def _diagnosed(order: Order, finding: Finding, culprit: str) -> Diagnosis:
         smooth = bad.copy()
         smooth[:, table.coordinates] &= ~table.differences.kink
         if table.kinks and not smooth.any():
-            text = f"the gradient of {culprit} lies outside of the one-sided slopes at a kink"
+            text = f"{gradient_of(culprit)} is not a subgradient: outside the one-sided derivatives at a kink"
             diagnosis = Diagnosis("kink-outside", text)
     if not order.roles.is_on_trial(culprit) or diagnosis.code == "non-finite-gradient":
         return diagnosis
@@ -124,7 +124,7 @@ def _of_matrix(
     whole = np.array_equal(table.cotangents, np.eye(function.outputs.size))
     if order.form is None or not whole or len(table.coordinates) != function.inputs.size or table.kinks:
         return None
-    who = f"the gradient of {culprit}"
+    who = gradient_of(culprit)
     if order.form.order == 2:
         by_columns = order.form.how == "hvp"
         matrix = matrices.of_hessian(wrong, right, bad, who, function, by_columns=by_columns)

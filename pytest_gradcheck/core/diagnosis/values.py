@@ -12,6 +12,7 @@ from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.core.diagnosis import codes
 from pytest_gradcheck.core.results import Diagnosis
 from pytest_gradcheck.frameworks.flat import Layout, Leaf
+from pytest_gradcheck.methods.roles import gradient_of
 
 #: A factor is written with no more digits.
 DIGITS = 6
@@ -38,24 +39,24 @@ def diagnose(
     ``imaginary``, of shape ``(rows,)``, marks the rows of imaginary parts alone; None if there are none.
     ``bars`` are those of the differences of the two.
     """
-    who = f"the gradient of {culprit}"
+    who = gradient_of(culprit)
     columns = np.flatnonzero(bad.any(axis=0))
     one_entry = inputs.size > 1 and len(columns) == 1
     hit = inputs.leaf_of(int(columns[0]) if len(columns) else 0)
     living = alive[hit.start : hit.stop]
     where = place(columns, inputs)
     if not np.isfinite(wrong[bad]).all():
-        return Diagnosis("non-finite-gradient", f"{who} is not finite where the function's slopes are")
+        return Diagnosis("non-finite-gradient", f"{who} is nan or inf although finite differences are finite")
     if not wrong[bad].any():
         for code, text in notes:
             if code in codes.NOTED:
                 return Diagnosis(code, f"{text}, but the function depends on it")
         if one_entry and living.any():
             return Diagnosis("one-entry", f"{who} is zero in one entry{where}")
-        return Diagnosis("zero-gradient", f"{who} is zero where it should not be")
+        return Diagnosis("zero-gradient", f"{who}{where} is zero but should not be")
     if _is_conjugate(wrong, right, bad, inputs):
         convention = "".join(f"; {text}" for code, text in notes if code == "convention")
-        return Diagnosis("conjugate", f"{who} is the complex conjugate of the right one{where}{convention}")
+        return Diagnosis("conjugate", f"{who} is the complex conjugate of the correct one{where}{convention}")
     if imaginary is not None and _is_of_conjugate(wrong, right, bad, inputs, imaginary):
         text = "right for the real part of the output, and of the wrong sign for the imaginary part"
         return Diagnosis("conjugate", f"{who} is that of the conjugate cotangent{where}: {text}")
@@ -76,9 +77,8 @@ def diagnose(
                 return Diagnosis("sign", f"{who} has the wrong sign{some}")
             alone = one_entry and living.sum() > 1
             if not alone and (usable.sum() > 1 or _is_round(factor)):
-                return Diagnosis(
-                    "constant-factor", f"{who} is {_number(factor, digits)} times the right one{some}"
-                )
+                multiple = _multiple(_number(factor, digits))
+                return Diagnosis("constant-factor", f"{who} is {multiple} the correct one{some}")
     for leaf in inputs.leaves:
         part = slice(leaf.start, leaf.stop)
         square = len(leaf.shape) == 2 and leaf.shape[0] == leaf.shape[1]
@@ -87,7 +87,7 @@ def diagnose(
             if is_close(wrong[:, part], turned, float(np.abs(turned).max())):
                 return Diagnosis("transposed", f"{who} for {leaf.name} is transposed")
         if bad[:, part].any() and _is_transpose(wrong[:, part], right[:, part]):
-            return Diagnosis("transposed", f"the Jacobian of {culprit} for {leaf.name} is transposed")
+            return Diagnosis("transposed", f"{who} for {leaf.name} is transposed")
         if bad[:, part].sum() > 1 and _permuted(wrong[:, part], right[:, part]):
             return Diagnosis("permuted", f"{who} for {leaf.name} has the right values in the wrong places")
     if one_entry:
@@ -237,6 +237,11 @@ def _digits(bars: Any, right: Any) -> int:
     largest = int(np.argmax(np.abs(right)))
     with np.errstate(divide="ignore"):
         return int(np.clip(-np.log10(bars[largest] / np.abs(right[largest])), 2, DIGITS))
+
+
+def _multiple(number: str) -> str:
+    """Return ``"half"``, ``"twice"``, or how many times."""
+    return {"1/2": "half", "2": "twice"}.get(number, f"{number} times")
 
 
 def _number(factor: float, digits: int) -> str:

@@ -29,6 +29,7 @@ from pytest_gradcheck.frameworks.leaves import EPS32
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.base import Estimate
 from pytest_gradcheck.methods.differences import TINY
+from pytest_gradcheck.methods.roles import gradient_of
 from pytest_gradcheck.methods.windows import APART, BAR_OF_NOISE, WIDTH, Window
 
 
@@ -392,7 +393,7 @@ class SecondLook:
                     and not (here.jump or here.unsettled)
                     and len(known) >= thresholds.CLOSE_FOR_WRONG
                 ):
-                    text = f"along {_shown(line)} the gradient of {name} says {mine:.6g}, and the slope is "
+                    text = f"along {_shown(line)} {gradient_of(name)} says {mine:.6g}, and the slope is "
                     return Standing(wrong=True, rough=True, text=text + _shown_range(known))
         return Standing(limit=limit, rough=True)
 

@@ -84,7 +84,12 @@ def reproduce(problem: Problem, options: Options, order: int, sources: Mapping[s
     if any(not _is_source(text) for text in sources.values()):
         return Line(call, None)
     used = {name: module for name, module in names.items() if re.search(rf"\b{name}\b", call)}
-    return Line(call, _statements(used))
+    aliases = [
+        f"import {module} as {alias}"
+        for alias, module in registry.aliases().items()
+        if re.search(rf"\b{alias}\.", call)
+    ]
+    return Line(call, "; ".join([*aliases, *filter(None, [_statements(used)])]))
 
 
 def written(function: Callable[..., Any]) -> Written | None:

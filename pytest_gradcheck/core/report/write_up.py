@@ -126,14 +126,28 @@ def _proofs(finding: Finding) -> tuple[Proof, ...]:
                 row, column = divmod(int(flat), ratio.shape[1])
                 at = row, column if c.entrywise else table.coordinates[column]
                 found[at] = max(found.get(at, 0.0), float(ratio[row, column]))
-    # One entry for those that agree.
-    worst = sorted(found, key=lambda at: -found[at])
+    shown = _entry_shown(table)
+    if shown is not None and np.isfinite(table.exact[EXACT].value[shown]):
+        found.setdefault(shown, 0.0)
+    # The entry that the message shows comes first; then one entry for those that agree.
+    worst = sorted(found, key=lambda at: (at != shown, -found[at]))
     worst = [at for k, at in enumerate(worst) if k == 0 or found[at] > 1][:MOST_PROOFS]
     proofs = []
     for row, column in worst:
         digits, radius = exact.digits(table.cotangents[row], column)
         proofs.append(Proof(Place(*f.inputs.locate(column), *_output(f, table, row)), digits, radius))
     return tuple(proofs)
+
+
+def _entry_shown(table: Table) -> tuple[int, int] | None:
+    """Return the row and the input of the entry that the message shows; None where it is a projection."""
+    _, farthest = largest_differences(table)
+    if farthest is None or farthest.at is None:
+        return None
+    row, column = farthest.at
+    if farthest.pair.entrywise:
+        return row, column
+    return None if table.tangents is not None else (row, table.coordinates[column])
 
 
 def _output(f: Function, table: Table, row: int) -> tuple[str, tuple[int, ...]]:

@@ -5,6 +5,9 @@ This file itself does not import jax: strategies ask for the dtypes of arrays th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from pytest_gradcheck.frameworks.base import Framework
 from pytest_gradcheck.frameworks.lazy import provided_by
 
@@ -14,6 +17,8 @@ class JaxFramework(Framework):
 
     name = "jax"
     differentiates = True
+    differentiator = "JAX"
+    aliases: ClassVar[Mapping[str, str]] = {"jnp": "jax.numpy"}
     stops_gradients = True
     draws_by_keys = True
     drawn_dtypes = ("float16", "bfloat16", "float32", "float64", "complex64", "complex128")

@@ -20,6 +20,7 @@ class TorchFramework(Framework):
     name = "torch"
     plural = "tensors"
     differentiates = True
+    differentiator = "autograd"
     stops_gradients = True
     evaluates_many = True
     lowering = "pytest_gradcheck.frameworks.torch.lowering"

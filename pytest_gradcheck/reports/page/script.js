@@ -65,7 +65,8 @@
   const legend = (...entries) =>
     h("div", { class: "legend" }, entries.map(([kind, text]) => h("span", {}, s("svg", { width: 24, height: 10, "aria-hidden": "true" }, s("path", { class: kind, d: "M0 5H24" })), text)));
 
-  const stepsFigure = (data) => {
+  // ``told``: whether the table of the worst entry has the number that the errors are measured against.
+  const stepsFigure = (data, told) => {
     const log = (x) => Math.log10(number(x));
     const hs = data.step.map(log);
     const errors = { central: data.central.map(log), forward: data.forward.map(log) };
@@ -90,7 +91,26 @@
         arms, series,
         best !== undefined ? s("circle", { class: "dot-central", cx: x(hs[best]), cy: y(errors.central[best]), r: 4 }) : null),
       legend(["s-central", "central (f(x + h) − f(x − h)) / 2h"], ["s-forward", "forward (f(x + h) − f(x)) / h"], ["s-arm", "truncation and rounding"], ["s-ladder", "steps that were extrapolated"]),
-      h("figcaption", {}, `Smaller and smaller h, ${data.index.length || !/direction/.test(data.input) ? `at the worst entry (${where})` : `along ${where}`}: truncation falls until rounding takes over.${best !== undefined ? ` The best single step is ${short(data.step[best])}.` : ""} The error is that against ${data.truth.method} (${short(data.truth.value, 12)}).`));
+      h("figcaption", {}, `Smaller and smaller h, ${data.index.length || !/direction/.test(data.input) ? `at the worst entry (${where})` : `along ${where}`}: truncation falls until rounding takes over.${best !== undefined ? ` The best single step is ${short(data.step[best])}.` : ""} The error is that against ${data.truth.method}${told ? "" : ` (${short(data.truth.value, 12)})`}.`));
+  };
+
+  const ratesFigure = (rates, wrong) => {
+    const log = (x) => (number(x) > 0 ? Math.log10(number(x)) : NaN);
+    // The wrong one is drawn last, over the others.
+    const known = Object.entries(rates).sort(([a], [b]) => (a === wrong) - (b === wrong));
+    const hs = known.flatMap(([, rate]) => rate.steps.map(log)), seen = known.flatMap(([, rate]) => rate.remainders.map(log)).filter(Number.isFinite);
+    if (seen.length < 2) return null;
+    const xLow = Math.min(...hs), xHigh = Math.max(...hs), yLow = Math.floor(Math.min(...seen)), yHigh = Math.ceil(Math.max(...seen));
+    const x = scale(xLow, xHigh, LEFT, WIDTH - RIGHT), y = scale(yLow, yHigh, HEIGHT - BOTTOM, TOP);
+    const lines = ["s-central", "s-forward", "s-ladder", "s-arm"];
+    const kinds = known.map(([name], k) => (name === wrong ? "s-mark" : lines[k % lines.length]));
+    const shrinks = (rate) => (rate.order === null ? "rounding" : `h^${number(rate.order).toFixed(2)}`);
+    return h("figure", {},
+      chart("Taylor test: the remainder against the step",
+        frame(powers(xLow, xHigh), powers(yLow, yHigh), x, y, "step h", "remainder"),
+        known.map(([, rate], k) => s("path", { class: kinds[k], fill: "none", d: path(rate.steps.map((step, i) => [x(log(step)), y(log(rate.remainders[i]))])) }))),
+      legend(...known.map(([name, rate], k) => [kinds[k], `${name}${name === wrong ? " (differs)" : ""}: ${shrinks(rate)}`])),
+      h("figcaption", {}, "Taylor test: |f(x + h·d) − f(x) − h·g·d| along a direction d. With the right gradient g it shrinks as h², with a wrong one as h, until rounding takes over."));
   };
 
   const curveFigure = (data) => {
@@ -134,7 +154,9 @@
         style: known && value !== 0 ? { background: shade(value) } : {},
       }, value === 0 ? "0" : numbers ? (known ? short(value) : v === "nan" ? "" : String(v)) : "");
     };
-    const one = ([name, matrix]) => h("table", { class: "heat" }, h("caption", {}, name === wrong ? `${name} (differs)` : name), h("tbody", {}, matrix.map((line, i) => h("tr", {}, line.map((v, j) => cell(v, i, j, name))))));
+    const head = () => (numbers ? h("thead", {}, h("tr", {}, h("th", {}), data.columns.map((name) => h("th", { scope: "col" }, name)))) : "");
+    const first = (i) => (numbers ? [h("th", { scope: "row" }, data.rows[i].startsWith("a projection") ? `projection ${i}` : data.rows[i])] : []);
+    const one = ([name, matrix]) => h("table", { class: "heat" }, h("caption", {}, name === wrong ? `${name} (differs)` : name), head(), h("tbody", {}, matrix.map((line, i) => h("tr", {}, first(i), line.map((v, j) => cell(v, i, j, name))))));
     const [rows, columns] = data.shape, cut = data.rows.length < rows || data.columns.length < columns;
     return h("figure", {}, h("div", { class: "wide" }, Object.entries(data.values).map(one)),
       h("figcaption", {}, `Every method's gradient, one row per output and one column per input entry (${data.columns[0]} to ${data.columns[data.columns.length - 1]})${cut ? `: ${data.rows.length} × ${data.columns.length} of ${rows} × ${columns}` : ""}. Red is positive, blue negative, an outlined 0 is zero${data.worst ? "; the frame marks the worst entry" : ""}; what was not looked at is hatched.`));
@@ -144,6 +166,9 @@
 
   // -- one check ------------------------------------------------------------------------------------
 
+  // The source of a large input: the page shows its beginning, and the button copies all of it.
+  const LONG = 2000;
+  const begun = (text) => text.split("\n").map((line) => (line.length > LONG ? `${line.slice(0, 160)} … ${line.length} characters, of which "copy" copies all` : line)).join("\n");
   const copied = (text) => {
     const button = h("button", { type: "button" }, "copy");
     button.addEventListener("click", async () => {
@@ -154,9 +179,15 @@
       button.textContent = "copied";
       setTimeout(() => { button.textContent = "copy"; }, 1500);
     });
-    return h("div", { class: "copied" }, h("pre", { tabindex: 0 }, text), button);
+    return h("div", { class: "copied" }, h("pre", { tabindex: 0 }, begun(text)), button);
   };
-  const facts = (head, rows) => h("div", { class: "wide" }, h("table", { class: "facts" }, h("thead", {}, h("tr", {}, head.map((t) => h("th", { scope: "col" }, t)))), h("tbody", {}, rows.map((row) => h("tr", {}, row.map((t) => h("td", {}, String(t ?? "")))))) ));
+  // A column in which no row has anything is left out; a number is not broken.
+  const facts = (head, all) => {
+    const used = head.map((_, k) => all.some((row) => (row[k] ?? "") !== ""));
+    const [titles, ...rows] = [head, ...all].map((row) => row.filter((_, k) => used[k]));
+    return table(titles, rows);
+  };
+  const table = (head, rows) => h("div", { class: "wide" }, h("table", { class: "facts" }, h("thead", {}, h("tr", {}, head.map((t) => h("th", { scope: "col" }, t)))), h("tbody", {}, rows.map((row) => h("tr", {}, row.map((t) => h("td", /^[-+]?[\d.]/.test(t) ? { class: "whole" } : {}, String(t ?? "")))))) ));
   const section = (title, ...content) => (content.flat(Infinity).some(Boolean) ? [h("h2", {}, title), ...content] : []);
 
   const inconclusive = (check) => {
@@ -170,7 +201,7 @@
   const lines = (sources) => Object.entries(sources).map(([name, source]) => `${name} = ${source}`).join("\n");
   const quoted = (text) => (/^[\w./:-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
   // What sections of their own show is left out of the message: each number stands once.
-  const OWN = /^  (worst at|seen at|smallest failing example|inputs|imports|reproduce):/;
+  const OWN = /^  (proved|worst at|seen at|smallest failing example|inputs|imports|reproduce):/;
   const said = (check) => {
     const kept = [];
     let own = false;
@@ -182,18 +213,19 @@
   };
   const again = (check) => {
     const command = `python -m pytest_gradcheck replay ${quoted(decodeURIComponent(location.pathname.split("/").pop() || "report.html"))} ${quoted(check.nodeid)}`;
-    const run = check.inputs && Object.keys(check.inputs).length ? [h("p", { class: "said" }, "Run the test again at this input:"), copied(command)] : [];
+    const run = check.replayable !== false && check.inputs && Object.keys(check.inputs).length ? [h("p", { class: "said" }, "Run the test again at this input:"), copied(command)] : [];
     if (!check.reproduce) return run;
     const alone = check.imports !== null;
     const start = ["import numpy as np", "from pytest_gradcheck import check_gradients", ...(check.imports ? check.imports.split("; ") : [])];
     for (const library of ["torch", "jax"]) if (new RegExp(`\\b${library}\\.`).test(check.reproduce)) start.splice(1, 0, `import ${library}`);
-    return [...run, h("p", { class: "said" }, alone ? "Or paste into Python:" : "Or, where its functions can be named:"), copied(alone ? [...start, "", check.reproduce].join("\n") : check.reproduce)];
+    return [...run, h("p", { class: "said" }, alone ? "Or paste into Python:" : "Or, where its functions can be named:"), copied(alone ? [...start, "", `print(${check.reproduce})`].join("\n") : check.reproduce)];
   };
 
   const inside = (check) => {
     const figures = check.figures || {};
     const drawn = [
-      figures.steps && stepsFigure(figures.steps),
+      figures.steps && stepsFigure(figures.steps, check.worst && check.worst.input === figures.steps.input && String(check.worst.index) === String(figures.steps.index) && figures.steps.truth.method in check.worst.values),
+      Object.keys(check.rates || {}).length && ratesFigure(check.rates, check.culprit),
       figures.curve && curveFigure(figures.curve),
       figures.graph && graphFigure(figures.graph),
     ].filter(Boolean);
@@ -209,6 +241,7 @@
       section("Figures", drawn.length ? h("div", { class: "figures" }, drawn) : null, figures.gradients ? heatFigure(figures.gradients, wrong) : null),
       section("At the worst entry", w ? facts(["method", "value", "error bar"], Object.entries(w.values).map(([name, v]) => [name === wrong ? `${name} (differs)` : name, short(v, 12), short(w.uncertainties[name], 2)])) : null,
         w ? h("p", {}, `d ${entry(w.output, w.output_index)} / d ${entry(w.input, w.index)}: difference ${short(w.difference)}, allowed ${short(w.tolerance)}.`) : null),
+      section("Proved", (check.proofs || []).length ? h("ul", { class: "proofs mono" }, check.proofs.map((p) => h("li", {}, ...[`d ${entry(p.output, p.output_index)} / d ${entry(p.input, p.index)}`, ` = ${p.digits}`, ` ± ${p.radius}`].map((part) => [h("span", { class: "whole" }, part), h("wbr")])))) : null),
       section("Smallest failing example", elsewhere ? copied(lines(inputs)) : null),
       section("Reproduce", ...again(check)),
       section("Methods", facts(["method", "status", "reason", "evaluations", "time"], Object.entries(check.methods).map(([name, m]) => [name, m.status, m.reason, m.evaluations, m.seconds < 1 ? `${short(m.seconds * 1e3)} ms` : `${short(m.seconds)} s`]))),
@@ -224,7 +257,7 @@
   const anchor = (check) => `${check.nodeid}::${check.name}`;
   const rows = report.checks.map((check, index) => {
     const summary = h("summary", {},
-      h("span", { class: `verdict ${check.standing}` }, KINDS[check.standing]),
+      h("span", { class: `verdict ${check.standing}` }, KINDS[check.standing], check.proved ? h("span", { class: "badge", title: "the derivative in question is proved" }, "proved") : null),
       h("span", { class: "name mono" }, breakable(check.nodeid.split("::").pop().split("[")[0] === check.name.split(".").pop() ? check.nodeid : `${check.nodeid}: ${check.name}`)),
       h("span", { class: "number", "data-of": "error ÷ allowed" }, check.worst ? `${short(check.worst.margin)}×` : ""),
       h("span", { class: "number", "data-of": "time" }, `${short(seconds(check))} s`),
@@ -235,7 +268,7 @@
       if (details.open && details.children.length === 1) details.append(inside(check));
       if (details.open) history.replaceState(null, "", `#${encodeURIComponent(anchor(check))}`);
     });
-    const text = [check.nodeid, check.name, check.culprit, check.diagnosis.code, check.diagnosis.text, KINDS[check.standing]].join(" ").toLowerCase();
+    const text = [check.nodeid, check.name, check.culprit, check.diagnosis.code, check.diagnosis.text, KINDS[check.standing], check.proved ? "proved" : ""].join(" ").toLowerCase();
     return { check, index, details, summary, text, item: h("li", { class: "check" }, details) };
   });
 

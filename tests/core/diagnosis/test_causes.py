@@ -53,8 +53,8 @@ def test_the_sentence_says_whether_all_is_wrong_or_some():
     assert "wrong sign in some entries" in text_of(wrong(turned, lambda g, x: turned(g)))
     assert "in some" not in text_of(wrong(turned, lambda g, x: -turned(g * turn) * turn))
     half = wrong(torch.abs, lambda g, x: g * x.sign() * torch.where(x.abs() > 1, 0.5, 1.0))
-    assert "1/2 times the right one in some entries" in text_of(half)
-    assert text_of(wrong(square, lambda g, x: 3 * g * x)).endswith("1.5 times the right one")
+    assert "half the correct one in some entries" in text_of(half)
+    assert text_of(wrong(square, lambda g, x: 3 * g * x)).endswith("1.5 times the correct one")
 
 
 def test_a_conjugate_is_named_whatever_the_outputs():
@@ -161,10 +161,10 @@ def test_integers_and_narrow_dtypes_are_told_apart():
         found = lost_precision(wrong, right, every, "torch", 2.0**-52)
         return found and found.text
 
-    assert "in float32" in said(right.astype(np.float32))
-    assert "in float16" in said(right.astype(np.float16))
-    assert "in bfloat16" in said(torch.from_numpy(right).bfloat16().double().numpy())
-    assert "in integers" in said(np.trunc(right))
+    assert "to float32" in said(right.astype(np.float32))
+    assert "to float16" in said(right.astype(np.float16))
+    assert "to bfloat16" in said(torch.from_numpy(right).bfloat16().double().numpy())
+    assert "to integers" in said(np.trunc(right))
     assert said(right * 1.01) is None
     assert lost_precision(right.astype(np.float32), right, every, "torch", 2.0**-23) is None
 

@@ -41,7 +41,7 @@ X = np.array([0.7, -1.3, 0.4, 1.9])
     [
         ([1.0, 0.0, 1.0005, 1.0], "one-entry", "x[1]; apart from that, 1 entry is off by at most"),
         ([-1.0, -1.0, 1.0004, 1.0003], "sign", "apart from that, 2 entries are off by at most"),
-        ([1.0002, 2.0, 2.0, 2.0], "constant-factor", "is 2 times the right one"),
+        ([1.0002, 2.0, 2.0, 2.0], "constant-factor", "is twice the correct one"),
         ([0.5, 0.7, 0.3, 0.9], "wrong-values", "in all 4 entries"),
     ],
 )
