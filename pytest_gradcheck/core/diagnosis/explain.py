@@ -11,7 +11,7 @@ import numpy as np
 
 from pytest_gradcheck.core import thresholds
 from pytest_gradcheck.core.diagnosis import causes, codes, matrices
-from pytest_gradcheck.core.diagnosis.values import diagnose, is_odd_multiple, led_by, place
+from pytest_gradcheck.core.diagnosis.values import diagnose, is_multiple, is_odd_multiple, led_by, place
 from pytest_gradcheck.core.evidence.jacobian import Function, Jacobian
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.results import Diagnosis
@@ -193,7 +193,8 @@ def _cause(
     evidence, table = finding.evidence, finding.evidence.table
     wrong, rows, eps = table.exact[culprit].value, table.cotangents, evidence.heard[culprit].eps
     # What is a multiple of the right gradient to five digits lost none.
-    multiple = found.code in ("sign", "constant-factor", "conjugate")
+    multiple = found.code in ("sign", "conjugate")
+    multiple |= found.code == "constant-factor" and is_multiple(wrong, right, bad)
     lost = None if multiple else causes.lost_precision(wrong, right, bad, culprit, eps)
     narrow = culprit != BY_HAND and eps > EPS64
     if lost is None and not multiple and narrow:

@@ -232,6 +232,14 @@ def is_close(a: Any, b: Any, size: float, atol: float = thresholds.SAME_ATOL) ->
     return bool(np.allclose(a, b, rtol=thresholds.SAME_RTOL, atol=atol * size))
 
 
+def is_multiple(wrong: Any, right: Any, bad: Any) -> bool:
+    """Whether wrong entries are one multiple of the right ones, to five digits."""
+    w, r = wrong[bad], right[bad]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        factor = float(w @ r) / float(r @ r)
+    return bool(np.isfinite(factor)) and is_close(w, factor * r, float(np.abs(w).max(initial=0.0)))
+
+
 def _digits(bars: Any, right: Any) -> int:
     """Return how many digits of a factor error bars leave."""
     largest = int(np.argmax(np.abs(right)))
