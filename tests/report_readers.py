@@ -121,13 +121,15 @@ def _of_html(text: str) -> list[Standing]:
         assert _of_the_check(check["standing"]) == _standing(check)[2]
     found = [_standing(check) for check in page.data["checks"]]
     # Where no script runs there is a table, with the verdict itself.
-    shown = [(flat(row[1]), flat(row[2]), row[0]) for row in page.rows]
+    shown = [(flat(row[1]), flat(row[2]), row[0].removesuffix(", proved")) for row in page.rows]
     assert shown == [(*names, "fail" if standing == "xfail" else standing) for *names, standing in found]
     return found
 
 
 def _of_markdown(text: str) -> list[Standing]:
-    rows = [row for row in markdown_page(text).rows if row and row[0] in _SIGNS]
+    # A verdict says if it is proved.
+    found = [[row[0].removesuffix(", proved"), *row[1:]] for row in markdown_page(text).rows if row]
+    rows = [row for row in found if row[0] in _SIGNS]
     return [(flat(row[1]), flat(row[2]), _of_the_check(_SIGNS[row[0]])) for row in rows]
 
 

@@ -38,7 +38,7 @@ def test_the_message_is_short_and_has_no_traceback(project: Any) -> None:
     code = [line for line in lines if line.startswith("  code: ")]
     assert code == [f"  code:      <lambda> (test_it.py:{line_of(project, 'lambda x, y')})"]
     (summary,) = [line for line in result.outlines if line.startswith("FAILED")]
-    assert summary.startswith("FAILED test_it.py::test_wrong - zero-gradient: your gradient is ")
+    assert summary.startswith("FAILED test_it.py::test_wrong - zero-gradient: your gradient for ")
     result.stdout.no_fnmatch_line("*- Hypothesis -*")
 
 

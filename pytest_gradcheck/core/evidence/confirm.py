@@ -151,15 +151,17 @@ class SecondLook:
             line[dispute.coordinate] = abs(f.point[dispute.coordinate]) or 1.0
             hidden = dispute.difference * line.max() <= thresholds.ULP_OF_HIDDEN_TERMS
             if waver and not hidden:
-                # What a polynomial leaves over of a smooth function is gone where steps are tiny. The look
-                # that found the entry wrong has both windows.
+                # Where a polynomial leaves over the terms of a smooth function, tiny steps have its slope.
+                # The look that found the entry wrong has both windows.
                 alone = np.zeros_like(line)
                 alone[dispute.coordinate] = self._jacobian.scales[dispute.coordinate]
-                found = (
+                wide, fine = (
                     self._jacobian.window(alone, dispute.cotangent, scale)
-                    for scale in (thresholds.FINEST, 1.0)
+                    for scale in (1.0, thresholds.FINEST)
                 )
-                hidden = all(each.wavers[0, 0] or each.grainy[0, 0] for each in found)
+                apart = np.abs(wide.slope.value - fine.slope.value)
+                same = apart <= wide.slope.uncertainty + fine.slope.uncertainty
+                hidden = bool((wide.wavers | wide.grainy)[0, 0] and (fine.grainy | ~same)[0, 0])
             self._stairs[key] = hidden and self._bears_out(name, dispute, line)
         return self._stairs[key]
 
