@@ -138,7 +138,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def judged(row: Row, dtype: str) -> bool:
-    """Whether JAX's rule is right in a dtype, so that the verdicts on it and its faults count."""
+    """Whether JAX's rule is right in a dtype. Verdicts on it and on its faults count only then."""
     return row.name not in OTHERWISE or dtype not in OTHERWISE[row.name].dtypes
 
 

@@ -178,7 +178,7 @@ def _own_bars(order: Order, evidence: Evidence, name: str) -> Any:
     kinked = table.kinked(order.function.inputs.size)
     bars = own_bars(table, jacobian, name, point, rounded, seed, (backward, forward), kinked)
     if not _is_by_hand(evidence):
-        # Nobody chose how its derivative is computed: what the function's own terms lose is no fault.
+        # Plain code leaves its derivative to the framework. Digits that its own terms lose are not a fault.
         bars = np.fmax(bars, jacobian.rows(name, table.cotangents).uncertainty)
     return bars
 

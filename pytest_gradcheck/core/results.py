@@ -362,7 +362,7 @@ WIDTH = 160
 #: What an input may take to be printed whole, in one line to paste: about 200 numbers.
 WHOLE = 4000
 
-#: A layout in memory breaks several properties of one kind: the first is told.
+#: One layout in memory breaks several properties of a kind. The message shows the first of them.
 _LAYOUTS = ("-inputs", "-cotangents")
 
 _HEADLINES = {

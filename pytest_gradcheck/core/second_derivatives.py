@@ -100,6 +100,7 @@ class HessianOrder(SecondOrder):
             try:
                 return at_point(vector)
             except Exception:
+                # The gradient may not be defined there, and may raise as it likes.
                 return np.full(vector.size, np.nan)
 
         return replace(

@@ -309,8 +309,8 @@ KEPT_BY_A_JUMP = 0.1
 #: share. Source: a rounding at either end is two in a thousand, and the sum is as close.
 MANY_STAIRS, STAIRS_SHARE = 1000.0, 0.005
 
-#: Where the function has no such range, it adds up but for as many jumps if a stair is no higher than so many
-#: times what the gradient is off by over its width, and no wider than this share of an input's size.
+#: Where the function's range is too small for that, a gradient must still add up to it. Then no stair may be
+#: higher than so many times the error over its width, or wider than this share of the input's size.
 #: Source: the next jump leads back to the gradient's line, and twenty stairs are no steps of the function.
 HEIGHT_OF_STAIRS, WIDTH_OF_STAIRS = 4.0, 0.05
 

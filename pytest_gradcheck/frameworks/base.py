@@ -186,7 +186,7 @@ class Framework(abc.ABC):
     aliases: ClassVar[Mapping[str, str]] = {}
     #: Whether its functions can stop gradients on purpose (``stop_gradients="intended"``).
     stops_gradients: ClassVar[bool] = False
-    #: Whether its functions draw by keys that they are given, so that no call is seen to draw.
+    #: Whether its functions draw random numbers by keys that they are given. No call is then seen to draw.
     draws_by_keys: ClassVar[bool] = False
     #: Whether its functions take arrays of different precision together. Constants then keep theirs while
     #: the inputs are widened.

@@ -49,7 +49,7 @@ class HasLayouts(Protocol):
 
 
 class Layouts(NamedTuple):
-    """The inputs and outputs of a function that is no problem of its own; see `HasLayouts`."""
+    """The layouts of a function that is not a problem itself; see `HasLayouts`."""
 
     inputs: Layout
     outputs: Layout

@@ -80,7 +80,7 @@ def given(
     Args:
         fn: the function under test.
         options: what the options in `FIRST_FORMS` and `SECOND_FORMS` have, None for those not given.
-        alone: whether there is no other form than these.
+        alone: whether these are the only forms.
     """
     forms: list[Form] = []
     value = fn

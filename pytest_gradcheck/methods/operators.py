@@ -1,8 +1,8 @@
 """Linear operators under test: a product as the function, and the adjoint as the derivative on trial.
 
 The dot-product test, ⟨A v, u⟩ = ⟨v, Aᴴ u⟩, is the usual comparison of slopes with a gradient: that of the
-product along v, contracted with u, and that of the adjoint. Operators are known by their methods, so that no
-library of theirs is imported.
+product along v, contracted with u, and that of the adjoint. Operators are known by their methods: no
+library is imported for them.
 """
 
 from __future__ import annotations

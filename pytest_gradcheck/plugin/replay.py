@@ -57,6 +57,7 @@ def _value(name: str, source: str, item: pytest.Function) -> Any:
     try:
         return eval(source, names)
     except Exception as error:
+        # The source calls what the module has today, which may raise anything.
         got = f"{source:.80}, which raises {type(error).__name__}: {error}"
         remedy = "the test has changed since the report, or the input has no source"
         raise InvalidArgument(name, got, remedy) from error

@@ -291,6 +291,7 @@ def _run(
         with np.errstate(all="ignore"), tracing(), watched(recording.see):
             results = list(f(*tensors))
     except Exception as error:
+        # The function is the user's, and may catch and change what a rule has raised.
         if recording.failure is not None:
             raise recording.failure from error
         if before is not None:

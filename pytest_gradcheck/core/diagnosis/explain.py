@@ -100,7 +100,7 @@ def _diagnosed(order: Order, finding: Finding, culprit: str) -> Diagnosis:
 def _with_remarks(
     order: Order, finding: Finding, culprit: str, found: Diagnosis, bad: Any, right: Matrix
 ) -> Diagnosis:
-    """Add what is no cause and helps to find one: where the gradient is right, and that it is nearly so."""
+    """Add hints at a cause: where the gradient is right, or that it is nearly right."""
     table = finding.evidence.table
     if found.code not in codes.VAGUE:
         return found

@@ -414,6 +414,6 @@ def sufficient_sensitivity(
 
 
 def rounded_up(number: float) -> float:
-    """Return a positive number with one digit that is no smaller."""
+    """Round a positive number up to one significant digit."""
     digit = 10.0 ** math.floor(math.log10(number))
     return float(f"{math.ceil(number / digit) * digit:.1g}")
