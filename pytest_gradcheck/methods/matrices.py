@@ -1,7 +1,7 @@
 """Matrices of derivatives written by hand: dense, sparse, or linear operators, as maps of flat vectors.
 
-A sparse matrix and an operator are known by their methods: no library is imported for them. Only their products
-are used.
+A sparse matrix and an operator are known by their methods: no library is imported for them. Only their
+products are used.
 """
 
 from __future__ import annotations
