@@ -78,6 +78,38 @@ def test_kinks_beside_the_lines_cost_little(dtype: torch.dtype) -> None:
     assert (result.verdict, result.culprit) == ("fail", "torch"), str(result)
 
 
+def silu(x: Any) -> Any:
+    return x / (1 + np.exp(-x))
+
+
+def silu_backward(g: Any, x: Any, *, factor: float = 1.0) -> Any:
+    s = 1 / (1 + np.exp(-x))
+    return factor * g * s * (1 + x * (1 - s))
+
+
+#: Points of a domain from -3 to 3: at its bounds, close to them, all the same, and some of each.
+AT_THE_EDGE = {
+    "at": lambda rng: rng.choice([-3.0, 3.0], 50),
+    "close": lambda rng: rng.choice([-3.0, 3.0], 50) * rng.uniform(0.996, 1.0, 50),
+    "the same": lambda rng: np.full(50, -2.978),
+    "mixed": lambda rng: np.where(
+        rng.random(50) < 0.3, -3 + 10.0 ** rng.uniform(-6, 0, 50), rng.uniform(-3, 3)
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("name", AT_THE_EDGE)
+def test_inputs_at_the_edges_of_the_domain_cost_no_more(name: str, dtype: torch.dtype) -> None:
+    for seed in range(3):
+        x = torch.tensor(AT_THE_EDGE[name](np.random.default_rng(seed))).clamp(-3, 3).to(dtype)
+        fn, count = in_numpy(silu, silu_backward, dtype)
+        assert check_gradients(fn, x, domain=(-3, 3)).verdict == "pass"
+        assert count.forward <= 32
+        fn, _ = in_numpy(silu, silu_backward, dtype, factor=1.01)
+        assert check_gradients(fn, x, domain=(-3, 3)).verdict != "pass"
+
+
 class Simulation:
     """NumPy code that the engine does not see into: steps of a pendulum, in float64."""
 
