@@ -35,7 +35,7 @@ def prepare(recording: Pullback, at: Vector | None = None) -> ExactPullback:
     program = recording.program
     arrays = getattr(recording, "arrays", None)
     if arrays is None:
-        raise Unavailable("the function was not recorded")
+        raise Unavailable("the function has no recording")
     if at is not None:
         arrays = program.inputs.split(at)
     try:

@@ -110,6 +110,27 @@ def test_inputs_at_the_edges_of_the_domain_cost_no_more(name: str, dtype: torch.
         assert check_gradients(fn, x, domain=(-3, 3)).verdict != "pass"
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_factor_is_read_from_entries_within_the_domain(seed: int) -> None:
+    x = torch.tensor(np.random.default_rng(seed).uniform(-3, 3, 50), dtype=torch.float32)
+    fn, _ = in_numpy(silu, silu_backward, torch.float32, factor=1.01)
+    found = check_gradients(fn, x, domain=(-3, 3)).diagnosis
+    assert found.code == "constant-factor"
+    assert "1.01 times" in found.text
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_missing_sum_is_named_though_most_rows_are_zero(seed: int) -> None:
+    def scaled(x: Any, w: Any) -> Any:
+        return x * w
+
+    # The gradient for w has the last row alone.
+    fn, _ = in_numpy(scaled, lambda g, x, w: (g * w, (g * x)[-1]), torch.float32)
+    x, w = point((9, 6), torch.float32, seed), point((6,), torch.float32, seed + 10)
+    result = check_gradients(fn, (x, w), oracle=scaled)
+    assert (result.verdict, result.diagnosis.code) == ("fail", "missing-sum"), str(result)
+
+
 class Simulation:
     """NumPy code that the engine does not see into: steps of a pendulum, in float64."""
 

@@ -93,6 +93,22 @@ def test_the_rounding_of_a_backward_that_rounds_on_its_way_is_seen() -> None:
         assert check_gradients(fn, point(shapes, torch.bfloat16, seed)).verdict == "pass"
 
 
+def test_rounding_within_a_backward_widens_the_bars_of_its_sums(monkeypatch: pytest.MonkeyPatch) -> None:
+    forward, backward, shapes, _ = KERNELS["scan"]
+    seen: list[FewCalls] = []
+    monkeypatch.setattr(FewCalls, "look", lambda self: seen.append(self))
+
+    def rounded(g: Any, x: Any) -> Any:
+        # Five bits on the way: bfloat16 has three more.
+        return backward(np.ldexp(np.round(np.ldexp(g, 4)), -4), x)
+
+    for how in (backward, rounded):
+        fn, _ = in_numpy(forward, how)
+        check_gradients(fn, point(shapes, torch.bfloat16, 0))
+    plain, coarse = (few.jacobian.rows("torch", few.along.cotangents[1:] / 3).scatter for few in seen)
+    assert (coarse > 1.5 * plain).mean() > 0.5
+
+
 def test_steps_are_such_as_the_dtype_holds_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
     forward, backward, shapes, _ = KERNELS["softmax"]
     fn, _ = in_numpy(forward, backward, torch.bfloat16)

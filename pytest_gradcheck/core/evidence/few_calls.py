@@ -247,9 +247,7 @@ class FewCalls:
         There may be no row of the former, and no coordinate that moves along the latter.
         """
         f, room = self.jacobian.function, self._reach(shape, np.fmin)
-        # What a line wants, but for the luck of the draw.
-        wanted = np.fmin(self.jacobian.scales, 2 * np.abs(lines).max(axis=0))
-        edge = room < thresholds.AT_THE_EDGE * wanted
+        edge = room < thresholds.AT_THE_EDGE * np.abs(lines[0])
         both = np.where(edge, 0.0, np.clip(lines, -room, room))
         length = np.fmin(np.abs(lines[0]), self._reach(shape, np.fmax))
         inward = np.where(edge, np.where(f.upper - f.point > f.point - f.lower, length, -length), 0.0)
