@@ -108,14 +108,10 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Worst:
-    """The entry on which the methods differ most, with every method's value and error bar there."""
+class AtAnEntry:
+    """What is said of one entry of the Jacobian."""
 
     place: Place
-    values: Mapping[str, float]
-    uncertainties: Mapping[str, float]
-    difference: float
-    tolerance: float
 
     @property
     def input(self) -> str:
@@ -136,6 +132,16 @@ class Worst:
     def output_index(self) -> tuple[int, ...]:
         """Multi-index into the output."""
         return self.place.output_index
+
+
+@dataclass(frozen=True)
+class Worst(AtAnEntry):
+    """The entry on which the methods differ most, with every method's value and error bar there."""
+
+    values: Mapping[str, float]
+    uncertainties: Mapping[str, float]
+    difference: float
+    tolerance: float
 
     @property
     def margin(self) -> float:
@@ -159,35 +165,14 @@ class Convergence:
 
 
 @dataclass(frozen=True)
-class Proof:
+class Proof(AtAnEntry):
     """One entry of the Jacobian, proven.
 
     The derivative is ``digits``, a decimal number, and differs from that by at most ``radius``, another one.
     """
 
-    place: Place
     digits: str
     radius: str
-
-    @property
-    def input(self) -> str:
-        """Name of the input."""
-        return self.place.input
-
-    @property
-    def index(self) -> tuple[int, ...]:
-        """Multi-index into the input."""
-        return self.place.index
-
-    @property
-    def output(self) -> str:
-        """Name of the output."""
-        return self.place.output
-
-    @property
-    def output_index(self) -> tuple[int, ...]:
-        """Multi-index into the output."""
-        return self.place.output_index
 
     def __str__(self) -> str:
         """The entry and its digits as a person writes it."""
