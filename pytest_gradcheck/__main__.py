@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("report", type=Path, metavar="REPORT.json")
     show.set_defaults(run=_show)
 
-    merge = commands.add_parser("merge", help="make one report of several")
+    merge = commands.add_parser("merge", help="merge several reports into one")
     merge.add_argument("reports", type=Path, nargs="+", metavar="REPORT.json")
     merge.add_argument("--fail-under", metavar="PERCENT", help="exit with 1 if fewer of the checks pass")
     merge.add_argument("--max-inconclusive", metavar="COUNT", help="exit with 1 if more are inconclusive")
@@ -80,20 +80,20 @@ def _parser() -> argparse.ArgumentParser:
     merge.set_defaults(run=_merge)
 
     for command, required in ((show, False), (merge, True)):
-        how = f"where to write it; the ending or TYPE says how: {', '.join(reports.FORMATS)}"
+        how = f"where to write it; the file extension or TYPE sets the format: {', '.join(reports.FORMATS)}"
         command.add_argument("-o", "--output", metavar="[TYPE:]PATH", required=required, help=how)
 
-    again = commands.add_parser("replay", help="run a test again at the inputs that a report has of it")
+    again = commands.add_parser("replay", help="rerun a test at the inputs stored in a report")
     again.add_argument("report", type=Path, metavar="REPORT", help="a JSON or HTML report")
     again.add_argument(
-        "nodeid", metavar="NODEID", help="the test, as the report names it; its beginning is enough"
+        "nodeid", metavar="NODEID", help="the test's node id in the report; a prefix is enough"
     )
     again.set_defaults(run=_replay)
 
     compare = commands.add_parser("compare", help="exit with 1 if a report is worse than an older one")
     compare.add_argument("old", type=Path, metavar="OLD", help="a report or a baseline")
     compare.add_argument("new", type=Path, metavar="NEW", help="a report")
-    growth = "how many times the margin of a check that passes may grow (default: %(default)s)"
+    growth = "factor by which the margin of a passing check may grow (default: %(default)s)"
     compare.add_argument("--factor", default=f"{thresholds.FACTOR:g}", help=growth)
     compare.set_defaults(run=_compare)
     return parser
@@ -149,11 +149,11 @@ def _replay(options: argparse.Namespace) -> Outcome:
         known = sorted({check["nodeid"] for check in checks})
         near = difflib.get_close_matches(options.nodeid, known, 1)
         remedy = f"did you mean {near[0]}?" if near else f"it has {', '.join(known[:3]) or 'no checks'}"
-        raise InvalidArgument("NODEID", f"{options.nodeid!r}, of which the report has no check", remedy)
+        raise InvalidArgument("NODEID", f"{options.nodeid!r}, which is not in the report", remedy)
     able = [check for check in found if check.get("replayable", True)]
     if not able:
-        got = f"{found[0]['nodeid']}, which draws its inputs by its own @given and calls a fixture"
-        raise InvalidArgument("NODEID", got, "run it by pytest, which tries the last failing example first")
+        got = f"{found[0]['nodeid']}, which draws its inputs with its own @given and calls a fixture"
+        raise InvalidArgument("NODEID", got, "run it with pytest, which tries the last failing example first")
     import pytest
 
     # This package is imported already, and has no assertions to rewrite.

@@ -36,7 +36,7 @@ def ancestors(roots: Iterable[Node], stop: frozenset[Node] = frozenset()) -> lis
             continue
         if node.args is None:
             raise GraphReleasedError(
-                "this graph was freed by an earlier backward(retain_graph=False); compute the value anew, "
+                "this graph was freed by an earlier backward(retain_graph=False); compute the value again, "
                 "or keep the graph with retain_graph=True"
             )
         for arg in node.args:
@@ -165,7 +165,8 @@ def _step(
 
 def _no_derivative(primitive: Primitive, argnum: int) -> MissingRuleError:
     return MissingRuleError(
-        f"{primitive.name} has no derivative by its argument number {argnum}; pass a constant there "
+        f"{primitive.name} has no derivative with respect to its argument number {argnum}; pass a "
+        "constant there "
         "(tensor.detach()), or define a primitive with that rule through reference_engine.extend"
     )
 
@@ -247,7 +248,7 @@ def backward(tensor: Handle, cotangent: Any, retain_graph: bool) -> None:
     data = root.data
     if not root.requires_grad:
         raise TypeError(
-            "backward() on a Tensor that nothing requiring a gradient leads to: "
+            "backward() on a Tensor that depends on no input requiring a gradient: "
             "make the inputs with Tensor(..., requires_grad=True)"
         )
     if cotangent is None:

@@ -80,7 +80,8 @@ def fixed(value: Any, function: str, argument: str) -> Any:
     """The plain value of an argument by which `function` has no derivative; refused if it needs one."""
     if isinstance(value, Handle) and value.requires_grad:
         raise MissingRuleError(
-            f"{function} of a Tensor has no derivative by {argument}; pass a constant there (tensor.detach())"
+            f"{function} of a Tensor has no derivative with respect to {argument}; pass a constant there "
+            f"(tensor.detach())"
         )
     return value_of(value)
 

@@ -244,8 +244,8 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
         if options.holds_stops and not problem.framework.stops_gradients:
             raise InvalidArgument(
                 "stop_gradients",
-                "'intended' for a function that stops none",
-                "only torch and JAX stop gradients",
+                f"'intended' for a function of {problem.framework.name} {problem.framework.plural}",
+                "it is supported for torch and JAX functions only",
             )
         firsts = [form for form in forms if form.order == 1 and not has_many_inputs(form, problem)]
         seconds = [form for form in forms if form not in firsts]

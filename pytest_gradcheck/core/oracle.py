@@ -66,9 +66,11 @@ def settle(problem: Problem, options: Options) -> Oracle:
             if _is_contradicted(function, pullback, options, problem.seed):
                 contradicted.append(whose)
                 continue
-            note = f"called with {_kind(found)}; its derivative is by {whose}"
+            note = f"called with {_kind(found)}; differentiated by {whose}"
             if contradicted:
-                note += f" (that by {' and '.join(contradicted)} contradicts differences of the oracle)"
+                note += (
+                    f" (the gradient by {' and '.join(contradicted)} contradicts differences of the oracle)"
+                )
             return Oracle(found, function, pullback, f"{note}, and its differences confirm it")
         if contradicted:
             why = f"its automatic derivative, by {' and '.join(contradicted)}, contradicts them"
@@ -140,7 +142,7 @@ def _from_values(found: Problem, function: Function, why: str) -> Oracle:
         raise Unavailable(
             f"{why}, and differences of the oracle contradict each other at {name}{list(index) or ''}"
         )
-    note = f"called with {_kind(found)}; its derivative is by its differences, because {why}"
+    note = f"called with {_kind(found)}; differentiated by finite differences, because {why}"
     return Oracle(found, function, methods.FromValues(found, slopes.central), note)
 
 

@@ -246,7 +246,7 @@ class FirstOrder:
         left = engine is not None and any(code == "out-of-graph" for code, _ in engine.notes)
         if engine is not None and functions and measured and not left and not self._follows(engine, 1.0):
             hidden = "".join(f"; {text}" for code, text in engine.notes if code == "hidden")
-            methods.opaque = f"the recording holds at the point alone: it does not see all code{hidden}"
+            methods.opaque = f"the recording is valid at this point only: it does not see all code{hidden}"
             del methods.pullbacks[ENGINE]
         if methods.opaque is not None:
             names = ", ".join(dict.fromkeys(one.name.rpartition(".")[2] for one in functions))
@@ -278,7 +278,9 @@ class FirstOrder:
             return self.methods.opaque
         if all(self._follows(recording, side) for side in (1.0, -1.0)):
             return None
-        return "the recording holds at the point alone: it does not see all code, or a branch turns there"
+        return (
+            "the recording is valid at this point only: it does not see all code, or a branch changes there"
+        )
 
     @functools.cached_property
     def proof(self) -> Methods | None:
@@ -442,7 +444,7 @@ class FirstOrder:
             whose: str = "the recording does not reproduce the function"
             kind: type[Unavailable] = Opaque
             if name == self.roles.own:
-                whose, kind = "the function gives another value where gradients are enabled", Unavailable
+                whose, kind = "the function gives a different value when gradients are enabled", Unavailable
             raise kind(
                 f"{whose}: {where}{list(index) or ''} is "
                 f"{pullback.primal[k]:.9g} instead of {expected[k]:.9g}{pullback.parting()}"
@@ -458,11 +460,11 @@ class FirstOrder:
             held = registry.prepare(ENGINE, problem, hold_stops=True)
             self._must_reproduce(ENGINE, held, held.vjp(np.ones(problem.outputs.size)))
         except Unavailable as reason:
-            return f"what stops gradients cannot be held still: {reason}"
+            return f"cannot treat detached values as constants: {reason}"
         hidden = [text for code, text in held.notes if code == "hidden"]
         if hidden:
             # It would stand still as well, and has a backward that says otherwise.
-            self.unavailable_reason = f"what stops gradients cannot be held still alone: {hidden[0]}"
+            self.unavailable_reason = f"cannot treat only the detached values as constants: {hidden[0]}"
             return self.unavailable_reason
         self.held = held
         problem.not_checked += [NotChecked(text, "as declared") for _, text in held.notes]

@@ -439,7 +439,7 @@ def pasteable(source: str) -> str:
     """Return an input's source whole, or, where it would fill the screen, its beginning and its length."""
     if is_whole(source):
         return source
-    where = "whole under -vv, and in a report: --gradcheck-report=report.html"
+    where = "in full with -vv and in a report: --gradcheck-report=report.html"
     return f"{source[:WIDTH]}… ({len(source)} characters; {where})"
 
 

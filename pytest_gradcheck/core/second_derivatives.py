@@ -224,7 +224,7 @@ def second_derivative(form: Form, checked: Sequence[Checked], inputs: Any) -> li
         first = FirstOrder(alone, order.options, by_hand).prepare()
         found = _checked(HessianOrder(first, form, first.methods.pullbacks))
         # Each of them has left the other inputs out, which are not left out of all.
-        left = tuple(each for each in found.result.not_checked if each.reason != "left out by wrt")
+        left = tuple(each for each in found.result.not_checked if each.reason != "excluded by wrt")
         out.append(found._replace(result=replace(found.result, not_checked=left)))
     mixed = NotChecked("the mixed second derivatives", f"{form.name}= gives one block for each input")
     last = out[-1]

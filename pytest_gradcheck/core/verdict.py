@@ -270,7 +270,7 @@ def agree(evidence: Evidence) -> Finding | None:
     diagnosis = Diagnosis("agree", f"{', '.join(names[:-1])} and {names[-1]} agree")
     sensitivity = evidence.order.tolerance.sensitivity
     hidden = 0 if table.tangents is None else int(unseen(table, evidence.jacobian, sensitivity).sum())
-    text = "share in the projections is smaller than their error bars; mode='full' looks at each"
+    text = "too small to resolve in random projections; use mode='full' to check every entry"
     small: tuple[NotChecked, ...] = (NotChecked(f"{hidden} small entries", text),) if hidden else ()
     if any(BELOW_ROUNDING in dict(c.excused) for c in table.evidence):
         small += (NotChecked("small entries", "smaller than the rounding of the function's own terms"),)
@@ -283,7 +283,7 @@ def _below_the_promise(evidence: Evidence) -> tuple[NotChecked, ...]:
     if asked is not None or not evidence.order.is_coarse or kept <= thresholds.SENSITIVITY:
         return ()
     what = f"errors below {kept:g} of the largest entry of an input's gradient"
-    return (NotChecked(what, "the dtype on trial hides them; sensitivity says which it does not"),)
+    return (NotChecked(what, "too small to detect in the dtype on trial; see sensitivity"),)
 
 
 def engine_overruled(evidence: Evidence) -> Finding | None:
@@ -301,7 +301,7 @@ def subgradient(evidence: Evidence) -> Finding | None:
         return None
     count = int(table.differences.kink.sum())
     entries = f"{count} {'entry' if count == 1 else 'entries'} at a kink"
-    wide = (NotChecked(entries, "every slope between the one-sided ones is right there"),)
+    wide = (NotChecked(entries, "any slope between the one-sided ones is correct there"),)
     return Finding(Verdict.PASS, codes.fixed("subgradient"), labels=("kink",), not_checked=wide)
 
 
@@ -312,7 +312,7 @@ def nowhere_finite(evidence: Evidence) -> Finding | None:
     """
     if evidence.heard:
         return None
-    text = "no exact method has a finite gradient of the code as it is written, where differences have"
+    text = "every exact method returns nan or inf here, although finite differences are finite"
     return _inconclusive("non-finite-gradient", text)
 
 
@@ -360,7 +360,7 @@ def split(evidence: Evidence) -> Finding | None:
         return None
     known = [c for c in evidence.table.evidence if c.agree is not None]
     pairs = "; ".join(f"{c.a} and {c.b} {'agree' if c.agree else 'differ'}" for c in known)
-    diagnosis = Diagnosis("methods-split", f"the methods disagree and no majority names one: {pairs}")
+    diagnosis = Diagnosis("methods-split", f"the methods disagree and there is no majority: {pairs}")
     return Finding(Verdict.FAIL, diagnosis, unexplained=True)
 
 
@@ -386,12 +386,12 @@ def singularity(evidence: Evidence) -> Finding | None:
 def unresolved(evidence: Evidence) -> Finding:
     """The error bars are too wide: an error of the promised size could be within them."""
     text = (
-        "the error bars are so wide that an error of the promised sensitivity "
-        f"({evidence.order.tolerance.sensitivity:g}) would hide in them"
+        f"error bars too wide: a relative error of {evidence.order.tolerance.sensitivity:g} (sensitivity) "
+        "could go undetected"
     )
     enough = sufficient_sensitivity(evidence.table, evidence.jacobian)
     if enough and enough > evidence.order.tolerance.sensitivity:
-        text += f"; one of {enough:g} would not (sensitivity={enough:g})"
+        text += f"; one of {enough:g} could not (sensitivity={enough:g})"
     return _inconclusive("unresolved", text)
 
 
@@ -502,7 +502,9 @@ def not_confirmed(evidence: Evidence) -> Finding:
     if not names:
         text = "no exact method agrees with differences of the function, and no gradient is on trial"
         return _inconclusive("methods-split", text)
-    text = f"the methods disagree, and function values do not say twice that {' or '.join(names)} is wrong"
+    text = (
+        f"the methods disagree, and function values do not confirm twice that {' or '.join(names)} is wrong"
+    )
     return _inconclusive("unconfirmed", text)
 
 

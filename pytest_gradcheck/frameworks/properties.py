@@ -12,34 +12,34 @@ from typing import Final
 from pytest_gradcheck.errors import InvalidArgument, suggestion
 
 #: The sentence on a backward that is linear.
-LINEAR: Final = "minus two times a cotangent gives minus two times the gradient"
+LINEAR: Final = "scaling the cotangent by -2 scales the gradient by -2"
 
 #: By name: the sentence on a gradient that has the property.
 HOLDS: Final = {
-    "inputs-unchanged": "what autograd does not know to be changed in place stays as it is",
+    "inputs-unchanged": "inputs are not modified in place without mark_dirty",
     "outputs-in-graph": "every output has a backward",
     "gradients-fit": "one gradient per input, of its shape, dtype and device",
     "initialised-memory": "every entry of the gradient was written before it was returned",
     "repeatable-backward": "a second backward gives the same gradient",
-    "cotangents-unchanged": "the backward leaves its cotangents as they are",
+    "cotangents-unchanged": "the backward does not modify its cotangents",
     "non-contiguous-inputs": "the same values and gradients for non-contiguous inputs",
     "expanded-inputs": "the same values and gradients for expanded inputs",
     "conjugated-inputs": "the same values and gradients for inputs marked as conjugated",
     "non-contiguous-cotangents": "the same gradients for non-contiguous cotangents",
     "expanded-cotangents": "the same gradients for expanded cotangents",
     "conjugated-cotangents": "the same gradients for cotangents marked as conjugated",
-    "undefined-cotangents": "an output without a cotangent counts as one with zeros",
+    "undefined-cotangents": "an output without a cotangent counts as having a zero one",
     "linear-backward": LINEAR,
-    "frozen-inputs": "the same gradient with respect to each input if the others require none",
+    "frozen-inputs": "the same gradients when only one input requires grad",
     "accumulates": "two backward passes add up to twice the gradient in .grad",
-    "zero-size-inputs": "the backward accepts inputs without rows",
+    "zero-size-inputs": "the backward accepts zero-size inputs",
     "twice-differentiable": "the backward has a derivative",
-    "batched-cotangents": "batched cotangents give the same as one after the other",
+    "batched-cotangents": "batched cotangents match one-at-a-time results",
     "primal": "the forward rule returns the function's value",
-    "leaked-tracers": "no rule keeps a value that is traced",
+    "leaked-tracers": "no rule leaks a traced value",
     "compiled": "the same values and gradients under jit",
-    "vmap": "vmap gives the same as one call after the other",
-    "forward-mode": "the jvp is that of the backward",
+    "vmap": "vmap matches single calls",
+    "forward-mode": "the jvp matches the backward",
 }
 
 

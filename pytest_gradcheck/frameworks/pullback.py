@@ -20,9 +20,7 @@ from pytest_gradcheck.frameworks.leaves import EPS32, EPS64
 SCARCELY = 1e-3
 
 #: What is said of one that is not.
-NOT_LINEAR = (
-    "the backward is not linear: minus two times a cotangent does not give minus two times the gradient"
-)
+NOT_LINEAR = "the backward is not linear: scaling the cotangent by -2 does not scale the gradient by -2"
 
 
 def patience(operations: int) -> int:
@@ -114,7 +112,7 @@ class Pullback(abc.ABC):
 
     def moved(self, vector: Vector) -> Pullback:
         """Return the pullback at another point; raises `Unavailable` for a method that stays where it is."""
-        raise Unavailable("this method gives the gradient at its own point alone")
+        raise Unavailable("this method gives the gradient at its own point only")
 
     def in_double(self) -> Pullback | None:
         """Return the same pullback in float64, None where the function does not run in it."""
@@ -200,7 +198,7 @@ def gradient_layouts(program: Program) -> tuple[Layout, Layout]:
 
 
 def scales(pullback: Pullback) -> bool:
-    """Whether minus two times a cotangent gives minus two times the gradient.
+    """Whether scaling the cotangent by -2 scales the gradient by -2.
 
     What takes the size of a cotangent, asks for its sign or adds to it is no gradient. Entries of a Jacobian
     are looked at with cotangents of one and zeros, for which that may be right.

@@ -41,7 +41,7 @@ def bounds(domain: Any, call: Call, inputs: Layout, point: Vector) -> tuple[Vect
     if outside.any():
         where, index = inputs.locate(int(np.argmax(outside)))
         raise InvalidArgument(
-            "domain", f"a point outside of it at {where}{list(index) or ''}", "the point must lie inside"
+            "domain", f"a point outside the bounds at {where}{list(index) or ''}", "the point must lie inside"
         )
     return lower, upper
 

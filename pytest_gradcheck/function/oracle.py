@@ -73,7 +73,7 @@ def _made(argument: str, module: Callable[..., Any]) -> Any:
     try:
         return module()
     except TypeError as error:
-        got = f"the class {name_of(module)}, which cannot be made without arguments ({error})"
+        got = f"the class {name_of(module)}, which cannot be instantiated without arguments ({error})"
         remedy = f"give a module of it, such as {name_of(module)}(...)"
         raise InvalidArgument(argument, got, remedy) from None
 

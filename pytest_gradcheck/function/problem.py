@@ -532,7 +532,7 @@ class Problem:
         except Exception:
             return
         error.add_note(
-            f"gradcheck: it runs on contiguous copies of {where}; use reshape where it takes a view, or draw "
+            f"gradcheck: it runs only on contiguous copies of {where}; use reshape in place of view, or draw "
             'them with layout="contiguous"'
         )
 

@@ -39,9 +39,9 @@ def select(call: Call, wrt: Any, *, drawn: bool = False) -> tuple[list[int], lis
     for i, (name, reason) in enumerate(zip(call.names, reasons, strict=True)):
         if wrt is not None and (reason is None or _is_foreign(call, i)):
             left_out = not any(lies_under(name, w) for w in wanted)
-            reason = "left out by wrt" if left_out else reason
+            reason = "excluded by wrt" if left_out else reason
         named = drawn or name in wanted
-        if reason != "left out by wrt" and _is_refused(call, i, constant=reason is not None, named=named):
+        if reason != "excluded by wrt" and _is_refused(call, i, constant=reason is not None, named=named):
             refused.append(i)
         elif reason is None:
             positions.append(i)

@@ -89,8 +89,8 @@ def must_take(
         return _bound(signature, first, named)
     except TypeError as error:
         names = ", ".join([*(f"input {k}" for k in range(len(first))), *named])
-        got = f"{name_of(fn)}{signature}, which does not fit {names} ({error})"
-        raise InvalidArgument(argument, got, "take them by these names, or in this order") from None
+        got = f"{name_of(fn)}{signature}, but it is called with ({names}): {error}"
+        raise InvalidArgument(argument, got, "accept them by these names, or in this order") from None
 
 
 def takes_keywords(fn: Callable[..., Any]) -> bool:
@@ -131,7 +131,7 @@ def _bound(
     if rest:
         by_position = several.get(inspect.Parameter.VAR_POSITIONAL)
         if by_position is None:
-            raise TypeError("too many of them")
+            raise TypeError("too many arguments")
         given[by_position] = tuple(rest)
     bound = inspect.BoundArguments(signature, OrderedDict(given))
     signature.bind(*bound.args, **bound.kwargs)

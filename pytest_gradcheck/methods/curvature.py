@@ -45,7 +45,7 @@ def must_be_scalar(form: Form, problem: Problem) -> None:
     raise InvalidArgument(
         form.name,
         f"{problem.name}, which returns {shapes}",
-        "a Hessian is that of a function of one real number: return a scalar, or give jacobian= or jvp=",
+        "a Hessian needs a function that returns one real number: return a scalar, or give jacobian= or jvp=",
     )
 
 
@@ -109,7 +109,7 @@ class UserHvp(ByHand):
         """Compare two vectors; see `ByHand.breaks_linearity`."""
         if scales(self):
             return None
-        return "the hvp is not linear: minus two times a vector does not give minus two times the product"
+        return "the hvp is not linear: scaling the vector by -2 does not scale the product by -2"
 
 
 class OfGradient(Pullback):

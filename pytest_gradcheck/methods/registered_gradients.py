@@ -77,8 +77,9 @@ def rules_of(pairs: Iterable[Any], packages: Sequence[str]) -> tuple[Rule, ...]:
         if before is not None and before != (name, function):
             raise InvalidArgument(
                 HOOK,
-                f"{before[0]} and {name} with the code of one backward, {code.co_name} in {code.co_filename}",
-                "give what that calls for each of them: nobody could tell for which it ran",
+                f"{before[0]} and {name}, which share the backward {code.co_name} in {code.co_filename}, "
+                "so coverage cannot tell them apart",
+                "register the function that each one calls",
             )
         found[code] = (name, function)
     return tuple(_rules(found))

@@ -36,7 +36,7 @@ def prepare(
     with nullcontext() if watch is None else asked(name):
         if name == "user":
             if form is None:
-                raise Unavailable("no derivative was given that is written by hand")
+                raise Unavailable("no hand-written derivative was given")
             pullback: Pullback = user.prepare(form, problem)
         elif name == "complex_step":
             pullback = complex_step.prepare(problem)

@@ -70,7 +70,7 @@ def never_written(form: Form, problem: Problem) -> str | None:
 class ByHand(GradientAlone):
     """A derivative that the user wrote by hand."""
 
-    whose, once = "a gradient written by hand", "says nothing of its own derivative"
+    whose, once = "a gradient written by hand", "has no second derivative"
     #: Whether it takes a vector besides the inputs, in which it must be linear.
     takes_vectors = False
 
@@ -190,9 +190,7 @@ class UserJvp(ByHand):
         apart = np.fmax(np.abs(once - summed), np.abs(self.jvp(-2.0 * tangent) + 2.0 * summed))
         allowed = max(SCARCELY, ROUNDINGS * self.eps) * terms[np.isfinite(terms)].max(initial=0.0)
         if (apart[np.isfinite(apart)] > allowed).any():
-            return (
-                "the jvp is not linear: minus two times a tangent does not give minus two times the product"
-            )
+            return "the jvp is not linear: scaling the tangent by -2 does not scale the product by -2"
         return None
 
 

@@ -54,8 +54,8 @@ def misplaced_mark(item: pytest.Item) -> str | None:
         if left_alone and not any(mark.name == MARKER for mark in item.own_markers):
             return None
         return (
-            "got a mark that came after collection, from a parameter set, or on something that is no plain "
-            "function; put it on a function, class or module"
+            "got a mark that came after collection, from a parameter set, or on something other than a "
+            "plain function; put it on a function, class or module"
         )
     late = merge_marks(_late_marks(item))
     for name in late["inputs"]:
@@ -203,7 +203,7 @@ def _wrap(
             parameters.check_instead(key, options.get(key), list(strategies), names)
         test = _wrap_plain(test, signature, strategies, session)
     elif inputs:
-        got = "a strategy beside the test's own @given"
+        got = "a strategy in addition to the test's own @given"
         raise InvalidArgument(next(iter(inputs)), got, "put it there, or remove @given")
     else:
         _wrap_given(test, session)

@@ -163,7 +163,7 @@ class Controller:
         inventories = self._inventories or [_inventory(self._config)]
         for name in settings.cov:
             if all(name in inventory["missing"] for inventory in inventories):
-                self._unwritten.append(f"cov: got {name!r}; no such package can be imported here")
+                self._unwritten.append(f"--gradcheck-cov: cannot import package {name!r}")
         gradients = [gradient for inventory in inventories for gradient in inventory["gradients"]]
         self._coverage = gradient_coverage.build(settings.cov, gradients, self._session.aggregate.checks())
         if settings.cov_fail_under:
@@ -178,7 +178,7 @@ class Controller:
         made = set(map(key, checks))
         cut = session.shouldstop or session.shouldfail or session.exitstatus not in (0, 1, 5)
         if cut and self._known.keys() - made:
-            self._notes.append("baseline: the run was cut short, so checks that are gone were not looked for")
+            self._notes.append("baseline: run interrupted; missing checks are not reported")
 
         def looked_for(nodeid: str) -> bool:
             config = self._config

@@ -60,7 +60,7 @@ class Checker:
         result = check_in_test(fn, inputs, rules=session.rules, **combined)
         session.record(result)
         tally = session.results.tally
-        session.show(lambda: f"{tally.conclusive + tally.inconclusive} checks made")
+        session.show(lambda: f"{tally.conclusive + tally.inconclusive} checks run")
         if "hypothesis" in sys.modules and sys.modules["hypothesis"].currently_in_test_context():
             report_to_hypothesis(result)
         if result.verdict is Verdict.FAIL:

@@ -37,8 +37,8 @@ OPTIONS: Mapping[str, Option] = {
     "report": Option(
         "linelist",
         "reports to write, one TYPE:PATH a line",
-        f"write the results to PATH; TYPE is one of: {', '.join(FORMATS)}; without TYPE, the ending "
-        "of PATH decides; may be repeated",
+        f"write the results to PATH; TYPE is one of: {', '.join(FORMATS)}; without TYPE, the "
+        "extension of PATH decides; repeatable",
         "TYPE:PATH",
     ),
     "methods": Option(
@@ -59,20 +59,20 @@ OPTIONS: Mapping[str, Option] = {
     "profile": Option(
         "string",
         f"one of {', '.join(PROFILES)}",
-        "how many examples a marked test tries, and how closely: at most 20; as many as Hypothesis "
-        "says; or 5 times that, and every entry of a Jacobian of up to 128 inputs and outputs",
+        "how many examples a marked test tries, and how closely: at most 20; the number that Hypothesis "
+        "sets; or 5 times that, and every entry of a Jacobian of up to 128 inputs and outputs",
         "|".join(PROFILES),
     ),
     "max_seconds": Option(
         "string",
         "seconds after which the search of each marked test ends",
-        "end the search of each marked test after SECONDS, and say how far it came",
+        "end the search of each marked test after SECONDS, and report how far it got",
         "SECONDS",
     ),
     "deterministic": Option(
         "bool",
-        "let every run try the same examples",
-        "let every run try the same examples: the seed comes from the test, and no database is used",
+        "try the same examples in every run",
+        "try the same examples in every run: the seed comes from the test, and no database is used",
     ),
     "fail_under": Option(
         "string",
@@ -82,8 +82,8 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "junit_properties": Option(
         "bool",
-        "whether the JUnit XML gets what the checks of each test came to",
-        "put verdict, culprit, diagnosis, margin and examples of each test's checks into its JUnit XML",
+        "whether the JUnit XML gets the results of each test's checks",
+        "add verdict, culprit, diagnosis, margin and examples of each test's checks to its JUnit XML",
     ),
     "cov": Option(
         "args",
@@ -95,30 +95,30 @@ OPTIONS: Mapping[str, Option] = {
         "string",
         "per cent of the hand-written gradients that passing checks must run",
         "fail if fewer than PERCENT of the hand-written gradients were run by checks that passed; WAY "
-        f"is one of {', '.join(WAYS)}, backward if not said; several are separated by commas",
+        f"is one of {', '.join(WAYS)}, default: backward; several are separated by commas",
         "[WAY:]PERCENT",
     ),
     "baseline": Option(
         "string",
-        "file of what the checks came to before; a relative path starts at this file",
-        "fail if a check is worse than FILE says: it passed, was further from failing, or is gone",
+        "baseline file with earlier results; a relative path starts at this file",
+        "fail if a check is worse than in FILE: it passed there, was further from failing, or is missing now",
         "FILE",
     ),
     "baseline_factor": Option(
         "string",
-        "how many times the margin of a check may grow over the baseline",
-        f"how many times the margin of a check may grow over the baseline (default: {FACTOR:g})",
+        "factor by which the margin of a check may grow over the baseline",
+        f"factor by which the margin of a check may grow over the baseline (default: {FACTOR:g})",
         "FACTOR",
     ),
     "update_baseline": Option(
         "bool",
         "whether to write the baseline instead of comparing with it",
-        "write what the checks of this run came to into the baseline instead of failing for it",
+        "update the baseline from this run instead of failing",
     ),
     "prune_baseline": Option(
         "bool",
-        "whether to drop checks that are no longer made from the baseline",
-        "drop checks that are no longer made from the baseline",
+        "whether to remove checks that no longer run from the baseline",
+        "remove checks that no longer run from the baseline",
     ),
     "max_inconclusive": Option(
         "string",

@@ -220,7 +220,7 @@ def _baseline(options: Mapping[str, _Value]) -> Baseline | None:
         return None
     path = Path(os.path.abspath(option.base / option.value))
     if os.path.isdir(path) or not os.path.isdir(path.parent):
-        got = f"{path}, which is no file in a directory that exists"
+        got = f"{path}, which is not a file, or its directory does not exist"
         raise InvalidArgument(option.where, got, "give a file")
     if not os.path.exists(path) and not actions["update"]:
         remedy = "--gradcheck-update-baseline writes it from a run"

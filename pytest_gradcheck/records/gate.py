@@ -48,7 +48,7 @@ def judge(
     failed = [check["nodeid"] for check in counted if check["verdict"] == "fail"]
     if failed:
         found = f"{count(len(failed), 'check')} failed, in {_first_of(sorted(set(failed)), 'test')}"
-        remedy = "correct the gradient, or mark the test xfail if the failure is expected"
+        remedy = "fix the gradient, or mark the test xfail if the failure is expected"
         violations.append(Violation("fail", found, remedy))
     for thresholds in (Thresholds(fail_under, max_inconclusive), *parts):
         violations += _below(counted, thresholds)
@@ -91,15 +91,15 @@ def _below(checks: Sequence[Mapping[str, Any]], thresholds: Thresholds) -> list[
     good, inconclusive, total = sum(map(passed, checks)), verdicts.count("inconclusive"), len(verdicts)
     violations = []
     if at_least is not None and not total:
-        remedy = f"make at least one, or leave out the threshold of {_percent(at_least)}"
-        violations.append(Violation("fail-under", f"no check{of} was made", remedy))
+        remedy = f"run at least one, or leave out the threshold of {_percent(at_least)}"
+        violations.append(Violation("fail-under", f"no check{of} was run", remedy))
     elif at_least is not None and good * 100 < at_least * total:
         share = _percent(Fraction(good * 100, total))
         found = f"{good} of {count(total, 'check')}{of} passed, {share}"
         violations.append(Violation("fail-under", found, _takes(at_least, total)))
     if thresholds.max_inconclusive is not None and inconclusive > thresholds.max_inconclusive:
         found = f"{count(inconclusive, 'check')}{of} inconclusive"
-        remedy = f"at most {thresholds.max_inconclusive} may be"
+        remedy = f"the limit is {thresholds.max_inconclusive}"
         violations.append(Violation("max-inconclusive", found, remedy))
     return violations
 
@@ -130,11 +130,11 @@ def against_baseline(
     gone = [title(*name) for name in sorted(baseline.keys() - now.keys()) if looked_for(name[0])]
     accept = "or accept it with --gradcheck-update-baseline"
     drop = "bring it back, or drop it with --gradcheck-prune-baseline"
-    nearer = f"nearer to failing by a factor of {factor:g}"
+    nearer = f"whose margin grew more than {factor:g}x over the baseline"
     rules = (
-        ("baseline-verdict", verdicts, "passed before and not now", f"correct it, {accept}"),
-        ("baseline-margin", margins, nearer, f"find out why, {accept}"),
-        ("baseline-vanished", gone, "no longer made", drop),
+        ("baseline-verdict", verdicts, "passed in the baseline but not now", f"fix it, {accept}"),
+        ("baseline-margin", margins, nearer, f"investigate, {accept}"),
+        ("baseline-vanished", gone, "no longer run", drop),
     )
     return [
         Violation(rule, f"{count(len(names), 'check')} {what}: {_first_of(names, 'check')}", remedy)
@@ -161,7 +161,7 @@ def nothing_checked(
         if tally.inconclusive > 1:
             found = f"none of the {tally.inconclusive} checks could reach a verdict"
     elif marked:
-        found = "the test is marked gradcheck, but not one example of it was checked"
+        found = "the test is marked gradcheck, but none of its examples was checked"
     elif takes and not tally.calls:
         remedy = (
             f"write {takes[0]}(fn, inputs), call pytest.skip where it does not apply, or drop the parameter"
@@ -180,7 +180,7 @@ def _first_of(names: Sequence[str], thing: str) -> str:
 
 
 def _takes(threshold: Fraction, total: int) -> str:
-    return f"{_percent(threshold)} takes {-int(-(threshold * total) // 100)} of {total}"
+    return f"at least {-int(-(threshold * total) // 100)} of {total} ({_percent(threshold)}) must pass"
 
 
 def _percent(value: Fraction) -> str:

@@ -64,7 +64,7 @@ def read(path: Path, argument: str, *, baseline: bool = False) -> dict[str, Any]
     shape = schema()["$defs"]["baseline"] if kind == BASELINE else schema()
     problem = next(_problems(data, shape, ""), None)
     if problem is not None:
-        raise InvalidArgument(argument, f"{path}, {problem}", "write it anew; it is cut or edited")
+        raise InvalidArgument(argument, f"{path}, {problem}", "it is truncated or edited; regenerate it")
     if kind != BASELINE:
         data.setdefault("coverage", {})
         for check in data["checks"]:
@@ -94,7 +94,7 @@ def _object(path: Path, argument: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise InvalidArgument(argument, f"{path}, which is not JSON: {error}", "give a report") from error
     if not isinstance(data, dict):
-        raise InvalidArgument(argument, f"{path}, which holds no object", "give a report")
+        raise InvalidArgument(argument, f"{path}, which is not a JSON object", "give a report")
     return data
 
 

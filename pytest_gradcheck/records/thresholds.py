@@ -105,7 +105,7 @@ def parse_thresholds(line: str, where: str) -> Thresholds:
             raise InvalidArgument(where, f"{rule!r} in {line!r}", remedy)
         texts[name] = text
     if not texts:
-        raise InvalidArgument(where, f"{line!r}, which asks for nothing", "add fail-under=PERCENT")
+        raise InvalidArgument(where, f"{line!r}, which sets no threshold", "add fail-under=PERCENT")
     given = {
         names[name]: PARSERS[names[name]](texts[name], f"{where}: {name}") for name in names if name in texts
     }

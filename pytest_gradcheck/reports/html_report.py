@@ -55,7 +55,7 @@ def render(report: Mapping[str, Any]) -> str:
         for check in checks
     )
     return _PAGE.format(
-        title=escape(f"Gradient checks: {headline(report['summary'])}"),
+        title=escape(f"{headline(report['summary'])}"),
         headline=escape(headline(report["summary"])),
         table=f"<table>{rows}</table>" if rows else "",
         data=_inert(json.dumps(data, ensure_ascii=False, allow_nan=False)),

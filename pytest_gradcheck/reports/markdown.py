@@ -18,7 +18,7 @@ from pytest_gradcheck.reports.ranking import badge, headline, standing, worst_fi
 #: GitHub refuses a step summary of more than 1 MiB, and shows none of it then.
 MOST_BYTES = 900_000
 
-#: What one message may take of that; an input of 10,000 numbers is whole in the JSON report.
+#: What one message may take of that; an input of 10,000 numbers is in full in the JSON report.
 MOST_CHARACTERS = 20_000
 
 _CHECKS = """\
@@ -112,7 +112,7 @@ def _message(check: Record) -> Iterator[str]:
     yield f"<details>\n<summary><code>{shown}</code></summary>"
     text = check.get("message") or f"{check['diagnosis']['text']} [{check['diagnosis']['code']}]"
     if len(text) > MOST_CHARACTERS:
-        text = f"{text[:MOST_CHARACTERS]}\n… whole in the JSON report"
+        text = f"{text[:MOST_CHARACTERS]}\n… in full in the JSON report"
     yield "\n".join(fenced(text, "text"))
     if check["reproduce"] and len(check["reproduce"]) <= MOST_CHARACTERS:
         yield "\n".join(fenced(check["reproduce"], "python"))

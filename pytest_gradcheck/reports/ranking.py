@@ -32,12 +32,16 @@ def worst_first(checks: Iterable[Record]) -> list[Record]:
 
 
 def headline(summary: Mapping[str, int]) -> str:
-    """Return the summary as a sentence: ``40 checks: 37 pass, 2 fail, 1 inconclusive``."""
+    """Return the summary as a sentence: ``40 gradient checks: 37 passed, 2 failed, 1 inconclusive``."""
     expected = summary.get("expected", 0)
-    by_kind = {**summary, "fail": summary["fail"] - expected, "expected fail": expected}
-    kinds = ("pass", "fail", "inconclusive", "expected fail")
-    counts = ", ".join(f"{by_kind[kind]} {kind}" for kind in kinds if by_kind[kind])
-    text = f"{count(summary['checks'], 'check')}{': ' + counts if counts else ''}"
+    numbers = {
+        "passed": summary["pass"],
+        "failed": summary["fail"] - expected,
+        "inconclusive": summary["inconclusive"],
+        "failed as expected": expected,
+    }
+    counts = ", ".join(f"{number} {what}" for what, number in numbers.items() if number)
+    text = f"{count(summary['checks'], 'gradient check')}{': ' + counts if counts else ''}"
     if summary.get("test_failed"):
         text += f"{', ' if counts else ': '}{summary['test_failed']} in tests that failed otherwise"
     if summary["not_checked"]:

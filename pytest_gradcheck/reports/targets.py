@@ -37,7 +37,7 @@ def parse_report(text: str, where: str, base: Path) -> ReportTarget:
         ending = format_for_ending(path)
         if ending is None and path:
             remedy = f"write TYPE:PATH, where the types are: {', '.join(FORMATS)}"
-            raise InvalidArgument(where, f"{text!r}, whose ending tells no type", remedy)
+            raise InvalidArgument(where, f"{text!r}, which has an unknown file extension", remedy)
         name = ending or ""
     if not path:
         raise InvalidArgument(where, f"{text!r}, without a path", "write TYPE:PATH")
@@ -51,7 +51,7 @@ def check_paths(paths: Iterable[Path], where: str = "--gradcheck-report") -> Non
             obstacle = _obstacle(path)
         except OSError as error:
             # A name that is too long, or a directory without permission to look into it.
-            obstacle = f"cannot be looked at ({error.strerror})", "choose another path"
+            obstacle = f"cannot be accessed ({error.strerror})", "choose another path"
         if obstacle is not None:
             problem, remedy = obstacle
             raise InvalidArgument(where, f"{path}, which {problem}", remedy)
@@ -63,9 +63,9 @@ def _obstacle(path: Path) -> tuple[str, str] | None:
     if path.is_dir():
         return "is a directory", "add the file's name"
     if not folder.exists():
-        return f"lies in {folder}, which does not exist", "create that directory first"
+        return f"is in {folder}, which does not exist", "create that directory first"
     if not folder.is_dir():
-        return f"lies in {folder}, which is not a directory", "choose another path"
+        return f"is in {folder}, which is not a directory", "choose another path"
     if not os.access(folder, os.W_OK):
-        return f"lies in {folder}, which is not writable", "choose another path"
+        return f"is in {folder}, which is not writable", "choose another path"
     return None

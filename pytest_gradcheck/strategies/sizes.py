@@ -41,7 +41,7 @@ def shapes(
                 raise InvalidArgument(name, repr(value), "give a whole number, zero or more")
     for what, (low, high) in ranges.items():
         if low > high:
-            raise InvalidArgument(f"min_{what}", f"{low} above max_{what}={high}", "exchange them")
+            raise InvalidArgument(f"min_{what}", f"{low} above max_{what}={high}", "swap them")
     side = st.integers(min_side, max_side)
     if min_side <= 1 < max_side:
         # One in three or four would be 1 for small sides anyway; for large ones hardly any.

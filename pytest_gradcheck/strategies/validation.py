@@ -31,7 +31,7 @@ class Bounds(NamedTuple):
         high = _checked_bound("max_value", max_value, component)
         if low is not None and high is not None and low > high:
             got = f"{min_value!r} above max_value={max_value!r}"
-            raise InvalidArgument("min_value", got, "exchange them, or drop one")
+            raise InvalidArgument("min_value", got, "swap them, or drop one")
         within = Range.within(low, high, component)
         if within.low > within.high:
             got = f"{min_value!r} and {max_value!r}, between which {dtype} has no value"
@@ -79,7 +79,7 @@ def checked_elements(elements: Any, min_value: Any, max_value: Any) -> st.Search
     if not isinstance(elements, st.SearchStrategy):
         raise InvalidArgument("elements", repr(elements), "give a strategy for single entries")
     if min_value is not None or max_value is not None:
-        got = "a strategy beside min_value or max_value"
+        got = "a strategy together with min_value or max_value"
         raise InvalidArgument("elements", got, "put the bounds into that strategy")
     return elements
 

@@ -237,7 +237,9 @@ def _per_side(value: Any, ndim: int, name: str) -> Any:
         return [[None, None]] * ndim
     value = value if type(value) is Tensor else np.asarray(value)
     if value.dtype.kind == "O":
-        raise MissingRuleError(f"numpy.pad of a Tensor has no derivative by {name}; pass numbers there")
+        raise MissingRuleError(
+            f"numpy.pad of a Tensor has no derivative with respect to {name}; pass numbers there"
+        )
     return np.broadcast_to(value, (ndim, 2))
 
 

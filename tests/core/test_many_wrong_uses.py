@@ -169,7 +169,8 @@ check(square, A, properties=("vmap", "-forward-mode"))
 check(square, A, stop_gradients="yes")
     stop_gradients: got 'yes'; a stopped gradient is one of wrong, intended
 check(square, A, stop_gradients="intended")
-    stop_gradients: got 'intended' for a function that stops none; only torch and JAX stop gradients
+    stop_gradients: got 'intended' for a function of numpy arrays; it is supported for torch and JAX
+    functions only
 check(square, T, stop_gradients="intended", oracle=square)
     stop_gradients: got 'intended' with an oracle; leave one of the two out: an oracle stops nothing
 check(square, T, stop_gradients="intended", surrogate=square)
@@ -182,14 +183,14 @@ check(square, A, wrt=1)
 check(square, A, wrt=1.5)
     wrt: got 1.5; name one of x, or give an argument's position
 check(square, A, wrt=())
-    inputs: got nothing to differentiate with respect to: x (left out by wrt); give floats, or
+    inputs: got nothing to differentiate with respect to: x (excluded by wrt); give floats, or
     arrays of a floating dtype
 check(two, (A, A), wrt=("a", "c"))
     wrt: got 'c'; name one of a, b, or give an argument's position
 check(square, A, domain=3)
     domain: got 3; bounds are a pair (lower, upper)
 check(square, A, domain=(3, 4))
-    domain: got a point outside of it at x[0]; the point must lie inside
+    domain: got a point outside the bounds at x[0]; the point must lie inside
 check(square, A, domain=(4, 3))
     domain: got (4, 3); the lower bound comes first
 check(square, A, domain={"y": (0, 2)})
@@ -277,11 +278,11 @@ check(square, torch.ones(2, dtype=torch.float64).to_sparse())
     x: got a tensor of layout torch.sparse_coo, whose entries cannot be moved one by one; pass its
     values as a dense array and make it from them inside the function
 check(square, A, gradient=lambda: A)
-    gradient: got <lambda>(), which does not fit input 0 (too many of them); take them by these
+    gradient: got <lambda>(), but it is called with (input 0): too many arguments; accept them by these
     names, or in this order
 check(square, A, gradient=lambda x, y: A)
-    gradient: got <lambda>(x, y), which does not fit input 0 (missing a required argument: 'y');
-    take them by these names, or in this order
+    gradient: got <lambda>(x, y), but it is called with (input 0): missing a required argument: 'y';
+    accept them by these names, or in this order
 check(square, A, gradient=lambda x: np.ones(3))
     gradient: got shape (3,) for x; the right shape is (2, 2)
 check(square, A, gradient=lambda x: 1j * np.eye(2))
@@ -299,12 +300,12 @@ check(lambda x: 1j * x, A, gradient=lambda x: 1j * np.eye(2))
 check(lambda x: (x, x), A, gradient=lambda x: np.eye(2))
     gradient: got a function with 2 outputs; give vjp= instead
 check(square, A, vjp=lambda x: x)
-    vjp: got <lambda>(x), which does not fit input 0, cotangent (too many of them); take them by
+    vjp: got <lambda>(x), but it is called with (input 0, cotangent): too many arguments; accept them by
     these names, or in this order
 check(square, A, vjp=lambda x, g: np.ones(3))
     vjp: got shape (3,) for x; the right shape is (2,)
 check(square, A, oracle=lambda: A)
-    oracle: got <lambda>(), which does not fit input 0 (too many of them); take them by these names,
+    oracle: got <lambda>(), but it is called with (input 0): too many arguments; accept them by these names,
     or in this order
 check(square, A, surrogate=lambda x: np.ones(5))
     surrogate: got <lambda>, which returns one output of shape (5,) where the function returns one
@@ -326,7 +327,7 @@ arrays(3, dtype=None)
 arrays(3, dtype=torch.float32)
     dtype: got torch.float32 for library="numpy"; add library="torch", or give the dtype by its name
 arrays(3, min_value=2, max_value=1)
-    min_value: got 2 above max_value=1; exchange them, or drop one
+    min_value: got 2 above max_value=1; swap them, or drop one
 arrays(3, min_value="0")
     min_value: got '0'; give a real number, or None for no bound
 arrays(3, min_value=math.nan)
@@ -346,7 +347,7 @@ tensors(3, device=3)
 tensors(3, requires_grad=1)
     requires_grad: got 1; give True or False
 scalars(min_value=2, max_value=1)
-    min_value: got 2 above max_value=1; exchange them, or drop one
+    min_value: got 2 above max_value=1; swap them, or drop one
 scalars(library="keras")
     library: got 'keras'; use one of numpy …
 indices(3, into=0)
@@ -390,7 +391,7 @@ check(square, {"y": A})
     inputs: got y for square(x) (square() got an unexpected keyword argument 'y'); a tuple is passed
     by position, a dict by name, anything else as the one argument
 check(square, A, domain=(2, math.nan))
-    domain: got a point outside of it at x[0]; the point must lie inside
+    domain: got a point outside the bounds at x[0]; the point must lie inside
 check(two, (A, A), domain=(0, 2))
     domain: got (0, 2) for 2 inputs; give a dict by name: a, b
 check(two, (A, A), wrt=["c"])

@@ -80,7 +80,7 @@ class TestSparseTensors:
     def test_wrt_leaves_it_out_knowingly(self):
         result = check_gradients(lambda a, x: (a @ x).sum(), (DENSE.to_sparse(), X), wrt="x")
         assert result
-        assert constants(result) == {"a": "left out by wrt"}
+        assert constants(result) == {"a": "excluded by wrt"}
 
     def test_requires_grad_leaves_it_out_knowingly(self):
         x = X.clone().requires_grad_()

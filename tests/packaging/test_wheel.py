@@ -90,7 +90,7 @@ def test_it_gates_a_foreign_project(wheel, tmp_path):
     test.write_text(PROJECT.format(gradient="x**2"), encoding="utf-8")
     green = check()
     assert green.returncode == 0, green.stdout + green.stderr
-    assert "1 check: 1 pass" in green.stdout
+    assert "1 gradient check: 1 passed" in green.stdout
 
     # What was imported came from the wheel, not from this repository.
     where = run_apart(python, "-c", "import pytest_gradcheck as p; print(p.__file__)", cwd=project)

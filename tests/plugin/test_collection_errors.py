@@ -88,7 +88,7 @@ CASES = {
     ),
     "strategy and given": (
         "@pytest.mark.gradcheck(x=numbers)\n@given(x=numbers)\ndef test_a(x): return x",
-        "*test_a: x: got a strategy beside the test's own @given; put it there*",
+        "*test_a: x: got a strategy in addition to the test's own @given; put it there*",
     ),
     "positional-only": (
         "@pytest.mark.gradcheck(x=numbers)\ndef test_a(x, /): return x",

@@ -48,7 +48,7 @@ def runs(project: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 
 def test_merge_gives_what_one_run_would(project: Any, runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["merge", "one.json", "two.json", "-o", "all.json"]) == 0
-    assert capsys.readouterr().out == "2 checks: 1 pass, 1 fail\n"
+    assert capsys.readouterr().out == "2 gradient checks: 1 passed, 1 failed\n"
     project.write(test_it=SOURCE)
     project.run("--gradcheck-report=whole.json")
     merged, whole = project.report("all.json"), project.report("whole.json")
@@ -71,7 +71,7 @@ def test_merged_runs_begin_with_the_first_and_take_as_long_as_all(project: Any, 
 def test_merge_tells_duplicates_and_conflicts(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["merge", "two.json", "before.json", "one.json", "-o", "all.md"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "2 checks: 1 pass, 1 fail",
+        "2 gradient checks: 1 passed, 1 failed",
         "duplicate: test_it.py::test_a: a",
         "duplicate: test_it.py::test_b: b",
         "conflict: test_it.py::test_b: b",
@@ -87,7 +87,11 @@ def test_merge_tells_duplicates_and_conflicts(runs: Path, capsys: pytest.Capture
             1,
             "gradcheck: fail: 1 check failed, in test_it.py::test_b",
         ),
-        (["--fail-under=51"], 1, "gradcheck: fail-under: 1 of 2 checks passed, 50 %; 51 % takes 2 of 2"),
+        (
+            ["--fail-under=51"],
+            1,
+            "gradcheck: fail-under: 1 of 2 checks passed, 50 %; at least 2 of 2 (51 %) must pass",
+        ),
         (["--fail-under=x"], 2, "error: --fail-under: got 'x'; give a percentage from 0 to 100"),
         (["--cov-fail-under=x"], 2, "error: --cov-fail-under: got 'x'; give a percentage from 0 to 100"),
         (["--cov-fail-under=5"], 2, "error: --cov-fail-under: got reports without coverage; write them with"),
@@ -126,7 +130,7 @@ def test_the_coverage_of_shards_is_gated_together(runs: Path, capsys: pytest.Cap
 def test_show_prints_and_converts(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", "two.json"]) == 0
     shown = capsys.readouterr().out.splitlines()
-    assert shown[0] == "1 check: 1 fail"
+    assert shown[0] == "1 gradient check: 1 failed"
     assert shown[1].startswith("gradcheck: fail: 1 check failed")
     assert "wrong gradient: b" in shown
     assert main(["show", "two.json", "-o", "markdown:x.txt"]) == 0
@@ -140,11 +144,11 @@ def test_compare(runs: Path, capsys: pytest.CaptureFixture[str], old: str) -> No
     main(["merge", "one.json", "two.json", "-o", "all.json"])
     assert main(["compare", old, "all.json"]) == 1
     assert (
-        "baseline-verdict: 1 check passed before and not now: test_it.py::test_b: b (fail)"
+        "baseline-verdict: 1 check passed in the baseline but not now: test_it.py::test_b: b (fail)"
         in capsys.readouterr().err
     )
     assert main(["compare", old, "one.json"]) == 1
-    assert "baseline-vanished: 1 check no longer made: test_it.py::test_b: b" in capsys.readouterr().err
+    assert "baseline-vanished: 1 check no longer run: test_it.py::test_b: b" in capsys.readouterr().err
     assert main(["compare", "all.json", "before.json", "--factor=2"]) == 0
     assert capsys.readouterr().out == "nothing is worse: 2 checks compared, 0 new\n"
     assert main(["compare", "one.json", "before.json"]) == 0
@@ -176,9 +180,9 @@ def test_compare(runs: Path, capsys: pytest.CaptureFixture[str], old: str) -> No
         (["show", "b.json"], "show: error: REPORT: got b.json, of format 'pytest-gradcheck-baseline'"),
         (
             ["show", "one.json", "-o", "x.txt"],
-            "show: error: --output: got 'x.txt', whose ending tells no type",
+            "show: error: --output: got 'x.txt', which has an unknown file extension",
         ),
-        (["show", "one.json", "-o", "no/x.md"], "x.md, which lies in "),
+        (["show", "one.json", "-o", "no/x.md"], "x.md, which is in "),
         (["compare", "b.json", "b.json"], "compare: error: NEW: got b.json, of format"),
         (["compare", "b.json", "one.json", "--factor=0"], "--factor: got '0'; give a number of at least 1"),
     ],
@@ -228,7 +232,7 @@ def shown(path: Path, out: Any, **environment: str) -> tuple[int, str]:
     run = subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE, text=True, env=environment)
     if out is subprocess.PIPE:
         assert run.stdout is not None
-        assert run.stdout.readline() == "2000 checks: 2000 inconclusive\n"
+        assert run.stdout.readline() == "2000 gradient checks: 2000 inconclusive\n"
         run.stdout.close()
     assert run.stderr is not None
     said = run.stderr.read()

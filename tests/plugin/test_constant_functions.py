@@ -56,7 +56,7 @@ def test_a_marked_test_fails(project: Any, workers: int) -> None:
         [
             "nothing-checked: the value was the same wherever the function was evaluated: it depends on none "
             "of its inputs; use them in the body, or remove the mark",
-            "4 checks: 4 inconclusive",
+            "4 gradient checks: 4 inconclusive",
             "inconclusive: test_it.py::test_forgotten [[]constant]",
         ]
     )
@@ -70,7 +70,7 @@ def test_steps_and_flat_parts_do_not(project: Any, workers: int) -> None:
     project.write(test_it=GREEN)
     result = project.run("--gradcheck-report=report.json", "--gradcheck-report=report.md", workers=workers)
     result.assert_outcomes(passed=8)
-    result.stdout.fnmatch_lines(["8 checks: 8 pass", "constant: test_it.py::test_once*"])
+    result.stdout.fnmatch_lines(["8 gradient checks: 8 passed", "constant: test_it.py::test_once*"])
     codes = {c["nodeid"].partition("::")[2]: c["diagnosis"]["code"] for c in project.report()["checks"]}
     assert [name for name, code in codes.items() if code == "constant"] == ["test_once"]
     assert "`constant`" in (project.path / "report.md").read_text(encoding="utf-8")

@@ -31,7 +31,7 @@ def test_a_swallowed_failure_makes_the_exit_status_non_zero(project: Any, worker
     result.assert_outcomes(passed=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
-        ["gradcheck: fail: 1 check failed, in test_it.py::test_a; correct the gradient, or mark *"]
+        ["gradcheck: fail: 1 check failed, in test_it.py::test_a; fix the gradient, or mark *"]
     )
 
 
@@ -116,7 +116,7 @@ def test_a_marked_test_without_examples_fails(project: Any) -> None:
     result = project.run()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["nothing-checked: the test is marked gradcheck, but not one example of it was *"]
+        ["nothing-checked: the test is marked gradcheck, but none of its examples was *"]
     )
 
 

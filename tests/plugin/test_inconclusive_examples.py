@@ -55,7 +55,7 @@ def test_most_are_shown_in_the_summary_and_every_report(project: Any, workers: i
     result.assert_outcomes(passed=3)
     result.stdout.fnmatch_lines(
         [
-            "3 checks: 2 pass, 1 inconclusive",
+            "3 gradient checks: 2 passed, 1 inconclusive",
             "inconclusive: test_it.py::test_most [[]jump], 4 of 5 examples inconclusive: jump",
             "2 of 5 examples inconclusive: jump, test_it.py::test_some",
         ]
@@ -90,7 +90,7 @@ def test_the_gate_sees_them(project: Any, workers: int) -> None:
     project.write(test_it=SOURCE)
     result = project.run("--gradcheck-max-inconclusive=0", workers=workers)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["gradcheck: max-inconclusive: 1 check inconclusive; at most 0 may be"])
+    result.stdout.fnmatch_lines(["gradcheck: max-inconclusive: 1 check inconclusive; the limit is 0"])
     assert project.run("--gradcheck-max-inconclusive=0", "--deselect=test_it.py::test_most").ret == 0
     assert project.run("--gradcheck-max-inconclusive=1").ret == 0
     assert project.run("--gradcheck-fail-under=100").ret == pytest.ExitCode.TESTS_FAILED

@@ -208,7 +208,10 @@ def test_a_fixture_that_nothing_announces(pytester: pytest.Pytester, first: str,
     result = pytester.runpytest_subprocess(*ALONE, *alone, *(f"test_it.py::{name}" for name in order))
     result.assert_outcomes(passed=1, failed=2)
     result.stdout.fnmatch_lines(
-        ["*nothing-checked: the check could not reach a verdict*", "*3 checks: 1 pass, 2 inconclusive*"]
+        [
+            "*nothing-checked: the check could not reach a verdict*",
+            "*3 gradient checks: 1 passed, 2 inconclusive*",
+        ]
     )
 
 

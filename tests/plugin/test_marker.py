@@ -410,7 +410,7 @@ def test_a_decorated_body_is_called_as_its_own_code_allows(project: Any, decorat
     )
     result = project.run()
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["1 check: 1 pass"])
+    result.stdout.fnmatch_lines(["1 gradient check: 1 passed"])
 
 
 @pytest.mark.parametrize("workers", WORKERS)

@@ -64,7 +64,7 @@ def test_assume_speaks_for_the_example_at_any_evaluation(project: Any) -> None:
     )
     result = project.run("--gradcheck-report=report.json")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["nothing-checked: the test is marked gradcheck, but not one example *"])
+    result.stdout.fnmatch_lines(["nothing-checked: the test is marked gradcheck, but none of its examples *"])
     assert project.report()["checks"] == []
 
 

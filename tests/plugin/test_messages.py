@@ -158,7 +158,7 @@ def test_colours_are_those_of_pytest(project: Any, workers: int) -> None:
     assert wrong.startswith("\x1b[31m    user ")
     (head,) = [line for line in result.outlines if "wrong gradient: " in line]
     assert "\x1b[31m" in head
-    assert "\x1b[31m1 check: 1 fail\x1b[0m" in result.outlines
+    assert "\x1b[31m1 gradient check: 1 failed\x1b[0m" in result.outlines
     (reference,) = [line for line in result.outlines if line.startswith("    reference")]
     assert "\x1b" not in reference
     assert "\x1b" not in project.report()["checks"][0]["message"]

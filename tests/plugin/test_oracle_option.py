@@ -87,8 +87,9 @@ def test_an_oracle_that_does_not_fit_is_an_error_of_collection(project: Any, wor
     result.stdout.fnmatch_lines_random(
         [
             "*test_a: oracle: got 3; give a function of the same inputs that computes the same values",
-            "*test_a: oracle: got <lambda>(x, y), which does not fit x (*missing*'y'*); take them by *",
-            "*test_a: oracle: got <lambda>(x), which does not fit x, y (too many of them); take them by*",
+            "*test_a: oracle: got <lambda>(x, y), but it is called with (x): *missing*'y'*; accept them by *",
+            "*test_a: oracle: got <lambda>(x), but it is called with (x, y): too many arguments; accept "
+            "them by*",
         ]
     )
 
@@ -109,7 +110,8 @@ def test_an_oracle_that_does_not_fit_the_outputs_is_an_error_of_the_test(project
     result.stdout.fnmatch_lines_random(
         [
             "*oracle: got <lambda>, which returns one output of shape (3,) where the function returns one *",
-            "*oracle: got *<lambda>(x, y), which does not fit *; take them by these names, or in this order*",
+            "*oracle: got *<lambda>(x, y), but it is called with *; accept them by these names, or in "
+            "this order*",
         ]
     )
 

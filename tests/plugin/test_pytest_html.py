@@ -88,7 +88,7 @@ def test_each_test_has_its_checks(project: Any, workers: int) -> None:
     assert "<" not in "".join(page.logs.values())
     assert "gradcheck" not in page.logs["test_unchecked"]
     said = [text for text in page.paragraphs if text.startswith("gradcheck: ")]
-    assert said[0] == "gradcheck: 7 checks: 3 pass, 2 fail, 1 inconclusive, 1 expected fail"
+    assert said[0] == "gradcheck: 7 gradient checks: 3 passed, 2 failed, 1 inconclusive, 1 failed as expected"
     assert any(text.startswith("gradcheck: fail-under: 3 of 6 checks passed, 50 %") for text in said)
 
 

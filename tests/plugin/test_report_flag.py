@@ -134,24 +134,25 @@ def test_the_flag_beats_the_ini_key(project: Any) -> None:
         ("jsn:report", "*of type 'jsn'; did you mean 'json'? the types are: json*"),
         (
             "report.xml",
-            "*got 'report.xml', whose ending tells no type; write TYPE:PATH, where the types are: json*",
+            "*got 'report.xml', which has an unknown file extension; write TYPE:PATH, where the types "
+            "are: json*",
         ),
         ("json:", "*got 'json:', without a path; write TYPE:PATH*"),
         ("", "*got '', without a path; write TYPE:PATH*"),
         (
             "nowhere/report.json",
-            "*report.json, which lies in *nowhere, which does not exist; create that directory*",
+            "*report.json, which is in *nowhere, which does not exist; create that directory*",
         ),
         (
             "file/report.json",
-            "*report.json, which lies in *file, which is not a directory; choose another path*",
+            "*report.json, which is in *file, which is not a directory; choose another path*",
         ),
         ("json:.", "*which is a directory; add the file's name*"),
-        (f"json:{'n' * 300}", "*which cannot be looked at (File name too long); choose another path*"),
+        (f"json:{'n' * 300}", "*which cannot be accessed (File name too long); choose another path*"),
         pytest.param(
             # Where root cannot write either.
             "html:/proc/self/report",
-            "*report, which lies in /proc/self, which is not writable; choose another path*",
+            "*report, which is in /proc/self, which is not writable; choose another path*",
             marks=pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="a directory of Linux"),
         ),
     ],

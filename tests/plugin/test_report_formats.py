@@ -146,7 +146,7 @@ def test_a_step_summary_is_appended_to(project: Any) -> None:
     project.run("--gradcheck-report=markdown-append:summary")
     text = summary.read_text(encoding="utf-8")
     assert text.startswith("# Before\n## Gradient checks\n")
-    assert text.count("**1 check: 1 pass**") == 2
+    assert text.count("**1 gradient check: 1 passed**") == 2
 
 
 @pytest.mark.parametrize("workers", WORKERS)

@@ -214,10 +214,7 @@ def test_a_replay_of_what_is_not_there(
     checks: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["replay", "r.json", "test_corpus.py::test_markd"]) == 2
-    assert (
-        "of which the report has no check; did you mean test_corpus.py::test_marked?"
-        in capsys.readouterr().err
-    )
+    assert "which is not in the report; did you mean test_corpus.py::test_marked?" in capsys.readouterr().err
 
 
 def test_what_cannot_be_imported_is_replayed(pytester: pytest.Pytester) -> None:
@@ -265,7 +262,7 @@ def test_what_a_test_draws_itself_is_shown_and_not_replayed(
     able = {check["nodeid"]: check["replayable"] for check in found}
     assert able == {"test_it.py::test_given": False, "test_it.py::test_local": True}
     assert main(["replay", "r.json", "test_it.py::test_given"]) == 2
-    assert "which draws its inputs by its own @given and calls a fixture" in capsys.readouterr().err
+    assert "which draws its inputs with its own @given and calls a fixture" in capsys.readouterr().err
 
 
 LARGE = """
@@ -286,7 +283,7 @@ def test_a_large_input_is_replayed_from_the_report(pytester: pytest.Pytester) ->
     pytester.makepyfile(test_it=LARGE)
     without = pytester.runpytest_subprocess("-p", "no:xdist")
     without.stdout.fnmatch_lines(
-        ["*(* characters; whole under -vv, and in a report: --gradcheck-report=report.html)"]
+        ["*(* characters; in full with -vv and in a report: --gradcheck-report=report.html)"]
     )
     without.stdout.no_fnmatch_line("  replay:*")
     result = pytester.runpytest_subprocess("--gradcheck-report=r.html", "-p", "no:xdist")

@@ -119,7 +119,7 @@ def test_what_is_left_out_or_differentiated_passes(project: Any, workers: int) -
     project.write(test_it=SOURCE + RIGHT)
     project.run("--gradcheck-report=report.json", workers=workers).assert_outcomes(passed=6)
     found = {c["nodeid"].partition("::")[2]: c["not_checked"] for c in project.report()["checks"]}
-    assert {"what": "w", "reason": "left out by wrt"} in found["test_left_out"]
+    assert {"what": "w", "reason": "excluded by wrt"} in found["test_left_out"]
     assert {"what": "eps", "reason": "a float next to tensors"} in found["test_number"]
 
 

@@ -105,7 +105,8 @@ def test_a_surrogate_that_does_not_fit_is_an_error_of_collection(project: Any, w
     result.stdout.fnmatch_lines_random(
         [
             "*test_a: surrogate: got 3; give a function of the same inputs whose derivative the gradient is*",
-            "*test_a: surrogate: got <lambda>(x, y), which does not fit x (*missing*'y'*); take them by *",
+            "*test_a: surrogate: got <lambda>(x, y), but it is called with (x): *missing*'y'*; accept "
+            "them by *",
             "*test_a: stop_gradients: got 'intended' with a surrogate; leave one of the two out: a surr*",
         ]
     )

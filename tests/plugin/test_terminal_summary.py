@@ -23,15 +23,15 @@ def test_it_says_what_the_checks_came_to_once(project: Any, workers: int) -> Non
     result.stdout.fnmatch_lines(
         [
             "=* gradcheck =*",
-            "3 checks: 2 pass, 1 fail",
+            "3 gradient checks: 2 passed, 1 failed",
             "closest to failing: * % of the tolerance, test_it.py::test_right[[]?[]]",
             "slowest: * s for 1 example, test_it.py::test_*",
             "json report written to *report.json",
-            "gradcheck: fail: 1 check failed, in test_it.py::test_wrong; correct the gradient, *",
+            "gradcheck: fail: 1 check failed, in test_it.py::test_wrong; fix the gradient, *",
         ],
         consecutive=True,
     )
-    assert sum("3 checks" in line for line in result.outlines) == 1
+    assert sum("3 gradient checks" in line for line in result.outlines) == 1
 
 
 def test_it_names_what_was_inconclusive_and_not_too_many(project: Any) -> None:
@@ -46,7 +46,7 @@ def test_it_names_what_was_inconclusive_and_not_too_many(project: Any) -> None:
     result = project.run()
     result.stdout.fnmatch_lines(
         [
-            "8 checks: 1 pass, 7 inconclusive",
+            "8 gradient checks: 1 passed, 7 inconclusive",
             *(f"inconclusive: test_it.py::test_steps: floor at {k} [[]jump]" for k in range(5)),
             "and 2 more inconclusive; the report lists them",
         ]
@@ -63,7 +63,7 @@ def test_it_is_absent_where_no_check_ran(project: Any) -> None:
 def test_quiet_is_one_line(project: Any) -> None:
     project.write(test_it=SOURCE.partition("def test_wrong")[0])
     result = project.run("-q", "--gradcheck-report=report.json")
-    result.stdout.fnmatch_lines(["2 checks: 2 pass"])
+    result.stdout.fnmatch_lines(["2 gradient checks: 2 passed"])
     for absent in ("*gradcheck =*", "closest*", "slowest*", "*written*"):
         result.stdout.no_fnmatch_line(absent)
 

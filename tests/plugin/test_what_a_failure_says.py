@@ -93,7 +93,7 @@ SAYS: dict[str, tuple[str, ...]] = {
     "transposed_jacobian": (r"\[transposed\]",),
     "transposed_jacobian_at_a_point": (r"\[transposed\]",),
     "iteration_to_1e_9": (
-        r"if the function is computed by iteration, say how exact its values are \(atol=1e-10\)",
+        r"if the function is computed by iteration, state how accurate its values are \(atol=1e-10\)",
     ),
     "vmap_that_cannot_be_switched_off": (
         r'declared: +properties=\("-vmap",\) leaves this property out',

@@ -62,8 +62,9 @@ def test_the_first_is_named_and_the_others_counted() -> None:
     before = entry("pass", name="a") | entry("pass", name="b")
     (violation,) = against_baseline([check("fail", name="a"), check("fail", name="b")], before)
     assert str(violation) == (
-        "baseline-verdict: 2 checks passed before and not now: t.py::test_a: a (fail) and 1 other check; "
-        "correct it, or accept it with --gradcheck-update-baseline"
+        "baseline-verdict: 2 checks passed in the baseline but not now: t.py::test_a: a (fail) and 1 "
+        "other check; "
+        "fix it, or accept it with --gradcheck-update-baseline"
     )
 
 
@@ -124,7 +125,7 @@ def test_of_runs_that_end_together_none_is_lost(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "which is not JSON"),
-        ("[]", "which holds no object"),
+        ("[]", "which is not a JSON object"),
         ('{"format": "other", "version": 1}', "of format 'other' and version 1; give a file of format"),
         ('{"format": "pytest-gradcheck-baseline", "version": 2}', "and version 2"),
         ('{"format": "pytest-gradcheck-baseline", "version": 1, "checks": [{}]}', "lacks 'nodeid'"),

@@ -208,7 +208,7 @@ def test_a_check_opens_by_keyboard_and_has_an_address(page: Tab, browser: Any, t
 @needs_a_browser
 def test_the_gate_and_the_unchecked_are_told(page: Tab) -> None:
     text = page.page.locator("main").inner_text()
-    assert "6 checks: 2 pass, 2 fail, 1 inconclusive, 1 expected fail" in text
+    assert "6 gradient checks: 2 passed, 2 failed, 1 inconclusive, 1 failed as expected" in text
     assert "fail: 1 check failed; correct the gradient" in text
     assert "1 marked tests in which nothing was checked" in text
 

@@ -89,7 +89,7 @@ def test_the_worst_comes_first_and_every_verdict_is_there() -> None:
     ]
     page = Page(text)
     assert set(page.tags) <= TAGS
-    assert "5 checks: 2 pass, 2 fail, 1 inconclusive" in page.text
+    assert "5 gradient checks: 2 passed, 2 failed, 1 inconclusive" in page.text
     assert "fail-under: 3 of 5 passed; 95 % takes 5" in page.text
     assert page.text.count("wrong gradient: f") == 2
 
@@ -122,7 +122,7 @@ def test_what_needs_attention_comes_first() -> None:
 
 
 def test_without_checks_there_is_a_report_all_the_same() -> None:
-    assert "0 checks" in Page(markdown.render(report())).text
+    assert "0 gradient checks" in Page(markdown.render(report())).text
 
 
 PIECES = (
@@ -182,7 +182,7 @@ def test_a_long_message_is_cut() -> None:
     text = markdown.render(data)
     assert "x" * markdown.MOST_CHARACTERS in text
     assert "x" * (markdown.MOST_CHARACTERS + 1) not in text
-    assert "… whole in the JSON report" in text
+    assert "… in full in the JSON report" in text
 
 
 def test_what_was_not_imported_is_told_from_what_was_not_run() -> None:

@@ -21,7 +21,7 @@ def test_summary() -> None:
     aggregate.take(recorder.drain())
     aggregate.mark("t.py::skipped")
     checks, summary = aggregate.checks(), aggregate.summary()
-    first = "3 checks: 2 pass, 1 inconclusive; marked tests in which nothing was checked: 1"
+    first = "3 gradient checks: 2 passed, 1 inconclusive; marked tests in which nothing was checked: 1"
     assert summary_lines(checks, summary, ["written"], quiet=False) == [
         first,
         "closest to failing: 90 % of the tolerance, t.py::close",
@@ -63,7 +63,7 @@ def test_of_many_stopped_searches_the_first_are_named() -> None:
     for check in checks:
         check["stopped"] = {"after": 3, "of": 9, "max_seconds": 1.0, "failed": False}
     lines = summary_lines(checks, {**SUMMARY, "checks": 8, "pass": 8}, [], quiet=False)
-    assert lines[0] == "8 checks: 8 pass; stopped by max_seconds: 8"
+    assert lines[0] == "8 gradient checks: 8 passed; stopped by max_seconds: 8"
     assert sum(line.startswith("stopped after 3 of 9 examples") for line in lines) == 5
     assert lines[-1] == "and 3 more stopped; the report lists them"
 
@@ -71,7 +71,7 @@ def test_of_many_stopped_searches_the_first_are_named() -> None:
 def test_a_whole_report_has_what_did_not_pass() -> None:
     named = (("t.py::a", result("fail")), ("t.py::b", result()), ("t.py::c", result("inconclusive")))
     lines = whole_report(report(*named, xfail=[("t.py::a", "since May")]))
-    assert lines[0] == "3 checks: 1 pass, 1 inconclusive, 1 expected fail"
+    assert lines[0] == "3 gradient checks: 1 passed, 1 inconclusive, 1 failed as expected"
     assert [line for line in lines if line.startswith("t.py")] == ["t.py::a (expected: since May)", "t.py::c"]
     assert "wrong gradient: f" in lines
 

@@ -131,7 +131,7 @@ def test_a_name_may_be_as_long_as_a_name_may_be(tmp_path: Path) -> None:
 
 def test_a_name_that_is_too_long_is_told_before(tmp_path: Path) -> None:
     path = tmp_path / ("n" * 300 + ".json")
-    with pytest.raises(InvalidArgument, match=r"which cannot be looked at \(.*too long\); choose another"):
+    with pytest.raises(InvalidArgument, match=r"which cannot be accessed \(.*too long\); choose another"):
         check_paths([path])
 
 

@@ -43,14 +43,14 @@ CODES = (
     Code(
         "singularity",
         Page.INCONCLUSIVE,
-        "the gradient is not finite at this point, and nobody can measure it",
+        "the gradient is not finite at this point, so it cannot be verified numerically",
     ),
     Code("jump", Page.INCONCLUSIVE, "the function jumps at this point; it has no derivative there"),
     Code(
         "kink",
         Page.INCONCLUSIVE,
         "the function has a kink, a jump or an edge at this point; the gradient differs from one-sided slopes"
-        " there, and function values do not say that it is wrong",
+        " there, but function values do not show that it is wrong",
     ),
     *_rows(Page.INCONCLUSIVE, "unconfirmed"),
     Code(

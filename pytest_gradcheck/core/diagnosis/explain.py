@@ -112,7 +112,9 @@ def _with_remarks(
     if order.function.eps <= EPS64 and share < thresholds.NEARLY_RIGHT:
         exact = float(f"{2 * error.max():.0e}")
         text = f"its largest error is {share:.1g} of the entry: if the function is computed by iteration"
-        return Diagnosis(found.code, f"{found.text}; {text}, say how exact its values are (atol={exact:g})")
+        return Diagnosis(
+            found.code, f"{found.text}; {text}, state how accurate its values are (atol={exact:g})"
+        )
     return found
 
 
@@ -141,7 +143,7 @@ def _remarked(diagnosis: Diagnosis, remarks: Sequence[tuple[str, str]]) -> Diagn
         return diagnosis
     code, text = remarks[0]
     if code == "stop-gradient":
-        text += ' (stop_gradients="intended" declares that it is meant to)'
+        text += ' (pass stop_gradients="intended" if this is deliberate)'
     return Diagnosis(code, f"{text}; {diagnosis.text}")
 
 

@@ -395,7 +395,7 @@ class SecondLook:
                     and not (here.jump or here.unsettled)
                     and len(known) >= thresholds.CLOSE_FOR_WRONG
                 ):
-                    text = f"along {_shown(line)} {gradient_of(name)} says {mine:.6g}, and the slope is "
+                    text = f"along {_shown(line)} {gradient_of(name)} predicts {mine:.6g}, but the slope is "
                     return Standing(wrong=True, rough=True, text=text + _shown_range(known))
         return Standing(limit=limit, rough=True)
 

@@ -32,7 +32,7 @@ NO_DERIVATIVE = re.compile(
 
 #: What JAX says when a rule written by hand gives something that does not fit; the first that fits.
 RAISED = (
-    ("primal-mismatch", r"the rule returns another value than the function"),
+    ("primal-mismatch", r"the rule returns a different value than the function"),
     ("dtype-mismatch", r"dtype|float0|(?:float|bfloat|complex|int)\d+\[\S* (?:but|!=|vs)"),
     (
         "gradient-count",

@@ -101,7 +101,7 @@ def returns_another_value(call: RuleCall) -> str | None:
     expected = call.plain(*call.operands)
     if _alike(value, expected) or _is_noise(value, expected, call.plain(*_moved(call, TREMOR))):
         return None
-    return "the rule returns another value than the function"
+    return "the rule returns a different value than the function"
 
 
 def _fits(call: RuleCall) -> str | None:
@@ -129,9 +129,7 @@ def _leaks(function: FunctionAtPoint, calls: Sequence[RuleCall]) -> Property:
     # What the function itself keeps is no fault of a rule.
     leaks = _is_leak(gradients, leaves) and not _is_leak(values, leaves)
     name, of = "leaked-tracers", ", ".join(map(str, calls))
-    return Property(
-        name, not leaks, f"a rule keeps a value that is traced: {of}" if leaks else HOLDS[name], name
-    )
+    return Property(name, not leaks, f"a rule leaks a traced value: {of}" if leaks else HOLDS[name], name)
 
 
 def _is_leak(function: Callable[..., Any], leaves: Sequence[Any]) -> bool:
@@ -154,7 +152,11 @@ def _undefined(call: RuleCall) -> str | None:
         of_one = _of_floating(lambda *x, k=k: [_floating(call(*x))[k]], call.operands, call.floating)
         _, alone = jax.vjp(of_one, *(call.operands[i] for i in call.floating))
         if not _alike(alone([seed]), pull(filled)):
-            return f"without cotangents of the outputs besides output {k} the gradient is not that for zeros"
+            return (
+                f"with a cotangent for output {k} alone, the gradient differs from that with zeros for "
+                f"the other "
+                "outputs"
+            )
     return None
 
 
@@ -167,7 +169,7 @@ def _frozen(call: RuleCall) -> str | None:
     for k, gradient in zip(places, pull(seeds), strict=True):
         _, alone = jax.vjp(_of_floating(call, call.operands, [k]), call.operands[k])
         if not _alike(alone(seeds), [gradient]):
-            return f"the gradient with respect to argument {k} alone is another than next to the others"
+            return f"the gradient with respect to argument {k} alone differs from that next to the others"
     return None
 
 
@@ -186,7 +188,7 @@ def _compiled(call: RuleCall) -> str | None:
         return None
     row, seeds = call.operands, _first(call).seeds
     found = jax.jit(functools.partial(_both, call))(row, seeds)
-    return _parting(call, row, seeds, found, "jit gives another {}")
+    return _parting(call, row, seeds, found, "jit gives a different {}")
 
 
 def _mapped(call: RuleCall) -> str | None:
@@ -205,7 +207,7 @@ def _mapped(call: RuleCall) -> str | None:
         return f"vmap of the rule raises {type(error).__name__} ({str(error).strip().splitlines()[0]})"
     for k, (row, u) in enumerate(zip(rows, seeds, strict=True)):
         mine = [[x[k] for x in part] for part in found]
-        text = "vmap of the rule gives another {} than one call after the other"
+        text = "vmap of the rule gives a different {} than single calls"
         if (said := _parting(call, row, u, mine, text)) is not None:
             return said
     return None

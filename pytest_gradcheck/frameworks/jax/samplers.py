@@ -36,8 +36,8 @@ def why_not_measured(function: FunctionAtPoint, nearby: Vector) -> str | None:
     if not moved:
         return None
     return (
-        f"{moved[0]} draws from a distribution that depends on the inputs; what the same random numbers give "
-        "is another function of them than the one that JAX differentiates"
+        f"{moved[0]} draws from a distribution that depends on the inputs; with fixed random numbers it is a "
+        "different function of them than the one that JAX differentiates"
     )
 
 

@@ -300,7 +300,7 @@ class FunctionCall:
                     expected = [*plain.values(), *plain.pull(self.seeds)]
         except Exception:
             # The rows of a matrix are all the same where it is expanded: no function need take that.
-            return finding(name, None, f"{self.name} does not take the values that were tried")
+            return finding(name, None, f"{self.name} does not accept the values that were tried")
         # A Function that drew nothing has nothing to be given again.
         replayed = Draws(draws.made) if draws.made else draws
         given_again = replayed if draws.made else contextlib.nullcontext()
@@ -316,7 +316,7 @@ class FunctionCall:
 
         found = self._same(name, results, expected, words, points)
         if found.holds is False and replayed.parted:
-            return finding(name, None, f"not tried: {self.name} draws other random numbers for {words}")
+            return finding(name, None, f"not tried: {self.name} draws different random numbers for {words}")
         return found
 
     def _raised(self, name: str, words: str, error: Exception) -> Property:
@@ -442,11 +442,11 @@ class FunctionCall:
         if gap <= _allowed(self.eps) * size or np.isnan(gap):
             return finding(name, True)
         text = (
-            f"{self.name}.jvp is not what its backward says: u · Jv is {_inner(ahead):.6g} by the one and "
-            f"{_inner(back):.6g} by the other"
+            f"{self.name}.jvp contradicts its backward: u · Jv is {_inner(ahead):.6g} by forward mode "
+            f"and {_inner(back):.6g} by reverse mode"
         )
         by = (f"u · Jv by {self.name}.jvp", _inner(ahead)), (f"u · Jv by {self.name}.backward", _inner(back))
-        return finding(name, False, text, compared=by, at="the same product by forward and by reverse mode")
+        return finding(name, False, text, compared=by, at="the same product in forward and in reverse mode")
 
     def _same(
         self,
@@ -462,7 +462,7 @@ class FunctionCall:
             got = run()
         except Exception as error:
             return finding(name, False, f"{self.name} with {words} raises {said(error)}")
-        text = f"{self.name} gives other numbers with {words}"
+        text = f"{self.name} returns different values for {words}"
         if len(got) != len(expected):
             return finding(name, False, text)
         apart = [
@@ -485,7 +485,7 @@ class FunctionCall:
             for k in apart
         ):
             # The deviation of equal numbers is rounding or zero, and what is divided by it anything or nan.
-            text = f"at the values that were tried rounding decides what {self.name} gives"
+            text = f"at the values tried, rounding decides what {self.name} gives"
             return finding(name, None, f"not tried: {text}")
         return finding(
             name,

@@ -85,7 +85,9 @@ def _of_run(problem: FunctionAtPoint, pullback: TorchPullback, wanted: Selection
         )
         findings.append(finding("accumulates", False, text))
     elif written:
-        text = f"the backward writes into .grad of {', '.join(written)}, beside the gradient that it returns"
+        text = (
+            f"the backward writes into .grad of {', '.join(written)}, in addition to returning the gradient"
+        )
         findings.append(finding("accumulates", False, text))
 
     def pass_again() -> Any:
@@ -134,10 +136,10 @@ def _never_written(pullback: TorchPullback) -> Property | None:
 def _leaves_unchanged(problem: FunctionAtPoint, pullback: TorchPullback) -> Property:
     now = pullback.program.inputs.join([to_numpy(x) for x in pullback.leaves])
     moved = np.flatnonzero(~((now == problem.point) | np.isnan(now)))
-    text = "the call leaves its inputs as they are"
+    text = "the call does not modify its inputs"
     if moved.size:
         name, _ = problem.inputs.locate(int(moved[0]))
-        text = f"the call changes {name} in place, out of autograd's sight"
+        text = f"the call changes {name} in place without autograd knowing"
     # The statistics of a batch norm are inputs that torch itself changes so, and its gradients are right.
     return finding("inputs-unchanged", None if moved.size else True, text, "mutated-input")
 
@@ -152,11 +154,10 @@ def _repeatable(pullback: TorchPullback, cotangent: Any, first: Any, second: Any
         except Exception:
             # It ran a moment ago: something in it has changed for good.
             other = first
-        text = (
-            "a second backward through the same graph gives another gradient: the first changed what it saved"
-        )
+        text = "a second backward through the same graph gives a different gradient: the first changed "
+        "what it saved"
         if _draws(pullback):
-            text = "a second backward gives another gradient: the backward draws random numbers of its own"
+            text = "a second backward gives a different gradient: the backward uses its own random numbers"
             code = "nondeterministic-backward"
         elif not close(first, other, pullback.eps):
             text = "two backward passes at the same point give different gradients"

@@ -45,7 +45,9 @@ def lower(function: FunctionAtPoint, *, hold_stops: bool = False) -> Lowering:
         parts = [text.partition(";")[0] for code, text in notes if code in ("out-of-graph", "hidden")]
         found = lowering.first_divergence(call, function.values_at(function.point))
         if found is not None:
-            first = f"the first operation that gives another value is {found.operation} at {found.location}"
+            first = (
+                f"the first operation that gives a different value is {found.operation} at {found.location}"
+            )
             parts.insert(0, first)
         return "".join(f"; {part}" for part in parts)
 

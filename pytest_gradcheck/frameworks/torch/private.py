@@ -232,7 +232,7 @@ def none_batched_afterwards() -> Iterator[None]:
     the collector's youngest generation, where finding them takes 20 µs; all objects of a process take 20 ms.
     """
     if not HAS_PARTS:
-        raise Unavailable(f"torch {torch.__version__} does not tell which tensors have an axis more")
+        raise Unavailable(f"torch {torch.__version__} does not report which tensors are batched")
     collects, before = gc.isenabled(), _collections()
     gc.disable()
     try:

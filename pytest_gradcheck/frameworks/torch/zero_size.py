@@ -79,7 +79,7 @@ def zero_size(
         with watched:
             outs = _values(problem, pullback, empty)
     except Exception as error:
-        return [finding(NAME, None, f"the function does not take them: {said(error)}")]
+        return [finding(NAME, None, f"the function does not accept them: {said(error)}")]
     if not outs:
         return []
     try:
@@ -89,8 +89,8 @@ def zero_size(
         return [finding(NAME, None, f"not tried: {error}")]
     except Exception as error:
         if why := _why_no_other(problem, pullback, count):
-            return [finding(NAME, None, f"the number of rows means something to the function: {why}")]
-        text = f"the function takes inputs without rows, and its backward raises {said(error)}"
+            return [finding(NAME, None, f"the function depends on the number of rows: {why}")]
+        text = f"the function accepts zero-size inputs, but its backward raises {said(error)}"
         return [finding(NAME, False, text)]
     return [finding(NAME, True)]
 

@@ -213,7 +213,7 @@
   };
   const again = (check) => {
     const command = `python -m pytest_gradcheck replay ${quoted(decodeURIComponent(location.pathname.split("/").pop() || "report.html"))} ${quoted(check.nodeid)}`;
-    const run = check.replayable !== false && check.inputs && Object.keys(check.inputs).length ? [h("p", { class: "said" }, "Run the test again at this input:"), copied(command)] : [];
+    const run = check.replayable !== false && check.inputs && Object.keys(check.inputs).length ? [h("p", { class: "said" }, "Rerun the test at this input:"), copied(command)] : [];
     if (!check.reproduce) return run;
     const alone = check.imports !== null;
     const start = ["import numpy as np", "from pytest_gradcheck import check_gradients", ...(check.imports ? check.imports.split("; ") : [])];
@@ -336,11 +336,11 @@
   const took = run.seconds !== undefined ? `${short(run.seconds)} s` : "";
   const sum = report.summary;
   const expected = sum.expected || 0;
-  const byKind = { pass: sum.pass, fail: sum.fail - expected, inconclusive: sum.inconclusive, "expected fail": expected };
+  const byKind = { passed: sum.pass, failed: sum.fail - expected, inconclusive: sum.inconclusive, "failed as expected": expected };
   const counts = Object.keys(byKind).filter((v) => byKind[v]).map((v) => `${byKind[v]} ${v}`).concat(sum.test_failed ? [`${sum.test_failed} in tests that failed otherwise`] : []).join(", ");
   document.getElementById("page").replaceChildren(
     h("h1", {}, "Gradient checks"),
-    h("p", { class: "headline" }, `${sum.checks} check${sum.checks === 1 ? "" : "s"}${counts ? `: ${counts}` : ""}`),
+    h("p", { class: "headline" }, `${sum.checks} gradient check${sum.checks === 1 ? "" : "s"}${counts ? `: ${counts}` : ""}`),
     h("p", { class: "run" }, [began, took, `pytest-gradcheck ${e.packages["pytest-gradcheck"] || ""}`.trim(), `Python ${e.python}`].filter(Boolean).join(" · ")),
     ...(report.gate || []).map((rule) => h("p", { class: "gate" }, h("strong", {}, rule.rule), ": ", breakable(`${rule.found}; ${rule.remedy}`))),
     unchecked.length ? h("details", {}, h("summary", {}, `${unchecked.length} marked tests in which nothing was checked`), h("ul", {}, unchecked.map((name) => h("li", { class: "mono" }, name)))) : "",

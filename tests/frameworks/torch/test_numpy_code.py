@@ -611,7 +611,7 @@ def test_function_that_means_something_else_is_caught(monkeypatch: pytest.Monkey
         lambda a: (a, a),
     ):
         monkeypatch.setitem(dispatch.FUNCTIONS, "std", wrong)
-        with pytest.raises(Unavailable, match=r"numpy\.std gives another result than NumPy"):
+        with pytest.raises(Unavailable, match=r"numpy\.std gives a different result than NumPy"):
             np.std(x)
 
 

@@ -572,9 +572,7 @@ class TapeRecorder(Mode):
     def rebind(self, target: torch.Tensor, run: Callable[[], Any]) -> None:
         """Let a tensor look into the memory of another, as ``Tensor.set_`` and ``x.data = y`` do."""
         if self._hold_stops:
-            raise LoweringError(
-                f"what autograd makes of memory that is exchanged is not known (at {location()})"
-            )
+            raise LoweringError(f"cannot tell how autograd treats swapped storage (at {location()})")
         entry = self._entry(target)
         entry.store.entries.remove(entry)
         run()

@@ -130,7 +130,7 @@ def _run(
         from pytest_gradcheck.frameworks.torch.lowering.watch import ExitWatch
     except (ImportError, AttributeError) as error:
         raise LoweringError(
-            f"torch {torch.__version__} does not have what recording needs ({error}); versions from 2.6 on do"
+            f"recording needs torch >= 2.6, and this is torch {torch.__version__} ({error})"
         ) from error
     recorder = TapeRecorder(observer, hold_stops=hold_stops)
     try:

@@ -330,7 +330,7 @@ def _function(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     # Far above the rounding of two computations (solving may amplify it), below that of float32.
     rtol = math.inf if name in _NOT_UNIQUE else 1e-6 if name.startswith("linalg.") else 1e-10
     if not _agree(result, expected, rtol):
-        raise Unavailable(f"torch's counterpart of numpy.{name} gives another result than NumPy")
+        raise Unavailable(f"torch's counterpart of numpy.{name} gives a different result than NumPy")
     return type(expected)(*result) if hasattr(expected, "_fields") else result
 
 

@@ -72,7 +72,7 @@ def test_a_rule_of_another_function_does_not_reproduce_it(opaque: Any) -> None:
     assert reference.status == "unavailable"
     assert "the recording does not reproduce the function: output[1] is" in reference.reason, reference.reason
     assert (
-        "the first operation that gives another value is gradcheck_unavailable::cube.default"
+        "the first operation that gives a different value is gradcheck_unavailable::cube.default"
         in reference.reason
     )
     assert f"at {__file__}:" in reference.reason
@@ -87,7 +87,7 @@ def test_a_value_that_was_changed_out_of_sight_does_not_reproduce_it() -> None:
 
     reason = check(fn).methods["reference"].reason
     assert "the recording does not reproduce the function" in reason, reason
-    assert "the first operation that gives another value is aten::sin.default" in reason
+    assert "the first operation that gives a different value is aten::sin.default" in reason
     assert "Tensor.numpy at" in reason
     assert "takes the value out of the graph" in reason
 
