@@ -98,7 +98,7 @@ class ArrayInterface:
 
     __slots__ = ()
 
-    if TYPE_CHECKING:  # what a Tensor has beside
+    if TYPE_CHECKING:  # what a Tensor has besides
 
         @property
         def dtype(self) -> np.dtype[Any]:

@@ -1,7 +1,7 @@
 """The backward pass: one walk over the nodes in topological order, without recursion.
 
 On plain arrays the rules run on NumPy alone and record nothing. Where the gradient itself is to be
-differentiated the same rules run on Tensors, so that the pass becomes part of the graph.
+differentiated the same rules run on Tensors, so the pass becomes part of the graph.
 """
 
 from __future__ import annotations

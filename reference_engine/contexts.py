@@ -13,7 +13,7 @@ __all__ = ["Context", "name_scope", "no_grad", "now", "perturbed", "recording", 
 
 
 class Context(NamedTuple):
-    """What holds at one place of a program. One object, so that an operation looks it up once."""
+    """What holds at one place of a program. One object, so an operation looks it up once."""
 
     recording: bool = True
     scope: str | None = None

@@ -41,7 +41,7 @@ _float64 = np.float64
 def _power_base(result: Any, x: Any, y: Any) -> Any:
     """d x^y / dx = y x^(y-1), and 0 for y = 0 even at x = 0 (torch's convention).
 
-    Elsewhere a y of 0 is no special case: the derivative by y is 1/x there.
+    Elsewhere a y of 0 is not a special case: the derivative with respect to y is 1/x there.
     """
     if type(y) is int and y == 2:
         return y * x
@@ -129,7 +129,7 @@ astype = define("astype", lambda x, *, dtype: _cast(x, dtype), [lambda c, result
 copied = define("copy", lambda x, *, order: np.array(x, order=order), [lambda c, result, x, *, order: c])
 
 # ---------------------------------------------------------------------------- indexing
-# `getitem` and `scatter` are each other's transpose, so that each is the other's rule.
+# `getitem` and `scatter` are each other's transpose, so each is the other's rule.
 
 
 def _is_basic(index: Any) -> bool:

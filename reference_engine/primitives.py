@@ -69,7 +69,7 @@ class Node:
 
     `data` is the value: an array, or for shape `()` a NumPy scalar, with which arithmetic takes a tenth of
     the time (66 ns in place of 480); where something looks into its memory it is an array all the same.
-    `order` grows with creation, so that every argument of a node has a smaller one: sorting by it is
+    `order` grows with creation, so every argument of a node has a smaller one: sorting by it is
     a topological order. `params` of a leaf that a transform made says whether that is still running.
     `scope` is the name of the part of the computation that it was made in.
     """
@@ -283,7 +283,7 @@ class Primitive:
     With `outputs=True`, `forward` returns a tuple; the rules then get a tuple of cotangents with None
     for each output that nothing depends on.
 
-    `add_into(total, cotangent, **params)` may stand beside the rule of a primitive of one argument: it adds
+    `add_into(total, cotangent, **params)` may stand next to the rule of a primitive of one argument: it adds
     what that rule gives to the array `total` in place, touching only the entries that are not zero. A
     primitive of one argument whose result may share memory with it needs a `lens` (see `View`).
     """

@@ -47,7 +47,7 @@ def _plain(value: Any) -> Any:
 class Tensor(ArrayInterface, Handle):
     """An array of real or complex numbers that remembers how it was computed.
 
-    `data` is a number, a nested sequence of numbers, an array (copied, so that later changes to it
+    `data` is a number, a nested sequence of numbers, an array (copied, so later changes to it
     do no harm) or another Tensor (its value, detached). `requires_grad=True` asks for the gradient with
     respect to this Tensor; it needs a real or complex dtype, a Python int becomes a float for it. `label` is
     the name shown by `draw`.
@@ -215,7 +215,7 @@ class Tensor(ArrayInterface, Handle):
         `cotangent` is the gradient that arrives at this Tensor, of its shape; it may be left out for one
         entry of a real dtype, where it is 1. Gradients add up over several calls; `zero_grad` clears them.
 
-        The graph stays, so that it can be drawn or passed through again. `retain_graph=False` frees
+        The graph stays, so it can be drawn or passed through again. `retain_graph=False` frees
         it as the pass goes and fills in `grad` on the leaves and on labelled Tensors only.
 
         Errors: ValueError for a cotangent of another shape or a missing one, TypeError where nothing

@@ -2,7 +2,7 @@
 
 Every transform runs the function on leaves of its own. What else the result depends on (an outer
 transform's argument, a Tensor from outside) stays in the graph as something other than those leaves, so
-that two derivatives in one another cannot be confused, and nesting them gives the higher orders.
+two derivatives in one another cannot be confused, and nesting them gives the higher orders.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[..., tuple[Any
     """The value of `f(*args)` and its pullback, from cotangents of the result to those of the arguments.
 
     `pullback(cotangent)` takes the nesting and shapes of the value and returns one entry per argument, with
-    the argument's own nesting: arrays of its shape and dtype, None for a leaf that is no real or complex
+    the argument's own nesting: arrays of its shape and dtype, None for a leaf that is not a real or complex
     number. It can be called any number of times. Where it runs inside another transform, or the cotangent
     is a Tensor that requires a gradient, the result is differentiable.
 
@@ -315,7 +315,7 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
     For a result of shape s and an argument of shape t the Jacobian has shape s + t: entry [i, j] is d
     result[i] / d argument[j]. With nested results or arguments it has the nesting of the result, and in
     each leaf that of the argument. One pullback per entry of the result. For complex results the cotangent
-    1 is pulled back, so that a holomorphic function gives the conjugate of its derivative's conjugate, that
+    1 is pulled back, so a holomorphic function gives the conjugate of its derivative's conjugate, that
     is, f'.
     """
 

@@ -23,8 +23,8 @@ from printed import shows
 
 Run = Callable[[list[str]], tuple[int, str]]
 
-#: What pages ask for beside torch. The test extra has all but jax, which is large: what needs jax is followed
-#: where somebody has installed it.
+#: What pages ask for besides torch. The test extra has all but jax, which is large: what needs jax is
+#: followed where somebody has installed it.
 PACKAGES = ("scipy", "numdifftools", "entmax", "torchdiffeq", "triton", "ninja", "jax")
 
 FILE = re.compile(r"file: (?P<name>\S+)")
@@ -38,7 +38,7 @@ def is_followed(page: Path) -> bool:
 
 
 def packages(page: Path) -> set[str]:
-    """The packages that commands of the page need beside what every reader has."""
+    """The packages that commands of the page need besides what every reader has."""
     found = (RUN.fullmatch(block.note) for block in blocks(page))
     return {match["package"] for match in found if match and match["package"]}
 

@@ -111,7 +111,7 @@ def _next_to_proof(order: Order, finding: Finding) -> Finding:
     """Ask for the proven derivative of what failed or is in doubt, and settle a doubt by it.
 
     A failure has been measured twice, with windows that know the noise: next to such values a proof is of
-    another function than the one that was meant, such as the steps of a quantised one. It adds digits.
+    a different function from the one that was meant, such as the steps of a quantised one. It adds digits.
     """
     failed = finding.verdict is Verdict.FAIL
     if finding.rule in verdict.NOT_ASKED or order.proof is None:
@@ -331,7 +331,7 @@ def _second_look(order: Order, evidence: Evidence) -> SecondLook:
 
 
 def _look(evidence: Evidence) -> Evidence:
-    """Compare cheaply, and closely on doubt, without the methods that are no witnesses here."""
+    """Compare cheaply, and closely on doubt, without the methods that are not witnesses here."""
     order = evidence.order
     jacobian = Jacobian(order.function, evidence.heard, evidence.differences, order.options.step)
     if order.eager is not None:

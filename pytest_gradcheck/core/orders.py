@@ -426,7 +426,7 @@ class FirstOrder:
         return pullback
 
     def _must_reproduce(self, name: str, pullback: Pullback, gradient: Vector) -> None:
-        """Raise `Unavailable` when a method's own run gives another value than the function."""
+        """Raise `Unavailable` when a method's own run gives a different value from the function."""
         problem = self._run_by(name)
         # With an oracle the function is not called for what its first call has told.
         first = pullback.eps > EPS64 or (self.oracle is not None and name == self.roles.own)

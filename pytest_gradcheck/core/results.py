@@ -200,7 +200,7 @@ class CheckResult:
     passed, ``"one-sided"`` at a bound of the domain, ``"reference-engine"`` where the engine was overruled,
     ``"constant"`` where the value is the same far from the point too and so depends on none of the inputs.
     ``order`` is 2 if the verdict is on the second order; ``mode`` is ``"full"`` where entries were looked at,
-    ``"directional"`` where projections were; ``seed`` makes both again. ``properties`` hold beside values.
+    ``"directional"`` where projections were; ``seed`` makes both again. ``properties`` hold besides values.
 
     ``inputs`` is, for every verdict but a pass, the point as Python source, exact to the last bit, by
     argument name; ``reproduce`` a call that makes this check again, after the statements ``imports``: these
@@ -449,7 +449,7 @@ def _worst(result: CheckResult) -> list[str]:
         return []
     lines = [f"  worst at:  {worst.place}"]
     width = max(map(len, worst.values), default=0)
-    # A backward may be wrong in another way than by its values.
+    # A backward may be wrong in a different way than by its values.
     apart = not worst.difference <= worst.tolerance
     for name, value in worst.values.items():
         mark = "  <-- differs" if apart and name == result.culprit else ""

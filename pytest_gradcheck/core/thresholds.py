@@ -36,11 +36,11 @@ THOROUGH_BARS = 3.0
 
 # -- what rounding explains --------------------------------------------------------------------------
 
-#: Entries below so many roundings of an exact method, beside the largest one of their input, are noise.
+#: Entries below so many roundings of an exact method, next to the largest one of their input, are noise.
 #: Chosen: a short sum in another order.
 EXACT_NOISE = 8
 
-#: Differences say nothing of entries this far below the largest one beside them: a function that cancels
+#: Differences say nothing of entries this far below the largest one next to them: a function that cancels
 #: large parts (``1 + erf(x)`` near minus one) is flat or straight there for no reason but rounding.
 #: Chosen: some roundings of float64 beyond half of the digits.
 MEASURED_NOISE = 1e-9
@@ -84,7 +84,7 @@ REPRODUCED_ROUNDINGS = 1e5
 REPRODUCED_ROOT = 1e-95
 
 #: A function's value and that of its oracle differ by no more than so many roundings of the largest one
-#: beside it, and of its parts. Chosen: a short sum in another order, in the dtype on trial.
+#: next to it, and of its parts. Chosen: a short sum in another order, in the dtype on trial.
 VALUE_ROUNDINGS = 16.0
 
 #: Up to this many inputs and outputs a check with an oracle looks at every entry from the start. Source: two
@@ -267,7 +267,7 @@ FINEST = 1e-8
 #: the input, as they are seen at so many points. Measured: up to seven in the tail of gelu in float32.
 ROUNDINGS_OF_VALUES, ROUNDED_POINTS = 8.0, 8
 
-#: Numbers that are no more than this share of the largest one beside them are nothing.
+#: Numbers that are no more than this share of the largest one next to them are nothing.
 #: Measured: Broyden's method with a tolerance of 1e-10 leaves up to 4e-8.
 NOTHING = 1e-7
 
@@ -311,7 +311,7 @@ MANY_STAIRS, STAIRS_SHARE = 1000.0, 0.005
 
 #: Where the function's range is too small for that, a gradient must still add up to it. Then no stair may be
 #: higher than so many times the error over its width, or wider than this share of the input's size.
-#: Source: the next jump leads back to the gradient's line, and twenty stairs are no steps of the function.
+#: Source: the next jump leads back to the gradient's line, and twenty stairs are not steps of the function.
 HEIGHT_OF_STAIRS, WIDTH_OF_STAIRS = 4.0, 0.05
 
 #: The sum takes so many points, and halves a stretch so many times. Source: a rule of Gauss and Legendre is
@@ -387,7 +387,7 @@ SOUGHT_FROM, SOUGHT, SOUGHT_PARTS, SOUGHT_ROUNDS = 4, 2.0, 8, 4
 #: Two gradients are the same but for the errors of either. Chosen: above the bars of differences.
 SAME_RTOL = 1e-5
 
-#: The same for entries that are small beside the largest one. Chosen: as above.
+#: The same for entries that are small next to the largest one. Chosen: as above.
 SAME_ATOL = 1e-8
 
 #: The same for gradients on the engine with one term left out. Chosen: the engine cancels what it leaves out.
@@ -403,7 +403,7 @@ LARGEST_FACTOR = 10
 #: smaller is another mistake, and mostly the lesser one.
 LED_BY = 0.01
 
-#: An entry counts as right beside wrong ones where it is larger than this share of the largest one.
+#: An entry counts as right next to wrong ones where it is larger than this share of the largest one.
 #: Chosen: the relative tolerance.
 VISIBLE_ENTRY = 1e-6
 
@@ -436,8 +436,8 @@ NEARLY_RIGHT = 1e-4
 #: So many wrong rows and columns are looked at again at another point. Chosen: a bound on the time.
 LOOKED_AT_AGAIN = 4
 
-#: Each use of a value costs a backward pass of its own; a function with more of them is no formula written by
-#: hand. Chosen: a bound on the time.
+#: Each use of a value costs a backward pass of its own; a function with more of them is not a formula written
+#: by hand. Chosen: a bound on the time.
 MOST_USES = 64
 
 #: A sensitivity of this and more is not worth suggesting. Source: an error of half of the gradient.

@@ -85,7 +85,7 @@ class Evidence:
         return name if name in self.on_trial else self.order.roles.witness(name)
 
     def without(self, left_out: LeftOut) -> Evidence:
-        """Return the evidence without a method that is no witness."""
+        """Return the evidence without a method that is not a witness."""
         heard = {name: pullback for name, pullback in self.heard.items() if name != left_out.name}
         states = {**self.states, left_out.name: (Status.UNAVAILABLE, left_out.reason)}
         return replace(self, heard=heard, states=states, overruled=self.overruled or left_out.overruled)
@@ -428,7 +428,7 @@ ON_THE_NUMBERS: tuple[Rule, ...] = (
 
 
 def unmeasured(evidence: Evidence) -> Finding | None:
-    """Function values are no measure of the gradient, and cannot settle a disagreement.
+    """Function values are not a measure of the gradient, and cannot settle a disagreement.
 
     It is asked here where a function starts a generator itself: no call of it was seen to draw.
     """
@@ -446,7 +446,7 @@ def confirmed(evidence: Evidence) -> Finding | None:
     accused = [name for name in wrong if name in on_trial]
     if not accused and (on_trial or set(wrong) != {ENGINE}):
         # Of NumPy code without a gradient of its own the engine is what is checked; and what merely runs the
-        # code once more is no witness against it.
+        # code once more is not a witness against it.
         return None
     names = accused or wrong
     if len(names) > 1:
@@ -582,14 +582,14 @@ NOT_ASKED = frozenset(rule.__name__ for rule in (*BEFORE_LOOKING, unmeasured))
 ON_PROPERTIES: tuple[Rule, ...] = (broken_property,)
 
 
-# -- who is no witness -------------------------------------------------------------------------------
+# -- who is not a witness -------------------------------------------------------------------------------
 
 
 STANDS_ALONE = "its gradient stands alone against the others, which agree"
 
 
 def no_witness(name: str, evidence: Evidence) -> LeftOut | None:
-    """Return why an exact method is no witness at this point, or None where it is one.
+    """Return why an exact method is not a witness at this point, or None where it is one.
 
     A rule of the engine may give nan or inf at a special point of a composition (the untaken branch of a
     ``where`` is differentiated too). A value that the function took out of the framework's graph is a
@@ -608,7 +608,7 @@ def no_witness(name: str, evidence: Evidence) -> LeftOut | None:
     everyone = [*DIFFERENCE_METHODS, *table.exact]
     if name == COMPLEX_STEP:
         alone = vote(table.agreement, everyone) == name
-        # Code that is not analytic in a way that its test did not see is no fault of the function.
+        # Code that is not analytic in a way that its test did not see is not a fault of the function.
         text = "it stands alone against the other methods: the function is not analytic"
         return LeftOut(name, text) if alone and len(table.exact) > 1 else None
     alone = vote(table.agreement, everyone, evidence.witness) == name
@@ -708,7 +708,7 @@ def vote(
         return alone[0]
     if len(exact) < 3:
         return None
-    # In an entry that is small beside the largest one differences may agree with every method.
+    # In an entry that is small next to the largest one differences may agree with every method.
     outvoted = [
         n
         for n in exact

@@ -147,7 +147,7 @@ class Lowering:
 
     ``notes`` are pairs of a code and a sentence: ``"hidden"`` for what the engine cannot see,
     ``"out-of-graph"`` for a value that left the graph, ``"stop-gradient"``. ``parting()`` says where the
-    program first gives another value than the function, as the end of a sentence.
+    program first gives a different value from the function, as the end of a sentence.
     """
 
     program: Program
@@ -360,11 +360,11 @@ class Framework(abc.ABC):
         """Let go of what is kept to make the checks of one test faster."""
 
     def why_not_measured(self, function: FunctionAtPoint, nearby: Vector) -> str | None:
-        """Return why values are no measure of the gradient of a function that draws; None where they are.
+        """Return why values are not a measure of the gradient of a function that draws; None where they are.
 
         So it is where a sampler draws from a distribution that depends on the inputs: its values for the same
-        random numbers are another function than the one that is differentiated. ``nearby`` is another point,
-        shape ``(inputs.size,)``.
+        random numbers are a different function from the one that is differentiated. ``nearby`` is another
+        point, shape ``(inputs.size,)``.
         """
         return None
 

@@ -12,7 +12,7 @@ import numpy as np
 Vector = np.ndarray[tuple[int], np.dtype[np.float64]]
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
-#: Another order of summation moves a value by no more than so many roundings of the largest one beside it.
+#: Another order of summation moves a value by no more than so many roundings of the largest one next to it.
 ROUNDINGS = 16
 
 

@@ -154,7 +154,7 @@ class Pullback(abc.ABC):
 
 
 class Anew(Pullback):
-    """A pullback that makes its graph anew for every cotangent: of a backward that can run once."""
+    """A pullback that makes its graph again for every cotangent: of a backward that can run once."""
 
     def __init__(self, inner: Pullback, point: Vector) -> None:
         super().__init__(inner.program, inner.primal, inner.eps, inner.notes)
@@ -200,8 +200,8 @@ def gradient_layouts(program: Program) -> tuple[Layout, Layout]:
 def scales(pullback: Pullback) -> bool:
     """Whether scaling the cotangent by -2 scales the gradient by -2.
 
-    What takes the size of a cotangent, asks for its sign or adds to it is no gradient. Entries of a Jacobian
-    are looked at with cotangents of one and zeros, for which that may be right.
+    What takes the size of a cotangent, asks for its sign or adds to it is not a gradient. Entries of a
+    Jacobian are looked at with cotangents of one and zeros, for which that may be right.
     """
     if pullback.first is None:
         pullback.begin(np.ones(pullback.program.outputs.size))

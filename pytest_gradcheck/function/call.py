@@ -72,7 +72,7 @@ class Call:
         self.leaves = [leaf for tree in trees for leaf in tree.leaves]
         self.owners = [owner for tree in trees for owner in tree.owners]
         self.in_module = [flag for tree in trees for flag in tree.in_module]
-        # NumPy arrays next to those of another framework are no inputs of their own: see `selection`.
+        # NumPy arrays next to those of another framework are not inputs of their own: see `selection`.
         known = (owner for owner in self.owners if owner is not None and owner.name != "numpy")
         self.framework = next(known, named("numpy"))
 

@@ -17,7 +17,7 @@ def bounds(domain: Any, call: Call, inputs: Layout, point: Vector) -> tuple[Vect
 
     ``domain`` is a pair of bounds for the one input, or a dict of them by name, as in `check_gradients`;
     ``inputs`` is how the leaves that are differentiated lie in the point. Raises `InvalidArgument` for what
-    are no bounds, for a name that no input has, and for a point that lies outside.
+    are not bounds, for a name that no input has, and for a point that lies outside.
     """
     lower = np.full(inputs.size, -np.inf)
     upper = np.full(inputs.size, np.inf)

@@ -108,7 +108,7 @@ class Problem:
 
     @functools.cached_property
     def not_measured(self) -> str | None:
-        """Why values are no measure of the function's gradient, None where they are."""
+        """Why values are not a measure of the function's gradient, None where they are."""
         return self.framework.why_not_measured(self, self._nearby())
 
     @property

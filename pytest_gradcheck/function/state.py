@@ -223,7 +223,7 @@ class State:
         self.look()
 
     def look(self) -> None:
-        """Find the objects anew: a function may make some in its first call."""
+        """Find the objects again: a function may make some in its first call."""
         self._slots: list[Holder] = []
         self._collections: list[Holder] = []
         #: Whether all of them were looked at.
@@ -418,7 +418,7 @@ def _is_foreign(value: Any) -> bool:
 
 
 def _read(holder: Holder) -> Content:
-    """Return the parts of an object; none where it does not show them, which is no fault of the function."""
+    """Return the parts of an object; none where it does not show them, which is not a fault of the function."""
     try:
         return holder.read()
     except Exception:

@@ -1,6 +1,6 @@
-"""The complex step: derivatives of analytic NumPy code to the last digit, from beside the real line.
+"""The complex step: derivatives of analytic NumPy code to the last digit, from next to the real line.
 
-``Im f(x + ih) / h`` subtracts nothing, so that h may be as small as can be (Squire and Trapp, SIAM Review 40,
+``Im f(x + ih) / h`` subtracts nothing, so h may be as small as can be (Squire and Trapp, SIAM Review 40,
 1998). What takes an absolute value or a real part on the way is not analytic, and is refused.
 """
 
@@ -19,7 +19,7 @@ from pytest_gradcheck.methods.base import GradientAlone
 #: Relative to each input: far below the roundoff of its square, far above what underflows.
 STEP = 2.0**-100
 
-#: Relative step of the test for being analytic: its square is seen beside roundoff, its fourth power is not.
+#: Relative step of the test for being analytic: its square is seen next to roundoff, its fourth power is not.
 PROBE = 1e-4
 
 

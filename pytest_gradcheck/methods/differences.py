@@ -38,7 +38,7 @@ THOROUGH = tuple(2.0**-1 / RATIO**k for k in range(16))
 #: function takes 16 at least.
 FEW_STEPS = 8
 
-#: What wavers by less than this share of it at the finest steps is no noise. Two sides with one degree of
+#: What wavers by less than this share of it at the finest steps is not noise. Two sides with one degree of
 #: freedom each are both as small by chance once in a million times.
 NOT_NOISE = 1e-3
 
@@ -267,7 +267,7 @@ def _extrapolate(quotients: Array, noise: Array, powers: tuple[int, int]) -> Est
     best = np.argmin(error, axis=0)[None]
     value, bar = (np.take_along_axis(each, best, 0)[0] for each in (twice, error))
     # What has not settled is no more than a guess as long as finer steps say something else: the quotients of
-    # a jump that is no jump when seen from nearer by grow to the finest.
+    # a jump that is not a jump when seen from nearer by grow to the finest.
     stray = np.abs(twice - value) - STRAY_NOISE * noise
     stray = np.where((np.arange(len(twice))[:, None, None] > best) & np.isfinite(stray), stray, 0.0)
     open_ = ~(bar <= SETTLED_SHARE * np.abs(value))
@@ -310,8 +310,8 @@ def _measured_noise(steps: Array, values: Array, count: int) -> Array:
 def _curved(steps: Array, values: Array) -> Array:
     """Whether the function goes one way and bends one way, by much, over the six finest steps.
 
-    So it does beside a root or a pole that is no farther away than they are. That is no noise, and taking it
-    for noise would hide how far the wider steps are off. Noise that dominates looks so once in 500 times.
+    So it does next to a root or a pole that is no farther away than they are. That is not noise, and taking
+    it for noise would hide how far the wider steps are off. Noise that dominates looks so once in 500 times.
     """
     last = slice(-6, None)
     slopes = np.diff(values[last], axis=0) / np.diff(steps[last], axis=0)
@@ -386,8 +386,9 @@ def _barely_reached(moved: Array, rounding: Array) -> Array:
     ``tanh(3e8 (x - 1))`` at one: only the two finest of the steps see that it is smooth, and the quotients of
     all others, 1 / h, have been taken for a slope of 21 ± 12.
     """
-    # The measured noise is no measure here, since it is the bend of just those finest steps; but noise is far
-    # smaller than the way that the function goes. Where that is but a rounding, the function stands still.
+    # The measured noise is not a measure here, since it is the bend of just those finest steps; but noise is
+    # far smaller than the way that the function goes. Where that is but a rounding, the function stands
+    # still.
     far = np.fmax(1e-6 * np.where(np.isfinite(moved), moved, 0.0), 1e-3 * rounding).max(axis=0, keepdims=True)
     return np.where(_jumps(moved[:-1], far) | _jumps(moved[:-2], far), np.inf, 0.0)
 

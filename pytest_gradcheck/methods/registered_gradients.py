@@ -56,7 +56,7 @@ class Rule(NamedTuple):
 def rules_of(pairs: Iterable[Any], packages: Sequence[str]) -> tuple[Rule, ...]:
     """Return the pairs ``(function or name, backward)`` whose backward was written in one of the packages.
 
-    Raises `InvalidArgument` for what is no such pair, and for backwards that nobody can tell apart.
+    Raises `InvalidArgument` for what is not such a pair, and for backwards that nobody can tell apart.
     """
     found: dict[CodeType, tuple[str, Any]] = {}
     for pair in pairs:

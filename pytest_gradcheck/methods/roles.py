@@ -24,7 +24,8 @@ ORACLE = "oracle"
 #: The method that evaluates the function at complex points. It is exact for analytic functions only.
 COMPLEX_STEP = "complex_step"
 
-#: The engine's recording in ball arithmetic. It is proven, so it is no culprit and no witness to be outvoted.
+#: The engine's recording in ball arithmetic. It is proven, so it is not a culprit and no witness to be
+#: outvoted.
 EXACT = "exact"
 
 #: The methods that compare function values, in the order of the names.
@@ -34,7 +35,7 @@ DIFFERENCES = tuple(name for name in METHOD_NAMES if name in DIFFERENCE_METHODS)
 MOST_TRUSTED = (EXACT, ORACLE, ENGINE, BY_HAND, *sorted(AUTODIFF_METHODS), COMPLEX_STEP)
 
 
-#: What messages call the gradients of methods that are no framework's.
+#: What messages call the gradients of methods that are not a framework's.
 _CALLED = {
     BY_HAND: "your gradient",
     ENGINE: "the reference engine's gradient",
@@ -67,7 +68,7 @@ class Roles:
 
     @property
     def replaceable(self) -> tuple[str, ...]:
-        """The methods that are left out where they are no witness, in the order in which that is asked."""
+        """The methods that are left out where they are not witnesses, in the order in which that is asked."""
         return (ENGINE, *self.stand_ins, COMPLEX_STEP)
 
     def is_on_trial(self, name: str) -> bool:

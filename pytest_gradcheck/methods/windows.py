@@ -44,7 +44,7 @@ FITS = 0.1
 #: A value that wavers by more than so many of its roundings does so for a reason of its own.
 WAVERS = 1e3
 
-#: What a value moves by within so many of its roundings is no movement.
+#: What a value moves by within so many of its roundings is not movement.
 ROUNDINGS = 4.0
 
 #: The least noise of a value at few points, in roundings: what is left over may be small by chance. A single
@@ -75,10 +75,9 @@ class Window:
     ``slope`` is the two-sided derivative at the middle of the window, ``right`` and ``left`` are the
     one-sided ones. ``kink`` marks one-sided slopes that differ beyond the noise, ``jump`` a middle that lies
     apart from both sides. ``still`` marks values that do not move at all, and ``grainy`` those that take few
-    steps: the window is near the grain of the function, or below it, and its residuals are no measure of the
-    noise. ``noise`` is how far a value wavers, and
-    ``wavers`` says that it is far more than its rounding. ``fits``
-    says that a polynomial is what the values go along.
+    steps: the window is near the grain of the function, or below it, and its residuals are not a measure of
+    the noise. ``noise`` is how far a value wavers, and ``wavers`` says that it is far more than its rounding.
+    ``fits`` says that a polynomial is what the values go along.
     """
 
     slope: Estimate
@@ -379,7 +378,7 @@ def settled(lines: Lines, scales: Sequence[Array], eps: float) -> Estimate:
     for each in scales:
         found = window(lines, np.where(np.isfinite(each), each, 1.0), None, eps)
         asked = np.isfinite(each)[:, None]
-        # Below the grain of the function nothing moves, which is no evidence of a slope.
+        # Below the grain of the function nothing moves, which is not evidence of a slope.
         known = (
             asked
             & ~(found.kink | found.jump)

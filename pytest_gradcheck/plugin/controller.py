@@ -74,7 +74,7 @@ class Controller:
         self._deselected: set[str] = set()
         self._inventories: list[dict[str, Any]] = []
         self._coverage: dict[str, Any] = {}
-        # Read before anything runs, to refuse a file that is no baseline at once.
+        # Read before anything runs, to refuse a file that is not a baseline at once.
         self._known: Mapping[Key, Mapping[str, Any]] = {}
         option = session.settings.baseline if session.in_use else None
         if option is not None and os.path.exists(option.path):

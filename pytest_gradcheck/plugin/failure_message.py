@@ -128,8 +128,8 @@ def _in_one_line(error: BaseException) -> str | None:
 def without_own_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> pytest.ExceptionInfo[BaseException]:
     """Take what runs in this package out of a traceback, and out of those of its causes.
 
-    The fault is in the test, or in what it checks. pytest walks the frames anew, so they are taken out of the
-    exception itself.
+    The fault is in the test, or in what it checks. pytest walks the frames again, so they are taken out of
+    the exception itself.
     """
     if isinstance(excinfo.value, pytest.fail.Exception):
         # It is shown without a traceback, and the summary takes its text from the frame that raised it.

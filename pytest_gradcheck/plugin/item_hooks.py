@@ -31,7 +31,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Count anew; plugins that run a test again begin here each time."""
+    """Count again; plugins that run a test again begin here each time."""
     item.config.stash[SESSION_KEY].begin()
 
 
@@ -134,7 +134,7 @@ class Records:
         if getattr(report, "gradcheck_message", False) and report.longrepr is not None:
             from pytest_gradcheck.plugin.failure_message import HEADS, Coloured
 
-            # In the process with the terminal: to colour is no part of what the message is.
+            # In the process with the terminal: to colour is not part of what the message is.
             if str(report.longrepr).startswith(HEADS):
                 report.longrepr = Coloured(report.longrepr)  # type: ignore[assignment]  # pytest asks for toterminal
         payload = getattr(report, "gradcheck", None)

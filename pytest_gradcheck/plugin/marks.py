@@ -58,7 +58,7 @@ def may_be_wrapped(collector: pytest.Module | pytest.Class, obj: object) -> bool
         return False
     if TAG in vars(function):
         return True
-    # pytest asks for every name in a module. Keywords have the names of all marks, so that most names are
+    # pytest asks for every name in a module. Keywords have the names of all marks, so most names are
     # done with here, without a walk through the parents' marks.
     possible = "pytestmark" in vars(function) or MARKER in collector.keywords
     return possible and bool(marks_on(collector, function))

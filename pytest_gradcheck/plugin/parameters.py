@@ -134,7 +134,7 @@ def refuse_interactive(drawn: dict[str, Any]) -> None:
     """Raise for arguments by which the body itself would draw."""
     from hypothesis.strategies import DataObject
 
-    remedy = "the body runs many times for one example and would draw anew each time; use @given(x=...)"
+    remedy = "the body runs many times for one example and would draw again each time; use @given(x=...)"
     for name, value in drawn.items():
         if isinstance(value, DataObject):
             raise InvalidArgument(name, "st.data()", remedy)

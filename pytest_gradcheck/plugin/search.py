@@ -99,7 +99,7 @@ class Search:
             self._note(result, ask)
             key = fingerprint(inputs)
             if key is not None:
-                # A result that is no pass is false.
+                # A result that is not a pass is false.
                 known = self._known.get(key)
                 self._known[key] = result if known is None else known
             raise mismatch(result)

@@ -1,6 +1,6 @@
 """A baseline: the verdict and margin of every check at an earlier time, as a file that is kept with the code.
 
-It holds one line per check, in the order of their names, so that a change of it can be read in a review.
+It holds one line per check, in the order of their names, so a change of it can be read in a review.
 """
 
 from __future__ import annotations

@@ -171,7 +171,7 @@ def _figures(result: CheckResult) -> Mapping[str, Any]:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException:
-        # pytest's skip() is no Exception, and may stand in the function under test.
+        # pytest's skip() is not an Exception, and may stand in the function under test.
         return {}
 
 

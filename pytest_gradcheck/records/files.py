@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace the file's content by the text in one step, so that no reader ever sees half of it."""
+    """Replace the file's content by the text in one step, so no reader ever sees half of it."""
     data = text.encode("utf-8")
     if _is_special(path):
         path.write_bytes(data)

@@ -153,7 +153,7 @@ def _merge_methods(kept: Mapping[str, Any], other: Mapping[str, Any]) -> dict[st
             "evaluations": sum(cost["evaluations"] for cost in costs),
             # The first reports had none.
             "calls": sum(cost.get("calls", 0) for cost in costs),
-            # Whole microseconds, so that it does not matter which were added first.
+            # Whole microseconds, so it does not matter which were added first.
             "seconds": round(sum(cost["seconds"] for cost in costs), 6),
         }
     return methods

@@ -1,6 +1,6 @@
 """The report as Markdown: for a step summary of a CI service, a pull request, or a file.
 
-What comes from users is escaped or stands in fences longer than any that it holds, so that no name or
+What comes from users is escaped or stands in fences longer than any that it holds, so no name or
 value can change the page around it.
 """
 

@@ -24,7 +24,7 @@ _BFLOAT16_MAX = (2.0 - 2.0**-7) * 2.0**127
 
 
 def must_be_of(dtype: Any, library: str) -> None:
-    """Raise `InvalidArgument` for a dtype of another library than that of the arrays it is for."""
+    """Raise `InvalidArgument` for a dtype of a different library from that of the arrays it is for."""
     other = str(dtype).partition(".")[0]
     if other != library and other in names() and not isinstance(dtype, str):
         remedy = f'add library="{other}", or give the dtype by its name'

@@ -114,7 +114,7 @@ def tensors(
 
     ``dtype`` is a torch dtype or its name, or a list of several; bfloat16 is one more of them. ``layout``
     is ``"contiguous"``, ``"fortran"``, ``"strided"`` or ``"expanded"`` (the first row repeated with a stride
-    of 0). ``device`` is where they lie, by default the CPU. Beside an input with ``requires_grad``, those
+    of 0). ``device`` is where they lie, by default the CPU. Besides an input with ``requires_grad``, those
     without are constants of the check. Everything else is as in `arrays`. torch is imported when the first
     tensor is drawn.
     """

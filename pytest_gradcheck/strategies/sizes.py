@@ -52,10 +52,10 @@ def shapes(
 def size(name: str) -> st.SearchStrategy[int]:
     """Return a strategy for the number that a named size has in an example.
 
-    ``size("k")`` is the ``k`` of every ``arrays("n k")`` in the same test, for what is no shape: an
+    ``size("k")`` is the ``k`` of every ``arrays("n k")`` in the same test, for what is not a shape: an
     argument of a module, the range of indices. Sums and products work as well: ``size("2*k+1")``.
 
-    Raises `pytest_gradcheck.InvalidArgument` for a text that is no such expression.
+    Raises `pytest_gradcheck.InvalidArgument` for a text that is not such an expression.
     """
     if not isinstance(name, str) or not name.strip():
         raise InvalidArgument("name", repr(name), 'give a name, such as "k"')
@@ -68,7 +68,7 @@ def broadcastable(shape: ShapeLike) -> st.SearchStrategy[Shape]:
     Each has the sides of ``shape``, or 1 in their places, and may lack leading ones. Two inputs
     ``arrays(broadcastable("n k"))`` broadcast against each other and against ``arrays("n k")``.
 
-    Raises `pytest_gradcheck.InvalidArgument` for what is no shape.
+    Raises `pytest_gradcheck.InvalidArgument` for what is not a shape.
     """
     if shape is None:
         raise InvalidArgument("shape", "None", 'say to what it broadcasts, such as "n k" or (4, 3)')

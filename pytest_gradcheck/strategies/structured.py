@@ -179,7 +179,7 @@ def distinct(
     For functions whose derivative ties leave open: maxima, medians, sorting, ranks. Entries are whole
     multiples of the gap, within the bounds (which become the domain) or within ±10. By default the gap is the
     largest of 1, 0.5, 0.25, … 0.001 that leaves four places per entry, for a range of 20, and in proportion.
-    Differences take steps of 1e-2 of an entry and less, so that a gap as large as that is not stepped over.
+    Differences take steps of 1e-2 of an entry and less, so a gap as large as that is not stepped over.
     """
     return _apart(shape, gap, (min_value, max_value), dtype, library, rising=False)
 
@@ -247,7 +247,7 @@ def indices(
 ) -> st.SearchStrategy[Any]:
     """Return a strategy for int64 arrays of indices, from 0 to below ``into``.
 
-    ``into`` is an int or a strategy for one, such as ``size("n")`` beside ``arrays("n k")``. Among them are
+    ``into`` is an int or a strategy for one, such as ``size("n")`` next to ``arrays("n k")``. Among them are
     repeated indices, all the same one, all in order and in reverse. They are constants of the check. Shrinks
     towards zeros.
     """

@@ -26,7 +26,7 @@ class Bounds(NamedTuple):
 
     @classmethod
     def checked(cls, min_value: Any, max_value: Any, component: str, dtype: str) -> Bounds:
-        """Return the bounds; raises `InvalidArgument` for what is no bound, or holds no number."""
+        """Return the bounds; raises `InvalidArgument` for what is not a bound, or holds no number."""
         low = _checked_bound("min_value", min_value, component)
         high = _checked_bound("max_value", max_value, component)
         if low is not None and high is not None and low > high:

@@ -160,7 +160,7 @@ def greater(a: Any, b: Any) -> bool:
     if x < y:
         return False
     if not (x.is_finite() and y.is_finite()):
-        # Infinities that a program masks with are exact, and equal ones are no choice of consequence.
+        # Infinities that a program masks with are exact, and equal ones are not a choice of consequence.
         if x.is_nan() or y.is_nan() or type(a) is Jet or type(b) is Jet:
             raise UndecidedError(f"{x} and {y} cannot be compared")
         return False

@@ -1,6 +1,6 @@
 """Pictures of a graph: each value with its label, number and gradient, and the operations between them.
 
-Pure Python, so that a picture appears on any machine. `summary` chooses what is drawn, `contents` makes
+Pure Python, so a picture appears on any machine. `summary` chooses what is drawn, `contents` makes
 boxes of it, `layout` gives them their places, `svg` and `dot` write them.
 """
 
@@ -55,7 +55,7 @@ def draw(
     """The graph that `tensor` was computed from; after `backward` with the gradients.
 
     It runs from left to right, with `direction="down"` from top to bottom, and the arguments of an operation
-    stand in their order. Where they cannot, numbers beside the arrows tell it.
+    stand in their order. Where they cannot, numbers next to the arrows tell it.
 
     Arrays of more than four entries are shown by their shape, dtype (where it is not float64) and 2-norm. The
     values made inside `name_scope` stand in a frame with its name.

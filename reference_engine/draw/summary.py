@@ -1,4 +1,4 @@
-"""Which values of a graph share a box, so that the picture stays readable.
+"""Which values of a graph share a box, so the picture stays readable.
 
 A value stands for itself while there is room. In a larger graph the values of one name scope become one
 `Group`, the deepest scopes first. No loop over the nodes recurses, and each is linear in their number.
@@ -227,7 +227,7 @@ def visits(
     """The number of the visit, and how many there are, for items of groups that depend on themselves.
 
     `items` are in topological order; those without a `home` are alone. If a group depends on itself through
-    what is outside of it, each uninterrupted run of it becomes a visit, so that no cycle is left.
+    what is outside of it, each uninterrupted run of it becomes a visit, so no cycle is left.
     """
     if not _returns(items, home):
         return {}

@@ -119,7 +119,7 @@ class _Pen:
         return f"M{self._path((x, y), (x - 7, y - 3.5), (x - 7, y + 3.5))} z"
 
     def number(self, stroke: Stroke) -> str:
-        """Which argument an arrow brings, beside its tip on the side that no line comes from."""
+        """Which argument an arrow brings, next to its tip on the side that no line comes from."""
         x, y, rise = stroke.x[3], stroke.y[1], stroke.y[1] - stroke.y[0]
         aside = (2, -9) if rise > 0.5 else (2, 9) if rise < -0.5 else (-10, 8)
         x, y = self._xy(x + aside[0], y + aside[1])

@@ -1,4 +1,4 @@
-"""NumPy's functions without a derivative to follow: their results do not vary, or are no numbers."""
+"""NumPy's functions without a derivative to follow: their results do not vary, or are not numbers."""
 
 from __future__ import annotations
 

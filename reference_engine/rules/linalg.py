@@ -355,7 +355,7 @@ def _qr_rule(cotangents: Any, result: Any, a: Any) -> Any:
         middle = middle - adjoint(c_q) @ q
     lower = _lower_half(middle)
     if is_complex(middle):
-        # The diagonal of r is real, so that only the real part of the diagonal is free.
+        # The diagonal of r is real, so only the real part of the diagonal is free.
         n = middle.shape[-1]
         lower = np.where(np.eye(n, dtype=bool), np.real(lower), lower)
     back = q @ (lower + adjoint(lower))

@@ -40,7 +40,7 @@ def axis_of(axis: int, ndim: int) -> int:
 
 
 def _with_axes(reduced: Any, x: Any, axis: Axis) -> Any:
-    """A reduced result with its reduced axes back as length 1, so that it broadcasts against x."""
+    """A reduced result with its reduced axes back as length 1, so it broadcasts against x."""
     axes = axes_of(axis, x.ndim)
     return np.reshape(reduced, tuple(1 if i in axes else n for i, n in enumerate(x.shape)))
 

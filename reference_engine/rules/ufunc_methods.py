@@ -1,7 +1,7 @@
 """`ufunc.reduce`, `ufunc.accumulate` and `ufunc.reduceat`.
 
 Sums, products and extrema have functions of their own. Any other ufunc folds the slices one by one, as the
-definition of these methods says, so that it needs no rule beyond its own.
+definition of these methods says, so it needs no rule beyond its own.
 """
 
 from __future__ import annotations

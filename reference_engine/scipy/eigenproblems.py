@@ -181,7 +181,7 @@ def eigvals_banded(a_band: Any, lower: bool = False, select: str = "a", select_r
 def eigh_tridiagonal(
     d: Any, e: Any, eigvals_only: bool = False, select: str = "a", select_range: Any = None
 ) -> Any:
-    """Eigenvalues and eigenvectors of the real symmetric matrix with diagonal `d` and `e` beside it."""
+    """Eigenvalues and eigenvectors of the real symmetric matrix with diagonal `d` and `e` next to it."""
     d, e = as_tensor(d), as_tensor(e)
     if is_complex(d) or is_complex(e):
         raise TypeError(f"d and e must be real, got {d.dtype} and {e.dtype}")

@@ -41,7 +41,7 @@ def load(name: str) -> ModuleType:
 
 
 def define(name: str, forward: Function, rules: Sequence[Rule | None], *, outputs: bool = False) -> Primitive:
-    """A `Primitive` whose forward computation is scipy's, so that values and signs are scipy's too."""
+    """A `Primitive` whose forward computation is scipy's, so values and signs are scipy's too."""
     if name in PRIMITIVES:
         raise ValueError(f"there is a primitive named {name!r} already")
     PRIMITIVES[name] = Primitive(name, forward, rules, outputs=outputs)

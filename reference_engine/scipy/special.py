@@ -69,7 +69,8 @@ def log_softmax(x: Any, axis: Any = None) -> Any:
 def polygamma(n: Any, x: Any) -> Any:
     """The n-th derivative of the digamma function (DLMF 5.15); `n` holds integers and broadcasts with `x`.
 
-    Errors: MissingRuleError for an `n` that requires a gradient, ValueError for one that is no whole number.
+    Errors: MissingRuleError for an `n` that requires a gradient, ValueError for one that is not a whole
+    number.
     """
     orders = np.asarray(fixed(n, "polygamma", "n"))
     if (orders != np.floor(orders)).any():
@@ -85,7 +86,7 @@ def polygamma(n: Any, x: Any) -> Any:
 def multigammaln(a: Any, d: Any) -> Any:
     """The logarithm of the multivariate gamma function of dimension `d` (DLMF 35.3.4).
 
-    Errors: ValueError for a `d` that is no whole number, or an `a` that is not above (d - 1) / 2.
+    Errors: ValueError for a `d` that is not a whole number, or an `a` that is not above (d - 1) / 2.
     """
     a = as_tensor(a)
     size = np.asarray(value_of(d))
@@ -130,7 +131,7 @@ def factorial(n: Any, *, extend: str = "zero") -> Any:
 
 
 def diric(x: Any, n: Any) -> Any:
-    """The Dirichlet kernel sin(n x/2) / (n sin(x/2)) (DLMF 1.15.3), nan where `n` is no positive integer.
+    """The Dirichlet kernel sin(n x/2) / (n sin(x/2)) (DLMF 1.15.3), nan where `n` is not a positive integer.
 
     As the mean of the cosines of (n - 1 - 2k) x/2, k = 0 ... n-1, which is smooth at multiples of 2π too.
 
@@ -186,7 +187,7 @@ TABLE: dict[str, Callable[..., Any]] = {
 DISPATCHING = (
     "assoc_laguerre", "h1vp", "h2vp", "ivp", "jvp", "kvp", "lambertw", "sinc", "softplus", "yvp", "zeta",
 )  # fmt: skip
-"""Functions of scipy.special that are no ufuncs and call nothing else on what may be a Tensor."""
+"""Functions of scipy.special that are not ufuncs and call nothing else on what may be a Tensor."""
 
 MIRROR = Mirror("special", TABLE, dispatching=DISPATCHING)
 

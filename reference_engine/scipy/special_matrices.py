@@ -1,6 +1,6 @@
 """Matrices of `scipy.linalg` that are laid out from the entries of vectors and blocks.
 
-Each entry is read by an index, so that its gradient is added up over all the places where it stands.
+Each entry is read by an index, so its gradient is added up over all the places where it stands.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def circulant(c: Any) -> Any:
 def hankel(c: Any, r: Any = None) -> Any:
     """The matrix with c[i + j], and beyond the last entry of `c` those of `r`; `r` is 0 by default.
 
-    Errors: ValueError for an argument that is no vector.
+    Errors: ValueError for an argument that is not a vector.
     """
     c = as_tensor(c)
     r = np.zeros(c.shape, c.dtype) if r is None else as_tensor(r)

@@ -10,9 +10,9 @@ after two equal checks: what is imported or built at the first one does not coun
 - A *function* is written with ``def`` or ``lambda``. A comprehension or a generator expression is a part of
   the function in which it stands, as comprehensions are to Python from 3.12 on.
 - Two functions of one qualified name in one module, such as two lambdas in one function, are one.
-- A *call* is the start of a function. A generator that goes on is no call.
+- A *call* is the start of a function. A generator that goes on is not a call.
 - A *module* is a file with a function that is called.
-- A *switch* is a call in another module than the call before it, in the order of time.
+- A *switch* is a call in a different module from the call before it, in the order of time.
 
 The first column follows this definition. The first edition had been measured as 38 modules, 283 functions,
 1,201 calls and 595 switches. The definition that comes closest to these counts every comprehension and
@@ -69,7 +69,7 @@ class Footprint(NamedTuple):
 
     @property
     def switches(self) -> int:
-        """The number of calls in another module than the call before."""
+        """The number of calls in a different module from the call before."""
         return sum(a.module != b.module for a, b in itertools.pairwise(self.calls))
 
 

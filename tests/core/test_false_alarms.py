@@ -46,7 +46,7 @@ def test_methods_agree_at_the_second_order(function: Callable[..., Any], inputs:
 
 def test_torch_is_no_witness_where_its_rule_for_numpy_code_is_nan() -> None:
     result = check_gradients(lambda x: x.std(0), np.array([[1.0, 0.0], [0.0, 0.0]]), order=2)
-    # The gradient jumps where a column has no spread, so that nobody can tell; torch's nan proves nothing.
+    # The gradient jumps where a column has no spread, so nobody can tell; torch's nan proves nothing.
     assert (result.verdict, result.diagnosis.code) == ("inconclusive", "jump"), str(result)
     assert result.methods["torch"].status == "unavailable"
     assert "not finite" in str(result.methods["torch"].reason)
@@ -77,7 +77,7 @@ def test_zero_everywhere_is_an_agreement(function: Callable[..., Any], point: An
     ("function", "point"),
     [
         pytest.param(lambda x: 1e-30 * x, 2.0, id="a small slope"),
-        pytest.param(lambda x: np.maximum(x, 0), 1e-9, id="beside the dead side"),
+        pytest.param(lambda x: np.maximum(x, 0), 1e-9, id="next to the dead side"),
         pytest.param(lambda x: x**30, 1e-3, id="a value near zero"),
     ],
 )

@@ -203,7 +203,7 @@ LAYERS: dict[str, Hard] = {
 
 KINKS: dict[str, Hard] = {
     "rectifier at zero": Hard(functional.relu, of(0.0, 1.0, -1.0)),
-    "rectifier beside zero": Hard(functional.relu, of(1e-7, -1e-7, 1.0)),
+    "rectifier next to zero": Hard(functional.relu, of(1e-7, -1e-7, 1.0)),
     "absolute value at zero": Hard(torch.abs, of(0.0, 0.3)),
     "norm at zero": Hard(torch.linalg.vector_norm, of(0.0, 0.0)),
     "norms at zero and elsewhere": Hard(
@@ -254,7 +254,7 @@ SIZES: dict[str, Hard] = {
     "1 - cos x near zero": Hard(lambda x: 1 - x.cos(), of(1e-4, -3e-4)),
     "sin x - x near zero": Hard(lambda x: x.sin() - x, of(1e-3, -2e-3), DOUBLE),
     "logarithm of a gamma function": Hard(torch.lgamma, of(1e-5, 0.5, 100.0)),
-    "tangent beside its pole": Hard(torch.tan, of(1.5707, -1.57)),
+    "tangent next to its pole": Hard(torch.tan, of(1.5707, -1.57)),
     "arc sine at the end of its range": Hard(torch.asin, of(1 - 1e-9, 0.5), DOUBLE),
     "softmax of far apart numbers": Hard(lambda x: x.softmax(0), of(0.0, 60.0, -60.0)),
     "rational function of Runge": Hard(lambda x: 1 / (1 + 25 * x * x), of(-0.2, 0.0, 0.7)),
@@ -321,7 +321,7 @@ def unclear(name: str, code: str, reason: str, *dtypes: torch.dtype) -> None:
 unclear(
     "cross entropy of sure right answers",
     "unresolved",
-    "the loss is 1e-13 beside scores of 50, and less than a rounding of them: in float64 it does not move",
+    "the loss is 1e-13 next to scores of 50, and less than a rounding of them: in float64 it does not move",
     *BOTH,
 )
 unclear(
@@ -353,7 +353,7 @@ unclear(
     "a narrow bump", "unresolved", "a rounding of 1 in float32 is 1e-3 of the bump's width", torch.float32
 )
 unclear(
-    "tangent beside its pole",
+    "tangent next to its pole",
     "unresolved",
     "the pole is 1e-4 away, and a rounding of 1.57 in float32 a thousandth of that",
     torch.float32,

@@ -137,7 +137,7 @@ def test_an_output_that_is_all_but_cancelled_has_no_kink() -> None:
 
 
 def test_a_thorough_check_looks_at_entries() -> None:
-    """An entry that is tiny beside the others is lost in their sum."""
+    """An entry that is tiny next to the others is lost in their sum."""
 
     def gradient(x: Any) -> Any:
         return np.where(np.arange(12) == 5, 2e-9 * x, 2 * x * 1e3)

@@ -18,7 +18,7 @@ from pytest_gradcheck.testing import corrupt
 
 pytestmark = pytest.mark.kernels
 
-#: The two who must find it: all methods, and differences beside torch alone.
+#: The two who must find it: all methods, and differences next to torch alone.
 WITNESSES = [None, ("central", "torch")]
 DTYPES = [torch.float64, torch.float32]
 
@@ -344,7 +344,7 @@ def test_a_large_gradient_of_which_nothing_is_seen_is_inconclusive() -> None:
 
 
 def loss_and_penalty(size: float, slope: float, curve: float = 1.0) -> Callable[[Any], Any]:
-    """A loss, and beside it a penalty of another size whose first or second derivative may be wrong."""
+    """A loss, and next to it a penalty of another size whose first or second derivative may be wrong."""
 
     class Second(torch.autograd.Function):
         @staticmethod

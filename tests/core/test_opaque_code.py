@@ -1,4 +1,4 @@
-"""Code that no recording sees makes the engine unavailable, however it hides, and is no constant."""
+"""Code that no recording sees makes the engine unavailable, however it hides, and is not a constant."""
 
 from __future__ import annotations
 

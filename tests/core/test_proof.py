@@ -174,7 +174,7 @@ def test_code_that_leaves_the_recording_proves_nothing(point: float) -> None:
 
 
 def test_a_recording_that_function_values_contradict_accuses_nobody() -> None:
-    """Values and the gradient agree on another derivative than the recording has."""
+    """Values and the gradient agree on a different derivative from the recording has."""
 
     def quantised(x: Any) -> Any:
         return torch.round(x * 1e6) / 1e6 + 0 * x

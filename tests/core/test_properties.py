@@ -1,4 +1,4 @@
-"""What must hold of a backward beside its values: one wrong Function for each property, and right ones."""
+"""What must hold of a backward besides its values: one wrong Function for each property, and right ones."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ def test_running_statistics_may_change():
 
 
 def test_rounding_is_no_difference():
-    """The gradient by a bias before a normalisation is rounding alone, and its digits the memory decides."""
+    """The gradient with respect to a bias before a normalisation is rounding alone, and its digits the memory decides."""
 
     class Normalised(Function):
         @staticmethod

@@ -1,4 +1,4 @@
-"""Functions that search: what follows their comparisons once more is no witness against a gradient.
+"""Functions that search: what follows their comparisons once more is not a witness against a gradient.
 
 The reference engine and torch run the same NumPy code. In a bisection, a sort, an argmax or a table they see
 comparisons, and are wrong together; at ties they take paths of their own.

@@ -66,7 +66,7 @@ def by_decorator(x):
 FUNCTIONS = {
     "straight through": straight_through,
     "weights": weighted,
-    "beside a function": beside_a_function,
+    "next to a function": beside_a_function,
     "of a function": of_a_function,
     "data": lambda x: x.data.exp()[1:] * x[1:],
     "decorator": by_decorator,
@@ -171,7 +171,7 @@ class WrongInNumPy(InNumPy):
 
 
 def test_a_function_that_leaves_torch_is_not_blamed_for_it():
-    """A kernel called by NumPy is no value that leaves the graph: its backward is what is wrong."""
+    """A kernel called by NumPy is not a value that leaves the graph: its backward is what is wrong."""
     x = torch.tensor([0.3, 1.7, -2.2], dtype=torch.float64)
     result = check_gradients(WrongInNumPy.apply, x)
     assert (result.verdict, result.culprit, result.diagnosis.code) == ("fail", "torch", "wrong-values")

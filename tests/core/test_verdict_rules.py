@@ -254,7 +254,7 @@ def test_differences_that_contradict_themselves_blame_no_method() -> None:
     assert verdict.differences_split(constructed(table=agreed)) is None
 
 
-# -- who is no witness -------------------------------------------------------------------------------
+# -- who is not a witness -------------------------------------------------------------------------------
 
 
 def left_out(function: Callable[..., Any], inputs: Any, **options: Any) -> dict[str, str | None]:

@@ -676,7 +676,7 @@ def test_a_kink_at_the_edge_of_the_domain_is_not_blamed_on_the_slope_outside():
 
 
 def test_forward_differences_that_central_ones_overrule_say_nothing_of_the_margin():
-    """Beside large entries the forward steps are too long for the small ones, and only they are."""
+    """Next to large entries the forward steps are too long for the small ones, and only they are."""
     w = np.array([0.0, -1.4423983607490367, 1281.8569432034526, 83.07141742486827, 2.8763738978515385])
     result = check_gradients(
         lambda w: np.mean(np.logaddexp(0.0, w) ** 2),

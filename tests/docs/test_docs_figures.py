@@ -56,7 +56,7 @@ FIGURE = re.compile(MEASURED + COUNT)
 #: between the sentences print it.
 WORKED = {"docs/tutorial/backpropagation.md": re.compile(MEASURED)}
 
-#: A version is no figure, whatever its package.
+#: A version is not a figure, whatever its package.
 VERSION_OF = re.compile(
     r"\b(?:Python|NumPy|SciPy|scipy|torch|JAX|jax|pytest|Hypothesis|SARIF)(?: before| since| from)?"
     r" \(?\d+(?:\.\d+)*\b"
@@ -74,7 +74,7 @@ class Known(NamedTuple):
 
 YEAR = "a year"
 ARITHMETIC = "mathematics, for the reader to follow"
-EXAMPLE = "what the block beside it says, whose output is compared"
+EXAMPLE = "what the block next to it says, whose output is compared"
 SETTING = "a constant of the code"
 HELD = "a test of this name asserts it"
 

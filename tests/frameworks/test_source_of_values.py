@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as hnp
 
 from pytest_gradcheck.core.report.source import to_source
 
-# The names that pasted source finds, beside the user's own classes.
+# The names that pasted source finds, next to the user's own classes.
 NAMES = {"np": np, "torch": torch, "inf": inf, "nan": nan}
 
 

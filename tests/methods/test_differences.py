@@ -166,7 +166,7 @@ def test_many_lines_at_a_time_give_what_each_gives_by_itself(points, fn, steps):
     scales = np.where(point == 0, 1.0, np.abs(point))
 
     def evaluate(there):
-        # The other entries stay as they are, so that each output is a function of one line's entry. Called
+        # The other entries stay as they are, so each output is a function of one line's entry. Called
         # for each number by itself: of a whole array NumPy may take another kernel, which rounds otherwise.
         return np.array([[fn(v) for v in point] for point in there], dtype=float)
 

@@ -175,5 +175,5 @@ def test_what_may_be_a_backward():
 def test_backwards_that_nobody_can_tell_apart():
     with pytest.raises(InvalidArgument, match=r"got a and b, which share the backward rule in .*; register"):
         rules_of([("a", maker(1)), ("b", maker(2))], HERE)
-    # The same twice is no contradiction: two conftests may know of it.
+    # The same twice is not a contradiction: two conftests may know of it.
     assert len(rules_of([("a", cosine_rule), ("a", cosine_rule)], HERE)) == 1

@@ -85,7 +85,7 @@ def downstream(wheel, tmp_path):
 
     install(wheel)
     # torch and the rest, gigabytes of them, from the environment of this run: after what the wheel brought,
-    # and after its installation, so that pip sees nothing else that is called pytest-gradcheck.
+    # and after its installation, so pip sees nothing else that is called pytest-gradcheck.
     (own,) = environment.glob("lib/python*/site-packages")
     (own / "shared.pth").write_text("\n".join(site.getsitepackages()), encoding="utf-8")
     install("--no-build-isolation", "--editable", project)

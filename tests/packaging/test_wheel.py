@@ -1,4 +1,4 @@
-"""The wheel, installed into an empty environment beside a foreign project, gates that project."""
+"""The wheel, installed into an empty environment next to a foreign project, gates that project."""
 
 from __future__ import annotations
 

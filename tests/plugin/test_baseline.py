@@ -20,7 +20,7 @@ def test_b(gradcheck):
 
 
 def test_what_another_run_has_written_meanwhile_stays(project: Any) -> None:
-    """Whatever it is: also if it is no baseline any more."""
+    """Whatever it is: also if it is not a baseline any more."""
     project.write(test_it=TWO)
     flags = ("--gradcheck-baseline=b", "--gradcheck-update-baseline")
     meanwhile = "import pathlib\ndef pytest_collection_finish(): pathlib.Path('b').write_text({!r})"

@@ -244,7 +244,7 @@ class Old(torch.autograd.Function):
 
 class Counted(Old):
     @staticmethod
-    def backward(ctx, grad):  # not left out: pragma no gradcheck is no pragma
+    def backward(ctx, grad):  # not left out: pragma no gradcheck is not a pragma
         return grad
 """
 

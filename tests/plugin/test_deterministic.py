@@ -42,7 +42,7 @@ BYTES = [bytes([k, 255 - k])[:size] for k in range(250) for size in (1, 2)]
 
 
 def drawn(project: Any, *args: str, derandomize: bool = True, **how: Any) -> list[list[str]]:
-    """What the tests drew, sorted, so that nothing depends on the order in which they ran."""
+    """What the tests drew, sorted, so nothing depends on the order in which they ran."""
     project.conftest(
         f"""
         import os
@@ -130,7 +130,7 @@ def test_the_installed_hypothesis_has_what_is_replaced() -> None:
         drawn_from = providers._get_local_constants()
     assert isinstance(drawn_from, providers.Constants)
     assert len(drawn_from) == 0, (
-        f"Hypothesis {hypothesis.__version__} collects the constants of local modules in another way than "
+        f"Hypothesis {hypothesis.__version__} collects the constants of local modules in a different way than "
         f"{reproducible_draws.__name__} knows, and examples depend on which modules are loaded"
     )
 

@@ -120,7 +120,7 @@ def test_every_report_is_whole_and_has_what_was_delivered(project: Any, what: st
     assert status == (spread if workers else alone), said
     texts = {name: (project.path / path).read_text(encoding="utf-8") for name, path in PATHS.items()}
     if not workers and "worker" in what:
-        # Nobody was left to write, so that nothing has changed.
+        # Nobody was left to write, so nothing has changed.
         assert set(texts.values()) == {"old\n"}
         assert list(project.path.glob(".*.tmp")) == []
         return

@@ -77,7 +77,7 @@ def test_the_statistics_say_it_too(project: Any) -> None:
     found, result = checks(project, "--gradcheck-max-seconds=0.3", "--hypothesis-show-statistics")
     after = found["test_slow"]["examples"]
     result.stdout.fnmatch_lines([f"*{after + 1} passing, 0 failing*", f"*settings.max_examples={after}*"])
-    # The limit is that of one run: the next parameter, and the next run, begin anew.
+    # The limit is that of one run: the next parameter, and the next run, begin again.
     result.stdout.fnmatch_lines(["*test_quick*", "*5 passing*"])
 
 

@@ -13,7 +13,7 @@ from pytest_gradcheck.records.load import schema
 SCHEMA = schema()
 
 
-#: A small engine of the project's own, with the registries of the three usual kinds: the rule beside the
+#: A small engine of the project's own, with the registries of the three usual kinds: the rule next to the
 #: function, the rule inside of the function, and a maker of rules.
 REGISTRY = """
 import functools

@@ -24,7 +24,7 @@ def test_the_file_is_replaced_in_one_step(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(os, "replace", spy)
     write_atomically(path, "new\n")
-    assert seen == [(tmp_path, "new\n", "old")], "complete, beside the old one, before it takes its place"
+    assert seen == [(tmp_path, "new\n", "old")], "complete, next to the old one, before it takes its place"
     assert path.read_bytes() == b"new\n"
     assert os.listdir(tmp_path) == ["report.json"]
 
@@ -61,7 +61,7 @@ def test_links_and_permissions_are_as_with_a_plain_open(tmp_path: Path) -> None:
     assert stat.S_IMODE(link.stat().st_mode) == 0o640
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a path that is no regular file")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a path that is not a regular file")
 def test_what_is_no_regular_file_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

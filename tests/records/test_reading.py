@@ -103,7 +103,7 @@ def test_a_baseline_that_was_edited_is_read_or_refused(
 @pytest.mark.parametrize(
     ("place", "change", "said"),
     [
-        (("checks", 1, "verdict"), ["unsure"], "in which checks[1].verdict is unsure; write it anew"),
+        (("checks", 1, "verdict"), ["unsure"], "in which checks[1].verdict is unsure; write it again"),
         (("checks", 0, "worst", "margin"), ["much"], "in which checks[0].worst.margin is much"),
         (("checks", 0, "worst", "margin"), None, "which lacks 'margin' in checks[0].worst"),
         (("checks", 0, "methods", "central"), [3], "in which checks[0].methods.central is 3"),

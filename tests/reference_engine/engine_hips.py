@@ -221,8 +221,8 @@ def beyond(reason: str, name: str, what: str, *call: Any, **kwargs: Any) -> None
 
 beyond("no broadcasting of the branches", "where", "ValueError", lambda xp, x, y: xp.where(np.array([True, False, True]), x, y), x, y)
 beyond("no broadcasting", "cross", "ValueError", x, y)
-beyond("real beside complex", "concatenate", "UFuncTypeError", lambda xp, y, w: xp.concatenate((y, w)), y, w)
-beyond("a vector beside a matrix", "outer", "AttributeError", lambda xp, y: xp.outer(y, [1.0, 2.0]), y)
+beyond("real next to complex", "concatenate", "UFuncTypeError", lambda xp, y, w: xp.concatenate((y, w)), y, w)
+beyond("a vector next to a matrix", "outer", "AttributeError", lambda xp, y: xp.outer(y, [1.0, 2.0]), y)
 beyond("square matrices only", "diagonal", "ValueError", cube, 0, -1, -2)
 beyond("the main diagonal of the last axes only", "diagonal", "NotImplementedError", x, 1)
 beyond("one axis only", "sort", "NotImplementedError", x)

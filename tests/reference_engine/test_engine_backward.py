@@ -15,7 +15,7 @@ from reference_engine import GraphReleasedError, Tensor, grad, vjp
 def test_a_chain_of_a_million_nodes_needs_no_stack():
     x = Tensor(1.0, requires_grad=True)
     y = x
-    gc.disable()  # a million live objects are no garbage; collecting in between only takes time
+    gc.disable()  # a million live objects are not garbage; collecting in between only takes time
     try:
         for _ in range(1_000_000):
             y = -y

@@ -1,6 +1,6 @@
 """Whatever HIPS autograd can differentiate, plain NumPy on Tensors can, or the page on coverage says why not.
 
-autograd's own registers are walked through, so that a function which it learns is missed here.
+autograd's own registers are walked through, so a function which it learns is missed here.
 """
 
 from __future__ import annotations

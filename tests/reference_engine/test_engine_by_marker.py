@@ -1,6 +1,6 @@
 """Every rule of the engine under the marker of the plugin: Hypothesis draws, and all methods judge.
 
-A row of the engine's tables is one test. Beside the four methods there is a fifth witness, which takes the
+A row of the engine's tables is one test. Besides the four methods there is a fifth witness, which takes the
 place of a gradient by hand: the engine once more, on the arguments' own dtypes and memory layouts, because
 the method "reference" works on contiguous float64.
 """
@@ -148,4 +148,4 @@ TABLE = {
 @pytest.mark.parametrize("name", sorted(TABLE | set(ROWS)))
 def test_every_table_row_has_a_domain(name: str) -> None:
     assert name in ROWS, f"add a domain for {name} to engine_domains.py"
-    assert name in TABLE, f"{name} is no row of the engine's tables: drop its domain from engine_domains.py"
+    assert name in TABLE, f"{name} is not a row of the engine's tables: drop its domain from engine_domains.py"

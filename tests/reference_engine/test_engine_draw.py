@@ -414,7 +414,7 @@ def test_several_places_where_something_is_left_out():
 
 @pytest.fixture
 def no_collection():
-    """A million live objects are no garbage; collecting in between only takes time."""
+    """A million live objects are not garbage; collecting in between only takes time."""
     gc.disable()
     yield
     gc.enable()

@@ -1,6 +1,6 @@
 """Every rule against differences of the function itself, at first and second order.
 
-The samples are looked up by the engine's own tables, so that a rule without a sample fails.
+The samples are looked up by the engine's own tables, so a rule without a sample fails.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ def run(steps: Any, x: Any, number: Any) -> list[Any]:
         a, b = held[i % len(held)], held[j % len(held)]
         if kind == "view" and fits(index, a):
             part = a[index]
-            if part.ndim:  # a number is no view in NumPy
+            if part.ndim:  # a number is not a view in NumPy
                 held.append(part)
         elif kind == "turn":
             held.append(a.T)

@@ -93,7 +93,7 @@ def test_a_full_device_stays_one(name: str) -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_writers_of_one_path_leave_one_report_whole_or_all(tmp_path: Path, name: str) -> None:
-    """Four at a time, beside a reader: it never sees a part, and what is appended is never lost."""
+    """Four at a time, next to a reader: it never sees a part, and what is appended is never lost."""
     path = tmp_path / "report"
     texts = {reports.rendered(name, report((f"t.py::test_{k}", result()))) for k in range(4)}
     go = threading.Barrier(5)

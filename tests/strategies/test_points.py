@@ -257,7 +257,7 @@ def test_repr_reads_like_the_call() -> None:
             "between which bfloat16 has no value",
         ),
         (lambda: arrays(3, elements=1.0), "elements", "1.0; give a strategy"),
-        (lambda: arrays(3, min_value=0, elements=st.floats()), "elements", "beside min_value"),
+        (lambda: arrays(3, min_value=0, elements=st.floats()), "elements", "together with min_value"),
         (lambda: arrays(3, unique=1), "unique", "1; give True or False"),
         (lambda: arrays(3, "float16", min_value=1, max_value=1.001, unique=True), "unique", "3 entries"),
     ],

@@ -78,8 +78,9 @@ def test_bivariate_normal(h, k, r):
     return bvn.bvnu(r, h, k)
 
 
-# A fault: in a batch, the gradient by a correlation of zero is zero. The derivative by the correlation is
-# the density at (h, k) (Plackett 1954); without correlation, φ(h) φ(k) = 0.134273 at (0.3, 0.5).
+# A fault: in a batch, the gradient with respect to a correlation of zero is zero. The derivative by the
+# correlation is the density at (h, k) (Plackett 1954); without correlation, φ(h) φ(k) = 0.134273 at (0.3,
+# 0.5).
 def test_bivariate_normal_without_correlation_is_wrong():
     h = torch.tensor([0.3, -0.2], dtype=torch.float64)
     k = torch.tensor([0.5, 0.1], dtype=torch.float64)

@@ -49,7 +49,7 @@ def test_sinkhorn2(M):
 
 # A fault: with equal rows the plan is a bᵀ and found at once, and autograd differentiates the one iteration
 # made. What a change of M does to the plan keeps its row and column sums, and the cost of equal rows does not
-# see it. So the derivative by M[0, 0] is the plan's entry, 0.2 · 0.4 = 0.08.
+# see it. So the derivative with respect to M[0, 0] is the plan's entry, 0.2 · 0.4 = 0.08.
 def test_sinkhorn2_of_equal_rows_is_wrong():
     M = torch.tensor([[1.0, 0.0]] * 3, dtype=torch.float64)
     jacobian = torch.autograd.functional.jacobian(sinkhorn, M)

@@ -69,8 +69,8 @@ def test_transposed_adjoint_of_rotations():
 
 
 # A fault: AdjT of se3 and sim3 takes the adjoint of the group for orthogonal. For a translation t without
-# rotation, AdjT maps (τ, φ) to (τ - t × φ, φ); its derivative by t[0] has the entry φ[2] in the second
-# place.
+# rotation, AdjT maps (τ, φ) to (τ - t × φ, φ); its derivative with respect to t[0] has the entry φ[2] in the
+# second place.
 def test_transposed_adjoint_of_se3_is_wrong():
     def adjoint(t):
         element = pypose.se3(torch.cat([t, torch.zeros(3, dtype=t.dtype)])).Exp()

@@ -82,7 +82,7 @@ def test_safe_normalize(x):
 
 
 # On purpose: the gradient follows the transport of the distribution, not the sample at fixed noise. Both
-# have the right mean. The sample is L ε, so that its first entry does not depend on L[1, 0] at all.
+# have the right mean. The sample is L ε, so its first entry does not depend on L[1, 0] at all.
 def test_gradient_by_optimal_transport_is_not_that_of_the_sample():
     def sample(factor):
         return distributions.OMTMultivariateNormal(

@@ -59,7 +59,7 @@ def test_scattering(x):
 
 
 # A fault: with these modes the signal is mirrored at its ends, and the backward leaves out what came from
-# the mirrored part. The transform is linear, so that its columns are its values at unit vectors, exactly.
+# the mirrored part. The transform is linear, so its columns are its values at unit vectors, exactly.
 @pytest.mark.parametrize("mode", ["symmetric", "reflect"])
 def test_mirrored_signal_is_wrong(mode):
     transform = wavelets.DWT1DForward(wave="db2", J=1, mode=mode).double()

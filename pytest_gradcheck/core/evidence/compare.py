@@ -32,7 +32,7 @@ class Comparison:
     resolved: Any
     #: Whether both are exact: they are compared in whole rows.
     entrywise: bool
-    #: Whether one of them is exact: two differences see the same function values, and are no evidence.
+    #: Whether one of them is exact: two differences see the same function values, and are not evidence.
     counts: bool
     excused: tuple[tuple[str, Any], ...] = ()
 

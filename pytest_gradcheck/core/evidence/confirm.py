@@ -691,7 +691,7 @@ def look(
             or not np.isfinite(bar)
         ):
             continue
-        # What one window jumps over, such as a kink beside the point, another one does not jump over alike.
+        # What one window jumps over, such as a kink next to the point, another one does not jump over alike.
         if before is not None and abs(value - before.value) <= bar + before.uncertainty:
             value, bar = min((value, bar), (before.value, before.uncertainty), key=itemgetter(1))
             if abs(value - slope) <= bar + slack(value):

@@ -121,7 +121,7 @@ class Jacobian:
     costs: dict[str, Cost] = field(default_factory=dict)
     #: Rows with measured rounding, per exact method, from cotangents and values: on doubt, not estimated.
     measured: dict[str, Callable[[Matrix, Matrix], Estimate]] = field(default_factory=dict)
-    #: Below which share of the largest entry beside it an entry of a method is noise, where that is known.
+    #: Below which share of the largest entry next to it an entry of a method is noise, where that is known.
     noises: dict[str, float] = field(default_factory=dict)
     #: Cotangents, as bytes, of the rows in which no method is in doubt: their rounding need not be measured.
     settled: frozenset[bytes] = frozenset()
@@ -268,7 +268,7 @@ class Jacobian:
         """Draw a tangent: random signs, magnitudes around each input's own scale, into the domain."""
         f = self.function
         signs = random_signs(rng, f.point.size)
-        # At a bound the sign points inward, so that one side of the line stays inside.
+        # At a bound the sign points inward, so one side of the line stays inside.
         signs = np.where(f.point <= f.lower, 1.0, np.where(f.point >= f.upper, -1.0, signs))
         tangent = signs * rng.uniform(0.5, 1.5, f.point.size) * self.scales
         room = np.where(signs > 0, f.upper - f.point, f.point - f.lower)
@@ -484,7 +484,7 @@ def _from_coarse_to_fine(scales: Vector, own: Vector, *, wider: bool) -> Iterato
 
     ``wider`` says whether any may be larger than ``scales``.
 
-    The natural scale may be the entry's own, its neighbours', or one: a probability of 1e-10 beside others,
+    The natural scale may be the entry's own, its neighbours', or one: a probability of 1e-10 next to others,
     an angle of 1e9, a shift of 1e-20 are all met in practice. Where two ladders contradict each other the
     finer one has seen what the coarser one jumped over, such as the waves of sin(x / 1e-20).
     """

@@ -55,7 +55,7 @@ def measure(
     the gradient by all of its size (a system whose condition is 1e14), the true factor cannot be observed.
     ``kept`` is what a method makes of a forward pass that rounds, with a backward pass that does not, and has
     nothing but what that one keeps: the textbook's s · (1 - s) of a sigmoid loses near one what s has lost.
-    At the coordinates marked in ``kinked`` a neighbouring point may lie beyond a kink, which is no rounding.
+    At the coordinates marked in ``kinked`` a neighbouring point may lie beyond a kink, which is not rounding.
     Rows that are ``jacobian.settled`` keep their estimates: a pass through each run costs as much as the row.
     """
     shared = [_Amplification(runs, kinked) for runs in (common, finer) if runs]

@@ -94,9 +94,9 @@ class Survey:
     def in_plain_float64(self) -> tuple[Table | None, Table | None]:
         """Look at all entries without measured rounding: the closest table of them, and one that may decide.
 
-        Either is None where there is none. Most doubt is that of the short ladder, whose steps are wide
-        beside a zero or a number that is small beside others. Where the long one has none, rounding need not
-        be measured, which takes four times as long. In coarser dtypes what agrees may do so by luck.
+        Either is None where there is none. Most doubt is that of the short ladder, whose steps are wide next
+        to a zero or a number that is small next to others. Where the long one has none, rounding need not be
+        measured, which takes four times as long. In coarser dtypes what agrees may do so by luck.
         """
         size, first = max(self.shape), self.first
         short = first if first.tangents is None else None

@@ -34,7 +34,7 @@ class Table:
 
     @functools.cached_property
     def evidence(self) -> tuple[Comparison, ...]:
-        """The pairs that count: two differences see the same function values, and are no evidence."""
+        """The pairs that count: two differences see the same function values, and are not evidence."""
         return tuple(c for c in self.comparisons if c.counts)
 
     @property
@@ -166,7 +166,7 @@ class Table:
 
         Another exact method agrees with central differences wherever this one is far from them, and differs
         from them nowhere. Both compute in float64, and rounding would have spoilt the one as the other. Zeros
-        are no such witness: a function that cancels to nothing does not move, and so does its derivative.
+        are not such witnesses: a function that cancels to nothing does not move, and so does its derivative.
         """
         none = None, np.zeros((len(self.cotangents), len(self.coordinates)), dtype=bool)
         d = self.differences

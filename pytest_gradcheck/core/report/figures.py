@@ -33,8 +33,8 @@ WINDOW = 12
 SAMPLES = 121
 
 #: Numbers that one evaluation may compute to be cheap enough for curves from hundreds of them; each value
-#: counts as `PER_VALUE` more, for what an operation takes beside its numbers. That is some 10 ms on one core.
-#: The time itself would give other figures in another run.
+#: counts as `PER_VALUE` more, for what an operation takes besides its numbers. That is some 10 ms on one
+#: core. The time itself would give other figures in another run.
 CHEAP = 1_000_000
 PER_VALUE = 1000
 

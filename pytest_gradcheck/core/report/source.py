@@ -27,7 +27,7 @@ def to_source(value: Any, *, max_length: int | None = None) -> str:
     entries, a last axis that runs backwards and a first row that is repeated are kept, no others.
     Everything else, and what cannot be given back exactly, becomes its ``repr``.
 
-    With ``max_length`` a longer source is replaced by a summary in angle brackets, which is no source:
+    With ``max_length`` a longer source is replaced by a summary in angle brackets, which is not a source:
     ``<ndarray float64 (100, 3)>``.
     """
     text = _source(value, ())

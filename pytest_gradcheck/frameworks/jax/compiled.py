@@ -1,8 +1,8 @@
 """JAX functions compiled as a whole: their values in float64, and their gradients.
 
-JAX compiles each operation anew for every shape, 20 to 40 ms each, when a function is called as it is. To
+JAX compiles each operation again for every shape, 20 to 40 ms each, when a function is called as it is. To
 compile the whole function takes 50 to 150 ms and is done once for all functions that trace to the same
-computation. Many points, or cotangents, are worked off by a loop inside of it, so that each is computed as by
+computation. Many points, or cotangents, are worked off by a loop inside of it, so each is computed as by
 a call of its own.
 """
 

@@ -94,11 +94,11 @@ def _same(primal: Vector, function: FunctionAtPoint) -> bool:
 
 
 class PrimalMismatch(Exception):  # noqa: N818  what is wrong is a rule of the user's
-    """Raised where a rule written by hand returns another value than its function."""
+    """Raised where a rule written by hand returns a different value from its function."""
 
 
 def _blame(function: FunctionAtPoint) -> None:
-    """Raise `PrimalMismatch` for a rule that returns another value than its function, if there is one."""
+    """Raise `PrimalMismatch` for a rule that returns a different value from its function, if there is one."""
     # Only now: few checks come here.
     from pytest_gradcheck.frameworks.jax.custom_rules import calls_of
     from pytest_gradcheck.frameworks.jax.rule_properties import returns_another_value
@@ -390,7 +390,7 @@ def _named_refusals() -> Iterator[None]:
 def _conjugated(array: Any) -> Any:
     """Return the conjugate of a complex cotangent, others as they are.
 
-    JAX pulls a cotangent u back to u · J without conjugating it, so that the gradient of a real function is
+    JAX pulls a cotangent u back to u · J without conjugating it, so the gradient of a real function is
     dL/dRe - i·dL/dIm. Here derivatives are dL/dRe + i·dL/dIm (`frameworks.flat.Leaf`).
     """
     return jnp.conj(array) if jnp.issubdtype(array.dtype, jnp.complexfloating) else array

@@ -24,7 +24,8 @@ MOST_FUNCTIONS = 8
 #: What another order of operations may change, in roots of the unit roundoff; what is wrong changes far more.
 ROOTS = 4.0
 
-#: By so many roundings operands are moved to see the noise of a function, and so many times that is no fault.
+#: By so many roundings operands are moved to see the noise of a function, and so many times that is not a
+#: fault.
 TREMOR, NOISES = 4.0, 16.0
 
 
@@ -88,7 +89,7 @@ def _tried(name: str, trial: Callable[[RuleCall], str | None], call: RuleCall) -
     return Property(name, text is None, f"{text}: {call}" if text else HOLDS[name], code)
 
 
-class _NotTried(Exception):  # noqa: N818  it is no error
+class _NotTried(Exception):  # noqa: N818  it is not an error
     """Raised by a trial that says nothing of this rule."""
 
 
@@ -126,7 +127,7 @@ def _leaks(function: FunctionAtPoint, calls: Sequence[RuleCall]) -> Property:
         value, pull = jax.vjp(values, *given)
         return pull([jnp.ones_like(out) for out in value])
 
-    # What the function itself keeps is no fault of a rule.
+    # What the function itself keeps is not a fault of a rule.
     leaks = _is_leak(gradients, leaves) and not _is_leak(values, leaves)
     name, of = "leaked-tracers", ", ".join(map(str, calls))
     return Property(name, not leaks, f"a rule leaks a traced value: {of}" if leaks else HOLDS[name], name)

@@ -1,4 +1,4 @@
-"""Samplers: for the same random numbers, their values are another function than JAX differentiates."""
+"""Samplers: for the same random numbers, their values are a different function from JAX differentiates."""
 
 from __future__ import annotations
 

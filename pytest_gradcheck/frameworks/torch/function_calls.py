@@ -515,7 +515,7 @@ class FunctionCall:
                 run = self.forward(moved, _contiguous)
                 results = [*run.values(), *run.pull(seeds)][-len(expected) :]
             except Exception:
-                # Not defined beside the point: this one tells nothing of the noise.
+                # Not defined next to the point: this one tells nothing of the noise.
                 continue
             for i, (a, b) in enumerate(zip(results, expected, strict=True)):
                 worst[i] = max(worst[i], _largest(to_numpy(a - b)))
@@ -581,7 +581,7 @@ def _shared(x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     """Let a tensor share the memory of the first of ``rows``, with other numbers behind it.
 
     A kernel that does not look at strides reads, or writes, as many entries as a contiguous tensor has. It
-    must get wrong numbers by that, and not reach memory of others: a process that dies is no test result.
+    must get wrong numbers by that, and not reach memory of others: a process that dies is not a test result.
     """
     memory = torch.cat([rows[:1], rows[1:] + 1])
     return memory[0].reshape((1,) * (x.ndim - memory[0].ndim) + memory[0].shape).expand(x.shape)

@@ -191,7 +191,7 @@ def properties_of_functions(
     """Run the user's own `autograd.Function`s in every way that a caller may; nothing for a function without.
 
     With ``few_calls`` one call stands for many ways, as long as nothing shows that any of them is wrong. Each
-    is tried by itself, with the arguments of its first call. Where it is made anew by every call of the
+    is tried by itself, with the arguments of its first call. Where it is made again by every call of the
     function, its calls cannot be recorded, and the list is empty as well.
     """
     every = dict.fromkeys(function_of(node) for node in nodes_of(pullback.outs))
@@ -297,7 +297,7 @@ def _recorded(kinds: Sequence[type[Any]]) -> Iterator[dict[type[Any], FunctionCa
 
 def _watched(kind: type[Any], calls: dict[type[Any], FunctionCall]) -> Callable[..., Any]:
     right = kind.forward
-    # A forward beside a setup_context is not given the context.
+    # A forward next to a setup_context is not given the context.
     skip = 0 if overridden(kind, "setup_context") else 1
 
     def forward(*arguments: Any) -> Any:

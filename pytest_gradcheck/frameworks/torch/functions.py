@@ -162,5 +162,5 @@ def _line_of(kind: type[Any], code: Any) -> int | None:
     return _LINES[place]
 
 
-#: Lines of classes by name and code; a class that is made anew by every call of a function shares them.
+#: Lines of classes by name and code; a class that is made again by every call of a function shares them.
 _LINES: dict[tuple[Any, ...], int | None] = {}

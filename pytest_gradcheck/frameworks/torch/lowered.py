@@ -11,7 +11,7 @@ from pytest_gradcheck.frameworks.torch import lowering
 from pytest_gradcheck.frameworks.torch.lowering.tape import OpaqueError
 from pytest_gradcheck.frameworks.torch.pullback import as_tensor
 
-#: The lowering takes the root of zero at 1e-200, where it has a slope of 5e99, so that limits come out
+#: The lowering takes the root of zero at 1e-200, where it has a slope of 5e99, so limits come out
 #: right; a gradient that stays as steep is infinite. A finite one beyond it costs a witness, no more.
 SINGULAR = 1e95
 

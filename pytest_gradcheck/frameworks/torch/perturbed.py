@@ -12,7 +12,7 @@ from pytest_gradcheck.frameworks.torch.leaves import is_floating
 from pytest_gradcheck.frameworks.torch.lowering.tree import replace
 from pytest_gradcheck.frameworks.torch.private import Mode, is_zero_tensor, schema_of
 
-#: Far above the roundoff of float64, so that it is seen, and far below what a backward takes for an error of
+#: Far above the roundoff of float64, so it is seen, and far below what a backward takes for an error of
 #: its caller: torch's of a complex SVD raises when phases that should cancel are off by rounding in float32.
 SCALE = 2.0**-36
 

@@ -1,4 +1,4 @@
-"""Samplers: for the same random numbers, their values are another function than torch differentiates."""
+"""Samplers: for the same random numbers, their values are a different function from torch differentiates."""
 
 from __future__ import annotations
 

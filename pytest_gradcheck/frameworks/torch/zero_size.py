@@ -52,7 +52,7 @@ SAFE = frozenset([
 
 _ALLOWED = SAFE | FRESH
 
-#: Dtypes besides the floating ones whose numbers are no indices.
+#: Dtypes besides the floating ones whose numbers are not indices.
 _WITHOUT_INDICES = (torch.bool, torch.uint8)
 
 _OF_TORCH = ("aten", "prim", "prims")
@@ -73,7 +73,7 @@ def zero_size(
     if not named and (why := _why_unsafe(problem, pullback, calls, count)):
         return [finding(NAME, None, f"not tried: {why}")]
     empty = _resized(pullback, count, 0)
-    # Without rows a function may take another way than with them.
+    # Without rows a function may take a different way than with them.
     watched = nullcontext() if named else _Seen(count, strict=True)
     try:
         with watched:
@@ -117,7 +117,7 @@ def _why_unsafe(
 def _why_no_other(problem: FunctionAtPoint, pullback: TorchPullback, count: int) -> str:
     """Return how the function or its backward fails with one row more or less, nothing where both work.
 
-    Three components of a vector are no rows, and a vector without components is no natural request.
+    Three components of a vector are not rows, and a vector without components is not a natural request.
     """
     for other in sorted({count + 1, max(count - 1, 1)} - {count}):
         leaves = _resized(pullback, count, other)

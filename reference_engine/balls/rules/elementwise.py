@@ -75,7 +75,7 @@ def _cbrt(x: Number) -> Number:
 
 
 def _power(x: Number, y: Number) -> Number:
-    """x^y. A whole constant y multiplies, so that x may be zero or negative."""
+    """x^y. A whole constant y multiplies, so x may be zero or negative."""
     if type(y) is not Jet:
         n = _whole_constant(y)
         if n is not None:

@@ -276,7 +276,7 @@ def _owens_t(h: Number, a: Number) -> Number:
 # -- integrals, hypergeometric functions and polynomials, by their argument alone -----------------------
 
 Family = tuple[Callable[..., Any], Callable[..., Any]]
-"""`value(*parameters, z)` and its derivative by z, on balls."""
+"""`value(*parameters, z)` and its derivative with respect to z, on balls."""
 
 
 def _by_argument(family: Family) -> Callable[..., Number]:

@@ -1,4 +1,4 @@
-"""At which height each item stands, so that long ways through the graph are straight lines.
+"""At which height each item stands, so long ways through the graph are straight lines.
 
 Items that follow each other on a long way are held at one height as a block, as in U. Brandes and B. Köpf
 (Graph Drawing 2001). The longest block is placed first, then what hangs on it, each as near to what it hangs
@@ -93,7 +93,7 @@ def _passes(hop: Hop) -> bool:
 
 
 def _blocks(items: Iterable[Item], straight: Sequence[Hop]) -> dict[Item, _Block]:
-    """The block of each item. `straight` goes from left to right, so that blocks grow at their right ends."""
+    """The block of each item. `straight` goes from left to right, so blocks grow at their right ends."""
     blocks = {item: _Block(item) for item in items}
     for hop in straight:
         block = blocks[hop.left]

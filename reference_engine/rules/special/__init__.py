@@ -1,6 +1,6 @@
 """The ufuncs of scipy.special, by name: scipy is needed by whoever calls them, never by the engine.
 
-Functions of scipy.special that are no ufuncs (softmax, logsumexp) do not dispatch: `reference_engine.scipy`
+Functions of scipy.special that are not ufuncs (softmax, logsumexp) do not dispatch: `reference_engine.scipy`
 has them.
 """
 

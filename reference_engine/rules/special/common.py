@@ -40,7 +40,7 @@ def piecewise(
     """`inside(x)` where `mask`, else `outside(x)`; neither is evaluated where the other is meant.
 
     `x_in` and `x_out` are any points at which the two are smooth: they stand in for the others' arguments, so
-    that nothing infinite comes into the derivative of `where`.
+    nothing infinite comes into the derivative of `where`.
     """
     if not np.any(mask):
         return outside(x)

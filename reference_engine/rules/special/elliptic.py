@@ -21,7 +21,7 @@ _STEP = 0.5
 def _carlson(args: tuple[Any, ...], powers: tuple[float, ...], rise: int) -> Any:
     """The integral over t > 0 of t^rise Π (t + x_i)^(-p_i) for x_i >= 0, nan for negative ones.
 
-    With t = exp(u) the integrand is analytic in |Im u| < π, so that the trapezoidal rule with step h errs by
+    With t = exp(u) the integrand is analytic in |Im u| < π, so the trapezoidal rule with step h errs by
     exp(-2π²/h) (L. N. Trefethen and J. A. C. Weideman, 2014, theorem 5.1): 7e-18 for h = 1/2.
     """
     arrays = np.broadcast_arrays(*(np.asarray(x, float) for x in args))

@@ -66,7 +66,7 @@ polygamma_: Primitive = define(
 def polygamma(n: int, x: Any) -> Any:
     """The n-th derivative of the digamma function (DLMF 5.15), for real or complex x. Needs scipy.
 
-    Errors: TypeError for an order that is no integer, ValueError for a negative one.
+    Errors: TypeError for an order that is not an integer, ValueError for a negative one.
     """
     if isinstance(n, bool) or not isinstance(n, int | np.integer):
         raise TypeError(f"n must be one integer, got {n!r}")

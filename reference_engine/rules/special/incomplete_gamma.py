@@ -85,7 +85,7 @@ def _p(a: Any, x: Any) -> Any:
 
 
 def _root(a: Any, x: Any) -> Any:
-    """The derivative by a of the x with a given P(a, x)."""
+    """The derivative with respect to a of the x with a given P(a, x)."""
     return -_p(a, x) / gamma_density(a, x)
 
 

@@ -108,7 +108,7 @@ def test_two_zeros_that_differ_by_their_own_rounding_agree() -> None:
     (after,) = accept_what_vanishes(before, on)
     assert after.agree is True
     assert [by for by, _ in after.excused] == ["accept_what_vanishes"]
-    # What would be noticed is no rounding.
+    # What would be noticed is not rounding.
     assert accept_what_vanishes(before, on._replace(zero=1e-6 * one)) == before
 
 

@@ -309,7 +309,7 @@ def test_indexing(f: Callable[[Any], Any], x: Any) -> None:
 
 
 def _changed(x: Any, *steps: Callable[[Any], Any]) -> Any:
-    """Run steps on a function of the input, so that neither NumPy's input nor a leaf is changed."""
+    """Run steps on a function of the input, so neither NumPy's input nor a leaf is changed."""
     y = np.exp(x * 0.5)
     results = [step(y) for step in steps]
     return [y * x, *(r for r in results if r is not None)]

@@ -135,7 +135,7 @@ class Replay:
         return [self._settled(value, var.aval) for value, var in zip(results, equation.outvars, strict=True)]
 
     def _settled(self, value: Any, aval: Any) -> Any:
-        """Return a result in its working dtype; whole numbers and booleans are no part of the graph."""
+        """Return a result in its working dtype; whole numbers and booleans are not part of the graph."""
         if isinstance(value, jax.Array) or not hasattr(aval, "dtype"):
             return value
         dtype = working_dtype(aval.dtype, self.precision)

@@ -3,7 +3,7 @@
 Tensors that share memory share a *store*. A store that was never written to needs no attention: every view
 of it was recorded as an operation of its own. From the first write on, the store's content is a value of the
 tape together with the layout it is in, and a tensor that shares the memory is read from it as strides say,
-whatever chain of views it came from. NumPy's index arithmetic does the reading and the writing, so that no
+whatever chain of views it came from. NumPy's index arithmetic does the reading and the writing, so no
 inverse of any view operation is needed.
 """
 
@@ -97,7 +97,7 @@ def scatter(flat: Any, source: Array, value: Any, conj: bool, neg: bool) -> Any:
     """A flat store with a tensor written into it.
 
     ``source`` numbers, for every place of the store, where its entry comes from: below ``len(flat)`` the
-    store itself, above it the tensor. One gather, so that its cotangent is one scatter-add.
+    store itself, above it the tensor. One gather, so its cotangent is one scatter-add.
     """
     value = np.conjugate(value) if conj else value
     value = -value if neg else value

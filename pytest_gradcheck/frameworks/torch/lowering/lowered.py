@@ -136,7 +136,7 @@ def first_divergence(
     """Where a replay in the function's own precision parts from the function; None if it nowhere does.
 
     Calls ``fn`` once more, keeps a copy of every intermediate value, and compares operation by operation.
-    Random operations draw anew. A difference counts beyond ``rtol`` times the largest entry, widened to a
+    Random operations draw again. A difference counts beyond ``rtol`` times the largest entry, widened to a
     thousand roundings of the dtype.
     """
     recorded: dict[int, list[torch.Tensor | None]] = {}

@@ -46,7 +46,7 @@ _META = torch.device("meta")
 
 @dataclass(slots=True, eq=False)
 class _Entry:
-    """One tensor that the recorder has seen. Holds it, so that no other can get its id."""
+    """One tensor that the recorder has seen. Holds it, so no other can get its id."""
 
     tensor: torch.Tensor
     slot: int | None

@@ -79,8 +79,8 @@ def trace(
             dataclasses.
         kwargs: its keyword arguments, likewise.
         inputs: the tensors that become the tape's inputs, in this order; default: every tensor in ``args``
-            and ``kwargs``. A tensor that ``fn`` uses and that is no input is a constant of the tape. Tensors
-            are known by identity: for a module, pass its parameters themselves, or use
+            and ``kwargs``. A tensor that ``fn`` uses and that is not an input is a constant of the tape.
+            Tensors are known by identity: for a module, pass its parameters themselves, or use
             ``torch.func.functional_call``.
         grad_enabled: the grad mode of the call. By default ``no_grad``, and once more with gradients
             enabled if that call raised a RuntimeError or a Warning, for functions that call

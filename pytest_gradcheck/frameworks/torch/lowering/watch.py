@@ -1,4 +1,4 @@
-"""What the user's own words tell of a function beside its operations: where gradients are stopped or lost."""
+"""What the user's own words tell of a function besides its operations: where gradients are stopped or lost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DATA = torch.Tensor.data
 class ExitWatch(TorchFunctionMode):
     """Notes, by the names that users write, where a value leaves the graph or a gradient is stopped.
 
-    ATen alone does not tell: ``numpy()`` and ``tolist()`` are no operation, ``no_grad`` is none either, and
+    ATen alone does not tell: ``numpy()`` and ``tolist()`` are not operations, ``no_grad`` is none either, and
     ``detach`` also comes from inside ``autograd.Function.apply``.
     """
 

@@ -242,7 +242,7 @@ def _into(out: Any, name: str, result: Any) -> Any:
 
 
 def _called(name: str, inputs: Sequence[Any]) -> Any:
-    """Call a ufunc; operands that are no numbers are left to their own operators."""
+    """Call a ufunc; operands that are not numbers are left to their own operators."""
     for x in inputs:
         if not isinstance(x, _OPERANDS):
             return NotImplemented

@@ -39,7 +39,7 @@ def with_parameters(module: nn.Module, *inputs: torch.Tensor) -> Model:
 
 
 def _as(buffer: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """A copy, so that every call finds the same statistics."""
+    """A copy, so every call finds the same statistics."""
     return buffer.to(like.dtype, copy=True) if buffer.is_floating_point() else buffer.clone()
 
 

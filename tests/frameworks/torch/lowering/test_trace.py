@@ -733,7 +733,7 @@ def test_wrong_number_of_inputs() -> None:
 
 def test_escapes_are_named_with_their_place() -> None:
     def fn(x: Any) -> Any:
-        if x.sum() > 1e9:  # a branch is no escape
+        if x.sum() > 1e9:  # a branch is not an escape
             return x
         return x * math.sin(x[0]) + x.sum().item() + torch.tensor(x.tolist(), dtype=x.dtype)
 

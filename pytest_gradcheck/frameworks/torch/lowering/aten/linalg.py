@@ -166,7 +166,7 @@ _factor_square: Primitive = Primitive("lu", _doolittle, (_factor_rule,))
 def _factor(a: Any) -> Any:
     """L and U of a matrix in one, without exchanges of rows.
 
-    The leading square has factors of its own, and what lies beside or below it follows from them.
+    The leading square has factors of its own, and what lies next to or below it follows from them.
     """
     rows, columns = a.shape[-2:]
     k = min(rows, columns)
@@ -255,7 +255,7 @@ def ormqr(a: Any, tau: Any, b: Any, left: bool = True, transpose: bool = False) 
 
 
 def lstsq(a: Any, b: Any, rcond: Any = None, *, driver: Any = None) -> Any:
-    """The least-squares solution, and what LAPACK's driver gives beside it."""
+    """The least-squares solution, and what LAPACK's driver returns with it."""
     b, shaped = _column(a, b)
     x = np.linalg.pinv(a) @ b
     none = np.zeros(0, a.dtype)
@@ -306,7 +306,7 @@ RULES: Rules = {
         ),
         a,
     ),
-    # What stands beside the result is for torch's backward only.
+    # What else it returns is for torch's backward only.
     "_linalg_det": lambda a: (np.linalg.det(a), None, None),
     "_linalg_slogdet": lambda a: (*np.linalg.slogdet(a), None, None),
     "_linalg_eigh": eigh,

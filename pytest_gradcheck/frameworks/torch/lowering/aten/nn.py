@@ -183,7 +183,7 @@ def smooth_upsample(
 ) -> Any:
     """``_upsample_*2d_aa``: resizing with anti-aliasing, one matrix per dimension.
 
-    The weights are no part of the derivative: torch's kernel gives them, as what it makes of the identity.
+    The weights are not part of the derivative: torch's kernel gives them, as what it makes of the identity.
     """
 
     def matrix(before: int, after: int, scale: Any) -> Array:
@@ -242,7 +242,7 @@ def batch_norm(
     else:
         mean = rstd = np.zeros(0)
         centred, factor = x - np.reshape(running_mean, each), 1 / np.sqrt(running_var + eps)
-    # One factor per channel, so that the whole array is multiplied once.
+    # One factor per channel, so the whole array is multiplied once.
     out = _scaled(centred, factor if weight is None else factor * weight, bias, each)
     return out, mean, rstd, running_mean, running_var
 
@@ -386,7 +386,7 @@ def attention(
     attn_mask: Any = None,
     scale: Any = None,
 ) -> Any:
-    """``_scaled_dot_product_flash_attention_for_cpu``; what is beside the result is for torch's backward."""
+    """``_scaled_dot_product_flash_attention_for_cpu``; what is next to the result is for torch's backward."""
     if dropout:
         raise TypeError("fused attention with dropout hides its noise")
     scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale

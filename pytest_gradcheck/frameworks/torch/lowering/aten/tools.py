@@ -42,7 +42,7 @@ def floating(x: Any) -> Any:
 
 
 def like(x: Any, value: float) -> Any:
-    """A number in the dtype of ``x``, so that NumPy's `where` does not promote."""
+    """A number in the dtype of ``x``, so NumPy's `where` does not promote."""
     return x.dtype.type(value)
 
 
