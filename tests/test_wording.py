@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-
-from tests.pages import PAGES, ROOT
+from pages import PAGES, ROOT
 
 #: One test per folder keeps each under a second.
 FOLDERS = ("pytest_gradcheck", "reference_engine", "tests", "docs")
