@@ -1,7 +1,7 @@
 """pytest-gradcheck: a pytest plugin that finds wrong gradients.
 
-Every public name is imported on its first use: pytest loads this package in every project in which it is
-installed, and NumPy, Hypothesis and the frameworks must cost nothing there.
+Public names are imported on first use: pytest loads this package in every project of an environment, and
+projects that do not use it must not pay for importing NumPy, Hypothesis or the frameworks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Show, convert, merge and compare reports after the run, and run a test of one again.
+"""Command line: show, convert, merge and compare reports, and rerun a test of one.
 
 The exit status is 1 if a rule is broken, 2 for a wrong use, else 0.
 """
@@ -24,7 +24,7 @@ from pytest_gradcheck.reports.targets import check_paths, parse_report
 
 
 class Outcome(NamedTuple):
-    """The outcome of a command: lines to print, and the rules that are broken."""
+    """The outcome of a command: lines to print, and the rules that were violated."""
 
     lines: Sequence[str]
     broken: Sequence[gate.Violation] = ()
@@ -51,13 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _print(lines: Sequence[str]) -> None:
-    """Print lines in the encoding of the output, which may be closed by now."""
+    """Print lines in the encoding of the output; a closed pipe is ignored."""
     encoding = sys.stdout.encoding or "utf-8"
     text = "".join(f"{line}\n" for line in lines).encode(encoding, "backslashreplace").decode(encoding)
     try:
         print(text, end="", flush=True)
     except OSError as error:
-        # The interpreter would try once more when it ends, and complain.
+        # The interpreter would flush again at exit, and print an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
             raise NotWritten(f"the output could not be written: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""Functions recorded and replayed on the reference engine: the public names of the lowering.
+"""Record functions and replay them on the reference engine: the public names of the lowering.
 
 Each name is looked up in the first installed framework that has a lowering, when it is first used.
 """

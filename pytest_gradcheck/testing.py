@@ -1,4 +1,4 @@
-"""Wrong gradients on purpose, for trying out a checker."""
+"""Deliberately wrong gradients, for testing a checker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Fault = Callable[[Gradients], Gradients]
 
 
 def corrupt(fn: Callable[..., Any], fault: str | Fault) -> Callable[..., Any]:
-    """Give a function a wrong backward under torch autograd; its values stay as they are.
+    """Give a function a wrong backward under torch autograd; its values do not change.
 
     Parameters
     ----------
@@ -29,8 +29,8 @@ def corrupt(fn: Callable[..., Any], fault: str | Fault) -> Callable[..., Any]:
     Returns
     -------
     Callable
-        A function that is called like ``fn``. When it is called with plain floats or arrays, and on the
-        reference engine, it is ``fn`` itself.
+        A function that is called like ``fn``. With plain floats or arrays, and on the reference engine, it is
+        ``fn`` itself.
     """
     if not callable(fn):
         raise InvalidArgument("fn", repr(fn), "give a function")
@@ -76,7 +76,8 @@ def _at_largest(change: Callable[[Any], Any]) -> Fault:
 
 #: Faults by name, each from the right gradients to wrong ones: all of a gradient times minus one, two, 1.01,
 #: 1.001 or zero; nan; a hundredth of the largest entry added to each; the largest entry alone off by a
-#: hundredth, or zero; its entries in reverse order; a matrix transposed; no gradient by the second input.
+#: hundredth, or zero; its entries in reverse order; a matrix transposed; no gradient with respect to the
+#: second input.
 FAULTS: dict[str, Fault] = {
     "sign": _each(lambda g: -g),
     "double": _each(lambda g: 2 * g),

@@ -1,14 +1,14 @@
-"""Callbacks for the first check that this process makes.
+"""Callbacks for the first check in this process.
 
-The pytest plugin takes its hooks out of a session that has nothing to check, and puts here what brings them
-back when a test calls `check_gradients` without a marker or a fixture.
+The pytest plugin unregisters its hooks in a session that has nothing to check. It registers a callback here
+that restores them when a test calls `check_gradients` without a marker or a fixture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-#: Called once each, before the next check is made.
+#: Each is called once, before the next check runs.
 waiting: set[Callable[[], None]] = set()
 
 

@@ -1,7 +1,8 @@
-"""The hooks of a session, and nothing else.
+"""The hooks of a session.
 
-pytest loads this module in every project in which the plugin is installed. So it imports the flags, the marks
-and the fixtures alone; what checks and reports need comes in when there is something to check or to report.
+pytest loads this module in every project in which the plugin is installed. So it imports only the flags, the
+marks and the fixtures; what checks and reports need is imported when there is something to check or to
+report.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ __all__ = ["gradcheck", "gradcheck_settings", "gradgradcheck"]
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """Declare the hook for registered gradients, and register the hooks of every test."""
     pluginmanager.add_hookspecs(hookspecs)
-    # Before any conftest.py: the wrappers of those are to see what these make of a report.
+    # Before any conftest.py, whose hook wrappers must see the reports that these hooks produce.
     pluginmanager.register(item_hooks, RUNNING[0])
 
 
@@ -87,7 +88,7 @@ def pytest_enter_pdb(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Stand by if there is nothing to do; else ask for the gradients that the project registers itself."""
+    """Stand by if there is nothing to check; otherwise ask for the gradients that the project registers itself."""
     ours = session.config.stash[SESSION_KEY]
     if not ours.in_use:
         ours.stand_by()

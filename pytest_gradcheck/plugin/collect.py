@@ -1,4 +1,4 @@
-"""A marked function, made into a test that Hypothesis drives.
+"""Turn a marked function into a test that Hypothesis drives.
 
 The body of the test is the function under test. It is wrapped before pytest looks at its arguments: what
 fixtures and parametrize supply stays in the wrapper's signature, the rest is drawn.
@@ -26,13 +26,13 @@ from pytest_gradcheck.plugin.search import Search
 from pytest_gradcheck.plugin.session import SESSION_KEY, Session
 from pytest_gradcheck.plugin.settings import SEARCH_OPTIONS, Settings
 
-#: The options that are functions of the inputs, and of what else they name of the test's parameters.
+#: Options that are functions of the inputs and of any other parameters of the test that they name.
 OF_THE_INPUTS = (*FIRST_FORMS, *SECOND_FORMS, "oracle", "surrogate")
 
 
 @dataclass(frozen=True)
 class _Tag:
-    """The mark of a wrapper: which collector has the test, and which function it wraps."""
+    """Attached to a wrapper: which collector has the test, and which function it wraps."""
 
     owner: pytest.Collector
     original: Callable[..., Any]
@@ -45,7 +45,7 @@ def is_wrapped(item: pytest.Item) -> bool:
 
 
 def misplaced_mark(item: pytest.Item) -> str | None:
-    """Return what is wrong with a mark that came too late for the test to be wrapped for it, or None."""
+    """Return what is wrong with a mark that was added after the test was wrapped, or None."""
     if item.get_closest_marker(MARKER) is None or not isinstance(item, pytest.Function):
         return None
     if not is_wrapped(item):
@@ -73,9 +73,9 @@ def is_searched(item: pytest.Item) -> bool:
 
 
 def draws_itself(item: pytest.Item) -> bool:
-    """Whether the test makes the points that its fixtures check of what Hypothesis draws for it.
+    """Whether the test computes the points that its fixtures check from what Hypothesis draws for it.
 
-    Such a test cannot run at other points: what it draws is not what is checked.
+    Such a test cannot run at given points, since what it draws is not what is checked.
     """
     return is_searched(item) and not is_wrapped(item)
 
@@ -83,7 +83,7 @@ def draws_itself(item: pytest.Item) -> bool:
 def fixtures_taken(item: pytest.Item) -> list[str]:
     """Return which of the fixtures are parameters of the test itself.
 
-    A fixture of the project's own may take them for tests that need them at times.
+    A fixture of the project may request them for tests that need them sometimes.
     """
     if not isinstance(item, pytest.Function) or FIXTURES.isdisjoint(item.fixturenames):
         return []
@@ -91,7 +91,7 @@ def fixtures_taken(item: pytest.Item) -> list[str]:
 
 
 def prepare_given(item: pytest.Item, session: Session) -> None:
-    """Let a test with @given take the time that the checks of the fixtures need."""
+    """Allow a test with @given the time that the fixtures' checks need."""
     ours = dataclasses.replace(session.settings, profile="default")
     if draws_itself(item):
         from pytest_gradcheck.plugin import hypothesis_settings
@@ -108,13 +108,13 @@ def expected_failure(item: pytest.Item) -> str | None:
 
 
 def make_items(collector: pytest.Module | pytest.Class, name: str, obj: object, session: Session) -> Any:
-    """Collect a marked function in the shape that pytest is to see; None leaves the object to pytest."""
+    """Collect a marked function in the form that pytest should see; None leaves the object to pytest."""
     function = plain(obj)
     tag = _tag_of(function)
     if tag is not None and tag.owner is collector:
         return None
     if tag is not None:
-        # The wrapper belongs to a base class or to the module that this one was imported from.
+        # The wrapper belongs to a base class, or to the module that the test was imported from.
         function = tag.original
     marks = marks_on(collector, function)
     if not marks or not collector.istestfunction(obj, name) or not inspect.isfunction(function):
@@ -122,7 +122,7 @@ def make_items(collector: pytest.Module | pytest.Class, name: str, obj: object, 
     nodes = [] if marks_of(function) else [node for node in collector.listchain() if marks_of_node(node)]
     try:
         if nodes and _takes_no_inputs(collector, function, marks, obj):
-            # The mark of a class or module is for the tests in it that draw.
+            # The mark of a class or module applies to its tests that draw inputs.
             session.left_alone.add((collector.nodeid, name))
             return None
         bound = isinstance(collector, pytest.Class) and not isinstance(obj, staticmethod)
@@ -134,7 +134,7 @@ def make_items(collector: pytest.Module | pytest.Class, name: str, obj: object, 
         raise collector.CollectError(f"{collector.nodeid}::{name}: {error}{origin}") from None
     setattr(wrapper, TAG, _Tag(collector, function, marks))
     rewrapped = type(obj)(wrapper) if isinstance(obj, (staticmethod, classmethod)) else wrapper
-    # pytest looks a test up by name again, on the instance or module, when it is about to run it.
+    # pytest looks up a test by name again, on the instance or module, before it runs it.
     setattr(collector.obj, name, rewrapped)
     items = collector.ihook.pytest_pycollect_makeitem(collector=collector, name=name, obj=rewrapped)
     parameters.refuse_unsupplied(collector, name, items, unknown)
@@ -221,7 +221,7 @@ def _wrap_plain(
         __tracebackhide__ = True
         _check_example(session, test, signature.bind(*args, **kwargs), set(strategies), strategies)
 
-    # Hypothesis takes no defaults and pytest supplies none: such parameters keep their default.
+    # Neither Hypothesis nor pytest handles defaults: such parameters keep their default.
     kept = [
         p.replace(default=p.empty)
         for p in signature.parameters.values()
@@ -229,7 +229,7 @@ def _wrap_plain(
     ]
     runner.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]  # inspect reads it
     wrapped = hypothesis.given(**strategies)(runner)
-    # Hypothesis gives it the place of what it wraps, which is here; pytest is to name the user's test.
+    # Hypothesis reports the location of what it wraps, which is here; pytest should name the user's test.
     own = inspect.unwrap(test).__code__
     wrapped.__code__ = wrapped.__code__.replace(
         co_filename=own.co_filename, co_firstlineno=own.co_firstlineno
@@ -238,7 +238,7 @@ def _wrap_plain(
 
 
 def _wrap_given(test: Callable[..., Any], session: Session) -> None:
-    """Put the check into a test that carries its own @given, where Hypothesis provides for it."""
+    """Insert the check into a test with its own @given, in the place that Hypothesis provides."""
     inner = _given_inner(test)
     signature, supplied = inspect.signature(inner), set(inspect.signature(test).parameters)
     given: dict[str, Any] = getattr(test.hypothesis, "_given_kwargs", {})  # type: ignore[attr-defined]  # by @given
@@ -272,7 +272,7 @@ def _check_example(
 ) -> None:
     """Check the test's body at one point: the drawn arguments are its inputs, the others constants."""
     __tracebackhide__ = True
-    # In the order in which the test names them: a gradient by hand takes them by position.
+    # In the order of the test's parameters: a gradient by hand takes them by position.
     inputs = {name: value for name, value in arguments.arguments.items() if name in drawn}
     parameters.refuse_interactive(inputs)
     options, settings = _options(session, test, strategies)
@@ -295,7 +295,8 @@ def _check_example(
                 signals.append(error)
             raise
 
-    # Not functools.wraps: the body takes the drawn inputs alone, the test's signature has the constants too.
+    # Not functools.wraps: the body takes only the drawn inputs, and the test's signature has the constants
+    # too.
     body.__name__, body.__qualname__ = test.__name__, test.__qualname__
     setattr(body, WRITTEN_AS, test)
 
@@ -317,7 +318,8 @@ def _check_example(
             **options,
         )
         if signals:
-            # assume() or skip() at any evaluation speaks for the example, also where a method saw an error.
+            # assume() or skip() in any evaluation applies to the whole example, even if a method saw an
+            # error.
             raise signals[0]
         return result
 
@@ -326,10 +328,10 @@ def _check_example(
 
 
 def _written(session: Session, test: Callable[..., Any], constants: dict[str, Any]) -> Any:
-    """Return a test as source that a call can name outside of pytest, None where that does not work.
+    """Return a test as source that can be called outside of pytest, or None.
 
-    The module has the test as it was before it was wrapped. It must need nothing but its inputs and what it
-    is parametrized with: a fixture is known to pytest alone.
+    The module holds the unwrapped test. It may need only its inputs and its parametrization: fixtures exist
+    only in pytest.
     """
     from pytest_gradcheck.core.report.reproduce import Written
     from pytest_gradcheck.core.report.source import to_source
@@ -359,9 +361,9 @@ def _written(session: Session, test: Callable[..., Any], constants: dict[str, An
 
 
 def _takes_by_name(test: Callable[..., Any], names: Iterable[str]) -> bool:
-    """Whether the code of the test itself has these parameters by name.
+    """Whether the test's own code has parameters of these names.
 
-    A signature does not tell: that of a decorator's ``*args`` is the decorated test's.
+    The signature is no help: a decorator with ``*args`` shows that of the decorated test.
     """
     code = getattr(test, "__code__", None)
     return code is not None and set(names).issubset(
@@ -395,9 +397,9 @@ def _options(
 
 
 def _with_constants(gradient: Callable[..., Any], constants: dict[str, Any]) -> Callable[..., Any]:
-    """Return a gradient by hand that has those constants of the test which it names."""
+    """Bind the constants of the test that a gradient by hand names."""
     if not (inspect.isfunction(gradient) or inspect.ismethod(gradient)):
-        # The dtype that a test is parametrized by is not that of a ufunc.
+        # A parameter `dtype` of a test has nothing to do with a ufunc's `dtype`.
         return gradient
     named = inspect.signature(gradient).parameters
     known = {name: value for name, value in constants.items() if name in named}
@@ -411,7 +413,7 @@ def _is_signal(error: BaseException) -> bool:
 
 
 def _late_marks(item: pytest.Item) -> list[pytest.Mark]:
-    """Return the marks that the test's parameter set adds to those that it was wrapped for."""
+    """Return the marks that the test's parameter set adds after wrapping."""
     tag = _tag_of(getattr(item, "obj", None))
     known = tag.marks if tag is not None else []
     return [mark for mark in marks_on(item) if not any(mark is other for other in known)]

@@ -35,14 +35,14 @@ def _inventory(config: pytest.Config) -> dict[str, Any]:
 
 
 def exit_status(current: int, *, broken: bool) -> int:
-    """Return the exit status of a session in which a rule was broken, or not; an error's stays as it is."""
+    """Return the exit status of a session, given whether a rule was violated; an error keeps its status."""
     if broken and current in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         return pytest.ExitCode.TESTS_FAILED
     return current
 
 
 class Worker:
-    """The hooks of a pytest-xdist worker that send the controller what no test report carries."""
+    """Hooks of a pytest-xdist worker that send the controller data that no test report carries."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -98,7 +98,7 @@ class Controller:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_summary(self, summary: list[str]) -> None:
-        """Show the summary of all checks at the head of it."""
+        """Show the summary of all checks at the top of pytest-html's report."""
         if not self._session.in_use:
             return
         from pytest_gradcheck.reports import html_sections
@@ -112,7 +112,7 @@ class Controller:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
-        """Take what a `Worker` has sent."""
+        """Take the data that a `Worker` has sent."""
         output = getattr(node, "workeroutput", {})
         self._deselected.update(output.get("gradcheck_deselected", ()))
         if "gradcheck_inventory" in output:
@@ -125,7 +125,7 @@ class Controller:
         from pytest_gradcheck.records import gate
 
         aggregate, settings = self._session.aggregate, self._session.settings
-        # The checks of an interrupted test had no report to travel on.
+        # No report carried the checks of an interrupted test.
         aggregate.take(self._session.results.drain(interrupted=True))
         checks = aggregate.checks()
         self._violations = gate.judge(
@@ -159,7 +159,7 @@ class Controller:
         """Find out which of the packages' hand-written gradients were run."""
         from pytest_gradcheck.records import gate, gradient_coverage
 
-        # Workers import the packages, from paths that this process may not have.
+        # Workers import the packages, possibly from paths that this process does not have.
         inventories = self._inventories or [_inventory(self._config)]
         for name in settings.cov:
             if all(name in inventory["missing"] for inventory in inventories):
@@ -199,7 +199,7 @@ class Controller:
 
     @contextlib.contextmanager
     def _noting_failure(self, what: str, path: Path) -> Iterator[None]:
-        """Keep for the summary why a file could not be written."""
+        """Record why a file could not be written, for the summary."""
         try:
             yield
         except OSError as error:
@@ -208,7 +208,7 @@ class Controller:
             self._unwritten.append(f"{what}: not written: {error}")
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Summarise the checks, if there were any, and the rules that were broken."""
+        """Summarise the checks, if any, and the rules that were violated."""
         if not self._session.in_use:
             return
         from pytest_gradcheck.reports import github, terminal

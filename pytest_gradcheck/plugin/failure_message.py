@@ -1,4 +1,4 @@
-"""What pytest shows of a test that a wrong gradient has failed: the message, and no traceback."""
+"""What pytest shows for a test that failed because of a wrong gradient: a message without a traceback."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from pytest_gradcheck.plugin.session import SESSION_KEY
 
 _OWN = Path(__file__).parents[1]
 
-#: How the messages of failures begin, and how the line of a number ends that is wrong.
+#: How messages of failures begin, and how the line of a wrong number ends.
 HEADS = ("wrong gradient", "broken property", "nothing-checked")
 DIFFERS = "<-- differs"
 
-#: How Hypothesis begins to say which example failed, in its older and newer releases.
+#: How Hypothesis announces the failing example, in older and newer releases.
 EXAMPLE = ("Falsifying example", "Failing test case", "Falsifying explicit example", "Failing explicit")
 
 #: A longer example is cut.
 WIDEST = 160
 
-#: Longer messages are not read.
+#: Longer messages are not parsed.
 MAX_LINES = 25
 
 
@@ -43,11 +43,11 @@ def shorten(
     *,
     marked: bool,
 ) -> None:
-    """Let the report of a test that a wrong gradient failed show the message and nothing else.
+    """Reduce the report of a test that failed because of a wrong gradient to its message.
 
-    The traceback leads through Hypothesis and the checker, and the fault is in neither.
+    The traceback leads through Hypothesis and the checker, which are not at fault.
     """
-    # The id of a parametrized test is pytest's to know.
+    # Only pytest knows the id of a parametrized test.
     callspec = getattr(item, "callspec", None)
     case = f"[{callspec.id}]" if marked and callspec is not None else ""
     path, message = item.path, failure_message(excinfo.value, marked=marked, case=case)
@@ -63,16 +63,16 @@ def shorten(
     shown = pytest.ExceptionInfo.from_exception(_Shown(message).with_traceback(excinfo.tb))
     text = shown.getrepr(style="value", chain=False)
     if text.reprcrash is not None:
-        # pytest's short summary shows this, in CI in full: once is enough.
+        # pytest's short summary shows this too, in CI in full. Once is enough.
         text.reprcrash.message = _in_one_line(excinfo.value) or message.partition("\n")[0]
     report.longrepr = text
 
 
 def one_per_fault(results: Sequence[CheckResult]) -> list[CheckResult]:
-    """Return of several failures of a test those that are not explained by another one.
+    """Return the failures of a test that no other failure explains.
 
-    A gradient that is wrong makes its own gradient wrong, and where the methods cannot say who is wrong, a
-    failure of the same test that can is mostly the same mistake.
+    A wrong gradient makes its own gradient wrong. If a failure has no culprit, one of the same test that has
+    a culprit is mostly the same mistake.
     """
     kept: dict[tuple[str, str | None], CheckResult] = {}
     for result in sorted(results, key=lambda result: (result.culprit is None, result.order)):
@@ -83,7 +83,7 @@ def one_per_fault(results: Sequence[CheckResult]) -> list[CheckResult]:
 
 
 def _replay(item: pytest.Item, error: BaseException) -> list[str]:
-    """Return the command that makes a check again which no line can, where a report will have it."""
+    """Return the command that reruns a check that cannot be reproduced by a call, if a report contains it."""
     from pytest_gradcheck.core.results import is_whole
     from pytest_gradcheck.plugin import collect
 
@@ -103,7 +103,7 @@ def _replay(item: pytest.Item, error: BaseException) -> list[str]:
 
 
 def _drawn(error: BaseException) -> list[str]:
-    """Return what Hypothesis drew for a test that makes its own points of it, in one line."""
+    """Return what Hypothesis drew for a test that computes its own points, in one line."""
     notes = [note for leaf in _leaves(error) for note in getattr(leaf, "__notes__", [])]
     examples = [note for note in notes if note.startswith(EXAMPLE)]
     if not examples:
@@ -115,7 +115,7 @@ def _drawn(error: BaseException) -> list[str]:
 
 
 def _in_one_line(error: BaseException) -> str | None:
-    """Return what is wrong, for a summary that has the name of the test already."""
+    """Return what is wrong, for a summary that names the test already."""
     results = one_per_fault([leaf.result for leaf in _leaves(error) if isinstance(leaf, GradientMismatch)])
     if not results:
         return None
@@ -126,13 +126,13 @@ def _in_one_line(error: BaseException) -> str | None:
 
 
 def without_own_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> pytest.ExceptionInfo[BaseException]:
-    """Take what runs in this package out of a traceback, and out of those of its causes.
+    """Remove the frames of this package from a traceback, and from those of its causes.
 
-    The fault is in the test, or in what it checks. pytest walks the frames again, so they are taken out of
-    the exception itself.
+    The fault is in the test or in what it checks. pytest walks the frames itself, so they are removed from
+    the exception.
     """
     if isinstance(excinfo.value, pytest.fail.Exception):
-        # It is shown without a traceback, and the summary takes its text from the frame that raised it.
+        # It is shown without a traceback, and pytest's summary needs the frame that raised it.
         return excinfo
     error: BaseException | None = excinfo.value
     seen: list[BaseException] = []
@@ -171,27 +171,27 @@ def expand(report: pytest.TestReport, error: BaseException) -> None:
 
 
 def without_example(error: BaseException) -> None:
-    """Take the example out of what Hypothesis adds to a failure: the message has it, as source."""
+    """Remove the example that Hypothesis adds to a failure: the message shows it as source."""
     notes = getattr(error, "__notes__", [])
     if isinstance(error, GradientMismatch):
         error.__notes__ = [note for note in notes if not note.startswith(EXAMPLE)]
 
 
 class Coloured:
-    """A message as pytest shows it in a terminal, with what is wrong in red; all else is pytest's own."""
+    """A message as pytest shows it in a terminal, with the wrong number in red."""
 
     def __init__(self, shown: Any) -> None:
         self._shown = shown
 
     def __getattr__(self, name: str) -> Any:
-        """Return what the text of pytest has."""
+        """Delegate to pytest's text."""
         return getattr(self._shown, name)
 
     def __str__(self) -> str:
         return str(self._shown)
 
     def toterminal(self, tw: Any) -> None:
-        """Write the message; a terminal without colours gets the same text."""
+        """Write the message; the text is the same without colours."""
         for line in str(self._shown).splitlines():
             if line.startswith(HEADS):
                 tw.line(line, red=True, bold=True)
@@ -200,16 +200,17 @@ class Coloured:
 
 
 def failure_message(error: BaseException, *, marked: bool, case: str = "") -> str | None:
-    """Return the message of a test that failed by a wrong gradient or use, or None for any other error.
+    """Return the message of a test that failed because of a wrong gradient or wrong use; None for other
+    errors.
 
-    For a marked test the falsifying input is shown as the line that makes Hypothesis try it again. ``case``
-    is what follows the name of the test: the id of its parameters, in brackets.
+    For a marked test the falsifying input is shown as a line that makes Hypothesis retry it. ``case`` is what
+    follows the name of the test: the id of its parameters, in brackets.
     """
     leaves = _leaves(error)
     if marked and isinstance(error, InvalidArgument):
         return str(error)
     if marked and leaves == [error] and type(error).__module__.startswith("hypothesis."):
-        # Hypothesis speaks of the test as a whole; the line that called it is the checker's, not the test's.
+        # Hypothesis reports on the whole test; the line that called it belongs to the checker.
         return f"{type(error).__name__}: {error}"
     mismatches = [leaf.result for leaf in leaves if isinstance(leaf, GradientMismatch)]
     if not mismatches:
@@ -217,10 +218,10 @@ def failure_message(error: BaseException, *, marked: bool, case: str = "") -> st
     shown = one_per_fault(mismatches)
     others = [leaf for leaf in leaves if not isinstance(leaf, GradientMismatch)]
     lines = []
-    # "2 distinct failures" is not so where one explains the other.
+    # "2 distinct failures" is wrong if one explains the other.
     if leaves != [error] and (len(leaves) == 1 or len(shown) + len(others) > 1):
         lines.append(str(error.args[0]) if error.args else type(error).__name__)
-    # Those with a culprit come first.
+    # Failures with a culprit come first.
     for result in shown:
         lines += _mismatch(dataclasses.replace(result, name=result.name + case), marked)
     firsts = [(type(leaf).__name__, next(iter(str(leaf).splitlines()), "")) for leaf in others]
@@ -240,7 +241,7 @@ def _mismatch(result: CheckResult, marked: bool) -> list[str]:
     from pytest_gradcheck.core.results import pasteable
 
     example = ", ".join(f"{name}={pasteable(source)}" for name, source in result.inputs.items())
-    # The line to paste has the input to the last bit, and the rest of the text need not repeat it.
+    # The line to paste has the input to the last bit, so the rest of the text need not repeat it.
     text = str(dataclasses.replace(result, inputs={}, reproduce="", imports=""))
     return [*_cut(text.splitlines(), MAX_LINES - 1), f"  try again: @example({example})"]
 

@@ -24,16 +24,16 @@ class Checker:
         self._fixture = request.fixturename
         self._order = order
         if session.item is None:
-            # Requested in the middle of a test that stood by; there is no public way to its item.
+            # Requested in the middle of a test while the plugin stood by; there is no public way to its item.
             session.item = request._pyfuncitem
-        # Tests may check from threads of their own, which must not each make one.
+        # Tests may check from several threads, which must share one.
         _ = session.results
 
     def __call__(self, fn: Callable[..., Any], inputs: Any, *more: Any, **options: Any) -> CheckResult:
         """Check a function at a point as `pytest_gradcheck.check_gradients` does, and record the result.
 
-        Returns the result of a check that passed or is inconclusive; a test none of whose checks reached
-        a conclusion fails when it ends. Raises `pytest_gradcheck.GradientMismatch` for a wrong gradient.
+        Returns the result of a check that passed or is inconclusive; a test fails at its end if none of its
+        checks was conclusive. Raises `pytest_gradcheck.GradientMismatch` for a wrong gradient.
         """
         __tracebackhide__ = True
         session = self._session
@@ -71,7 +71,7 @@ class Checker:
         return f"<fixture {self._fixture}>"
 
 
-# Session-scoped, because Hypothesis rightly objects to function-scoped fixtures next to @given.
+# Session-scoped, because Hypothesis refuses function-scoped fixtures with @given.
 
 
 @pytest.fixture(scope="session")

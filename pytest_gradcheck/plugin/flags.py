@@ -1,4 +1,4 @@
-"""The flags and ini keys: one row each, with its help. `settings` reads their values when there are any."""
+"""The flags and ini keys, one row each, with help. `settings` reads their values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROFILES = ("quick", "default", "thorough")
 
 _Type = Literal["string", "bool", "linelist", "args"]
 
-#: The value of an ini key that is not set. Each is false: a key that is set to it says nothing either.
+#: The values of ini keys that are not set. Each is false: a key set to one of them has no effect.
 _UNSET: Mapping[_Type, Any] = {"string": "", "bool": False, "linelist": [], "args": []}
 
 
@@ -44,7 +44,7 @@ OPTIONS: Mapping[str, Option] = {
     "methods": Option(
         "string",
         "methods to use, separated by commas",
-        # The names of the installed frameworks are not looked up for a help that hardly any session prints.
+        # The installed frameworks are not looked up here, since few sessions print the help.
         "use these methods only, separated by commas: central, forward, complex_step, reference, torch, "
         "user, exact",
         "NAMES",
@@ -134,7 +134,7 @@ OPTIONS: Mapping[str, Option] = {
 
 
 def key(name: str) -> str:
-    """Return the ini key of an option, which is also where pytest keeps its flag's value."""
+    """Return the ini key of an option, under which pytest also keeps its flag's value."""
     return f"gradcheck_{name}"
 
 

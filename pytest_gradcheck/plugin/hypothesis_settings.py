@@ -1,4 +1,4 @@
-"""The Hypothesis settings of a test whose examples are checked: where the test sets nothing, ours."""
+"""Hypothesis settings of a test whose examples are checked: ours where the test sets none."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pytest_gradcheck.plugin.settings import Settings
 QUICK_EXAMPLES = 20
 THOROUGH_FACTOR = 5
 
-#: Where Hypothesis keeps the settings of a test. Its decorator refuses a test that has settings already, so
-#: Hypothesis's own pytest plugin sets this attribute too.
+#: Where Hypothesis keeps the settings of a test. Its decorator refuses a test with settings, so Hypothesis's
+#: pytest plugin sets this attribute too.
 _ATTRIBUTE = "_hypothesis_internal_use_settings"
 
 
@@ -24,7 +24,7 @@ def adjust(test: Any, ours: Settings, config: pytest.Config, session: Session) -
 
     Many evaluations make one example, so a time limit for one means nothing; fixtures are constants of the
     function under test. Hypothesis's explain phase, which traces every line and is slow, runs on request. A
-    value of the test's own @settings that equals Hypothesis's default cannot be told from one not given.
+    value in the test's @settings that equals Hypothesis's default counts as not given.
     """
     own: settings = getattr(test, _ATTRIBUTE)
     default = settings.default
@@ -41,13 +41,13 @@ def adjust(test: Any, ours: Settings, config: pytest.Config, session: Session) -
         elif ours.profile == "thorough":
             changes["max_examples"] = own.max_examples * THOROUGH_FACTOR
     if ours.deterministic and config.getoption("hypothesis_seed", None) is None:
-        # Examples of earlier runs are the other thing that a run may depend on.
+        # A run may also depend on examples of earlier runs.
         changes |= {"derandomize": True, "database": None}
     setattr(test, _ATTRIBUTE, _ending_with(session)(own, **changes))
 
 
 def try_only(test: Any, inputs: Mapping[str, Any]) -> None:
-    """Let a test try these inputs and no others, in place of the examples that it has and draws."""
+    """Make a test try only these inputs, instead of its explicit and drawn examples."""
     own: settings = getattr(test, _ATTRIBUTE)
     test.hypothesis_explicit_examples = []
     example(**inputs)(test)
@@ -55,7 +55,7 @@ def try_only(test: Any, inputs: Mapping[str, Any]) -> None:
 
 
 def _ending_with(session: Session) -> type[settings]:
-    """Return a class of settings by which Hypothesis stops when the session's search does.
+    """Return a class of settings that makes Hypothesis stop when the session's search does.
 
     Hypothesis reads ``max_examples`` after each example. A release that read it only once would draw the
     rest, which are not checked and pass.

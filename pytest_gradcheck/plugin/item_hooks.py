@@ -1,7 +1,6 @@
-"""The hooks that pytest calls for every test; they are registered while the session is in use.
-
-They are what an installed plugin costs a project that has no gradients to check. So `Session.stand_by` takes
-them out, and `Session.use` brings them back.
+"""Hooks that pytest calls for every test, registered while the session is in use. They are what an installed
+plugin costs a project without gradients to check. So `Session.stand_by` unregisters them, and `Session.use`
+registers them again.
 """
 
 from __future__ import annotations
@@ -31,13 +30,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Count again; plugins that run a test again begin here each time."""
+    """Reset the counts; plugins that rerun a test begin here each time."""
     item.config.stash[SESSION_KEY].begin()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Let the examples depend on the test alone, and leave the terminal as it was, after Ctrl-C too."""
+    """Make the examples depend on the test alone, and restore the terminal, after Ctrl-C too."""
     from pytest_gradcheck.plugin import collect, reproducible_draws
 
     searched = collect.is_searched(item)
@@ -52,14 +51,14 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail a test that has checked nothing, send the records with its report, and keep its message short."""
+    """Fail a test that checked nothing, attach the records to its report, and keep its message short."""
     from pytest_gradcheck.plugin import collect, failure_message
     from pytest_gradcheck.records import gradient_coverage
     from pytest_gradcheck.reports import junit
 
     session = item.config.stash[SESSION_KEY]
     marked = collect.is_wrapped(item)
-    # Here and not around the call, which had begun already if the test took a fixture in its middle.
+    # Not around the call, which has begun already if the test requests a fixture in its middle.
     if call.when == "call":
         session.erase()
         if call.excinfo is None:
@@ -77,13 +76,13 @@ def pytest_runtest_makereport(
     for function in (function for record in records for function in record["functions"]):
         function["path"] = gradient_coverage.relative(function["path"], item.config.rootpath)
     if session.settings.junit_properties:
-        # The XML takes those of the last report of a test, which has its item's: those of all its phases.
+        # The XML takes the properties of a test's last report, which are those of all its phases.
         session.of_item.take(records)
         others = [(name, value) for name, value in item.user_properties if not name.startswith("gradcheck.")]
         item.user_properties[:] = others + junit.properties(session.of_item.checks())
     misused = _misused(call)
     if records or marked or misused:
-        # pytest sends attributes that it does not know along, from pytest-xdist's workers too.
+        # pytest transmits unknown attributes of reports, from pytest-xdist's workers too.
         report.gradcheck = {  # type: ignore[attr-defined]  # read in `Records`
             "records": records,
             "marked": marked,
@@ -100,7 +99,7 @@ def pytest_runtest_makereport(
 
 
 def _misused(call: pytest.CallInfo[None]) -> str | None:
-    """Return what a test was told that has used this package wrongly, None for any other test."""
+    """Return the error message of a test that used this package wrongly; None for any other test."""
     from pytest_gradcheck.errors import InvalidArgument
 
     error = None if call.excinfo is None else call.excinfo.value
@@ -110,7 +109,7 @@ def _misused(call: pytest.CallInfo[None]) -> str | None:
 def _nothing_checked(
     session: Session, *, marked: bool, takes: Sequence[str]
 ) -> pytest.ExceptionInfo[BaseException] | None:
-    """Return the failure of a test that ended well, if no check in it reached a conclusion."""
+    """Return the failure of a test that passed although none of its checks was conclusive."""
     from pytest_gradcheck.records import gate
 
     message = gate.nothing_checked(session.results.tally, marked=marked, takes=takes, stopped=session.stopped)
@@ -123,22 +122,22 @@ def _nothing_checked(
 
 
 class Records:
-    """Takes the records that the reports of tests bring, in the process that reports."""
+    """Collects the records that test reports carry, in the reporting process."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take the records that a test's report brings, and colour its message."""
+        """Take the records that a test's report carries, and colour its message."""
         if getattr(report, "gradcheck_message", False) and report.longrepr is not None:
             from pytest_gradcheck.plugin.failure_message import HEADS, Coloured
 
-            # In the process with the terminal: to colour is not part of what the message is.
+            # Only in the process with the terminal: the message itself has no colours.
             if str(report.longrepr).startswith(HEADS):
                 report.longrepr = Coloured(report.longrepr)  # type: ignore[assignment]  # pytest asks for toterminal
         payload = getattr(report, "gradcheck", None)
-        # Under pytest-xdist the checks were made in another process.
+        # Under pytest-xdist the checks ran in another process.
         if payload is None and not self._session.in_use:
             return
         aggregate = self._session.aggregate
@@ -150,7 +149,7 @@ class Records:
                 aggregate.misuse(report.nodeid, payload["misused"])
         if report.failed:
             aggregate.fail_test(report.nodeid)
-        # The outcome that plugins which run a failed test again give to all but its last run.
+        # Plugins that rerun failed tests give this outcome to all runs but the last.
         if str(report.outcome) == "rerun":
             aggregate.forget(report.nodeid)
         reason = expected(report)

@@ -1,4 +1,4 @@
-"""Who carries the marker or asks for the fixtures: all that is looked for in a project that uses neither."""
+"""Find tests with the marker or the fixtures. This is all that runs in a project that uses neither."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 MARKER = "gradcheck"
 FIXTURES = frozenset({"gradcheck", "gradgradcheck"})
 
-#: The attribute by which a function says that it has been wrapped.
+#: The attribute that marks a wrapped function.
 TAG = "_gradcheck_tag"
 
 
@@ -21,13 +21,13 @@ def listed(marks: Any) -> list[Any]:
 
 
 def marks_of(obj: object) -> list[pytest.Mark]:
-    """Return the gradcheck marks that an object has itself, and not from what it is in."""
+    """Return an object's own gradcheck marks, without those of the class or module around it."""
     own = [getattr(mark, "mark", mark) for mark in listed(getattr(obj, "pytestmark", []))]
     return [mark for mark in own if mark.name == MARKER]
 
 
 def marks_of_node(node: Any) -> list[pytest.Mark]:
-    """Return the gradcheck marks that a node has itself."""
+    """Return a node's own gradcheck marks."""
     return [mark for mark in node.own_markers if mark.name == MARKER]
 
 
@@ -47,7 +47,7 @@ def marks_on(node: pytest.Item | pytest.Collector, obj: object = None) -> list[p
 
 def plain(obj: object) -> Any:
     """Return the function of a static or class method, and any other object as it is."""
-    # By its type, not by `isinstance`: a module may hold a proxy that raises when it is asked for anything.
+    # By type, not by `isinstance`: a module may hold a proxy that raises on any attribute access.
     return obj.__func__ if issubclass(type(obj), (staticmethod, classmethod)) else obj  # type: ignore[attr-defined]  # mypy narrows by isinstance alone
 
 
@@ -58,15 +58,15 @@ def may_be_wrapped(collector: pytest.Module | pytest.Class, obj: object) -> bool
         return False
     if TAG in vars(function):
         return True
-    # pytest asks for every name in a module. Keywords have the names of all marks, so most names are
-    # done with here, without a walk through the parents' marks.
+    # pytest asks about every name in a module. The keywords contain the names of all marks, so most names are
+    # rejected here without a walk through the parents' marks.
     possible = "pytestmark" in vars(function) or MARKER in collector.keywords
     return possible and bool(marks_on(collector, function))
 
 
 def concerns(item: pytest.Item) -> bool:
     """Whether a test may be marked, or asks for the fixtures by name."""
-    # The keywords have the names of all marks, and need no walk through the parents' marks.
+    # The keywords contain the names of all marks, so no walk through the parents' marks is needed.
     return MARKER in item.keywords or not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 
 

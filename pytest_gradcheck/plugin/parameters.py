@@ -40,7 +40,7 @@ def check_keywords(inputs: dict[str, Any], options: dict[str, Any], parameters: 
 
 
 def check_instead(argument: str, function: Any, inputs: list[str], parameters: list[str]) -> None:
-    """Check that an oracle or a surrogate takes a test's inputs, and what else it names of its parameters."""
+    """Check that an oracle or a surrogate accepts a test's inputs and any other parameters that it names."""
     from pytest_gradcheck.function.signatures import must_take, signature_of
 
     known = getattr(signature_of(function), "parameters", {}) if function is not None else {}
@@ -78,7 +78,7 @@ def strategies_for(
             hints = _type_hints(test) if hints is None else hints
             strategies[name] = from_annotation(hints[name], name)
     if unknown and not strategies:
-        # A hook may supply them, and then they are constants: nothing is left to differentiate by.
+        # A hook may supply them, and then they are constants: nothing is left to differentiate.
         raise _unsupplied(unknown[0])
     if not strategies:
         remedy = (
@@ -97,7 +97,7 @@ def is_supplied(
         or parameter.default is not parameter.empty
         or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         or parameter.name == "request"
-        # pytest has no public way to ask; other plugins that need to know ask its fixture manager too.
+        # pytest has no public interface for this; other plugins ask its fixture manager too.
         or bool(collector.session._fixturemanager.getfixturedefs(parameter.name, collector))
     )
 
@@ -131,7 +131,7 @@ def refuse_coroutines(name: str, test: Callable[..., Any]) -> None:
 
 
 def refuse_interactive(drawn: dict[str, Any]) -> None:
-    """Raise for arguments by which the body itself would draw."""
+    """Raise for parameters through which the body would draw values itself."""
     from hypothesis.strategies import DataObject
 
     remedy = "the body runs many times for one example and would draw again each time; use @given(x=...)"
@@ -141,7 +141,7 @@ def refuse_interactive(drawn: dict[str, Any]) -> None:
 
 
 def refuse_unsupplied(collector: pytest.Collector, name: str, items: Any, unknown: list[str]) -> None:
-    """Raise for parameters that not even a pytest_generate_tests hook has supplied."""
+    """Raise for parameters that no pytest_generate_tests hook has supplied either."""
     for item in items or []:
         params = item.callspec.params if hasattr(item, "callspec") else {}
         for parameter in unknown:

@@ -1,4 +1,4 @@
-"""How far a long search is: a text behind pytest's own, which is erased before pytest goes on."""
+"""Progress of a long search: a text after pytest's own, erased before pytest continues."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Progress:
         self._next = time.monotonic() + DELAY
 
     def show(self, name: str, rest: Callable[[], str]) -> None:
-        """Show ``name: rest``, if it is time to; a name that has no room is cut."""
+        """Show ``name: rest``, but not too often; a name that does not fit is cut."""
         if time.monotonic() < self._next:
             return
         writer = self._reporter.config.get_terminal_writer()
-        # The last column stays free: a terminal that has written there is about to begin another line.
+        # The last column stays free: terminals wrap after writing there.
         room = writer.fullwidth - writer.width_of_current_line % writer.fullwidth - 1
         text = fitted(name, rest(), room)
         self._write(f"{_ERASE}{_SAVE}{text}{_RESTORE}" if text else _ERASE)
@@ -43,22 +43,22 @@ class Progress:
         self._next = time.monotonic() + INTERVAL
 
     def erase(self) -> None:
-        """Leave the line as pytest has written it."""
+        """Restore the line as pytest wrote it."""
         if self._shown:
             self._write(_ERASE)
             self._shown = False
 
     def _write(self, text: str) -> None:
         with self._capture.global_and_fixture_disabled():
-            # Not by the writer's other ways, which keep count of the columns that pytest has written.
+            # Not by the writer's other methods, which count the columns that pytest has written.
             self._reporter.write_raw(text, flush=True)
 
 
 def of(config: pytest.Config) -> Progress | None:
-    """Return what shows progress in this process, or None where there is no place for it.
+    """Return the progress display of this process, or None if there is no place for it.
 
-    That is a terminal in which nothing but pytest's own reporter writes: no other reporter, no worker of
-    pytest-xdist, which has none, no output that is not captured, no log that is shown while tests run.
+    It needs a terminal to which only pytest's own reporter writes: no other reporter, no pytest-xdist worker,
+    no uncaptured output, no live logs.
     """
     # `pytest.TerminalReporter` only since pytest 8.4.
     from _pytest.terminal import TerminalReporter
@@ -69,9 +69,9 @@ def of(config: pytest.Config) -> Progress | None:
         return None
     logs = config.getini("log_cli") or config.getoption("log_cli_level", None) is not None
     live = logs or config.getoption("capture") not in ("fd", "sys")
-    # Only the newer terminals of Windows take these sequences, and there is no way to ask one.
+    # Only newer Windows terminals accept these sequences, and there is no way to ask.
     dumb = os.environ.get("TERM", "dumb") == "dumb" or os.name == "nt"
-    # An attribute until pytest 8.4, and one that can be called since.
+    # An attribute before pytest 8.4, a method since.
     if live or dumb or not reporter.isatty or config.get_verbosity() < 0:
         return None
     return Progress(reporter, capture)
@@ -80,7 +80,7 @@ def of(config: pytest.Config) -> Progress | None:
 def fitted(name: str, rest: str, room: int) -> str:
     """Return ``name: rest`` in at most ``room`` columns, with less of the name or none; else nothing.
 
-    What is not ASCII may take any number of columns, and is replaced.
+    Characters outside ASCII may take any number of columns, so they are replaced.
     """
     name = name.encode("ascii", "replace").decode()
     left = room - len(rest) - len(": ")
@@ -93,7 +93,7 @@ def fitted(name: str, rest: str, room: int) -> str:
 def time_left(elapsed: float, done: int, of: int, limit: float | None) -> str:
     """Return how long the rest of the examples takes if those done took ``elapsed`` seconds.
 
-    ``limit`` is in seconds too: a search ends then at the latest.
+    The search ends after ``limit`` seconds at the latest.
     """
     seconds = elapsed / done * max(of - done, 0)
     if limit is not None:

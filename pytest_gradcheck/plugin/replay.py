@@ -1,6 +1,6 @@
-"""A pytest plugin of its own: marked tests run again at the inputs that a report has of them alone.
+"""A separate pytest plugin: rerun marked tests at exactly the inputs that a report stores for them.
 
-``python -m pytest_gradcheck replay`` loads it. Any other test runs as it is, and makes its inputs itself.
+``python -m pytest_gradcheck replay`` loads it. Any other test runs unchanged, with its own inputs.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ class Replay:
 
 
 def _value(name: str, source: str, item: pytest.Function) -> Any:
-    """Evaluate the source of an input, as a line to paste would be, with the names of its test's module."""
+    """Evaluate the source of an input like a pasted line, with the names of its test's module."""
     names = {**vars(item.module), "np": sys.modules["numpy"]}
     modules = {name: name for name in registry.names()} | registry.aliases()
     names |= {name: sys.modules[module] for name, module in modules.items() if module in sys.modules}
     try:
         return eval(source, names)
     except Exception as error:
-        # The source calls what the module has today, which may raise anything.
+        # The source uses the module as it is today, so it may raise anything.
         got = f"{source:.80}, which raises {type(error).__name__}: {error}"
         remedy = "the test has changed since the report, or the input has no source"
         raise InvalidArgument(name, got, remedy) from error

@@ -1,12 +1,12 @@
-"""What Hypothesis draws, made to depend on the seed and the test alone.
+"""Make Hypothesis's draws depend on the seed and the test alone.
 
 Since 6.131 one draw in forty is a constant from any module of the project that has been imported by then. So
 the same seed gives other examples if another test ran before, which under pytest-xdist is always.
 
-Hypothesis has no public way to leave those constants out but a backend of one's own, which would try points
-twice. So this module replaces two private names while a test runs: ``_get_local_constants``, which collects
-the constants, and ``CONSTANTS_CACHE``, which remembers by constraint what may be drawn. If a release has
-other things under these names, nothing is replaced, and ``tests/plugin/test_deterministic.py`` fails.
+The only public way to leave those constants out is a custom backend, which would try points twice. So this
+module replaces two private names while a test runs: ``_get_local_constants``, which collects the constants,
+and ``CONSTANTS_CACHE``, which remembers by constraint what may be drawn. If a release uses these names
+differently, nothing is replaced, and ``tests/plugin/test_deterministic.py`` fails.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _PROVIDERS = "hypothesis.internal.conjecture.providers"
 
 @contextlib.contextmanager
 def by_seed_alone() -> Iterator[None]:
-    """Let Hypothesis draw no constants of the modules that happen to be imported."""
+    """Keep Hypothesis from drawing constants of the modules that happen to be imported."""
     with pytest.MonkeyPatch.context() as patch:
-        # What another release has there instead shows in one of these.
+        # A release that differs fails one of these checks.
         with contextlib.suppress(ImportError, AttributeError, TypeError):
             providers = importlib.import_module(_PROVIDERS)
             for name, value in _replacements(providers).items():

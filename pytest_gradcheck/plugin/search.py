@@ -1,4 +1,4 @@
-"""The search of one run of a marked test: how each example is checked, and what Hypothesis learns of it."""
+"""The search of one run of a marked test: how each example is checked, and what Hypothesis learns from it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from pytest_gradcheck.methods.names import DIFFERENCE_METHODS
 from pytest_gradcheck.plugin.progress import time_left
 from pytest_gradcheck.records.record import Stopped
 
-#: So many seconds a failing example is made smaller, unless ten times what all examples take is more.
+#: Seconds for shrinking a failing example, or ten times what all examples take if that is more.
 LEAST_SECONDS, PASSING_TESTS = 60.0, 10.0
 
-#: Hypothesis does not climb on a difference below this share of the tolerance.
+#: Hypothesis does not maximise differences below this share of the tolerance.
 NOTABLE = 0.1
 
 
@@ -30,29 +30,29 @@ class Ask(Protocol):
 
 
 class _Plain(NamedTuple):
-    """A failing point: how plain its failure is, and how to check it once more."""
+    """A failing point: how plain its failure is, and how to check it again."""
 
     score: tuple[float, float]  # how generic the point is; the relative error
     ask: Ask
 
 
 class Search:
-    """The failures that one run of a test has found, and the time that it has left.
+    """The failures that one run of a test has found, and its remaining time.
 
-    Until something fails, every example is checked. From then on Hypothesis tries variants of the failing
-    one, hundreds of them: they are checked briefly, none twice, and the last one is checked in full. If that
-    check sees no such failure, the test fails with the first one that was seen in full.
+    Until something fails, every example is checked in full. From then on Hypothesis tries hundreds of
+    variants of the failing one: each is checked briefly and at most once, and the last one in full. If that
+    check does not reproduce the failure, the test fails with the first one that was seen in full.
 
-    The last one is the smallest, and the least telling: at zeros and ones many mistakes look alike. So a
-    failure is shown at the most generic point that has it, and the last one is there to try it again.
+    The last example is the smallest and the least informative: at zeros and ones many mistakes look alike. So
+    a failure is shown at the most generic point that has it, and the last one serves to reproduce it.
     """
 
     def __init__(
         self, max_seconds: float | None, show: Callable[[Callable[[], str]], None] = lambda text: None
     ) -> None:
-        """Begin to search; ``show`` is called after each example with a function that says how far it is."""
+        """Begin to search; ``show`` is called after each example with a function that returns the progress."""
         self.stopped: Stopped | None = None
-        #: By function the options of its checks, and the settings: they are read once.
+        #: By function: the options of its checks and the settings, which are read once.
         self.options: dict[Any, Any] = {}
         self._show = show
         self._max_seconds = max_seconds
@@ -60,15 +60,15 @@ class Search:
         self._examples = 0
         #: When a failing example is small enough: infinity until one is found.
         self._enough = math.inf
-        # By kind of failure the first of it, which was looked at in full.
+        # By kind of failure: the first one, which was checked in full.
         self._first: dict[type[GradientMismatch], CheckResult] = {}
-        # By kind of failure the point where it is plainest so far.
+        # By kind of failure: the point where it is plainest so far.
         self._plainest: dict[type[GradientMismatch], _Plain] = {}
-        # By point its failure, or None if it has none.
+        # By point: its failure, or None.
         self._known: dict[bytes, CheckResult | None] = {}
 
     def look(self, ask: Ask, inputs: dict[str, Any], record: Callable[[CheckResult], None]) -> None:
-        """Check one example, unless its outcome is known or the time is over.
+        """Check one example, unless its outcome is known or the time is up.
 
         ``record`` takes each result of a check in full. Raises `GradientMismatch` for a failure.
         """
@@ -119,7 +119,7 @@ class Search:
         """Return the result at a variant of a failing point, or None if it does not matter."""
         key = fingerprint(inputs)
         if key is None:
-            # A point that cannot be recognised again must not get two different answers.
+            # A point that cannot be recognised later must not get two different answers.
             return ask(brief=False)
         if key in self._known or time.monotonic() > self._enough or self._is_over():
             return self._known.get(key)
@@ -170,9 +170,9 @@ class Search:
         )
 
     def _when_enough(self) -> float:
-        """Return until when the first failing example is made smaller: a failing test is worth ten that pass.
+        """Return when shrinking ends: a failing test may take as long as ten that pass.
 
-        No verdict depends on it, since the failure is known. With ``max_seconds`` that time is all there is.
+        No verdict depends on it, since the failure is known. ``max_seconds`` limits it too.
         """
         from hypothesis import settings
 
@@ -197,7 +197,7 @@ class Search:
 
 
 def report_to_hypothesis(result: CheckResult) -> None:
-    """Give Hypothesis the events that its statistics count, and the margin as a target to climb on."""
+    """Report events for Hypothesis's statistics, and the margin as a target to maximise."""
     from hypothesis import event, target
     from hypothesis.errors import InvalidArgument
 
@@ -208,16 +208,16 @@ def report_to_hypothesis(result: CheckResult) -> None:
         event(f"gradcheck: {label}")
     height = _height(result)
     if height is not None:
-        # Of several checks of one name in one example the first one is climbed on.
+        # If an example has several checks of one name, the first one is the target.
         with contextlib.suppress(InvalidArgument):
             target(height, label=f"margin of {result.name}")
 
 
 def _height(result: CheckResult) -> float | None:
-    """Return the decimal logarithm of the margin, or None if climbing on it would lead nowhere.
+    """Return the decimal logarithm of the margin, or None if it is a useless target.
 
-    That is rounding where methods differ by no more than their error bars, the error of a difference where
-    two exact methods agree, and the slopes at a kink.
+    A margin is useless if it shows rounding (methods differ by no more than their error bars), the error of a
+    difference while two exact methods agree, or the slopes at a kink.
     """
     worst = result.worst
     if result.verdict is not Verdict.PASS or worst is None or "kink" in result.labels:
@@ -234,14 +234,14 @@ def _height(result: CheckResult) -> float | None:
 
 
 def mismatch(result: CheckResult) -> GradientMismatch:
-    """Return the exception for a failure, of a class by which Hypothesis knows its kind."""
+    """Return the exception for a failure; Hypothesis tells kinds of failures apart by its class."""
     return kind(result)(result)
 
 
 def kind(result: CheckResult) -> type[GradientMismatch]:
-    """Return the class of failures like this one: the same culprit and order, and wrong in the same way.
+    """Return the kind of a failure: its culprit, its order, and in what way it is wrong.
 
-    The kind of wrong numbers (a sign, a factor) is not part of it: it changes as a point gets simpler.
+    A pattern of wrong numbers (a sign, a factor) is not part of it, since it changes as a point gets simpler.
     """
     # Two differences that disagree next to a kink do not count.
     apart = any(p.agree is False and not {p.a, p.b} <= DIFFERENCE_METHODS for p in result.pairs)

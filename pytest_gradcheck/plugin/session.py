@@ -1,4 +1,4 @@
-"""What one pytest process knows: its settings, its results, and which test is running."""
+"""State of one pytest process: its settings, its results, and which test is running."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ RUNNING = ("gradcheck-running", "gradcheck-records")
 
 
 class Session:
-    """The state of one pytest session. Each part is made, and imported, on its first use.
+    """The state of one pytest session. Each part is imported and created on first use.
 
     A session is *in use* from the first of these on: a flag or an ini key is set, a test with the marker or
     the fixtures is collected, a fixture is requested, a test report brings records, a test calls
-    `check_gradients`. Until then it has nothing to do and stands by.
+    `check_gradients`. Until then it stands by.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -37,7 +37,7 @@ class Session:
         self.in_use = False
         self.item: pytest.Item | None = None
         self.search: Search | None = None
-        # Gradients that the project registers in a way of its own (`methods.registered_gradients.Rule`).
+        # Gradients that the project registers in its own way (`methods.registered_gradients.Rule`).
         self.rules: Sequence[Any] = ()
         #: Tests without inputs in marked classes and modules: the node id of what has them, and their name.
         self.left_alone: set[tuple[str, str]] = set()
@@ -48,14 +48,14 @@ class Session:
         """Unregister the hooks of every test until the session is in use."""
         manager = self._config.pluginmanager
         for name in RUNNING:
-            # A worker of pytest-xdist has no use for the second one.
+            # A pytest-xdist worker does not need the second one.
             if manager.hasplugin(name):
                 self._standing_by[name] = manager.unregister(name=name)
         usage.waiting.add(self.use)
         self._config.add_cleanup(functools.partial(usage.waiting.discard, self.use))
 
     def use(self) -> None:
-        """Note that there is something to do, and take part in the tests, from the running one on."""
+        """Register the hooks of every test, from the running one on."""
         self.in_use = True
         usage.waiting.discard(self.use)
         while self._standing_by:
@@ -72,7 +72,7 @@ class Session:
 
     @functools.cached_property
     def results(self) -> ResultBuffer:
-        """Takes the results of the tests that run in this process."""
+        """Collects the results of the tests that run in this process."""
         from pytest_gradcheck.records.buffer import ResultBuffer
         from pytest_gradcheck.reports import FORMATS
 
@@ -80,7 +80,7 @@ class Session:
 
     @functools.cached_property
     def aggregate(self) -> Aggregate:
-        """Everything that this process is to report on."""
+        """Everything that this process reports."""
         from pytest_gradcheck.records.aggregate import Aggregate
 
         self.use()
@@ -119,13 +119,13 @@ class Session:
             self.progress.erase()
 
     def record(self, result: CheckResult) -> None:
-        """Take a result of the running test."""
+        """Record a result of the running test."""
         assert self.item is not None, "results are recorded while their test runs"
         self.results.add(self.item.nodeid, result)
 
     @property
     def stopped(self) -> Stopped | None:
-        """How far the running test's search came, if its time was over before it ended."""
+        """How far the running test's search got, if its time ran out."""
         return None if self.search is None else self.search.stopped
 
     def at_most(self, examples: int) -> int:
@@ -135,7 +135,7 @@ class Session:
 
     def settings_in_force(self) -> Settings:
         """Return the value of ``gradcheck_settings`` for the running test, which may override it."""
-        # Only the test's own request, to which no public way leads, sees every override down to its class.
+        # Only the test's own request, which has no public interface, sees every override down to its class.
         request: pytest.FixtureRequest | None = getattr(self.item, "_request", None)
         if request is None:
             return self.settings

@@ -34,7 +34,7 @@ BUDGET = "give a number of seconds above zero, such as 5"
 
 @dataclass(frozen=True)
 class Baseline:
-    """Where the baseline is, and whether to update it, or to drop checks that are gone."""
+    """The path of the baseline, and whether to update it or to drop missing checks."""
 
     path: Path
     update: bool = False
@@ -92,8 +92,8 @@ class Settings:
         """Combine the settings with the options of a marker or a call: flag beats marker beats the rest."""
         own = {name: getattr(self, name) for name in CHECK_OPTIONS if getattr(self, name) is not None}
         if "methods" in own:
-            # For a whole session the names are a restriction, and few checks have a gradient by hand or an
-            # oracle. One that a test gives is asked all the same: it is there to be compared with.
+            # A session's names are a restriction, and few checks have a gradient by hand or an oracle. One
+            # that a test gives is used anyway: it is there to be compared.
             by_hand = any(explicit.get(name) for name in (*FIRST_FORMS, *SECOND_FORMS))
             absent = {"oracle"} if by_hand else {"oracle", "user"}
             own["methods"] = tuple(name for name in own["methods"] if name not in absent) or own["methods"]

@@ -1,4 +1,4 @@
-"""The floating dtypes that points have, by name: their values, rounded to and within them."""
+"""Floating dtypes of points, by name, and rounding to them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def dtype_name(dtype: Any, allowed: tuple[str, ...]) -> str:
     library, _, name = str(dtype).rpartition(".")
     if library.partition(".")[0] not in names() and dtype != "bfloat16":
         if dtype is None:
-            # numpy.dtype(None) is float64, which would hide that something else was meant.
+            # numpy.dtype(None) is float64, which would hide a mistake.
             raise InvalidArgument("dtype", "None", choices)
         try:
             name = np.dtype(dtype).name
@@ -49,7 +49,7 @@ def dtype_name(dtype: Any, allowed: tuple[str, ...]) -> str:
     if name in allowed:
         return name
     whole = name.startswith(("int", "uint", "bool"))
-    # As it was written: whether NumPy knows a name depends on the packages that are imported.
+    # The name as written: whether NumPy knows it depends on the packages that are imported.
     got = repr(dtype) if isinstance(dtype, str) else name
     raise InvalidArgument("dtype", got, f"gradients need a floating dtype; {choices}" if whole else choices)
 

@@ -25,13 +25,13 @@ def modules(
 ) -> st.SearchStrategy[torch.nn.Module]:
     """Return a strategy for modules ``module(*args, **kwargs)``, all of whose parameters are inputs.
 
-    Arguments may be strategies, which are drawn again in every example: ``modules(torch.nn.Linear, size("k"),
-    3, bias=st.booleans())`` fits ``tensors("n k")``. Parameters are those that the module's own
-    initialisation gives, with a drawn seed, or drawn within ±2, with zeros, ties and one sign among them.
-    They are float64 unless the constructor is given a ``dtype``. torch's own random state stays as it is.
-    Shrinks towards parameters of zero.
+    Arguments may be strategies, which are drawn for every example: ``modules(torch.nn.Linear, size("k"), 3,
+    bias=st.booleans())`` fits ``tensors("n k")``. Parameters come from the module's own initialisation with a
+    drawn seed, or are drawn within ±2, sometimes with zeros, ties or a single sign. They are float64 unless
+    the constructor is given a ``dtype``. torch's random state is not changed. Shrinks towards parameters of
+    zero.
 
-    Raises `pytest_gradcheck.InvalidArgument` for what is not a class of modules.
+    Raises `pytest_gradcheck.InvalidArgument` if ``module`` is not a class of modules.
     """
     must_be_installed("modules", "torch")
     framework = next((f for f in imported() if f.is_module_class(module)), None)

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class Entries(NamedTuple):
-    """What the entries of a point are drawn from; the arguments of `arrays` by the same names."""
+    """How the entries of a point are drawn: the arguments of `arrays` by the same names."""
 
     min_value: float | None = None
     max_value: float | None = None
@@ -53,7 +53,7 @@ def arrays(
     layout: str | None = None,
     library: str = "numpy",
 ) -> st.SearchStrategy[Any]:
-    """Return a strategy for arrays of a floating dtype, of NumPy or of another library.
+    """Return a strategy for arrays of a floating dtype, from NumPy or another library.
 
     Parameters
     ----------
@@ -62,7 +62,8 @@ def arrays(
         every other shape of the example that names them. Strings are as in jaxtyping: ``"*batch n 3"``,
         ``"n+1"``, ``"..."``. By default one or two dimensions of 1 to 4.
     dtype
-        float16, float32, float64, complex64 or complex128, as NumPy takes it, or a list of several.
+        float16, float32, float64, complex64 or complex128, in any form that NumPy accepts, or a list of
+        several.
     min_value, max_value
         Bounds that values may reach. The check never evaluates the function outside of them. They bound
         the real and the imaginary part of complex numbers. Without bounds most values lie within ±10.
@@ -71,24 +72,23 @@ def arrays(
     unique
         Whether all entries of an array differ (for complex numbers: their real parts).
     special
-        Which features points are given on purpose, by name; True for all, False for none. ``"zeros"``: one,
-        a row, all. ``"negative_zeros"``: -0.0. ``"ties"``: at the largest or smallest entry, equal rows or
+        Names of the special features that points may have; True for all, False for none. ``"zeros"``: one, a
+        row, all. ``"negative_zeros"``: -0.0. ``"ties"``: at the largest or smallest entry, equal rows or
         columns, all equal, the same few numbers in all inputs. ``"signs"``: all negative or positive.
-        ``"bounds"``: an entry at a bound, or at ±1. ``"tiny"``: 1e-4 to 1e-300, as far as the dtype goes.
-        ``"large"``: 1e2 to 1e8 and mixed scales, within the bounds. ``"layouts"``. Where a bound is zero, a
-        third of the points has any, and the others have none.
+        ``"bounds"``: an entry at a bound, or at ±1. ``"tiny"``: 1e-4 to 1e-300, as far as the dtype allows.
+        ``"large"``: 1e2 to 1e8 and mixed scales, within the bounds. ``"layouts"``. If a bound is zero, a
+        third of the points have features and the others have none.
     layout
         ``"contiguous"``, ``"fortran"``, ``"strided"`` (every second entry) or ``"reversed"`` (the last axis
-        backwards in memory). By default most arrays are contiguous, the rest has one of the others.
+        backwards in memory). By default most arrays are contiguous; the others have one of these layouts.
     library
-        ``"numpy"``, ``"torch"``, ``"jax"`` or the name of another installed framework. JAX makes float32 of
-        float64 and complex64 of complex128 unless it is configured otherwise (``jax_enable_x64``), and so do
-        its arrays here; they have no other layout than the contiguous one. A library is imported when the
-        first array is drawn.
+        ``"numpy"``, ``"torch"``, ``"jax"`` or the name of another installed framework. As JAX does unless
+        ``jax_enable_x64`` is set, its arrays become float32 instead of float64 and complex64 instead of
+        complex128. They are always contiguous. A library is imported when the first array is drawn.
 
-    About half of the entries are spread evenly over the bounds, or over ±10 where there are none.
-    Values are finite, and shrink towards zeros and small whole numbers in contiguous memory. Arrays are
-    writeable. Beyond 64 entries they are made of some twenty choices, whatever their size.
+    About half of the entries are spread evenly over the bounds, or over ±10 where there are none. Values are
+    finite, and shrink towards zeros and small whole numbers in contiguous memory. Arrays are writeable.
+    Arrays of more than 64 entries are made from about twenty choices, whatever their size.
 
     Raises `pytest_gradcheck.InvalidArgument` for arguments that do not fit together.
     """
@@ -112,11 +112,10 @@ def tensors(
 ) -> st.SearchStrategy[torch.Tensor]:
     """Return a strategy for torch tensors of a floating dtype.
 
-    ``dtype`` is a torch dtype or its name, or a list of several; bfloat16 is one more of them. ``layout``
-    is ``"contiguous"``, ``"fortran"``, ``"strided"`` or ``"expanded"`` (the first row repeated with a stride
-    of 0). ``device`` is where they lie, by default the CPU. Besides an input with ``requires_grad``, those
-    without are constants of the check. Everything else is as in `arrays`. torch is imported when the first
-    tensor is drawn.
+    ``dtype`` is a torch dtype or its name, or a list of several; bfloat16 is accepted too. ``layout`` is
+    ``"contiguous"``, ``"fortran"``, ``"strided"`` or ``"expanded"`` (the first row repeated with a stride of
+    0). ``device`` is the CPU by default. If any input has ``requires_grad``, those without it are constants
+    of the check. Everything else is as in `arrays`. torch is imported when the first tensor is drawn.
     """
     must_be_installed("tensors", "torch")
     validation.checked_flag("requires_grad", requires_grad)
@@ -155,7 +154,7 @@ def points(
         raise InvalidArgument("layout", repr(layout), remedy)
 
     def build(data: ConjectureData) -> Any:
-        # Settings of the library may narrow a dtype, and may be made after the strategy.
+        # The library's settings may narrow a dtype, and may change after the strategy was made.
         settled = tuple(map(framework.dtype_drawn, names))
         if settled not in made:
             made[settled] = Point(shape, settled, entries)
@@ -175,8 +174,8 @@ def scalars(
 ) -> st.SearchStrategy[Any]:
     """Return a strategy for Python floats, with bounds and values as in `arrays`.
 
-    With ``library`` they are arrays of that library without axes, shape ``()``, of float64 (with ``"jax"`` of
-    float32, unless JAX is configured for float64).
+    With ``library`` they are arrays of that library of shape ``()``, of float64 (with ``"jax"`` of float32,
+    unless JAX is configured for float64).
     """
     entries = Entries(min_value, max_value, special=special)
     if library is not None:
@@ -190,9 +189,9 @@ def scalars(
 def domain_of(strategy: st.SearchStrategy[Any]) -> tuple[float, float] | None:
     """Return the bounds given to a strategy, as ``(lower, upper)`` with ±inf for a missing one.
 
-    None where no bound is known: without ``min_value`` and ``max_value``, and for a strategy that was
-    not made here (``map`` moves values out of the bounds; a collection has no single pair of them).
-    ``filter`` keeps the bounds.
+    None if no bound is known: without ``min_value`` and ``max_value``, and for strategies from elsewhere
+    (``map`` may move values out of the bounds, and a collection has no single pair of them). ``filter`` keeps
+    the bounds.
     """
     inner = getattr(strategy, "filtered_strategy", None)
     while inner is not None:
@@ -211,7 +210,7 @@ def checked_library(library: Any) -> Framework:
 
 
 def must_be_installed(argument: str, library: str) -> None:
-    """Raise `InvalidArgument` where a library is not installed; does not import it."""
+    """Raise `InvalidArgument` if a library is not installed, without importing it."""
     if importlib.util.find_spec(library) is None:
         remedy = f"install it: pip install 'pytest-gradcheck[{library}]'"
         raise InvalidArgument(argument, f"an environment without {library}", remedy)
@@ -220,7 +219,7 @@ def must_be_installed(argument: str, library: str) -> None:
 class Bounded(st.SearchStrategy[T]):
     """A strategy with known bounds, whose values a function builds from the example's choices.
 
-    Its subclasses have names alone: by these Hypothesis knows which parts of an example are alike.
+    Subclasses differ in name only: Hypothesis uses the name to see which parts of an example are alike.
     """
 
     def __init__(self, call: str, domain: tuple[float, float] | None, build: Callable[[ConjectureData], T]):
@@ -244,7 +243,7 @@ class _ScalarStrategy(Bounded[float]):
 
 
 class Point:
-    """What is drawn, of whatever library: shape, dtype and numbers; arguments are checked when it is made."""
+    """What is drawn for any library: shape, dtype and numbers. Arguments are validated on construction."""
 
     def __init__(self, shape: ShapeLike, dtypes: tuple[str, ...], entries: Entries):
         low, high, elements, unique, special = entries
@@ -260,7 +259,7 @@ class Point:
                 _check_room(*kind, math.prod(self._shape))
 
     def draw(self, data: ConjectureData) -> tuple[NDArray[Any], str, str]:
-        """Draw an array in contiguous memory, the name of its dtype, and the layout that it is to have."""
+        """Draw a contiguous array, the name of its dtype, and the layout that it should get."""
         shape = draw_shape(data, self._shape)
         dtype, within = draw_kind(data, self._kinds) if len(self._kinds) > 1 else self._kinds[0]
         recipe = draw_recipe(data, self._special)

@@ -1,4 +1,4 @@
-"""Strategies for shapes and sizes, by name: one letter is one number within an example."""
+"""Strategies for shapes and named sizes: within an example, each name stands for one number."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def shapes(
 ) -> st.SearchStrategy[Shape]:
     """Return a strategy for shapes: tuples of ``min_dims`` to ``max_dims`` sides.
 
-    Sides run from ``min_side`` to ``max_side``; those of 0 and 1, which break what sums, divides or
-    broadcasts, are drawn more often. Shapes shrink towards fewer and smaller sides.
+    Sides run from ``min_side`` to ``max_side``; 0 and 1 are drawn more often, since they break code that
+    sums, divides or broadcasts. Shapes shrink towards fewer and smaller sides.
 
     Raises `pytest_gradcheck.InvalidArgument` for numbers below zero, or in the wrong order.
     """
@@ -44,7 +44,7 @@ def shapes(
             raise InvalidArgument(f"min_{what}", f"{low} above max_{what}={high}", "swap them")
     side = st.integers(min_side, max_side)
     if min_side <= 1 < max_side:
-        # One in three or four would be 1 for small sides anyway; for large ones hardly any.
+        # Among small sides one in three or four would be 1 anyway; among large ones hardly any.
         side = st.one_of(st.integers(min_side, 1), side, side)
     return st.lists(side, min_size=min_dims, max_size=max_dims).map(tuple)
 
@@ -52,8 +52,9 @@ def shapes(
 def size(name: str) -> st.SearchStrategy[int]:
     """Return a strategy for the number that a named size has in an example.
 
-    ``size("k")`` is the ``k`` of every ``arrays("n k")`` in the same test, for what is not a shape: an
-    argument of a module, the range of indices. Sums and products work as well: ``size("2*k+1")``.
+    ``size("k")`` is the ``k`` of every ``arrays("n k")`` in the same test. Use it where a number is needed
+    rather than a shape: as an argument of a module, or for the range of indices. Sums and products work as
+    well: ``size("2*k+1")``.
 
     Raises `pytest_gradcheck.InvalidArgument` for a text that is not such an expression.
     """
@@ -65,10 +66,10 @@ def size(name: str) -> st.SearchStrategy[int]:
 def broadcastable(shape: ShapeLike) -> st.SearchStrategy[Shape]:
     """Return a strategy for shapes that broadcast to a shape, which may be symbolic.
 
-    Each has the sides of ``shape``, or 1 in their places, and may lack leading ones. Two inputs
+    Each has the sides of ``shape``, or 1 in their places, and may omit leading ones. Two inputs
     ``arrays(broadcastable("n k"))`` broadcast against each other and against ``arrays("n k")``.
 
-    Raises `pytest_gradcheck.InvalidArgument` for what is not a shape.
+    Raises `pytest_gradcheck.InvalidArgument` for anything but a shape.
     """
     if shape is None:
         raise InvalidArgument("shape", "None", 'say to what it broadcasts, such as "n k" or (4, 3)')
@@ -158,7 +159,7 @@ def _expression(text: str, argument: str) -> st.SearchStrategy[Shape]:
 
 
 def checked_shape(shape: ShapeLike) -> Shape | st.SearchStrategy[Shape]:
-    """Return a shape as a tuple, or a strategy for such; raises `InvalidArgument` for anything else."""
+    """Return a shape as a tuple, or a strategy for shapes; raises `InvalidArgument` for anything else."""
     if shape is None:
         return shapes()
     if isinstance(shape, st.SearchStrategy):
@@ -183,7 +184,7 @@ def draw_shape(data: ConjectureData, shape: Shape | st.SearchStrategy[Shape]) ->
 
 
 def drawn_shape(drawn: Any) -> Shape:
-    """Return what a strategy for shapes gave, as a tuple; raises `InvalidArgument` for no shape."""
+    """Return a value drawn for a shape as a tuple; raises `InvalidArgument` if it is not a shape."""
     shape = checked_shape(drawn) if not isinstance(drawn, str) else drawn
     if not isinstance(shape, tuple):
         raise InvalidArgument("shape", repr(drawn), "give a strategy for tuples of ints")

@@ -35,7 +35,7 @@ _SPECIAL = frozenset(SPECIAL)
 #: Gaps between entries without ties, coarsest first; the range without bounds has 21 to 20,001 such places.
 _GAPS = (1.0, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 
-#: Share of the range of eigenvalues that is divided among the gaps between them.
+#: Share of the range of eigenvalues reserved for the gaps between them.
 _APART = 0.25
 
 
@@ -54,14 +54,14 @@ def positive_definite(
     dtype, library
         A real dtype; ``"numpy"`` or ``"torch"``.
 
-    Two eigenvalues are exactly equal, or apart by at least ``(condition - 1) / (4 * (n - 1))``. Equal ones
-    occur in diagonal matrices only, which hold them exactly. About one matrix in six has some. Eigenvectors
-    have no derivative there, and neither have single eigenvalues.
+    Two eigenvalues are exactly equal, or differ by at least ``(condition - 1) / (4 * (n - 1))``. Equal ones
+    occur in diagonal matrices only, which represent them exactly; about one matrix in six has some. Neither
+    eigenvectors nor single eigenvalues have a derivative there.
 
-    The check moves single entries, which takes the matrix out of the symmetric ones: a function that reads
-    one triangle only, such as a Cholesky factorisation, must be given ``(a + a.T) / 2`` by the test, for
-    otherwise its derivative is not what backwards return for symmetric matrices. With eigenvalues of 1 and
-    more no step of the differences makes a matrix indefinite. There is no domain.
+    The check moves single entries, so the matrix does not stay symmetric. A test of a function that reads one
+    triangle only, such as a Cholesky factorisation, must pass it ``(a + a.T) / 2``; otherwise its derivative
+    differs from what backwards return for symmetric matrices. All eigenvalues are at least 1, so no step of
+    the differences makes a matrix indefinite. There is no domain.
 
     Shrinks towards the identity.
     """
@@ -87,10 +87,10 @@ def positive_definite(
 
 
 def _eigenvalues(data: ConjectureData, shape: Shape, limit: float, equal: NDArray[np.bool_]) -> Values:
-    """Draw eigenvalues in [1, limit], along the last axis: apart, but where they may be ``equal``.
+    """Draw eigenvalues in [1, limit], along the last axis: separated, unless they may be ``equal``.
 
-    The rounding of the product ``Q diag(w) Qᵀ`` would split equal ones by 1e-16, which no step of a
-    difference resolves. So they are equal in diagonal matrices only.
+    The rounding of the product ``Q diag(w) Qᵀ`` would split equal ones by 1e-16, which no difference can
+    resolve. So they are equal in diagonal matrices only.
     """
     drawn = _numbers(data, shape, 1.0, limit)
     order = np.argsort(drawn, axis=-1, kind="stable")
@@ -113,8 +113,8 @@ def orthogonal(
     """Return a strategy for matrices with orthonormal columns: rotations, reflections, permutations.
 
     ``size`` is ``n``, for a square matrix, or a shape ``(*batch, m, n)`` with ``m >= n``; names are as in
-    `arrays`. A step takes the matrix out of the orthogonal ones, as in `positive_definite`; there is no
-    domain. Shrinks towards the identity.
+    `arrays`. After a step the matrix is no longer orthogonal, as in `positive_definite`; there is no domain.
+    Shrinks towards the identity.
     """
     full = checked_shape(size if size is not None else st.tuples(st.integers(1, 4)))
 
@@ -135,8 +135,8 @@ def probabilities(
     """Return a strategy for probabilities: numbers up to 1 whose sum along the last axis is 1.
 
     They are ``min_value`` or more. Among them are uniform ones, certainties (a single 1), zeros, ties and
-    numbers near zero. The domain is ``[min_value, 1]``: steps of the check stay within it, and leave the sum
-    of 1. Shapes are as in `arrays`. Shrinks towards uniform probabilities.
+    numbers near zero. The domain is ``[min_value, 1]``: steps of the check stay within it, but change the
+    sum. Shapes are as in `arrays`. Shrinks towards uniform probabilities.
     """
     full = checked_shape(shape)
     low = checked_number("min_value", min_value, "give a probability")
@@ -176,10 +176,10 @@ def distinct(
 ) -> st.SearchStrategy[Any]:
     """Return a strategy for arrays without ties: any two entries are at least ``gap`` apart.
 
-    For functions whose derivative ties leave open: maxima, medians, sorting, ranks. Entries are whole
-    multiples of the gap, within the bounds (which become the domain) or within ±10. By default the gap is the
-    largest of 1, 0.5, 0.25, … 0.001 that leaves four places per entry, for a range of 20, and in proportion.
-    Differences take steps of 1e-2 of an entry and less, so a gap as large as that is not stepped over.
+    For functions without a derivative at ties: maxima, medians, sorting, ranks. Entries are whole multiples
+    of the gap, within the bounds (which become the domain) or within ±10. By default the gap is the largest
+    of 1, 0.5, 0.25, … 0.001 that leaves four places per entry; these are for a range of 20 and scale with it.
+    Differences take steps of 1e-2 of an entry and less, so they do not step over a gap that large.
     """
     return _apart(shape, gap, (min_value, max_value), dtype, library, rising=False)
 
@@ -229,7 +229,7 @@ def _places(within: Range, gap: float | None, count: int) -> Values:
         first, last = math.ceil(within.low / step - 1e-9), math.floor(within.high / step + 1e-9)
         enough = count if gap is not None else 4 * count
         if last - first + 1 >= max(enough, 1):
-            # 100,000 serve all sizes that the default gaps do; a fine gap has no use for more.
+            # 100,000 serve all sizes that the default gaps do; a fine gap needs no more.
             middle = min(max(0, first), last)
             wide = np.arange(max(first, middle - 50_000), min(last, middle + 50_000) + 1)
             ordered = sorted(wide.tolist(), key=lambda k: (abs(k), k < 0))
@@ -247,9 +247,9 @@ def indices(
 ) -> st.SearchStrategy[Any]:
     """Return a strategy for int64 arrays of indices, from 0 to below ``into``.
 
-    ``into`` is an int or a strategy for one, such as ``size("n")`` next to ``arrays("n k")``. Among them are
-    repeated indices, all the same one, all in order and in reverse. They are constants of the check. Shrinks
-    towards zeros.
+    ``into`` is an int or a strategy for one, such as ``size("n")`` next to ``arrays("n k")``. The arrays
+    include repeated indices, a single index, and all indices in order or reversed. They are constants of the
+    check. Shrinks towards zeros.
     """
     full = checked_shape(shape)
     if not isinstance(into, st.SearchStrategy):

@@ -1,8 +1,8 @@
-"""The numbers that points are made of, by magnitude, each as often as it is to be met.
+"""The numbers that points are made of, by magnitude and with their frequencies.
 
-A code of 16 bits, a place in the table and a sign, picks one number per style: a whole one, a half, a short
-one, one near zero, a large one, one of those that are spread evenly over the range. Smaller codes are simpler
-numbers, to which Hypothesis shrinks.
+A code of 16 bits, a place in the table and a sign, picks one number per style: whole, half, short, near zero,
+large, or spread evenly over the range. Smaller codes are simpler numbers, and Hypothesis shrinks towards
+them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from pytest_gradcheck.strategies.dtypes import largest, rounded, rounded_down, r
 
 Codes = NDArray[np.intp]
 
-#: What numbers are rounded or moved to. Those of `SPREAD` meet a band of the range as often as uniform draws.
+#: What numbers are rounded or moved to. Those of `SPREAD` fall into a band of the range as often as uniform
+#: draws.
 WHOLE, HALVES, ANY, TINY, LARGE, SPREAD = range(6)
 
 #: Range of the values where no bound is given: wide enough for saturation, far from overflow.
@@ -37,7 +38,7 @@ _WEIGHTS = 4096
 
 
 class Range(NamedTuple):
-    """Where numbers lie: between ``low`` and ``high``, large ones within the bounds that were given."""
+    """Where the numbers are: between ``low`` and ``high``, large ones within the bounds that were given."""
 
     low: float
     high: float
@@ -81,9 +82,9 @@ class Table(NamedTuple):
     point keeps its signs and zeros when its style changes. Those of `SPREAD` begin with the first of `ANY`;
     beyond the nearer end of the range they have the sign of the farther one under both signs.
 
-    Where zero is a bound, at which logarithms and roots have no derivative, it is met as a feature of a point
-    only: most large points would have some zeros else. The code 0, to which Hypothesis shrinks, still stands
-    for it (``starts_at_zero``).
+    If zero is a bound, where logarithms and roots have no derivative, it occurs only as a feature of a point;
+    otherwise most large points would contain zeros. The code 0, to which Hypothesis shrinks, still stands for
+    it (``starts_at_zero``).
     """
 
     values: NDArray[np.float64]
@@ -107,7 +108,7 @@ def table(within: Range, special: bool) -> Table:
     ordered, weights = _ordered(within, _IRREGULAR)
     rest = len(ordered) - len(weights)
     times = [max(1, w * special * rest * 11 // _WEIGHTS) for w in weights] + [1] * rest
-    # Zero is met as a feature of a point, and at code 0.
+    # Zero occurs as a feature of a point, and at code 0.
     times = [1 if v == 0.0 else n for v, n in zip(ordered, times, strict=True)]
     by_magnitude = sorted(np.repeat(ordered, times).tolist(), key=abs)
     # A range of zero alone has nothing else.
@@ -115,7 +116,7 @@ def table(within: Range, special: bool) -> Table:
     if starts_at_zero:
         by_magnitude = [v for v in by_magnitude if v]
     up, down = [v for v in by_magnitude if v >= 0.0], [v for v in by_magnitude if v <= 0.0]
-    # A side that holds nothing but zero is none.
+    # A side that holds only zero does not count.
     sides = [np.array(side if any(side) else other) for side, other in ((up, down), (down, up))]
     spread = [np.append(side[0], evenly) for side, evenly in zip(sides, _evenly(within), strict=True)]
     magnitudes = {style: _magnitudes(style, within.component) for style in (TINY, LARGE)}
@@ -160,7 +161,7 @@ def _styled(
 def _evenly(within: Range) -> NDArray[np.float64]:
     """Return the numbers that are spread evenly over a range: of shape ``(2, n)``, by sign and magnitude."""
     low, high = within.low, within.high
-    # One digit more than the other numbers have, for there are more of them.
+    # One digit more than the other numbers, since there are more of them.
     numbers = np.array([float(v) for v in _even(low, high, _SPREAD, 5)])
     numbers = np.clip(rounded(numbers, within.component), low, high) + 0.0
     if numbers.any():
@@ -192,7 +193,7 @@ def _magnitudes(style: int, component: str) -> NDArray[np.float64]:
 @functools.lru_cache(maxsize=128)
 def distinct(within: Range, count: int) -> NDArray[np.float64]:
     """Return ``count`` or more different numbers of few digits, if a range has so many, simplest first."""
-    # A size that serves many counts keeps the cache useful when shapes vary.
+    # One size for many counts keeps the cache useful when shapes vary.
     wanted = max(_IRREGULAR, 1 << max(count, 1).bit_length())
     out = _ordered(within, wanted)[0]
     out.setflags(write=False)

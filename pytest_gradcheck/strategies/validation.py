@@ -14,7 +14,7 @@ from pytest_gradcheck.strategies.dtypes import dtype_name, largest
 from pytest_gradcheck.strategies.tables import Range
 from pytest_gradcheck.strategies.values import SPECIAL
 
-#: What is left out of a strategy's repr.
+#: Defaults, which a strategy's repr omits.
 _DEFAULTS: dict[str, Any] = {"unique": False, "special": True, "requires_grad": False}
 
 
@@ -26,7 +26,10 @@ class Bounds(NamedTuple):
 
     @classmethod
     def checked(cls, min_value: Any, max_value: Any, component: str, dtype: str) -> Bounds:
-        """Return the bounds; raises `InvalidArgument` for what is not a bound, or holds no number."""
+        """Return the bounds.
+
+        Raises `InvalidArgument` for anything that is not a bound, or if no number lies between them.
+        """
         low = _checked_bound("min_value", min_value, component)
         high = _checked_bound("max_value", max_value, component)
         if low is not None and high is not None and low > high:
@@ -106,7 +109,7 @@ def checked_special(special: Any) -> frozenset[str]:
 
 
 def call_text(name: str, shape: Any, dtypes: tuple[str, ...], keywords: Mapping[str, Any]) -> str:
-    """Return the call that makes a strategy, without what is the default."""
+    """Return the call that makes a strategy, without default arguments."""
     parts = [repr(shape)] if shape is not None else []
     if dtypes != ("float64",):
         text = repr(dtypes[0] if len(dtypes) == 1 else list(dtypes))

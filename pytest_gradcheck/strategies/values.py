@@ -1,10 +1,10 @@
-"""How an example's choices become the numbers of a point, and where gradients break they go on purpose.
+"""How an example's choices become the numbers of a point, with values at which gradients tend to break.
 
 Points get features such as zeros, ties or one sign independently of each other, one group (`Recipe`) per
-drawn byte: a few dozen examples meet all of them. A byte of zero is a point without the feature, and codes
-of zero are zeros: that is where Hypothesis shrinks them. Half of the examples use one recipe for all of
-their points, and some the same two numbers in the same places: what breaks where two inputs are zero, or
-equal, is met about as often as what breaks where one is.
+drawn byte, so a few dozen examples meet all of them. A byte of zero means a point without the feature, and
+codes of zero are zeros: Hypothesis shrinks towards both. Half of the examples use one recipe for all of their
+points, and some the same two numbers in the same places: code that breaks where two inputs are zero, or
+equal, is found about as often as code that breaks where one is.
 
 The choices are bytes, because those are drawn evenly on every version of Hypothesis; integers are not.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Values = NDArray[np.float64]
 
-#: Up to here every element is a choice of its own; beyond, a few choices make them all.
+#: Up to this size every element is a separate choice; beyond it, a few choices determine all of them.
 INDIVIDUAL = 64
 
 #: What ``special=`` may name.
@@ -35,14 +35,15 @@ SPECIAL = ("zeros", "negative_zeros", "ties", "signs", "bounds", "tiny", "large"
 
 
 class _Feature(NamedTuple):
-    """One feature of a group: what has to be asked for, and how many of 256 points have it."""
+    """One feature of a group: the name that enables it, and how many of 256 points have it."""
 
     name: str
     special: str  # separated by spaces
     weight: int
 
 
-#: Each group is drawn on its own. What a tenth of the points have is met in 60 examples in 99.8 % of runs.
+#: Each group is drawn on its own. A feature of a tenth of the points occurs within 60 examples in 99.8 % of
+#: runs.
 _GROUPS: dict[str, tuple[_Feature, ...]] = {
     "style": (
         _Feature("some halves", "", 18),
@@ -94,14 +95,14 @@ _TABLES = {
     for group, features in _GROUPS.items()
 }
 _RECIPE_BYTES = len(_GROUPS) + 2
-#: So many numbers may be the same in all points of an example.
+#: The most numbers that all points of an example may share.
 _PALETTE = 4
 #: Codes below are those of the simplest eighth of the numbers.
 _SMALL = 1 << 13
 
 
 class _OfExample(st.SearchStrategy[bytes]):
-    """What all points of an example have: whether they share a recipe, that recipe, some numbers."""
+    """What all points of an example share: whether they share a recipe, that recipe, some numbers."""
 
     def do_draw(self, data: ConjectureData) -> bytes:
         size = 1 + _RECIPE_BYTES + 2 * _PALETTE
@@ -164,7 +165,7 @@ def draw_values(
     count = math.prod(shape)
     codes = draw_choices(data, count)
     if recipe.alike:
-        # Hardly any of its own codes is zero before they are shrunk: they leave single entries out.
+        # Before shrinking hardly any of its codes is zero: they leave single entries out.
         places = np.arange(count)
         alike = np.array(recipe.palette)[places % _PALETTE]
         # Beyond the first ones those that are not small are multiplied, to be as many as there are places.
@@ -233,7 +234,7 @@ def _place(recipe: Recipe, count: int) -> int:
 
 
 def _row(values: Values, recipe: Recipe) -> tuple[Values, int]:
-    """Return a view of which one row is meant, along the first or the last axis, and that row's index."""
+    """Return a view whose rows lie along the first or the last axis, and the index of the row to change."""
     rows = values if recipe.where % 2 == 0 else np.moveaxis(values, -1, 0)
     return rows, _place(recipe, len(rows))
 
@@ -253,7 +254,7 @@ def _make_same(values: Values, recipe: Recipe) -> None:
 def _give_sign(values: Values, recipe: Recipe, within: Range) -> None:
     if recipe.sign:
         wanted = np.abs(values) if recipe.sign == "positive" else -np.abs(values)
-        # A number from zero down would else become -0.0, which is a feature of its own.
+        # A number from zero down would become -0.0 otherwise, which is a separate feature.
         np.copyto(values, wanted, where=within.holds(wanted) & (values != 0.0))
 
 
@@ -323,7 +324,7 @@ def _draw_bulk(data: ConjectureData, count: int) -> Codes:
 
 
 def _hashed(seed: int, count: int) -> NDArray[np.uint64]:
-    """Return a random number for each position (splitmix64), whatever the version of NumPy and the count."""
+    """Return a random number for each position (splitmix64), independent of NumPy's version and the count."""
     with np.errstate(over="ignore"):
         z = np.arange(count, dtype=np.uint64) + np.uint64(seed) * np.uint64(0x632BE59BD9B4E019)
         z = (z + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)

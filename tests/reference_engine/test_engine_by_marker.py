@@ -148,4 +148,6 @@ TABLE = {
 @pytest.mark.parametrize("name", sorted(TABLE | set(ROWS)))
 def test_every_table_row_has_a_domain(name: str) -> None:
     assert name in ROWS, f"add a domain for {name} to engine_domains.py"
-    assert name in TABLE, f"{name} is not a row of the engine's tables: drop its domain from engine_domains.py"
+    assert name in TABLE, (
+        f"{name} is not a row of the engine's tables: drop its domain from engine_domains.py"
+    )
