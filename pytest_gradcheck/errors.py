@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 class InvalidArgument(ValueError):  # noqa: N818  named as in Hypothesis, whose users meet both side by side
-    """Raised for wrong use of the public interface; names the argument, its value and what to write instead."""
+    """Raised for wrong use of the interface; names the argument, its value and what to write instead."""
 
     def __init__(self, argument: str, got: str, remedy: str):
         super().__init__(f"{argument}: got {got}; {remedy}")

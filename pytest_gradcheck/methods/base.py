@@ -1,4 +1,4 @@
-"""What a method gives: numbers with error bars, or a gradient."""
+"""The result of a method: numbers with error bars, or a gradient."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from pytest_gradcheck.frameworks.pullback import Program, Pullback
 class Estimate:
     """Values and their uncertainties: float64 arrays of one shape.
 
-    An uncertainty of ``inf`` means that the method has no answer for that entry. ``scatter`` is how far
-    rounding was seen to move each entry, where that was measured: an uncertainty stands for the worst entry
-    of its input, which says too much of a sum over a million.
+    An uncertainty of ``inf`` means that the method has no answer for that entry. ``scatter`` is the measured
+    effect of rounding on each entry, if it was measured. An uncertainty is that of the worst entry of its
+    input, which is too pessimistic for a sum over a million.
     """
 
     value: Any
@@ -37,7 +37,7 @@ class Estimate:
 
 
 class HasLayouts(Protocol):
-    """What has differentiable inputs and outputs, such as a problem."""
+    """Anything with differentiable inputs and outputs, such as a problem."""
 
     @property
     def inputs(self) -> Layout:
@@ -56,7 +56,7 @@ class Layouts(NamedTuple):
 
 
 class GradientAlone(Pullback):
-    """A gradient of a problem that is not a program: it has no value of its own, nor a second derivative.
+    """A gradient that is not a program: it has neither a value nor a second derivative.
 
     ``rows`` is the Jacobian, shape ``(outputs.size, inputs.size)``, or what ``cotangents @ rows`` multiplies
     with; ``whose`` names the method, and ``once`` says why it cannot be differentiated.

@@ -1,8 +1,8 @@
-"""Reports that certain functions start to run, by the interpreter's public interface for profilers.
+"""Report when certain functions start to run, through the interpreter's interface for profilers.
 
 From Python 3.12 on `sys.monitoring` reports the start of chosen code objects, and other code runs at full
-speed. Before, `sys.setprofile` reports every call. There is room for one profiler: while another one is
-active, nothing is reported.
+speed. Before, `sys.setprofile` reports every call. Only one profiler can be active: while another one is,
+nothing is reported.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ Report = Callable[[CodeType], None]
 
 @contextmanager
 def reported(codes: Collection[CodeType], report: Report) -> Iterator[None]:
-    """Call ``report`` with each of the codes that starts inside of this context.
+    """Call ``report`` with each code object of ``codes`` that starts inside this context.
 
-    `sys.monitoring` reports those of other threads too, `sys.setprofile` those of this thread alone.
+    `sys.monitoring` covers all threads, `sys.setprofile` only this one.
     """
     if not codes or sys.getprofile() is not None:
         yield

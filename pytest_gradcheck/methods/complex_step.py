@@ -1,7 +1,7 @@
-"""The complex step: derivatives of analytic NumPy code to the last digit, from next to the real line.
+"""The complex step: derivatives of analytic NumPy code to the last digit, from points next to the real line.
 
 ``Im f(x + ih) / h`` subtracts nothing, so h may be as small as can be (Squire and Trapp, SIAM Review 40,
-1998). What takes an absolute value or a real part on the way is not analytic, and is refused.
+1998). Code that takes an absolute value or a real part is not analytic, and is refused.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ def _evaluate(problem: Problem, vector: Any) -> Any:
 
 
 def _must_be_analytic(problem: Problem) -> None:
-    """Refuse a function that does not bend along the imaginary axis against how it bends along the real."""
+    """Refuse a function whose second differences along the two axes do not cancel, so it is not analytic."""
     rng = np.random.default_rng(problem.seed)
-    # A step of 1e-4 · 1e4 would be no small one for a sine.
+    # A step of 1e-4 · 1e4 would not be small for a sine.
     size = np.where(problem.point == 0, 1.0, np.fmin(np.abs(problem.point), 1.0))
     d = PROBE * size * rng.uniform(0.5, 1.5, problem.point.size) * rng.choice([-1.0, 1.0], problem.point.size)
     value = problem.value

@@ -1,4 +1,4 @@
-"""Second derivatives of a scalar function: those written by hand, and the others as maps of the same shape.
+"""Second derivatives of a scalar function: hand-written ones, and the others as maps of the same shape.
 
 A Hessian is the Jacobian of the gradient ``x → ∇f(x)``. Every method here is a pullback of that function.
 """
@@ -37,7 +37,7 @@ def layouts(problem: Problem) -> Layouts:
 
 
 def must_be_scalar(form: Form, problem: Problem) -> None:
-    """Raise `InvalidArgument` for a function without a Hessian: one that does not return one real number."""
+    """Raise `InvalidArgument` unless the function returns one real number, and so has a Hessian."""
     outputs = problem.outputs
     if outputs.size == 1:
         return
@@ -71,7 +71,7 @@ def prepare(form: Form, problem: Problem, gradient: Vector, *, at: Vector | None
 
 
 def gives_blocks_alone(form: Form, problem: Problem) -> bool:
-    """Whether a Hessian of several inputs is one block for each of them, without the mixed derivatives."""
+    """Whether a Hessian of several inputs is one block per input, without mixed derivatives."""
     if form.how != "hessian" or len(problem.inputs.leaves) == 1:
         return False
     answer = problem.call_on_inputs(form.name, form.function)

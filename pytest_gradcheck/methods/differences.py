@@ -1,8 +1,8 @@
-"""Central and forward differences with error bars, from function values and nothing else.
+"""Central and forward differences with error bars, from function values alone.
 
-Both are extrapolated over a ladder of steps (Richardson's deferred approach to the limit; Press et
-al., Numerical Recipes, 3rd ed., section 5.7). The error bar adds what the last extrapolation still
-changed (truncation) to the noise of the function divided by the step (rounding).
+Both are extrapolated over a ladder of steps (Richardson's deferred approach to the limit; Press et al.,
+Numerical Recipes, 3rd ed., section 5.7). The error bar is the change by the last extrapolation (truncation)
+plus the noise of the function divided by the step (rounding).
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ ROOT2 = float(np.sqrt(2.0))
 #: truncation error, and six levels span from 1e-3 to 1e-6 of the scale.
 RATIO = 4.0
 
-#: Three levels, six evaluations: enough for a smooth function, and for seeing that one is not.
+#: Three levels, six evaluations: enough for a smooth function, and to detect that one is not smooth.
 QUICK = tuple(2.0**-9 / RATIO**k for k in range(3))
 
-#: The whole range in which a float64 difference can mean anything.
+#: The whole range of useful steps in float64.
 THOROUGH = tuple(2.0**-1 / RATIO**k for k in range(16))
 
 
@@ -38,17 +38,17 @@ THOROUGH = tuple(2.0**-1 / RATIO**k for k in range(16))
 #: function takes 16 at least.
 FEW_STEPS = 8
 
-#: What wavers by less than this share of it at the finest steps is not noise. Two sides with one degree of
-#: freedom each are both as small by chance once in a million times.
+#: Variations below this share at the finest steps are not noise. Two sides with one degree of freedom each
+#: are both that small by chance once in a million times.
 NOT_NOISE = 1e-3
 
-#: And a sample of so few may be smaller than what it is drawn from by this factor.
+#: And a sample of so few may underestimate the noise by this factor.
 ROOM_FOR_CHANCE = 0.1
 
 #: A slope has settled where its error bar is no more than this share of it.
 SETTLED_SHARE = 0.1
 
-#: Finer steps stray where they are off by more than so many times their noise.
+#: Finer steps contradict if they are off by more than so many times their noise.
 STRAY_NOISE = 3.0
 
 #: So many numbers are worked on at a time: with what is computed from them, they fit a processor's cache.
@@ -59,11 +59,11 @@ CHUNK = 2**17
 class Slopes:
     """Derivatives along some lines: two-sided, to the right, to the left; each of shape ``(lines, m)``.
 
-    ``kink`` marks outputs whose one-sided derivatives exist and differ, ``jump`` outputs that do not
-    approach their value at the point. ``range_of_values`` is how far the function moves over the widest step.
+    ``kink`` marks outputs whose one-sided derivatives exist and differ, ``jump`` outputs that do not approach
+    their value at the point. ``range_of_values`` is how far the function moves over the widest step.
     ``one_sided``, of shape ``(lines,)``, says that the domain leaves one side only, where a kink cannot be
-    seen. ``noise`` is how much the value was seen to waver; zero from a short ladder. ``grainy`` marks values
-    that take few steps over a long ladder, or none: nothing but their grain is seen.
+    seen. ``noise`` is the measured noise of the value; zero from a short ladder. ``grainy`` marks values that
+    take few steps over a long ladder, or none: nothing but their grain is seen.
     """
 
     central: Estimate
@@ -81,12 +81,12 @@ class Slopes:
 class Lines:
     """A function along ``point + t · tangent`` for every row of ``tangents``, shape ``(lines, n)``.
 
-    Lines along single coordinates have their numbers as ``tangents``, shape ``(lines,)``.
-    ``evaluate`` takes many points at a time, shape ``(points, n)``, to values, shape ``(points, m)``.
-    ``room``, of shape ``(2, lines)``, is how far t may go to the right and to the left. ``value`` is that at
-    the point, shape ``(m,)``; ``evaluation_noise``, of shape ``(lines, m)``, how much it moves by itself.
-    ``output_rounding`` is the roundoff of the entries next to each output: an entry of a transform that is
-    zero but for rounding is another 1e-17 at every point, and does not jump.
+    Lines along single coordinates have their numbers as ``tangents``, shape ``(lines,)``. ``evaluate`` takes
+    many points at a time, shape ``(points, n)``, to values, shape ``(points, m)``. ``room``, of shape ``(2,
+    lines)``, is how far t may go to the right and to the left. ``value`` is that at the point, shape
+    ``(m,)``; ``evaluation_noise``, of shape ``(lines, m)``, how much it moves by itself. ``output_rounding``
+    is the roundoff of the entries next to each output: an entry of a transform that is zero up to rounding is
+    a different 1e-17 at every point, which is not a jump.
     """
 
     evaluate: Callable[[Array], Array]
@@ -114,14 +114,13 @@ class Lines:
             return self._differentiate(up, above, -down, below, eps)
 
     def sample(self, t: Array) -> tuple[Array, Array]:
-        """Evaluate at all t, shape ``(2, levels, lines)``: the steps that were really made, and the values.
-
-        Both have one axis more, of the outputs. NaN stands for a step that leaves the room, or none.
+        """Evaluate at all t, shape ``(2, levels, lines)``: the steps actually taken, and the values. Both
+        have an extra axis for the outputs. NaN stands for a step that leaves the room, or none.
         """
         inside = np.flatnonzero(np.abs(t) <= self.room[:, None])
         count = max(1, CHUNK // max(self.point.size, self.value.size))
         if inside.size == t.size <= count:
-            # As a rule: nothing to leave out, and nothing to copy.
+            # The usual case: nothing to leave out, and nothing to copy.
             there, steps = self._move(inside % len(self.tangents), t.reshape(-1))
             if (steps != 0.0).all():
                 return steps.reshape(*t.shape, 1), self.evaluate(there).reshape(*t.shape, -1)
@@ -137,7 +136,7 @@ class Lines:
         return real.reshape(*t.shape, 1), values.reshape(*t.shape, -1)
 
     def _move(self, lines: Array, t: Vector) -> tuple[Array, Vector]:
-        """Return points on some lines, shape ``(points, n)``, and the steps that were really made.
+        """Return points on some lines, shape ``(points, n)``, and the steps actually taken.
 
         x + h differs from x by h only up to rounding.
         """
@@ -149,7 +148,7 @@ class Lines:
             points = self.rounded(points)
             return points, points[entry] - self.point[tangents]
         points = self.rounded(self.point + t[:, None] * tangents)
-        # What is nan or infinite stays where it is.
+        # nan and infinite inputs are not moved.
         moved = np.where(np.isfinite(self.point), points - self.point, 0.0)
         along = np.einsum("pn,pn->p", moved, tangents)
         return points, along / np.einsum("pn,pn->p", tangents, tangents)
@@ -166,8 +165,8 @@ class Lines:
                 np.fmax(_measured_noise(up, above, count), _measured_noise(down, below, count))
                 for count in (6, 4)
             )
-            # Noise is the same at the finest steps. What is not is the way that the function goes, which
-            # would hide how far the wider steps are off.
+            # Noise is the same at the finest steps. A trend of the function is not, and would hide how far
+            # the wider steps are off.
             moves = np.abs(np.diff(above[-4:], axis=0)).min(axis=0) > finest / NOT_NOISE
             wavers = np.where(moves & (finest < NOT_NOISE * wavers), finest / ROOM_FOR_CHANCE, wavers)
             noise = np.fmax(rounding, wavers)
@@ -256,7 +255,7 @@ def _extrapolate(quotients: Array, noise: Array, powers: tuple[int, int]) -> Est
         error = correction[0] + noise[0]
         return Estimate(twice[0], np.where(np.isfinite(error), error, np.inf))
     change = np.abs(np.diff(twice, axis=0))
-    # The first level inside the domain has nobody to compare with, like the first of all.
+    # The first level inside the domain has no predecessor to compare with, like the very first.
     change = np.where(np.isnan(change), correction[1:], change)
     # Two neighbours may agree by chance: the correction, which overestimates the error of what
     # was corrected, keeps a part in the bar.
@@ -266,8 +265,8 @@ def _extrapolate(quotients: Array, noise: Array, powers: tuple[int, int]) -> Est
     error = np.where(_contradicted(twice, error), np.inf, error)
     best = np.argmin(error, axis=0)[None]
     value, bar = (np.take_along_axis(each, best, 0)[0] for each in (twice, error))
-    # What has not settled is no more than a guess as long as finer steps say something else: the quotients of
-    # a jump that is not a jump when seen from nearer by grow to the finest.
+    # A slope that has not settled is only a guess while finer steps disagree: the quotients of an apparent
+    # jump grow down to the finest step.
     stray = np.abs(twice - value) - STRAY_NOISE * noise
     stray = np.where((np.arange(len(twice))[:, None, None] > best) & np.isfinite(stray), stray, 0.0)
     open_ = ~(bar <= SETTLED_SHARE * np.abs(value))
@@ -275,9 +274,9 @@ def _extrapolate(quotients: Array, noise: Array, powers: tuple[int, int]) -> Est
 
 
 def _contradicted(values: Array, errors: Array) -> Array:
-    """Mark the levels that a finer one rules out, shape ``(levels, lines, m)``.
+    """Mark the levels that a finer one contradicts, shape ``(levels, lines, m)``.
 
-    The derivative is what the quotient does as the step goes to zero. A staircase has a slope for steps
+    The derivative is the limit of the quotient as the step goes to zero. A staircase has a slope for steps
     that span many stairs, and a pole one for steps across it; both look settled until the steps are finer.
     """
     low, high = values - errors, values + errors
@@ -293,10 +292,10 @@ def _contradicted(values: Array, errors: Array) -> Array:
 
 
 def _measured_noise(steps: Array, values: Array, count: int) -> Array:
-    """Return how much the function wavers between neighbouring points, shape ``(lines, m)``.
+    """Return the noise of the function between neighbouring points, shape ``(lines, m)``.
 
-    At the ``count`` smallest steps a smooth function is a parabola to within rounding; what is left of it
-    after the parabola through the first, the second and the last is taken out is noise.
+    At the ``count`` smallest steps a smooth function is a parabola to within rounding; what remains after
+    subtracting the parabola through the first, the second and the last is noise.
     """
     last = slice(-count, None)
     t, f = steps[last], values[last]
@@ -308,10 +307,10 @@ def _measured_noise(steps: Array, values: Array, count: int) -> Array:
 
 
 def _curved(steps: Array, values: Array) -> Array:
-    """Whether the function goes one way and bends one way, by much, over the six finest steps.
+    """Whether the function is clearly monotonic and bends one way over the six finest steps.
 
     So it does next to a root or a pole that is no farther away than they are. That is not noise, and taking
-    it for noise would hide how far the wider steps are off. Noise that dominates looks so once in 500 times.
+    it for noise would hide how far the wider steps are off. Dominant noise looks like this once in 500 times.
     """
     last = slice(-6, None)
     slopes = np.diff(values[last], axis=0) / np.diff(steps[last], axis=0)
@@ -324,10 +323,9 @@ def _curved(steps: Array, values: Array) -> Array:
 
 
 def _beside_the_edge(up: Array, above: Array, down: Array, below: Array) -> Array:
-    """Whether one side is out of reach at every step, and the slope on the other grows to the finest.
-
-    A root or a logarithm ends nearer to the point than the finest step: what it looks like from there says
-    nothing of its slope at the point.
+    """Whether one side is out of reach at every step, and the slope on the other grows down to the finest.
+    The domain of a root or a logarithm then ends closer to the point than the finest step, and the quotients
+    do not show the slope at the point.
     """
     return np.asarray(
         (np.isnan(above).all(axis=0) & _curved(down, below))
@@ -336,7 +334,7 @@ def _beside_the_edge(up: Array, above: Array, down: Array, below: Array) -> Arra
 
 
 def _steeper(moved: Array, steps: Array) -> Array:
-    """Whether the one-sided quotient grows without end as the step shrinks: a root at zero.
+    """Whether the one-sided quotient grows without bound as the step shrinks: a root at zero.
 
     On both sides of a cusp the slopes are infinite and may cancel in a two-sided difference.
     """
@@ -348,10 +346,11 @@ def _steeper(moved: Array, steps: Array) -> Array:
 
 
 def _stairs(right: Array, left: Array, noise: Array) -> Array:
-    """Return infinity for a function that stands still at fine steps and moves alike on both sides beyond.
+    """Return infinity for a function that is constant at fine steps and moves alike on both sides beyond
+    them.
 
     It is rounded somewhere on the way (``1 + erf(x)`` near minus one, a result stored in float16), or a
-    staircase by design; whether its slope is that of the stair or that of the flight, no difference can tell.
+    staircase by design; no difference can tell whether its slope is that of the stair or that of the flight.
     A flat piece of a piecewise function (a rectifier on its dead side) ends on one side first, and a smooth
     extremum goes the same way on both: there the slope of the flight is that of the stair.
     """
@@ -360,13 +359,13 @@ def _stairs(right: Array, left: Array, noise: Array) -> Array:
     still &= signed_right * signed_left < 0
     first_right, first_left = np.abs(signed_right), np.abs(signed_left)
     alike = (first_right < 4 * first_left) & (first_left < 4 * first_right)
-    # Stairs as low as the noise are in the error bar already.
+    # The error bar covers stairs as low as the noise already.
     high = np.fmin(first_right, first_left) > np.fmax.reduce(noise, axis=0, initial=0.0)
     return np.where(still & alike & high, np.inf, 0.0)
 
 
 def _first_move(moved: Array) -> Array:
-    """Return the first step that the function takes as t grows, infinity for none."""
+    """Return the first step at which the function moves as t grows, infinity for none."""
     known = ((moved != 0) & np.isfinite(moved))[::-1]
     first = np.take_along_axis(moved[::-1], np.argmax(known, axis=0)[None], 0)[0]
     return np.where(known.any(axis=0), first, np.inf)
@@ -386,9 +385,9 @@ def _barely_reached(moved: Array, rounding: Array) -> Array:
     ``tanh(3e8 (x - 1))`` at one: only the two finest of the steps see that it is smooth, and the quotients of
     all others, 1 / h, have been taken for a slope of 21 ± 12.
     """
-    # The measured noise is not a measure here, since it is the bend of just those finest steps; but noise is
-    # far smaller than the way that the function goes. Where that is but a rounding, the function stands
-    # still.
+    # The measured noise is useless here, since it is the bend of exactly those finest steps; but noise is far
+    # smaller than the movement of the function. Where that movement is only a rounding, the function is
+    # constant.
     far = np.fmax(1e-6 * np.where(np.isfinite(moved), moved, 0.0), 1e-3 * rounding).max(axis=0, keepdims=True)
     return np.where(_jumps(moved[:-1], far) | _jumps(moved[:-2], far), np.inf, 0.0)
 
@@ -405,8 +404,8 @@ def textbook(
 ) -> tuple[Vector, Vector]:
     """Return the central and the forward quotient at a fixed step, exactly as they are written.
 
-    Shapes ``(m,)`` each: ``(f(x + h) − f(x − h)) / (2h)`` and ``(f(x + h) − f(x)) / h``, in float64, no
-    correction of any kind: the numbers that a reader of a textbook gets at a prompt.
+    Shapes ``(m,)`` each: ``(f(x + h) − f(x − h)) / (2h)`` and ``(f(x + h) − f(x)) / h``, in float64, without
+    any correction: the numbers that a reader of a textbook gets at a prompt.
     """
     above, below = point.copy(), point.copy()
     above[coordinate] += step

@@ -1,4 +1,4 @@
-"""The forms in which a derivative is written by hand: which were given, and what each is called."""
+"""The forms of a hand-written derivative: which were given, and how messages name each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOUNS = {
 
 
 class Broken(Exception):  # noqa: N818  what is wrong is the form, not this package
-    """Raised for a derivative written by hand that is seen to be wrong before any number is compared.
+    """Raised for a hand-written derivative that is wrong before any number is compared.
 
     ``code`` is that of the diagnosis.
     """
@@ -40,8 +40,8 @@ class Broken(Exception):  # noqa: N818  what is wrong is the form, not this pack
 class Form:
     """A derivative of the function written by hand.
 
-    ``name`` is the option that it was given by, or ``"rmatvec"`` for the adjoint of a linear operator.
-    ``how`` it is called is one of the names of the options. ``alone`` says that it is the only one.
+    ``name`` is the option that gave it, or ``"rmatvec"`` for the adjoint of a linear operator. ``how`` is the
+    name of the option whose calling convention it follows. ``alone`` says that it is the only form.
     ``source`` is what to look for in the user's code.
     """
 
@@ -58,14 +58,11 @@ class Form:
 
     @property
     def is_named(self) -> bool:
-        """Whether messages begin with the name.
-
-        A lone gradient or vjp is all that the method could be.
-        """
+        """Whether messages begin with the name. A lone gradient or vjp needs none."""
         return not (self.alone and self.name in ("gradient", "vjp"))
 
     def named(self, text: str, method: str) -> str:
-        """Return a sentence on the gradient of a method as one on this form."""
+        """Turn a sentence about a method's gradient into one about this form."""
         if not self.is_named:
             return text
         noun = NOUNS[self.name]

@@ -1,7 +1,6 @@
-"""Matrices of derivatives written by hand: dense, sparse, or linear operators, as maps of flat vectors.
-
-A sparse matrix and an operator are known by their methods: no library is imported for them. Only their
-products are used.
+"""Hand-written matrices of derivatives as maps of flat vectors: dense, sparse, or linear operators. Sparse
+matrices and operators are recognised by their methods, without importing a library. Only their products are
+used.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ Product = Callable[[Matrix], Matrix]
 class Blocks:
     """The blocks of a Jacobian, by output and input: ``cotangents @ blocks`` pulls cotangents back."""
 
-    #: NumPy leaves ``@`` to this class.
+    #: Makes NumPy leave ``@`` to this class.
     __array_ufunc__ = None
 
     def __init__(

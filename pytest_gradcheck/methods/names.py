@@ -1,4 +1,4 @@
-"""The names of the methods, and of which kind each is.
+"""The names of the methods, and the kind of each.
 
 The plugin reads them when pytest starts. So nothing is imported here, and the installed frameworks are looked
 up when a name that depends on them is first asked for.
@@ -13,16 +13,16 @@ DIFFERENCE_METHODS = frozenset({"central", "forward"})
 FIRST_FORMS = ("gradient", "vjp", "jacobian", "jvp")
 SECOND_FORMS = ("hessian", "hvp")
 
-#: The attribute of a wrapped function that has the function as its user wrote it.
+#: The attribute of a wrapped function that holds the user's function.
 WRITTEN_AS = "_gradcheck_written_as"
 
 #: Each framework that is installed, NumPy aside, is a method that is called like the framework. Whether it
-#: differentiates is not known before its library is imported; one that does not is unavailable.
+#: differentiates is known only when its library is imported; one that does not is unavailable.
 AUTODIFF_METHODS: tuple[str, ...]
 #: Every method, in the order in which results list them.
 METHOD_NAMES: tuple[str, ...]
-#: The methods that run unless others are named. Not every function takes the complex numbers of the complex
-#: step, and each input costs it a call. The proven derivative is asked for where there is doubt or a failure.
+#: The methods that run unless others are named. Not every function accepts the complex step's complex
+#: numbers, and each input costs a call. The proven derivative runs on doubt or failure.
 DEFAULT_METHODS: tuple[str, ...]
 
 

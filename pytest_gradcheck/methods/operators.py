@@ -1,8 +1,8 @@
-"""Linear operators under test: a product as the function, and the adjoint as the derivative on trial.
+"""Linear operators under test: the product is the function, the adjoint is the derivative on trial.
 
-The dot-product test, ⟨A v, u⟩ = ⟨v, Aᴴ u⟩, is the usual comparison of slopes with a gradient: that of the
-product along v, contracted with u, and that of the adjoint. Operators are known by their methods: no
-library is imported for them.
+The dot-product test, ⟨A v, u⟩ = ⟨v, Aᴴ u⟩, is the usual comparison of a slope, of the product along v
+contracted with u, with a gradient, that of the adjoint. Operators are recognised by their methods, without
+importing a library.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from pytest_gradcheck.function.signatures import name_of
 from pytest_gradcheck.methods.forms import Broken, Form
 from pytest_gradcheck.methods.names import WRITTEN_AS
 
-#: What an operator has, and what functions have not.
+#: Attributes that operators have and functions do not.
 ADJOINT = "rmatvec"
 METHODS = ("matvec", ADJOINT)
 
 #: Where the adjoint is written: by scipy's wrapper of two functions, in a subclass, or elsewhere.
 WRITTEN = ("_CustomLinearOperator__rmatvec_impl", "_rmatvec", "rmatvec")
 
-#: What is farther from linear than this share of its size is not linear: a solver's tolerance is less.
+#: Deviations beyond this share of the size mean not linear; a solver's tolerance is smaller.
 LEAST = 1e-3
 
-#: So many roundings of a product with a vector are none of a product with zero.
+#: A product with zero may be off by so many roundings of a product with a vector.
 ROUNDINGS = 64
 
 
 def is_operator(fn: Any) -> bool:
-    """Whether what is under test is a linear operator: it need not be callable."""
+    """Whether the object under test is a linear operator, which need not be callable."""
     return not isinstance(fn, type) and all(callable(getattr(fn, name, None)) for name in METHODS)
 
 
 def taken_apart(operator: Any, inputs: Any) -> tuple[Callable[..., Any], Any, Form]:
     """Return the product with an operator as a function, its inputs, and its adjoint as a form.
 
-    At a real vector a complex operator would be known in part. So the vector becomes a complex one, unless
-    the operator says by ``clinear`` that it takes real numbers alone.
+    A real vector would test only a part of a complex operator. So the vector becomes complex, unless the
+    operator's ``clinear`` says that it takes only real numbers.
     """
 
     def product(x: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The derivative of an oracle: automatic ones of its code, and one from its values."""
+"""The derivative of an oracle: automatic, from its code, or by differences, from its values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytest_gradcheck.methods.roles import ENGINE
 
 
 def automatic(oracle: Problem) -> list[str]:
-    """Return the methods that may differentiate an oracle, in the order in which they are asked."""
+    """Return the methods that may differentiate an oracle, in the order in which they are tried."""
     return [ENGINE, oracle.framework.name] if oracle.framework.differentiates else [ENGINE]
 
 

@@ -1,4 +1,4 @@
-"""The bundled reverse-mode engine: the forward computation differentiated by rules of its own."""
+"""The bundled reverse-mode engine, which differentiates the forward computation by its own rules."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from reference_engine.transforms import vjp_of_arrays
 def prepare(problem: Problem, *, hold_stops: bool = False) -> ReferencePullback:
     """Run the function once on the reference engine, in float64, and return its pullback.
 
-    Its framework lowers it first: hand-written backwards are never consulted. With ``hold_stops`` what the
-    function detaches is a constant, as it is for the framework.
+    Its framework lowers it first: hand-written backwards are never consulted. With ``hold_stops`` detached
+    values are constants, as for the framework.
     """
     lowering = problem.framework.lower(problem, hold_stops=hold_stops)
     pullback = ReferencePullback.at(lowering.program, problem.inputs.split(problem.point), EPS64)
@@ -35,7 +35,7 @@ def prepare(problem: Problem, *, hold_stops: bool = False) -> ReferencePullback:
     return pullback
 
 
-#: By how much operations are disturbed where a rounding of float32 is too much: some roundings of float64.
+#: How much operations are disturbed where a float32 rounding is too much: a few float64 roundings.
 LITTLE = 2.0**-48
 
 
@@ -59,7 +59,7 @@ class ReferencePullback(Pullback):
             with np.errstate(all="ignore"), surroundings():
                 value, pull = vjp_of_arrays(program.run, arrays)
         except Exception as error:
-            # NumPy hides the engine's refusal behind an error of its own when a tensor is stored in an array.
+            # NumPy hides the engine's error behind its own when a tensor is stored in an array.
             for reason in (error, error.__cause__):
                 if isinstance(reason, reference_engine.OutOfGraphError | reference_engine.MissingRuleError):
                     raise Unavailable(str(reason)) from error
@@ -158,7 +158,7 @@ class ReferencePullback(Pullback):
 
 @contextmanager
 def _coarse(scale: float, seed: int | None, most: int | None) -> Iterator[None]:
-    """Disturb what is recorded by up to ``scale``, if there is a seed, and record so much at most."""
+    """Disturb recorded operations by up to ``scale``, if there is a seed, and limit their number."""
     disturbed = nullcontext() if seed is None else reference_engine.perturbed(scale, seed)
     with disturbed, nullcontext() if most is None else at_most(most):
         yield

@@ -1,8 +1,8 @@
-"""Gradients that a project registers in a way of its own: which there are, and which of them a check runs.
+"""Gradients that a project registers in its own way, and which of them a check runs.
 
-A decorator leaves nothing in a graph by which its gradient could be known. But the function that its author
-wrote has to start before it can give a gradient, and the interpreter reports that. For which method it starts
-is what `asked` says.
+A decorator leaves no trace in a graph that would identify its gradient. But the function that its author
+wrote must start before it can return a gradient, and the interpreter reports that. `asked` says for which
+method it starts.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from pytest_gradcheck.methods.code_starts import reported
 
 HOOK = "pytest_gradcheck_gradients"
 
-#: The method that is asked for a gradient in this context, and whether that gradient is differentiated again.
+#: The method whose gradient runs in this context, and whether that gradient is differentiated again.
 _ASKED: ContextVar[tuple[str, bool] | None] = ContextVar("_ASKED", default=None)
 
 
 @contextmanager
 def asked(method: str | None, *, differentiated: bool = False) -> Iterator[None]:
-    """Inside this context what starts is part of a method's gradient, or with None of no gradient.
+    """In this context, whatever starts is part of a method's gradient, or with None of no gradient.
 
     ``differentiated`` says that the backward pass is a program to be differentiated, and not the last step.
     """
@@ -43,7 +43,7 @@ def asked(method: str | None, *, differentiated: bool = False) -> Iterator[None]
 
 
 class Rule(NamedTuple):
-    """A registered gradient: its place, the code of its function, and the code that has to start."""
+    """A registered gradient: its place, the code of its function, and the code that must start."""
 
     name: str
     path: str
@@ -56,7 +56,7 @@ class Rule(NamedTuple):
 def rules_of(pairs: Iterable[Any], packages: Sequence[str]) -> tuple[Rule, ...]:
     """Return the pairs ``(function or name, backward)`` whose backward was written in one of the packages.
 
-    Raises `InvalidArgument` for what is not such a pair, and for backwards that nobody can tell apart.
+    Raises `InvalidArgument` for anything else, and for backwards that cannot be told apart.
     """
     found: dict[CodeType, tuple[str, Any]] = {}
     for pair in pairs:
@@ -86,7 +86,7 @@ def rules_of(pairs: Iterable[Any], packages: Sequence[str]) -> tuple[Rule, ...]:
 
 
 class Watch:
-    """Which rules, and which of their functions, have started since it began to look."""
+    """Records which rules, and which of their functions, have started."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._rules = tuple(rules)
@@ -107,9 +107,8 @@ class Watch:
             self._ran.add((code, *asked_for))
 
     def followed(self, method: str, pullback: Pullback) -> Pullback:
-        """Take what starts in the passes of a pullback for part of that method's gradient, from now on.
-
-        Trials of a Function run its backward too, also where no input needs it. They go past the pullback.
+        """From now on, count what starts in the passes of a pullback as part of that method's gradient.
+        Trials of a Function run its backward too, even if no input needs it. They bypass the pullback.
         """
         second_order = pullback.second_order
 
@@ -123,7 +122,7 @@ class Watch:
         return pullback
 
     def found(self, first: Collection[str], second: Collection[str]) -> tuple[HandWritten, ...]:
-        """Return the gradients that were run, and how far each was.
+        """Return the gradients that ran, and how far each did.
 
         ``first`` are the methods whose gradient was compared in the end, ``second`` those whose gradient of
         the gradient was.
@@ -146,18 +145,18 @@ class Watch:
         return ("forward",) if rule.function in self._started else ()
 
 
-#: What watches in this context.
+#: The watch of this context.
 WATCH: ContextVar[Watch | None] = ContextVar("WATCH", default=None)
 
 
 @contextmanager
 def watched(rules: Sequence[Rule]) -> Iterator[Watch]:
-    """Look which of the rules start in this thread; at nothing while something else profiles it."""
+    """Watch which rules start in this thread; does nothing while another profiler is active."""
     watch = Watch(rules)
     if not rules:
         yield watch
         return
-    # A function that takes gradients itself has them as its value: they are not what is checked.
+    # If a function computes gradients itself, they are part of its value and not what is checked.
     around, here = AROUND.set(functools.partial(asked, None)), WATCH.set(watch)
     try:
         with reported(watch.codes, watch.started):

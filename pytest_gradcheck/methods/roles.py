@@ -1,4 +1,4 @@
-"""The part of each method in a check: on trial, standing in, one witness with others, or a difference."""
+"""The role of each method in a check: on trial, stand-in, part of a witness, or a difference."""
 
 from __future__ import annotations
 
@@ -24,18 +24,17 @@ ORACLE = "oracle"
 #: The method that evaluates the function at complex points. It is exact for analytic functions only.
 COMPLEX_STEP = "complex_step"
 
-#: The engine's recording in ball arithmetic. It is proven, so it is not a culprit and no witness to be
-#: outvoted.
+#: The engine's recording in ball arithmetic. It is proven, so it is never a culprit and cannot be outvoted.
 EXACT = "exact"
 
 #: The methods that compare function values, in the order of the names.
 DIFFERENCES = tuple(name for name in METHOD_NAMES if name in DIFFERENCE_METHODS)
 
-#: The exact methods in the order in which one is taken for the truth of a figure.
+#: The exact methods, in the order in which figures take one as the truth.
 MOST_TRUSTED = (EXACT, ORACLE, ENGINE, BY_HAND, *sorted(AUTODIFF_METHODS), COMPLEX_STEP)
 
 
-#: What messages call the gradients of methods that are not a framework's.
+#: How messages name the gradients of methods other than a framework's.
 _CALLED = {
     BY_HAND: "your gradient",
     ENGINE: "the reference engine's gradient",
@@ -45,7 +44,7 @@ _CALLED = {
 
 
 def gradient_of(method: str) -> str:
-    """Return what messages call the gradient of a method: ``"autograd's gradient"``, ``"your gradient"``."""
+    """Return how messages name the gradient of a method: ``"autograd's gradient"``, ``"your gradient"``."""
     if method in AUTODIFF_METHODS:
         return f"{registry.named(method).differentiator or method}'s gradient"
     return _CALLED.get(method, f"the gradient by {method}")
@@ -53,10 +52,10 @@ def gradient_of(method: str) -> str:
 
 @dataclass(frozen=True)
 class Roles:
-    """The parts of the methods in a check of one function.
+    """The roles of the methods in a check of one function.
 
     ``own`` is the gradient of the function's framework, None where the framework has none. ``stand_ins`` are
-    the gradients of other frameworks, which run NumPy code as one more run of the same code.
+    the gradients of other frameworks, for which NumPy code is one more run of the same code.
     """
 
     own: str | None
@@ -68,11 +67,11 @@ class Roles:
 
     @property
     def replaceable(self) -> tuple[str, ...]:
-        """The methods that are left out where they are not witnesses, in the order in which that is asked."""
+        """The methods that are left out if they cannot be witnesses, in the order in which this is decided."""
         return (ENGINE, *self.stand_ins, COMPLEX_STEP)
 
     def is_on_trial(self, name: str) -> bool:
-        """Whether the check asks if this method is right: a failure of it is a failure of the check."""
+        """Whether this method is under test: if it fails, so does the check."""
         return name in (self.own, BY_HAND)
 
     def is_idle(self, name: str) -> bool:
@@ -90,9 +89,9 @@ class Roles:
     def witness(self, name: str) -> str:
         """Name the witness that a method belongs to: methods of one witness do not confirm each other.
 
-        Differences see the same function values: those of the oracle where one is given, which its own
-        derivative is confirmed by. The engine and a stand-in run the same NumPy code under the
-        same rules of differentiation. A vote counts witnesses.
+        All differences see the same function values; with an oracle its values, which confirm its derivative.
+        The engine and a stand-in run the same NumPy code under the same rules of differentiation. A vote
+        counts witnesses.
         """
         if name in DIFFERENCE_METHODS:
             return "differences"
@@ -100,7 +99,7 @@ class Roles:
 
 
 def roles_of(framework: Framework, asked: Iterable[str]) -> Roles:
-    """Return the parts that the methods asked for play in a check of a function of this framework."""
+    """Return the roles of the requested methods in a check of a function of this framework."""
     if framework.differentiates:
         return Roles(framework.name, ())
     return Roles(None, tuple(name for name in asked if name in registry.stand_ins()))

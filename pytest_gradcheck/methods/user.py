@@ -1,4 +1,4 @@
-"""A derivative that the user wrote by hand, in any form, as one more method."""
+"""A hand-written derivative, in any form, as a method."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pytest_gradcheck.methods.forms import Form
 from pytest_gradcheck.methods.matrices import Blocks
 from pytest_gradcheck.methods.operators import must_be_linear
 
-#: A sum of columns is off by no more than so many roundings of its terms. Chosen: as error bars are.
+#: A sum of columns is off by at most so many roundings of its terms. Chosen: as error bars are.
 ROUNDINGS = 32
 
 #: So many numbers of a Jacobian are kept, once the jvp has given all of its columns.
@@ -47,9 +47,9 @@ def prepare(form: Form, problem: Problem, *, at: Vector | None = None, twice: bo
 
 
 def never_written(form: Form, problem: Problem) -> str | None:
-    """Return the sentence on memory that a hand-written derivative returns and never wrote, None without.
+    """Return the diagnosis of unwritten memory in a hand-written derivative's result, or None.
 
-    It is called three times with something else in fresh memory.
+    It is called three times, each with other contents of fresh memory.
     """
     if form.order == 2:
         return None
@@ -81,7 +81,7 @@ class ByHand(GradientAlone):
         return np.asarray(cotangents @ self._rows)
 
     def breaks_linearity(self) -> str | None:
-        """Return how it is seen not to be linear in what it takes besides the inputs, as a sentence."""
+        """Return a sentence on how it violates linearity in its other arguments, or None."""
         return None
 
 
@@ -117,9 +117,9 @@ class UserVjp(ByHand):
 
 
 class UserJvp(ByHand):
-    """A derivative that takes a tangent and gives that of the output: the columns of the Jacobian.
+    """A derivative that maps a tangent to that of the output, and so gives the columns of the Jacobian.
 
-    A row takes a call per number of the inputs, and many rows take no more.
+    A row takes one call per number in the inputs, and so do many rows together.
     """
 
     takes_vectors = True
@@ -206,24 +206,25 @@ class TakenAlong(ByHand):
 
 
 def with_known_memory(problem: Problem, call: Callable[[], Any], *, twice: bool, again: bool = False) -> Any:
-    """Call a hand-written gradient; a second call gets nan in fresh memory, which shows what is not written.
+    """Call a hand-written gradient twice, the second time with nan in fresh memory, to find unwritten
+    entries.
 
     Otherwise such an entry would be right if the memory happens to hold the right number. ``again`` says that
-    the gradient has run before, and needs no plain call any more: what had to be compiled is.
+    the gradient has run before, so everything is compiled and the plain call is not needed.
     """
     if twice and again:
         with contextlib.suppress(Exception), problem.framework.filling(FILLED_WITH[0]):
             return call()
     answer = call()
     if twice and not again:
-        # Code that must find NumPy's own functions, such as a compiler, may not take others.
+        # Code that needs NumPy's own functions, such as a compiler, may refuse others.
         with contextlib.suppress(Exception), problem.framework.filling(FILLED_WITH[0]):
             answer = call()
     return answer
 
 
 def _gradient(problem: Problem, answer: Any) -> Matrix:
-    """Return what a gradient gave as a real Jacobian of shape ``(outputs.size, inputs.size)``."""
+    """Return a gradient as a real Jacobian of shape ``(outputs.size, inputs.size)``."""
     parts = per_leaf(problem, answer, "gradient")
     rows = np.zeros((problem.outputs.size, problem.inputs.size))
     outs = problem.outputs.leaves
@@ -246,7 +247,7 @@ def _gradient(problem: Problem, answer: Any) -> Matrix:
 
 
 def _jacobian(problem: Problem, answer: Any) -> Blocks:
-    """Return what a Jacobian gave: an array per input, or for several outputs a structure of these each."""
+    """Return a Jacobian: one array per input, or for several outputs one such structure each."""
     name, outputs = "jacobian", problem.outputs.leaves
     rows = problem.split_by_output(answer)
     if rows is None:

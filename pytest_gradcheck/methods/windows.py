@@ -1,9 +1,9 @@
 """Slopes from a polynomial that is fitted over a window of steps, whose residuals measure the noise.
 
-A ladder of steps trusts the dtype to say how far values waver. A fit does not: what the polynomial leaves
-over is the noise of the function, whatever made it: float32 inside of float64, the stopping tolerance of a
-solver, quantised outputs, cancellation. Moré and Wild ("Estimating computational noise", SIAM J. Sci. Comput.
-33, 2011) see it in the same way, as what high differences of evenly spaced values leave over.
+A ladder of steps infers the noise of values from the dtype. A fit does not: the residual is the noise of the
+function, whatever its cause: float32 inside of float64, the stopping tolerance of a solver, quantised
+outputs, cancellation. Moré and Wild ("Estimating computational noise", SIAM J. Sci. Comput. 33, 2011) measure
+it in the same way, from high-order differences of evenly spaced values.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ LAST_TERM = 0.1
 #: Windows whose scales differ by less than this are one and the same.
 APART = 8.0
 
-#: A polynomial fits where it leaves no more than this share of the way that the values go.
+#: A polynomial fits if its residuals are at most this share of the values' range.
 FITS = 0.1
 
-#: A value that wavers by more than so many of its roundings does so for a reason of its own.
+#: Noise of more than so many roundings has a cause other than rounding.
 WAVERS = 1e3
 
-#: What a value moves by within so many of its roundings is not movement.
+#: Changes of up to so many roundings do not count as movement.
 ROUNDINGS = 4.0
 
 #: The least noise of a value at few points, in roundings: what is left over may be small by chance. A single
@@ -76,8 +76,8 @@ class Window:
     one-sided ones. ``kink`` marks one-sided slopes that differ beyond the noise, ``jump`` a middle that lies
     apart from both sides. ``still`` marks values that do not move at all, and ``grainy`` those that take few
     steps: the window is near the grain of the function, or below it, and its residuals are not a measure of
-    the noise. ``noise`` is how far a value wavers, and ``wavers`` says that it is far more than its rounding.
-    ``fits`` says that a polynomial is what the values go along.
+    the noise. ``noise`` is that of a value, and ``wavers`` says that it is far more than rounding. ``fits``
+    says that a polynomial describes the values.
     """
 
     slope: Estimate
@@ -148,7 +148,7 @@ def fitted(
         step, steepness = np.abs(bent[0]), bent[1] / h
         gap_bar = STANDARD_ERRORS * _EVEN_ERRORS[1] * half / h + LAST_TERM * np.abs(bent[3]) / h
         kink = np.abs(steepness) > gap_bar + 1e-6 * np.abs(odd[0])
-        # The value at the middle wavers as much as half the sum of two others, and once more.
+        # The value at the middle has noise too, as has half the sum of two others.
         jump = step > 2 * STANDARD_ERRORS * _EVEN_ERRORS[0] * half + LAST_TERM * np.abs(bent[3])
     bar = np.where(np.isfinite(bar) & np.isfinite(odd[0]), bar, np.inf)
     sides = np.where(np.isfinite(gap_bar), bar + gap_bar, np.inf)
@@ -175,8 +175,8 @@ class Few:
 
     ``width`` is the half width in units of the scale and ``levels`` the points in units of it. The odd part
     of the values is fitted by ``odd`` even powers of the step from 1 on, and the even part by ``even`` of
-    them from the square on: what a kink does to them is left over, and counts as noise. A value wavers by
-    ``floor`` of its roundings at least.
+    them from the square on: the effect of a kink remains as a residual, and counts as noise. The noise of a
+    value is at least ``floor`` of its roundings.
     """
 
     width: float
@@ -201,7 +201,7 @@ class Few:
 
     @functools.cached_property
     def freedom(self) -> int:
-        """How many numbers are left over per line."""
+        """The degrees of freedom per line."""
         return 2 * len(self.levels) - self.odd - self.even
 
 
@@ -250,7 +250,7 @@ class Glance:
 def _moving(cotangents: Array, moves: Array, sample: Sample) -> Array:
     """Return how much of the noise of rows is that of outputs that move along a line, ``(lines, rows)``.
 
-    An output that does not move at all does not waver either. ``moves`` has shape ``(levels, lines, m)``.
+    An output that does not move at all has no noise. ``moves`` has shape ``(levels, lines, m)``.
     """
     squares = sample.middle**2
     size = _contracted(cotangents**2, squares)
@@ -296,7 +296,7 @@ def glanced(sample: Sample, cotangents: Array | None, eps: float, noise: Array |
         )
         unit = np.fmax(np.fmax(np.abs(rest[0]).max(axis=(0, 1)), np.abs(rest[1]).max(axis=(0, 1))), TINY)
         squares = sum(((part / unit) ** 2).sum(axis=0) for part in rest)
-        # A line that bends tells nothing of the noise along another one, and has it for itself.
+        # A line that bends gives no information about the noise along another one.
         each = unit * np.sqrt(squares / shape.freedom)
         pooled = unit * np.sqrt(squares.mean(axis=0) / shape.freedom)
         seen = np.fmax(pooled, floor + wavers)
@@ -359,7 +359,7 @@ def natural_scales(*scales: Array) -> list[Array]:
         apart = (row > 0) & (last > APART * row)
         out.append(np.where(apart, row, np.nan))
         last = np.where(apart, row, last)
-    # Finer ones see what the natural ones jump over, and say the same as these where there is nothing to see.
+    # Finer ones see what the natural ones step over, and agree with them elsewhere.
     woven = []
     for wide, fine in zip(out, [*out[1:], np.full(len(last), np.nan)], strict=True):
         woven += [wide, np.where(APART**2 * fine < wide, wide / APART, np.nan)]
@@ -367,7 +367,7 @@ def natural_scales(*scales: Array) -> list[Array]:
 
 
 def settled(lines: Lines, scales: Sequence[Array], eps: float) -> Estimate:
-    """Return the derivatives of which two windows say the same, shape ``(lines, m)``; unknown where none do.
+    """Return the derivatives on which two windows agree, shape ``(lines, m)``; unknown where none do.
 
     ``scales`` has the scales of each line's windows from wide to fine, nan where a line has none.
     """
@@ -378,7 +378,7 @@ def settled(lines: Lines, scales: Sequence[Array], eps: float) -> Estimate:
     for each in scales:
         found = window(lines, np.where(np.isfinite(each), each, 1.0), None, eps)
         asked = np.isfinite(each)[:, None]
-        # Below the grain of the function nothing moves, which is not evidence of a slope.
+        # Below the grain of the function nothing moves, which is not evidence of a zero slope.
         known = (
             asked
             & ~(found.kink | found.jump)
@@ -388,7 +388,7 @@ def settled(lines: Lines, scales: Sequence[Array], eps: float) -> Estimate:
         moved |= asked & ~found.still
         gap = np.abs(found.slope.value - before.value) - found.slope.uncertainty
         alike = known & np.isfinite(before.uncertainty) & (gap <= before.uncertainty)
-        # A finer window sees what the wider ones jumped over.
+        # A finer window sees what the wider ones stepped over.
         bar = np.where(known & (gap > before.uncertainty), np.inf, bar)
         for one in (before, found.slope):
             better = alike & (one.uncertainty < bar)

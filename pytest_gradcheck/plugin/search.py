@@ -50,7 +50,7 @@ class Search:
     def __init__(
         self, max_seconds: float | None, show: Callable[[Callable[[], str]], None] = lambda text: None
     ) -> None:
-        """Begin to search; ``show`` is called after each example with a function that returns the progress."""
+        """Begin to search; ``show`` is called after each example with a function that tells the progress."""
         self.stopped: Stopped | None = None
         #: By function: the options of its checks and the settings, which are read once.
         self.options: dict[Any, Any] = {}

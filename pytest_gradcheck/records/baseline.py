@@ -1,6 +1,6 @@
-"""A baseline: the verdict and margin of every check at an earlier time, as a file that is kept with the code.
+"""A baseline: a file, kept with the code, with the verdict and margin of every check in an earlier run.
 
-It holds one line per check, in the order of their names, so a change of it can be read in a review.
+It holds one line per check, sorted by name, so a review shows what changes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pytest_gradcheck.records.record import Key, key, margin, plain_data
 
 
 def read(path: Path, argument: str) -> dict[Key, dict[str, Any]]:
-    """Return the entries of a baseline, or of a JSON report, which has the same and more.
+    """Return the entries of a baseline, or of a JSON report, which contains the same data.
 
     Raises `InvalidArgument`, with the name of the argument, for a file that is neither.
     """
@@ -29,17 +29,17 @@ def read(path: Path, argument: str) -> dict[Key, dict[str, Any]]:
 def updated(
     old: Mapping[Key, Mapping[str, Any]], checks: Iterable[Mapping[str, Any]], drop: Iterable[Key] = ()
 ) -> dict[Key, dict[str, Any]]:
-    """Return the entries after a run: those of its checks are new, all others stay unless dropped."""
+    """Return the entries after a run: its checks replace theirs, and all others stay unless dropped."""
     gone = set(drop)
     kept = {known: dict(entry) for known, entry in old.items() if known not in gone}
     return kept | {key(check): _entry(check) for check in checks}
 
 
 def update(path: Path, checks: Iterable[Mapping[str, Any]], drop: Iterable[Key] = ()) -> int:
-    """Update a baseline from the checks of a run, and return how many entries it has then.
+    """Update a baseline from the checks of a run, and return its number of entries.
 
-    What other runs have written since this one began stays; each waits for the one before. Raises `OSError`
-    if the file cannot be written, and `InvalidArgument` if it has become something else.
+    Entries that other runs have written meanwhile stay; runs wait for each other. Raises `OSError` if the
+    file cannot be written, and `InvalidArgument` if it is no longer a baseline.
     """
     with _alone_in(Path(os.path.realpath(path)).parent):
         old = read(path, "--gradcheck-baseline") if path.exists() else {}
@@ -52,17 +52,17 @@ def update(path: Path, checks: Iterable[Mapping[str, Any]], drop: Iterable[Key] 
 def _alone_in(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder, where the system has one.
 
-    The lock is on the folder, because the file is replaced, and ends with the process, however that ends.
+    The lock is on the folder, because the file is replaced. It ends with the process in any case.
     """
     try:
         import fcntl
     except ModuleNotFoundError:
-        # Windows has no such lock: there two runs that end within a few milliseconds may lose a line.
+        # Windows has no such lock: if two runs end within a few milliseconds there, a line may be lost.
         yield
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        # A file system in a network may have no locks.
+        # A network file system may have no locks.
         with contextlib.suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
@@ -98,5 +98,5 @@ def within(nodeid: str, arguments: Sequence[str], root: Path, start: Path) -> bo
 
 def _entry(check: Mapping[str, Any]) -> dict[str, Any]:
     value = float(check["margin"]) if "margin" in check else margin(check)
-    # Three digits: what is beyond them changes with every input that is drawn.
+    # Three digits: further ones change with every drawn input.
     return {"verdict": str(check["verdict"]), "margin": float(f"{value:.3g}")}

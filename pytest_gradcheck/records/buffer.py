@@ -1,4 +1,4 @@
-"""The results of the running tests of one process, until they leave it as records."""
+"""Collect the results of one process's running tests, until they leave it as records."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pytest_gradcheck.records.record import (
     weight,
 )
 
-#: The label of a check at a point where the function gave one value, near and far.
+#: The label of a check whose function gave the same value at all points, near and far.
 CONSTANT = "constant"
 
 NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
@@ -33,18 +33,17 @@ class Tally:
 
     conclusive: int = 0
     inconclusive: int = 0
-    #: Those of the conclusive ones that gave one value everywhere.
+    #: The conclusive ones with the same value everywhere.
     constant: int = 0
-    #: How often the fixtures were called, also where that raised something.
+    #: How often the fixtures were called, including calls that raised.
     calls: int = 0
-    #: The first of those that differ by nothing but their numbers, which change from example to example.
+    #: Reasons that differ only in their numbers count as one: the first is kept.
     reasons: dict[str, str] = field(default_factory=dict)
 
 
 class ResultBuffer:
-    """Takes every result when it arises and hands out records of what is new since the last time.
-
-    With ``figures`` each record has those of the example that stands for it.
+    """Takes every result, and returns records of those since the last call. With ``figures`` each record has
+    the figures of the example that represents it.
     """
 
     def __init__(self, *, figures: bool = False) -> None:
@@ -82,9 +81,9 @@ class ResultBuffer:
         """Return a record for every check that had examples since the last call.
 
         ``location`` is the place of the test: ``{"path": from the rootdir, "line": from 1, or None}``,
-        ``stopped`` says how far its search came, and ``marked`` whether it carries the marker,
-        ``replayable`` whether it can run again at the inputs of a record. Of a
-        test that was ``interrupted`` nothing is drawn: its function may be the one that takes too long.
+        ``stopped`` says how far its search got, ``marked`` whether it carries the marker, and ``replayable``
+        whether it can be rerun at the inputs of a record. An ``interrupted`` test gets no figures, since its
+        function may be what takes too long.
         """
         with self._lock:
             pending, self._pending = self._pending, {}
@@ -95,7 +94,7 @@ class ResultBuffer:
                 for (nodeid, _), group in pending.items()
             ]
         except BaseException:
-            # Interrupted while it is drawn: its results are known all the same.
+            # Interrupted while figures are drawn: the results are known anyway.
             with self._lock:
                 self._pending = {**pending, **self._pending}
             raise
@@ -106,7 +105,7 @@ class ResultBuffer:
 
 @dataclass
 class _Group:
-    """The results of one check over its examples; ``kept`` stands for them."""
+    """The results of one check over its examples; ``kept`` represents them."""
 
     kept: CheckResult
     examples: int = 0
@@ -165,7 +164,7 @@ def _weight(result: CheckResult) -> tuple[int, float]:
 
 
 def _figures(result: CheckResult) -> Mapping[str, Any]:
-    """Return the figures of a check, or nothing if the function cannot be called once more."""
+    """Return the figures of a check; empty if the function cannot be called again."""
     try:
         return result.figures()
     except (KeyboardInterrupt, SystemExit):

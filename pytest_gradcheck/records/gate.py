@@ -1,4 +1,4 @@
-"""The rules that the checks of a session may break: pure functions of plain records."""
+"""The rules of the gate: pure functions from plain records to violations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NEAR = 0.01
 
 @dataclass(frozen=True)
 class Violation:
-    """A rule that the session broke: its name, what was found, and what would satisfy it."""
+    """A violated rule: its name, what was found, and a remedy."""
 
     rule: str
     found: str
@@ -37,11 +37,11 @@ def judge(
     max_inconclusive: int | None = None,
     parts: Sequence[Thresholds] = (),
 ) -> list[Violation]:
-    """Return every rule that the checks break.
+    """Return every rule that the checks violate.
 
-    A failed check breaks the first rule whatever became of its test, which may have swallowed the exception.
-    A failure that an xfail mark expects breaks none, and counts neither for nor against ``fail_under``.
-    ``parts`` are thresholds for a part of the checks.
+    A failed check violates the first rule even if its test swallowed the exception. A failure that an xfail
+    mark expects violates none, and counts neither for nor against ``fail_under``. ``parts`` are thresholds
+    for a part of the checks.
     """
     counted = [check for check in checks if not check["xfail"]]
     violations = []
@@ -82,7 +82,7 @@ def below_coverage(coverage: Mapping[str, Any], thresholds: Mapping[str, Fractio
 
 
 def _below(checks: Sequence[Mapping[str, Any]], thresholds: Thresholds) -> list[Violation]:
-    """Return which of some thresholds the checks do not reach."""
+    """Return the thresholds that the checks do not reach."""
     of, pattern, at_least = "", thresholds.pattern, thresholds.fail_under
     if pattern is not None:
         checks = [check for check in checks if fnmatch.fnmatchcase(check["nodeid"], pattern)]
@@ -111,11 +111,11 @@ def against_baseline(
     factor: float = FACTOR,
     looked_for: Callable[[str], bool] = lambda nodeid: True,
 ) -> list[Violation]:
-    """Return what has become worse than a baseline.
+    """Return what is worse than in a baseline.
 
-    Worse is a check that passed and does not now, unless that is expected; one that still passes with a
-    margin more than ``factor`` times as large as before, or as `NEAR`; and one that was not made, if its
-    test was looked for at all.
+    A check is worse if it passed before and does not now, unless that is expected; if it still passes, but
+    with a margin more than ``factor`` times that of before, or of `NEAR`; or if it did not run although its
+    test was selected.
     """
     now = {key(check): check for check in checks}
     before = {name: entry for name, entry in baseline.items() if entry["verdict"] == "pass"}
@@ -146,10 +146,10 @@ def against_baseline(
 def nothing_checked(
     tally: Tally, *, marked: bool, takes: Sequence[str] = (), stopped: Stopped | None = None
 ) -> str | None:
-    """Return why a test that raised nothing must fail all the same, or None.
+    """Return why a test that raised nothing must fail anyway, or None.
 
-    A test in which no check reached a conclusion would otherwise pass because nothing could be checked.
-    ``takes`` are the fixtures that it has as parameters.
+    A test without a conclusive check would pass although nothing was checked. ``takes`` are the fixtures
+    among its parameters.
     """
     if marked and 0 < tally.constant == tally.conclusive:
         remedy = "use them in the body, or remove the mark"

@@ -1,4 +1,4 @@
-"""Gradient coverage: which of a package's hand-written gradients a passing check has run, and how far."""
+"""Gradient coverage: which of a package's hand-written gradients ran in a passing check, and how far."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-#: How a gradient is run, from the least on.
+#: The ways in which a gradient can run, least first.
 WAYS = ("forward", "backward", "double-backward")
 
 Gradient = dict[str, Any]
 
-#: The comment that leaves a gradient out, on the line of its class or of its backward, and why it does so.
+#: The comment, on the line of a class or of its backward, that excludes a gradient, with a reason.
 PRAGMA = re.compile(r"#\s*pragma:\s*no gradcheck\b(?:\s*:(?P<why>.*))?")
 
-#: Where what decorators stand before begins, and how many lines of them are read.
+#: The start of a definition after its decorators, and how many lines of them are read.
 DEFINITION = re.compile(r"\s*(class|def)\s")
 MOST_DECORATORS = 10
 
 
 def inventory(packages: Sequence[str], root: Path, rules: Iterable[Any] = ()) -> list[Gradient]:
-    """Return every hand-written gradient of the packages, as plain data, in the order of their names.
+    """Return every hand-written gradient of the packages as plain data, sorted by name.
 
     ``rules`` are those that the project registers itself (`methods.registered_gradients.Rule`). Modules that
-    were not imported are read: there a class counts that has a ``forward``, a ``backward`` and a base called
-    Function. Paths are relative to ``root`` where they lie in it.
+    were not imported are parsed: a class counts if it has a ``forward``, a ``backward`` and a base called
+    Function. Paths below ``root`` are relative to it.
     """
-    # Here, because every session loads this module for its flags.
+    # Imported here, because every session loads this module for its flags.
     from pytest_gradcheck.frameworks import registry
 
     gradients: dict[str, Gradient] = {}
@@ -59,7 +59,7 @@ def _gradient(
 
 
 def _excluded(path: str | None, line: int | None) -> str | None:
-    """Return why a comment leaves out what begins at a line, None without such a comment."""
+    """Return the reason of a comment that excludes the definition at a line; None without one."""
     if path is None or line is None:
         return None
     for text in linecache.getlines(path)[line - 1 : line - 1 + MOST_DECORATORS]:
@@ -71,7 +71,7 @@ def _excluded(path: str | None, line: int | None) -> str | None:
 
 
 def missing(package: str) -> bool:
-    """Whether there is no such package to import."""
+    """Whether a package cannot be imported."""
     try:
         return importlib.util.find_spec(package) is None
     except (ImportError, ValueError):
@@ -81,8 +81,8 @@ def missing(package: str) -> bool:
 def build(packages: Sequence[str], gradients: Iterable[Gradient], checks: Iterable[Mapping[str, Any]]) -> Any:
     """Return the ``coverage`` of a report.
 
-    A gradient is covered if a check that passed ran its backward. ``tests`` names the tests of such checks.
-    One that a comment ``# pragma: no gradcheck: REASON`` leaves out is listed apart, and counts nowhere.
+    A gradient is covered if a check that passed ran its backward. ``tests`` names the tests of such checks. A
+    gradient excluded by ``# pragma: no gradcheck: REASON`` is listed separately and not counted.
     """
     ran: dict[str, set[str]] = {}
     tests: dict[str, set[str]] = {}
@@ -93,7 +93,7 @@ def build(packages: Sequence[str], gradients: Iterable[Gradient], checks: Iterab
                 tests.setdefault(function["name"], set()).add(check["nodeid"])
     merged: dict[str, Gradient] = {}
     for gradient in gradients:
-        # One process may have read from the source what another has imported.
+        # One process may have parsed a module that another has imported.
         if gradient["name"] not in merged or gradient["imported"]:
             merged[gradient["name"]] = gradient
     left_out = [gradient for gradient in merged.values() if gradient.get("excluded")]
@@ -116,7 +116,7 @@ def build(packages: Sequence[str], gradients: Iterable[Gradient], checks: Iterab
 
 
 def merge(reports: Sequence[Mapping[str, Any]], checks: Iterable[Mapping[str, Any]]) -> Any:
-    """Return the coverage of several reports, whose checks are merged already; empty where none has any."""
+    """Return the coverage of several reports, whose checks are merged already; empty if none has any."""
     parts = [report["coverage"] for report in reports if report.get("coverage")]
     if not parts:
         return {}
@@ -126,19 +126,19 @@ def merge(reports: Sequence[Mapping[str, Any]], checks: Iterable[Mapping[str, An
 
 
 def not_run(coverage: Mapping[str, Any], way: str) -> list[Gradient]:
-    """Return the gradients that no passing check has run in one of the `WAYS`."""
+    """Return the gradients that no passing check ran in one of the `WAYS`."""
     return [gradient for gradient in coverage["gradients"] if way not in gradient["ran"]]
 
 
 def relative(path: str | None, root: Path) -> str | None:
-    """Return a path from the root, with slashes, where it lies in it."""
+    """Return a path with slashes, relative to the root if it is below it."""
     if path is None or not Path(path).is_relative_to(root):
         return path
     return Path(path).relative_to(root).as_posix()
 
 
 def _sources(packages: Sequence[str]) -> Iterator[tuple[str, Path]]:
-    """Return every module of the packages with its file, without importing any but the parents of one."""
+    """Return every module of the packages with its file; only parent packages are imported."""
     for package in packages:
         spec = importlib.util.find_spec(package)
         if spec is None:

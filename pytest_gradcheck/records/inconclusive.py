@@ -1,8 +1,8 @@
-"""What all the examples of a check come to, where the one that is shown of it does not say it.
+"""The verdict of a check over all its examples, if it differs from that of the shown one.
 
-A check most of whose examples were inconclusive is inconclusive, whatever became of the rest: nine of ten
-inputs that the test asks about have not been checked. With half of them or fewer, which kinks and bounds can
-bring about, the rest decides. A check all of whose examples gave one value has nothing to check either.
+If most examples of a check were inconclusive, the check is inconclusive: most inputs that the test asks about
+have not been checked. If at most half were, which kinks and bounds can cause, the others decide. A check
+whose function gave the same value in all examples has checked nothing either.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Any
 
 from pytest_gradcheck.core.diagnosis import codes
 
-#: As in `record`, which knows this module.
+#: As in `record`, which imports this module.
 Record = dict[str, Any]
 
-#: Why examples were inconclusive: a diagnosis, how many had it, and the first of them as a line to paste.
+#: Why examples were inconclusive: a diagnosis, their number, and the first of them as a line to paste.
 Reason = dict[str, Any]
 
 
 def merge_reasons(reasons: Iterable[Mapping[str, Any]]) -> list[Reason]:
-    """Return each reason once, by its code, with the examples of all; the first one's words stand."""
+    """Merge reasons by code: the numbers of examples add up, and the first text stays."""
     merged: dict[str, Reason] = {}
     for reason in reasons:
         known = merged.setdefault(reason["code"], {**reason, "examples": 0})
@@ -30,7 +30,7 @@ def merge_reasons(reasons: Iterable[Mapping[str, Any]]) -> list[Reason]:
 
 
 def judged(record: Record) -> Record:
-    """Return the record of a check that passed with the verdict that all of its examples come to.
+    """Return the record of a passed check with the verdict over all its examples.
 
     Its ``passed`` keeps what is replaced, for `unjudged`.
     """
@@ -43,13 +43,13 @@ def judged(record: Record) -> Record:
         return _replaced(record, "inconclusive", most["code"], text, most["reproduce"])
     if is_constant(record):
         why = codes.fixed("constant")
-        # A check at one point may be meant to show that a gradient is zero. A search has nothing to find.
+        # A check at one point may be there to show that a gradient is zero. A search has nothing to find.
         return _replaced(record, "inconclusive" if record.get("marked") else "pass", why.code, why.text)
     return record
 
 
 def is_constant(record: Mapping[str, Any]) -> bool:
-    """Whether all of a check's examples that have a verdict gave one value, near and far."""
+    """Whether all conclusive examples of a check gave the same value, near and far."""
     constant: int = record.get("constant_examples", 0)
     conclusive: int = record["examples"] - record["inconclusive_examples"]
     return 0 < constant == conclusive
@@ -69,13 +69,13 @@ def _replaced(record: Record, verdict: str, code: str, text: str, reproduce: str
 
 
 def unjudged(record: Record) -> Record:
-    """Return the record as it was before `judged`, to be merged with others."""
+    """Undo `judged`, so the record can be merged with others."""
     passed = record.get("passed")
     return record if passed is None else {**record, "verdict": "pass", **passed, "passed": None}
 
 
 def in_words(record: Mapping[str, Any]) -> str:
-    """Return ``9 of 100 examples inconclusive: jump 8, kink 1``; nothing if none was."""
+    """Return ``9 of 100 examples inconclusive: jump 8, kink 1``; empty if none was."""
     count, examples = record["inconclusive_examples"], record["examples"]
     if not count:
         return ""

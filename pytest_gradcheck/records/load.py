@@ -1,4 +1,4 @@
-"""Read reports and baselines from files, which may be cut, edited or newer."""
+"""Read reports and baselines from files, which may be truncated, edited or newer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pytest_gradcheck.records.record import plain_data
 BASELINE = "pytest-gradcheck-baseline"
 BASELINE_VERSION = 1
 
-#: Properties that every report has and that no format needs: a report without them is read.
+#: Properties that every report has but no format needs; a report without them is accepted.
 _NOT_NEEDED = {
     "coverage", "environment.implementation", "environment.platform", "checks.inputs", "checks.labels",
     "checks.mode", "checks.not_checked", "checks.order", "checks.pairs", "checks.properties",
@@ -44,9 +44,8 @@ def schema() -> dict[str, Any]:
 
 
 def read(path: Path, argument: str, *, baseline: bool = False) -> dict[str, Any]:
-    """Return a JSON report, or with ``baseline`` that or a baseline, with text that every encoding can hold.
-
-    What the first reports did not have yet is filled in. Raises `InvalidArgument`, with the name of the
+    """Return a JSON report, or with ``baseline`` also a baseline, with text that every encoding can hold.
+    Fields that the first reports lacked are filled in. Raises `InvalidArgument`, with the name of the
     argument, for anything else.
     """
     data = _object(path, argument)
@@ -99,7 +98,7 @@ def _object(path: Path, argument: str) -> dict[str, Any]:
 
 
 def _problems(value: Any, shape: dict[str, Any], at: str) -> Iterator[str]:
-    """Yield in words where a value does not hold to a schema, of which this knows what ours uses."""
+    """Yield the places where a value violates a schema; supports the part of JSON Schema that ours uses."""
     if not shape:
         return
     if "$ref" in shape:
@@ -109,7 +108,7 @@ def _problems(value: Any, shape: dict[str, Any], at: str) -> Iterator[str]:
     if "anyOf" in shape:
         first = [next(_problems(value, part, at), "") for part in shape["anyOf"]]
         if all(first):
-            # For an object that lacks something, not that it is not null either.
+            # For an object that lacks something, do not add that it is not null either.
             yield min(first, key=lambda problem: problem.startswith(f"in which {at} is "))
     if not _fits(value, shape):
         yield f"in which {at} is {value!s:.40}"
@@ -132,7 +131,7 @@ def _problems_of_object(value: dict[str, Any], shape: dict[str, Any], at: str) -
 
 
 def _fits(value: Any, shape: dict[str, Any]) -> bool:
-    """Whether a value itself, without its parts, holds to a schema."""
+    """Whether a value itself, without its parts, conforms to a schema."""
     if "type" in shape:
         types = [shape["type"]] if isinstance(shape["type"], str) else shape["type"]
         if not any(isinstance(value, _TYPES[name]) for name in types):

@@ -9,15 +9,15 @@ from pytest_gradcheck.records import gradient_coverage
 from pytest_gradcheck.records.record import Key, Record, key, merge_records
 from pytest_gradcheck.records.report import build
 
-#: Between the values of an environment in which the runs differ.
+#: Separates values of the environment in which the runs differ.
 _EITHER = " / "
 
 
 def merge(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return one report for all; later ones come after earlier ones, however they are grouped.
+    """Merge reports into one, later ones after earlier ones; the grouping does not matter.
 
-    A check that is in several is one check with the examples of all. It is a *duplicate*, and a *conflict*
-    if it failed in one of them and not in another; ``merged`` lists both.
+    A check that is in several reports becomes one check with the examples of all. It is a *duplicate*, and a
+    *conflict* if it failed in only some of them; ``merged`` lists both.
     """
     records: dict[Key, Record] = {}
     duplicates: set[Key] = set()
@@ -44,7 +44,7 @@ def merge(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     wrong = {one["nodeid"]: one for report in reports for one in report.get("misused", ())}
     misused = [wrong[nodeid] for nodeid in sorted(wrong)]
     runs = [report["run"] for report in reports if report.get("run")]
-    # Shards run side by side: their seconds are those of all machines together.
+    # Shards run in parallel: the seconds are those of all machines together.
     run = (
         {"began": min(one["began"] for one in runs), "seconds": sum(one["seconds"] for one in runs)}
         if runs
@@ -55,7 +55,7 @@ def merge(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _environment(environments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the values of the environments, and all of them where they differ."""
+    """Return the values of the environments, joined where they differ."""
     names = dict.fromkeys(name for e in environments for name in e if name != "packages")
     packages = sorted({name for e in environments for name in e["packages"]})
     return {

@@ -19,13 +19,13 @@ Record = dict[str, Any]
 #: A check: the test and the name of the function.
 Key = tuple[str, str]
 
-# Which verdict stands for a group: one failure is a failure, and one conclusion is a conclusion.
+# The verdict of a group: one failure makes it a failure, else one pass makes it a pass.
 _RANK = {"fail": 2, "pass": 1, "inconclusive": 0}
 
 
 @dataclass(frozen=True)
 class Stopped:
-    """How far a search came in its time limit, in seconds, and whether it had found a failure by then."""
+    """How far a search got within its time limit in seconds, and whether it had found a failure by then."""
 
     after: int
     of: int
@@ -44,7 +44,7 @@ def key(check: Mapping[str, Any]) -> Key:
 
 
 def title(nodeid: str, name: str) -> str:
-    """Return the name of a check for people: the test, and the function if it has another name."""
+    """Return the displayed name of a check: the test, and the function if its name differs."""
     test = nodeid.partition("[")[0].rpartition("::")[2]
     return nodeid if test == name.rpartition(".")[2] else f"{nodeid}: {name}"
 
@@ -83,10 +83,10 @@ def backward_place(gradient: Mapping[str, Any]) -> str:
 
 
 def plain_data(value: Any) -> Any:
-    """Return the value as JSON can hold it; numbers that it cannot are strings.
+    """Convert a value for JSON; numbers that JSON does not have become strings.
 
-    Subclasses of the basic types, such as NumPy's float64, become the basic type: execnet, by which
-    pytest-xdist sends reports, takes no others.
+    Subclasses of the basic types, such as NumPy's float64, become the basic type: execnet, with which
+    pytest-xdist sends reports, accepts no others.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -105,8 +105,8 @@ def plain_data(value: Any) -> Any:
 
 
 def weight(verdict: str, margin: float | str) -> tuple[int, float]:
-    """Return what decides which of several results of one check stands for all."""
-    # Among failures the order alone decides: Hypothesis replays the smallest one last.
+    """Return the sort key that decides which of several results of a check represents it."""
+    # Among failures only the order decides: Hypothesis replays the smallest one last.
     return _RANK[verdict], 0.0 if verdict == "fail" else _comparable(margin)
 
 
@@ -136,7 +136,7 @@ def merge_records(old: Record, new: Record) -> Record:
 
 
 def merge_functions(functions: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return each gradient written by hand once, with all the ways in which it was run, by name."""
+    """Return each hand-written gradient once, with all the ways in which it ran, by name."""
     merged: dict[str, dict[str, Any]] = {}
     for function in functions:
         own = merged.setdefault(function["name"], dict(function))
@@ -161,5 +161,5 @@ def _merge_methods(kept: Mapping[str, Any], other: Mapping[str, Any]) -> dict[st
 
 def _weight(record: Mapping[str, Any]) -> tuple[int, float]:
     rank, size = weight(record["verdict"], margin(record))
-    # A failure that is expected in one run does not excuse one that is not in another.
+    # A failure expected in one run does not excuse an unexpected one in another.
     return rank, -1.0 if record["xfail"] else size

@@ -1,4 +1,4 @@
-"""The report: the data that every format is made from. ``report.schema.json`` describes it."""
+"""The report: the data behind every format. ``report.schema.json`` describes it."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def build(
 ) -> dict[str, Any]:
     """Return a report as plain data.
 
-    ``unchecked`` are the marked tests in which no check was made, ``gate`` is every rule that was broken,
-    ``environment`` is by default that of this process. ``misused`` are the tests that ended with
-    `InvalidArgument`, ``run`` says when the session began and how many seconds it took.
+    ``unchecked`` are the marked tests in which no check ran, ``gate`` is every violated rule, ``environment``
+    is by default that of this process. ``misused`` are the tests that ended with `InvalidArgument`, ``run``
+    says when the session began and how many seconds it took.
     """
     data: dict[str, Any] = plain_data(
         {

@@ -1,6 +1,6 @@
-"""What the checks of a session must come to: thresholds, and how they are written in flags and keys.
+"""Thresholds for the checks of a session, and how they are written in flags and keys.
 
-Every parser takes the text and the name of the option, and raises `InvalidArgument` for a wrong text.
+Every parser takes a text and the name of its option, and raises `InvalidArgument` for a wrong text.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from pytest_gradcheck.errors import InvalidArgument, suggestion
 from pytest_gradcheck.records.gradient_coverage import WAYS
 
 if TYPE_CHECKING:
-    # At run time only where a threshold is given: the help of the flags is made here in every project.
+    # Imported only if a threshold is given: every project imports this module for the flags' help.
     from fractions import Fraction
 
-#: How many times nearer to failing a check may come before a baseline objects. Other inputs are drawn in
-#: every run, and with them the margin changes by a few times.
+#: By which factor the margin of a check may grow before the comparison with a baseline fails. Each run draws
+#: other inputs, which change the margin a few times over.
 FACTOR = 10.0
 
 
 class Thresholds(NamedTuple):
-    """Thresholds for the checks whose test matches a pattern; None sets none.
+    """Thresholds for the checks whose test matches a pattern; None means no threshold.
 
     The pattern is that of `fnmatch`, for the whole nodeid; ``*`` takes any characters.
     """
@@ -77,14 +77,14 @@ def parse_factor(text: str, where: str) -> float:
 
 
 def parse_float(text: str) -> float:
-    """Return a number; NaN for a text that is none."""
+    """Return a number; NaN if the text is not a number."""
     try:
         return float(text)
     except ValueError:
         return math.nan
 
 
-#: By the option's name: what reads the text of a threshold.
+#: Parsers of thresholds, by the name of the option.
 PARSERS: Mapping[str, Callable[[str, str], Any]] = {
     "fail_under": parse_percent,
     "max_inconclusive": parse_count,

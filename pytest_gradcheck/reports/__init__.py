@@ -1,4 +1,4 @@
-"""The formats of a report: each is one module with ``render(report) -> str``, and one line here."""
+"""The formats of a report: one module with ``render(report) -> str`` and one line here for each."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 
 class Format(NamedTuple):
-    """A format's module, imported when a report is written, and the endings that choose it.
+    """A format's module, imported when a report is written, and the file extensions that select it.
 
-    One that ``appends`` keeps what the file holds already; one with ``figures`` needs those of each check.
+    A format that ``appends`` keeps the file's content; one with ``figures`` needs those of each check.
     """
 
     module: str
@@ -30,14 +30,14 @@ FORMATS: Mapping[str, Format] = {
 
 
 def format_for_ending(path: str) -> str | None:
-    """Return the name of the format that a path's ending stands for, or None."""
+    """Return the name of the format for a path's extension, or None."""
     known = [(ending, name) for name, form in FORMATS.items() for ending in form.endings]
     fitting = [(len(ending), name) for ending, name in known if path.lower().endswith(ending)]
     return max(fitting)[1] if fitting else None
 
 
 def write_report(name: str, path: Path, report: Mapping[str, Any]) -> None:
-    """Write a report to the path, or append it there, whole or not at all; raises `OSError` if it cannot."""
+    """Write or append a report to the path atomically; raises `OSError` if that fails."""
     from pytest_gradcheck.records import files
 
     write = files.append if FORMATS[name].appends else files.write_atomically

@@ -1,4 +1,4 @@
-"""The workflow commands ``::error`` by which GitHub shows what failed next to the code of a pull request."""
+"""Workflow commands ``::error``, which make GitHub annotate failures in a pull request."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 from pytest_gradcheck.reports.ranking import standing, worst_first
 
-#: The plugin that annotates every failed test; what failed here is among them.
+#: This plugin annotates every failed test, including failed checks.
 ANNOTATOR = "pytest_github_actions_annotate_failures"
 
-#: GitHub shows ten errors of a step, and ten warnings.
+#: GitHub shows ten errors and ten warnings per step.
 MOST = 10
 
 
 def wanted(plugins: Any, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether this is a run of GitHub's that no other plugin annotates."""
+    """Whether this is a GitHub Actions run that no other plugin annotates."""
     return environ.get("GITHUB_ACTIONS") == "true" and not plugins.hasplugin(ANNOTATOR)
 
 
@@ -27,7 +27,7 @@ def commands(
     root: Path,
     workspace: str | None,
 ) -> list[str]:
-    """Return one command for each rule that was broken and each check that failed, the worst first.
+    """Return one command for each violated rule and each failed check, worst first.
 
     Paths are relative to ``root``, pytest's rootdir, and become relative to ``workspace``, GitHub's.
     """

@@ -1,7 +1,7 @@
-"""The report as one HTML file that needs nothing else: no network, no server, no other file.
+"""The report as one self-contained HTML file: no network, no server, no other file.
 
-The data is in the page as JSON, of which ``page/script.js`` makes text nodes; nothing that comes from users
-is parsed as HTML. A content security policy lets nothing else run, and nothing be loaded.
+The page holds the data as JSON, from which ``page/script.js`` makes text nodes; no user data is parsed as
+HTML. A content security policy blocks everything else.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def render(report: Mapping[str, Any]) -> str:
 
 
 def _inert(text: str) -> str:
-    """Return JSON of the same meaning in which no character can end or open anything in HTML."""
+    """Escape JSON so that no character in it can open or close anything in HTML."""
     for sign in "<>&":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return text

@@ -15,11 +15,11 @@ _ALLOWED = "\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff"
 def properties(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, object]]:
     """Return the results of one test's checks as its properties: ``gradcheck.verdict`` and so on.
 
-    If a test makes several checks, the name of the function follows in brackets.
+    If a test runs several checks, the name of the function follows in brackets.
     """
     listed: list[tuple[str, object]] = []
     for record in records:
-        # pytest makes the values fit for XML 1.0 (2.2), and takes the names as they are.
+        # pytest escapes values for XML 1.0 (2.2), but not names.
         name = re.sub(f"[^{_ALLOWED}]", lambda sign: f"#x{ord(sign[0]):02X}", record["name"])
         of = f"[{name}]" if len(records) > 1 else ""
         values = {

@@ -1,7 +1,7 @@
 """The report as Markdown: for a step summary of a CI service, a pull request, or a file.
 
-What comes from users is escaped or stands in fences longer than any that it holds, so no name or
-value can change the page around it.
+User data is escaped, or fenced with more backticks than it contains, so no name or value can change the page
+around it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pytest_gradcheck.records.inconclusive import in_words
 from pytest_gradcheck.records.record import Record, backward_place, margin, seconds
 from pytest_gradcheck.reports.ranking import badge, headline, standing, worst_first
 
-#: GitHub refuses a step summary of more than 1 MiB, and shows none of it then.
+#: GitHub rejects a step summary of more than 1 MiB entirely.
 MOST_BYTES = 900_000
 
-#: What one message may take of that; an input of 10,000 numbers is in full in the JSON report.
+#: Share of one message; an input of 10,000 numbers is in full in the JSON report.
 MOST_CHARACTERS = 20_000
 
 _CHECKS = """\
@@ -40,7 +40,7 @@ _SIGNS = {
 def render(report: Mapping[str, Any]) -> str:
     """Return the report as Markdown text, of at most a megabyte."""
     text = ""
-    # Every check keeps its row as long as there is room; the messages go first.
+    # Messages are dropped before rows: every check keeps its row while there is room.
     for limits in ({}, {"messages": 0}, *({"messages": 0, "rows": rows} for rows in (1000, 100, 10, 0))):
         text = "\n\n".join(_blocks(report, **limits)) + "\n"
         if len(text.encode()) <= MOST_BYTES:
@@ -49,7 +49,7 @@ def render(report: Mapping[str, Any]) -> str:
 
 
 def _blocks(report: Mapping[str, Any], messages: int = 50, rows: int | None = None) -> Iterator[str]:
-    """Yield what stands between empty lines."""
+    """Yield the blocks of the page."""
     yield "## Gradient checks"
     yield f"**{_text(headline(report['summary']))}**"
     for rule in report.get("gate", ()):
@@ -107,7 +107,7 @@ def _coverage(coverage: Mapping[str, Any], rows: int | None) -> Iterator[str]:
 
 
 def _message(check: Record) -> Iterator[str]:
-    # A block of HTML until the next empty line: Markdown leaves it alone.
+    # An HTML block extends to the next empty line, and Markdown does not change it.
     shown = html.escape(_flat(check["nodeid"] + ": " + check["name"]))
     yield f"<details>\n<summary><code>{shown}</code></summary>"
     text = check.get("message") or f"{check['diagnosis']['text']} [{check['diagnosis']['code']}]"
@@ -122,7 +122,7 @@ def _message(check: Record) -> Iterator[str]:
 def fenced(text: str, language: str) -> list[str]:
     """Return the text as a code block, whatever backticks it has."""
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    # A carriage return is a line break to Markdown, other control characters are none of its business.
+    # Markdown treats a carriage return as a line break, and ignores other control characters.
     clean = re.sub(r"[^\S\n]|[\x00-\x08\x0e-\x1f\x7f]", " ", text)
     return [f"{fence}{language}", *clean.split("\n"), fence]
 

@@ -1,4 +1,4 @@
-"""The order in which people want to see the checks of a report, and its summary in one line."""
+"""The order in which reports list checks, and the summary in one line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def standing(check: Mapping[str, Any]) -> str:
 
 
 def badge(check: Mapping[str, Any]) -> str:
-    """Return what to add to a verdict: that the derivative in question is proved, or nothing."""
+    """Return the suffix of a verdict: ``, proved`` if the derivative is proved, else nothing."""
     return ", proved" if check.get("proved") else ""
 
 

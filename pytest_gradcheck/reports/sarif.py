@@ -1,7 +1,8 @@
 """The report as SARIF 2.1.0 (OASIS), the format of code scanning services.
 
-A check that failed or is inconclusive is a result, with the place of its test. One that passed is not:
-services show every result as something to fix; ``run.properties.verdicts`` has the verdict of every check.
+A check that failed or is inconclusive is a result, with the place of its test. A passed check is not a
+result, because services show every result as something to fix; ``run.properties.verdicts`` has the verdict of
+every check.
 """
 
 from __future__ import annotations

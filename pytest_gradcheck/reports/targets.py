@@ -1,4 +1,4 @@
-"""Where a report goes, and in which format: ``TYPE:PATH``, or a path whose ending decides."""
+"""Where a report is written, and in which format: ``TYPE:PATH``, or a path whose extension decides."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ReportTarget:
 
 
 def parse_report(text: str, where: str, base: Path) -> ReportTarget:
-    """Take ``TYPE:PATH`` or a bare path apart; a relative path starts at ``base``.
+    """Parse ``TYPE:PATH`` or a bare path; a relative path starts at ``base``.
 
     Raises `InvalidArgument`, with ``where`` as the name of the argument.
     """
@@ -45,12 +45,12 @@ def parse_report(text: str, where: str, base: Path) -> ReportTarget:
 
 
 def check_paths(paths: Iterable[Path], where: str = "--gradcheck-report") -> None:
-    """Refuse a file that cannot be written before any test has run for it; raises `InvalidArgument`."""
+    """Reject files that cannot be written, before any test runs; raises `InvalidArgument`."""
     for path in paths:
         try:
             obstacle = _obstacle(path)
         except OSError as error:
-            # A name that is too long, or a directory without permission to look into it.
+            # The name is too long, or a directory cannot be read.
             obstacle = f"cannot be accessed ({error.strerror})", "choose another path"
         if obstacle is not None:
             problem, remedy = obstacle

@@ -10,10 +10,10 @@ from pytest_gradcheck.records.inconclusive import in_words, is_constant
 from pytest_gradcheck.records.record import Stopped, backward_place, count, key, margin, seconds, title
 from pytest_gradcheck.reports.ranking import headline, worst_first
 
-#: The most inconclusive checks, and the most stopped searches, that are listed.
+#: At most so many inconclusive checks, and so many stopped searches, are listed.
 MAX_LISTED = 5
 
-#: A check of at least so many seconds, whose function takes at least so many a call, is worth a hint.
+#: A hint is given for checks of at least so many seconds whose function takes at least so many per call.
 SLOW_SECONDS = 10.0
 SLOW_CALL = 0.005
 
@@ -53,21 +53,21 @@ def summary_lines(
 
 
 def colour(checks: Sequence[Mapping[str, Any]]) -> str:
-    """Return the colour of the summary's first line, by pytest's own use of them."""
+    """Return the colour of the summary's first line, as pytest uses colours."""
     if any(check["verdict"] == "fail" and not check.get("xfail") for check in checks):
         return "red"
     return "yellow" if any(check["verdict"] == "inconclusive" for check in checks) else "green"
 
 
 def _percent(share: float) -> str:
-    """Return ``86 %``, rounded down; what is far from failing needs no digits."""
+    """Return ``86 %``, rounded down; checks far from failing need no digits."""
     if not math.isfinite(share):
         return "inf %"
     return f"{math.floor(100 * share)} %" if share >= 0.01 else "less than 1 %"
 
 
 def _faster(check: Mapping[str, Any]) -> str:
-    """Return how to make a slow check faster: one whose function takes the time."""
+    """Return a hint for a slow check whose function takes the time."""
     calls = sum(method["calls"] for method in check["methods"].values())
     each = seconds(check) / max(calls, 1)
     if seconds(check) < SLOW_SECONDS or each < SLOW_CALL:
@@ -77,13 +77,13 @@ def _faster(check: Mapping[str, Any]) -> str:
 
 
 def _share(check: Mapping[str, Any]) -> str:
-    """Return how many of its examples made a check inconclusive; nothing for a check of one point."""
+    """Return how many examples made a check inconclusive; empty for a check of one point."""
     words = in_words(check) if check["examples"] > 1 else ""
     return words and f", {words}"
 
 
 def inconclusive_examples(checks: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a line on the inconclusive examples of checks that have a verdict; none if there are none."""
+    """Return a line on the inconclusive examples of conclusive checks, if there are any."""
     found = [
         check for check in checks if check["verdict"] != "inconclusive" and check["inconclusive_examples"]
     ]
@@ -105,7 +105,7 @@ def _listed(lines: Sequence[str], what: str) -> list[str]:
 
 
 def coverage_lines(coverage: Mapping[str, Any], *, quiet: bool) -> list[str]:
-    """Return what was run of the hand-written gradients, and the place of each backward that was not."""
+    """Return how many hand-written gradients ran, and the place of each backward that did not."""
     if not coverage:
         return []
     packages, total = ", ".join(coverage["packages"]), coverage["total"]
