@@ -418,7 +418,7 @@ def _is_foreign(value: Any) -> bool:
 
 
 def _read(holder: Holder) -> Content:
-    """Return the parts of an object; none where it does not show them, which is not a fault of the function."""
+    """Return the parts of an object; none if it does not expose them, which is not the function's fault."""
     try:
         return holder.read()
     except Exception:

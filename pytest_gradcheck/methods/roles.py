@@ -67,7 +67,7 @@ class Roles:
 
     @property
     def replaceable(self) -> tuple[str, ...]:
-        """The methods that are left out if they cannot be witnesses, in the order in which this is decided."""
+        """Methods that are left out if they cannot be witnesses, in the order in which this is decided."""
         return (ENGINE, *self.stand_ins, COMPLEX_STEP)
 
     def is_on_trial(self, name: str) -> bool:

@@ -88,7 +88,7 @@ def pytest_enter_pdb(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Stand by if there is nothing to check; otherwise ask for gradients that the project registers itself."""
+    """Stand by if there is nothing to check; else ask for gradients that the project registers itself."""
     ours = session.config.stash[SESSION_KEY]
     if not ours.in_use:
         ours.stand_by()

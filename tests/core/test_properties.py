@@ -227,7 +227,7 @@ def test_running_statistics_may_change():
 
 
 def test_rounding_is_no_difference():
-    """The gradient with respect to a bias before a normalisation is rounding alone, and its digits the memory decides."""
+    """The gradient with respect to a bias before a normalisation is pure rounding, which depends on memory."""
 
     class Normalised(Function):
         @staticmethod

@@ -1,4 +1,4 @@
-"""Stairs of rounding: where a function keeps few digits of its terms, its values are not a measure of a slope.
+"""Stairs of rounding: where a function keeps few digits of its terms, its values do not measure a slope.
 
 1 + erf(x) at -7 moves by jumps of an ulp of one. In between it stands still or, times x, goes along a slope
 of its own; beyond -8.3 it stands still for good. No window shorter than many stairs shows the derivative. The

@@ -1,4 +1,4 @@
-"""What the user's own words tell of a function besides its operations: where gradients are stopped or lost."""
+"""Where a function stops or loses gradients, from calls in the user's code that are not operations."""
 
 from __future__ import annotations
 
