@@ -42,7 +42,7 @@ __all__ = ["OPTION_NAMES", "assert_gradients", "check_gradients", "validate_opti
 
 
 def _known_options(function: Callable[P, R]) -> Callable[P, R]:
-    """Let a function refuse an option that does not exist as all others are refused, with the nearest one."""
+    """Make a function refuse unknown options like any other wrong use, with the closest known one."""
 
     @functools.wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -81,34 +81,34 @@ def check_gradients(
     seed: int | None = None,
     name: str | None = None,
 ) -> CheckResult:
-    """Ask every method for the derivative of a function at a point, and weigh the answers.
+    """Check the gradients of a function at a point: compute its derivative by several methods and compare
+    them.
 
     Parameters
     ----------
     fn
-        Any callable of the inputs: plain Python operators, NumPy, array API or torch code. Its floating
-        results, in any nesting, are differentiated; the others are listed in ``not_checked``. Or a linear
+        Any callable of the inputs: plain Python operators, NumPy, array API or torch code. Its floating-point
+        results, in any nesting, are differentiated; others are listed in ``not_checked``. Or a linear
         operator with ``matvec`` and ``rmatvec``, such as scipy's ``LinearOperator``, at one vector:
         ``rmatvec``, the conjugate adjoint, is on trial as the method ``"user"``.
     inputs
         One array (passed as the one argument), a tuple (passed by position) or a dict (passed by name), of
-        Python floats, NumPy arrays, torch tensors or JAX arrays in any nesting. Integers, booleans, strings
-        and anything else pass through untouched. Arrays that cannot be differentiated (sparse tensors, NumPy
-        arrays next to tensors) are refused unless ``wrt`` leaves them out; numbers next to tensors are
-        constants, listed in ``not_checked``.
+        Python floats, NumPy arrays, torch tensors or JAX arrays in any nesting. Anything else, such as
+        integers, booleans and strings, is passed on unchanged. Arrays that cannot be differentiated (sparse
+        tensors, NumPy arrays next to tensors) are refused unless ``wrt`` excludes them; numbers next to
+        tensors are constants, listed in ``not_checked``.
     methods
         Which of ``"central"``, ``"forward"``, ``"complex_step"``, ``"reference"``, ``"torch"``, ``"jax"``,
-        ``"user"``, ``"oracle"``, ``"exact"``; default: every one that can run here but the complex step,
-        which is for analytic NumPy code, and the proven derivative, which is asked for where there is doubt
-        or a failure.
+        ``"user"``, ``"oracle"``, ``"exact"``; default: all that can run here except the complex step, which
+        needs analytic NumPy code, and the proven derivative, which runs on doubt or failure.
     gradient, vjp
-        A gradient written by hand, ``gradient(*inputs)`` returning one array per input, or
-        ``vjp(*inputs, cotangent)``; it becomes method ``"user"``. ``gradient=True`` says that the function
-        returns ``(value, gradient)`` itself.
+        A gradient written by hand, ``gradient(*inputs)`` returning one array per input, or ``vjp(*inputs,
+        cotangent)``; it becomes method ``"user"``. With ``gradient=True`` the function returns ``(value,
+        gradient)`` itself.
     jacobian, jvp
         The same in other forms. ``jacobian(*inputs)`` returns per input an array of shape ``output.shape +
-        input.shape``, or for vectors a scipy sparse array or a ``LinearOperator``, of which products are
-        taken; for several outputs a tuple of that. ``jvp(*inputs, *tangents)`` returns the tangent of the
+        input.shape``, or for vectors a scipy sparse array or a ``LinearOperator``, whose products are
+        compared; for several outputs a tuple of these. ``jvp(*inputs, *tangents)`` returns the tangent of the
         output.
     hessian, hvp
         Second derivatives of a function of one real number. ``hessian(*inputs)`` returns an array of shape
@@ -118,46 +118,45 @@ def check_gradients(
         gradient. Several forms may be given; each is checked, and the diagnosis names the one that is wrong.
     oracle
         A function of the same inputs that computes the same values: slower code that you trust, written with
-        NumPy, torch or JAX whatever ``fn`` is written with, or a module with the parameters of the module
-        ``fn``. It is called in float64. Its values are compared, its derivative is method ``"oracle"``, and
-        differences are taken of it and not of ``fn``, which is then called two or three times. Methods that
-        run the code of ``fn`` again, and trials of properties that need further calls, run if they are named.
+        NumPy, torch or JAX, whichever ``fn`` uses, or a module with the parameters of the module ``fn``. It
+        is called in float64. Its values are compared, its derivative is method ``"oracle"``, and differences
+        use it instead of ``fn``, which is then called only two or three times. Methods that run the code of
+        ``fn`` again, and trials of properties that need further calls, run only if they are named.
     surrogate
         A function of the same inputs whose derivative the gradient is intended to be, for straight-through
-        estimators and spiking neurons. Differences, the reference engine and an oracle are taken of it and
-        not of ``fn``, and no values of ``fn`` are compared. It is called with the same arrays; its outputs
-        have the same shapes, and may have other dtypes.
+        estimators and spiking neurons. Differences, the reference engine and an oracle use it instead of
+        ``fn``, and values of ``fn`` are not compared. It is called with the same arrays; its outputs must
+        have the same shapes, but may have other dtypes.
     order
         2 checks the gradient of the gradient too.
     wrt
-        Names or positions of the inputs to differentiate with respect to; default: all that are floating.
+        Names or positions of the inputs to differentiate with respect to; default: all floating-point inputs.
     rtol, atol
         Differences allowed beyond the error bars; default: 1e-6 (in dtypes coarser than float64 2e-4, or
         8 units of roundoff if that is more), and 0.
     sensitivity
         The smallest relative error that the check promises to catch, by default 1e-3. A check that cannot
         promise it is inconclusive. In half precision, and in any coarse dtype with an oracle, the default is
-        what the dtype can bear if that is more; the result's ``sensitivity`` is the number that was kept.
+        what the dtype allows, if that is more; the result's ``sensitivity`` is the number that holds.
     mode
-        ``"full"`` looks at the whole Jacobian, ``"directional"`` at random projections and, on doubt, at the
+        ``"full"`` compares the whole Jacobian, ``"directional"`` random projections and, on doubt, the
         entries that cause it; ``"auto"`` chooses by size.
     domain
         Bounds ``(lower, upper)`` that no evaluation may leave, or a dict of them by input name.
     step
         A fixed absolute step for the two difference methods, which then give the textbook quotients.
     stop_gradients
-        ``"intended"`` declares that the function means to stop gradients where it calls ``detach`` or
-        ``stop_gradient`` or runs under ``no_grad``: what it has there is a constant for every method, and
-        listed in ``not_checked``. By default the function is differentiated as it is, and a gradient that
-        stops is wrong.
+        ``"intended"`` declares that the function deliberately stops gradients where it calls ``detach`` or
+        ``stop_gradient`` or runs under ``no_grad``: such values are constants for every method, and are
+        listed in ``not_checked``. By default they are not, and a stopped gradient is wrong.
     properties
-        Which properties besides the values are tried: ``"default"``, ``"none"``, or names. Names with ``"-"``
-        in front leave properties out of the default: ``("-vmap",)``; other names stand for these properties
-        alone, next to ``"default"`` for these too. A trial that could harm is run only if it is named.
+        Properties to try besides the values: ``"default"``, ``"none"``, or names. Names with a leading
+        ``"-"`` remove properties from the default: ``("-vmap",)``. Other names select only these properties,
+        or with ``"default"`` add them to it. A trial that could do harm runs only if it is named.
     seed
-        Seed of the random projections and of the function's own random numbers; default: from the point.
+        Seed of the random projections and of the function's random numbers; default: derived from the point.
     name
-        What to call the function in messages.
+        Name of the function in messages.
 
     Returns
     -------
@@ -167,7 +166,7 @@ def check_gradients(
     Raises
     ------
     InvalidArgument
-        For a wrong use: the error names the argument, what was got and what would be right.
+        For wrong use; the error names the argument, its value and what to write instead.
     """
     # The names and the defaults are those of `Options`, in a signature that an editor can show.
     asked = dict(locals())
@@ -185,14 +184,13 @@ def check_in_test(
     rules: Sequence[Rule] = (),
     **options: Any,
 ) -> CheckResult:
-    """Check as `check_gradients` does, for a test: the result can draw its figures.
+    """Check like `check_gradients`, for a test: the result can draw its figures.
 
-    A search for a failing point makes hundreds of checks. A ``brief`` one has the verdict and the culprit of
-    `check_gradients`, and of a failure little more, for less: it rests on the first entry that is seen to be
-    wrong. The others are not looked at, no cause is looked for, and ``inputs`` and ``reproduce`` are empty. A
-    ``thorough`` one looks at every entry from the start where there are at most 128 inputs and outputs.
-    Of ``drawn`` inputs a number next to tensors is refused; otherwise it is a constant.
-    Those of the ``rules`` that the check has run are among the ``functions`` of its result.
+    A search for a failing point runs hundreds of checks. A ``brief`` check costs less: it gives the verdict
+    and the culprit of `check_gradients`, but stops at the first wrong entry. It looks for no cause, and
+    ``inputs`` and ``reproduce`` are empty. A ``thorough`` check compares every entry from the start, for at
+    most 128 inputs and outputs. If inputs are ``drawn``, a number next to tensors is refused; otherwise it is
+    a constant. The ``functions`` of the result include those of the ``rules`` that ran.
     """
     asked = Options(brief=brief, thorough=thorough, drawn=drawn, **options)
     if brief:
@@ -217,14 +215,14 @@ def _draw(finding: Finding, result: CheckResult) -> dict[str, Any]:
 
 
 def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[CheckResult, list[Finding]]:
-    """Return the result of a check, and the findings on all derivatives: the one that decided comes last."""
+    """Return the result of a check, and the findings on all derivatives, with the deciding one last."""
     forms: tuple[Form, ...] = ()
     if options.is_by_hand or hasattr(fn, operators.ADJOINT):
         fn, inputs, options, forms = _taken_apart(fn, inputs, options)
     if usage.waiting:
         usage.announce()
     for name in options.chosen:
-        # Before anything is timed or its random state kept: the first import of a framework takes a second.
+        # Before timing and before random states are saved: the first import of a framework takes a second.
         if name in registry.stand_ins() and name not in sys.modules and not _has_gradients(fn, inputs):
             with contextlib.suppress(ModuleNotFoundError):
                 importlib.import_module(name)
@@ -239,7 +237,7 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
             seed=options.seed,
             drawn=options.drawn,
         )
-        # Not only what calls have left: a backward may keep something too, and trials of its properties do.
+        # Not only after calls: a backward may keep state too, and trials of its properties do.
         stack.callback(problem.restore_state)
         if options.holds_stops and not problem.framework.stops_gradients:
             raise InvalidArgument(
@@ -264,7 +262,7 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
         if (
             result.verdict is Verdict.PASS
             and not options.brief
-            # Every method found zero where the methods differ most: everywhere, that is.
+            # Every method found zero at the worst entry, and so everywhere.
             and (result.worst is None or not any(result.worst.values.values()))
             and is_constant(first.measured)
         ):
@@ -285,7 +283,7 @@ def _check(fn: Callable[..., Any], inputs: Any, options: Options) -> tuple[Check
             checked += more
             if not more:
                 skipped += (NotChecked(form.name, "the first order did not pass"),)
-        # A check of one gradient stands as it is.
+        # A check of one gradient needs no summary.
         alone = len(checked) == 1 and checked[0].form is None
         result, finding, on_trial = checked[0] if alone else together(checked)
         # The gradients written by hand that the framework's run went through.
@@ -317,7 +315,7 @@ def _code(result: CheckResult, finding: Finding, form: Form | None) -> str:
         return broken.place
     right: Mapping[str, bool | None] = {}
     if len(result.functions) > 1 and order.few_calls is None:
-        # Only to name fewer places: what goes wrong here leaves all of them.
+        # This only shortens the list of places; on an error all of them remain.
         with contextlib.suppress(Exception):
             right = order.problem.framework.right_functions(order.methods.pullbacks[culprit])
     return whose_code.of_backwards(result.functions, right)
@@ -328,7 +326,7 @@ def _taken_apart(
 ) -> tuple[Callable[..., Any], Any, Options, tuple[Form, ...]]:
     """Return the function whose values count, its inputs, and the forms of its derivative by hand.
 
-    Of an operator the adjoint is what is checked, whatever methods are asked for.
+    For an operator the adjoint is checked, whichever methods are requested.
     """
     adjoint: tuple[Form, ...] = ()
     if operators.is_operator(fn):
@@ -346,13 +344,13 @@ def _has_gradients(fn: Callable[..., Any], inputs: Any) -> bool:
 
 
 def assert_gradients(fn: Callable[..., Any], inputs: Any, **options: Any) -> None:
-    """Check as `check_gradients` does, with the same arguments, and insist on a pass.
+    """Check like `check_gradients`, with the same arguments, and raise unless the check passes.
 
     Raises
     ------
     GradientMismatch
-        An ``AssertionError`` with the result as ``.result``, when a gradient is wrong and also when the
-        check came to no conclusion: what could not be checked has not been seen to be right.
+        An ``AssertionError`` with the result as ``.result``, if a gradient is wrong, and also if the check is
+        inconclusive: a gradient that could not be checked is not known to be right.
     """
     __tracebackhide__ = True
     result = check_gradients(fn, inputs, **options)

@@ -1,4 +1,4 @@
-"""The road of a check: look, look closely on doubt, decide, explain, and write down what was found."""
+"""The steps of a check: look, look closely on doubt, decide, explain, and write the result."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from pytest_gradcheck.core.verdict import Evidence, Finding, answer
 from pytest_gradcheck.frameworks.pullback import Anew, Pullback
 from pytest_gradcheck.methods.roles import BY_HAND, DIFFERENCES, ENGINE, EXACT, ORACLE
 
-#: Rules whose doubt is of differences that contradict every exact method.
+#: Rules that report doubt because differences contradict every exact method.
 DOUBTED_BY_VALUES = ("no_common_ground", "differences_split")
 
 
@@ -72,13 +72,13 @@ def run(order: Order) -> tuple[CheckResult, Finding]:
 
 
 def _with_values(order: Order, broken: Finding) -> Finding:
-    """Look at the values of a backward that can run once: each of its passes gets a graph of its own."""
+    """Look at the values of a backward that can run only once: each pass gets a new graph."""
     evidence, name = broken.evidence, broken.culprit or ""
     own = evidence.heard.get(name)
     if own is None or order.number != 1:
         return broken
     heard = {**evidence.heard, name: Anew(own, order.function.point)}
-    # What keeps numbers between its calls may raise.
+    # A function that keeps numbers between calls may raise.
     with contextlib.suppress(Exception):
         return verdict.with_values(broken, _on_the_numbers(order, replace(evidence, heard=heard)))
     return broken
@@ -94,7 +94,7 @@ def _with_own_values(order: FirstOrder, mismatch: Finding) -> Finding:
 
 
 def _on_the_numbers(order: Order, evidence: Evidence) -> Finding:
-    """Look, decide, and look a second time before anything is called wrong."""
+    """Look, decide, and look a second time before calling a gradient wrong."""
     finding = answer(verdict.ON_THE_NUMBERS, _look(evidence))
     assert finding is not None, "the last rule answers"
     if finding.rule == "unresolved":
@@ -103,15 +103,14 @@ def _on_the_numbers(order: Order, evidence: Evidence) -> Finding:
         return _confirmed(order, finding)
     if finding.rule in ("subgradient", "engine_overruled"):
         return _beyond_entries(order, finding)
-    # Where the exact methods run the same code, they are wrong together.
+    # If the exact methods run the same code, they are wrong together.
     return _confirmed(order, finding, finding) if finding.rule in DOUBTED_BY_VALUES else finding
 
 
 def _next_to_proof(order: Order, finding: Finding) -> Finding:
-    """Ask for the proven derivative of what failed or is in doubt, and settle a doubt by it.
-
-    A failure has been measured twice, with windows that know the noise: next to such values a proof is of
-    a different function from the one that was meant, such as the steps of a quantised one. It adds digits.
+    """Ask for the proven derivative on failure or doubt, and settle a doubt by it. A failure has been
+    measured twice, with windows that know the noise. A proof that contradicts such values describes another
+    function than intended, such as the steps of a quantised one. So it only adds digits.
     """
     failed = finding.verdict is Verdict.FAIL
     if finding.rule in verdict.NOT_ASKED or order.proof is None:
@@ -121,7 +120,7 @@ def _next_to_proof(order: Order, finding: Finding) -> Finding:
     asked, evidence = order.proof, finding.evidence
     state = asked.states[EXACT]
     if EXACT not in asked.pullbacks:
-        # What to install is said where it would help.
+        # Name the missing package only where it would help.
         silent = failed and EXACT not in evidence.states
         known = replace(evidence, states={**evidence.states, EXACT: state})
         return finding if silent else replace(finding, evidence=known)
@@ -129,7 +128,7 @@ def _next_to_proof(order: Order, finding: Finding) -> Finding:
     known = replace(
         evidence, heard={**evidence.heard, EXACT: exact}, states={**evidence.states, EXACT: (Status.OK, None)}
     )
-    # What has failed needs no excuse.
+    # A failure needs no excuse.
     asked_about = () if failed else verdict.asked_about(known)
     bars = {name: _own_bars(order, known, name) for name in asked_about}
     table, jacobian = with_proof(evidence.table, evidence.jacobian, exact, order.tolerance, bars)
@@ -145,10 +144,8 @@ def _next_to_proof(order: Order, finding: Finding) -> Finding:
 
 
 def _stands(order: Order, found: Finding, exact: Pullback) -> bool:
-    """Whether a gradient is wrong by proof a few roundings away too, and not borne out by function values.
-
-    A loop that stops at once next to its solution has a slope of zero there, and the values around another
-    one.
+    """Whether a gradient is provably wrong a few roundings away too, and function values do not support it. A
+    loop that stops immediately next to its solution has a slope of zero there, unlike the values around it.
     """
     evidence, sensitivity = found.evidence, order.tolerance.sensitivity
     f, again = order.function, None
@@ -178,17 +175,17 @@ def _own_bars(order: Order, evidence: Evidence, name: str) -> Any:
     kinked = table.kinked(order.function.inputs.size)
     bars = own_bars(table, jacobian, name, point, rounded, seed, (backward, forward), kinked)
     if not _is_by_hand(evidence):
-        # Plain code leaves its derivative to the framework. Digits that its own terms lose are not a fault.
+        # Plain code leaves its derivative to the framework, so digits lost in its terms are not an error.
         bars = np.fmax(bars, jacobian.rows(name, table.cotangents).uncertainty)
     return bars
 
 
 def _as_the_dtype_bears(order: Order, finding: Finding) -> Finding:
-    """Decide once more where the dtype on trial hides the promised error, and promise what it can bear.
+    """Decide again if the dtype on trial hides the promised error, with a promise that the dtype allows.
 
-    Without an oracle the function's own recording is what is run in coarse arithmetic, where there is one. It
-    has not the rounding of the backward on trial: what lies between this measure and the one that calls a
-    gradient wrong stays in doubt.
+    Without an oracle the recording of the function, if any, runs in coarse arithmetic. It lacks the rounding
+    of the backward on trial, so errors between this measure and the one that calls a gradient wrong remain in
+    doubt.
     """
     evidence, before = finding.evidence, order.tolerance
     tolerance = before
@@ -221,7 +218,7 @@ def _measured_by(borne: Eager, order: Order, on_trial: Iterable[str], jacobian: 
 
 
 def _promise(order: Order, table: Table, jacobian: Jacobian, tolerance: Tolerance) -> Tolerance | None:
-    """Return the tolerance with a promise that the dtype on trial can bear; None where there is none."""
+    """Return the tolerance with a promise that the dtype on trial allows, or None."""
     if order.options.sensitivity is not None or table.disagrees or table.settled:
         return None
     enough = sufficient_sensitivity(table, jacobian, thresholds.LEAST_PROMISE)
@@ -229,7 +226,7 @@ def _promise(order: Order, table: Table, jacobian: Jacobian, tolerance: Toleranc
 
 
 def _is_at_an_edge(doubt: Finding) -> bool:
-    """Whether differences that see one side only are all that a gradient is in doubt for."""
+    """Whether one-sided differences are the only reason for doubt."""
     table = doubt.evidence.table
     if table.differences is None:
         return False
@@ -239,7 +236,7 @@ def _is_at_an_edge(doubt: Finding) -> bool:
 def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None) -> Finding:
     """Look a second time at what disagrees; see `SecondLook`.
 
-    ``otherwise`` is the finding that stays where the second look finds no gradient wrong.
+    ``otherwise`` is the finding if the second look finds no gradient wrong.
     """
     evidence = finding.evidence
     if any(evidence.states[name][1] for name in DIFFERENCES if name in evidence.states):
@@ -262,7 +259,7 @@ def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None)
         assert found is not None, "the last rule answers"
         return found
     eased = accept_next_to_nothing(evidence.table, evidence.jacobian) if otherwise is None else evidence.table
-    # Next to an oracle plain code in the dtype is the measure of what rounding does.
+    # With an oracle, plain code in the dtype measures the effect of rounding.
     if order.number == 1 and eased.disagrees and order.eager is None:
         noise = order.measured.noise_in_own_dtypes(thresholds.ROUNDED_POINTS)
         fine = order.in_double() if noise.any() else None
@@ -292,10 +289,10 @@ def _confirmed(order: Order, finding: Finding, otherwise: Finding | None = None)
 
 
 def _with_rounding_of_plain_code(order: Order, evidence: Evidence) -> Evidence | None:
-    """Return the evidence with measured rounding where that is all the disagreement, None where it is not.
+    """Return the evidence with measured rounding if that explains all disagreement, else None.
 
-    Automatic differentiation of expm1(x) / x subtracts two numbers of 1/x. What is right there, of several
-    methods, is so by luck. A gradient by hand is written to keep the digits.
+    Automatic differentiation of expm1(x) / x subtracts two numbers of 1/x. If one of several methods is right
+    there, it is by luck. A gradient by hand is written to keep the digits.
     """
     jacobian = evidence.jacobian
     if _is_by_hand(evidence) or jacobian.measured or order.eager is not None:
@@ -312,7 +309,7 @@ def _is_by_hand(evidence: Evidence) -> bool:
 
 
 def _beyond_entries(order: Order, finding: Finding) -> Finding:
-    """Look at gradients that are right entry by entry along other lines too: those of ties among them."""
+    """Look along other lines too, including those of ties, at gradients that are right entry by entry."""
     evidence = finding.evidence
     again, standings = _second_look(order, evidence), {}
     for name in evidence.on_trial:
@@ -381,7 +378,7 @@ def _look(evidence: Evidence) -> Evidence:
 
 
 def _with_measured_rounding(order: Order, survey: Survey, entries: Table | None) -> Table:
-    """Look closely, with measured error bars of the exact methods, and once more where they still disagree.
+    """Look closely, with measured error bars of the exact methods, and again if they still disagree.
 
     ``entries`` is the table of all entries, if there is one.
     """

@@ -227,7 +227,7 @@ def test_running_statistics_may_change():
 
 
 def test_rounding_is_no_difference():
-    """The gradient with respect to a bias before a normalisation is pure rounding, which depends on memory."""
+    """The gradient with respect to a bias before a normalisation is pure rounding, which varies."""
 
     class Normalised(Function):
         @staticmethod

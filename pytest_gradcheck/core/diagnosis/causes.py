@@ -1,4 +1,4 @@
-"""Why a gradient is wrong, where its values alone do not say: what raised, what was lost, and where."""
+"""Causes of wrong gradients that values alone do not show: what raised, what was lost, and where."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
 
 
 def of_error(name: str, text: str, framework: Framework) -> Diagnosis:
-    """Return what kind of mistake made a backward raise, where the framework says it."""
+    """Return the kind of mistake that made a backward raise, if the framework reports it."""
     return Diagnosis(framework.code_of_error(text) or "backward-raised", f"{name} raised {text}")
 
 
 def lost_precision(wrong: Matrix, right: Matrix, bad: Any, culprit: str, eps: float) -> Diagnosis | None:
-    """Say in which dtype a gradient was computed on its way, if its values all have a place there.
+    """Name the coarser dtype in which a gradient was computed, if it can represent all of its values.
 
-    ``eps`` is the unit roundoff of the dtype that it is given in.
+    ``eps`` is the unit roundoff of the gradient's dtype.
     """
     w, r = wrong[bad], right[bad]
     if not (np.isfinite(w).all() and np.isfinite(r).all()):
         return None
     size = float(np.abs(r).max())
     for name, (width, rounded) in COARSER.items():
-        # Zeros and round numbers have a place everywhere: there must be others.
+        # Every dtype represents zeros and round numbers: there must be others.
         taken = (rounded(w) == w).all() and 2 * np.count_nonzero(w) > w.size
         if name == "integers":
             near = _is_cut(w, r)
@@ -59,9 +59,8 @@ def lost_precision(wrong: Matrix, right: Matrix, bad: Any, culprit: str, eps: fl
 
 
 def _is_cut(whole: Any, right: Any) -> bool:
-    """Whether whole numbers, and not all the same, are the right ones without their fractions.
-
-    A mean that is not divided has ones in its gradient as well.
+    """Whether the values are the right ones without their fractions, and not all the same. A mean without its
+    division has ones in its gradient too.
     """
     beside = np.abs(right - np.rint(right)) <= thresholds.NEARLY_WHOLE
     ways = [
@@ -95,10 +94,9 @@ def is_right_in_double(fine: Pullback, rows: Matrix, right: Matrix, bad: Any) ->
 
 
 def steps(table: Table, jacobian: Jacobian, right: Matrix, bad: Any, seed: int) -> str | None:
-    """Return how to declare that the gradient of a step function is intended; None for other functions.
-
-    The right gradient with respect to every input with a wrong entry is zero, or unknown at a step. Values
-    far from the point differ from each other and not from those next to them.
+    """Return how to declare the gradient of a step function as intended; None for other functions. For a step
+    function the right gradient with respect to every input with a wrong entry is zero, or unknown at a step.
+    Values far from the point differ from each other but not from those next to them.
     """
     function = jacobian.function
     hit = [leaf for leaf in function.inputs.leaves if bad[:, leaf.start : leaf.stop].any()]
@@ -127,13 +125,12 @@ def steps(table: Table, jacobian: Jacobian, right: Matrix, bad: Any, seed: int) 
 
 
 def special_values(order: Order, culprit: str, wrong: tuple[Matrix, list[int]]) -> str | None:
-    """Return at which values of the inputs alone a gradient is wrong, in words, or None.
-
-    Values of one kind at a time are moved away from what is special about them, and the method on trial is
-    compared there with differences along random lines. ``wrong`` are rows and coordinates of entries that are
-    wrong at the point: a small one would not be seen along a line.
+    """Return in words the special values of inputs at which alone a gradient is wrong, or None. One kind of
+    special value at a time is moved away, and the method on trial is compared there with differences along
+    random lines. ``wrong`` are rows and coordinates of entries that are wrong at the point; along a line a
+    small one would be lost.
     """
-    # The user's own inputs, which the function's may have cotangents behind.
+    # The user's inputs; the function's may be followed by cotangents.
     own = order.function.point[: order.problem.inputs.size]
     for words, moved in _moved(order.problem.inputs, own, order.problem.seed, wrong[1]):
         if _is_right_at(order, culprit, moved, wrong):
@@ -144,7 +141,7 @@ def special_values(order: Order, culprit: str, wrong: tuple[Matrix, list[int]]) 
 def right_where_symmetric(order: Order, culprit: str, bad: Any) -> str | None:
     """Return the name of a square input for which a gradient is right if it is symmetric, or None.
 
-    What takes a matrix for its transpose gives other inputs a wrong gradient.
+    A backward that takes a matrix for its transpose is wrong for other inputs.
     """
     inputs = order.problem.inputs
     own = order.function.point[: inputs.size]
@@ -215,20 +212,20 @@ def _moved(inputs: Layout, point: Vector, seed: int, columns: Sequence[int]) -> 
     if tied.any():
         yield "equal to others", np.where(tied, point + size * rng.uniform(0.01, 0.2, point.size), point)
     if (point < 0).any():
-        # Not to the same size, at which powers may agree: x³ and x⁴ are the same at one.
+        # Not to the same size, at which powers may agree: x³ and x⁴ are equal at one.
         yield "negative", np.where(point < 0, -point * rng.uniform(0.7, 1.4, point.size), point)
 
 
 def mistake(
     pullback: ReferencePullback, rows: Matrix, wrong: Matrix, first: int, culprit: str
 ) -> Diagnosis | None:
-    """Say which term or sum a gradient lacks, if leaving it out of the right one gives the wrong one.
+    """Name the term or sum that a gradient lacks, if omitting it from the right gradient gives the wrong one.
 
     ``wrong`` is the gradient on trial for the cotangents ``rows``; row ``first`` is known to be wrong.
     """
     some = [first, *range(len(rows))]
     sizes, atol = np.abs(wrong).max(axis=1, initial=0.0), thresholds.SAME_ATOL_OF_TERMS
-    # Of an operation that cannot be called again by itself the terms are not known.
+    # If an operation cannot be called separately, its terms are unknown.
     with contextlib.suppress(Exception):
         for kind in Mistakes(pullback):
             if all(is_close(kind.gradient(rows[k]), wrong[k], sizes[k], atol) for k in some):

@@ -10,7 +10,7 @@ from pytest_gradcheck.core.results import Diagnosis
 
 
 class Page(enum.StrEnum):
-    """The pages of the documentation that have the codes."""
+    """The pages of the documentation that describe the codes."""
 
     FAULTS = "reference/diagnoses.md"
     INCONCLUSIVE = "explanation/inconclusive.md"
@@ -21,7 +21,7 @@ class Page(enum.StrEnum):
 
 
 class Code(NamedTuple):
-    """One row: a code, its page, and its sentence where that is always the same."""
+    """One row: a code, its page, and its sentence if that is fixed."""
 
     name: str
     page: Page
@@ -59,21 +59,21 @@ CODES = (
         "the value was the same wherever the function was evaluated: it depends on none of its inputs",
     ),
     *_rows(Page.INCONCLUSIVE, "nothing-checked non-finite-value methods-split unresolved not-implemented"),
-    # The values show it.
+    # Found from the values.
     *_rows(
         Page.FAULTS, "sign conjugate constant-factor zero-gradient non-finite-gradient transposed permuted"
     ),
     *_rows(Page.FAULTS, "one-entry one-row one-input one-output wrong-values kink-outside"),
-    # The whole matrix of a derivative by hand shows it.
+    # Found from the whole matrix of a derivative by hand.
     *_rows(Page.FAULTS, "not-symmetric chain-factor not-linear"),
     Code("value-mismatch", Page.FAULTS),
-    # A cause was found in the graph, in another precision, at another point, in the code.
+    # A cause was found: in the graph, in another precision, at another point, or in the code.
     *_rows(Page.FAULTS, "missing-term missing-sum precision-loss special-values stop-gradient out-of-graph"),
-    # The framework says it.
+    # Reported by the framework.
     Code("detached", Page.PROPERTIES),
     *_rows(Page.FAULTS, "none-gradient once-differentiable backward-raised gradient-count"),
     *_rows(Page.FAULTS, "stale-saved-tensor shape-mismatch dtype-mismatch device-mismatch"),
-    # The values are right, and a property does not hold.
+    # The values are right, but a property does not hold.
     *_rows(Page.FAULTS, "uninitialised-memory mutated-input mutated-cotangent accumulates linear-backward"),
     *_rows(Page.FAULTS, "nondeterministic-backward undefined-cotangents frozen-inputs zero-size-inputs"),
     *_rows(
@@ -88,19 +88,19 @@ _SENTENCES = {code.name: code.sentence for code in CODES if code.sentence}
 #: Two calls of the function cannot be compared, so no property of its gradient is tried.
 SILENT = frozenset({"nondeterministic", "non-finite-value"})
 
-#: The property makes values wrong as well, and comes before what the values show.
+#: The broken property also makes values wrong, so it precedes the diagnosis of the values.
 EXPLAINS = frozenset({"uninitialised-memory", "mutated-input", "mutated-cotangent", "accumulates"})
 
-#: The property can be seen before the values, which are right or wrong by themselves.
+#: The property can be tried before the values, which are right or wrong independently of it.
 BESIDE_VALUES = frozenset({"stale-saved-tensor", "mutated-input", "mutated-cotangent", "accumulates"})
 
-#: It says where a gradient is wrong and not how; a cause says more.
+#: Codes that say where a gradient is wrong but not how; a cause is more informative.
 VAGUE = frozenset({"permuted", "one-entry", "one-row", "one-input", "one-output", "wrong-values"})
 
-#: The method itself gave the reason, and no cause is looked for.
+#: The method itself gave the reason, so no cause is looked for.
 NOTED = frozenset({"kink-outside", "detached", "none-gradient", "once-differentiable"})
 
 
 def fixed(code: str) -> Diagnosis:
-    """Return the diagnosis of a code whose sentence is always the same."""
+    """Return the diagnosis of a code with a fixed sentence."""
     return Diagnosis(code, _SENTENCES[code])

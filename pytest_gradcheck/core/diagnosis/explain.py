@@ -1,4 +1,4 @@
-"""Why a gradient is wrong: what its values show, and what other points, precisions and the graph add."""
+"""Explain why a gradient is wrong, from its values, other points, other precisions and the graph."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 
 def explain(order: Order, finding: Finding, broken: Finding | None) -> Finding:
-    """Return a finding that the methods' values alone decided with what is wrong with them.
+    """Add a diagnosis to a finding that values alone decided.
 
-    ``broken`` is the finding on properties of the backward that do not hold, if there is one.
+    ``broken`` is the finding on a broken property of the backward, if any.
     """
     remarks, own = order.methods.remarks, order.roles.own
     if finding.culprit is None:
@@ -47,7 +47,7 @@ def explain(order: Order, finding: Finding, broken: Finding | None) -> Finding:
 
 
 def _diagnosed(order: Order, finding: Finding, culprit: str) -> Diagnosis:
-    """Say what kind of wrong the culprit's numbers are, and why, where more can be told than they say."""
+    """Diagnose how the culprit's numbers are wrong, and why, if that can be found."""
     evidence, table = finding.evidence, finding.evidence.table
     form = order.form if culprit == BY_HAND and not order.options.brief else None
     if form is not None and (text := user.never_written(form, order.problem)):
@@ -58,7 +58,7 @@ def _diagnosed(order: Order, finding: Finding, culprit: str) -> Diagnosis:
     alive = (evidence.first.exact[culprit].value != 0).any(axis=0)
     imaginary = _imaginary_rows(table, order.function)
     may_be_intended = order.number == 1 and order.measured is order.problem and not order.options.brief
-    # Where a gradient is stopped, the place says more.
+    # The place where a gradient is stopped is more informative.
     if may_be_intended and order.roles.is_on_trial(culprit) and not order.methods.remarks:
         steps = causes.steps(table, evidence.jacobian, right, bad, order.problem.seed)
         if steps is not None:
@@ -100,7 +100,7 @@ def _diagnosed(order: Order, finding: Finding, culprit: str) -> Diagnosis:
 def _with_remarks(
     order: Order, finding: Finding, culprit: str, found: Diagnosis, bad: Any, right: Matrix
 ) -> Diagnosis:
-    """Add hints at a cause: where the gradient is right, or that it is nearly right."""
+    """Add hints at a cause: where the gradient is right, or that it is almost right."""
     table = finding.evidence.table
     if found.code not in codes.VAGUE:
         return found
@@ -121,7 +121,7 @@ def _with_remarks(
 def _of_matrix(
     order: Order, table: Table, right: Matrix, bad: Any, culprit: str, found: Diagnosis
 ) -> Diagnosis | None:
-    """Say what the whole matrix of a derivative by hand shows, where all of its entries are known."""
+    """Diagnose the whole matrix of a derivative by hand, if all of its entries are known."""
     function, wrong = order.function, table.exact[culprit].value
     whole = np.array_equal(table.cotangents, np.eye(function.outputs.size))
     if order.form is None or not whole or len(table.coordinates) != function.inputs.size or table.kinks:
@@ -138,7 +138,7 @@ def _of_matrix(
 
 
 def _remarked(diagnosis: Diagnosis, remarks: Sequence[tuple[str, str]]) -> Diagnosis:
-    """Say what the lowering saw in the function's own code, which explains why autograd differs."""
+    """Add what the lowering saw in the function's code, if it explains why autograd differs."""
     if not remarks:
         return diagnosis
     code, text = remarks[0]
@@ -148,7 +148,7 @@ def _remarked(diagnosis: Diagnosis, remarks: Sequence[tuple[str, str]]) -> Diagn
 
 
 def _right_values(table: Table, jacobian: Jacobian, culprit: str) -> Matrix:
-    """Return the rows that the others agree on: another exact method's, else the differences'."""
+    """Return the rows on which the others agree: those of an exact method, else of differences."""
     agreeing = {name for pair, agree in table.agreement.items() if agree for name in pair}
     for name, estimate in table.exact.items():
         if name != culprit and name in agreeing:
@@ -160,7 +160,7 @@ def _right_values(table: Table, jacobian: Jacobian, culprit: str) -> Matrix:
 
 
 def _bars(table: Table, culprit: str) -> Matrix:
-    """Return the error bars of what a method differs from others by, as far as they are of differences."""
+    """Return the part of the error bars that comes from differences."""
     bars = np.zeros(table.exact[culprit].value.shape)
     for c in table.measured:
         if c.b == culprit and c.counts and table.tangents is None:
@@ -191,10 +191,10 @@ def _outputs_of(table: Table, function: Function) -> list[str | None]:
 def _cause(
     order: Order, finding: Finding, culprit: str, found: Diagnosis, bad: Any, right: Matrix
 ) -> Diagnosis | None:
-    """Look for a cause in the inputs, in other precisions, at other points and in the graph."""
+    """Look for a cause: in the inputs, in other precisions, at other points and in the graph."""
     evidence, table = finding.evidence, finding.evidence.table
     wrong, rows, eps = table.exact[culprit].value, table.cotangents, evidence.heard[culprit].eps
-    # What is a multiple of the right gradient to five digits lost none.
+    # A multiple of the right gradient to five digits has lost no digits.
     multiple = found.code in ("sign", "conjugate")
     multiple |= found.code == "constant-factor" and is_multiple(wrong, right, bad)
     lost = None if multiple else causes.lost_precision(wrong, right, bad, culprit, eps)
@@ -207,7 +207,7 @@ def _cause(
                 lost = Diagnosis("precision-loss", f"{found.text}; in float64 it is right")
     if lost is not None:
         return lost
-    # Differences that agree with what is wrong here would do so elsewhere.
+    # Differences that agree with a wrong gradient here would do so elsewhere too.
     if order.of_inputs and not any(c.agree for c in table.measured if culprit in (c.a, c.b)):
         some_rows = rows[bad.any(axis=1)][: thresholds.LOOKED_AT_AGAIN]
         some_columns = [int(i) for i in np.flatnonzero(bad.any(axis=0))[: thresholds.LOOKED_AT_AGAIN]]
@@ -215,12 +215,12 @@ def _cause(
         if words is not None:
             return Diagnosis("special-values", f"{found.text}; it is right where no input is {words}")
     engine = evidence.heard.get(ENGINE) or evidence.heard.get(ORACLE)
-    # A sum that takes one of its terms is zero by all others.
+    # A sum that takes only one of its terms has zero derivatives with respect to all others.
     whole = np.vstack([wrong, evidence.first.exact[culprit].value])
     some = found.code == "zero-gradient" and whole[:, bad.any(axis=0)].any()
     odd = found.code == "constant-factor" and is_odd_multiple(wrong, right, bad)
     if (found.code in codes.VAGUE or some or odd) and isinstance(engine, ReferencePullback):
-        # A mistake that single outputs fit may not fit the others: a first look goes over all of them.
+        # A mistake that fits single outputs may not fit the others; the first look covers all of them.
         rows = np.vstack([rows, evidence.first.cotangents])
         wrong = whole
         return causes.mistake(engine, rows, wrong, int(np.argmax(bad.any(axis=1))), culprit)

@@ -1,4 +1,4 @@
-"""What a whole matrix of derivatives shows that its entries do not: order, scale and symmetry."""
+"""Diagnose a whole matrix of derivatives: order, scale and symmetry."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ MOST_ROWS = 128
 def of_hessian(
     wrong: Matrix, right: Matrix, bad: Any, who: str, function: Function, *, by_columns: bool
 ) -> Diagnosis | None:
-    """Say that a Hessian is not symmetric, where only one of each two mirrored entries is wrong.
+    """Diagnose a Hessian that is not symmetric: only one of each two mirrored entries is wrong.
 
-    All entries of the matrices are known. With ``by_columns`` a row has what the product with one unit vector
-    gave: a column of the Hessian.
+    All entries of the matrices are known. With ``by_columns`` a row is the product with one unit vector: a
+    column of the Hessian.
     """
     if by_columns:
         wrong, right, bad = wrong.T, right.T, bad.T
@@ -41,7 +41,7 @@ def of_hessian(
 
 
 def of_jacobian(wrong: Matrix, right: Matrix, bad: Any, who: str, inputs: Layout) -> Diagnosis | None:
-    """Say that rows or columns are in the wrong order, or off by a factor each; None where neither is so.
+    """Diagnose rows or columns that are in the wrong order, or each off by a factor; None otherwise.
 
     ``wrong`` and ``right`` have shape ``(rows, inputs.size)``.
     """
@@ -70,13 +70,13 @@ def _same_rows(wrong: Matrix, right: Matrix, size: float) -> bool:
     """Whether two matrices have the same rows, which all differ, in another order."""
     apart = np.abs(wrong[:, None] - right[None]).max(axis=2, initial=0.0)
     alike = apart <= (thresholds.SAME_RTOL + thresholds.SAME_ATOL) * size
-    # Rows that are alike among themselves have no order.
+    # Equal rows have no order.
     once = (alike.sum(axis=0) == 1).all() and (alike.sum(axis=1) == 1).all()
     return bool(once and not alike.diagonal().all())
 
 
 def _factors(wrong: Matrix, right: Matrix, bad: Any, size: float) -> list[float] | None:
-    """Return the factors of rows that are each a multiple of the right one; None where some are not.
+    """Return the factors of rows that are each a multiple of the right row; None if any is not.
 
     A row with one entry is a multiple of anything.
     """

@@ -1,4 +1,4 @@
-"""Gradients that a backward with a mistake in it would give, from the graph of the forward pass."""
+"""Gradients that typical mistakes in a backward would give, from the graph of the forward pass."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Mistake", "Mistakes"]
 
 
 class Mistake(NamedTuple):
-    """A code, what was done wrong, and the gradient that comes of it, flat, for any cotangent."""
+    """A code, the mistake in words, and the gradient that results, flat, for any cotangent."""
 
     code: str
     text: str
@@ -56,7 +56,7 @@ class Use:
 
 
 class Mistakes:
-    """The mistakes that can be made in the backward of the program at a pullback's point."""
+    """Possible mistakes in the backward of the program at a pullback's point."""
 
     def __init__(self, pullback: ReferencePullback):
         self._program = pullback.program
@@ -67,7 +67,7 @@ class Mistakes:
         self._uses = self._find_uses()
 
     def __iter__(self) -> Iterator[Mistake]:
-        """Go through them: a use whose term is missing, then an axis or copies that are not summed over."""
+        """Iterate over them: a use whose term is missing, then an axis or copies that are not summed over."""
         if len(self._uses) > thresholds.MOST_USES:
             return
         for use in self._uses:
@@ -101,7 +101,7 @@ class Mistakes:
                 if type(argument) is Node and argument.requires_grad:
                     uses.append(Use(node, position))
                     pending.append(argument)
-        # What is one of several results has no values of its own to be called with.
+        # One of several results has no values of its own to be called with.
         return [use for use in uses if isinstance(use.argument.data, np.ndarray | np.generic)]
 
     def _whole(self, cotangent: Vector) -> Vector:
@@ -144,7 +144,7 @@ class Mistakes:
             yield Mistake("missing-sum", text, gradient)
 
     def _all_of(self, alike: list[Mistake], words: str) -> Mistake:
-        """Make the same mistake in several operations that stand side by side."""
+        """Combine the same mistake in several parallel operations."""
 
         def gradient(u: Vector) -> Vector:
             right = self._whole(u)
@@ -153,9 +153,8 @@ class Mistakes:
         return Mistake("missing-sum", f"{words}, not their sum", gradient)
 
     def _overwritten(self, use: Use) -> Iterator[tuple[str, Mistake]]:
-        """Where an operation copies an entry to several places, take what comes back from one of them.
-
-        With each mistake goes which one that is.
+        """If an operation copies an entry to several places, take the cotangent of only one of them. Each
+        mistake says which one.
         """
         places = self._places(use)
         if places is None or np.unique(places).size == places.size:
@@ -181,7 +180,7 @@ class Mistakes:
         try:
             found = np.ravel(_plain(use.again(numbers)))
         except Exception:
-            # It does not take such numbers, and so it does not copy any.
+            # It does not accept such numbers, so it does not copy them.
             return None
         if found.size != np.size(node.data) or not np.isin(found, numbers).all():
             return None

@@ -1,4 +1,4 @@
-"""How plainly a fault shows at a point."""
+"""How clearly a fault shows at a point."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import numpy as np
 
 from pytest_gradcheck.frameworks.flat import Layout, Vector
 
-#: More entries than these make no fault plainer.
+#: More entries do not make a fault clearer.
 ENOUGH = 16
 
 
 def plainness(point: Vector, inputs: Layout) -> float:
-    """Return how generic a point is: up to 16, the more the better, and below zero for special points.
+    """Return how generic a point is: up to 16, higher is better, and negative for special points.
 
     At a special point different mistakes give the same numbers: at zeros and ones a product is a sum, and a
     symmetric matrix is its own transpose. An entry is special if it is a whole number or a half, is below

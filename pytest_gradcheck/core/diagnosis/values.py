@@ -1,4 +1,4 @@
-"""What kind of wrong: a stable code and a sentence, from the right values and the wrong ones."""
+"""Diagnose from right and wrong values: a stable code and a sentence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_gradcheck.core.results import Diagnosis
 from pytest_gradcheck.frameworks.flat import Layout, Leaf
 from pytest_gradcheck.methods.roles import gradient_of
 
-#: A factor is written with no more digits.
+#: The most digits of a factor in a message.
 DIGITS = 6
 
 
@@ -30,14 +30,14 @@ def diagnose(
     imaginary: Any = None,
     bars: Any = 0.0,
 ) -> Diagnosis:
-    """Tell how a method's rows differ from the right ones.
+    """Diagnose how a method's rows differ from the right ones.
 
     ``wrong`` and ``right`` have shape ``(rows, inputs.size)``, ``bad`` marks the entries that differ;
-    ``notes`` are what the method itself noticed on its way (``detached``, ``none-gradient``, …), ``outputs``
-    the output that each row belongs to, None for a row that mixes several. ``alive``, of shape
-    ``(inputs.size,)``, marks the entries that are not zero for every output, these rows' or others'.
-    ``imaginary``, of shape ``(rows,)``, marks the rows of imaginary parts alone; None if there are none.
-    ``bars`` are those of the differences of the two.
+    ``notes`` are the method's own observations (``detached``, ``none-gradient``, …), ``outputs`` the output
+    that each row belongs to, None for a row that mixes several. ``alive``, of shape ``(inputs.size,)``, marks
+    the entries that are not zero for every output, these rows' or others'. ``imaginary``, of shape
+    ``(rows,)``, marks the rows of imaginary parts alone; None if there are none. ``bars`` are those of the
+    differences of the two.
     """
     who = gradient_of(culprit)
     columns = np.flatnonzero(bad.any(axis=0))
@@ -68,11 +68,11 @@ def diagnose(
         factor = float(w @ r) / norm
         known = np.broadcast_to(bars, bad.shape)[usable]
         near = np.abs(w - factor * r) <= known
-        # Bars that are wide next to every error tell no factor.
+        # If bars are wide compared with every error, no factor can be determined.
         near &= (known <= thresholds.TELLING_BAR * np.abs(w - r)).any()
         if is_close(w[~near], factor * r[~near], float(np.abs(w).max())) and factor != 0:
             digits = _digits(known, r) if near.any() else DIGITS
-            # One entry alone is a multiple of anything; its factor is a guess that only few are worth.
+            # A single entry is a multiple of anything; only a few factors are worth a guess.
             if abs(factor + 1) < thresholds.ROUND_FACTOR:
                 return Diagnosis("sign", f"{who} has the wrong sign{some}")
             alone = one_entry and living.sum() > 1
@@ -108,8 +108,8 @@ def diagnose(
 def _is_conjugate(wrong: Any, right: Any, bad: Any, inputs: Layout) -> bool:
     """Whether the gradient of every complex input that is wrong is the conjugate of the right one.
 
-    By the imaginary part of an output it is minus that, since the cotangent is imaginary too. One number that
-    is real, or imaginary, cannot tell.
+    For the imaginary part of an output it is minus the conjugate, since the cotangent is imaginary too. A
+    single real or imaginary number is not enough.
     """
     hit = [leaf for leaf in inputs.leaves if bad[:, leaf.start : leaf.stop].any()]
     conjugate = False
@@ -134,7 +134,8 @@ def _is_conjugate(wrong: Any, right: Any, bad: Any, inputs: Layout) -> bool:
 def _is_of_conjugate(wrong: Any, right: Any, bad: Any, inputs: Layout, imaginary: Any) -> bool:
     """Whether the gradient with respect to real inputs is that of the conjugate of the cotangent.
 
-    By a real cotangent it is right, and by an imaginary one it has the wrong sign. One row alone cannot tell.
+    For a real cotangent it is right, and for an imaginary one it has the wrong sign. A single row is not
+    enough.
     """
     hit = [leaf for leaf in inputs.leaves if bad[:, leaf.start : leaf.stop].any()]
     if any(leaf.is_complex for leaf in hit) or bad[~imaginary].any():
@@ -147,7 +148,7 @@ def _is_of_conjugate(wrong: Any, right: Any, bad: Any, inputs: Layout, imaginary
 
 
 def _in_some(right: Any, bad: Any, inputs: Layout) -> str:
-    """Say so where other entries of the same inputs are not zero, and right."""
+    """Add "in some entries" if other entries of the same inputs are nonzero and right."""
     for leaf in inputs.leaves:
         part = slice(leaf.start, leaf.stop)
         others = right[:, part][~bad[:, part]]
@@ -158,9 +159,8 @@ def _in_some(right: Any, bad: Any, inputs: Layout) -> str:
 
 
 def is_odd_multiple(wrong: Any, right: Any, bad: Any) -> bool:
-    """Whether a multiple of the right gradient has a factor that is not written by hand, such as 188.5.
-
-    At one point what lacks a term may be such a multiple, of the few entries that are not zero.
+    """Whether a factor is unlikely in hand-written code, such as 188.5. At one point a gradient that lacks a
+    term may be such a multiple, if few entries are nonzero.
     """
     usable = bad & np.isfinite(right)
     w, r = wrong[usable], right[usable]
@@ -168,7 +168,7 @@ def is_odd_multiple(wrong: Any, right: Any, bad: Any) -> bool:
 
 
 def place(columns: Any, inputs: Layout) -> str:
-    """Say to which input the wrong entries are confined, if they are and there are others."""
+    """Name the input to which the wrong entries are confined, if there are others."""
     hit = [leaf for leaf in inputs.leaves if ((columns >= leaf.start) & (columns < leaf.stop)).any()]
     if len(hit) == 1 and len(inputs.leaves) > 1:
         return f" for {hit[0].name}"
@@ -206,7 +206,7 @@ def led_by(wrong: Any, right: Any, bad: Any, inputs: Layout) -> tuple[Any, Any]:
 
 
 def _is_transpose(wrong: Any, right: Any) -> bool:
-    """Whether whole rows and columns are exchanged: the rows of a square Jacobian, one per output entry."""
+    """Whether whole rows and columns are swapped: the rows of a square Jacobian, one per output entry."""
     square = right.ndim == 2 and right.shape[0] == right.shape[1] > 1
     return square and is_close(wrong, right.T, float(np.abs(right).max()))
 
@@ -228,7 +228,7 @@ def _is_whole(factor: float) -> bool:
 
 
 def is_close(a: Any, b: Any, size: float, atol: float = thresholds.SAME_ATOL) -> bool:
-    """Whether two gradients, of which ``size`` is the largest entry, are the same but for their errors."""
+    """Whether two gradients with the largest entry ``size`` are equal within their errors."""
     return bool(np.allclose(a, b, rtol=thresholds.SAME_RTOL, atol=atol * size))
 
 
@@ -241,7 +241,7 @@ def is_multiple(wrong: Any, right: Any, bad: Any) -> bool:
 
 
 def _digits(bars: Any, right: Any) -> int:
-    """Return how many digits of a factor error bars leave."""
+    """Return how many digits of a factor the error bars allow."""
     largest = int(np.argmax(np.abs(right)))
     with np.errstate(divide="ignore"):
         return int(np.clip(-np.log10(bars[largest] / np.abs(right[largest])), 2, DIGITS))

@@ -1,4 +1,4 @@
-"""Where the code is whose gradient is wrong: its function or class, its file and its line."""
+"""Locate the code whose gradient is wrong: its function or class, file and line."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 from pytest_gradcheck.core.results import HandWritten
 
-#: More places than this are not read.
+#: At most so many places are listed.
 MOST = 3
 
 _OWN = str(Path(__file__).parents[2])
 
 
 def of_function(function: Callable[..., Any]) -> str:
-    """Return the place of a gradient written by hand; nothing for one that is not written in Python."""
+    """Return the place of a gradient written by hand; empty if it is not written in Python."""
     while isinstance(function, functools.partial):
         function = function.func
     code = getattr(inspect.unwrap(function), "__code__", None)
@@ -28,8 +28,8 @@ def of_function(function: Callable[..., Any]) -> str:
 def of_backwards(functions: Sequence[HandWritten], right: Mapping[str, bool | None] | None = None) -> str:
     """Return the places of the backwards that a framework's run went through; nothing without any.
 
-    ``right`` says by name which of them are right by themselves. Where some are wrong, and all others right,
-    those alone are named.
+    ``right`` says by name which of them are right individually. If some are wrong and all others right, only
+    the wrong ones are named.
     """
     known = right or {}
     wrong = [each for each in functions if known.get(each.name) is False]

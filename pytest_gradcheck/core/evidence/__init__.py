@@ -1,1 +1,1 @@
-"""What the methods say of a derivative, and how far their answers are apart."""
+"""The methods' numbers for a derivative, and how far they differ."""

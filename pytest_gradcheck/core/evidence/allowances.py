@@ -1,4 +1,4 @@
-"""What kinks, edges and rounding make of a disagreement: comparisons in, comparisons out."""
+"""Allowances: comparisons in, comparisons out, with disagreements explained by kinks, edges and rounding."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BELOW_ROUNDING = "accept_below_rounding"
 
 
 class Weighed(NamedTuple):
-    """What an allowance may look at: the numbers of a table, and their sizes.
+    """The input of an allowance: the numbers of a table, and their sizes.
 
     ``zero`` is the derivative that would be noticeable, shape ``(rows, inputs.size)``; ``sizes`` and ``bars``
     are those of `block_sizes`.
@@ -45,7 +45,7 @@ class Weighed(NamedTuple):
 def weigh(
     table: Table, jacobian: Jacobian, tolerance: Tolerance, thorough: bool, zero_bar: float = 0.0
 ) -> Table:
-    """Return the table with every pair of methods compared, and every allowance made.
+    """Compare every pair of methods in a table, and apply every allowance.
 
     With ``thorough`` a difference counts where it is outside of three error bars. ``zero_bar`` is the bar up
     to which two zeros agree.
@@ -66,7 +66,7 @@ def weigh(
     d = table.differences
     if d is not None:
         if table.tangents is not None:
-            # The largest share that an entry really has: one in a thousand of it must be seen.
+            # The largest actual share of an entry: a thousandth of it must be detected.
             values = np.abs([e.value for e in table.exact.values()])
             largest = np.where(np.isfinite(values), values, 0.0).max(axis=0)
             shares = np.array([largest, floor, zero])[:, :, None, :] * np.abs(table.tangents)
@@ -84,8 +84,8 @@ def weigh(
             mine = Estimate(
                 slopes.value, (thresholds.THOROUGH_BARS if thorough else 1.0) * slopes.uncertainty
             )
-            # In a sum over all inputs the rounding of a coarse dtype hides all of them. That of an oracle's
-            # derivative does not, which the same method is compared with entry by entry.
+            # In a sum over all inputs the rounding of a coarse dtype hides all of them. The rounding of an
+            # oracle's derivative does not, since it is compared with the same method entry by entry.
             pairs += [
                 Sides(
                     name,
@@ -118,7 +118,7 @@ def weigh(
 
 
 def doubt_below_rounding(comparisons: Comparisons, on: Weighed) -> Comparisons:
-    """Turn disagreement of a gradient by hand with exact ones into doubt where rounding explains it."""
+    """Turn disagreement between a hand-written gradient and exact ones into doubt if rounding explains it."""
     if BY_HAND not in on.table.exact:
         return comparisons
     value = np.abs(on.table.cotangents) @ np.abs(on.jacobian.function.value)
@@ -133,11 +133,10 @@ def doubt_below_rounding(comparisons: Comparisons, on: Weighed) -> Comparisons:
 
 
 def accept_what_vanishes(comparisons: Comparisons, on: Weighed) -> Comparisons:
-    """Accept a block of the gradient that every exact method sees as zero, each within its own rounding.
-
-    What is added right before a batch norm moves nothing: its gradient is a sum of cotangents that cancel,
-    and what is left differs from one order of summation to another by more than any sample of runs shows.
-    One method's nonzero number, even a small one, is none of that; nor is a zero that no method had to round.
+    """Accept a block of the gradient that is zero for every exact method, each within its own rounding. A
+    bias right before a batch norm has no effect: its gradient is a sum of cotangents that cancel, and the
+    remainder depends on the order of summation by more than any sample of runs shows. A nonzero number of one
+    method, even a small one, is not accepted, and neither is a zero that no method had to round.
     """
     table, jacobian, zero = on.table, on.jacobian, on.zero
     if not jacobian.measured:
@@ -152,21 +151,21 @@ def accept_what_vanishes(comparisons: Comparisons, on: Weighed) -> Comparisons:
             there = vanishes
             if not c.entrywise:
                 there = there[:, at] & (np.abs(c.left.value) <= thresholds.MEASURED_NOISE * zero[:, at])
-                # In bfloat16 all of a gradient may be as small as that. One entry that moves is none of it.
+                # In bfloat16 the whole gradient may be that small. A block in which an entry moves is not
+                # accepted.
                 for leaf in jacobian.function.inputs.leaves:
                     block = (leaf.start <= np.asarray(at)) & (np.asarray(at) < leaf.stop)
                     there[:, block] &= there[:, block].all(axis=1, keepdims=True)
-            # How far apart two zeros are is what rounding allows.
+            # Two zeros may differ by as much as rounding allows.
             c = _accepted(c, "accept_what_vanishes", there)  # the same pair
         out.append(c)
     return tuple(out)
 
 
 def accept_below_rounding(comparisons: Comparisons, on: Weighed) -> Comparisons:
-    """Accept as zero what is below the rounding of the function's own terms, unless differences say more.
-
-    At 1e-200 the slope of sqrt(x² + 1) is 1e-200, or nothing where x² has underflowed: no value within a step
-    of one can tell. A long ladder has made such steps, and a short one has not.
+    """Accept entries below the rounding of the function's own terms as zero, unless differences resolve them.
+    At 1e-200 the slope of sqrt(x² + 1) is 1e-200, or zero if x² has underflowed: no value within a step of
+    one shows it. A long ladder takes such steps, a short one does not.
     """
     table, d = on.table, on.table.differences
     if d is None or table.tangents is not None or not table.refined:
@@ -200,14 +199,15 @@ def overrule_forward(comparisons: Comparisons, on: Weighed) -> Comparisons:
     for c in comparisons:
         if c.a == "forward" and c.b in central and c.agree is False:
             backed = central[c.b].resolved & ~central[c.b].disagree
-            # A pair that does not count says nothing about how near to failing a check is.
+            # A pair that does not count does not affect the margin of a check.
             c = c.excuse("overrule_forward", c.disagree & backed, tolerance=np.inf)  # the same pair
         out.append(c)
     return tuple(out)
 
 
 def excuse_beside_singularities(comparisons: Comparisons, on: Weighed) -> Comparisons:
-    """Do not blame nan on a method at an input by which another output has no finite derivative.
+    """Do not blame a method for nan at an input with respect to which another output has no finite
+    derivative.
 
     The slope of the root at zero is infinite, and a backward multiplies it by the cotangents of all other
     outputs too, which are zero: 0 · inf. Where every output is smooth in the input, nan stays wrong.
@@ -229,7 +229,7 @@ def excuse_beside_singularities(comparisons: Comparisons, on: Weighed) -> Compar
 
 
 def accept_subgradients(comparisons: Comparisons, on: Weighed) -> Comparisons:
-    """At a kink every slope between the one-sided ones is right, also when two methods choose two."""
+    """At a kink any slope between the one-sided ones is right, even if two methods choose different ones."""
     table, d, tolerance = on.table, on.table.differences, on.tolerance
     if d is None or table.tangents is not None or not d.kink.any():
         return comparisons
@@ -246,7 +246,7 @@ def accept_subgradients(comparisons: Comparisons, on: Weighed) -> Comparisons:
         elif c.counts:
             right = inside[c.b]
             c = replace(c, disagree=fixed(c.disagree | d.kink & ~right))  # the same pair
-        # How far apart two right slopes are is what the kink allows.
+        # Two right slopes may differ by as much as the kink allows.
         out.append(_accepted(c, "accept_subgradients", right) if c.counts else c)
     return tuple(out)
 
@@ -268,10 +268,8 @@ def doubt_at_the_edge(comparisons: Comparisons, on: Weighed) -> Comparisons:
 
 
 def doubt_on_stairs(comparisons: Comparisons, on: Weighed) -> Comparisons:
-    """Turn disagreement of a zero with the slope of a staircase into doubt.
-
-    Whether the slope of values that take few steps is that of the stair or of the flight, no difference can
-    tell.
+    """Turn disagreement between a zero and the slope of a staircase into doubt. If values take few steps, no
+    difference can tell whether the slope is that of the stair or of the flight.
     """
     d = on.table.differences
     if d is None or on.table.tangents is not None:
@@ -285,7 +283,7 @@ def doubt_on_stairs(comparisons: Comparisons, on: Weighed) -> Comparisons:
     )
 
 
-#: The allowances, in the order in which they are made.
+#: The allowances, in the order in which they are applied.
 PASSES: tuple[Callable[[Comparisons, Weighed], Comparisons], ...] = (
     doubt_below_rounding,
     accept_what_vanishes,
@@ -299,10 +297,10 @@ PASSES: tuple[Callable[[Comparisons, Weighed], Comparisons], ...] = (
 
 
 def accept_next_to_nothing(table: Table, jacobian: Jacobian) -> Table:
-    """Return the table with numbers taken for zero that are nothing next to the largest one of their input.
+    """Treat numbers as zero that are negligible compared with the largest one of their input.
 
-    An implicit gradient has 1e-9 where zero is right: its linear solver stopped there. It is asked for where
-    a gradient would be called wrong, and excuses no number that is large enough to be told from nothing.
+    An implicit gradient has 1e-9 where zero is right: its linear solver stopped there. It applies where a
+    gradient would be called wrong, and excuses no number that can be distinguished from zero.
     """
     if table.tangents is not None:
         return table
@@ -320,12 +318,12 @@ def accept_next_to_nothing(table: Table, jacobian: Jacobian) -> Table:
 def accept_within_rounding_of_values(
     table: Table, jacobian: Jacobian, noise: Vector, fine: Mapping[str, Pullback | None]
 ) -> Table:
-    """Return the table with differences excused that rounding the function in its own dtype explains.
+    """Excuse differences that rounding the function in its own dtype explains.
 
     A derivative in float32 has no more digits than the values next to it: gelu at -6 is 1 + erf(x/√2), of
     which float32 keeps one digit, and so does its derivative. ``noise`` is that of values, shape ``(m,)``.
-    ``fine`` are the gradients on trial as they run in float64, None where they cannot: what is wrong there is
-    not rounding, and a sum of a million terms wavers by more than one of them.
+    ``fine`` are the gradients on trial as they run in float64, None where they cannot. An error in float64 is
+    not rounding, and a sum of a million terms has more noise than one of them.
     """
     if table.tangents is not None or not noise.any():
         return table
@@ -355,7 +353,7 @@ def accept_within_rounding_of_values(
 
 
 def _accepted(c: Comparison, by: str, where: Any) -> Comparison:
-    """Return the pair as one that agrees in the entries of a mask, with what they differ by allowed."""
+    """Return the pair as agreeing in the entries of a mask, with their differences allowed."""
     return c.excuse(by, where, resolved=True, tolerance=np.fmax(c.tolerance, c.difference))
 
 
@@ -388,7 +386,8 @@ def noticeable(cotangents: Matrix, jacobian: Jacobian) -> Matrix:
 def sufficient_sensitivity(
     table: Table, jacobian: Jacobian, most_of_all: float = thresholds.LEAST_SENSITIVITY
 ) -> float | None:
-    """Return the smallest relative error, to one digit, that could not have hidden in any entry, or None.
+    """Return the smallest relative error, to one digit, that would have been detected in every entry, or
+    None.
 
     An error of ``most_of_all`` or more is not worth a promise.
     """

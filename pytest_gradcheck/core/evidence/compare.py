@@ -1,4 +1,4 @@
-"""Two answers compared entry by entry: they agree, they disagree, or it is open."""
+"""Compare two answers entry by entry: they agree, disagree, or are undecided."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from pytest_gradcheck.methods.base import Estimate
 class Comparison:
     """Two methods side by side on the same entries: arrays of one shape that cannot be written to.
 
-    ``disagree`` marks differences beyond tolerance and error bars, ``resolved`` entries where an error of the
-    promised size could not have hidden. ``excused`` has the name of each function that changed that, and a
-    mask of the entries.
+    ``disagree`` marks differences beyond tolerance and error bars, ``resolved`` entries in which an error of
+    the promised size would have been detected. ``excused`` has the name of each function that changed that,
+    and a mask of the entries.
     """
 
     a: str
@@ -32,13 +32,14 @@ class Comparison:
     resolved: Any
     #: Whether both are exact: they are compared in whole rows.
     entrywise: bool
-    #: Whether one of them is exact: two differences see the same function values, and are not evidence.
+    #: Whether one of them is exact: two difference methods use the same function values, so they are not
+    #: evidence.
     counts: bool
     excused: tuple[tuple[str, Any], ...] = ()
 
     @functools.cached_property
     def agree(self) -> bool | None:
-        """Whether the two agree everywhere; None where that is open in some entry."""
+        """Whether the two agree everywhere; None if some entry is undecided."""
         if self.disagree.any():
             return False
         return True if self.resolved.all() else None
@@ -46,10 +47,10 @@ class Comparison:
     def excuse(
         self, by: str, where: Any, *, resolved: bool | None = None, tolerance: Any = None
     ) -> Comparison:
-        """Return the same without disagreement in the entries of a mask, and with the name of the reason.
+        """Remove the disagreement in the entries of a mask, and record the name of the reason.
 
-        ``resolved`` says whether these entries are seen to agree (True), are in doubt (False) or are as
-        resolved as before (None). ``tolerance`` replaces what was allowed in them.
+        ``resolved`` says whether these entries agree (True), are in doubt (False) or stay as resolved as
+        before (None). ``tolerance`` replaces what was allowed in them.
         """
         if not where.any():
             return self
@@ -68,7 +69,7 @@ class Comparison:
 
 
 def fixed(array: Any) -> Any:
-    """Return the array, which cannot be written to any more."""
+    """Return the array, made read-only."""
     array.flags.writeable = False
     return array
 
@@ -82,7 +83,7 @@ def margins(difference: Any, tolerance: Any) -> Any:
 
 
 class Sides(NamedTuple):
-    """Two methods to be compared; entries below ``noise`` times the scale are noise, whatever made them."""
+    """Two methods to compare; entries below ``noise`` times the scale are noise, whatever their cause."""
 
     a: str
     left: Estimate
@@ -109,12 +110,12 @@ def compare(
 ) -> tuple[Comparison, ...]:
     """Compare pairs of estimates, all of one shape, entry by entry.
 
-    ``scale``, of the same shape, is the magnitude against which an entry counts as large or small.
-    Where it is no more than ``floor``, the rounding of the exact methods, the gradient is zero as far as
-    any method can tell, and ``zero`` stands in for it: the derivative that would be noticeable.
-    Zero on both sides is agreement where the bars are no more than ``zero_bar``, and on one side certain.
-    ``projected`` values are sums over many entries: the sum may be far larger than the one entry in which
-    an error must be seen, so its own size counts for nothing.
+    ``scale``, of the same shape, is the magnitude against which an entry counts as large or small. Where it
+    is at most ``floor``, the rounding of the exact methods, the gradient cannot be distinguished from zero,
+    and ``zero`` stands in for it: the derivative that would be noticeable. Zero on both sides is agreement
+    where the bars are no more than ``zero_bar``, and on one side certain. ``projected`` values are sums over
+    many entries: the sum may be far larger than the entry in which an error must be detected, so its own size
+    does not count.
     """
     if not pairs:
         return ()
@@ -144,8 +145,8 @@ def compare(
         known = np.isfinite(difference) & bounded
         reach = np.where(scale <= floor, np.fmax(zero, scale), scale)
         visible = tolerance.sensitivity * np.fmax(reach, size)
-        # A method that answers nan where the other one is certain is wrong; two that both answer inf
-        # have not been seen to agree on anything.
+        # A method that returns nan where the other is certain is wrong; two that both return inf do not count
+        # as agreeing.
         bar = np.where(left_known, left_bar, right_bar)
         still = (np.where(left_known, left, right) == 0) & (bar <= zero_bar)
         certain = one_finite & bounded & ((bar <= visible) | still)

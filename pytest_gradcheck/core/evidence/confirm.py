@@ -1,8 +1,7 @@
-"""A second look at a disagreement, which shares nothing with the first: other steps, directions and points.
-
-A gradient that is wrong is wrong nearby too, or the function is smooth at the special point and differences
-say so along other directions and at two scales. Where the disagreement is gone at every other look the point
-is a tie, a kink, a jump, an edge or noise.
+"""A second look at a disagreement, independent of the first: other steps, directions and points. A wrong
+gradient is wrong nearby too, or the function is smooth at the special point, and differences show it along
+other directions and at two scales. If the disagreement vanishes at every other look, its cause is a tie, a
+kink, a jump, an edge or noise.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from pytest_gradcheck.methods.windows import APART, BAR_OF_NOISE, WIDTH, Window
 
 
 class Seen(enum.Enum):
-    """What function values say of a method's slope along one line."""
+    """What function values show about a method's slope along one line."""
 
     WITH = "with"
     AGAINST = "against"
@@ -46,8 +45,8 @@ class Line(NamedTuple):
 
     ``kink`` and ``jump`` say that the function has one at the point, ``outside`` that the slope in question
     lies outside of the one-sided slopes there. ``one_sided`` says that the domain leaves one side only,
-    ``unsettled`` that windows of different scales contradict each other. ``slope`` is what two of them agree
-    on.
+    ``unsettled`` that windows of different scales contradict each other. ``slope`` is that on which two of
+    them agree.
     """
 
     seen: Seen
@@ -62,19 +61,17 @@ class Line(NamedTuple):
 
     @property
     def rough(self) -> bool:
-        """Whether the function is not seen to be smooth along the line."""
+        """Whether the function does not look smooth along the line."""
         return self.kink or self.jump or self.one_sided
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What a second look found of a method.
-
-    ``wrong`` says that function values contradict it twice, ``right`` that they bear it out wherever they can
-    be measured, at the point and around it. ``rough`` says that the function is not smooth at the point,
-    ``limit`` that the gradient there is a limit of gradients nearby all the same: a generalised gradient in
-    the sense of Clarke (Optimization and Nonsmooth Analysis, 1983, theorem 2.5.1). ``text`` is what is wrong
-    at a kink.
+    """The result of a second look at a method. ``wrong`` says that function values contradict it twice,
+    ``right`` that they support it wherever they can be measured, at the point and around it. ``rough`` says
+    that the function is not smooth at the point, ``limit`` that the gradient there is nevertheless a limit of
+    gradients nearby: a generalised gradient in the sense of Clarke (Optimization and Nonsmooth Analysis,
+    1983, theorem 2.5.1). ``text`` is what is wrong at a kink.
     """
 
     wrong: bool = False
@@ -94,10 +91,10 @@ class Dispute(NamedTuple):
 
 
 class SecondLook:
-    """Asks function values once more about the gradients of a table that disagree.
+    """Compares the disagreeing gradients of a table with function values again.
 
     ``moved`` gives a method at another point, as its name and the point say; it may raise. ``harmless`` says
-    that the function can be called anywhere: a kernel may take what lies outside of its domain for an index.
+    that the function can be called anywhere: a kernel may use a number outside of its domain as an index.
     """
 
     def __init__(
@@ -118,7 +115,7 @@ class SecondLook:
         self._drawn: dict[float, tuple[list[tuple[float, Jacobian]], Iterator[tuple[float, Jacobian]]]] = {}
 
     def standing(self, name: str) -> Standing:
-        """Return what function values say of a method, here and nearby."""
+        """Return what function values show about a method, here and nearby."""
         disputes, here = list(self._disputes(name)), []
         for dispute in disputes:
             here.append(self._at_the_point(name, dispute))
@@ -133,17 +130,15 @@ class SecondLook:
         return Standing(wrong=wrong, right=right, rough=rough)
 
     def on_stairs(self, name: str) -> bool:
-        """Whether rounding in the function may be all that contradicts a method; see `stairs.bears_out`.
-
-        It is asked where calls are the cost, and few points have measured how far values waver.
+        """Whether only rounding in the function may contradict a method; see `stairs.bears_out`. Used where
+        calls are the cost, after few points have measured the noise of values.
         """
         disputes = list(self._disputes(name))
         return bool(disputes) and all(self._on_stairs(name, each, waver=False) for each in disputes)
 
     def _on_stairs(self, name: str, dispute: Dispute, waver: bool = True) -> bool:
-        """Whether rounding in the function may be all that contradicts an entry; see `stairs.bears_out`.
-
-        It may where the difference is next to nothing, or where values ``waver`` over the size of the input.
+        """Whether only rounding in the function may contradict an entry; see `stairs.bears_out`. It may if
+        the difference is tiny, or if values ``waver`` over the size of the input.
         """
         key = name, dispute.row, dispute.coordinate
         if key not in self._stairs:
@@ -151,8 +146,8 @@ class SecondLook:
             line[dispute.coordinate] = abs(f.point[dispute.coordinate]) or 1.0
             hidden = dispute.difference * line.max() <= thresholds.ULP_OF_HIDDEN_TERMS
             if waver and not hidden:
-                # Where a polynomial leaves over the terms of a smooth function, tiny steps have its slope.
-                # The look that found the entry wrong has both windows.
+                # Where a polynomial does not fit a smooth function, tiny steps have its slope. The look that
+                # found the entry wrong used both windows.
                 alone = np.zeros_like(line)
                 alone[dispute.coordinate] = self._jacobian.scales[dispute.coordinate]
                 wide, fine = (
@@ -172,16 +167,15 @@ class SecondLook:
             point = f.rounded((f.point + t * line)[None])[0]
             return float(self._moved(name, point).vjp(u) @ line)
 
-        # A gradient that cannot run there bears nothing out.
+        # A gradient that cannot run there supports nothing.
         with contextlib.suppress(Exception):
             return stairs.bears_out(jacobian, line, u, claimed, dispute.difference * line.max())
         return False
 
     def standing_next_to(self, name: str, right: str) -> Standing:
-        """Return what function values say of a method in a coarse dtype that differs from another one.
-
-        Its rounding hides along a line what it does not hide in one entry. It is wrong where values bear the
-        other one out, along that entry and across.
+        """Return what function values show about a method in a coarse dtype that differs from another one.
+        Along a line its rounding hides more than in one entry. It is wrong if values support the other one,
+        along that entry and across it.
         """
         for dispute in self._disputes(name):
             other = self._at_the_point(right, dispute)
@@ -190,10 +184,9 @@ class SecondLook:
         return self.standing(name)
 
     def at_kinks(self, name: str) -> Standing:
-        """Return what values say of a gradient that lies within the one-sided slopes of single entries.
-
-        It must lie within those along other lines too, those that keep what is tied tied among them: (0, 1,
-        1) at a maximum that two numbers share does not.
+        """Return what values show about a gradient that lies within the one-sided slopes of single entries.
+        It must lie within those along other lines too, including lines that preserve ties: (0, 1, 1) at a
+        maximum that two numbers share does not.
         """
         table, d, jacobian = self._table, self._table.differences, self._jacobian
         if d is None or table.tangents is not None:
@@ -215,7 +208,8 @@ class SecondLook:
         return Standing(rough=True)
 
     def beyond_entries(self, name: str, other: str) -> Standing:
-        """Return what values say of a gradient that they bear out by entries, and another method does not.
+        """Return what values show about a gradient that they support entry by entry, but another method does
+        not.
 
         The middle one of three equal numbers moves with none of them alone, and with all of them together.
         """
@@ -229,7 +223,7 @@ class SecondLook:
         return self._at_the_point(name, dispute) if dispute.difference else Standing()
 
     def _nominal(self, name: str, cotangent: Vector) -> Estimate:
-        """Return a row of a method with the error bar of its dtype: what is measured at a tie is the kink."""
+        """Return a row of a method with the error bar of its dtype, because a measurement at a tie shows the kink."""
         return replace(self._jacobian, measured={}).rows(name, cotangent[None])
 
     # -- at the point ----------------------------------------------------------------------------------
@@ -251,7 +245,8 @@ class SecondLook:
                 gaps[:, at] = np.fmax(gaps[:, at], np.where(c.disagree, c.difference, 0.0))
         measured = np.isin(np.arange(farthest.shape[1]), table.coordinates)
         if farthest[:, measured].any():
-            # Of other entries only exact methods have an answer, and no slope along a line is theirs to sum.
+            # For other entries only exact methods have an answer, so there is no slope along a line to
+            # compare.
             farthest[:, ~measured] = 0.0
         rough = np.zeros(farthest.shape, dtype=bool)
         d = table.differences
@@ -284,7 +279,7 @@ class SecondLook:
         if not (rough or self._bends(across, line, dispute.row)):
             wrong = single.seen is Seen.AGAINST and across.seen is not Seen.WITH
             if wrong and not (single.stairs or across.stairs):
-                # No farther than the function is seen to be straight.
+                # No farther than the function looks straight.
                 reach = min(1.0, single.scale, across.scale)
                 assert single.slope is not None, "a line that is against a gradient has a slope"
                 if not self._settles(float(single.slope.value), u, alone, reach, size):
@@ -295,14 +290,13 @@ class SecondLook:
         if single.jump or across.jump or single.unsettled or across.unsettled:
             return Standing(rough=single.rough or across.rough)
         if not rough:
-            # What bends without a kink on either line may be flat within a solver's tolerance.
+            # A function that bends without a kink on either line may be flat within a solver's tolerance.
             return self._close_to_a_kink(name, dispute, alone, 1.0) or Standing(rough=True)
         return self._at_a_kink(name, dispute, alone)
 
     def _across(self, rows: Estimate, alone: Vector, i: int) -> Vector:
-        """Draw a line that goes along the coordinate in question and, less so, along the others.
-
-        A function that is smooth along single coordinates alone is not smooth along this one.
+        """Draw a line mainly along the coordinate in question and a little along the others. A function that
+        is smooth only along single coordinates is not smooth along it.
         """
         value = np.abs(np.where(np.isfinite(rows.value[0]), rows.value[0], 0.0))
         beside = self._jacobian.direction(self._rng)
@@ -312,11 +306,11 @@ class SecondLook:
         beside[(f.point <= f.lower) | (f.point >= f.upper)] = 0.0
         beside[np.setdiff1d(np.arange(alone.size), self._table.coordinates)] = 0.0
         share, mine = np.sum(value * np.abs(beside)), value[i] * abs(alone[i])
-        # The others may outweigh what is in question by thousands, and would hide it.
+        # The others may outweigh the entry in question a thousandfold, and would hide it.
         return np.asarray(alone + (min(0.5, mine / share) if share and mine else 0.5) * beside)
 
     def _bends(self, across: Line, line: Vector, row: int) -> bool:
-        """Whether the slope along a line is not the sum of those by its entries, as that of a derivative is.
+        """Whether the slope along a line is not the sum of the slopes along its entries, as for a derivative.
 
         The middle one of three equal numbers moves with none of them alone, and along any line.
         """
@@ -332,9 +326,8 @@ class SecondLook:
         return bool(abs(across.slope.value - summed) > allowed)
 
     def _settles(self, slope: float, cotangent: Vector, line: Vector, reach: float, size: float) -> bool:
-        """Whether slopes close by are that at the point, or come closer to it, as those of a smooth function.
-
-        Beyond a bend they are as far from it at every distance.
+        """Whether slopes close by equal that at the point or converge to it, as for a smooth function. Beyond
+        a bend they differ from it equally at every distance.
         """
         slopes, away = [slope], dict[float, float]()
         for distance, there in itertools.islice(self._close_by(reach), thresholds.CLOSE_IF_SMOOTH):
@@ -356,17 +349,16 @@ class SecondLook:
         moved = abs(alone[dispute.coordinate])
         found = None
         for each in sorted({reach, min(reach, own / moved)}):
-            # The closest look that shows something.
+            # The closest look with a result.
             found = found or self._close_to_a_kink(name, dispute, alone, each)
         return found or Standing(rough=True)
 
     def _close_to_a_kink(self, name: str, dispute: Dispute, alone: Vector, reach: float) -> Standing | None:
         """Compare a gradient with slopes close by: along its entry, along ties, and along a line by chance.
 
-        None where none of its entry is known.
-
-        Along the direction of a tie the slopes of all of them are the same, and a gradient that counts a tied
-        maximum twice is not among them. It is wrong where it is outside of the one-sided slopes too.
+        None if no slope of its entry is known. Along the direction of a tie all slopes are the same, and a
+        gradient that counts a tied maximum twice is not among them. It is wrong if it is outside the
+        one-sided slopes too.
         """
         u, jacobian = dispute.cotangent, self._jacobian
         rows, limit = self._nominal(name, u), True
@@ -386,8 +378,7 @@ class SecondLook:
                     # A few points may have missed what a line drawn by chance has on its other side.
                     break
                 here = self._look(rows, u, line, apart)
-                # A sample of what is a continuum, such as the eigenvectors of a multiple eigenvalue, has no
-                # edges.
+                # A sample from a continuum, such as the eigenvectors of a multiple eigenvalue, has no edges.
                 tight = apart > max(known, default=0.0) - min(known, default=0.0)
                 excluded = here.outside or (tight and here.seen is Seen.AGAINST)
                 if (
@@ -404,8 +395,8 @@ class SecondLook:
     ) -> tuple[float, list[float]]:
         """Return how far a gradient lies outside of the slopes along a line at points close by, and these.
 
-        So many points are looked at as it takes to find slopes on both sides of it, at most ``most``.
-        ``reach`` is what distances are multiplied with, ``size`` that of the slopes in question.
+        As many points are used as it takes to find slopes on both sides of it, at most ``most``. ``reach`` is
+        what distances are multiplied with, ``size`` that of the slopes in question.
         """
         claimed = rows.along(line[None])
         mine, bar = float(claimed.value[0, 0]), float(claimed.uncertainty[0, 0])
@@ -422,8 +413,8 @@ class SecondLook:
     def _occurs(self, slope: float, cotangent: Vector, line: Vector, reach: float) -> bool:
         """Whether the function has a slope along a line somewhere close by.
 
-        Of many tied numbers one alone moves their median, and a few points drawn by chance seldom meet it.
-        The mean value theorem leads there: one part of an interval has a secant that is at least as close.
+        Only one of many tied numbers moves their median, and a few random points seldom hit it. The mean
+        value theorem leads there: one part of an interval has a secant that is at least as close.
         """
         f = self._jacobian.function
         for distance, there in itertools.islice(self._close_by(reach), thresholds.SOUGHT_FROM):
@@ -437,7 +428,7 @@ class SecondLook:
                 secants = there.secants(line, cotangent, t)
                 first, second = secants[::2], secants[1::2]
                 far = np.abs((first + second) / 2 - slope)
-                # What jumps has every slope somewhere, and never in both halves.
+                # A jump has every slope somewhere, but never in both halves.
                 near = thresholds.NEARBY_SLACK * abs(slope) + TINY
                 if ((np.abs(first - slope) <= near) & (np.abs(second - slope) <= near)).any():
                     return True
@@ -466,10 +457,8 @@ class SecondLook:
         return look(around, rows, cotangent, line, self._tolerance, size, noise, backed, own)
 
     def _noise(self, cotangent: Vector) -> float:
-        """Return how far the contracted value wavers, as it is seen where all inputs move.
-
-        An output that is rounded to a grain does not move with an input of little weight, and wavers all the
-        same.
+        """Return the noise of the contracted value, measured while all inputs move. An output that is rounded
+        to a grain does not move with an input of little weight, but has noise nevertheless.
         """
         if (key := cotangent.tobytes()) in self._noises:
             return self._noises[key]
@@ -507,7 +496,7 @@ class SecondLook:
         u, i = dispute.cotangent, dispute.coordinate
         rows, alone = there.rows(name, u[None]), np.zeros(there.function.point.size)
         alone[i] = there.scales[i]
-        # No window reaches back to the point that the others keep away from.
+        # No window reaches back to the point, which the others avoid.
         near = min(1.0, thresholds.SHORT_OF_THE_POINT * distance)
         lines = [near * alone, *([near * there.direction(self._rng)] if alone.size > 1 else [])]
         size = near * dispute.difference * there.scales[i]
@@ -527,7 +516,7 @@ class SecondLook:
         return list(self._points(thresholds.NEARBY))
 
     def _close_by(self, reach: float) -> Iterator[tuple[float, Jacobian]]:
-        """Yield the function at points close by, as many as are asked for: each is drawn once."""
+        """Yield the function at points close by, each drawn once."""
         if reach not in self._drawn:
             self._drawn[reach] = [], self._points([reach * distance for distance in thresholds.CLOSE_BY])
         drawn, more = self._drawn[reach]
@@ -553,14 +542,14 @@ class SecondLook:
 
 
 def ties(point: Vector) -> list[Vector]:
-    """Return directions that keep what is tied tied: all entries alike, and all in proportion."""
+    """Return directions that preserve ties: all entries alike, and all in proportion."""
     largest = np.abs(point).max(initial=0.0)
     alike = np.full(point.size, largest or 1.0)
     return [alike, point] if largest > 0 else [alike]
 
 
 def _apart(mine: float, slopes: Sequence[float], bar: float) -> float:
-    """Return by how much a slope lies outside of others; zero within what they may have changed by."""
+    """Return how far a slope lies outside of others; zero within their possible change."""
     if not slopes or not np.isfinite(mine):
         return np.inf
     slack = thresholds.NEARBY_SLACK * max(map(abs, slopes)) + bar
@@ -594,7 +583,7 @@ def slope_along(
     steps = thresholds.CLOSE_STEPS
     wide, fine = there.quotients(line, cotangent, [share * distance for share in steps])
     f = there.function
-    # An output of zero, as of a projection, wavers by the rounding of those next to it.
+    # An output of zero, as of a projection, has the rounding noise of those next to it.
     waver = np.abs(cotangent) @ leafwise(f.outputs, f.value, f.eps)
     rounding = thresholds.CLOSE_ROUNDINGS * waver / (steps[1] * distance)
     if rounding > thresholds.NEARBY_SLACK * max(abs(wide), abs(fine), size):
@@ -615,7 +604,7 @@ def look(
     backed: Callable[[Estimate], bool],
     own: float = 1.0,
 ) -> Line:
-    """Look along one line with windows from wide to fine, until two of them say the same.
+    """Look along one line with windows from wide to fine, until two of them agree.
 
     ``rows`` is the gradient in question, ``difference`` how much of its slope is in question along the line:
     a window whose bar is not well below shows nothing. ``noise`` is that of a value, ``backed`` tells whether
@@ -651,22 +640,22 @@ def look(
         found = jacobian.window(tangent, cotangent, scale)
         value, bar = float(found.slope.value[0, 0]), float(found.slope.uncertainty[0, 0])
         if found.grainy[0, 0] and not moved:
-            # What does not move along this line may waver along others.
+            # An output that does not move along this line may have noise along others.
             bar += BAR_OF_NOISE * noise() / scale
         if wider is not None and not found.kink[0, 0] and abs(value - wider.value) > bar + wider.uncertainty:
-            # As at a jump, over which every quotient is larger than the one before.
+            # As at a jump, where every quotient is larger than the one before.
             unsettled = True
         bent = bool(found.kink[0, 0] or found.jump[0, 0])
         wider = None if bent else Estimate(value, bar)
         if found.fits[0, 0] and not bent and abs(value - slope) <= bar + slack(value):
             borne_out.append(Estimate(value, bar))
         if found.grainy[0, 0] and moved:
-            # Below the grain of the function nothing moves, which says nothing about the slope. A value that
-            # stands still over a step that should move it by many times its noise is flat.
+            # Below the grain of the function nothing moves, which gives no information about the slope. A
+            # value that is constant over a step that should move it by many times its noise is flat.
             gone = difference * WIDTH * scale
             least = max(noise(), f.eps * float(np.abs(cotangent) @ np.abs(f.value)), TINY)
             if not (found.still[0, 0] and np.isfinite(gone) and thresholds.FLAT * least < gone):
-                # What is smooth in wide windows and has a kink in fine ones has it from the grain.
+                # If wide windows look smooth and fine ones show a kink, the kink comes from the grain.
                 stairs, kink = True, bend is not None and not (straight or found.wavers[0, 0])
                 break
         moved |= not found.still[0, 0]
@@ -691,12 +680,12 @@ def look(
             or not np.isfinite(bar)
         ):
             continue
-        # What one window jumps over, such as a kink next to the point, another one does not jump over alike.
+        # Windows step over different things: a kink next to the point does not look the same in two of them.
         if before is not None and abs(value - before.value) <= bar + before.uncertainty:
             value, bar = min((value, bar), (before.value, before.uncertainty), key=itemgetter(1))
             if abs(value - slope) <= bar + slack(value):
-                # Ladders that contradict each other are doubt: what wavers at wide steps may be smooth at
-                # fine ones.
+                # Ladders that contradict each other mean doubt: values that are noisy at wide steps may be
+                # smooth at fine ones.
                 seen = Seen.WITH if against is None else Seen.OPEN
                 return Line(seen, slope=Estimate(value, bar), scale=telling[-1][0])
             if any(abs(value - e.value) > bar + e.uncertainty for e in borne_out):
@@ -709,10 +698,10 @@ def look(
         before = Estimate(value, bar)
         telling.append((scale, before))
     if telling and not (np.isfinite(slope) or kink or jump or unsettled):
-        # No other steps are needed to tell that nan is the slope of nothing.
+        # nan is not the slope of anything, so no other steps are needed.
         against = telling[0][1]
     if against is None and len(telling) == 1 and not (kink or jump or unsettled):
-        # Finer windows are below the noise. Other steps of the same size tell whether it was chance.
+        # Finer windows are below the noise. Other steps of the same size show whether it was chance.
         scale, first = telling[0]
         found = jacobian.window(tangent, cotangent, thresholds.OTHER_STEPS * scale)
         value, bar = float(found.slope.value[0, 0]), float(found.slope.uncertainty[0, 0])
@@ -727,15 +716,15 @@ def look(
         ):
             against = first
     if against is not None and not (stairs or wavers):
-        # What is straight on both sides of a point may have a slope of its own within a solver's tolerance of
-        # it.
+        # A function that is straight on both sides of a point may have another slope within a solver's
+        # tolerance of it.
         found = jacobian.window(tangent, cotangent, thresholds.FINEST)
         value, bar = float(found.slope.value[0, 0]), float(found.slope.uncertainty[0, 0])
         clear = bar <= thresholds.TELLING_BAR * abs(against.value - slope)
         if clear and not found.grainy[0, 0] and abs(value - slope) <= bar + slack(value):
             return Line(Seen.OPEN, unsettled=True)
     if against is not None and stairs and slope == 0 and not backed(against):
-        # Whether the slope of a staircase is that of the stair or of the flight, no value can tell.
+        # No value can tell whether the slope of a staircase is that of the stair or of the flight.
         return Line(Seen.OPEN, slope=against)
     if against is not None:
         return Line(Seen.AGAINST, slope=against, scale=settled, stairs=stairs)
