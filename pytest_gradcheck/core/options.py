@@ -1,4 +1,4 @@
-"""The options of a check: what they are, and validated by name wherever they come from."""
+"""The options of a check, validated by name in one place."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from pytest_gradcheck.methods.names import (
 
 MODES = ("auto", "full", "directional")
 
-#: What a gradient that the function itself stops is taken for.
+#: The values of ``stop_gradients``.
 STOPS = ("wrong", "intended")
 
-#: The options that an intended stop contradicts: what was given, and why.
+#: Options that contradict ``stop_gradients="intended"``: what was given, and why.
 NOT_WITH_STOPS = {
     "oracle": ("an oracle", "an oracle stops nothing"),
     "surrogate": ("a surrogate", "a surrogate already says which gradient is intended"),
 }
 
-#: What stands for the options of other checkers of gradients.
+#: Equivalents of the options of other gradient checkers.
 ELSEWHERE = {
     **dict.fromkeys(("eps", "epsilon"), "steps are chosen automatically, and step= sets one"),
     **dict.fromkeys(("atols", "abs_tol", "absolute_tolerance"), "did you mean atol?"),
@@ -46,13 +46,13 @@ ELSEWHERE = {
     **dict.fromkeys(("argnum", "argnums"), "did you mean wrt? it takes names or positions"),
 }
 
-#: The options that a test alone can give.
+#: The options that only a test can give.
 OF_TESTS = ("brief", "thorough", "drawn", "written_as")
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """What is allowed beyond the error bars, and the smallest relative error that must be seen."""
+    """What is allowed beyond the error bars, and the smallest relative error that must be detected."""
 
     rtol: float
     atol: float
@@ -63,10 +63,9 @@ class Tolerance:
 
 @dataclass(frozen=True, eq=False)
 class Options:
-    """What the caller asked for: the keyword arguments of `check_gradients`, and what a test adds to them.
-
-    A ``brief`` check sees a failure and does not explain it. A ``thorough`` one looks at entries from the
-    start where that can be paid. Of ``drawn`` inputs every floating one must be differentiated.
+    """The keyword arguments of `check_gradients`, and the additions of a test. A ``brief`` check finds a
+    failure but does not explain it. A ``thorough`` one compares entries from the start if that is affordable.
+    With ``drawn`` every floating-point input must be differentiated.
     """
 
     methods: Iterable[str] | None = None
@@ -93,7 +92,7 @@ class Options:
     brief: bool = False
     thorough: bool = False
     drawn: bool = False
-    #: Returns the body of a test as source (`core.report.reproduce.Written`), None where that does not work.
+    #: Returns the body of a test as source (`core.report.reproduce.Written`), or None.
     written_as: Callable[[], Any] | None = None
     #: The methods to run.
     chosen: tuple[str, ...] = field(init=False)
@@ -101,13 +100,13 @@ class Options:
     holds_stops: bool = field(init=False)
     #: The properties to try.
     tried: Selection = field(init=False)
-    #: What was given for each form of a derivative by hand.
+    #: The derivatives by hand that were given, by form.
     forms: dict[str, Any] = field(init=False)
     #: Whether any derivative by hand was given.
     is_by_hand: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        """Validate the options, and keep iterables of names; see `validate_options`."""
+        """Validate the options, and turn iterables of names into tuples; see `validate_options`."""
         for name in ("methods", "properties"):
             value = getattr(self, name)
             if isinstance(value, Iterable) and not isinstance(value, str):
@@ -124,7 +123,7 @@ class Options:
         object.__setattr__(self, "is_by_hand", any(each is not None for each in forms.values()))
 
     def tolerance(self, eps: float, tiny: float) -> Tolerance:
-        """Return what is allowed for dtypes of this unit roundoff and smallest normal number."""
+        """Return the tolerance for dtypes with this unit roundoff and smallest normal number."""
         rtol = self.rtol
         least = thresholds.SENSITIVITY_OVER_RTOL * (rtol or 0.0)
         if rtol is None:
@@ -141,9 +140,9 @@ OPTION_NAMES = tuple(_DEFAULTS)
 
 
 def validate_options(**options: Any) -> None:
-    """Check the values of options that are wrong whatever the function: at collection, in a marker.
+    """Validate option values independently of the function, such as those of a marker at collection.
 
-    Raises `InvalidArgument` for an unknown option or a value that it cannot take.
+    Raises `InvalidArgument` for an unknown option or a wrong value.
     """
     for key, value in options.items():
         if key not in OPTION_NAMES:
@@ -203,7 +202,7 @@ _TOLERANCE: _Check = (
 )
 _FUNCTION: _Check = (callable, "give a function of the inputs")
 
-#: What the value of an option must be, and what to give instead.
+#: Per option: a test of its value, and what to give instead.
 _CHECKS: dict[str, _Check] = {
     "gradient": (
         lambda v: v is True or callable(v),

@@ -1,4 +1,4 @@
-"""An oracle made ready: its values, and a derivative that its own values confirm."""
+"""Prepare an oracle: its values, and a derivative that its own values confirm."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Oracle:
 
     ``problem`` is the oracle as a function of its own, ``function`` what differences of it see, under the
     names of the inputs and outputs of the function on trial. ``pullback`` is its derivative, and ``note``
-    says where that is from.
+    says where it comes from.
     """
 
     problem: Problem
@@ -42,8 +42,8 @@ def settle(problem: Problem, options: Options) -> Oracle:
     """Return the oracle of a check, with a derivative that differences of the oracle confirm.
 
     Raises:
-        InvalidArgument: the oracle does not take these inputs, or returns other outputs.
-        Unavailable: it contradicts itself, so it measures nothing.
+        InvalidArgument: the oracle does not take these inputs, or returns other outputs. Unavailable: it
+        contradicts itself, so it cannot serve as a measure.
     """
     assert options.oracle is not None, "there is an oracle"
     known: list[tuple[Problem, Function]] = []
@@ -87,10 +87,10 @@ def _kind(found: Problem) -> str:
 
 
 def _function(problem: Problem, found: Problem) -> Function:
-    """Return the oracle as differences see it: no point is evaluated twice."""
+    """Return the oracle in the form for differences; no point is evaluated twice."""
     f, eps = Function.of(found), found.eps
     if found.framework.differentiates and not found.double:
-        # What goes through a coarser dtype, as under autocast, has its grain.
+        # Values that pass through a coarser dtype, as under autocast, have its grain.
         with contextlib.suppress(Exception):
             eps = max(eps, methods.prepare(found, found.framework.name).eps)
     how = remembered(f.evaluate)
@@ -119,7 +119,7 @@ def _must_reproduce(found: Problem, pullback: Pullback) -> None:
 def _is_contradicted(function: Function, pullback: Pullback, options: Options, seed: int) -> bool:
     """Whether differences of the oracle contradict its derivative."""
     jacobian = Jacobian(function, {ORACLE: pullback}, DIFFERENCES)
-    # Its own promise is the usual one: it works in float64 whatever the dtype on trial is.
+    # Its own promise is the usual one, since it works in float64 whatever the dtype on trial.
     tolerance = Options().tolerance(max(pullback.eps, function.eps), 0.0)
     along = projections(options, function.inputs.size, function.outputs.size, seed, few=0)
     survey = first_look(jacobian, tolerance, along)
@@ -129,7 +129,7 @@ def _is_contradicted(function: Function, pullback: Pullback, options: Options, s
 
 
 def _from_values(found: Problem, function: Function, why: str) -> Oracle:
-    """Return the oracle with the derivative that differences show, where they agree among themselves."""
+    """Return the oracle with the derivative from differences, if they agree among themselves."""
     jacobian = Jacobian(function, {}, DIFFERENCES)
     slopes = jacobian.columns(range(function.inputs.size), None, thorough=True)
     gap = np.abs(slopes.central.value - slopes.forward.value)
@@ -157,7 +157,7 @@ def eager(problem: Problem, oracle: Oracle, options: Options, eps: float) -> Eag
             arrays = Arrays(framework, double=False, differentiable=True)
             found = called_with(problem, ORACLE, options.oracle, arrays)
             there = methods.prepare(found, framework.name)
-            # Functions of several dtypes, and those under autocast, round where it need not.
+            # Functions of several dtypes, and those under autocast, have rounding that the oracle may lack.
             both = found.inputs.leaves + found.outputs.leaves
             alike = all(EPS_BY_DTYPE.get(leaf.dtype, EPS64) >= eps for leaf in both)
             usable = alike or there.eps >= eps > problem.trial_eps
@@ -168,11 +168,11 @@ def eager(problem: Problem, oracle: Oracle, options: Options, eps: float) -> Eag
 def _has_gradient_of(oracle: Oracle) -> bool:
     """Whether the framework's own gradient of the oracle is the one that differences confirm."""
     own = methods.prepare(oracle.problem, oracle.problem.framework.name)
-    # Ones cancel in what is normalised.
+    # A cotangent of ones cancels in normalised outputs.
     cotangent = random_cotangents(np.random.default_rng(oracle.problem.seed), oracle.problem.outputs.size)[0]
     gradient = oracle.pullback.vjp(cotangent)
     gap = np.abs(own.vjp(cotangent) - gradient).max(initial=0.0)
-    # As an exact method estimates its own rounding.
+    # The estimate that exact methods use for their rounding.
     share = max(thresholds.RTOL, 32 * own.eps)
     return bool(gap <= share * np.abs(gradient).max(initial=0.0))
 
@@ -183,10 +183,9 @@ def _has_gradient_of(oracle: Oracle) -> bool:
 def value_mismatch(
     problem: Problem, oracle: Oracle, eager: Eager | None, rtol: float, atol: float
 ) -> str | None:
-    """Return where the function's value is not the oracle's, as a sentence; None where it is everywhere.
-
-    In a coarse dtype it may be as far off as the oracle is in it. What cancels to almost nothing is known to
-    no better than the rounding of its parts.
+    """Return a sentence on where the function's value differs from the oracle's, or None. In a coarse dtype
+    it may be as far off as the oracle in that dtype. A value that almost cancels is known only up to the
+    rounding of its parts.
     """
     expected, got = oracle.problem.value, problem.primal
     cotangent = np.ones(expected.size)

@@ -223,7 +223,7 @@ class SecondLook:
         return self._at_the_point(name, dispute) if dispute.difference else Standing()
 
     def _nominal(self, name: str, cotangent: Vector) -> Estimate:
-        """Return a row of a method with the error bar of its dtype, because a measurement at a tie shows the kink."""
+        """Return a row of a method with the error bar of its dtype: at a tie a measurement shows the kink."""
         return replace(self._jacobian, measured={}).rows(name, cotangent[None])
 
     # -- at the point ----------------------------------------------------------------------------------

@@ -1,9 +1,8 @@
-"""The look at a function that only its values speak for, and whose calls are the cost.
-
-No engine runs a compiled kernel or a simulation, and no call of it takes many points. So the first look is at
-two lines, with as few points on each as tell a slope and the noise. A gradient that differs there is followed
-to an entry by halving one of the lines, each half costing a few calls and no backward pass. The entry gets a
-window of its own, and one more at a point nearby: a gradient that all three contradict is wrong.
+"""The look at a function for which only its values are available, and whose calls are the cost. No engine
+runs a compiled kernel or a simulation, and no call of it takes many points. So the first look is at two
+lines, with just enough points on each to determine a slope and the noise. If a gradient differs there, the
+wrong entry is found by halving one of the lines; each half costs a few calls and no backward pass. The entry
+gets its own window, and another one at a point nearby: a gradient that all three contradict is wrong.
 """
 
 from __future__ import annotations
@@ -33,9 +32,9 @@ from pytest_gradcheck.methods.windows import BAR_OF_NOISE, COARSE, FINE, HALF, W
 
 
 class Looked(NamedTuple):
-    """The tables of the first and of the closest look, and what was found of a method that is wrong.
+    """The tables of the first and of the closest look, and the findings on a wrong method.
 
-    ``promised`` is the sensitivity that a coarse dtype on trial can bear, None where that asked for is kept.
+    ``promised`` is the sensitivity that a coarse dtype on trial allows, None if the requested one holds.
     ``in_float64`` is the method whose numbers are those of its run in float64, if there is one.
     """
 
@@ -51,7 +50,7 @@ GRID, MULTIPLE = 16.0, 1.25
 
 
 class Line(NamedTuple):
-    """A line that a method's slope differs on: the row and the tangent, and by how much."""
+    """A line on which a method's slope differs: the row, the tangent, and by how much."""
 
     name: str
     row: int
@@ -61,10 +60,9 @@ class Line(NamedTuple):
 
 @dataclass(eq=False)
 class FewCalls:
-    """One look at a Jacobian of which one exact method and function values speak.
-
-    ``moved`` gives the method at another point. A ``brief`` look names no entry. ``bears`` says that the
-    check may promise what a coarse dtype on trial can bear.
+    """One look at a Jacobian by one exact method and function values. ``moved`` gives the method at another
+    point. A ``brief`` look names no entry. ``bears`` says that the check may promise what a coarse dtype on
+    trial allows.
     """
 
     jacobian: Jacobian
@@ -77,7 +75,7 @@ class FewCalls:
     def __post_init__(self) -> None:
         coarse = [name for name, one in self.jacobian.pullbacks.items() if one.eps > EPS32]
         if coarse and not self.jacobian.noises:
-            # What every half precision holds exactly has no rounding of its own.
+            # Numbers that every half-precision dtype represents exactly have no rounding.
             exact = np.round(self.along.cotangents * GRID) / GRID
             self.along = self.along._replace(cotangents=exact)
             self.jacobian = replace(self.jacobian, measured={}, noises=dict.fromkeys(coarse, 0.0))
@@ -88,7 +86,7 @@ class FewCalls:
                 )
 
     def look(self) -> Looked | None:
-        """Look along two lines, and closer where they contradict the gradient; None where doubt remains."""
+        """Look along two lines, and closer if they contradict the gradient; None if doubt remains."""
         f = self.jacobian.function
         looks, cut = self._looks()
         tables: list[Table] = []
@@ -118,7 +116,7 @@ class FewCalls:
                 if known.any() and not (apart and (lost & cut).any()):
                     return Looked(tables[0], tables[-1], {})
             if sample is None and tables[-1].disagrees:
-                # One side may be that of a kink. The other is short, and shows it all the same.
+                # One side may have a kink. The other is short, and shows it anyway.
                 room = self._reach(shape, np.fmin)
                 sample = self.jacobian.sample(np.clip(lines, -room, room), shape)
                 tables.append(self._table(rows, sample, np.clip(lines, -room, room)))
@@ -130,34 +128,34 @@ class FewCalls:
                 found = self._finer(tables, line, sample, both, inward) or found
             if found is not None:
                 return found
-        # A variant of a failing example is not worth a closer look: the search goes on from another one. Nor
-        # do thousands of values in half precision show what a wide window does not.
+        # A variant of a failing example is not worth a closer look: the search continues from another one.
+        # Nor do thousands of values in half precision show more than a wide window does.
         return Looked(tables[0], tables[-1].withdrawn(), {}) if self.brief or f.eps > EPS32 else None
 
     def _looks(self) -> tuple[list[tuple[Few, Matrix]], Any]:
-        """Return windows and the lines of each, and a mask of the inputs that have a line of their own."""
+        """Return windows with the lines of each, and a mask of the inputs with a separate line."""
         f, rng = self.jacobian.function, self.along.rng
         size = thresholds.DIRECTIONS, f.point.size
         tangents = random_signs(rng, size) * rng.uniform(0.5, 1.5, size) * self.jacobian.scales
-        # What is nan or infinite stays where it is.
+        # nan and infinite inputs are not moved.
         tangents = np.where(np.isfinite(f.point), tangents, 0.0)
-        # Most kinks are where an input is zero.
+        # Most kinks occur where an input is zero.
         short = thresholds.SHORT_OF_ZERO * np.where(f.point != 0, np.abs(f.point), np.inf)
 
         def beside(shape: Few) -> Matrix:
             lines = np.clip(tangents, -short / shape.width, short / shape.width)
             apart = (lines != tangents).any(axis=0)
-            # What moves little next to the others gets a line without them.
+            # Inputs that move little compared with the others get a line without them.
             return np.concatenate([lines, np.where(apart, lines[:1], 0.0)]) if apart.any() else lines
 
         cut = (np.abs(tangents) > short / COARSE.width).any(axis=0)
         if f.eps > EPS32:
-            # An entry is a larger part of a line through fewer of them.
+            # With fewer entries on a line, each is a larger part of it.
             part = rng.permutation(f.point.size) % thresholds.PARTS_IF_COARSE
             parts = np.where(part == np.arange(thresholds.PARTS_IF_COARSE)[:, None], tangents[0], 0.0)
             lines = (tangents, beside(HALF), parts[parts.any(axis=1)])
             return [(HALF, self._snapped(some)) for some in lines], cut
-        # A kernel that takes float64 may compute in float32 all the same: every value is one of float32 then.
+        # A kernel that accepts float64 may compute in float32 anyway: then every value is one of float32.
         if f.eps > EPS64 or np.array_equal(f.value, f.value.astype(np.float32)):
             looks = [(COARSE, tangents), (COARSE, beside(COARSE)), (WIDE, beside(WIDE))]
             return (looks if cut.any() else [looks[0], looks[2]]), cut
@@ -165,7 +163,7 @@ class FewCalls:
         return (looks if cut.any() else [looks[0], looks[2]]), cut
 
     def _snapped(self, tangents: Matrix) -> Matrix:
-        """Return tangents along which the points of `HALF` are such as half precision holds exactly."""
+        """Return tangents along which half precision represents the points of `HALF` exactly."""
         f, steps = self.jacobian.function, HALF.width / len(HALF.levels) * tangents
         reach = np.abs(f.point) + HALF.width * np.abs(tangents)
         unit = f.eps * 2.0 ** np.floor(np.log2(np.fmax(reach, np.finfo(np.float64).tiny)))
@@ -173,7 +171,7 @@ class FewCalls:
         return np.asarray(count * unit * len(HALF.levels) / HALF.width)
 
     def agrees(self, coordinates: Sequence[int] = ()) -> bool:
-        """Whether values bear the gradient out along one line, or along some coordinates."""
+        """Whether values support the gradient along one line, or along some coordinates."""
         jacobian = self.jacobian
         tangents = jacobian.direction(self.along.rng)[None]
         if coordinates:
@@ -184,9 +182,8 @@ class FewCalls:
     # -- one look ------------------------------------------------------------------------------------
 
     def _promised(self, table: Table) -> tuple[Table, float] | None:
-        """Return a table under a promise that a coarse dtype bears, and the promise; None if there is none.
-
-        What a gradient is off by that is right in float64 is rounding.
+        """Return a table under a promise that a coarse dtype allows, and the promise; None if there is none.
+        If a gradient is right in float64, its error is rounding.
         """
         table, d = _right_in_float64(table), table.differences
         assert d is not None
@@ -202,10 +199,8 @@ class FewCalls:
     def _finer(
         self, tables: list[Table], line: Line, sample: Sample, both: Matrix, inward: Vector
     ) -> Looked | None:
-        """Look at the same values next to the gradient as it runs in float64, if it does.
-
-        What is wrong in half precision by less than its worst rounding is wrong in float64 too, or else it is
-        rounding, and the promise says so.
+        """Compare the same values with the gradient run in float64, if it can. An error in half precision
+        below its worst rounding is also wrong in float64, or it is rounding, and the promise says so.
         """
         name = line.name
         fine = self.jacobian.pullbacks[name].in_double()
@@ -233,7 +228,7 @@ class FewCalls:
         return self._weighed(cotangents, tangents, [], _turned(slope), moves)
 
     def _measure(self) -> None:
-        """Measure the rounding of methods in float32, whose estimates are those of the worst entry."""
+        """Measure the rounding of methods in float32, because estimates are for the worst entry."""
         for name, one in self.jacobian.pullbacks.items():
             if EPS64 < one.eps <= EPS32 and not self.jacobian.noises and name not in self.jacobian.measured:
                 scatter = Scatter(
@@ -242,9 +237,10 @@ class FewCalls:
                 self.jacobian = replace(self.jacobian, measured={**self.jacobian.measured, name: scatter})
 
     def _within(self, shape: Few, lines: Matrix) -> tuple[Matrix, Vector]:
-        """Return lines as far as the domain has both sides of them, and one into it for what is at its edge.
+        """Return lines as far as the domain contains both of their sides, and one into the domain for inputs
+        at its edge.
 
-        There may be no row of the former, and no coordinate that moves along the latter.
+        There may be no rows of the former, and no coordinate that moves along the latter.
         """
         f, room = self.jacobian.function, self._reach(shape, np.fmin)
         edge = room < thresholds.AT_THE_EDGE * np.abs(lines[0])
@@ -301,7 +297,7 @@ class FewCalls:
     # -- where it is wrong ---------------------------------------------------------------------------
 
     def _closer(self, tables: list[Table], line: Line, sample: Sample) -> Looked | None:
-        """Follow a line to an entry, and look at that again; None where values do not contradict it twice."""
+        """Follow a line to an entry, and look at the entry again; None if values do not contradict it twice."""
         u = tables[-1].cotangents[line.row]
         if self.brief:
             wrong = self._is_wrong_nearby(line.name, u, line.tangent, sample)
@@ -309,7 +305,7 @@ class FewCalls:
         noise = glanced(sample, None, self.jacobian.function.eps).noise
         i = self._halved(line, u, sample)
         if not line.tangent[i]:
-            # Noise led to an input that the line does not go through.
+            # Noise led to an input that is not on the line.
             return None
         alone = np.zeros(line.tangent.size)
         # Where the line stays on one side of zero, so does this.
@@ -317,7 +313,7 @@ class FewCalls:
         if self.jacobian.function.eps > EPS32:
             return self._closer_in_half(tables, line, sample, noise, self._snapped(alone[None])[0])
         contracted, outputs = self.jacobian.column(alone, u)
-        # What does not move here wavers as much as it does elsewhere.
+        # An output that does not move here has the same noise as elsewhere.
         unknown = np.where(outputs.still[0], BAR_OF_NOISE * noise, 0.0)
         bars = np.fmax(outputs.slope.uncertainty[0], unknown)
         bar = max(float(contracted.slope.uncertainty[0, 0]), float(np.linalg.norm(u * unknown)))
@@ -333,9 +329,8 @@ class FewCalls:
         return self._named(tables, line, sample, noise, alone, column)
 
     def _stands_still(self, i: int, alone: Vector, u: Vector) -> bool:
-        """Whether what does not move along an input does not over a step of one either.
-
-        Nor does it move where its terms cancel, by which a small slope hides, nor below its grain.
+        """Whether an output that does not move along an input does not move over a step of one either. It may
+        also seem constant where its terms cancel, which hides a small slope, and below its grain.
         """
         wide = np.where(alone != 0, max(1.0, float(self.jacobian.scales[i])), 0.0)
         contracted, _ = self.jacobian.column(wide, u)
@@ -347,7 +342,7 @@ class FewCalls:
     def _closer_in_half(
         self, tables: list[Table], line: Line, sample: Sample, noise: Vector, alone: Vector
     ) -> Looked | None:
-        """Look at one input of a function whose values are in half precision: it takes the widest window."""
+        """Look at one input of a function with values in half precision, with the widest window."""
         u, i = tables[-1].cotangents[line.row], int(np.flatnonzero(alone)[0])
         row, found = self.jacobian.rows(line.name, u[None]), self.jacobian.sample(alone[None], HALF)
         contracted = glanced(
@@ -363,7 +358,7 @@ class FewCalls:
     def _named(
         self, tables: list[Table], line: Line, sample: Sample, noise: Vector, alone: Vector, column: Estimate
     ) -> Looked | None:
-        """Name the entries of a column that is wrong, and look at it at a point nearby."""
+        """Name the wrong entries of a column, and look at it at a point nearby."""
         u, i = tables[-1].cotangents[line.row], int(np.flatnonzero(alone)[0])
         first, entries = tables[0], self._entries(line, i, column, u, noise, sample.shape)
         wrong = entries is not None and self._is_wrong_nearby(line.name, u, alone, sample)
@@ -372,7 +367,7 @@ class FewCalls:
         return Looked(first, entries, {line.name: Standing(wrong=True)} if wrong else {})
 
     def _halved(self, line: Line, u: Vector, sample: Sample) -> int:
-        """Return the coordinate that has most of a line's error, by halves: in ``log2(n)`` slopes."""
+        """Return the coordinate with most of a line's error, by halving, in ``log2(n)`` slopes."""
         row = self.jacobian.rows(line.name, u[None]).value[0]
         start, stop, gap = 0, line.tangent.size, line.gap
         while stop - start > 1:
@@ -380,7 +375,7 @@ class FewCalls:
             half = np.zeros_like(line.tangent)
             half[start:middle] = line.tangent[start:middle]
             found = glanced(self.jacobian.sample(half[None], _short(sample.shape)), u[None], EPS64).slope
-            # A gradient that is not finite there has all of the error.
+            # A gradient that is not finite there accounts for all of the error.
             mine = float(found.value[0, 0] - row @ half)
             if not np.isfinite(mine) or abs(mine) >= abs(gap - mine):
                 stop, gap = middle, mine
@@ -389,7 +384,7 @@ class FewCalls:
         return start
 
     def _is_against(self, row: Estimate, tangent: Vector, slope: Estimate) -> bool:
-        """Whether a slope contradicts a gradient, with a bar that is small next to the difference."""
+        """Whether a slope contradicts a gradient, with a bar that is small compared with the difference."""
         if np.count_nonzero(tangent) == 1:
             # One entry may be the worst one.
             row = replace(row, scatter=None)
@@ -407,18 +402,18 @@ class FewCalls:
     def _entries(
         self, line: Line, i: int, column: Estimate, u: Vector, noise: Vector, shape: Few
     ) -> Table | None:
-        """Look at the entries of a wrong column, and at others drawn: are they wrong too, in the same way?"""
+        """Look at the entries of a wrong column and at random others, to see whether they are wrong in the same way."""
         f, rng = self.jacobian.function, self.along.rng
-        # Half of them from the same input: it may be wrong as a whole.
+        # Half of them from the same input, which may be wrong as a whole.
         leaf, half = f.inputs.leaf_of(i), (thresholds.DRAWN_NEXT_TO_IT + 1) // 2
-        # What is at an edge has one side alone.
+        # Inputs at an edge have only one side.
         room = self._reach(shape, np.fmin)
         within = room >= thresholds.AT_THE_EDGE * self.jacobian.scales
         drawn = [int(k) for k in rng.permutation(f.point.size) if k != i and within[k]]
         near = [k for k in drawn if leaf.start <= k < leaf.stop][:half]
         others = near + [k for k in drawn if k not in near]
         if leaf.is_complex:
-            # Both parts of a number: in what is conjugate one of them is wrong.
+            # Both parts of a number: in a conjugate one of them is wrong.
             both = [leaf.start + ((k - leaf.start) ^ part) for k in (i, *near) for part in (0, 1)]
             others = [k for k in dict.fromkeys(both) if k != i]
         others = others[: thresholds.DRAWN_NEXT_TO_IT]
@@ -445,9 +440,8 @@ class FewCalls:
         return self._weighed(units, None, [i, *others], Estimate(value, bar), reach)
 
     def _wrong_output(self, name: str, i: int, column: Estimate, u: Vector) -> tuple[int | None, bool]:
-        """Return an output whose derivative with respect to a coordinate is wrong, and if it took halves.
-
-        It is the output that moves most, or else found by halves, in ``log2(m)`` backward passes.
+        """Return an output whose derivative with respect to a coordinate is wrong, and whether it took
+        halving. It is the output that moves most, or is found by halving, in ``log2(m)`` backward passes.
         """
         start, stop = 0, u.size
         most = int(np.argmax(np.abs(u * np.where(np.isfinite(column.value), column.value, 0.0))))
@@ -480,13 +474,13 @@ class FewCalls:
     def _is_wrong_nearby(self, name: str, u: Vector, tangent: Vector, sample: Sample) -> bool:
         """Whether values contradict the method along a line at a point nearby, with the noise of a sample.
 
-        What looks wrong at a tie or a kink is right there.
+        What looks wrong at a tie or a kink is right nearby.
         """
         f, rng, shape = self.jacobian.function, self.along.rng, sample.shape
         if shape is not FINE and shape is not HALF:
             shape = replace(shape, levels=shape.levels[:3])
         with contextlib.suppress(Exception):
-            # Half precision tells nothing apart in a window that is shorter than the way there.
+            # Half precision resolves nothing in a window that is shorter than the distance.
             far, length = (thresholds.NEARBY[0], thresholds.NEARBY[0] * thresholds.SHORT_OF_THE_POINT)
             if shape is HALF:
                 far, length = 1.0, 1.0
@@ -509,7 +503,7 @@ def _worst_line(table: Table) -> Line | None:
     assert table.tangents is not None
     assert table.differences is not None
     worst, found = 0.0, None
-    # Next to an oracle in a coarse dtype values do not count, but they show where the error is.
+    # With an oracle in a coarse dtype values do not count, but they show where the error is.
     uncounted = [c for c in table.comparisons if not (c.entrywise or c.counts or c.b == ORACLE)]
     for c in (*table.measured, *(uncounted if table.disagrees else ())):
         apart = c.disagree & ~table.differences.one_sided
@@ -522,12 +516,11 @@ def _worst_line(table: Table) -> Line | None:
 
 
 def _seen_once(table: Table, one_sided: Any, sensitivity: float) -> Table:
-    """Return the table with every projection resolved whose entries another one is clear about.
+    """Return the table with every projection resolved whose entries another one resolves.
 
     Lines go through all inputs, those at the edge of the domain apart from the others, and cotangents through
-    all outputs. That an error a few times the promised one could hide in one sum does not matter where it
-    could not in the next. A fit of one side amplifies noise: entries that it is not clear about are counted
-    as not checked, see `unseen`.
+    all outputs. An error of a few times the promised one may hide in one sum if it cannot in the next. A
+    one-sided fit amplifies noise: entries that it does not resolve are counted as not checked, see `unseen`.
     """
     assert table.tangents is not None
     out = []
@@ -535,7 +528,7 @@ def _seen_once(table: Table, one_sided: Any, sensitivity: float) -> Table:
         known = c
         if c.counts and not c.entrywise:
             share = np.abs(table.exact[c.b].value[:, None, :] * table.tangents).max(axis=2)
-            # What a kink makes of a line is far more.
+            # The effect of a kink on a line is far larger.
             vague = c.tolerance <= thresholds.VAGUE * sensitivity * share
             for group, clear in ((one_sided, vague), (~one_sided, c.resolved)):
                 if (group & clear).any():
@@ -546,7 +539,7 @@ def _seen_once(table: Table, one_sided: Any, sensitivity: float) -> Table:
 
 
 def _right_in_float64(table: Table) -> Table:
-    """Return the table with what still disagrees taken for rounding: the gradient is right in float64."""
+    """Treat the remaining disagreement as rounding, since the gradient is right in float64."""
     return replace(
         table,
         comparisons=tuple(
@@ -557,7 +550,7 @@ def _right_in_float64(table: Table) -> Table:
 
 
 def _short(shape: Few) -> Few:
-    """Return the shape for slopes that a known noise, or one that was seen, goes with."""
+    """Return the window for slopes whose noise is known or was measured."""
     return (
         shape
         if shape is FINE or shape is HALF

@@ -1,4 +1,4 @@
-"""The derivative at the point as each method sees it: entries and projections, with error bars."""
+"""The derivative at the point by each method: entries and projections, with error bars."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from pytest_gradcheck.methods.windows import (
 
 @dataclass
 class Cost:
-    """What one method has spent so far; fewer ``calls`` than evaluations where many points share one."""
+    """The cost of one method so far; fewer ``calls`` than evaluations if many points share one."""
 
     evaluations: int = 0
     calls: int = 0
@@ -46,12 +46,13 @@ class Cost:
 
 @dataclass(eq=False)
 class Function:
-    """A function of a flat vector at a point, as differences see it.
+    """A function of a flat vector at a point, in the form that differences use.
 
     ``evaluate`` and ``rounded`` take many points at a time, shape ``(points, n)``; ``evaluate`` gives values
     of shape ``(points, m)`` and the number of calls that it took. ``eps`` is the unit roundoff of the
-    evaluation; ``evaluation_noise`` how much the value moves by itself; ``lower`` and ``upper`` bound every
-    evaluation. Two calls of one that ``is_erratic`` differ by more than any rounding would make them.
+    evaluation; ``evaluation_noise`` how much the value varies between calls at the point; ``lower`` and
+    ``upper`` bound every evaluation. Two calls of a function that ``is_erratic`` differ by more than
+    rounding.
     """
 
     inputs: Layout
@@ -76,12 +77,12 @@ class Function:
 
 
 def one_by_one(evaluate: Callable[[Vector], Vector]) -> Callable[[Matrix], tuple[Matrix, int]]:
-    """Return what evaluates many points, one after the other; see `Function`."""
+    """Return an evaluation of many points, one call each; see `Function`."""
     return lambda points: (np.stack([evaluate(point) for point in points]), len(points))
 
 
 def remembered(evaluate: Callable[[Matrix], tuple[Matrix, int]]) -> Callable[[Matrix], tuple[Matrix, int]]:
-    """Return the same evaluation, which takes no call for a point that it has seen; see `Function`."""
+    """Return a memoized evaluation, which takes no call for a known point; see `Function`."""
     known: dict[bytes, Vector] = {}
 
     def again(points: Matrix) -> tuple[Matrix, int]:
@@ -112,24 +113,24 @@ class Differences:
 
 @dataclass(eq=False)
 class Jacobian:
-    """The map from tangents to tangents, and back from cotangents, by every method that runs here."""
+    """Maps input tangents to output tangents, and output cotangents back, by every available method."""
 
     function: Function
     pullbacks: Mapping[str, Pullback]
     differences: tuple[str, ...]
     step: float | None = None
     costs: dict[str, Cost] = field(default_factory=dict)
-    #: Rows with measured rounding, per exact method, from cotangents and values: on doubt, not estimated.
+    #: Rows with measured rounding, per exact method, from cotangents and values: used on doubt.
     measured: dict[str, Callable[[Matrix, Matrix], Estimate]] = field(default_factory=dict)
-    #: Below which share of the largest entry next to it an entry of a method is noise, where that is known.
+    #: Entries of a method below this share of the largest one next to them are noise, if known.
     noises: dict[str, float] = field(default_factory=dict)
-    #: Cotangents, as bytes, of the rows in which no method is in doubt: their rounding need not be measured.
+    #: Cotangents, as bytes, of rows without doubt, whose rounding need not be measured.
     settled: frozenset[bytes] = frozenset()
     _last_rows: dict[str, tuple[Matrix, Matrix]] = field(default_factory=dict)
     _windows: dict[tuple[bytes, bytes, float], Window] = field(default_factory=dict)
 
     def without(self, name: str) -> Jacobian:
-        """Return the same without one exact method; what was spent, measured and seen stays shared."""
+        """Return the same without one exact method; costs and measurements stay shared."""
         return dataclasses.replace(self, pullbacks={n: p for n, p in self.pullbacks.items() if n != name})
 
     # -- exact methods: rows -------------------------------------------------------------------------
@@ -141,7 +142,7 @@ class Jacobian:
         if name not in self._last_rows or not np.array_equal(self._last_rows[name][0], cotangents):
             cost, start = self.costs.setdefault(name, Cost()), time.perf_counter()
             before = pullback.evaluations
-            # What the first cotangent gives is known.
+            # The result for the first cotangent is known.
             known = pullback.first
             if known is None or not np.array_equal(known[0], cotangents[0]):
                 values = pullback.vjps(cotangents)
@@ -163,7 +164,7 @@ class Jacobian:
         """Return slopes along some tangents, contracted with the cotangents: shapes ``(rows, tangents)``.
 
         ``tangents`` has shape ``(tangents, inputs.size)``, or that of one tangent. Without cotangents each
-        output is a row of its own.
+        output is a separate row.
         """
         f, tangents = self.function, np.atleast_2d(tangents)
         lines = self._lines(tangents, self._room(tangents))
@@ -174,9 +175,10 @@ class Jacobian:
     def columns(
         self, coordinates: Sequence[int], cotangents: Matrix | None, *, thorough: bool
     ) -> Differences:
-        """Return derivatives by some coordinates, contracted with the cotangents: shapes ``(rows, columns)``.
+        """Return derivatives with respect to some coordinates, contracted with the cotangents: shapes
+        ``(rows, columns)``.
 
-        Without cotangents, or with those of single outputs, each output is a row of its own.
+        Without cotangents, or with those of single outputs, each output is a separate row.
         """
         if cotangents is not None and np.array_equal(cotangents, np.eye(len(cotangents))):
             cotangents = None
@@ -223,9 +225,8 @@ class Jacobian:
         return next(both), next(both)
 
     def at(self, point: Vector) -> Jacobian | None:
-        """Return the function at another point, without exact methods; None where it is not finite there.
-
-        What is spent there is spent on the same account.
+        """Return the function at another point, without exact methods; None if it is not finite there. Its
+        costs are added to this account.
         """
         with self._counted():
             value = self._evaluate(point[None])[0]
@@ -254,12 +255,12 @@ class Jacobian:
         return self._at_steps(tangent, cotangent, t)[1]
 
     def _at_steps(self, tangent: Vector, cotangent: Vector, t: Vector) -> tuple[Vector, Vector]:
-        """Return the steps to ``t`` along a line as they are rounded, and the contracted values there."""
+        """Return the rounded steps to ``t`` along a line, and the contracted values there."""
         lines = self._lines(tangent[None], np.full((1, 1), np.inf))
         looks, still = cotangent != 0, t == 0
         with self._counted(), np.errstate(all="ignore"):
             steps, values = lines.sample(t[None, :, None])
-            # No step is none to `sample`.
+            # `sample` does not accept a step of zero.
             steps = np.where(still, 0.0, steps[0, :, 0, 0])
             values = np.where(still[:, None], self.function.value, values[0, :, 0])
             return steps, np.asarray(values[:, looks] @ cotangent[looks])
@@ -272,15 +273,16 @@ class Jacobian:
         signs = np.where(f.point <= f.lower, 1.0, np.where(f.point >= f.upper, -1.0, signs))
         tangent = signs * rng.uniform(0.5, 1.5, f.point.size) * self.scales
         room = np.where(signs > 0, f.upper - f.point, f.point - f.lower)
-        # What is nan or infinite stays where it is.
+        # nan and infinite inputs are not moved.
         return np.where(np.isfinite(f.point), np.clip(tangent, -room, room), 0.0)
 
     @functools.cached_property
     def output_weights(self) -> Vector:
-        """Factors, one per coordinate of the outputs, by which outputs of very different sizes weigh alike.
+        """Factors, one per coordinate of the outputs, that give outputs of very different sizes the same
+        weight.
 
-        A sum over a loss of 1e6 and a penalty of 1e-3 shows nothing of the penalty's gradient. What counts is
-        the slope of each output along a line; those within a factor of a thousand are left as they are.
+        A sum over a loss of 1e6 and a penalty of 1e-3 shows nothing of the penalty's gradient. The size is
+        the slope of each output along a line; slopes within a factor of a thousand are not weighted.
         """
         f = self.function
         if sum(leaf.size > 0 for leaf in f.outputs.leaves) < 2:
@@ -298,7 +300,7 @@ class Jacobian:
         sizes = np.zeros(len(leaves))
         for k, leaf in enumerate(leaves):
             part, bar = (np.abs(v[leaf.start : leaf.stop, 0]) for v in (slope.value, slope.uncertainty))
-            # What is all but cancelled wavers, and has no size to be weighed by.
+            # An output that is almost cancelled is noise, and has no size to weigh it by.
             if np.isfinite(part).all() and part.sum() > thresholds.WAVERING * bar.sum():
                 sizes[k] = part.max()
         for leaf, size in zip(leaves, sizes, strict=True):
@@ -320,8 +322,8 @@ class Jacobian:
         ladders = list(_from_coarse_to_fine(self.scales[at], np.abs(f.point[at]), wider=thorough))
         for left, (which, scale) in zip(reversed(range(len(ladders))), ladders, strict=True):
             if best is not None and not thorough:
-                # A short ladder that saw no kink and settled, next to the largest derivative of its line, is
-                # as good as one of finer steps.
+                # A short ladder without a kink that settled, relative to the largest derivative of its line,
+                # is as good as one with finer steps.
                 largest = np.abs(best.central.value).max(axis=1, initial=0.0)
                 bar = best.central.uncertainty.max(axis=1, initial=0.0)
                 unclear = (~(bar <= thresholds.SETTLED * largest) | best.kink.any(axis=1))[which]
@@ -337,8 +339,8 @@ class Jacobian:
                 best = combined(with_part(which), best, better)
             if not left:
                 break
-            # What a ladder that saw the slope saw of the function's noise holds for finer steps too, at which
-            # a sum that swallows its smallest terms does not move at all.
+            # If a ladder resolved the slope, its noise holds for finer steps too, where a sum that absorbs
+            # its smallest terms does not move at all.
             clear = slopes.central.uncertainty < thresholds.SEEN_SLOPE * np.abs(slopes.central.value)
             noise = some.evaluation_noise
             lines.evaluation_noise[which] = np.where(clear, np.fmax(noise, slopes.noise), noise)
@@ -346,7 +348,7 @@ class Jacobian:
         return self._by_windows(at, lines, best) if thorough else best
 
     def _by_windows(self, at: Any, lines: Lines, best: Slopes) -> Slopes:
-        """Fit windows where ladders are in doubt: their residuals say how far the function itself wavers."""
+        """Fit windows where ladders are in doubt: their residuals measure the noise of the function."""
         bar, size = best.central.uncertainty, np.abs(best.central.value).max(axis=1, keepdims=True)
         grainy = best.grainy & (best.range_of_values > 0)
         open_ = ~(best.kink | best.jump) & (grainy | ~(bar <= thresholds.SEEN_SLOPE * size))
@@ -374,7 +376,7 @@ class Jacobian:
         return replace(best, central=central, right=right, left=left)
 
     def _room(self, tangents: Matrix) -> Matrix:
-        """Return how far each line may go to the right and to the left, shape ``(2, lines)``."""
+        """Return how far each line may extend to the right and to the left, shape ``(2, lines)``."""
         f = self.function
         with np.errstate(divide="ignore", invalid="ignore"):
             up = np.where(tangents > 0, f.upper - f.point, f.point - f.lower) / np.abs(tangents)
@@ -383,7 +385,7 @@ class Jacobian:
 
     def _lines(self, tangents: Any, room: Matrix) -> Lines:
         f = self.function
-        # One per line: what a ladder sees adds to its own.
+        # One per line: each ladder adds to its own noise.
         noise = np.tile(f.evaluation_noise, (len(tangents), 1))
         rounding = leafwise(f.outputs, f.value, f.eps)
         return Lines(self._evaluate, f.rounded, f.point, f.value, tangents, noise, room, rounding)
@@ -429,13 +431,13 @@ class Jacobian:
 
 
 def random_cotangents(rng: np.random.Generator, m: int) -> Matrix:
-    """Draw signed cotangents, away from zero: nothing cancels by design, and no entry is left out."""
+    """Draw signed cotangents away from zero, so nothing cancels by design and no entry is left out."""
     shape = thresholds.DIRECTIONS, m
     return np.asarray(random_signs(rng, shape) * rng.uniform(0.5, 1.5, shape))
 
 
 def random_signs(rng: np.random.Generator, shape: int | tuple[int, ...]) -> Any:
-    """Return what ``rng.choice([-1.0, 1.0], shape)`` does, in half of the time."""
+    """Equivalent to ``rng.choice([-1.0, 1.0], shape)``, in half of the time."""
     return 2.0 * rng.integers(0, 2, shape) - 1.0
 
 
@@ -443,7 +445,7 @@ Arrays = TypeVar("Arrays", Slopes, Differences)
 
 
 def combined(how: Callable[..., Any], *parts: Arrays) -> Arrays:
-    """Make each array of the result from those of the parts."""
+    """Combine the arrays of the parts, field by field."""
     out: list[Any] = []
     for found in zip(*(vars(part).values() for part in parts), strict=True):
         if isinstance(found[0], Estimate):
@@ -454,7 +456,7 @@ def combined(how: Callable[..., Any], *parts: Arrays) -> Arrays:
 
 
 def with_part(index: Any) -> Callable[[Any, Any], Any]:
-    """Return what puts other numbers into a part of an array; see `combined`."""
+    """Return a function that replaces a part of an array; see `combined`."""
 
     def how(whole: Any, part: Any) -> Any:
         out = np.array(whole)
@@ -485,8 +487,8 @@ def _from_coarse_to_fine(scales: Vector, own: Vector, *, wider: bool) -> Iterato
     ``wider`` says whether any may be larger than ``scales``.
 
     The natural scale may be the entry's own, its neighbours', or one: a probability of 1e-10 next to others,
-    an angle of 1e9, a shift of 1e-20 are all met in practice. Where two ladders contradict each other the
-    finer one has seen what the coarser one jumped over, such as the waves of sin(x / 1e-20).
+    an angle of 1e9, a shift of 1e-20 all occur in practice. If two ladders contradict each other, the finer
+    one has seen what the coarser one stepped over, such as the waves of sin(x / 1e-20).
     """
     candidates = np.stack([scales, own, np.ones_like(own)])
     apart = np.fmax(candidates, scales) > thresholds.SCALES_APART * np.fmin(candidates, scales)
@@ -514,7 +516,7 @@ def _contract(slopes: Slopes, cotangents: Matrix | None) -> Differences:
         elif np.isfinite(values).all():
             sums.append(factors @ values.T)
         else:
-            # An output without an answer spoils only the rows that look at it.
+            # An output without an answer affects only the rows that contain it.
             sums.append(np.stack([np.where(u != 0, u * values, 0.0).sum(axis=1) for u in factors]))
     central, right, left = map(Estimate, sums[:3], sums[3:6])
     one_sided = np.broadcast_to(s.one_sided, sums[-1].shape)

@@ -1,7 +1,7 @@
-"""What the dtype on trial can bear: how far off slower code that is right is in it.
+"""What the dtype on trial allows: the error of correct, slower code in that dtype.
 
-Libraries of kernels test in this way. A kernel may be as far from a reference in float32 as plain code in
-half precision is, times a small factor: `EAGER_FACTOR` of `thresholds`.
+Kernel libraries test in this way. A kernel may be as far from a reference in float32 as plain code in half
+precision is, times a small factor: `EAGER_FACTOR` of `thresholds`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Eager:
     """Right code in the dtype on trial, and in float64: ``fine``.
 
     ``eager`` is that code as it runs in the dtype, None where it cannot. ``coarse()`` are runs of it in
-    another coarse arithmetic, which are no less off in units of its roundoff; they stand in where ``eager``
-    gives no number. ``eps`` is the unit roundoff of the dtype on trial.
+    another coarse arithmetic, with errors at least as large in units of its roundoff; they stand in where
+    ``eager`` gives no number. ``eps`` is the unit roundoff of the dtype on trial.
     """
 
     fine: Pullback
@@ -72,7 +72,7 @@ class Eager:
                 with contextlib.suppress(Exception):
                     off = _largest(layout, ask(self.eager) - right)
             if np.isnan(off).any():
-                # It overflows, or it cannot run: what is right in float64 is the measure.
+                # It overflows or cannot run: the result in float64 is the measure.
                 off = np.where(np.isnan(off), self._emulated(layout, right, ask), off)
             last = thresholds.EAGER_ROUNDINGS * self.eps * leafwise(layout, right, 1.0)
         return np.asarray(thresholds.EAGER_FACTOR * off + last)
@@ -83,19 +83,18 @@ class Eager:
             for run in self.coarse():
                 seen.append(_largest(layout, ask(run) - right) * self.eps / run.eps)
         known = np.fmax.reduce(seen) if seen else np.full(layout.size, np.nan)
-        # As an exact method estimates its own rounding, where nothing is measured.
+        # The estimate that exact methods use for their rounding without a measurement.
         return np.where(np.isnan(known), leafwise(layout, right, 32 * self.eps), known)
 
 
 @dataclass(eq=False)
 class Scatter:
-    """Rows of a gradient in a coarse dtype: how far off an entry may be, and how far off most of them are.
-
-    A bar that holds the worst entry of a backward pass in bfloat16 is a quarter of the largest one, and a sum
-    over fifty entries with such bars shows nothing. A pass is linear in the cotangent but for its rounding,
-    and so one more pass with a multiple of it shows what rounding does to most entries. ``eps`` is the unit
-    roundoff of the dtype on trial, and an entry may be off by ``worst`` of its roundings. With ``by_entry``
-    small entries are not taken to be off by as much as the large ones of their input.
+    """Error bars for rows of a gradient in a coarse dtype: of the worst entry, and of most entries. A bar for
+    the worst entry of a backward pass in bfloat16 is a quarter of the largest entry, and a sum over fifty
+    entries with such bars shows nothing. A pass is linear in the cotangent up to rounding, so another pass
+    with a multiple of it shows the rounding of most entries. ``eps`` is the unit roundoff of the dtype on
+    trial, and an entry may be off by ``worst`` of its roundings. With ``by_entry`` small entries get smaller
+    bars than the large ones of their input.
     """
 
     jacobian: Jacobian
@@ -115,7 +114,7 @@ class Scatter:
         return Estimate(values, most, np.fmax(unit, seen))
 
     def _seen(self, u: Vector, row: Vector) -> Vector:
-        """Return how far entries are off, by input in the root mean square: shape ``(n,)``."""
+        """Return the error of entries, as a root mean square per input: shape ``(n,)``."""
         if np.count_nonzero(u) <= 1:
             # Entries are judged by the worst of them.
             return np.zeros_like(row)

@@ -1,4 +1,4 @@
-"""Measured rounding of the exact methods: the same computation, fine and coarse."""
+"""Measure the rounding of the exact methods, by the same computation in fine and coarse arithmetic."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Runs:
         """Return the runs of the gradient at one cotangent; see `Pullback.second_order`."""
         coarse = []
         for run in self.coarse:
-            # A backward may look at its numbers, and raise for those that rounding has spoilt.
+            # A backward may inspect its numbers, and raise for those that rounding has spoilt.
             with contextlib.suppress(Exception):
                 coarse.append(run.second_order(cotangent))
         return Runs(self.fine.second_order(cotangent), coarse)
@@ -42,21 +42,21 @@ def measure(
     finer: Runs | None = None,
     kept: Mapping[str, Runs] | None = None,
 ) -> None:
-    """Replace the estimated rounding of every exact method by what coarse runs show.
+    """Replace the estimated rounding of every exact method by the measurement of coarse runs.
 
-    How far the gradients of the two arithmetics are apart, in units of the coarse roundoff, is how much a
-    computation amplifies rounding. ``common`` is the function as it was written: the reference engine in
-    float32 and with every operation off by a rounding of float32, or, where there is no engine, the framework
-    in float32 at neighbouring points. Every method differentiates that computation, in its own arithmetic.
-    ``own`` is what a method besides makes of it: autograd's backward of copysign divides and multiplies by x
-    where the engine's takes a sign. It excuses a gradient that is nothing but such rounding, and no other:
-    who loses digits that the function itself keeps is wrong by as much.
-    ``finer`` is the function disturbed by little more than float64 rounds: where a rounding of float32 moves
-    the gradient by all of its size (a system whose condition is 1e14), the true factor cannot be observed.
-    ``kept`` is what a method makes of a forward pass that rounds, with a backward pass that does not, and has
-    nothing but what that one keeps: the textbook's s · (1 - s) of a sigmoid loses near one what s has lost.
-    At the coordinates marked in ``kinked`` a neighbouring point may lie beyond a kink, which is not rounding.
-    Rows that are ``jacobian.settled`` keep their estimates: a pass through each run costs as much as the row.
+    The difference between the gradients of the two arithmetics, in units of the coarse roundoff, is the
+    amplification of rounding. ``common`` is the function as written: the reference engine in float32 and with
+    every operation off by a rounding of float32, or, without an engine, the framework in float32 at
+    neighbouring points. Every method differentiates that computation, in its own arithmetic. ``own`` is the
+    additional rounding of a method: autograd's backward of copysign divides and multiplies by x where the
+    engine's takes a sign. It excuses only a gradient that is nothing but such rounding: a method that loses
+    digits that the function keeps is wrong by that much. ``finer`` is the function disturbed by little more
+    than float64 rounds: where a rounding of float32 moves the gradient by all of its size (a system whose
+    condition is 1e14), the true factor cannot be observed. ``kept`` is the effect of a rounded forward pass
+    on an exact backward pass that uses only saved values: the textbook's s · (1 - s) of a sigmoid loses near
+    one the digits that s has lost. At the coordinates marked in ``kinked`` a neighbouring point may lie
+    beyond a kink, which is not rounding. Rows that are ``jacobian.settled`` keep their estimates: a pass
+    through each run costs as much as the row.
     """
     shared = [_Amplification(runs, kinked) for runs in (common, finer) if runs]
     for name, pullback in jacobian.pullbacks.items():
@@ -70,7 +70,7 @@ def measure(
 
 
 class _Amplification:
-    """By how much a program amplifies rounding, for each cotangent."""
+    """The amplification of rounding by a program, for each cotangent."""
 
     def __init__(self, runs: Runs, kinked: Any):
         self._runs = runs
@@ -98,7 +98,7 @@ class _Amplification:
         most = np.max(seen, axis=0)
         inputs = self._runs.fine.program.inputs
         smooth = leafwise(inputs, np.where(self._kinked, 0.0, most), 1.0)
-        # A few entries may all be exact by luck: at least as much as is usual among them.
+        # A few entries may all be exact by luck, so each gets at least the typical value.
         each = np.fmax(most, root_mean_squares(inputs, most))
         return np.where(self._kinked, np.fmax(most, smooth), smooth), each
 
@@ -115,7 +115,7 @@ def _bars(
         if cotangent.tobytes() in settled:
             estimate = pullback.rounding(value)
             return estimate, estimate
-        # The worst entry of each input, and each entry by itself: as an amplification gives the two.
+        # The worst entry of each input, and each entry by itself, as in an amplification.
         nothing = np.zeros((2, value.size))
         common = np.max([a(cotangent) for a in shared], axis=0) if shared else nothing
         own = np.array(mine(cotangent)) if mine else nothing

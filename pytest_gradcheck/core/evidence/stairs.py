@@ -1,9 +1,8 @@
 """Stairs of rounding: where a function keeps few digits of its terms, its values do not measure a slope.
 
-1 + erf(x) at -7 moves by jumps of an ulp of one. In between it stands still or, times x, goes along a slope
-of its own; beyond -8.3 it stands still for good. No window shorter than many stairs shows the derivative. The
-fundamental theorem of calculus does: over a stretch of many stairs a right gradient adds up to what the
-values move by.
+1 + erf(x) at -7 moves by jumps of an ulp of one. In between it is constant or, times x, has another slope;
+beyond -8.3 it is constant. No window shorter than many stairs shows the derivative. The fundamental theorem
+of calculus does: over a stretch of many stairs a right gradient adds up to the change of the values.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _RULE = np.polynomial.legendre.leggauss(thresholds.SUM_NODES)
 def bears_out(
     jacobian: Jacobian, line: Vector, cotangent: Vector, claimed: Callable[[float], float], gap: float
 ) -> bool:
-    """Whether rounding in the function may be all that contradicts a gradient along a line.
+    """Whether only rounding in the function may contradict a gradient along a line.
 
     Args:
         jacobian: The function, by its values.
@@ -48,7 +47,7 @@ def bears_out(
     # As far as the function is defined.
     ends, moved = ends[np.isfinite(moved)], moved[np.isfinite(moved)]
     if not moved.any():
-        # No value can tell a number from zero that is below the rounding of a term of one.
+        # No value can distinguish a number below the rounding of a term of one from zero.
         return gap * max(1.0, 1 / own) <= f.eps
 
     def move(t: Vector) -> Vector:
@@ -57,28 +56,28 @@ def bears_out(
     rounding = ROUNDINGS * f.eps * abs(values[-1])
     height, width = _stair(move, ends, moved, gap, rounding)
     mine = claimed(0.0)
-    # What is small next to the slope takes as many more stairs to see.
+    # A gap that is small compared with the slope takes correspondingly more stairs to see.
     share = gap / max(gap, abs(mine))
-    # The shortest stretch of many stairs: what is wrong nearby weighs most in it.
+    # The shortest stretch of many stairs, in which errors nearby weigh most.
     many = np.flatnonzero(np.abs(moved) * share >= thresholds.MANY_STAIRS * height)
     allowed = thresholds.STAIRS_SHARE * max(share * abs(moved).max(), thresholds.MANY_STAIRS * height)
     if many.size:
         k = int(many[0])
         allowed = thresholds.STAIRS_SHARE * share * abs(moved[k])
     elif height <= thresholds.HEIGHT_OF_STAIRS * gap * width and width <= thresholds.WIDTH_OF_STAIRS:
-        # All of the function's range is less, and there are many stairs all the same.
+        # The function's whole range is smaller, and still has many stairs.
         k = int(np.argmax(np.abs(moved)))
     else:
         return False
     if not (height and abs(_integral(claimed, ends[k], allowed / 8) - moved[k]) <= allowed):
         return False
-    # A gradient that is wrong at the point alone adds up all the same.
+    # A gradient that is wrong only at the point adds up anyway.
     beside = [claimed(thresholds.NEXT_TO_STAIRS * np.sign(end)) for end in sides]
     return abs(mine - float(np.mean(beside))) <= thresholds.TELLING_BAR * gap
 
 
 def _integral(claimed: Callable[[float], float], end: float, bar: float) -> float:
-    """Return the integral of a slope from zero to an end, each part of it within a bar; nan where none is."""
+    """Return the integral of a slope from zero to an end, each part within a bar; nan if that fails."""
 
     def rule(low: float, high: float) -> float:
         half = (high - low) / 2
@@ -101,16 +100,16 @@ def _integral(claimed: Callable[[float], float], end: float, bar: float) -> floa
 def _stair(
     move: Callable[[Vector], Vector], ends: Vector, moved: Vector, gap: float, rounding: float
 ) -> tuple[float, float]:
-    """Return the height of the jump with which values leave the stair at the point, and the stair's width.
+    """Return the height of the jump at which values leave the stair at the point, and the stair's width.
 
-    The height is zero where no jump is seen, and the width is infinite where one is not seen to both sides. A
-    function that is smooth, or has a kink, leaves the line that it takes at the point without a jump.
-    ``moved`` is what ``move`` gives for ``ends``.
+    The height is zero if there is no jump, and the width is infinite unless there is one on both sides. A
+    smooth function, or one with a kink, leaves its line without a jump. ``moved`` is what ``move`` gives for
+    ``ends``.
     """
     slope = float(np.median((moved / ends)[: thresholds.STRETCHES_FOR_A_SLOPE]))
 
     def leaves(t: Vector, moved: Vector) -> Vector:
-        """How far values are from the stair's line, in units of what tells it from the gradient's."""
+        """The distance of values from the stair's line, in units of its distance from the gradient's."""
         unit = thresholds.LEAVES_A_STAIR * gap * np.abs(t) + rounding * (1 + np.abs(t / ends[0]))
         return np.asarray(np.abs(moved - slope * t) / unit)
 

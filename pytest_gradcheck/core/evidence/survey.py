@@ -1,8 +1,8 @@
-"""How much of a Jacobian is looked at, and how closely: little at first, more where there is doubt.
+"""How much of a Jacobian is compared, and how closely: little at first, more on doubt.
 
 `Survey` decides how much. `compare_block` is one look at rows and columns. `Survey.wrong_columns` and
-`Survey.wrong_rows` find which of them are wrong in O(log n) evaluations: halves of the inputs, then halves of
-the outputs.
+`Survey.wrong_rows` find the wrong ones in O(log n) evaluations, by halving first the inputs and then the
+outputs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pytest_gradcheck.methods.roles import ENGINE
 
 
 class Projections(NamedTuple):
-    """The cotangents of a first look along random lines, and what goes on to draw the tangents."""
+    """The cotangents of a first look along random lines, and the generator that draws the tangents."""
 
     cotangents: Matrix
     rng: np.random.Generator
@@ -36,9 +36,9 @@ class Projections(NamedTuple):
 def projections(
     options: Options, n: int, m: int, seed: int, few: int = thresholds.SMALL
 ) -> Projections | None:
-    """Draw the cotangents of a first look at ``n`` inputs and ``m`` outputs; None if it is at all entries.
+    """Draw the cotangents of a first look at ``n`` inputs and ``m`` outputs; None if it covers all entries.
 
-    It is at all where there are no more than ``few`` of either.
+    It does for at most ``few`` of each.
     """
     few = thresholds.ENTRYWISE if options.thorough else few
     if options.mode == "full" or options.step or (options.mode == "auto" and max(n, m) <= few):
@@ -48,7 +48,7 @@ def projections(
 
 
 def first_look(jacobian: Jacobian, tolerance: Tolerance, along: Projections | None) -> Survey:
-    """Look at all of a small Jacobian, and at two random projections of a large one.
+    """Compare all of a small Jacobian, or two random projections of a large one.
 
     ``along`` are the projections, None for every entry.
     """
@@ -66,10 +66,9 @@ def first_look(jacobian: Jacobian, tolerance: Tolerance, along: Projections | No
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """One Jacobian, looked at as much as it takes: ``first`` is the table of the first look.
-
-    ``suspect`` is the output and the coordinate of an entry that looks wrong, where one entry is all that is
-    asked for; the close look begins there.
+    """One Jacobian, compared as closely as necessary: ``first`` is the table of the first look. ``suspect``
+    is the output and the coordinate of an entry that looks wrong, if a single entry is enough; the close look
+    begins there.
     """
 
     jacobian: Jacobian
@@ -92,11 +91,10 @@ class Survey:
         return replace(self, tolerance=tolerance, first=first)
 
     def in_plain_float64(self) -> tuple[Table | None, Table | None]:
-        """Look at all entries without measured rounding: the closest table of them, and one that may decide.
-
-        Either is None where there is none. Most doubt is that of the short ladder, whose steps are wide next
-        to a zero or a number that is small next to others. Where the long one has none, rounding need not be
-        measured, which takes four times as long. In coarser dtypes what agrees may do so by luck.
+        """Compare all entries without measured rounding; return the closest table, and one that may decide,
+        each or None. Most doubt comes from the short ladder, whose steps are wide next to a zero or a number
+        that is small compared with others. If the long one has none, rounding need not be measured, which
+        takes four times as long. In coarser dtypes agreement may be luck.
         """
         size, first = max(self.shape), self.first
         short = first if first.tangents is None else None
@@ -117,7 +115,7 @@ class Survey:
         return self._look(np.eye(self.shape[1]), list(range(self.shape[0])), **how)
 
     def _beyond_doubt(self, entries: Table | None) -> Table | None:
-        """Return a table in which one method is wrong beyond doubt, or None if it is not so."""
+        """Return a table in which one method is wrong beyond doubt, or None."""
         if entries is not None:
             return wrong_beyond_doubt(self.jacobian, self.tolerance, entries)
         if not any(c.entrywise and c.agree is False for c in self.first.evidence):
@@ -132,7 +130,7 @@ class Survey:
         return clear if close.clearly_wrong()[0] is None else close
 
     def close_look(self, entries: Table | None) -> Table:
-        """Look at entries: all of them where that can be paid, else those that cause the doubt.
+        """Compare entries: all of them if that is affordable, else those that cause the doubt.
 
         ``entries`` is a table of all of them by the short ladder, if there is one.
         """
@@ -159,11 +157,11 @@ class Survey:
             cleared.update(columns)
             drowned = any(BELOW_ROUNDING in dict(c.excused) for c in close.evidence)
             table = table.cleared(columns, BELOW_ROUNDING if drowned else "cleared")
-        # What still disagrees does so in a sum, and in no entry that was found: that is doubt.
+        # The remaining disagreement is in a sum and in no entry that was found: that is doubt.
         return table.withdrawn()
 
     def _at_single_outputs(self, table: Table, *, thorough: bool) -> Table:
-        """Look at the same columns output by output: at all, or at those found by bisection."""
+        """Compare the same columns output by output: all outputs, or those found by bisection."""
         m = self.shape[1]
         rows = list(range(m))
         if m > thresholds.ENTRYWISE:
@@ -183,9 +181,8 @@ class Survey:
 
     def at_one_entry(self) -> Survey:
         """Return the same with the entry that looks most wrong at the first look as its suspect, if any.
-
-        There is none where differences contradict every method: whether they measure anything there (they do
-        not at ties) takes all entries to tell.
+        There is none if differences contradict every method: only all entries show whether they measure
+        anything there (at ties they do not).
         """
         table, m = self.first, self.shape[1]
         contradicted = {c.b for c in table.evidence if c.agree is False and not c.entrywise}
@@ -204,8 +201,8 @@ class Survey:
     def wrong_columns(self, table: Table) -> list[int]:
         """Return the coordinates on which the methods of a table of projections disagree, at most four.
 
-        Where differences had to find them, and four were not all, some that were drawn follow: they tell
-        whether all is wrong or only what the search came upon.
+        Where differences had to find them, and four were not all, some that were drawn follow: they show
+        whether everything is wrong or only what the search found.
         """
         worst: list[int] = []
         for c in table.evidence:
@@ -246,9 +243,9 @@ class Survey:
         return is_wrong
 
     def wrong_rows(self, coordinate: int, *, most: int = thresholds.MOST) -> list[int]:
-        """Return the outputs whose derivative by one coordinate the methods disagree on, at most ``most``."""
+        """Return the outputs on whose derivative with respect to one coordinate the methods disagree, at most ``most``."""
         jacobian, measured = self.jacobian, None
-        # One output is found by whom it costs nothing, if there are two of them, else by few steps.
+        # An output is found for free if there are two exact methods, else by a few steps.
         if jacobian.differences and (most > 1 or len(jacobian.pullbacks) < 2):
             measured = jacobian.columns([coordinate], None, thorough=most > 1).central
 
@@ -278,11 +275,11 @@ def compare_block(
     thorough: bool = False,
     before: Table | None = None,
 ) -> Table:
-    """Ask every method for the same rows and columns, and compare.
+    """Compute the same rows and columns by every method, and compare.
 
-    With ``thorough``, the columns that a short ladder of steps leaves in doubt get the long one, and
-    a difference must be outside of three error bars to count. What differences gave in ``before``, a table of
-    the same columns, need not be asked again if the rows are the same too.
+    With ``thorough``, the columns that a short ladder of steps leaves in doubt get the long one, and a
+    difference must be outside of three error bars to count. Differences in ``before``, a table of the same
+    columns, are reused if the rows are the same too.
     """
     at = coordinates or []
     exact = {name: jacobian.rows(name, cotangents) for name in jacobian.pullbacks}
@@ -302,17 +299,16 @@ def compare_block(
 
 
 def recompare(table: Table, jacobian: Jacobian, tolerance: Tolerance) -> Table:
-    """Return the table of a thorough look with the error bars that the exact methods have now."""
+    """Return the table of a thorough look with the current error bars of the exact methods."""
     exact = {name: jacobian.rows(name, table.cotangents) for name in table.exact}
     zero_bar = thresholds.ZERO_BAR if table.refined else 0.0
     return weigh(replace(table, exact=exact, comparisons=()), jacobian, tolerance, True, zero_bar)
 
 
 def wrong_beyond_doubt(jacobian: Jacobian, tolerance: Tolerance, table: Table) -> Table | None:
-    """Return the table with one method wrong beyond doubt, or None if it is not so.
-
-    Most wrong gradients are wrong by far. If the long ladder says the same of some columns, the others can do
-    without it, and rounding need not be measured.
+    """Return the table with one method wrong beyond doubt, or None. Most wrong gradients have large errors.
+    If the long ladder confirms that in some columns, the others do not need it, and rounding need not be
+    measured.
     """
     name, bad = table.clearly_wrong()
     if name is None or jacobian.pullbacks[name].eps > EPS64 or name == ENGINE:
@@ -327,7 +323,7 @@ def wrong_beyond_doubt(jacobian: Jacobian, tolerance: Tolerance, table: Table) -
 
 
 def _refined(table: Table, jacobian: Jacobian, tolerance: Tolerance, columns: list[int]) -> Table:
-    """Take the long ladder for some columns of a table."""
+    """Use the long ladder for some columns of a table."""
     assert table.differences is not None
     at = [table.coordinates[k] for k in columns]
     close = jacobian.columns(at, table.cotangents, thorough=True)
@@ -338,7 +334,7 @@ def _refined(table: Table, jacobian: Jacobian, tolerance: Tolerance, columns: li
 
 
 def bisect(size: int, is_wrong: Callable[[Vector], bool], *, most: int = thresholds.MOST) -> list[int]:
-    """Return up to ``most`` indices below ``size`` that are wrong by themselves.
+    """Return up to ``most`` indices below ``size`` that are individually wrong.
 
     ``is_wrong(mask)`` tells whether a set of entries, a float mask of zeros and ones of shape
     ``(size,)``, gives a wrong sum. A set that is wrong is halved until one entry is left; about
@@ -361,7 +357,7 @@ def bisect(size: int, is_wrong: Callable[[Vector], bool], *, most: int = thresho
 
 
 def unseen(table: Table, jacobian: Jacobian, sensitivity: float) -> Any:
-    """Mark the inputs in whose entries an error of the promised size could have hidden among the projections.
+    """Mark the inputs in whose entries the projections may have missed an error of the promised size.
 
     Their share is smaller than the error bar of every sum that they are in. Where two exact methods agree,
     which are compared entry by entry, there are none.
@@ -373,7 +369,7 @@ def unseen(table: Table, jacobian: Jacobian, sensitivity: float) -> Any:
     hidden = np.zeros(inputs.size, dtype=bool)
     for name, estimate in table.exact.items():
         size = np.abs(estimate.value)
-        # A zero has no size to be relative to but that of its input's largest entry, as everywhere.
+        # A zero is measured relative to its input's largest entry, as everywhere.
         size = np.where(size > 0, size, leafwise(inputs, size, 1.0))
         size = np.where(size > 0, size, noticeable(table.cotangents, jacobian))
         seen = np.zeros(inputs.size, dtype=bool)
@@ -387,9 +383,8 @@ def unseen(table: Table, jacobian: Jacobian, sensitivity: float) -> Any:
 
 
 def least_seen(table: Table, jacobian: Jacobian) -> float:
-    """Return the smallest error that hides in no entry among the projections of coarse dtypes.
-
-    It is a share of the largest entry of an input's gradient: what is small next to it drowns in rounding.
+    """Return the smallest error that the projections of coarse dtypes detect in every entry. It is a share of
+    the largest entry of an input's gradient: smaller entries drown in rounding.
     """
     assert table.tangents is not None
     inputs, seen = (
@@ -409,8 +404,8 @@ def bends(table: Table, jacobian: Jacobian, sensitivity: float, seed: int) -> bo
     """Whether differences alone show that no gradient can be right in the rows on which methods disagree.
 
     A derivative is linear: its slope along a line is the sum of those by single inputs (on the side that the
-    line goes to). At a tie it is not: the middle of three equal numbers moves with none of them alone. A rule
-    that is wrong where the function is smooth is not excused by that.
+    line goes to). At a tie it is not: the middle of three equal numbers moves with none of them alone. This
+    does not excuse a rule that is wrong where the function is smooth.
     """
     d = table.differences
     if d is None or table.tangents is not None:

@@ -1,4 +1,4 @@
-"""Every method's numbers on the same rows and columns of the Jacobian, compared pair by pair."""
+"""Every method's numbers for the same rows and columns of the Jacobian, compared pairwise."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pytest_gradcheck.methods.roles import ENGINE
 class Table:
     """Rows are cotangents; columns are coordinates, or ``tangents`` where there are any (projections).
 
-    ``exact`` holds whole rows, shape ``(rows, inputs.size)``; ``differences`` the columns looked at.
+    ``exact`` holds whole rows, shape ``(rows, inputs.size)``; ``differences`` the compared columns.
     """
 
     cotangents: Matrix
@@ -29,12 +29,12 @@ class Table:
     exact: dict[str, Estimate]
     differences: Differences | None
     comparisons: tuple[Comparison, ...] = ()
-    #: Positions of the columns that have had the long ladder.
+    #: Positions of the columns computed with the long ladder.
     refined: frozenset[int] = frozenset()
 
     @functools.cached_property
     def evidence(self) -> tuple[Comparison, ...]:
-        """The pairs that count: two differences see the same function values, and are not evidence."""
+        """The pairs that count: two difference methods use the same function values, so they are not evidence."""
         return tuple(c for c in self.comparisons if c.counts)
 
     @property
@@ -49,7 +49,7 @@ class Table:
 
     @property
     def settled(self) -> bool:
-        """Whether every method has a clear answer, all of them agree, and there is no kink to look into."""
+        """Whether every method has a clear answer, all of them agree, and there is no kink."""
         return not self.kinks and all(c.agree is True for c in self.evidence)
 
     @property
@@ -69,7 +69,7 @@ class Table:
 
     @property
     def backed(self) -> bool:
-        """Whether every exact method is seen to agree with another method, and nothing disagrees or jumps."""
+        """Whether every exact method agrees with another method, and nothing disagrees or jumps."""
         agreeing = {name for c in self.evidence if c.agree for name in (c.a, c.b)}
         apart = any(c.agree is False for c in self.evidence)
         jumps = self.differences is not None and self.differences.jump.any()
@@ -112,10 +112,9 @@ class Table:
         return estimate.along(self.tangents)
 
     def contradicted(self, name: str) -> bool:
-        """Whether differences contradict an exact method, and back another one that they contradict nowhere.
-
-        The other one need not be resolved in every entry: a single one that cannot be measured says nothing
-        for the method that is wrong in the rest.
+        """Whether differences contradict an exact method, and support another one everywhere. The other one
+        need not be resolved in every entry: a single entry that cannot be measured does not help the method
+        that is wrong in the rest.
         """
         measured = self.measured
         apart = {c.a: c.disagree for c in measured if c.b == name and c.disagree.any()}
@@ -127,18 +126,18 @@ class Table:
 
     @property
     def unmeasurable(self) -> bool:
-        """Whether all disagreement lies where differences contradict the engine and all others."""
+        """Whether all disagreement is where differences contradict the engine and all others."""
         if self.tangents is not None or ENGINE not in self.exact or len(self.exact) < 2:
             return False
         measured = self.measured
         if any(c.agree for c in measured) or self.contradicted(ENGINE):
-            # A method agrees with the differences: the others are wrong, however many they are.
+            # If a method agrees with the differences, the others are wrong, however many there are.
             return False
         apart = np.zeros((len(self.cotangents), len(self.coordinates)), dtype=bool)
         for c in measured:
             if c.b == ENGINE:
                 apart |= c.disagree
-        # A method that gives the same slope to others of the numbers that are equal is no more wrong.
+        # A method that distributes the slope differently over equal numbers is not wrong.
         others = [c for c in self.evidence if c.entrywise and ENGINE in (c.a, c.b)]
         shared = np.all([np.isclose(c.left.value.sum(1), c.right.value.sum(1)) for c in others], axis=0)
         apart |= (apart.any(axis=1) & shared)[:, None]
@@ -153,8 +152,8 @@ class Table:
     def differences_split(self) -> bool:
         """Whether the exact methods agree with each other and with one kind of differences, but not another.
 
-        They see the same function values: where those of a function that runs in float32 waver more than was
-        measured, one kind may come out further off than its bar.
+        They use the same function values: if those of a function in float32 have more noise than measured,
+        one kind may be further off than its bar.
         """
         if self.tangents is not None or len(self.exact) < 2:
             return False
@@ -165,8 +164,8 @@ class Table:
         """Return the one method that is wrong beyond doubt, if there is one, and where: a mask.
 
         Another exact method agrees with central differences wherever this one is far from them, and differs
-        from them nowhere. Both compute in float64, and rounding would have spoilt the one as the other. Zeros
-        are not such witnesses: a function that cancels to nothing does not move, and so does its derivative.
+        from them nowhere. Both compute in float64, so rounding would affect both. Zeros do not count: a
+        function that cancels completely does not move, and neither does its derivative.
         """
         none = None, np.zeros((len(self.cotangents), len(self.coordinates)), dtype=bool)
         d = self.differences
@@ -192,7 +191,7 @@ class Table:
         return [int(k) for k in np.flatnonzero(doubt)]
 
     def cleared(self, columns: list[int], by: str) -> Table:
-        """Return the table without disagreements of exact methods where a closer look found none.
+        """Remove disagreements of exact methods where a closer look found none.
 
         ``by`` is the name of what the closer look found.
         """
@@ -202,14 +201,14 @@ class Table:
         return replace(self, comparisons=tuple(kept))
 
     def withdrawn(self) -> Table:
-        """Return the table with doubt in place of the disagreements that are left."""
+        """Replace the remaining disagreements by doubt."""
         kept = (
             c.excuse("withdrawn", c.disagree, resolved=False) if c.counts else c for c in self.comparisons
         )
         return replace(self, comparisons=tuple(kept))
 
     def wrong_coordinates(self) -> list[int]:
-        """Return the coordinates, among those looked at singly, on which any methods disagree."""
+        """Return the coordinates, among those compared individually, on which any methods disagree."""
         wrong = np.zeros(len(self.coordinates), dtype=bool)
         for c in self.evidence:
             apart = c.disagree.any(axis=0)
@@ -217,7 +216,7 @@ class Table:
         return [self.coordinates[k] for k in np.flatnonzero(wrong)]
 
     def worst_coordinate(self) -> int:
-        """Return the coordinate, among those looked at singly, on which the methods disagree most."""
+        """Return the coordinate, among those compared individually, on which the methods disagree most."""
         worst, found = -1.0, self.coordinates[0]
         for c in self.evidence:
             ratio = np.where(c.disagree, margins(c.difference, c.tolerance), -1.0).max(axis=0)
