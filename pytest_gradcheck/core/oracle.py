@@ -25,7 +25,7 @@ from pytest_gradcheck.methods.roles import DIFFERENCES, ENGINE, ORACLE
 
 @dataclass(frozen=True, eq=False)
 class Oracle:
-    """What is known of an oracle at the point.
+    """An oracle at the point.
 
     ``problem`` is the oracle as a function of its own, ``function`` what differences of it see, under the
     names of the inputs and outputs of the function on trial. ``pullback`` is its derivative, and ``note``

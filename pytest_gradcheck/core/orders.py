@@ -1,7 +1,7 @@
-"""The two things that are decided: the gradient, and the gradient of the gradient.
+"""What a check decides: the gradient (first order), or the gradient of the gradient (second order).
 
-An order is data, and what can be run again: its methods, the function that differences see, runs in other
-arithmetics and at other points. Both orders have the same attributes; the second one asks the first.
+An order holds data and what can be rerun: its methods, the function for differences, runs in other
+arithmetics and at other points. Both orders have the same attributes; the second one uses the first.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ from pytest_gradcheck.methods.forms import Broken, Form
 from pytest_gradcheck.methods.names import DIFFERENCE_METHODS, METHOD_NAMES
 from pytest_gradcheck.methods.roles import BY_HAND, ENGINE, EXACT, ORACLE, Roles, roles_of
 
-#: Runs to measure rounding by: of the function, and of what single methods make of it.
+#: Runs that measure rounding: of the function, and of single methods.
 AllRuns = tuple[Runs | None, dict[str, Runs]]
 
 
 @dataclass(eq=False)
 class Methods:
-    """The exact methods that gave a first gradient, and what became of every method.
+    """The exact methods that gave a first gradient, and the status of every method.
 
-    ``seconds`` is how long each took so far; ``missing`` what the framework has no derivative of, in its
-    words; ``opaque`` says which code of the function no recording sees.
+    ``seconds`` is how long each took so far; ``missing`` is the framework's message about a missing
+    derivative; ``opaque`` says which code of the function cannot be recorded.
     """
 
     roles: Roles
@@ -64,15 +64,15 @@ class Methods:
     seconds: dict[str, float] = field(default_factory=dict)
     missing: str | None = None
     opaque: str | None = None
-    #: Where a method raised, as the place of code.
+    #: Where a method raised, as a place in the code.
     raised_at: dict[str, str] = field(default_factory=dict)
-    #: What is wrong with a derivative by hand that need not be compared, as the code of a diagnosis.
+    #: The diagnosis code of a derivative by hand that is wrong without a comparison.
     broken: dict[str, str] = field(default_factory=dict)
-    #: What a result says of methods that can run.
+    #: The notes of a result on methods that can run.
     notes: dict[str, str] = field(default_factory=dict)
 
     def prepare(self, name: str, make: Callable[[], Pullback]) -> None:
-        """Make one exact method ready, or write down why it cannot run."""
+        """Prepare one exact method, or record why it cannot run."""
         start = time.perf_counter()
         try:
             self.pullbacks[name] = make()
@@ -105,13 +105,13 @@ class Methods:
 
     @property
     def escaped(self) -> list[str]:
-        """What the engine takes for a constant, though a backward may know it."""
+        """Values that the engine treats as constants although a backward may not."""
         notes = self.pullbacks[ENGINE].notes if ENGINE in self.pullbacks else []
         return [text for known in ("out-of-graph", "hidden") for code, text in notes if code == known]
 
 
 def merged(*parts: Iterable[Property]) -> tuple[Property, ...]:
-    """Put properties together, one of each name: a violation, or else the first."""
+    """Merge properties by name: a violation if there is one, else the first."""
     out: dict[str, Property] = {}
     for one in itertools.chain(*parts):
         if one.name not in out or (one.holds is False and out[one.name].holds is not False):
@@ -122,9 +122,9 @@ def merged(*parts: Iterable[Property]) -> tuple[Property, ...]:
 class FirstOrder:
     """The derivative of the function at the point.
 
-    ``measured`` is the problem whose values are the measure: that of the surrogate, where there is one.
-    ``function`` is what differences see of it or of an oracle, ``along`` the projections of a first look
-    (None for all entries), ``properties`` what holds besides the values.
+    ``measured`` is the problem whose values are compared: that of the surrogate, if there is one.
+    ``function`` is the form of it, or of an oracle, for differences, ``along`` the projections of a first
+    look (None for all entries), ``properties`` the properties besides the values.
     """
 
     number = 1
@@ -141,13 +141,13 @@ class FirstOrder:
         self.methods = Methods(self.roles)
         surrogate = options.surrogate
         self.measured = problem if surrogate is None else in_its_place(problem, "surrogate", surrogate)
-        #: What the user trusts to compute the same, None without one or where it contradicts itself.
+        #: The oracle; None without one, or if it contradicts itself.
         self.oracle = None if options.oracle is None else self._settled()
-        #: What it makes of the dtype on trial; None in float64.
+        #: The oracle in the dtype on trial; None in float64.
         self.eager: Eager | None = None
-        #: Where its value is not the function's, as a sentence.
+        #: A sentence on where its value differs from the function's.
         self.value_mismatch: str | None = None
-        #: What differences see, under the names of the function's own outputs.
+        #: The function for differences, with the names of the function's own outputs.
         self.function = (
             self.oracle.function
             if self.oracle
@@ -157,20 +157,20 @@ class FirstOrder:
         n, m, few = problem.inputs.size, problem.outputs.size, thresholds.SMALL
         few = thresholds.SMALL_WITH_ORACLE if self.oracle else thresholds.SMALL
         self.along = projections(options, n, m, problem.seed, few)
-        #: The function as autograd sees it, where it stops gradients and is intended to.
+        #: The function as autograd sees it, if it stops gradients on purpose.
         self.held: Pullback | None = None
-        #: Why the engine's recording is not the function as autograd sees it, where it is not.
+        #: Why the engine's recording is not the function as autograd sees it, or None.
         self.unavailable_reason: str | None = None
-        #: By how many there are: runs to measure rounding by.
+        #: By their number: runs that measure rounding.
         self._runs: dict[int, AllRuns] = {}
         #: What is tried once the values are decided.
         self.probes: tuple[Probe, ...] = ()
 
     def prepare(self) -> FirstOrder:
-        """Prepare every method that was asked for, and return the order."""
+        """Prepare every requested method, and return the order."""
         why = self._hold() if self.options.holds_stops else self.measured.sampled
         if self.oracle:
-            # Its values are measured, whatever those of the function are.
+            # Its values are measured, not those of the function.
             why = None
         for name in METHOD_NAMES:
             if name not in self.options.chosen or self._is_needless(name):
@@ -201,7 +201,7 @@ class FirstOrder:
         return self
 
     def with_form(self, form: Form) -> FirstOrder:
-        """Return the same, prepared, with another derivative by hand on trial."""
+        """Return a prepared copy with another derivative by hand on trial."""
         other, methods = copy.copy(self), self.methods
         kept = {name: pullback for name, pullback in methods.pullbacks.items() if name != BY_HAND}
         other.form, other.tolerance = (
@@ -229,20 +229,20 @@ class FirstOrder:
         return probes
 
     def _look_for_opaque_code(self) -> None:
-        """Take the engine out where its recording is not the function, and name the Functions that hide code.
+        """Remove the engine if its recording is not the function, and name the Functions that hide code.
 
-        What a kernel computes from an address, or NumPy from a view, is a constant of the recording: at the
-        point it has the right value, and nowhere else. So where a gradient by hand is on trial, the recording
-        is replayed at a second point.
+        What a kernel computes from an address, or NumPy from a view, is a constant of the recording, right
+        only at the point itself. So if a gradient by hand is on trial, the recording is replayed at a second
+        point.
         """
         methods, problem = self.methods, self.measured
         own, engine = methods.pullbacks.get(self.roles.own or ""), methods.pullbacks.get(ENGINE)
         if self.oracle is not None:
-            # It stands for the function, and the engine is not asked.
+            # It replaces the function, and the engine does not run.
             return
         functions = own.hand_written() if own is not None else ()
         measured = not (self.options.holds_stops or problem.sampled)
-        # A value that leaves the graph outside of any Function is a fault of its own.
+        # A value that leaves the graph outside of any Function is a separate fault.
         left = engine is not None and any(code == "out-of-graph" for code, _ in engine.notes)
         if engine is not None and functions and measured and not left and not self._follows(engine, 1.0):
             hidden = "".join(f"; {text}" for code, text in engine.notes if code == "hidden")
@@ -265,9 +265,8 @@ class FirstOrder:
         return follows(problem, recording, point, eps)
 
     def _not_recorded(self, recording: Pullback) -> str | None:
-        """Return why a recording is not the function, and proves nothing of it; None where it is.
-
-        A branch of Python code is recorded as it was taken: so it is asked on both sides of the point.
+        """Return why a recording is not the function, so it proves nothing; None if it is. Only the branch
+        taken is recorded, so both sides of the point are tried.
         """
         escaped = [
             text for known in ("out-of-graph", "hidden") for code, text in recording.notes if code == known
@@ -284,9 +283,8 @@ class FirstOrder:
 
     @functools.cached_property
     def proof(self) -> Methods | None:
-        """The proven derivative as a method of its own, or why there is none; None where it is not asked for.
-
-        It is not where other methods were named, or something else than the function is the measure.
+        """The proven derivative as a method, or why there is none; None if it does not apply. It does not if
+        other methods were named, or if something other than the function is the measure.
         """
         options, found = self.options, Methods(self.roles)
         recording = self.methods.pullbacks.get(ENGINE)
@@ -307,18 +305,18 @@ class FirstOrder:
         return found
 
     def as_found(self, evidence: Evidence) -> FirstOrder:
-        """Return the same with the methods that had a say in the end, and what holds of them."""
+        """Return a copy with the methods that counted in the end, and their properties."""
         other, pullbacks = copy.copy(self), dict(evidence.heard)
         other.methods = dataclasses.replace(self.methods, pullbacks=pullbacks, states=evidence.states)
         other.properties = evidence.properties
         return other
 
     def _measure_dtype(self, oracle: Oracle) -> None:
-        """See what the oracle makes of the dtype on trial, and compare the function's value with its own."""
+        """Run the oracle in the dtype on trial, and compare the function's value with its own."""
         self.eager = eager(self.problem, oracle, self.options, self._trial_eps)
         rtol = self.tolerance.rtol
         if self.eager is not None and self.options.rtol is None:
-            # What rounding does is measured.
+            # The effect of rounding is measured.
             rtol = thresholds.RTOL_COARSE
         text = value_mismatch(self.measured, oracle, self.eager, rtol, self.tolerance.atol)
         whose = "function" if self.measured is self.problem else "surrogate"
@@ -336,24 +334,24 @@ class FirstOrder:
         return max(self.problem.trial_eps, own.eps if own is not None else 0.0)
 
     def own_measure(self) -> Eager | None:
-        """Return what the function's own recording makes of the dtype on trial, where the engine runs it."""
+        """Return the function's recording in the dtype on trial, if the engine runs it."""
         common, _ = self.runs_to_measure(thresholds.RUNS)
         if common is None or common.fine is not self.methods.pullbacks.get(ENGINE):
             return None
         return Eager(common.fine, None, lambda: common.coarse, self._trial_eps)
 
     def without_oracle(self) -> FirstOrder:
-        """Return the same check without its oracle, and no more than brief, with its methods prepared."""
+        """Return a prepared copy without the oracle, for a brief check."""
         methods = self.options.methods and [name for name in self.options.chosen if name != ORACLE]
         options = dataclasses.replace(self.options, oracle=None, methods=methods or None, brief=True)
         return FirstOrder(self.problem, options, self.form).prepare()
 
     def _run_by(self, name: str) -> Problem:
-        """Return what a method differentiates: the function for one on trial, else what is measured."""
+        """Return what a method differentiates: the function if it is on trial, else the measured one."""
         return self.problem if self.roles.is_on_trial(name) else self.measured
 
     def _settled(self) -> Oracle | None:
-        """Make the oracle ready, if it is asked."""
+        """Prepare the oracle, if it is used."""
         options, methods, found = self.options, self.methods, []
         if ORACLE not in options.chosen:
             return None
@@ -368,10 +366,8 @@ class FirstOrder:
         return found[0] if found else None
 
     def _is_needless(self, name: str) -> bool:
-        """Whether a method that was not asked for by name has nothing to say here.
-
-        Such as a framework that has nothing to do with the function, and a method that would call the
-        function once more for what its oracle says already.
+        """Whether a method that was not named has nothing to add, such as an unrelated framework, or a method
+        that would call the function again for what its oracle shows already.
         """
         if self.options.methods is not None:
             return False
@@ -381,7 +377,7 @@ class FirstOrder:
         return self.roles.is_idle(name) or (on_trial and name in (ENGINE, *self.roles.stand_ins))
 
     def _repeats(self) -> Property:
-        """See whether two calls at the point gave the same."""
+        """Try whether two calls at the point give the same value."""
         holds: bool | None = True
         text = "two calls at the same point gave the same values"
         if self.function.is_erratic:
@@ -391,7 +387,7 @@ class FirstOrder:
         return Property("deterministic", holds, text, "nondeterministic")
 
     def _repeats_where_it_ran(self) -> Property:
-        """See whether the framework's own run gave what the first call did, which it reproduces."""
+        """Try whether the framework's own run reproduces the first call."""
         own = self.methods.pullbacks.get(self.roles.own or "")
         holds, text = None, "the function was called once"
         if own is not None:
@@ -401,9 +397,8 @@ class FirstOrder:
         return Property("deterministic", holds, text, "nondeterministic")
 
     def _begin(self, name: str) -> Pullback:
-        """Run the function by a method, and pull a first cotangent back.
-
-        A backward that raises is seen here and not in the middle of a table.
+        """Run the function by a method, and pull back a first cotangent. A backward that raises does so here,
+        and not in the middle of a table.
         """
         options = self.options
         if name in (ENGINE, EXACT) and self.unavailable_reason:
@@ -419,7 +414,7 @@ class FirstOrder:
         ones = np.ones(self.problem.outputs.size) if self.along is None else self.along.cotangents[0]
         self._must_reproduce(name, pullback, pullback.begin(ones))
         if name == self.roles.own:
-            # A dtype or device on which a trial itself cannot work says nothing of the backward.
+            # A dtype or device on which a trial itself cannot work is not the backward's fault.
             with contextlib.suppress(Exception):
                 found = self.problem.framework.properties_of_run(self.problem, pullback, self.options.tried)
                 self.properties = merged(self.properties, found)
@@ -428,12 +423,12 @@ class FirstOrder:
     def _must_reproduce(self, name: str, pullback: Pullback, gradient: Vector) -> None:
         """Raise `Unavailable` when a method's own run gives a different value from the function."""
         problem = self._run_by(name)
-        # With an oracle the function is not called for what its first call has told.
+        # With an oracle the function is not called again for what its first call has shown.
         first = pullback.eps > EPS64 or (self.oracle is not None and name == self.roles.own)
         expected = problem.primal if first else problem.value
         if not np.isfinite(expected).all():
             return
-        # What cancels to almost nothing is known to no better than the roundoff of its parts.
+        # A value that almost cancels is known only up to the roundoff of its parts.
         parts = np.abs(gradient * problem.point)
         size = max(np.abs(expected).max(initial=0.0), np.where(np.isfinite(parts), parts, 0.0).sum())
         eps = thresholds.REPRODUCED_ROUNDINGS * max(pullback.eps, problem.trial_eps if first else problem.eps)
@@ -451,9 +446,8 @@ class FirstOrder:
             )
 
     def _hold(self) -> str | None:
-        """Let differences see the function as autograd does; return why they cannot, or None.
-
-        What the function detaches would move with the point if it were called there. The recording keeps it.
+        """Make differences see the function as autograd does; return why that fails, or None. Detached values
+        would move with the point if the function were called there. The recording keeps them constant.
         """
         problem = self.problem
         try:
@@ -463,7 +457,7 @@ class FirstOrder:
             return f"cannot treat detached values as constants: {reason}"
         hidden = [text for code, text in held.notes if code == "hidden"]
         if hidden:
-            # It would stand still as well, and has a backward that says otherwise.
+            # It would be constant as well, but has a backward.
             self.unavailable_reason = f"cannot treat only the detached values as constants: {hidden[0]}"
             return self.unavailable_reason
         self.held = held
@@ -482,7 +476,7 @@ class FirstOrder:
     # -- properties that are tried after the values ----------------------------------------------------
 
     def _in_every_way(self, finding: Finding) -> tuple[tuple[Property, ...], str]:
-        """Run the user's own Functions in every way; if the gradient is wrong already, to explain it."""
+        """Run the user's Functions in every way, also to explain a gradient that is wrong already."""
         own = self.roles.own or ""
         wrong = finding.verdict is Verdict.FAIL and (
             self.options.brief or finding.culprit != own or broken_property(finding.evidence) is not None
@@ -510,8 +504,8 @@ class FirstOrder:
     def few_calls(self) -> Projections | None:
         """The projections of a first look where calls are the cost; None where they are not.
 
-        That is where one gradient by hand is all that was heard: nothing sees into the function, and no call
-        of it takes many points.
+        Calls are the cost if one gradient by hand is the only exact method: the function cannot be recorded,
+        and no call of it takes many points.
         """
         heard, options = self.methods.pullbacks, self.options
         if self.oracle is None and ENGINE not in options.chosen and self.problem.framework.evaluates_many:
@@ -527,7 +521,7 @@ class FirstOrder:
             or self.problem.inputs.size > thresholds.FEW_CALLS_SIZE
         ):
             return None
-        # What is drawn here is not what a closer look draws.
+        # These draws are independent of those of a closer look.
         rng, ones = np.random.default_rng([self.problem.seed, 1]), np.ones((1, self.problem.outputs.size))
         if self.along is not None:
             return Projections(self.along.cotangents, rng)
@@ -548,9 +542,8 @@ class FirstOrder:
         return own and own.in_double()
 
     def runs_to_measure(self, count: int) -> AllRuns:
-        """Return the runs of the engine (else of the framework), and of the framework's own backward.
-
-        ``count`` is how many of each kind.
+        """Return the runs of the engine (else of the framework), and of the framework's own backward,
+        ``count`` of each kind.
         """
         if count not in self._runs:
             self._runs[count] = self._common_runs(count), self._own_runs(count, backward=True)
@@ -558,9 +551,8 @@ class FirstOrder:
 
     @functools.cached_property
     def runs_on_disagreement(self) -> AllRuns:
-        """Runs that may excuse a disagreement: of the engine but little disturbed, and of the framework.
-
-        Of the latter the forward pass alone rounds, which a backward pass has to live with.
+        """Runs that may excuse a disagreement: of the slightly disturbed engine, and of the framework. In the
+        latter only the forward pass rounds, which a backward pass cannot avoid.
         """
         wide, finer = self.methods.pullbacks.get(ENGINE), None
         # As in `_common_runs`.
@@ -569,7 +561,7 @@ class FirstOrder:
         return finer, self._own_runs(thresholds.RUNS, backward=False)
 
     def _common_runs(self, count: int) -> Runs | None:
-        # A function that runs in one precision alone keeps the estimate.
+        # A function that runs in one precision only keeps the estimate.
         with contextlib.suppress(Exception):
             pullbacks = self.methods.pullbacks
             fine = pullbacks.get(ENGINE) or pullbacks.get(ORACLE) or self.in_double()
@@ -578,7 +570,7 @@ class FirstOrder:
         return None
 
     def _own_runs(self, count: int, *, backward: bool) -> dict[str, Runs]:
-        # An operation may not bear to be disturbed, such as a sparse one.
+        # Some operations cannot be disturbed, such as sparse ones.
         with contextlib.suppress(Exception):
             fine, name = self.in_double(), self.roles.autodiff(self.methods.pullbacks)
             if fine is not None:
@@ -587,17 +579,17 @@ class FirstOrder:
 
 
 def follows(problem: Problem, recording: Pullback, point: Vector, eps: float) -> bool:
-    """Whether a recording moves as the function does, from the problem's point to another one.
+    """Whether a recording changes like the function from the problem's point to another one.
 
-    ``eps`` is the unit roundoff of the function. It is asked of each output by itself. What the recording
-    does not move at the other point, or cannot be evaluated there, says nothing.
+    ``eps`` is the unit roundoff of the function. Each output is tested separately. Outputs that the recording
+    does not change at the other point, or cannot evaluate there, do not count.
     """
     try:
         replayed = recording.primal_at(point) - recording.primal
     except Exception:
         return True
     moved = problem.evaluate(point) - problem.value
-    # A grain that the recording has not, such as that of bfloat16 inside, shows at the point itself.
+    # A grain that the recording lacks, such as that of bfloat16 inside, shows at the point itself.
     grain = 2 * np.abs(recording.primal - problem.value)
     roundings = thresholds.ELSEWHERE_IF_COARSE if eps > EPS32 else thresholds.ELSEWHERE_ROUNDINGS
     noise = roundings * eps * np.abs(problem.value) + 2 * problem.evaluation_noise + grain
@@ -615,13 +607,13 @@ class SecondOrder:
     """The derivative of ``(x, u) → u · J(x)`` at the point and a random cotangent u."""
 
     number = 2
-    #: Whether the first numbers that the function takes are the user's inputs.
+    #: Whether the function's first arguments are the user's inputs.
     of_inputs = True
-    #: A derivative by hand, where one is on trial.
+    #: The derivative by hand that is on trial, if any.
     form: Form | None = None
     #: Second derivatives are not enclosed.
     proof: Methods | None = None
-    #: A gradient of the gradient is looked at as any other function.
+    #: A gradient of the gradient is treated like any other function.
     few_calls: Projections | None = None
 
     def __init__(self, first: FirstOrder, jacobian: Jacobian | None):
@@ -642,7 +634,7 @@ class SecondOrder:
         self.probes: tuple[Probe, ...] = ()
 
     def prepare(self) -> SecondOrder:
-        """Prepare every method that the first order could use, and return the order."""
+        """Prepare every method that the first order used, and return the order."""
         for name, state in self.first.methods.states.items():
             self.methods.states[name] = state
             if name in self.first.methods.pullbacks:
@@ -659,7 +651,7 @@ class SecondOrder:
         return pullback
 
     def _gradient_function(self) -> Function:
-        """Return the gradient as differences see it: a first derivative that was just found right."""
+        """Return the gradient in the form for differences: a first derivative that was just found right."""
         f, pullbacks = self.first.function, self.methods.pullbacks
         lead = pullbacks.get(ORACLE) or pullbacks.get(ENGINE)
         if lead is None and self.first.held is not None:
@@ -682,7 +674,7 @@ class SecondOrder:
         return Function(inputs, outputs, point, lead.primal, *how, *bounds, np.zeros(outputs.size), lead.eps)
 
     def own_measure(self) -> Eager | None:
-        """Return the same of the gradient; see `FirstOrder.own_measure`."""
+        """The same for the gradient; see `FirstOrder.own_measure`."""
         with contextlib.suppress(Exception):
             first = self.first.own_measure()
             return first and first.second_order(self.cotangent)
@@ -716,7 +708,7 @@ class SecondOrder:
 
     def _of_the_gradient(self, runs: AllRuns) -> AllRuns:
         common, own = None, {}
-        # What cannot be measured keeps its estimate.
+        # Methods that cannot be measured keep their estimates.
         with contextlib.suppress(Exception):
             common = runs[0] and runs[0].second_order(self.cotangent)
         with contextlib.suppress(Exception):
@@ -728,7 +720,7 @@ Order = FirstOrder | SecondOrder
 
 
 def tried(order: Order, finding: Finding) -> Selection:
-    """Return the properties to try: with an oracle that settled the values those alone that are named."""
+    """Return the properties to try: with an oracle that settled the values only those that are named."""
     selection = order.options.tried
     if order.methods.states.get(ORACLE) != (Status.OK, None) or finding.verdict is Verdict.FAIL:
         return selection
@@ -736,7 +728,7 @@ def tried(order: Order, finding: Finding) -> Selection:
 
 
 def linearity(order: Order, finding: Finding) -> tuple[tuple[Property, ...], str]:
-    """See whether a derivative by hand is linear: for the cotangents of single outputs it may be right."""
+    """Try whether a derivative by hand is linear; for the cotangents of single outputs it may be right anyway."""
     name, pullback = "linear-backward", order.methods.pullbacks.get(BY_HAND)
     silent = finding.verdict is Verdict.FAIL or finding.diagnosis.code in codes.SILENT
     if silent or name not in tried(order, finding) or not isinstance(pullback, user.ByHand):
@@ -747,5 +739,5 @@ def linearity(order: Order, finding: Finding) -> tuple[tuple[Property, ...], str
     return (Property(name, broken is None, broken or HOLDS[name], name),), BY_HAND
 
 
-#: What tries a backward after a finding: its properties, none where it does not apply, and the method.
+#: A trial of a backward after a finding: returns properties (empty if it does not apply) and the method.
 Probe = Callable[[Finding], tuple[tuple[Property, ...], str]]

@@ -1,4 +1,4 @@
-"""What a check found, as plain frozen data, and its text: what reports, gate and fixtures read."""
+"""The result of a check as frozen data, and its text, for reports, gate and fixtures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
 
 
 class Verdict(enum.StrEnum):
-    """What the check says of the gradients at one point."""
+    """The verdict on the gradients at one point."""
 
     PASS = "pass"
     FAIL = "fail"
@@ -39,7 +39,7 @@ class Verdict(enum.StrEnum):
 
 
 class Status(enum.StrEnum):
-    """What became of one method."""
+    """The status of one method."""
 
     OK = "ok"
     UNAVAILABLE = "unavailable"
@@ -50,13 +50,13 @@ class Status(enum.StrEnum):
 class MethodResult:
     """One method's answer.
 
-    ``value`` has the structure of the inputs, one entry per differentiable input leaf: for a scalar
-    output an array of the leaf's shape (a float for a scalar), else the Jacobian of shape
-    ``output.shape + input.shape``; with several outputs a tuple of such structures. In directional
-    mode it is the vector of projections ``cotangent · J · tangent``. ``uncertainty`` is the same for
-    the error bar. Both are None when the method gave no answer; ``reason`` then says why in words.
-    ``calls`` of the function are fewer than ``evaluations`` where many points were evaluated in one.
-    ``note`` is what there is to say of a method that gave one: how an oracle was differentiated.
+    ``value`` has the structure of the inputs, one entry per differentiable input leaf: for a scalar output an
+    array of the leaf's shape (a float for a scalar), else the Jacobian of shape ``output.shape +
+    input.shape``; with several outputs a tuple of such structures. In directional mode it is the vector of
+    projections ``cotangent · J · tangent``. ``uncertainty`` is the same for the error bar. Both are None if
+    the method gave no answer; ``reason`` then says why. ``calls`` of the function are fewer than
+    ``evaluations`` if one call evaluated many points. ``note`` is a remark on a method that gave an answer:
+    how an oracle was differentiated.
     """
 
     status: Status
@@ -73,8 +73,8 @@ class MethodResult:
 class Place:
     """One entry of a Jacobian.
 
-    ``input`` and ``output`` are names as the user wrote them (``"x"``, ``"params['weight']"``),
-    the indices are multi-indices into them; ``()`` for a scalar.
+    ``input`` and ``output`` are names as in the user's code (``"x"``, ``"params['weight']"``), the indices
+    are multi-indices into them; ``()`` for a scalar.
     """
 
     input: str
@@ -83,7 +83,7 @@ class Place:
     output_index: tuple[int, ...]
 
     def __str__(self) -> str:
-        """``d output[k] / d x[i, j]`` as a person writes it."""
+        """``d output[k] / d x[i, j]``."""
         return f"d {self.output}{_brackets(self.output_index)} / d {self.input}{_brackets(self.index)}"
 
 
@@ -93,9 +93,8 @@ def _brackets(index: tuple[int, ...]) -> str:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two methods compared: the worst differences found, where, and the tolerance there.
-
-    ``agree`` is None when neither agreement nor disagreement could be established.
+    """Two methods compared: the worst differences, their place, and the tolerance there. ``agree`` is None if
+    neither agreement nor disagreement could be established.
     """
 
     a: str
@@ -109,7 +108,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class AtAnEntry:
-    """What is said of one entry of the Jacobian."""
+    """Data about one entry of the Jacobian."""
 
     place: Place
 
@@ -156,7 +155,7 @@ class Convergence:
     """The Taylor test of one gradient g: how f(x + h·d) − f(x) − h·g·d shrinks with the step h.
 
     ``remainders`` are its magnitudes at ``steps``, ``order`` the exponent of h: 2 for a right gradient, 1 for
-    a wrong one, None where the remainders are rounding, as those of a linear function are.
+    a wrong one, None if the remainders are rounding, as for a linear function.
     """
 
     order: float | None
@@ -168,14 +167,14 @@ class Convergence:
 class Proof(AtAnEntry):
     """One entry of the Jacobian, proven.
 
-    The derivative is ``digits``, a decimal number, and differs from that by at most ``radius``, another one.
+    The derivative differs from ``digits`` by at most ``radius``; both are decimal numbers.
     """
 
     digits: str
     radius: str
 
     def __str__(self) -> str:
-        """The entry and its digits as a person writes it."""
+        """The entry with its digits and radius."""
         return f"{self.place} = {self.digits} ± {self.radius}"
 
 
@@ -189,32 +188,28 @@ class Diagnosis:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CheckResult:
-    """The outcome of one check at one point; true exactly if it is a pass.
-
-    ``str()`` of it is the text that a person reads.
-
-    ``name`` is what the function is called, ``culprit`` the method that is wrong, or None; ``methods`` has
-    all that were asked, by name, ``pairs`` each two of them compared, ``worst`` the entry with the largest
-    difference for its tolerance (None where nothing was compared), ``diagnosis`` a code and a sentence.
-    ``not_checked`` says what the verdict does not speak of. ``labels`` are ``"kink"`` where a subgradient
-    passed, ``"one-sided"`` at a bound of the domain, ``"reference-engine"`` where the engine was overruled,
-    ``"constant"`` where the value is the same far from the point too and so depends on none of the inputs.
-    ``order`` is 2 if the verdict is on the second order; ``mode`` is ``"full"`` where entries were looked at,
-    ``"directional"`` where projections were; ``seed`` makes both again. ``properties`` hold besides values.
-
-    ``inputs`` is, for every verdict but a pass, the point as Python source, exact to the last bit, by
-    argument name; ``reproduce`` a call that makes this check again, after the statements ``imports``: these
-    are None where it names functions that cannot be imported. ``shown_at`` is, by argument name, the point of
-    the diagnosis, the worst entry and the figures, where it is not ``inputs``: a search shows a fault where
-    it is plain, and ``inputs`` is its smallest example. ``plainness`` is how generic the point is.
-    ``functions`` are gradients written by hand that the framework's graph runs through. ``rule`` is the name
-    of the rule that decided, and ``allowances`` are those of what kinks, edges and rounding excuse.
-    ``rates`` is the Taylor test of a failure, by method: of the culprit and, to compare, of the others.
-    ``proofs`` are entries in question whose derivative is proven, and ``proved`` whether there are any.
-    ``code`` says where the culprit's gradient is written (``"Gelu.backward (ops.py:12)"``), or what raised.
-    ``values_right`` says of a property that does not hold that the values of the gradient are right.
-    ``figures()`` evaluates the function again, some hundred times at most, and returns what the HTML report
-    shows, as plain data; nothing, from `check_gradients`.
+    """The outcome of one check at one point; true if and only if it is a pass. ``str()`` returns a readable
+    message. ``name`` is that of the function, ``culprit`` the method that is wrong, or None; ``methods`` has
+    all requested methods by name, ``pairs`` every two of them compared, ``worst`` the entry with the largest
+    difference relative to its tolerance (None if nothing was compared), ``diagnosis`` a code and a sentence.
+    ``not_checked`` lists what the verdict does not cover. ``labels`` are ``"kink"`` if a subgradient passed,
+    ``"one-sided"`` at a bound of the domain, ``"reference-engine"`` if the engine was overruled,
+    ``"constant"`` if the value is the same far from the point too, and so depends on none of the inputs.
+    ``order`` is 2 if the verdict is on the second order; ``mode`` is ``"full"`` if entries were compared,
+    ``"directional"`` if projections were; ``seed`` reproduces both. ``properties`` are those tried besides
+    the values. ``inputs`` is, for every verdict except a pass, the point as Python source, exact to the last
+    bit, by argument name; ``reproduce`` is a call that reruns the check, after the statements ``imports``,
+    which are None if it names functions that cannot be imported. ``shown_at`` is, by argument name, the point
+    of the diagnosis, the worst entry and the figures, if it differs from ``inputs``: a search shows a fault
+    where it is clear, and ``inputs`` is the smallest example. ``plainness`` is how generic the point is.
+    ``functions`` are hand-written gradients in the framework's graph. ``rule`` is the name of the rule that
+    decided, and ``allowances`` names the excuses for kinks, edges and rounding that applied. ``rates`` is the
+    Taylor test of a failure, by method: of the culprit and, for comparison, of the others. ``proofs`` are
+    entries in question whose derivative is proven, and ``proved`` is whether there are any. ``code`` says
+    where the culprit's gradient is written (``"Gelu.backward (ops.py:12)"``), or what raised.
+    ``values_right`` says, for a broken property, that the values of the gradient are right. ``figures()``
+    evaluates the function again, at most about a hundred times, and returns the figures of the HTML report as
+    plain data; for a result of `check_gradients` it returns nothing.
     """
 
     name: str
@@ -267,7 +262,7 @@ class CheckResult:
 
     @property
     def broken_property(self) -> Property | None:
-        """The property that the diagnosis is of; None where it is of values."""
+        """The property that the diagnosis is about; None if it is about values."""
         code = self.diagnosis.code
         return next((p for p in self.properties if p.holds is False and p.code == code), None)
 
@@ -277,11 +272,11 @@ class CheckResult:
         return data
 
     def __bool__(self) -> bool:
-        """Whether the verdict is ``pass``: ``assert check_gradients(...)`` fails for any other one."""
+        """Whether the verdict is ``pass``: so ``assert check_gradients(...)`` fails for any other."""
         return self.verdict is Verdict.PASS
 
     def __repr__(self) -> str:
-        # In one line: ``assert check_gradients(...)`` shows it, and a Python prompt.
+        # One line, shown by ``assert check_gradients(...)`` and the Python prompt.
         found = f"{self.diagnosis.code}: {self.diagnosis.text}"
         return f"<{type(self).__name__} {self.verdict}, {self.name}: {found}>"
 
@@ -290,7 +285,7 @@ class CheckResult:
 
 
 class GradientMismatch(AssertionError):  # noqa: N818  the public name is a contract (DESIGN 2.1)
-    """Raised by `assert_gradients` for a result that is not a pass; ``result`` is the whole finding."""
+    """Raised by `assert_gradients` for a result that is not a pass; ``result`` is the `CheckResult`."""
 
     def __init__(self, result: CheckResult):
         super().__init__(result)
@@ -301,7 +296,7 @@ class GradientMismatch(AssertionError):  # noqa: N818  the public name is a cont
         return str(self.result)
 
 
-#: What is written of each kind of data, in this order.
+#: The JSON fields of each class, in order.
 _KEYS: dict[type, str] = {
     CheckResult: "name verdict culprit order mode methods pairs worst diagnosis labels properties functions "
     "not_checked sensitivity seed inputs reproduce imports shown_at rule allowances code rates proved proofs",
@@ -341,13 +336,13 @@ def json_number(value: float) -> float | str:
 
 # -- the text of a result: at most 25 lines, never a matrix --------------------------------------------
 
-#: What one line of the message may hold; longer reasons are cut there, and whole in the report.
+#: The longest line of the message; longer reasons are cut there, but not in the report.
 WIDTH = 160
 
-#: What an input may take to be printed whole, in one line to paste: about 200 numbers.
+#: The longest input that is printed in full in one line to paste: about 200 numbers.
 WHOLE = 4000
 
-#: One layout in memory breaks several properties of a kind. The message shows the first of them.
+#: A memory layout may break several related properties. The message shows the first of them.
 _LAYOUTS = ("-inputs", "-cotangents")
 
 _HEADLINES = {
@@ -373,7 +368,7 @@ def render(result: CheckResult, *, full: bool = False) -> str:
         lines.append(f"  code:      {result.code}")
     broken = [p for p in result.properties if p.holds is False and p.code != result.diagnosis.code]
     if known is not None and not full:
-        # One fault of how tensors lie in memory shows under several of them.
+        # A fault with the layout of tensors in memory shows under several of them.
         kind = next((each for each in _LAYOUTS if known.name.endswith(each)), None)
         broken = [p for p in broken if kind is None or not p.name.endswith(kind)]
     lines += _some("property", [f"{p.name}: {p.detail}" for p in broken], full)
@@ -396,7 +391,7 @@ def render(result: CheckResult, *, full: bool = False) -> str:
     again = result.reproduce
     by_names = not full and len(again) > WIDTH
     if by_names:
-        # With the names of the inputs, which stand above it.
+        # With the names of the inputs, which are listed above it.
         for key, source in result.inputs.items():
             again = again.replace(source, key, 1) if key.isidentifier() else again
     if result.inputs and (full or by_names):
@@ -431,12 +426,12 @@ def render(result: CheckResult, *, full: bool = False) -> str:
 
 
 def is_whole(source: str) -> bool:
-    """Whether a message has all of an input's source."""
+    """Whether a message contains all of an input's source."""
     return len(source) <= WHOLE
 
 
 def pasteable(source: str) -> str:
-    """Return an input's source whole, or, where it would fill the screen, its beginning and its length."""
+    """Return an input's source, or its beginning and its length if it would fill the screen."""
     if is_whole(source):
         return source
     where = "in full with -vv and in a report: --gradcheck-report=report.html"
@@ -449,7 +444,7 @@ def _worst(result: CheckResult) -> list[str]:
         return []
     lines = [f"  worst at:  {worst.place}"]
     width = max(map(len, worst.values), default=0)
-    # A backward may be wrong in a different way than by its values.
+    # A backward may be wrong in other ways than by its values.
     apart = not worst.difference <= worst.tolerance
     for name, value in worst.values.items():
         mark = "  <-- differs" if apart and name == result.culprit else ""
@@ -459,7 +454,7 @@ def _worst(result: CheckResult) -> list[str]:
 
 
 def _compared(broken: Property) -> list[str]:
-    """Show the numbers that a property says are the same, and that are not."""
+    """Show the numbers that a property requires to be equal, and that differ."""
     if not broken.compared:
         return []
     width = max(len(what) for what, _ in broken.compared)

@@ -32,8 +32,8 @@ from pytest_gradcheck.methods.roles import BY_HAND, ENGINE, ORACLE, Roles
 class HessianOrder(SecondOrder):
     """The derivative of the gradient ``x → ∇f(x)``, with one form of it on trial.
 
-    Differences are taken of a gradient that the first order found right: the engine's, the oracle's, the
-    framework's, one by hand. Without any it is measured: its differences are second differences of values.
+    Differences use a gradient that the first order found right: the engine's, the oracle's, the framework's,
+    or one by hand. Without any, the gradient is measured: its differences are second differences of values.
     ``trusted`` are the pullbacks that the first order found right.
     """
 
@@ -80,7 +80,7 @@ class HessianOrder(SecondOrder):
         return np.asarray(self.along.cotangents[0])
 
     def _gradient_function(self) -> Function:
-        """Return the gradient as differences see it; see the class."""
+        """Return the gradient in the form for differences; see the class."""
         f, heard = self.first.function, self.methods.pullbacks
         shape = curvature.layouts(self.problem)
         own = self.first.in_double() or self._trusted.get(self.first.roles.autodiff(self._trusted))
@@ -100,7 +100,7 @@ class HessianOrder(SecondOrder):
             try:
                 return at_point(vector)
             except Exception:
-                # The gradient may not be defined there, and may raise as it likes.
+                # The gradient may be undefined there, and may raise anything.
                 return np.full(vector.size, np.nan)
 
         return replace(
@@ -138,7 +138,7 @@ class HessianOrder(SecondOrder):
         return
 
     def _of_the_gradient(self, runs: AllRuns) -> AllRuns:
-        # What cannot be measured keeps its estimate.
+        # Methods that cannot be measured keep their estimates.
         with contextlib.suppress(Exception):
             found = runs[0] and runs[0].second_order(ONE)
             if found is not None:
@@ -152,12 +152,12 @@ def _moved(pullback: Pullback, vector: Vector) -> Vector:
 
 
 def measured(f: Function, gradient: Function) -> Function:
-    """Return the gradient of a scalar function as its values show it, by quotients of four points per input.
+    """Return the gradient of a scalar function from its values, by quotients of four points per input.
 
     They are exact for polynomials of the third degree. The steps are the fifth root of the roundoff, where
-    the rounding of the values and the truncation, of the fourth power of the step, are alike. Steps that
-    depend on nothing but the point make the quotients as smooth as the function. At a bound of the domain
-    all four points lie inside.
+    the rounding of the values and the truncation error, of the fourth power of the step, balance. The steps
+    depend only on the point, so the quotients are as smooth as the function. At a bound of the domain all
+    four points are inside.
     """
     n, sizes = f.point.size, natural_sizes(f.inputs, f.point)
     wanted = f.eps ** (1 / 5) * sizes
@@ -194,8 +194,8 @@ def measured(f: Function, gradient: Function) -> Function:
 def second_derivative(form: Form, checked: Sequence[Checked], inputs: Any) -> list[Checked]:
     """Check a second derivative written by hand, or a jvp of many inputs, after the first order.
 
-    ``checked`` is what the first order came to: a gradient that it found right is what differences are taken
-    of. A Hessian that has a block for each input alone is checked input by input.
+    ``checked`` is the result of the first order: differences use a gradient that it found right. A Hessian
+    with only one block per input is checked input by input.
     """
     firsts = [each for each in checked if isinstance(each.finding.evidence.order, FirstOrder)]
     base = next((each for each in firsts if each.is_right), firsts[0])
@@ -210,7 +210,7 @@ def second_derivative(form: Form, checked: Sequence[Checked], inputs: Any) -> li
     if form.order == 1:
         return [along_lines(form, order, trusted)]
     problem, blocks = order.problem, False
-    # What raises is found out by the check.
+    # The check finds out what raises.
     with contextlib.suppress(Exception):
         blocks = curvature.gives_blocks_alone(form, problem)
     if not blocks:
@@ -223,7 +223,7 @@ def second_derivative(form: Form, checked: Sequence[Checked], inputs: Any) -> li
         by_hand = order.form if BY_HAND in trusted else None
         first = FirstOrder(alone, order.options, by_hand).prepare()
         found = _checked(HessianOrder(first, form, first.methods.pullbacks))
-        # Each of them has left the other inputs out, which are not left out of all.
+        # Each of them excluded the other inputs, which the whole check does not.
         left = tuple(each for each in found.result.not_checked if each.reason != "excluded by wrt")
         out.append(found._replace(result=replace(found.result, not_checked=left)))
     mixed = NotChecked("the mixed second derivatives", f"{form.name}= gives one block for each input")
@@ -233,7 +233,7 @@ def second_derivative(form: Form, checked: Sequence[Checked], inputs: Any) -> li
 
 
 def _leaves_a_gradient(base: Checked) -> bool:
-    """Whether the first order found a gradient right, or found nothing that says otherwise."""
+    """Whether the first order found a gradient right, or found nothing against it."""
     if base.is_wrong:
         # Of another gradient by hand.
         return base.result.culprit == BY_HAND and base.finding.diagnosis.code != "not-linear"

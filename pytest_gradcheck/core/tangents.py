@@ -1,7 +1,7 @@
-"""A jvp by hand of many inputs: compared along a few lines, not in every column of the Jacobian.
-
-Along k lines the function is one of k numbers, x + s · T, whose Jacobian a jvp gives in k calls. A line that
-is wrong is followed to an input by halves, and the columns of that input and of a few others are compared.
+"""A hand-written jvp of many inputs, compared along a few lines instead of in every column of the Jacobian.
+Along k lines the function depends on k numbers s, by x + s · T, and a jvp gives its Jacobian in k calls. From
+a wrong line the wrong input is found by halving, and the columns of that input and of a few others are
+compared.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from pytest_gradcheck.methods.roles import BY_HAND, DIFFERENCES, ENGINE, ORACLE,
 
 
 class Columns(Layout):
-    """The numbers along some lines, called after the inputs that they move where each moves one."""
+    """The numbers along some lines, named after the inputs that they move if each moves one."""
 
     def __init__(self, inputs: Layout, lines: Matrix) -> None:
         super().__init__(["direction"], [(len(lines),)], ["float64"])
@@ -91,7 +91,7 @@ class LinesOrder(SecondOrder):
         self.function = self._along_lines(first.function)
 
     def prepare(self) -> LinesOrder:
-        """Prepare the methods that there are, and the jvp; return the order."""
+        """Prepare the available methods and the jvp, and return the order."""
         for name, state in self.first.methods.states.items():
             if name in DIFFERENCE_METHODS:
                 self.methods.states[name] = state
@@ -153,7 +153,7 @@ class LinesOrder(SecondOrder):
 
 
 def along_lines(form: Form, order: FirstOrder, trusted: Mapping[str, Pullback]) -> Checked:
-    """Check a jvp along random lines, and by the columns of a wrong input where it fails or is in doubt."""
+    """Check a jvp along random lines, and by the columns of a wrong input if it fails or is in doubt."""
     problem = order.problem
     rng = np.random.default_rng(problem.seed)
     plain = Jacobian(order.function, {}, DIFFERENCES)
@@ -177,7 +177,7 @@ def along_lines(form: Form, order: FirstOrder, trusted: Mapping[str, Pullback]) 
 
 
 def _input(plain: Jacobian, looked: LinesOrder, lines: Matrix, rng: np.random.Generator) -> list[int]:
-    """Return an input with a wrong column, found by halves of a line, if there is one."""
+    """Return an input with a wrong column, found by halving a line, if there is one."""
     jvp = user.prepare(looked.on_trial, looked.problem)
     assert isinstance(jvp, user.UserJvp), "as above"
     u = rng.uniform(0.5, 1.5, looked.problem.outputs.size)[None]
@@ -197,5 +197,5 @@ def _input(plain: Jacobian, looked: LinesOrder, lines: Matrix, rng: np.random.Ge
 
 
 def has_many_inputs(form: Form, problem: Problem) -> bool:
-    """Whether a derivative by hand is a jvp of so many inputs that its columns are not all asked for."""
+    """Whether a derivative by hand is a jvp of so many inputs that not all of its columns are computed."""
     return form.how == "jvp" and problem.inputs.size > thresholds.ENTRYWISE

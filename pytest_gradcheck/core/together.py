@@ -1,4 +1,4 @@
-"""The results of several derivatives of one function, each checked by itself, as one result."""
+"""Combine the results of several derivatives of one function, each checked separately."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pytest_gradcheck.core.verdict import Finding
 from pytest_gradcheck.methods.forms import Form
 from pytest_gradcheck.methods.roles import BY_HAND
 
-#: The verdicts of which one is that of all, the first that any of the results has.
+#: Verdicts by precedence: the first that any result has is the verdict of all.
 IN_ORDER = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
 
 
 class Checked(NamedTuple):
-    """What a check of one derivative came to; ``form`` is the one by hand that was on trial, if any was."""
+    """The result of a check of one derivative; ``form`` is the one by hand that was on trial, if any."""
 
     result: CheckResult
     finding: Finding
@@ -35,18 +35,18 @@ class Checked(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What is said of it, with the name of the form first where there is any other that it could be."""
+        """The text of its diagnosis, preceded by the name of the form if there are others."""
         text = self.result.diagnosis.text
         return text if self.form is None else self.form.named(text, BY_HAND)
 
 
 def together(checked: Sequence[Checked]) -> Checked:
-    """Return the check that decides, with a word on the others and their costs.
+    """Return the check that decides, with a note on the others and their costs.
 
     The first that failed decides, else the first that is inconclusive, else the last.
     """
     if len(checked) > 1 and checked[0].form is None and _says_nothing(checked[0]):
-        # The first order has no gradient on trial, and the second one has.
+        # The first order has no gradient on trial, but the second one has.
         checked = checked[1:]
     verdict = next(v for v in IN_ORDER if any(each.result.verdict is v for each in checked))
     alike = [each for each in checked if each.result.verdict is verdict]
@@ -70,7 +70,7 @@ def _says_nothing(first: Checked) -> bool:
 
 
 def _with_costs(result: CheckResult, results: Sequence[CheckResult]) -> CheckResult:
-    """Return a result with what all of them spent, left unchecked and labelled."""
+    """Return a result with the costs, unchecked parts and labels of all of them."""
     methods = {}
     for name, method in result.methods.items():
         all_ = [each.methods[name] for each in results if name in each.methods]

@@ -1,7 +1,6 @@
-"""The rules of the verdict: what the methods say of a derivative in, a verdict and its reason out.
-
-The rules of a tuple are asked one after the other, and the first that answers wins. A new rule is a function
-here, a place in a tuple and a test in tests/core/test_verdict_rules.py.
+"""The rules of the verdict: evidence about a derivative in, a verdict with a reason out. The rules of a tuple
+are tried in order, and the first that answers wins. A new rule is a function here, a place in a tuple and a
+test in tests/core/test_verdict_rules.py.
 """
 
 from __future__ import annotations
@@ -30,14 +29,13 @@ from pytest_gradcheck.methods.roles import COMPLEX_STEP, DIFFERENCES, ENGINE, EX
 if TYPE_CHECKING:
     from pytest_gradcheck.core.orders import Order
 
-#: What became of each method, and why, by its name.
+#: The status of each method with a reason, by name.
 States = dict[str, tuple[Status, str | None]]
 
 
 class LeftOut(NamedTuple):
-    """An exact method that says nothing of a function at a point, and why.
-
-    ``overruled`` says that it is wrong itself, and no fault of the function.
+    """An exact method that does not count at a point, and why. ``overruled`` says that the method itself is
+    wrong, and not the function.
     """
 
     name: str
@@ -47,12 +45,10 @@ class LeftOut(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What is known of one derivative at one point.
-
-    ``heard`` are the exact methods that have a say, ``states`` what became of every method. ``jacobian``,
-    ``first`` (the table of the first look) and ``table`` (of the closest one) are None before a look.
-    ``overruled`` says that the engine was left out because it is wrong itself. ``probed`` is the method whose
-    backward the last ``properties`` are of.
+    """The evidence about one derivative at one point. ``heard`` are the exact methods that count, ``states``
+    the status of every method. ``jacobian``, ``first`` (the table of the first look) and ``table`` (of the
+    closest one) are None before a look. ``overruled`` says that the engine was left out because it is wrong
+    itself. ``probed`` is the method whose backward has the last ``properties``.
     """
 
     order: Order
@@ -64,7 +60,7 @@ class Evidence:
     first: Table = None  # type: ignore[assignment]  # as above
     table: Table = None  # type: ignore[assignment]  # as above
     overruled: bool = False
-    #: What a second look found of the exact methods that disagree with another one.
+    #: The result of a second look at the exact methods that disagree with another one.
     standings: Mapping[str, Standing] = field(default_factory=dict)
 
     @functools.cached_property
@@ -74,18 +70,18 @@ class Evidence:
 
     @functools.cached_property
     def on_trial(self) -> tuple[str, ...]:
-        """The methods whose gradients are on trial: also what stands in, where it runs a backward by hand."""
+        """The methods whose gradients are on trial: including a stand-in that runs a backward by hand."""
         roles = self.order.roles
         return tuple(
             n for n, p in self.heard.items() if roles.is_on_trial(n) or (n != ENGINE and p.hand_written())
         )
 
     def witness(self, name: str) -> str:
-        """Name the witness that a method belongs to; what is on trial is one of its own."""
+        """Name the witness that a method belongs to; a method on trial is a separate one."""
         return name if name in self.on_trial else self.order.roles.witness(name)
 
     def without(self, left_out: LeftOut) -> Evidence:
-        """Return the evidence without a method that is not a witness."""
+        """Return the evidence without a method that does not count as a witness."""
         heard = {name: pullback for name, pullback in self.heard.items() if name != left_out.name}
         states = {**self.states, left_out.name: (Status.UNAVAILABLE, left_out.reason)}
         return replace(self, heard=heard, states=states, overruled=self.overruled or left_out.overruled)
@@ -93,10 +89,9 @@ class Evidence:
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """A verdict and what it rests on; see `CheckResult` for the parts.
-
-    ``rule`` is the name of the rule that answered, and ``spent`` what had been evaluated by then.
-    ``unexplained`` says that the methods' values alone decided: what is wrong with them is still to be found.
+    """A verdict and its reasons; see `CheckResult` for the parts. ``rule`` is the name of the rule that
+    answered, and ``spent`` the evaluations until then. ``unexplained`` says that values alone decided, and a
+    diagnosis is still needed.
     """
 
     verdict: Verdict
@@ -105,7 +100,7 @@ class Finding:
     labels: tuple[str, ...] = ()
     not_checked: tuple[NotChecked, ...] = ()
     unexplained: bool = False
-    #: Of a property that does not hold: whether the values of the gradient are right.
+    #: For a broken property: whether the values of the gradient are right.
     values_right: bool = False
     rule: str = ""
     evidence: Evidence = field(default=None, repr=False)  # type: ignore[assignment]  # set by `answer`
@@ -135,13 +130,13 @@ def _inconclusive(code: str, text: str = "") -> Finding:
 
 
 def value_mismatch(evidence: Evidence) -> Finding | None:
-    """The function computes something else than its oracle: no gradient of it is what was asked for."""
+    """The function computes something other than its oracle, so its gradient is not the requested one."""
     text = evidence.order.value_mismatch
     return None if text is None else Finding(Verdict.FAIL, Diagnosis("value-mismatch", text))
 
 
 def raised(evidence: Evidence) -> Finding | None:
-    """A method on trial raises: it fails, and what it raised says why."""
+    """A method on trial raises: it fails, with the exception as the reason."""
     for name, (status, reason) in evidence.states.items():
         if status is Status.ERROR:
             if code := evidence.order.methods.broken.get(name):
@@ -152,9 +147,8 @@ def raised(evidence: Evidence) -> Finding | None:
 
 
 def not_implemented(evidence: Evidence) -> Finding | None:
-    """The framework says that it has no derivative, and its own is on trial.
-
-    What the others agree on is not what was on trial, and a pass would say that it was.
+    """The framework reports that it has no derivative, and its own is on trial. The others may agree, but a
+    pass would claim that the framework's derivative was checked.
     """
     roles, missing = evidence.order.roles, evidence.order.methods.missing
     if missing and roles.asks_about_own(evidence.heard):
@@ -186,7 +180,7 @@ def erratic(evidence: Evidence) -> Finding | None:
 
 
 def own_cannot_run(evidence: Evidence) -> Finding | None:
-    """The framework's own gradient is on trial and cannot run, so the others check nothing."""
+    """The framework's own gradient is on trial and cannot run, so a comparison of the others checks nothing."""
     roles = evidence.order.roles
     state, why = evidence.states.get(roles.own or "", (Status.OK, None))
     if state is Status.UNAVAILABLE and evidence.heard and roles.asks_about_own(evidence.heard):
@@ -196,7 +190,7 @@ def own_cannot_run(evidence: Evidence) -> Finding | None:
 
 
 def nothing_to_compare(evidence: Evidence) -> Finding | None:
-    """No two methods can run of which one is exact."""
+    """There are no two methods of which at least one is exact."""
     exact = evidence.heard
     if exact and len(exact) + len(evidence.differences) >= 2:
         return None
@@ -219,19 +213,18 @@ def nothing_to_compare(evidence: Evidence) -> Finding | None:
 
 
 def broken_property(evidence: Evidence) -> Finding | None:
-    """A backward does what no right backward does, whatever its values are.
-
-    Before a look: what a table of such a backward would show depends on how often it was called before.
+    """A backward violates a property of every right backward, whatever its values. Decided before a look,
+    because the numbers of such a backward may depend on how often it was called.
     """
     for one in evidence.properties:
-        # Where a function does not repeat itself, no gradient is wrong, and none can be checked.
+        # If a function is not repeatable, no gradient can be checked or called wrong.
         if one.holds is False and one.code not in codes.SILENT:
             return Finding(Verdict.FAIL, Diagnosis(one.code, one.detail), evidence.probed)
     return None
 
 
 def with_values(broken: Finding, values: Finding) -> Finding:
-    """Return the finding on a property that does not hold, with a word on what became of the values."""
+    """Return the finding on a broken property, with a note on the values."""
     text = f"the values of the gradient could not be checked: {values.diagnosis.text}"
     if values.verdict is Verdict.FAIL:
         text = values.diagnosis.text
@@ -246,7 +239,7 @@ def with_values(broken: Finding, values: Finding) -> Finding:
 
 
 def with_own_values(mismatch: Finding, own: Finding) -> Finding:
-    """Return the finding on a value that is not the oracle's, with a word on the function's own gradient."""
+    """Return the finding on a value that differs from the oracle's, with a note on the function's own gradient."""
     text = {
         Verdict.PASS: "the gradient fits the function's own values",
         Verdict.FAIL: f"the gradient does not fit the function's own values: {own.diagnosis.text}",
@@ -262,7 +255,7 @@ def with_own_values(mismatch: Finding, own: Finding) -> Finding:
 
 
 def agree(evidence: Evidence) -> Finding | None:
-    """Every exact method agrees with another one wherever it was looked at, and there is no kink."""
+    """Every exact method agrees with another one wherever they were compared, and there is no kink."""
     table = evidence.table
     if evidence.overruled or not table.backed or (table.kinks and table.tangents is None):
         return None
@@ -278,7 +271,7 @@ def agree(evidence: Evidence) -> Finding | None:
 
 
 def _below_the_promise(evidence: Evidence) -> tuple[NotChecked, ...]:
-    """Say what a promise that was raised to what a coarse dtype can bear does not speak of."""
+    """Report what is not checked if the promise was raised to what a coarse dtype allows."""
     kept, asked = evidence.order.tolerance.sensitivity, evidence.order.options.sensitivity
     if asked is not None or not evidence.order.is_coarse or kept <= thresholds.SENSITIVITY:
         return ()
@@ -287,7 +280,7 @@ def _below_the_promise(evidence: Evidence) -> tuple[NotChecked, ...]:
 
 
 def engine_overruled(evidence: Evidence) -> Finding | None:
-    """The methods agree, but for the engine, which is wrong itself."""
+    """The methods agree except for the engine, which is wrong itself."""
     if not (evidence.overruled and evidence.table.backed):
         return None
     text = "the reference engine stands alone against the other methods, which agree"
@@ -306,9 +299,8 @@ def subgradient(evidence: Evidence) -> Finding | None:
 
 
 def nowhere_finite(evidence: Evidence) -> Finding | None:
-    """No exact method is left: the function is smooth, and its code as it is written has no derivative.
-
-    No gradient was on trial: NumPy code whose untaken branch overflows is right as it stands.
+    """No exact method is left: the function is smooth, but its code cannot be differentiated as written. No
+    gradient was on trial: NumPy code whose untaken branch overflows is correct.
     """
     if evidence.heard:
         return None
@@ -317,10 +309,9 @@ def nowhere_finite(evidence: Evidence) -> Finding | None:
 
 
 def no_common_ground(evidence: Evidence) -> Finding | None:
-    """What the engine derives from the function, and what is measured of it, are apart.
-
-    So it is at ties, where partial derivatives exist and the derivative does not (the middle of three
-    equal numbers moves with none of them alone), and where the function returns little but rounding.
+    """The engine's derivative of the function and the measured one differ. This happens at ties, where
+    partial derivatives exist and the derivative does not (the middle of three equal numbers moves with none
+    of them alone), and where the function returns mostly rounding.
     """
     table, order = evidence.table, evidence.order
     if not table.disagrees:
@@ -335,7 +326,7 @@ def no_common_ground(evidence: Evidence) -> Finding | None:
 
 
 def differences_split(evidence: Evidence) -> Finding | None:
-    """Differences contradict themselves, and no other method does."""
+    """Differences contradict each other, and no other methods do."""
     if evidence.table.disagrees and evidence.table.differences_split:
         text = "central and forward differences contradict each other, and the exact methods agree"
         return _inconclusive("methods-split", text)
@@ -343,11 +334,11 @@ def differences_split(evidence: Evidence) -> Finding | None:
 
 
 def outvoted(evidence: Evidence) -> Finding | None:
-    """One method stands alone against others that agree: it is wrong."""
+    """One method differs from others that agree: it is wrong."""
     table = evidence.table
     names = [*evidence.jacobian.differences, *table.exact]
     culprit = vote(table.agreement, names, evidence.witness) if table.disagrees else None
-    # The proven derivative is wrong of nothing but a recording that is not the function.
+    # The proven derivative can be wrong only if the recording is not the function.
     if culprit is None or culprit == EXACT:
         return None
     diagnosis = Diagnosis("wrong-values", f"{gradient_of(culprit)} differs from the other methods")
@@ -355,7 +346,7 @@ def outvoted(evidence: Evidence) -> Finding | None:
 
 
 def split(evidence: Evidence) -> Finding | None:
-    """The methods disagree, and no majority names one of them."""
+    """The methods disagree, and there is no majority."""
     if not evidence.table.disagrees:
         return None
     known = [c for c in evidence.table.evidence if c.agree is not None]
@@ -365,7 +356,7 @@ def split(evidence: Evidence) -> Finding | None:
 
 
 def lone_method(evidence: Evidence) -> Finding | None:
-    """One method is left, with nothing to compare it with."""
+    """Only one method is left, with nothing to compare it with."""
     if evidence.table.evidence:
         return None
     text = f"only one method ({next(iter(evidence.table.exact))}) gave a gradient; at least two are needed"
@@ -378,7 +369,7 @@ def jump(evidence: Evidence) -> Finding | None:
 
 
 def singularity(evidence: Evidence) -> Finding | None:
-    """A gradient is nan or inf where differences cannot say otherwise."""
+    """A gradient is nan or inf, and differences cannot refute it."""
     finite = all(np.isfinite(e.value).all() for e in evidence.table.exact.values())
     return None if finite else _inconclusive("singularity")
 
@@ -430,10 +421,10 @@ ON_THE_NUMBERS: tuple[Rule, ...] = (
 def unmeasured(evidence: Evidence) -> Finding | None:
     """Function values are not a measure of the gradient, and cannot settle a disagreement.
 
-    It is asked here where a function starts a generator itself: no call of it was seen to draw.
+    Tried here for functions that create a generator themselves: their calls do not show that they draw.
     """
     order = evidence.order
-    # Values with the samples held still are a measure.
+    # Values with fixed samples are a measure.
     reason = None if order.options.holds_stops else order.measured.not_measured
     text = f"the methods disagree, and function values cannot settle it: {reason}"
     return None if reason is None else _inconclusive("unconfirmed", text)
@@ -445,8 +436,8 @@ def confirmed(evidence: Evidence) -> Finding | None:
     on_trial = evidence.on_trial
     accused = [name for name in wrong if name in on_trial]
     if not accused and (on_trial or set(wrong) != {ENGINE}):
-        # Of NumPy code without a gradient of its own the engine is what is checked; and what merely runs the
-        # code once more is not a witness against it.
+        # For NumPy code without its own gradient the engine is what is checked, and a method that merely runs
+        # the code again is not a witness against it.
         return None
     names = accused or wrong
     if len(names) > 1:
@@ -455,23 +446,23 @@ def confirmed(evidence: Evidence) -> Finding | None:
     text = evidence.standings[names[0]].text
     diagnosis = Diagnosis("wrong-values", f"{gradient_of(names[0])} differs from the other methods")
     if not evidence.table.bad_entries(names[0]).any():
-        # By its entries it cannot be told apart.
+        # Its entries do not show a difference.
         return Finding(Verdict.FAIL, Diagnosis("kink-outside", text) if text else diagnosis, names[0])
     return Finding(Verdict.FAIL, diagnosis, names[0], unexplained=True)
 
 
 def borne_out(evidence: Evidence) -> Finding | None:
-    """Function values bear out all gradients on trial; what differs from them runs the same code again."""
+    """Function values support all gradients on trial; the methods that differ only run the same code again."""
     on_trial = evidence.on_trial
     if not on_trial or not {*DIFFERENCE_METHODS, ORACLE}.isdisjoint(_apart_from(evidence, on_trial)):
         return None
     if ORACLE in evidence.heard and evidence.table.bad_entries(ORACLE).any():
-        # The oracle does not run the same code once more.
+        # The oracle does not run the same code again.
         return None
     # Before the rounding of exact methods was measured, and after.
     said = [(*pair, agree) for t in (evidence.first, evidence.table) for pair, agree in t.agreement.items()]
     for name in on_trial:
-        # What does not differ from values within bars that could hide anything is not borne out by them.
+        # Agreement within bars that could hide anything is not support.
         agrees = any(agree and name in pair and {*pair} & {*DIFFERENCE_METHODS} for *pair, agree in said)
         if not evidence.standings.get(name, Standing(right=agrees)).right:
             return None
@@ -497,7 +488,7 @@ def rough(evidence: Evidence) -> Finding | None:
 
 
 def not_confirmed(evidence: Evidence) -> Finding:
-    """A second look does not bear out the disagreement of the first."""
+    """A second look does not confirm the disagreement of the first."""
     names = [name for name, standing in evidence.standings.items() if not standing.wrong]
     if not names:
         text = "no exact method agrees with differences of the function, and no gradient is on trial"
@@ -509,15 +500,15 @@ def not_confirmed(evidence: Evidence) -> Finding:
 
 
 def _apart_from(evidence: Evidence, names: Iterable[str]) -> set[str]:
-    """Return the methods that any of some differs from."""
+    """Return the methods from which any of ``names`` differs."""
     pairs = [(c.a, c.b) for c in evidence.table.evidence if c.agree is False]
     return {other for a, b in pairs for one, other in ((a, b), (b, a)) if one in names}
 
 
-#: Rules on what a second look found of a failure on the numbers. The last one always answers.
+#: Rules on a second look at a failure on the numbers. The last one always answers.
 ON_SECOND_LOOK: tuple[Rule, ...] = (confirmed, borne_out, limit, rough, not_confirmed)
 
-#: The same where the first look left it in doubt, which stays where none answers.
+#: The same after a doubt, which stays if none answers.
 ON_DOUBT: tuple[Rule, ...] = (confirmed, limit)
 
 # -- on the proven derivative ------------------------------------------------------------------------
@@ -557,7 +548,7 @@ def proved_right(evidence: Evidence) -> Finding | None:
     rest: tuple[NotChecked, ...] = ()
     if off[0] > given[1]:
         if order.options.sensitivity is not None:
-            # A promise that was asked for is kept.
+            # A requested promise is kept.
             return None
         what = f"errors below {off[0]:.2g} of the largest entry of an input's gradient"
         rest = (NotChecked(what, f"{off[1]} is off by that much, which is its own rounding"),)
@@ -567,7 +558,7 @@ def proved_right(evidence: Evidence) -> Finding | None:
 
 
 def asked_about(evidence: Evidence) -> tuple[str, ...]:
-    """Return the methods that a proof is asked about: those on trial, or an engine that is checked alone."""
+    """Return the methods that a proof judges: those on trial, or an engine that is checked alone."""
     heard = [name for name in evidence.heard if name != EXACT]
     return evidence.on_trial or (tuple(heard) if evidence.order.roles.is_engine_alone(heard) else ())
 
@@ -575,7 +566,7 @@ def asked_about(evidence: Evidence) -> tuple[str, ...]:
 #: Rules on a failure or a doubt next to the proven derivative, which outranks every measured one.
 ON_PROOF: tuple[Rule, ...] = (proved_wrong, proved_right)
 
-#: Rules whose finding no derivative of the function settles: what is checked is another one, or none.
+#: Rules whose findings a derivative of the function cannot settle: another one is checked, or none.
 NOT_ASKED = frozenset(rule.__name__ for rule in (*BEFORE_LOOKING, unmeasured))
 
 #: Rules on properties that were tried after the numbers.
@@ -589,18 +580,16 @@ STANDS_ALONE = "its gradient stands alone against the others, which agree"
 
 
 def no_witness(name: str, evidence: Evidence) -> LeftOut | None:
-    """Return why an exact method is not a witness at this point, or None where it is one.
+    """Return why an exact method does not count as a witness at this point, or None if it does.
 
     A rule of the engine may give nan or inf at a special point of a composition (the untaken branch of a
     ``where`` is differentiated too). A value that the function took out of the framework's graph is a
     constant on the engine as well. And where another exact method and differences agree with each other, an
-    engine that stands alone is wrong itself. Without another method nothing but differences could say so,
-    unless there is no gradient of the function's own.
-
-    The rules of a framework only stand in for those of NumPy or Python code, and are nan or wrong at special
-    points of their own: the second derivative of a standard deviation where all numbers are the same, the
-    gradient of a determinant where the matrix is singular. What went through a backward written by hand is on
-    trial.
+    engine that stands alone is wrong itself. Without another method only differences could show that, unless
+    the function has no gradient of its own. A framework's rules only stand in for those of NumPy or Python
+    code, and are nan or wrong at their own special points: the second derivative of a standard deviation
+    where all numbers are the same, the gradient of a determinant where the matrix is singular. Anything that
+    uses a hand-written backward is on trial.
     """
     table = evidence.table
     if name not in table.exact:
@@ -608,7 +597,7 @@ def no_witness(name: str, evidence: Evidence) -> LeftOut | None:
     everyone = [*DIFFERENCE_METHODS, *table.exact]
     if name == COMPLEX_STEP:
         alone = vote(table.agreement, everyone) == name
-        # Code that is not analytic in a way that its test did not see is not a fault of the function.
+        # Code that is not analytic, undetected by the test for it, is not at fault.
         text = "it stands alone against the other methods: the function is not analytic"
         return LeftOut(name, text) if alone and len(table.exact) > 1 else None
     alone = vote(table.agreement, everyone, evidence.witness) == name
@@ -623,7 +612,7 @@ def no_witness(name: str, evidence: Evidence) -> LeftOut | None:
         agreed = any(c.agree for c in table.evidence if name not in (c.a, c.b))
         blamed = alone and agreed and not any(p.hand_written() for p in evidence.heard.values())
         return LeftOut(name, reason) if blamed else None
-    # Without differences nothing can say whether what it did not see is what it differs by.
+    # Without differences nothing can show whether the difference comes from what it did not see.
     against = [c for c in table.measured or table.evidence if ENGINE in (c.a, c.b)]
     escaped = evidence.order.methods.escaped
     if several and escaped and any(c.agree is False for c in against):
@@ -633,10 +622,9 @@ def no_witness(name: str, evidence: Evidence) -> LeftOut | None:
 
 
 def backed(name: str, evidence: Evidence) -> bool:
-    """Whether another witness gives the same numbers, all of them, where function values contradict a method.
-
-    At -9 gelu is x · (1 + erf(x/√2)) / 2 with nothing left of the sum: no value has the derivative of 1e-17
-    that both give. Zero does not count: code that no recording sees is a constant to both.
+    """Whether another witness gives exactly the same numbers where function values contradict a method. At -9
+    gelu is x · (1 + erf(x/√2)) / 2 with nothing left of the sum: no value shows the derivative of 1e-17 that
+    both give. Zero does not count: code that cannot be recorded is a constant for both.
     """
     table, witness = evidence.table, evidence.witness
     bad = table.bad_entries(name)
@@ -647,10 +635,9 @@ def backed(name: str, evidence: Evidence) -> bool:
 
 
 def beside_the_point(evidence: Evidence, table: Table) -> list[LeftOut]:
-    """Return the methods that need not be heard where function values bear out all that is on trial.
-
-    What merely runs the code once more, and differs or cannot tell, says nothing of a gradient that agrees
-    with the function's values in every entry: it may lose digits that a backward by hand was written to keep.
+    """Return the methods that do not count where function values support everything on trial. A method that
+    merely runs the code again, and differs or is undecided, does not refute a gradient that agrees with the
+    function's values in every entry: it may lose digits that a backward by hand was written to keep.
     """
     on_trial = evidence.on_trial
     measured = {c.b: c for c in table.measured if c.a == "central"}
@@ -662,7 +649,7 @@ def beside_the_point(evidence: Evidence, table: Table) -> list[LeftOut]:
             continue
         against = [c for c in table.evidence if name in (c.a, c.b) and c.entrywise]
         apart = np.any([c.disagree[:, table.coordinates] for c in against], axis=0)
-        # A method that values contradict in one entry is not a witness in the others.
+        # A method that values contradict in one entry does not count as a witness in the others.
         if measured[name].disagree.any() if apart.any() else measured[name].agree is None:
             overruled = bool(apart.any())
             reason = (
@@ -682,9 +669,9 @@ def vote(
 ) -> str | None:
     """Name the method that stands alone against others that agree among themselves, or None.
 
-    Differences are one witness between them: they see the same function values. Where they are sure, they
-    outvote, since it is the function itself that they measure. Exact methods of which ``witness`` says the
-    same have one voice as long as they agree: that of the first of them.
+    All differences are one witness: they use the same function values. If they are certain, they outvote the
+    others, since they measure the function itself. Exact methods with the same ``witness`` have one vote as
+    long as they agree, that of the first of them.
     """
     names = list(methods)
     said = {**{(b, a): agree for (a, b), agree in agreement.items()}, **agreement}
@@ -696,7 +683,7 @@ def vote(
     measured = [n for n in DIFFERENCES if n in names]
 
     def split(n: str, others: Iterable[str]) -> set[bool | None]:
-        """Return what the comparisons of a method with others came to."""
+        """Return the outcomes of the comparisons of a method with others."""
         return {said.get((n, o)) for o in others if o != n}
 
     suspects = [n for n in exact if False in (by := split(n, measured)) and True not in by]

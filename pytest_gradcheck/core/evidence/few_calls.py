@@ -297,7 +297,7 @@ class FewCalls:
     # -- where it is wrong ---------------------------------------------------------------------------
 
     def _closer(self, tables: list[Table], line: Line, sample: Sample) -> Looked | None:
-        """Follow a line to an entry, and look at the entry again; None if values do not contradict it twice."""
+        """Follow a line to an entry, and look at it again; None unless values contradict it twice."""
         u = tables[-1].cotangents[line.row]
         if self.brief:
             wrong = self._is_wrong_nearby(line.name, u, line.tangent, sample)
@@ -402,7 +402,7 @@ class FewCalls:
     def _entries(
         self, line: Line, i: int, column: Estimate, u: Vector, noise: Vector, shape: Few
     ) -> Table | None:
-        """Look at the entries of a wrong column and at random others, to see whether they are wrong in the same way."""
+        """Look at entries of a wrong column and at random others, which may be wrong in the same way."""
         f, rng = self.jacobian.function, self.along.rng
         # Half of them from the same input, which may be wrong as a whole.
         leaf, half = f.inputs.leaf_of(i), (thresholds.DRAWN_NEXT_TO_IT + 1) // 2

@@ -243,7 +243,7 @@ class Survey:
         return is_wrong
 
     def wrong_rows(self, coordinate: int, *, most: int = thresholds.MOST) -> list[int]:
-        """Return the outputs on whose derivative with respect to one coordinate the methods disagree, at most ``most``."""
+        """Return up to ``most`` outputs whose derivative with respect to one coordinate is in dispute."""
         jacobian, measured = self.jacobian, None
         # An output is found for free if there are two exact methods, else by a few steps.
         if jacobian.differences and (most > 1 or len(jacobian.pullbacks) < 2):

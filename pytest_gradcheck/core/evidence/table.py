@@ -34,7 +34,7 @@ class Table:
 
     @functools.cached_property
     def evidence(self) -> tuple[Comparison, ...]:
-        """The pairs that count: two difference methods use the same function values, so they are not evidence."""
+        """The pairs that count: two difference methods are not evidence, since they use the same values."""
         return tuple(c for c in self.comparisons if c.counts)
 
     @property

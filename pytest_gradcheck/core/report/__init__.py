@@ -1,1 +1,1 @@
-"""A decided check as a result, as text, as figures and as source to paste."""
+"""Turn a decided check into a result, text, figures and source to paste."""

@@ -1,8 +1,8 @@
-"""The Taylor test: how fast f(x + h·d) − f(x) − h·g·d shrinks with h, for a wrong gradient g and a right one.
+"""The Taylor test: how fast f(x + h·d) − f(x) − h·g·d shrinks with h, for a wrong and a right gradient g.
 
 For the derivative of a smooth function it shrinks as h², for anything else as h. Adjoint codes are tested in
-this way (Farrell, Ham, Funke and Rognes, "Automated derivation of the adjoint of high-level transient
-finite element programs", SIAM J. Sci. Comput. 35, 2013). It decides nothing here: it shows what was found.
+this way (Farrell, Ham, Funke and Rognes, "Automated derivation of the adjoint of high-level transient finite
+element programs", SIAM J. Sci. Comput. 35, 2013). It decides nothing here; it illustrates the finding.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from pytest_gradcheck.methods.roles import MOST_TRUSTED
 #: Steps along the direction, whose entries are of the size of the inputs. Each is a quarter of the last.
 STEPS = 0.25 ** np.arange(1.0, 10.0)
 
-#: The same of a function whose calls are the cost: no more than show a rate.
+#: The same for a function whose calls are the cost: just enough to show a rate.
 FEW_STEPS = STEPS[:5:2]
 
-#: A remainder that is not larger than so many roundings of the function is one.
+#: A remainder of at most so many roundings of the function is rounding.
 ROUNDINGS = 16
 
-#: What the direction has of the other inputs, next to the one with the worst entry.
+#: Weight of the other inputs in the direction, relative to the one with the worst entry.
 OTHERS = 0.25
 
 
@@ -58,7 +58,7 @@ def convergence(evidence: Evidence, culprit: str) -> dict[str, Convergence]:
     noise = float(np.abs(u) @ (f.eps * np.abs(f.value) + f.evaluation_noise))
     out = {}
     for name in (culprit, *(other for other in MOST_TRUSTED if other in evidence.heard and other != culprit)):
-        # A method may know no other row than those of the table.
+        # A method may know only the rows of the table.
         with contextlib.suppress(Exception):
             gradient = jacobian.rows(name, u[None]).value[0]
             remainders = np.abs(moved - (points - f.point) @ gradient)

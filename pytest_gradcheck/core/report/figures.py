@@ -1,6 +1,5 @@
-"""What a person wants to see of one check, as plain data: curves, matrices and a graph.
-
-Nothing here decides anything. It is made for the one result of a test that is kept, after the verdict.
+"""Figures of one check as plain data: curves, matrices and a graph. Nothing here decides anything. They are
+drawn after the verdict, for the one result of a test that is kept.
 """
 
 from __future__ import annotations
@@ -26,30 +25,29 @@ STEPS = 10.0 ** (-np.arange(2, 65) / 4)
 #: Steps down to this share of the widest one can show truncation.
 WIDE = 1e-4
 
-#: Rows and columns of a matrix that are shown, around the worst entry.
+#: Rows and columns shown of a matrix, around the worst entry.
 WINDOW = 12
 
 #: Points of the plot of a function of one number.
 SAMPLES = 121
 
 #: Numbers that one evaluation may compute to be cheap enough for curves from hundreds of them; each value
-#: counts as `PER_VALUE` more, for what an operation takes besides its numbers. That is some 10 ms on one
-#: core. The time itself would give other figures in another run.
+#: counts as `PER_VALUE` more, for what an operation takes besides its numbers. That is about 10 ms on one
+#: core. A limit on the time itself would give different figures in each run.
 CHEAP = 1_000_000
 PER_VALUE = 1000
 
 #: Fewer steps show no curve.
 FEWEST = 8
 
-#: Values in a graph that is still looked at as a picture.
+#: The most values in a graph that is drawn.
 NODES = 30
 
 
 def figures(evidence: Evidence, culprit: str | None, evaluations: int) -> dict[str, Any]:
-    """Return the figures of a check that was decided; those that do not apply to it are left out.
-
-    Where the function is not known to be cheap, they are drawn from no more evaluations than the check
-    took: fewer steps, and no plot where none is left for it.
+    """Return the figures of a decided check; those that do not apply are omitted. Unless the function is
+    known to be cheap, they take at most as many evaluations as the check did: fewer steps, and possibly no
+    plot.
     """
     out: dict[str, Any] = {}
     table = evidence.table
@@ -79,8 +77,8 @@ def figures(evidence: Evidence, culprit: str | None, evaluations: int) -> dict[s
 
 
 def _is_cheap(evidence: Evidence) -> bool:
-    """Whether the engine's graph says that an evaluation of the function takes little."""
-    # What does not run once more is not known to be cheap.
+    """Whether an evaluation of the function is cheap according to the engine's graph."""
+    # A function that does not run again is not known to be cheap.
     with contextlib.suppress(Exception):
         return ENGINE in evidence.heard and evidence.heard[ENGINE].work(PER_VALUE) <= CHEAP
     return False
@@ -91,10 +89,10 @@ def _steps(
 ) -> dict[str, Any]:
     """Return the error of the textbook quotients at smaller and smaller steps, at the worst entry.
 
-    Where only projections were looked at, it is that along their tangent number ``column``. The error is
-    that against ``truth``, an exact method that is not the culprit. ``rounding`` is the numerator of the
-    rounding arm, noise over step; ``truncation`` and ``truncation_forward`` are the coefficients of h² and h
-    in the other arm, from the steps at which it rules.
+    If only projections were compared, it is that along their tangent number ``column``. The error is that
+    against ``truth``, an exact method that is not the culprit. ``rounding`` is the numerator of the rounding
+    arm, noise over step; ``truncation`` and ``truncation_forward`` are the coefficients of h² and h in the
+    other arm, from the steps at which it dominates.
     """
     f = evidence.order.function
     u = table.cotangents[row]
@@ -138,7 +136,7 @@ def _moved(evidence: Evidence, tangent: Vector, moves: Vector) -> Matrix:
 
 
 def _arm(steps: Vector, errors: Vector, noise: float, power: int) -> float:
-    """Return the median of error over step to a power, where truncation rules; NaN if it never does."""
+    """Return the median of error over step to a power, where truncation dominates; NaN if it never does."""
     ruled = np.isfinite(errors) & (errors > 30 * noise / steps)
     # The widest steps see more of the function than its next derivative.
     ruled &= steps > WIDE * steps[0]
@@ -147,7 +145,7 @@ def _arm(steps: Vector, errors: Vector, noise: float, power: int) -> float:
 
 
 def _truth(culprit: str | None, table: Table, row: int, tangent: Vector) -> tuple[str, float]:
-    """Return the slope along a tangent as the first exact method that is not the culprit has it."""
+    """Return the slope along a tangent by the first exact method that is not the culprit."""
     for name in MOST_TRUSTED:
         if name in table.exact and name != culprit:
             value = float(table.exact[name].value[row] @ tangent)
@@ -220,7 +218,7 @@ def _curve(evidence: Evidence, table: Table) -> dict[str, Any]:
 def _graph(evidence: Evidence) -> str | None:
     pullback = evidence.heard.get(ENGINE)
     small = evidence.order.function.outputs.size == 1 and evidence.order.function.inputs.size <= NODES
-    # A picture that cannot be drawn is not a finding.
+    # A picture that cannot be drawn does not affect the result.
     with contextlib.suppress(Exception):
         if evidence.order.number == 1 and small and pullback is not None:
             return pullback.picture(NODES)

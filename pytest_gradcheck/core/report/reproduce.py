@@ -1,4 +1,4 @@
-"""The call that makes a check again, with every option that decides, and the imports that it takes."""
+"""Source of the call that reruns a check, with every relevant option, and the imports that it needs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pytest_gradcheck.methods.names import FIRST_FORMS, SECOND_FORMS, WRITTEN_AS
 #: The options that are functions.
 FUNCTIONS = (*FIRST_FORMS, *SECOND_FORMS, "oracle", "surrogate")
 
-#: Written by hand in the line, or of no consequence for the verdict.
+#: Written explicitly into the line, or without effect on the verdict.
 _ASIDE = frozenset({*FUNCTIONS, "seed", "name", "order", "brief", "thorough", "drawn", "written_as"})
 
 
@@ -31,7 +31,7 @@ LONG = 100_000
 
 
 class Written(NamedTuple):
-    """Source of a callable: an expression, and the names in it that modules have, as ``{name: module}``."""
+    """Source of a callable: an expression, and the names in it that come from modules, as ``{name: module}``."""
 
     expression: str
     names: Mapping[str, str]
@@ -41,7 +41,7 @@ class Line(NamedTuple):
     """A call as source, and the statements that import what it names.
 
     ``imports`` is empty if it names nothing but NumPy, frameworks and `check_gradients`, and None if it names
-    functions that cannot be imported: then the line holds where these are defined.
+    functions that cannot be imported: then the line works where these are defined.
     """
 
     call: str
@@ -49,7 +49,7 @@ class Line(NamedTuple):
 
 
 def reproduce(problem: Problem, options: Options, order: int, sources: Mapping[str, str]) -> Line:
-    """Return the call that makes a check of a problem again; ``sources`` are its inputs."""
+    """Return the call that reruns a check of a problem; ``sources`` are its inputs."""
     if problem.how == "dict":
         inputs = "{" + ", ".join(f"{k!r}: {v}" for k, v in sources.items()) + "}"
     elif problem.how == "tuple":
@@ -93,7 +93,7 @@ def reproduce(problem: Problem, options: Options, order: int, sources: Mapping[s
 
 
 def written(function: Callable[..., Any]) -> Written | None:
-    """Return source of a callable that a module has, or that is made of such ones; None for any other."""
+    """Return source of a callable that is in a module, or made of such callables; None for any other."""
     if isinstance(function, functools.partial):
         inner = written(function.func)
         if inner is None:
@@ -110,7 +110,7 @@ def written(function: Callable[..., Any]) -> Written | None:
         inner = written(owner)
         return None if inner is None else Written(f"{inner.expression}.{function.__name__}", inner.names)
     for name in registry.names():
-        # Builtins and ufuncs know of no module.
+        # Builtins and ufuncs have no module.
         short = getattr(function, "__name__", "")
         if short and getattr(sys.modules.get(name), short, None) is function:
             return Written(f"{'np' if name == 'numpy' else name}.{short}", {})
@@ -126,9 +126,9 @@ def written(function: Callable[..., Any]) -> Written | None:
 
 
 def _is_source(text: str) -> bool:
-    """Whether the source of an input is one: an object of an unknown kind has a ``repr`` instead."""
+    """Whether the source of an input is valid Python: objects of unknown types have a ``repr`` instead."""
     if len(text) > LONG:
-        # That of an array, which takes long to parse.
+        # The source of an array, which takes long to parse.
         return True
     try:
         ast.parse(text, mode="eval")
@@ -138,7 +138,7 @@ def _is_source(text: str) -> bool:
 
 
 def _found(holder: Any, path: str, function: Any) -> str | None:
-    """Return the path by which a module has an object, None if it has not."""
+    """Return the path to an object within a module, None if it is not there."""
     value = holder
     for part in path.split("."):
         value = getattr(value, part, None)
@@ -177,7 +177,7 @@ def _classes(values: Any) -> Iterator[tuple[str, str]]:
 
 
 def _statements(names: Mapping[str, str]) -> str:
-    """Return the imports of names from modules; those of a session typed by hand need none."""
+    """Return the imports of names from modules; names of an interactive session need none."""
     by_module: dict[str, list[str]] = {}
     for name, module in names.items():
         if module != "__main__" and not hasattr(builtins, name):

@@ -1,4 +1,4 @@
-"""Values as Python source that gives them back, to the last bit."""
+"""Write values as Python source that restores them to the last bit."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def to_source(value: Any, *, max_length: int | None = None) -> str:
     infinities included), strings, bytes, None, tuples, lists, dicts, sets, slices and ranges, NumPy
     scalars, dtypes, and the arrays of every framework, nested in any way.
 
-    An array is written as a list, as a constant with exceptions, or as compressed bytes: the shortest
-    that was seen to give back every bit. Of layouts in memory Fortran order, gaps of one entry between
-    entries, a last axis that runs backwards and a first row that is repeated are kept, no others.
-    Everything else, and what cannot be given back exactly, becomes its ``repr``.
+    An array is written as a list, as a constant with exceptions, or as compressed bytes: the shortest that
+    was verified to restore every bit. These memory layouts are kept: Fortran order, gaps of one entry between
+    entries, a reversed last axis, and a repeated first row. Anything else, and values that cannot be restored
+    exactly, become their ``repr``.
 
     With ``max_length`` a longer source is replaced by a summary in angle brackets, which is not a source:
     ``<ndarray float64 (100, 3)>``.
@@ -42,7 +42,7 @@ def _source(value: Any, parents: tuple[int, ...]) -> str:
     inner = functools.partial(_source, parents=(*parents, id(value)))
     kind = type(value)
     if kind is int:
-        # Python writes out no more than some thousands of decimal digits.
+        # Python converts at most a few thousand decimal digits.
         with contextlib.suppress(ValueError):
             return repr(value)
         return hex(value)

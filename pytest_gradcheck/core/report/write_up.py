@@ -1,4 +1,4 @@
-"""A finding written down as the result that the user gets: values, pairs, worst entry, a call to repeat."""
+"""Turn a finding into the result for the user: values, pairs, worst entry, a call to reproduce it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from pytest_gradcheck.methods.roles import EXACT
 
 
 def write_up(order: Order, finding: Finding) -> CheckResult:
-    """Return the result: the finding, and what every method gave in the table that it was found from."""
+    """Return the result: the finding, and every method's numbers in the table behind it."""
     problem, table, jacobian = order.problem, finding.evidence.table, finding.evidence.jacobian
     labels, d = finding.labels, None if table is None else table.differences
     if d is not None and d.one_sided.any():
@@ -46,7 +46,7 @@ def write_up(order: Order, finding: Finding) -> CheckResult:
             seconds += jacobian.costs.get(name, Cost()).seconds
         numbers: tuple[Any, Any] = (None, None)
         if table is not None and status is Status.OK and (name in table.exact or d is not None):
-            # In the structure of the inputs where all entries are known.
+            # In the structure of the inputs if all entries are known.
             whole = np.array_equal(table.cotangents, np.eye(len(table.cotangents)))
             if name in table.exact:
                 estimate = table.exact[name] if whole else table.seen(name)
@@ -97,18 +97,18 @@ def write_up(order: Order, finding: Finding) -> CheckResult:
 
 
 def _not_compared(order: Order) -> NotChecked:
-    """Say that a surrogate stands for the function, whose own values are the measure of nothing."""
+    """Report that a surrogate replaces the function, whose own values are not compared."""
     text = f"the gradient is compared with the derivative of the surrogate {order.measured.name}"
     return NotChecked(f"the values of {order.problem.name}", text)
 
 
 def _allowances(table: Table | None) -> tuple[str, ...]:
-    """Return the names of the allowances that changed anything that counts, in the order of the table."""
+    """Return the names of the allowances that had an effect, in the order of the table."""
     counted = () if table is None else table.evidence
     return tuple(dict.fromkeys(name for c in counted for name, mask in c.excused if mask.any()))
 
 
-#: So many proven entries are written down: the worst ones.
+#: The most proven entries in a result, worst first.
 MOST_PROOFS = 3
 
 
@@ -129,7 +129,7 @@ def _proofs(finding: Finding) -> tuple[Proof, ...]:
     shown = _entry_shown(table)
     if shown is not None and np.isfinite(table.exact[EXACT].value[shown]):
         found.setdefault(shown, 0.0)
-    # The entry that the message shows comes first; then one entry for those that agree.
+    # The entry in the message comes first; then one entry for those that agree.
     worst = sorted(found, key=lambda at: (at != shown, -found[at]))
     worst = [at for k, at in enumerate(worst) if k == 0 or found[at] > 1][:MOST_PROOFS]
     proofs = []
@@ -151,7 +151,7 @@ def _entry_shown(table: Table) -> tuple[int, int] | None:
 
 
 def _output(f: Function, table: Table, row: int) -> tuple[str, tuple[int, ...]]:
-    """Return the name of a row's output and the index into it; a projection has a name of its own."""
+    """Return the name of a row's output and the index into it; a projection has a special name."""
     if np.count_nonzero(table.cotangents[row]) == 1:
         return f.outputs.locate(int(np.argmax(np.abs(table.cotangents[row]))))
     return f"projection {row}", ()
@@ -162,7 +162,7 @@ def _structured(matrix: Matrix, order: Order) -> Any:
     out = []
     for leaf in order.function.outputs.leaves:
         parts: list[Any] = []
-        # The cotangents of a second order, which come last, are none of the user's inputs.
+        # The cotangents of a second order, which come last, are not inputs of the user.
         for x in order.function.inputs.leaves[: len(order.problem.inputs.leaves)]:
             block: Any = matrix[leaf.start : leaf.stop, x.start : x.stop]
             if not (leaf.is_complex or x.is_complex):
@@ -176,7 +176,7 @@ def _structured(matrix: Matrix, order: Order) -> Any:
 
 
 class Extreme(NamedTuple):
-    """The largest difference of a pair: its place, and what it ranks by among those of all pairs.
+    """The largest difference of a pair: its place, and its rank among those of all pairs.
 
     ``relative`` and ``absolute`` are the largest of all entries, in units of the larger value and as such.
     ``at`` is None for a pair without entries.
@@ -190,7 +190,7 @@ class Extreme(NamedTuple):
 
 
 def _in_short(table: Table, jacobian: Jacobian) -> tuple[tuple[Pair, ...], Worst | None]:
-    """Return every comparison of the table in short, and the entry that is farthest beyond its tolerance.
+    """Return a summary of every comparison of the table, and the entry farthest beyond its tolerance.
 
     In a table of projections that is a projection.
     """
@@ -226,7 +226,7 @@ def _in_short(table: Table, jacobian: Jacobian) -> tuple[tuple[Pair, ...], Worst
 def largest_differences(table: Table) -> tuple[list[Extreme], Extreme | None]:
     """Return the largest difference of each pair, in units of its tolerance, and the largest that counts.
 
-    Of the entries of a pair that disagrees, it is one of those that do.
+    If a pair disagrees, it is one of the entries that disagree.
     """
     found: list[Extreme] = []
     for shape, group in itertools.groupby(table.comparisons, attrgetter("difference.shape")):
@@ -243,7 +243,7 @@ def largest_differences(table: Table) -> tuple[list[Extreme], Extreme | None]:
             ratio[np.isnan(ratio)] = -1.0
             if disagree.any():
                 ratio[~disagree & disagree.any(axis=(1, 2), keepdims=True)] = -2.0
-            # The largest of those that are numbers, NaN where none is.
+            # The largest of the numbers that are not NaN; NaN if all are.
             relative = np.fmax.reduce(margins(difference, np.fmax(np.abs(left), np.abs(right))), axis=(1, 2))
             absolute = np.fmax.reduce(difference, axis=(1, 2))
             for c, each, share, most in zip(some, ratio, relative.tolist(), absolute.tolist(), strict=True):
