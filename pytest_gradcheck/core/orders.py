@@ -728,7 +728,7 @@ def tried(order: Order, finding: Finding) -> Selection:
 
 
 def linearity(order: Order, finding: Finding) -> tuple[tuple[Property, ...], str]:
-    """Try whether a derivative by hand is linear; for the cotangents of single outputs it may be right anyway."""
+    """Try whether a derivative by hand is linear; for cotangents of single outputs it may be right anyway."""
     name, pullback = "linear-backward", order.methods.pullbacks.get(BY_HAND)
     silent = finding.verdict is Verdict.FAIL or finding.diagnosis.code in codes.SILENT
     if silent or name not in tried(order, finding) or not isinstance(pullback, user.ByHand):

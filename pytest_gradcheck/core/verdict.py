@@ -180,7 +180,7 @@ def erratic(evidence: Evidence) -> Finding | None:
 
 
 def own_cannot_run(evidence: Evidence) -> Finding | None:
-    """The framework's own gradient is on trial and cannot run, so a comparison of the others checks nothing."""
+    """The framework's own gradient is on trial and cannot run, so comparing the others checks nothing."""
     roles = evidence.order.roles
     state, why = evidence.states.get(roles.own or "", (Status.OK, None))
     if state is Status.UNAVAILABLE and evidence.heard and roles.asks_about_own(evidence.heard):
@@ -239,7 +239,7 @@ def with_values(broken: Finding, values: Finding) -> Finding:
 
 
 def with_own_values(mismatch: Finding, own: Finding) -> Finding:
-    """Return the finding on a value that differs from the oracle's, with a note on the function's own gradient."""
+    """Return the finding on a value unlike the oracle's, with a note on the function's own gradient."""
     text = {
         Verdict.PASS: "the gradient fits the function's own values",
         Verdict.FAIL: f"the gradient does not fit the function's own values: {own.diagnosis.text}",
@@ -452,7 +452,7 @@ def confirmed(evidence: Evidence) -> Finding | None:
 
 
 def borne_out(evidence: Evidence) -> Finding | None:
-    """Function values support all gradients on trial; the methods that differ only run the same code again."""
+    """Function values support all gradients on trial; methods that differ only run the same code again."""
     on_trial = evidence.on_trial
     if not on_trial or not {*DIFFERENCE_METHODS, ORACLE}.isdisjoint(_apart_from(evidence, on_trial)):
         return None

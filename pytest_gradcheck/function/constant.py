@@ -9,7 +9,7 @@ from pytest_gradcheck.function.problem import Problem
 #: How many pairs of opposite points are tried.
 PAIRS = 4
 
-#: How far they lie from the point, in units of each number's size, or of one if that is more: beyond zero,
+#: Their distance from the point, in units of each number's size, or of one if that is more: beyond zero,
 #: where the sign changes, and beyond the next step of `round`.
 NEAREST, FARTHEST = 0.5, 2.5
 
@@ -17,7 +17,7 @@ NEAREST, FARTHEST = 0.5, 2.5
 def is_constant(problem: Problem) -> bool:
     """Whether the value is the same at the point and at every one of some points far from it.
 
-    Points outside of the function's own domain say nothing, and with no other one the answer is no. It costs
+    Points outside of the function's domain do not count; without any other point the answer is no. It costs
     at most ``2 * PAIRS`` evaluations, and one for most functions that are not constant.
     """
     generator = np.random.default_rng(problem.seed)

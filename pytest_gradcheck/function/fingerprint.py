@@ -1,4 +1,4 @@
-"""A point as a few bytes: two points that differ in anything that a check could see have different ones."""
+"""Fingerprints of points: points that differ in any way that a check could notice have different ones."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _PLAIN = (bool, int, str, bytes, type(None))
 
 
 def fingerprint(inputs: dict[str, Any]) -> bytes | None:
-    """Return the fingerprint of inputs by name, or None where a leaf cannot be told apart from others."""
+    """Return the fingerprint of inputs by name, or None if a leaf has no distinct description."""
     parts: list[bytes] = []
     for key, value in inputs.items():
         tree = Tree(value, key)
-        # How a module is put together is in its description, and what it holds in its leaves.
+        # A module's structure is in its description, and its contents are in its leaves.
         module = parts_of(value)
         parts.append(f"{type(value)} {module[0].describe(value) if module is not None else ''}".encode())
         for name, leaf, owner in zip(tree.names, tree.leaves, tree.owners, strict=True):

@@ -1,6 +1,6 @@
-"""Many points of a function in one call, as long as that gives what single calls give.
+"""Evaluate many points in one call, as long as the values match those of single calls.
 
-The framework calls the function once on arrays with an axis more. The values are compared with those of
+The framework calls the function once on arrays with a batch axis. The values are compared with those of
 single calls, at some points of every batch.
 """
 
@@ -20,7 +20,7 @@ SAMPLED = 3
 
 
 class Batch:
-    """Evaluates a problem at many points at a time; ``refused`` says why not, None while it does.
+    """Evaluates a problem at many points at a time; ``refused`` is the reason if that fails, else None.
 
     It does not hold the problem, which holds it: a cycle keeps the inputs' memory until it is collected.
     """

@@ -1,4 +1,4 @@
-"""Another function of the same inputs, as a problem of its own at the same point.
+"""Another function of the same inputs (an oracle or a surrogate), as a separate problem at the same point.
 
 A surrogate is called with the inputs as they are. An oracle may be written with another framework than the
 function under test: its inputs are converted, and its outputs are those of that framework.
@@ -19,7 +19,7 @@ from pytest_gradcheck.function.signatures import name_of
 
 
 class Arrays(NamedTuple):
-    """What a function is called with: arrays of a framework, in float64 or in the dtypes of the inputs.
+    """The arguments of a function: arrays of a framework, in float64 or in the dtypes of the inputs.
 
     ``differentiable`` are those that the framework differentiates: code of another one refuses them.
     """
@@ -97,7 +97,7 @@ def called_with(problem: Problem, argument: str, function: Callable[..., Any], a
     positions = problem.positions
 
     def run(*values: Any) -> Any:
-        # What the function changes is a copy of its own.
+        # The function may change its own copy.
         leaves = [
             framework.copy(leaf, double=arrays.double) if framework.owns(leaf) else leaf for leaf in given
         ]

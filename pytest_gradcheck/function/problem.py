@@ -108,7 +108,7 @@ class Problem:
 
     @functools.cached_property
     def not_measured(self) -> str | None:
-        """Why values are not a measure of the function's gradient, None where they are."""
+        """Why values do not measure the function's gradient; None if they do."""
         return self.framework.why_not_measured(self, self._nearby())
 
     @property
@@ -406,7 +406,7 @@ class Problem:
 
     @property
     def is_erratic(self) -> bool:
-        """Whether two calls at the point differ by more than any rounding would make them."""
+        """Whether two calls at the point differ by more than rounding."""
         size = np.abs(self.value).max(initial=0.0)
         return bool((self.evaluation_noise > np.sqrt(self.eps) * size).any())
 
@@ -415,7 +415,7 @@ class Problem:
         self._guarded += 1
         if self._state is not None and (self._guarded <= GUARDED or self._keeps_state):
             return self._guard(self._state, collections)
-        # What is found at the end of a check is put back all the same.
+        # The state at the end of a check is restored anyway.
         return contextlib.nullcontext()
 
     @contextlib.contextmanager
@@ -431,7 +431,7 @@ class Problem:
             self._keeps_state = put_back(before) or self._keeps_state
 
     def restore_state(self) -> None:
-        """Put back what the function keeps between calls, as the first calls at the point have left it."""
+        """Restore what the function keeps between calls to its state after the first calls at the point."""
         if self._state_at_start:
             put_back(self._state_at_start)
 

@@ -1,4 +1,4 @@
-"""The global random states of Python and of all frameworks: the same for every call, as before afterwards."""
+"""The global random states of Python and of all frameworks: the same for every call, and restored afterwards."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RandomStates:
             self._after = _next_draws()
             self._seed()
             self.moved = self._after != _next_draws()
-            # A later call may draw all the same, where its values take it another way.
+            # A later call may draw anyway, if its values lead to another branch.
             self._seed()
         return result
 
@@ -53,7 +53,7 @@ class RandomStates:
 
 @contextlib.contextmanager
 def kept_random_states() -> Iterator[None]:
-    """Leave the global random states of Python, NumPy and other frameworks as they were found."""
+    """Restore the global random states of Python, NumPy and other frameworks on exit."""
     python, numpy = random.getstate(), np.random.get_state()
     others = [(framework, framework.random_state()) for framework in imported()]
     try:

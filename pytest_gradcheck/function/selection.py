@@ -1,7 +1,7 @@
 """Which inputs of a call are differentiated, which are constants, and which are refused.
 
-A floating input is differentiated. It is never left out without a word: either the caller does that, by
-``wrt`` or by the framework's own means such as ``requires_grad``, or the input is refused by its name.
+A floating input is differentiated. It is never silently left out: either the caller excludes it, by ``wrt``
+or by the framework's own means such as ``requires_grad``, or it is refused by name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MOST_NAMES = 6
 
 
 def select(call: Call, wrt: Any, *, drawn: bool = False) -> tuple[list[int], list[NotChecked]]:
-    """Return the positions among the leaves of those to differentiate, and why others are constants.
+    """Return the positions of the leaves to differentiate, and why others are constants.
 
     ``wrt`` are names or positions of arguments as in `check_gradients`, None for all that are floating.
     Numbers next to arrays of a framework, such as a step size, are constants unless ``wrt`` names them or the

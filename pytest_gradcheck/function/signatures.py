@@ -1,4 +1,4 @@
-"""What functions, arguments and leaves are called."""
+"""Names of functions, arguments and leaves."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def parameter_names(fn: Any, count: int) -> list[str]:
 
 
 def name_of(fn: Any) -> str:
-    """Return what to call a callable in messages."""
+    """Return the name of a callable in messages."""
     if isinstance(fn, functools.partial):
         return name_of(fn.func)
     owner = getattr(fn, "__self__", None)
@@ -64,9 +64,9 @@ def call_by_name(
 ) -> Any:
     """Call with the values in ``first`` by position, and each named one as the parameter of its name.
 
-    Named ones that no parameter is called after are, in their order, the parameters that are left. So
-    ``np.cos``, and whatever else has no names for its parameters, is called by position. Raises
-    `InvalidArgument`, for the ``argument`` that the callable was given as, where the values do not fit.
+    Named values without a parameter of that name go to the remaining parameters, in order. So ``np.cos``, and
+    whatever else has no names for its parameters, is called by position. Raises `InvalidArgument`, for the
+    ``argument`` that the callable was given as, where the values do not fit.
     """
     bound = must_take(argument, fn, first, named)
     if bound is None:

@@ -1,4 +1,4 @@
-"""What a function keeps between calls, and how to leave it as it was.
+"""Find and restore what a function keeps between calls.
 
 A module keeps its running statistics, a closure its last value, a class the range that it has seen. A check
 calls the function in ways that no user does: on tensors with an axis more, on Tensors of the reference
@@ -26,13 +26,13 @@ from pytest_gradcheck.frameworks.registry import names, owner
 #: Folders of installed packages.
 INSTALLED = frozenset(["site-packages", "dist-packages"])
 
-#: So many objects are looked at. What lies behind them is not seen.
+#: At most so many objects are visited.
 MOST = 5000
 
 #: Longer collections are data, not state.
 LONGEST = 1000
 
-#: Arrays of more bytes are taken for others at every look.
+#: Larger arrays, in bytes, count as changed at every look.
 LARGEST = 2**20
 
 #: How deep arrays are looked for in a value.
@@ -238,7 +238,7 @@ class State:
                 try:
                     rest.extend(kind.enter(self, value, kind))
                 except Exception:
-                    # An object may raise whatever it likes when it is looked at.
+                    # An object may raise anything on access.
                     self._whole = False
         self._whole = self._whole and not rest
 
@@ -328,7 +328,7 @@ class State:
 
 
 class _Identical:
-    """An object that is equal to itself alone; it is kept, or another one may come to have its place."""
+    """An object equal only to itself; it is kept alive, so no other one gets its id."""
 
     def __init__(self, value: Any):
         self._value = value

@@ -31,7 +31,7 @@ LONG = 100_000
 
 
 class Written(NamedTuple):
-    """Source of a callable: an expression, and the names in it that come from modules, as ``{name: module}``."""
+    """Source of a callable: an expression, and its names that come from modules, as ``{name: module}``."""
 
     expression: str
     names: Mapping[str, str]
