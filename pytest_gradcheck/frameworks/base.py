@@ -1,8 +1,7 @@
-"""What a framework offers: arrays of a kind of its own, functions of them, and their derivatives.
-
-The rest of the package knows frameworks by this protocol alone, through `registry`. What a framework does not
-offer keeps the default below and is not used. To add one, derive from `Framework` and name the class in an
-entry point of the group ``pytest_gradcheck.frameworks``, called like the top-level module of the library.
+"""The protocol of a framework: its arrays, functions of them, and their derivatives. The rest of the package
+uses frameworks only through this protocol and `registry`. Features that a framework lacks keep the defaults
+below and are not used. To add a framework, derive from `Framework` and name the class in an entry point of
+the group ``pytest_gradcheck.frameworks``, named like the top-level module of the library.
 """
 
 from __future__ import annotations
@@ -26,20 +25,20 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-#: Takes the right gradients of some arrays, and returns wrong ones.
+#: Turns the right gradients of some arrays into wrong ones.
 Fault = Callable[[Sequence[Any]], Sequence[Any]]
 
-#: Gives an array its numbers, from its shape and the name of its dtype.
+#: Returns the numbers of an array, given its shape and the name of its dtype.
 Numbers = Callable[[tuple[int, ...], str], "Array"]
 
 
 @dataclass(frozen=True)
 class HandWritten:
-    """A gradient written by hand, and how far a check ran it.
+    """A hand-written gradient, and how far a check ran it.
 
     ``name`` is the dotted name of a function or class, or that of a custom operation (``"mine::square"``);
-    ``line`` and ``backward_line``, from 1, are of ``path``. ``ran`` has some of ``"forward"``, ``"backward"``
-    and ``"double-backward"``.
+    ``line`` and ``backward_line``, from 1, are of ``path``. ``ran`` contains some of ``"forward"``,
+    ``"backward"`` and ``"double-backward"``.
     """
 
     name: str
@@ -55,12 +54,12 @@ class HandWritten:
 
 @dataclass(frozen=True)
 class Property:
-    """Something that holds of a right function beyond its values, such as a backward that can run twice.
+    """A property of a right function besides its values, such as a backward that can run twice.
 
-    ``holds`` is None where it could not be tried, or where no one is to blame; ``detail`` says what was
-    seen, ``code`` is that of the diagnosis where it does not hold. ``compared`` are numbers that should be
-    the same, each with what it is, and ``at`` what they are of. ``place`` is that of the code which breaks
-    it, as ``"Gelu.backward (ops.py:12)"``.
+    ``holds`` is None if it could not be tried, or if nothing is at fault; ``detail`` describes the result,
+    ``code`` is the diagnosis code if it does not hold. ``compared`` are labelled numbers that should be
+    equal, and ``at`` says what they are of. ``place`` is that of the code that breaks it, as ``"Gelu.backward
+    (ops.py:12)"``.
     """
 
     name: str
@@ -74,7 +73,7 @@ class Property:
 
 @dataclass(frozen=True)
 class NotChecked:
-    """A part of the inputs, outputs or entries that this check says nothing about, and why."""
+    """A part of the inputs, outputs or entries that this check does not cover, and why."""
 
     what: str
     reason: str
@@ -83,12 +82,12 @@ class NotChecked:
 class FunctionAtPoint(Protocol):
     """The function under test at its point, as a framework sees it (`function.problem.Problem`).
 
-    ``inputs`` and ``outputs`` are how the differentiable leaves lie in flat vectors, ``point`` the flat
-    inputs, shape ``(inputs.size,)``; ``value`` is the function's value there in the working precision,
+    ``inputs`` and ``outputs`` are the layouts of the differentiable leaves in flat vectors, ``point`` the
+    flat inputs, shape ``(inputs.size,)``; ``value`` is the function's value there in the working precision,
     ``primal`` in its own. ``double`` says whether it is evaluated in float64; ``eps`` is the unit roundoff of
     `evaluate`, ``trial_eps`` that of the coarsest dtype among inputs and outputs. ``leaves`` are the user's
-    own differentiable leaves, which are not to be changed; with ``has_modules`` parameters of modules are
-    among them.
+    own differentiable leaves, which must not be changed; with ``has_modules`` parameters of modules are among
+    them.
     """
 
     inputs: Layout
@@ -129,21 +128,19 @@ class FunctionAtPoint(Protocol):
 
     @property
     def description(self) -> Any:
-        """What a call rests on besides the differentiable leaves; unlike any other if not all is known.
-
-        It is hashable. Two functions of equal descriptions give the same for equal leaves.
+        """What a call depends on besides the differentiable leaves, as a hashable value; unique if not
+        everything is known. Two functions of equal descriptions return equal results for equal leaves.
         """
 
     def rests_on(self, *functions: Any) -> Any:
-        """Return a hashable description of functions: their code, and what it leads to besides arguments.
-
-        Equal descriptions are of the same computation. Where not all can be seen it is unlike any other.
+        """Return a hashable description of functions: their code, and all that it uses besides arguments.
+        Equal descriptions mean the same computation. If not everything can be seen, it is unique.
         """
 
 
 @dataclass(frozen=True, eq=False)
 class Lowering:
-    """A function as a program on the reference engine, with what was seen of it on the way there.
+    """A function as a program on the reference engine, with observations from its recording.
 
     ``notes`` are pairs of a code and a sentence: ``"hidden"`` for what the engine cannot see,
     ``"out-of-graph"`` for a value that left the graph, ``"stop-gradient"``. ``parting()`` says where the
@@ -156,7 +153,7 @@ class Lowering:
 
 
 def kind_of(value: Any) -> str:
-    """Return what a value is, in words: ``a float``, ``an int``, ``None``."""
+    """Describe the type of a value in words: ``a float``, ``an int``, ``None``."""
     name = type(value).__name__
     if value is None:
         return "None"
@@ -168,36 +165,36 @@ Evaluator = Callable[["Matrix"], "Matrix"]
 
 
 class Framework(abc.ABC):
-    """One framework. Abstract methods are what every framework has; the others have a default.
-
-    A *leaf* is one array or number. The methods on leaves are given those that the framework owns.
+    """One framework. Abstract methods are required; the others have defaults. A *leaf* is one array or
+    number. Methods on leaves receive only leaves that the framework owns.
     """
 
     #: The name of the library's top-level module, of the entry point, and of the method that differentiates
     #: its functions.
     name: ClassVar[str]
-    #: What its arrays are called, as in "draw tensors(...)".
+    #: The plural name of its arrays, as in "draw tensors(...)".
     plural: ClassVar[str] = "arrays"
-    #: Whether the framework has a gradient of its own for its functions. That gradient is then on trial.
+    #: Whether the framework differentiates its functions itself. That gradient is then on trial.
     differentiates: ClassVar[bool] = False
-    #: What messages call the part that differentiates, as in "autograd's gradient"; empty for its name.
+    #: The name of the part that differentiates in messages, as in "autograd's gradient"; empty for the
+    #: framework's name.
     differentiator: ClassVar[str] = ""
-    #: Modules that sources of its arrays call by another name: ``{alias: module}``.
+    #: Aliases of modules in the source of its arrays: ``{alias: module}``.
     aliases: ClassVar[Mapping[str, str]] = {}
     #: Whether its functions can stop gradients on purpose (``stop_gradients="intended"``).
     stops_gradients: ClassVar[bool] = False
-    #: Whether its functions draw random numbers by keys that they are given. No call is then seen to draw.
+    #: Whether its functions draw random numbers from explicit keys, so calls do not show that they draw.
     draws_by_keys: ClassVar[bool] = False
-    #: Whether its functions take arrays of different precision together. Constants then keep theirs while
-    #: the inputs are widened.
+    #: Whether its functions accept arrays of mixed precision. Constants then keep theirs while the inputs are
+    #: widened.
     mixes_precisions: ClassVar[bool] = False
-    #: Whether `values_at_many` does anything.
+    #: Whether `values_at_many` is implemented.
     evaluates_many: ClassVar[bool] = False
     #: The module whose names `pytest_gradcheck.lowering` offers, None for a framework without a lowering.
     lowering: ClassVar[str | None] = None
     #: The names of the floating dtypes that strategies draw; empty if they draw none of its arrays.
     drawn_dtypes: ClassVar[tuple[str, ...]] = ()
-    #: What the layouts that strategies draw are called here: ``""``, the default one, ``"fortran"``,
+    #: The names here of the layouts that strategies draw: ``""``, the default one, ``"fortran"``,
     #: ``"strided"`` and ``"backwards"``.
     drawn_layouts: ClassVar[Mapping[str, str]] = {"": "contiguous"}
 
@@ -205,7 +202,7 @@ class Framework(abc.ABC):
 
     @abc.abstractmethod
     def owns(self, value: Any) -> bool:
-        """Whether a value is an array of this framework. All values of one type have the same answer."""
+        """Whether a value is an array of this framework. The answer must depend only on its type."""
 
     @abc.abstractmethod
     def dtype_of(self, leaf: Any) -> str:
@@ -217,9 +214,8 @@ class Framework(abc.ABC):
 
     @abc.abstractmethod
     def like(self, array: Array, original: Any, *, double: bool) -> Any:
-        """Return an array as a leaf of the kind, device and layout of the original, and of its shape.
-
-        It has the original's dtype, or with ``double`` the array's own, float64 or complex128.
+        """Return an array as a leaf with the original's type, device, layout and shape. It has the original's
+        dtype, or with ``double`` the array's own, float64 or complex128.
         """
 
     @abc.abstractmethod
@@ -247,7 +243,7 @@ class Framework(abc.ABC):
         return self.copy(leaf, double=False)
 
     def why_constants(self, inputs: Sequence[Any], in_module: Sequence[bool]) -> list[str | None]:
-        """Return why each leaf of a call is a constant, None for those to differentiate with respect to.
+        """Return why each leaf of a call is a constant; None for those to differentiate with respect to.
 
         ``inputs`` are all leaves that one of the framework's functions is called with, its own or not;
         ``in_module`` says which of them belong to a module.
@@ -260,9 +256,8 @@ class Framework(abc.ABC):
         ]
 
     def why_not_perturbed(self, leaf: Any) -> str | None:
-        """Return what a floating leaf is whose entries cannot be moved one by one, such as a sparse one.
-
-        It is refused as an input, unless `why_constants` or ``wrt`` make it a constant. None for all others.
+        """Describe a floating-point leaf whose entries cannot be moved individually, such as a sparse one;
+        None for all others. It is refused as an input, unless `why_constants` or ``wrt`` make it a constant.
         """
         return None
 
@@ -275,14 +270,13 @@ class Framework(abc.ABC):
         return None if name.startswith(("float", "bfloat", "complex")) else f"dtype {name} {what}"
 
     def fingerprint(self, leaf: Any) -> bytes | None:
-        """Return bytes that differ for any two leaves that a check can tell apart; None for none."""
+        """Return bytes that differ for any two leaves that a check can distinguish; None if impossible."""
         array = self.to_numpy(leaf)
         return f"{type(leaf)} {self.dtype_of(leaf)} {array.shape} ".encode() + array.tobytes()
 
     def source_of(self, value: Any, inner: Callable[[Any], str]) -> str | None:
-        """Return Python source that gives a leaf or a module back, None for none.
-
-        ``inner`` gives the source of what the value was made of.
+        """Return Python source that restores a leaf or a module, or None. ``inner`` returns the source of the
+        values that it is made of.
         """
         return None
 
@@ -290,10 +284,9 @@ class Framework(abc.ABC):
 
     def children_of(self, value: Any) -> tuple[list[tuple[str, Any]], Callable[[Sequence[Any]], Any]] | None:
         """Return the children of a container that only this framework can take apart; None for other values.
-
-        Each has the source that leads to it (``.weight``, ``['w']``), and other children, in the same order,
-        are made into a container of the same kind by the second part. Tuples, lists and dicts are not asked
-        for.
+        Each child comes with the source that leads to it (``.weight``, ``['w']``). The second part makes a
+        container of the same type from other children in the same order. Never called with tuples, lists and
+        dicts.
         """
         return None
 
@@ -308,7 +301,7 @@ class Framework(abc.ABC):
         raise Unavailable(f"{self.name} has no modules")
 
     def describe(self, module: Any) -> str:
-        """Return a text that differs for any two modules that are put together differently."""
+        """Return a text that differs for any two modules of different structure."""
         return repr(module)
 
     def signature_of(self, fn: Callable[..., Any]) -> inspect.Signature | None:
@@ -323,17 +316,16 @@ class Framework(abc.ABC):
 
     def evaluating(self, *, recording: bool = False) -> AbstractContextManager[Any]:
         """Return the context in which functions are called for their values, if the framework differentiates.
-
-        With ``recording`` it is one in which a function can differentiate inside.
+        With ``recording`` a function can differentiate internally.
         """
         return nullcontext()
 
     def may_differentiate_inside(self, error: Exception) -> bool:
-        """Whether a function that raises this when it is called for its values may differentiate inside."""
+        """Whether an error in a call for values may mean that the function differentiates internally."""
         return False
 
     def recorded(self, inputs: Sequence[Any]) -> list[Any]:
-        """Return the same leaves, so made that a function can differentiate by them inside."""
+        """Return the same leaves, prepared for a function that differentiates internally."""
         return list(inputs)
 
     def is_missed(self, message: str) -> bool:
@@ -349,22 +341,20 @@ class Framework(abc.ABC):
         raise Unavailable(f"{self.name} evaluates one point per call")
 
     def evaluator(self, function: FunctionAtPoint) -> Evaluator | None:
-        """Return another way to the function's values in float64: exactly those of single calls, but faster.
-
-        None where there is none. It is asked for where the function draws no random numbers and keeps no
-        state; ``value``, ``eps`` and ``double`` are not known yet.
+        """Return a faster evaluation of the function in float64, with exactly the values of single calls, or
+        None. Called only if the function draws no random numbers and keeps no state; ``value``, ``eps`` and
+        ``double`` are not known yet.
         """
         return None
 
     def release(self) -> None:  # noqa: B027  a framework may keep nothing
-        """Let go of what is kept to make the checks of one test faster."""
+        """Release caches that make the checks of one test faster."""
 
     def why_not_measured(self, function: FunctionAtPoint, nearby: Vector) -> str | None:
-        """Return why values are not a measure of the gradient of a function that draws; None where they are.
-
-        So it is where a sampler draws from a distribution that depends on the inputs: its values for the same
-        random numbers are a different function from the one that is differentiated. ``nearby`` is another
-        point, shape ``(inputs.size,)``.
+        """Return why values do not measure the gradient of a function that draws; None if they do. They do
+        not if a sampler draws from a distribution that depends on the inputs: for fixed random numbers its
+        values are a different function from the one that is differentiated. ``nearby`` is another point,
+        shape ``(inputs.size,)``.
         """
         return None
 
@@ -390,7 +380,7 @@ class Framework(abc.ABC):
         """Seed the global random numbers."""
 
     def next_draw(self) -> Any:
-        """Return something that depends on where the global random numbers stand; it may advance them."""
+        """Return a value that depends on the state of the global random numbers; it may advance them."""
         return None
 
     # -- strategies ------------------------------------------------------------------------------------
@@ -400,7 +390,7 @@ class Framework(abc.ABC):
         return False
 
     def dtype_drawn(self, name: str) -> str:
-        """Return the dtype that is drawn where this one is asked for: another if settings narrow it."""
+        """Return the dtype that is drawn for a requested one: another if settings narrow it."""
         return name
 
     def from_drawn(self, array: Array, dtype: str, layout: str, **options: Any) -> Any:
@@ -425,11 +415,10 @@ class Framework(abc.ABC):
         raise Unavailable(f"{self.name} has no modules")
 
     def filling(self, number: float) -> AbstractContextManager[Any]:
-        """Return a context in which fresh memory, which holds anything otherwise, holds this number.
-
-        Memory of whole numbers holds the largest one for nan.
+        """Return a context in which fresh memory, otherwise undefined, holds this number. For nan, integer
+        memory holds the largest integer.
         """
-        # Only now: the frameworks are listed without an import of NumPy.
+        # Imported here: listing the frameworks must not import NumPy.
         from pytest_gradcheck.frameworks.fresh_memory import filling_numpy
 
         return filling_numpy(number)
@@ -447,39 +436,36 @@ class Framework(abc.ABC):
     def lower(self, function: FunctionAtPoint, *, hold_stops: bool = False) -> Lowering:
         """Return the function as a program on the reference engine.
 
-        With ``hold_stops`` what the function detaches is a constant, as it is for the framework.
-        Raises `Unavailable` where it cannot be carried over.
+        With ``hold_stops`` detached values are constants, as for the framework. Raises `Unavailable` if it
+        cannot be lowered.
         """
         raise Unavailable(f"{self.name} functions cannot be lowered to the reference engine")
 
     def properties_of_run(
         self, function: FunctionAtPoint, pullback: Pullback, wanted: Selection
     ) -> Sequence[Property]:
-        """Return what holds of one run of the framework's gradient besides its values: what is ``wanted``."""
+        """Return the ``wanted`` properties of one run of the framework's gradient."""
         return ()
 
     def properties_of_functions(
         self, function: FunctionAtPoint, pullback: Pullback, wanted: Selection, *, few_calls: bool = False
     ) -> Sequence[Property]:
-        """Return what holds of the gradients written by hand in a run, however they are called.
-
-        With ``few_calls`` a call of the function is what costs: one call stands for many where it shows that
-        nothing is wrong. ``wanted`` are the properties to try. A trial must not be able to harm. One that
-        could, such as a call without rows of code that cannot be seen into, is run only if its property is
-        among ``wanted.by_name``.
+        """Return the properties of the hand-written gradients in a run, tried by calling them in many ways.
+        With ``few_calls``, where calls are the cost, one call replaces many if it shows no fault. ``wanted``
+        are the properties to try. A trial must not be able to do harm. One that could, such as a call without
+        rows of opaque code, runs only if its property is among ``wanted.by_name``.
         """
         return ()
 
     def right_functions(self, pullback: Pullback) -> Mapping[str, bool | None]:
-        """Say of gradients written by hand in a run, by their `HandWritten` name, whether each is right.
-
-        None stands for one that could not be tried by itself. It is asked where the gradient of all of them
-        together is wrong, to name the one to fix.
+        """Return for each hand-written gradient in a run, by its `HandWritten` name, whether it is right;
+        None if it could not be tried separately. Called if their combined gradient is wrong, to name the one
+        to fix.
         """
         return {}
 
     def code_of_error(self, text: str) -> str | None:
-        """Return the diagnosis code for what the framework says when a backward fails, None if unknown."""
+        """Return the diagnosis code for the framework's error when a backward fails; None if unknown."""
         return None
 
     def hand_written_in(self, packages: Sequence[str]) -> Sequence[HandWritten]:

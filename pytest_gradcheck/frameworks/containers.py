@@ -1,4 +1,4 @@
-"""Nested containers taken apart into named leaves and put together again."""
+"""Take nested containers apart into named leaves, and rebuild them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from pytest_gradcheck.frameworks.base import Framework
 from pytest_gradcheck.frameworks.registry import children_of, owner, parts_of
 
-#: What to put in the place of a module, given the arrays that it is to hold by name.
+#: Returns what replaces a module, given the arrays that it should hold, by name.
 Hold = Callable[[Framework, Any, dict[str, Any]], Any]
 Rebuild = Callable[[Iterator[Any], Hold], Any]
 
@@ -27,12 +27,11 @@ def as_dict(framework: Framework, module: Any, parts: dict[str, Any]) -> Any:
 class Tree:
     """One nested object as leaves in a fixed order.
 
-    ``names[i]`` is the Python expression that leads from ``root`` to ``leaves[i]``, as a person would
-    write it: ``x``, ``x[0]``, ``params['w']``, ``state.velocity``, ``layer.weight``. ``owners[i]`` is the
-    leaf's framework, None for a leaf that is not an array.
-    Containers are tuples, named tuples, lists, dicts, what a framework has registered as one, dataclass
-    instances and modules of a framework (whose parameters and buffers are their leaves); everything else is
-    a leaf.
+    ``names[i]`` is the Python expression that leads from ``root`` to ``leaves[i]``, as in user code: ``x``,
+    ``x[0]``, ``params['w']``, ``state.velocity``, ``layer.weight``. ``owners[i]`` is the leaf's framework,
+    None for a leaf that is not an array. Containers are tuples, named tuples, lists, dicts, what a framework
+    has registered as one, dataclass instances and modules of a framework (whose parameters and buffers are
+    their leaves); everything else is a leaf.
     """
 
     def __init__(self, value: Any, root: str):

@@ -1,4 +1,4 @@
-"""Flat real vectors and the named arrays that they stand for."""
+"""Flat real vectors and the named arrays that they represent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROUNDINGS = 16
 
 @dataclass(frozen=True)
 class Leaf:
-    """One array of the inputs or outputs: where it lies in the flat vector.
+    """One array of the inputs or outputs: its place in the flat vector.
 
     ``dtype`` is the name of the dtype that the user gave; ``size`` is the number of real coordinates,
     and ``stop`` one past the last. A complex entry takes two, its real and its imaginary part: every
@@ -122,7 +122,7 @@ def leafwise(layout: Layout, vectors: Any, factor: float) -> Any:
 
 
 def is_rounding(layout: Layout, value: Vector, single: Vector, eps: float) -> bool:
-    """Whether two values differ by no more than another order of summation makes of them."""
+    """Whether two values differ by at most the effect of another order of summation."""
     if np.array_equal(value, single) or np.array_equal(value, single, equal_nan=True):
         return True
     bound = leafwise(layout, single, ROUNDINGS * eps)

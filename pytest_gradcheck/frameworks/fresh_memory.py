@@ -1,7 +1,7 @@
-"""Fresh memory with a known number in it: what was never written shows itself by depending on that number.
+"""Fill fresh memory with a known number: results that depend on it contain memory that was never written.
 
-`numpy.empty` and its relatives return whatever the memory held before. A gradient that hands such an entry
-out differs from call to call, and is right where the memory happened to hold the right number.
+`numpy.empty` and its relatives return whatever the memory held before. A gradient with such an entry differs
+from call to call, and is right if the memory happened to hold the right number.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy as np
 
 from pytest_gradcheck.frameworks.flat import Layout, Vector
 
-#: The numbers that fresh memory holds in turn, in the two passes that tell unwritten memory: nan goes through
-#: sums and products, and what a comparison makes of it, it does not make of the other.
+#: The numbers that fresh memory holds in turn, in the two passes that tell unwritten memory: nan propagates
+#: through sums and products, and comparisons treat the other one differently.
 FILLED_WITH = (float("nan"), 1.0)
 
-#: So many entries are named.
+#: At most so many entries are named.
 NAMED = 3
 
 #: The functions of NumPy whose result is not written.
@@ -55,8 +55,8 @@ def _filled(function: Callable[..., Any], number: float) -> Callable[..., Any]:
 def filling_numpy(number: float) -> Iterator[None]:
     """Let ``np.empty`` and ``np.empty_like``, called by these names, hold a number; see `Framework.filling`.
 
-    What imported the function by itself keeps it. NumPy has no public way to see its memory allocated. Call a
-    function plainly first: numba looks these names up when it compiles, and knows NumPy's own alone.
+    What imported the function by itself keeps it. NumPy has no public hook for allocations. Call a function
+    normally first: numba looks up these names when it compiles, and accepts only NumPy's own.
     """
     before = {name: getattr(np, name) for name in _FRESH}
     try:
@@ -71,7 +71,7 @@ def filling_numpy(number: float) -> Iterator[None]:
 def allocates(function: Any) -> bool:
     """Whether the code of a function, or of a helper in its module, names ``empty`` or ``empty_like``.
 
-    What a library allocates inside is not seen.
+    Allocations inside libraries are not seen.
     """
     plain = inspect.unwrap(getattr(function, "func", function))
     code = getattr(plain, "__code__", None)
@@ -96,7 +96,7 @@ class Unwritten(NamedTuple):
     entries: Any
 
     def where(self, inputs: Layout) -> str:
-        """Name them; nothing where they are not known."""
+        """Name the entries; empty if they are unknown."""
         if self.entries is None:
             return ""
         at = np.flatnonzero(self.entries)
@@ -128,7 +128,7 @@ def unwritten(
         return None
     if one is None or same is None:
         return Unwritten(None)
-    # What differs without a reason depends on something else.
+    # A difference without a change of memory has another cause.
     entries = _apart(one, other)
     return Unwritten(entries) if entries.any() and not _apart(one, same).any() else None
 
@@ -139,6 +139,6 @@ def _apart(a: Vector, b: Vector) -> Any:
 
 
 def never_written(whose: str, allocated: str, where: str) -> str:
-    """Return the sentence on a gradient with memory that was never written."""
+    """Return the diagnosis of a gradient with memory that was never written."""
     entries = f": {where}" if where else ""
     return f"{whose} returns memory that was never written ({allocated} or the like){entries}"

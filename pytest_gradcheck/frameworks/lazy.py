@@ -1,4 +1,4 @@
-"""Methods of a framework that are functions of its other modules, imported when they are first needed."""
+"""Methods of a framework that are functions of other modules, imported on first use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Provided:
         module, _, name = self._place.rpartition(".")
         package = self._owner.__module__.rpartition(".")[0]
         function = getattr(importlib.import_module(module, package), name)
-        # From now on the method is the function: to import the module takes as long as many a call.
+        # Replace the method by the function: an import statement can take as long as a call.
         setattr(self._owner, self._name, staticmethod(function))
         return function
 

@@ -1,4 +1,4 @@
-"""Leaves of every kind: their precision, and what can be asked of them where their framework is not known."""
+"""Leaves of any kind: their precision, and conversions for leaves of an unknown framework."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def like(array: np.ndarray[Any, Any], original: Any, *, double: bool) -> Any:
 def holds_floats(value: Any, framework: Framework | None) -> bool:
     """Whether a leaf holds real or complex floating numbers; ``framework`` owns it.
 
-    An array of a library without a framework is known by its shape and its dtype, as scipy's sparse ones are.
+    Arrays of a library without a framework, such as scipy's sparse ones, are recognised by their shape and
+    dtype.
     """
     if framework is not None:
         return framework.dtype_of(value).startswith(("float", "bfloat", "complex"))

@@ -11,10 +11,10 @@ from typing import Final
 
 from pytest_gradcheck.errors import InvalidArgument, suggestion
 
-#: The sentence on a backward that is linear.
+#: The description of a linear backward.
 LINEAR: Final = "scaling the cotangent by -2 scales the gradient by -2"
 
-#: By name: the sentence on a gradient that has the property.
+#: By name: the description of a gradient with the property.
 HOLDS: Final = {
     "inputs-unchanged": "inputs are not modified in place without mark_dirty",
     "outputs-in-graph": "every output has a backward",
@@ -47,7 +47,7 @@ HOLDS: Final = {
 class Selection:
     """The properties that a check tries: ``names``, of which the user named those ``by_name``.
 
-    A trial that could harm for some functions is run for those if its property is among ``by_name``.
+    A trial that could do harm for some functions runs for those only if its property is among ``by_name``.
     """
 
     names: frozenset[str]

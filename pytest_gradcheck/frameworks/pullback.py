@@ -1,4 +1,4 @@
-"""What every exact method is: a differentiable program at a point, and cotangents pulled back through it."""
+"""The base of every exact method: a differentiable program at a point that pulls cotangents back."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from pytest_gradcheck.frameworks.base import HandWritten
 from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector, leafwise
 from pytest_gradcheck.frameworks.leaves import EPS32, EPS64
 
-#: A backward that is less off than this is linear but for rounding: what takes sizes or signs is off by more.
+#: A backward with a smaller deviation is linear up to rounding; using sizes or signs deviates more.
 SCARCELY = 1e-3
 
-#: What is said of one that is not.
+#: The diagnosis of a backward that is not linear.
 NOT_LINEAR = "the backward is not linear: scaling the cotangent by -2 does not scale the gradient by -2"
 
 
 def patience(operations: int) -> int:
-    """Return after how many operations in coarse arithmetic a loop is taken never to end.
+    """Return after how many operations in coarse arithmetic a loop counts as endless.
 
     Newton's method to twelve digits, of a function that took so many in float64, does not end in float32.
     """
@@ -44,8 +44,8 @@ class Program:
     """A differentiable program: leaves in, leaves out, in the array type of one method.
 
     ``run`` takes one value per leaf of ``inputs`` and returns one per leaf of ``outputs``. Gradients beyond
-    ``singular`` stand for infinity. ``surroundings(leaves)`` is what must hold while gradients are pulled
-    through it too: a backward may call the module whose parameters are among the leaves.
+    ``singular`` stand for infinity. ``surroundings(leaves)`` is a context that must also be active while
+    gradients are pulled back: a backward may call the module whose parameters are among the leaves.
     """
 
     run: Callable[..., Sequence[Any]]
@@ -59,8 +59,8 @@ class Program:
 class Pullback(abc.ABC):
     """An exact method at a point: the primal, and cotangents pulled back through the function.
 
-    ``eps`` is the unit roundoff of the arithmetic that it works in; ``notes`` are findings in words
-    (``code: sentence``) about the way it went, such as an output that requires no gradient.
+    ``eps`` is the unit roundoff of the arithmetic that it works in; ``notes`` are observations (``code:
+    sentence``) about the run, such as an output that requires no gradient.
     """
 
     program: Program
@@ -70,13 +70,13 @@ class Pullback(abc.ABC):
     evaluations: int = 1
     #: Calls that these evaluations took: fewer where many cotangents were pulled back in one.
     calls: int = 1
-    #: The cotangent that was pulled back first, and what it gave: it need not be pulled back again.
+    #: The first cotangent and its result, which need not be computed again.
     first: tuple[Vector, Vector] | None = None
-    #: Says where the method's own run parts from the function, as the end of a sentence, or nothing.
+    #: Returns where the method's own run diverges from the function, as the end of a sentence, or nothing.
     parting: Callable[[], str] = field(default=str, init=False)
 
     def begin(self, cotangent: Vector) -> Vector:
-        """Pull a first cotangent back, and keep what it gave; see `vjp`."""
+        """Pull back a first cotangent, and keep the result; see `vjp`."""
         gradient = self.vjp(cotangent)
         self.first = cotangent, gradient
         return gradient
@@ -108,10 +108,10 @@ class Pullback(abc.ABC):
         """
         return leafwise(self.program.inputs, gradients, 32 * self.eps)
 
-    # -- what not every method offers ----------------------------------------------------------------
+    # -- optional features ----------------------------------------------------------------
 
     def moved(self, vector: Vector) -> Pullback:
-        """Return the pullback at another point; raises `Unavailable` for a method that stays where it is."""
+        """Return the pullback at another point; raises `Unavailable` if the method is fixed to its point."""
         raise Unavailable("this method gives the gradient at its own point only")
 
     def in_double(self) -> Pullback | None:
@@ -121,19 +121,18 @@ class Pullback(abc.ABC):
     def coarse_runs(self, count: int) -> Sequence[Pullback]:
         """Return the function as this method runs it in coarse arithmetic, ``count`` times in each kind.
 
-        How far their gradients are from this one's shows how much the function amplifies rounding. Empty for
-        a method that cannot run so.
+        The distance of their gradients from this one's shows how much the function amplifies rounding. Empty
+        if unsupported.
         """
         return ()
 
     def finer_runs(self, count: int) -> Sequence[Pullback]:
-        """Return ``count`` runs of the function, off by little more than float64 rounds."""
+        """Return ``count`` runs of the function, disturbed by little more than float64 rounding."""
         return ()
 
     def own_runs(self, count: int, *, backward: bool) -> Sequence[Pullback]:
-        """Return ``count`` coarse runs of what this method alone computes, as its own operations round.
-
-        Without ``backward`` the forward pass alone rounds, which a backward pass has to live with.
+        """Return ``count`` runs of this method's own computation in which its operations round coarsely.
+        Without ``backward`` only the forward pass rounds, which a backward pass cannot avoid.
         """
         return ()
 
@@ -154,14 +153,14 @@ class Pullback(abc.ABC):
 
 
 class Anew(Pullback):
-    """A pullback that makes its graph again for every cotangent: of a backward that can run once."""
+    """A pullback that rebuilds its graph for every cotangent, for a backward that can run only once."""
 
     def __init__(self, inner: Pullback, point: Vector) -> None:
         super().__init__(inner.program, inner.primal, inner.eps, inner.notes)
         self._inner, self._point = inner, point
 
     def vjp(self, cotangent: Vector) -> Vector:
-        """Pull a cotangent back through a graph of its own; see `Pullback.vjp`."""
+        """Pull a cotangent back through a new graph; see `Pullback.vjp`."""
         self.evaluations += 1
         self.calls += 1
         return self._inner.moved(self._point).vjp(cotangent)
@@ -200,8 +199,8 @@ def gradient_layouts(program: Program) -> tuple[Layout, Layout]:
 def scales(pullback: Pullback) -> bool:
     """Whether scaling the cotangent by -2 scales the gradient by -2.
 
-    What takes the size of a cotangent, asks for its sign or adds to it is not a gradient. Entries of a
-    Jacobian are looked at with cotangents of one and zeros, for which that may be right.
+    A backward that uses the absolute value or the sign of a cotangent, or adds to it, is not a gradient.
+    Entries of a Jacobian use cotangents of one and zeros, for which it may be right.
     """
     if pullback.first is None:
         pullback.begin(np.ones(pullback.program.outputs.size))

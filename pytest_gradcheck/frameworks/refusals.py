@@ -1,4 +1,4 @@
-"""Exceptions told apart: code that refuses its arguments, and code that breaks down on them."""
+"""Distinguish exceptions: code that refuses its arguments, and code that breaks on them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ def is_refusal(error: BaseException) -> bool:
     """Whether an exception is a deliberate refusal of arguments.
 
     A library refuses by RuntimeError or ValueError, from C as well. Code refuses by any exception that it
-    raises itself, an ``assert`` among them. What the interpreter raises because the code is wrong is none.
+    raises itself, including ``assert``. An exception that the interpreter raises because the code is wrong is
+    not a refusal.
     """
     if isinstance(error, _MISTAKES):
         return False

@@ -1,4 +1,4 @@
-"""The frameworks that are installed, found by the entry points that name them.
+"""The installed frameworks, found through their entry points.
 
 An entry point of the group is called like the top-level module of its library. A framework is loaded when an
 input of that library may have been met: not before the library itself has been imported.
@@ -17,8 +17,7 @@ from pytest_gradcheck.frameworks.base import Framework
 GROUP = "pytest_gradcheck.frameworks"
 
 #: Those of them that differentiate functions of NumPy arrays and Python numbers too (`Framework.stand_in`).
-#: It is said in a group of its own: the library of any other framework need not be imported to learn that
-#: it does not.
+#: They have a separate group, so other frameworks' libraries need not be imported to find out.
 STAND_INS = "pytest_gradcheck.stand_ins"
 
 
@@ -31,13 +30,13 @@ def _entry_points() -> dict[str, importlib.metadata.EntryPoint]:
 
 @functools.cache
 def names() -> tuple[str, ...]:
-    """Return the names of the installed frameworks, NumPy first; none of them is loaded for that."""
+    """Return the names of the installed frameworks, NumPy first, without loading any."""
     return tuple(_entry_points())
 
 
 @functools.cache
 def stand_ins() -> frozenset[str]:
-    """Return the names of the frameworks that run NumPy code; none of them is loaded for that."""
+    """Return the names of the frameworks that run NumPy code, without loading any."""
     found = importlib.metadata.entry_points(group=STAND_INS)
     return frozenset(point.name for point in found) & frozenset(names())
 
@@ -59,7 +58,7 @@ def aliases() -> dict[str, str]:
 
 
 def release() -> None:
-    """Let go of what frameworks keep for the checks of one test; none is loaded for that, and no library."""
+    """Release what frameworks cache for the checks of one test, without loading any framework or library."""
     for framework in _loaded:
         if framework.name in sys.modules:
             framework.release()

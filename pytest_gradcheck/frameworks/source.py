@@ -18,7 +18,7 @@ WRITTEN_OUT = 64
 #: No list of more entries is tried: it would be longer than the compressed bytes.
 LISTED = 4096
 
-#: How the entries are written that a new array has anyway.
+#: The entries that a new array has by default, as written.
 ZEROS = ("0.0", "0", "0j", "False")
 
 
@@ -61,7 +61,7 @@ def shortest(
     packed: Callable[[str, str], str],
     gives: Callable[[str], bool],
 ) -> str | None:
-    """Return the shortest source of an array that keeps every bit, in a library's words; None for none.
+    """Return the shortest source of an array that keeps every bit, in a library's syntax, or None.
 
     Args:
         raw: the entries in C order, shape ``(size,)``, of a dtype of NumPy with the same bits.

@@ -1,4 +1,4 @@
-"""The global random states of Python and of all frameworks: the same for every call, and restored afterwards."""
+"""Global random states of Python and all frameworks: the same for every call, and restored afterwards."""
 
 from __future__ import annotations
 

@@ -130,8 +130,8 @@ def test_the_installed_hypothesis_has_what_is_replaced() -> None:
         drawn_from = providers._get_local_constants()
     assert isinstance(drawn_from, providers.Constants)
     assert len(drawn_from) == 0, (
-        f"Hypothesis {hypothesis.__version__} collects the constants of local modules in a different way than "
-        f"{reproducible_draws.__name__} knows, and examples depend on which modules are loaded"
+        f"Hypothesis {hypothesis.__version__} collects the constants of local modules unlike "
+        f"{reproducible_draws.__name__} expects, and examples depend on which modules are loaded"
     )
 
 

@@ -1,9 +1,7 @@
-"""JAX functions compiled as a whole: their values in float64, and their gradients.
-
-JAX compiles each operation again for every shape, 20 to 40 ms each, when a function is called as it is. To
-compile the whole function takes 50 to 150 ms and is done once for all functions that trace to the same
-computation. Many points, or cotangents, are worked off by a loop inside of it, so each is computed as by
-a call of its own.
+"""Compile JAX functions as a whole: their values in float64, and their gradients. Called directly, JAX
+compiles each operation for every new shape, at 20 to 40 ms each. Compiling the whole function takes 50 to 150
+ms, once for all functions that trace to the same computation. A loop inside processes many points, or
+cotangents, so each is computed as in a single call.
 """
 
 from __future__ import annotations
@@ -24,23 +22,23 @@ from pytest_gradcheck.frameworks.jax.leaves import to_numpy
 from pytest_gradcheck.frameworks.jax.lowering.replay import OPAQUE, equations
 from pytest_gradcheck.frameworks.leaves import EPS64, EPS_BY_DTYPE
 
-#: The loop has room for so many points: another number would be compiled for itself.
+#: Points per loop: another number would need another compilation.
 ROWS = 32
 
-#: So many numbers are worked on at a time; with more at a point, each is worked off alone.
+#: Numbers processed at a time; larger points are processed one by one.
 CHUNK = 2**17
 
 #: The primitives that JAX compiles with what they run.
 CONTROL = frozenset({"cond", "scan", "while", "switch"})
 
-#: So many examples of a function see its gradient as it is called, operation by operation, before it is
-#: compiled. What goes wrong only while it is not is seen there.
+#: Number of examples whose gradient runs uncompiled, operation by operation, first. This shows faults that
+#: compilation hides.
 BY_OPERATION = 2
 
-#: So many compiled functions are kept during a test, and so many are remembered as met.
+#: Compiled functions kept during a test, and functions remembered as met.
 KEPT, COUNTED = 16, 512
 
-#: What is run a few hundred times need not be fast. To compile it so takes three quarters of the time.
+#: A function that runs a few hundred times need not be fast, and this cuts a quarter of the compilation time.
 OPTIONS: dict[str, Any] = {"xla_backend_optimization_level": 0}
 
 _compiled: OrderedDict[Any, Callable[..., Any]] = OrderedDict()
@@ -48,7 +46,7 @@ _met: OrderedDict[Any, int] = OrderedDict()
 
 
 def release() -> None:
-    """Let go of what is compiled, and of what was met."""
+    """Release compiled functions, and forget what was met."""
     _compiled.clear()
     _met.clear()
 
@@ -65,10 +63,8 @@ def _meet(key: Any) -> int:
 def _found(
     kind: Any, closed: Any, key: Key, make: Callable[[Any], Callable[..., Any]], *, at_once: bool = False
 ) -> Callable[..., Any] | None:
-    """Return what is compiled for a jaxpr, None where that does not pay.
-
-    Where the shapes are new, JAX has to compile anyway. Where a number alone is new, another one will be so
-    in the next example, most likely.
+    """Return what is compiled for a jaxpr, or None if compiling does not pay. For new shapes JAX must compile
+    anyway. If only a number is new, the next example will most likely have another one.
     """
     name = kind, key.whole
     again, known = _meet(name), _meet((kind, key.shapes))
@@ -103,17 +99,17 @@ def evaluator(function: FunctionAtPoint) -> Evaluator | None:
         values = Values(function.inputs, function.outputs, closed, run)
         (here,) = values(function.point[None])
     except Exception:
-        # A function that cannot be traced or compiled is called as it is, and raises what it raises.
+        # A function that cannot be traced or compiled is called directly, and may raise.
         return None
     size = np.abs(function.primal[np.isfinite(function.primal)]).max(initial=0.0)
     with np.errstate(invalid="ignore"):
         apart = np.abs(here - function.primal) > 4 * np.sqrt(function.trial_eps) * size
-    # What knows that it is traced may compute something else then.
+    # A function that detects tracing may compute something else.
     return None if apart.any() else values
 
 
 def _repeats(function: FunctionAtPoint, key: Key) -> bool:
-    """Whether another call gives the same value: what counts its calls does so when it is traced once too."""
+    """Whether another call gives the same value; a function that counts its calls also counts its tracing."""
     if _meet(("values", key.family)) >= BY_OPERATION:
         return True
     again = function.outputs.join(list(map(to_numpy, function.call(function.native_values(), double=False))))
@@ -121,7 +117,7 @@ def _repeats(function: FunctionAtPoint, key: Key) -> bool:
 
 
 class Values:
-    """The values of a function at many points, each as a call of its own in float64 gives it."""
+    """The values of a function at many points, each as in a single call in float64."""
 
     def __init__(self, inputs: Layout, outputs: Layout, closed: Any, run: Callable[..., Any]) -> None:
         self._inputs, self._outputs, self._closed, self._run = inputs, outputs, closed, run
@@ -142,7 +138,7 @@ class Values:
 
 
 def in_parts(rows: Matrix, width: int, work: Callable[[Matrix, int], Matrix]) -> Matrix:
-    """Work rows off, as many at a time as the loop has room for."""
+    """Process rows, as many at a time as the loop has room for."""
     room = ROWS if ROWS * width <= CHUNK else 1
     found = []
     for start in range(0, len(rows), room):

@@ -1,6 +1,6 @@
-"""Rules written by hand, ``custom_vjp`` and ``custom_jvp``: those that a function calls or a package has.
+"""Hand-written rules, ``custom_vjp`` and ``custom_jvp``, that a function calls or a package contains.
 
-A rule is found in the jaxpr of the function, where compiled code shows it too, and tried by itself with the
+A rule is found in the jaxpr of the function, which shows compiled code too, and tried separately with the
 operands of its first call.
 """
 
@@ -92,17 +92,17 @@ class RuleCall:
 
     @property
     def kind(self) -> tuple[Any, ...]:
-        """Return what is the same for two calls of a rule that differ in their numbers alone, or in sizes."""
+        """Return a key that is equal for two calls of a rule that differ only in their numbers or sizes."""
         rule = self.equation.params.get("bwd") or self.equation.params.get("jvp_jaxpr_fun")
         forward = self.equation.params.get("fwd_jaxpr_thunk")
-        # One backward may stand behind several forward rules.
+        # Several forward rules may share one backward.
         functions = (getattr(rule, "f", None), *(functions_of(forward) if forward is not None else ()))
         avals = tuple((len(x.shape), str(x.dtype)) for x in self.operands)
         return (*self.source, functions, avals)
 
 
 class _Watch(Replay):
-    """A replay that writes down the first call of each function with a rule of the user's."""
+    """A replay that records the first call of each function with a user's rule."""
 
     def __init__(self, closed: Any) -> None:
         super().__init__(closed.jaxpr, closed.consts, RULES)
@@ -140,7 +140,7 @@ def calls_of(function: FunctionAtPoint) -> list[RuleCall]:
 
 
 def settle(function: FunctionAtPoint) -> None:
-    """Take the calls in a function for those in every function that is traced to the same: all are right."""
+    """Record that the calls in a function are right, for every function that traces to the same jaxpr."""
     key = _key(function)
     if key is None or any(
         e.primitive.name in BRANCHES for e in equations(traces.of(function, double=False).jaxpr)
@@ -152,7 +152,7 @@ def settle(function: FunctionAtPoint) -> None:
 
 
 def release() -> None:
-    """Let go of what is known of the functions of one test."""
+    """Forget what is known about the functions of one test."""
     _settled.clear()
 
 

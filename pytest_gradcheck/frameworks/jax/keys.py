@@ -1,4 +1,4 @@
-"""When two jaxprs are the same computation: what is compiled for one is then right for the other."""
+"""Decide when two jaxprs are the same computation, so code compiled for one is right for the other."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ FLATTENING = ("_flatten_bwd", "_flatten_jvp", "_flatten_fwd")
 class Key(NamedTuple):
     """Three descriptions of a jaxpr, from the finest to the coarsest; all of them are hashable.
 
-    Jaxprs of one ``shapes`` differ in the numbers written in them alone, those of one ``family`` in shapes
-    and dtypes too. What the function closes over is an argument of a jaxpr and does not count. ``rules`` is
-    what the rules written by hand rest on: they are the same for other shapes and numbers of the jaxpr.
+    Jaxprs with equal ``shapes`` differ only in the numbers written in them, those with equal ``family`` also
+    in shapes and dtypes. Values that the function closes over are arguments of a jaxpr and do not count.
+    ``rules`` describes what the hand-written rules depend on, independently of shapes and numbers.
     """
 
     whole: Any
@@ -31,7 +31,7 @@ class Key(NamedTuple):
 def key_of(closed: Any, rests_on: Callable[..., Any]) -> Key:
     """Describe a closed jaxpr with the rules written by hand that it calls.
 
-    A rule is called after the jaxpr was traced: what it ``rests_on`` may have become another number.
+    A rule is called after the jaxpr was traced, so what it ``rests_on`` may have changed.
     """
     walk = _Walk(rests_on)
     shapes = walk.jaxpr(closed.jaxpr), tuple(map(_aval, closed.consts))
@@ -40,7 +40,7 @@ def key_of(closed: Any, rests_on: Callable[..., Any]) -> Key:
 
 
 class _Walk:
-    """One way through a jaxpr, which takes down numbers, names of operations and rules on the side."""
+    """One pass over a jaxpr, which collects numbers, names of operations and rules."""
 
     def __init__(self, rests_on: Callable[..., Any]) -> None:
         self._rests_on = rests_on
@@ -105,7 +105,7 @@ class _Walk:
                     value = getattr(each, "val", each)
                     given.append((type(value), self._param("", value)))
             elif name not in FLATTENING:
-                # Whatever else it does is not known to be the same.
+                # Anything else is not known to be the same.
                 given.append(object())
         functions = functions_of(wrapped)
         self.names.append((info, tuple(getattr(each, "__code__", None) for each in functions)))

@@ -22,7 +22,7 @@ from pytest_gradcheck.frameworks.jax.leaves import to_numpy
 from pytest_gradcheck.frameworks.leaves import EPS32, EPS64
 from pytest_gradcheck.frameworks.pullback import Program, Pullback, gradient_layouts, nudged
 
-#: What JAX says where it has no derivative to give.
+#: JAX's errors for a missing derivative.
 NO_DERIVATIVE = re.compile(
     r"Differentiation rule .*not implemented"
     r"|Reverse-mode differentiation does not work for"
@@ -30,7 +30,7 @@ NO_DERIVATIVE = re.compile(
     r"|do not support (JVP|differentiation|linear)"
 )
 
-#: What JAX says when a rule written by hand gives something that does not fit; the first that fits.
+#: JAX's errors for a hand-written rule whose result does not fit; the first match counts.
 RAISED = (
     ("primal-mismatch", r"the rule returns a different value than the function"),
     ("dtype-mismatch", r"dtype|float0|(?:float|bfloat|complex|int)\d+\[\S* (?:but|!=|vs)"),
@@ -43,15 +43,15 @@ RAISED = (
 
 
 def code_of_error(text: str) -> str | None:
-    """Return the diagnosis code for what JAX says when a rule does not fit; None for anything else."""
+    """Return the diagnosis code for JAX's error on a rule that does not fit; None for anything else."""
     return next((code for code, pattern in RAISED if re.search(pattern, text)), None)
 
 
-#: What is said next to a gradient that is the conjugate of the right one.
+#: A remark on a gradient that is the conjugate of the right one.
 CONVENTION = "a rule of JAX returns u · J for a cotangent u, and conjugates neither"
 
 
-#: So few cotangents are pulled back one by one.
+#: Up to so many cotangents are pulled back one by one.
 FEW = 3
 
 
@@ -59,14 +59,14 @@ class NoReverseMode(NotImplementedByFramework):
     """Raised for a function that JAX differentiates in forward mode alone, such as a ``while_loop``."""
 
 
-#: So many numbers are differentiated in forward mode where there is no other: each takes a call.
+#: The most numbers that are differentiated in forward mode if there is no reverse mode: each takes a call.
 MOST_FORWARD = 256
 
 
 def prepare(function: FunctionAtPoint) -> Pullback:
     """Run the function once under ``jax.vjp``, on the user's own arrays.
 
-    Where JAX has no reverse mode the gradient is put together from its forward mode.
+    If JAX has no reverse mode, the gradient is assembled from forward mode.
     """
     program, values = _program(function, double=False), function.native_values()
     made: JaxPullback | None = CompiledPullback.of(
@@ -87,7 +87,7 @@ def prepare(function: FunctionAtPoint) -> Pullback:
 
 
 def _same(primal: Vector, function: FunctionAtPoint) -> bool:
-    """Whether a value is that of the function but for rounding."""
+    """Whether a value equals that of the function up to rounding."""
     size = np.abs(function.primal[np.isfinite(function.primal)]).max(initial=0.0)
     with np.errstate(invalid="ignore"):
         return not (np.abs(primal - function.primal) > 4 * np.sqrt(function.trial_eps) * size).any()
@@ -99,7 +99,7 @@ class PrimalMismatch(Exception):  # noqa: N818  what is wrong is a rule of the u
 
 def _blame(function: FunctionAtPoint) -> None:
     """Raise `PrimalMismatch` for a rule that returns a different value from its function, if there is one."""
-    # Only now: few checks come here.
+    # Imported here: few checks need it.
     from pytest_gradcheck.frameworks.jax.custom_rules import calls_of
     from pytest_gradcheck.frameworks.jax.rule_properties import returns_another_value
 
@@ -117,9 +117,8 @@ def _program(function: FunctionAtPoint, *, double: bool) -> Program:
 
 
 class JaxPullback(Pullback):
-    """A pullback of JAX at one point.
-
-    Everything that it asks of JAX is asked within ``surroundings()``: in float64, or as the user configured.
+    """A JAX pullback at one point. All calls of JAX run within ``surroundings()``: in float64, or as the user
+    configured.
     """
 
     leaves: list[Any]
@@ -198,7 +197,7 @@ class JaxPullback(Pullback):
     def vjps(self, cotangents: Matrix) -> Matrix:
         """Pull many cotangents back; see `Pullback.vjps`.
 
-        What has a loop or a branch inside is compiled by JAX at every pull, for half a second: better once.
+        JAX compiles a function with a loop or a branch at every pull, for half a second; this does it once.
         """
         if self.function is not None and len(cotangents) >= FEW and compiled.has_control_flow(self.function):
             double = self.surroundings is precision.double
@@ -210,7 +209,7 @@ class JaxPullback(Pullback):
         return super().vjps(cotangents)
 
     def _is_same(self, other: JaxPullback) -> bool:
-        """Whether another pullback gives this one's first gradient but for rounding."""
+        """Whether another pullback gives this one's first gradient up to rounding."""
         if self.first is None:
             return False
         mine, found = self.first[1], other.vjp(self.first[0])
@@ -284,8 +283,8 @@ class CompiledPullback(JaxPullback):
     ) -> CompiledPullback | None:
         """Pull ones back, to learn the value; None for what cannot be compiled.
 
-        That may be a rule with control flow in Python, or one with a fault, which raises an error of its own
-        where it is called as it is.
+        For example a rule with control flow in Python, or a faulty one, which raises its own error when
+        called directly.
         """
         if run is None or [leaf.dtype for leaf in leaves] != run.given:
             return None
@@ -377,7 +376,7 @@ class ForwardPullback(Pullback):
 
 @contextlib.contextmanager
 def _named_refusals() -> Iterator[None]:
-    """Raise `NotImplementedByFramework` where JAX says that it has no derivative."""
+    """Raise `NotImplementedByFramework` if JAX reports that it has no derivative."""
     try:
         yield
     except (NotImplementedError, TypeError, ValueError) as error:

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-#: What JAX takes apart by itself, and the containers of this package do.
+#: Types that JAX takes apart itself and that `containers` handles.
 _BUILTIN = (tuple, list, dict, type(None))
 
 

@@ -1,4 +1,4 @@
-"""Everything that is kept from check to check, let go of at the end of a test."""
+"""Release everything that is cached from check to check, at the end of a test."""
 
 from __future__ import annotations
 

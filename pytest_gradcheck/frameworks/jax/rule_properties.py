@@ -1,4 +1,4 @@
-"""What holds of rules written by hand besides the values of a gradient: each is tried by itself."""
+"""Properties of hand-written rules besides the values of a gradient; each rule is tried separately."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from pytest_gradcheck.frameworks.leaves import EPS_BY_DTYPE
 from pytest_gradcheck.frameworks.properties import HOLDS, Selection
 from pytest_gradcheck.frameworks.pullback import NOT_LINEAR, Pullback
 
-#: So many functions are tried.
+#: At most so many functions are tried.
 MOST_FUNCTIONS = 8
 
-#: What another order of operations may change, in roots of the unit roundoff; what is wrong changes far more.
+#: The effect of another order of operations, in roots of the unit roundoff; faults have far larger effects.
 ROOTS = 4.0
 
-#: By so many roundings operands are moved to see the noise of a function, and so many times that is not a
-#: fault.
+#: Roundings by which operands are moved to measure the noise of a function, and how many times that noise is
+#: acceptable.
 TREMOR, NOISES = 4.0, 16.0
 
 
 def properties_of_functions(
     function: FunctionAtPoint, pullback: Pullback, wanted: Selection, *, few_calls: bool = False
 ) -> Sequence[Property]:
-    """Try the functions with a rule of their own in every way that a caller may; none without.
+    """Try the functions with a hand-written rule in every way that a caller may use.
 
     With ``few_calls`` too: a rule that was tried once is not tried again.
     """
@@ -42,7 +42,7 @@ def properties_of_functions(
     calls = calls_of(function)[:MOST_FUNCTIONS]
     if "leaked-tracers" in wanted and calls:
         traced = traces.key_of(function, double=False)
-        # Other rules around the same operations are other functions: each has to be tried.
+        # Different rules around the same operations are different functions: each is tried.
         tried = ("leaked-tracers", traced.family, traced.rules)
         leaking = _passed.get(tried) or _leaks(function, calls)
         found[leaking.name] = leaking
@@ -59,11 +59,11 @@ def properties_of_functions(
                 _passed[key] = _tried(name, trial, call)
             one = _passed[key]
             if one is not None and one.holds is False:
-                # At another point, or when it was mended, it may be another answer.
+                # At another point, or once it is fixed, the answer may differ.
                 del _passed[key]
             if one is not None and (name not in found or one.holds is False):
                 found[name] = one
-        # What it keeps of the operands is not needed any more.
+        # The operands that it keeps are not needed any more.
         call.first = None
     while len(_passed) > MOST_KEPT:
         del _passed[next(iter(_passed))]
@@ -72,8 +72,7 @@ def properties_of_functions(
     return list(found.values())
 
 
-#: What was tried, by the rule and the kind of its operands: to compile a rule takes 50 ms, many times a
-#: check.
+#: Results by rule and kind of operands: compiling a rule takes 50 ms, many times a check.
 _passed: dict[tuple[Any, ...], Property | None] = {}
 
 #: So many of them are kept.
@@ -90,14 +89,14 @@ def _tried(name: str, trial: Callable[[RuleCall], str | None], call: RuleCall) -
 
 
 class _NotTried(Exception):  # noqa: N818  it is not an error
-    """Raised by a trial that says nothing of this rule."""
+    """Raised by a trial without a result for this rule."""
 
 
 # -- trials: each returns what is wrong, or None ---------------------------------------------------------
 
 
 def returns_another_value(call: RuleCall) -> str | None:
-    """Return what is wrong with the value that a rule returns, None where nothing is."""
+    """Return what is wrong with a rule's value, or None."""
     value = _first(call).value
     expected = call.plain(*call.operands)
     if _alike(value, expected) or _is_noise(value, expected, call.plain(*_moved(call, TREMOR))):
@@ -114,7 +113,7 @@ def _fits(call: RuleCall) -> str | None:
 
 
 def _leaks(function: FunctionAtPoint, calls: Sequence[RuleCall]) -> Property:
-    """Try whether a rule keeps what it is traced with, which raises wherever it is used later.
+    """Try whether a rule leaks traced values, which raise wherever they are used later.
 
     The whole function is run: a rule that was traced before is not run again.
     """
@@ -127,7 +126,7 @@ def _leaks(function: FunctionAtPoint, calls: Sequence[RuleCall]) -> Property:
         value, pull = jax.vjp(values, *given)
         return pull([jnp.ones_like(out) for out in value])
 
-    # What the function itself keeps is not a fault of a rule.
+    # Values that the function itself leaks are not the rule's fault.
     leaks = _is_leak(gradients, leaves) and not _is_leak(values, leaves)
     name, of = "leaked-tracers", ", ".join(map(str, calls))
     return Property(name, not leaks, f"a rule leaks a traced value: {of}" if leaks else HOLDS[name], name)
@@ -200,7 +199,7 @@ def _mapped(call: RuleCall) -> str | None:
     try:
         jax.vmap(call.plain)(*stacked)
     except Exception as error:
-        # A function that cannot be mapped is not mapped by its users.
+        # If a function cannot be mapped, its users do not map it.
         raise _NotTried from error
     try:
         found = jax.vmap(functools.partial(_both, call))(stacked, _columns(seeds))
@@ -217,7 +216,7 @@ def _mapped(call: RuleCall) -> str | None:
 def _mapped_at_once(call: RuleCall) -> bool:
     """Whether value and gradient are right when the rule is mapped and compiled at once.
 
-    It is tried first: one compilation in place of several, for the many rules with which nothing is wrong.
+    It is tried first: one compilation instead of several, for the many rules without a fault.
     """
     if call.mapped_at_once is None:
         rows, seeds = _rows(call)
@@ -264,7 +263,7 @@ def _times(factor: float, x: Any) -> Any:
 
 
 def _parting(call: RuleCall, operands: Any, seeds: Any, found: Any, text: str) -> str | None:
-    """Return the text on the first part that differs from that of a plain call, None where none does."""
+    """Return a sentence on the first part that differs from that of a plain call, or None."""
     first = _first(call)
     expected = (first.value, first.gradients) if seeds is first.seeds else _both(call, operands, seeds)
     for k, (name, mine, right) in enumerate(zip(("value", "gradient"), found, expected, strict=True)):
@@ -286,9 +285,8 @@ def _moved(call: RuleCall, by: float, operands: Sequence[Any] | None = None) -> 
 
 
 def _is_noise(found: Sequence[Any], expected: Sequence[Any], nearby: Sequence[Any]) -> bool:
-    """Whether what differs moves as much when the operands move by roundings.
-
-    So do the steps and errors that a solver returns next to its solution: they are rounded like that.
+    """Whether a difference is as large as the change when the operands move by roundings, as for the step
+    counts and errors that a solver returns with its solution.
     """
     sizes = [np.abs(np.asarray(x)) for x in expected if jnp.issubdtype(x.dtype, jnp.inexact)]
     largest = max((float(np.nanmax(size, initial=0.0)) for size in sizes), default=0.0)
@@ -390,12 +388,12 @@ def _seeds(value: Sequence[Any], seed: int) -> list[Any]:
 
 
 def _near(x: Any) -> Any:
-    """Return a point nearby: at which a function is nearly the same, and most likely has a value."""
+    """Return a point nearby, at which a function has almost the same value."""
     return _times(1 + 2.0**-6, x)
 
 
 def _alike(found: Sequence[Any], expected: Sequence[Any]) -> bool:
-    """Whether arrays are the same but for what another order of operations makes of them."""
+    """Whether arrays are equal up to the effect of another order of operations."""
     for mine, right in zip(found, expected, strict=True):
         if not jnp.issubdtype(right.dtype, jnp.inexact):
             continue

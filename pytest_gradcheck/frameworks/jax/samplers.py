@@ -1,4 +1,4 @@
-"""Samplers: for the same random numbers, their values are a different function from JAX differentiates."""
+"""Samplers whose values, for fixed random numbers, are not the function that JAX differentiates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytest_gradcheck.frameworks.jax.lowering.rules import RULES
 
 #: Random primitives whose result moves with its operands, for the same random numbers too. What JAX
 #: differentiates is not that: the gradient of a rejection sampler is implicit (Figurnov et al., Implicit
-#: reparameterization gradients, NeurIPS 2018). `beta`, `chisquare`, `dirichlet` and `t` draw by it.
+#: reparameterization gradients, NeurIPS 2018). `beta`, `chisquare`, `dirichlet` and `t` use it.
 SAMPLERS = frozenset(["random_gamma"])
 
 
@@ -42,7 +42,7 @@ def why_not_measured(function: FunctionAtPoint, nearby: Vector) -> str | None:
 
 
 class _Watch(Replay):
-    """A replay that keeps what the samplers inside are given."""
+    """A replay that records the arguments of the samplers inside."""
 
     def __init__(self, closed: Any) -> None:
         super().__init__(closed.jaxpr, closed.consts, RULES)

@@ -1,4 +1,4 @@
-"""The jaxpr of a function at its point, traced once for all that ask for it."""
+"""The jaxpr of a function at its point, traced once and shared."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_gradcheck.frameworks.base import FunctionAtPoint
 from pytest_gradcheck.frameworks.jax import keys, precision
 from pytest_gradcheck.frameworks.jax.keys import Key
 
-#: What JAX raises where the way of a function depends on values.
+#: JAX's errors if control flow depends on values.
 NEEDS_VALUES = (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)
 
 #: The jaxprs in float64, by the keys of those in the user's dtypes, and those by what the function is; so
@@ -30,7 +30,7 @@ _known: weakref.WeakKeyDictionary[Any, dict[bool, Any]] = weakref.WeakKeyDiction
 def of(function: FunctionAtPoint, *, double: bool) -> Any:
     """Return the closed jaxpr of a function, in float64 or in the user's dtypes.
 
-    Raises `Unavailable` for a function whose way depends on values, such as one with ``if x > 0``.
+    Raises `Unavailable` if control flow depends on values, as in ``if x > 0``.
     """
     found = _known.setdefault(function, {})
     if double not in found:
@@ -65,14 +65,14 @@ def _keep(traces: dict[Any, Any], key: Any, found: Any) -> None:
 def _wide(function: FunctionAtPoint) -> Any:
     """Return the jaxpr in float64, that of another function where both are the same in the user's dtypes.
 
-    To trace takes longer than all that is compiled takes to run. What the function closes over is not in the
-    jaxpr, and has to be traced.
+    Tracing takes longer than running everything compiled. Values that the function closes over are not in the
+    jaxpr, and must be traced.
     """
     try:
         closed = of(function, double=False)
         key = key_of(function, double=False).whole
     except Exception:
-        # float64 may be all that it takes.
+        # The function may accept only float64.
         return _traced(function, double=True)
     found_keys = _keys.setdefault(function, {})
     if key in _wide_of:
@@ -86,7 +86,7 @@ def _wide(function: FunctionAtPoint) -> Any:
 
 
 def key_of(function: FunctionAtPoint, *, double: bool) -> Key:
-    """Return what describes the jaxpr of a function that can be traced."""
+    """Return the key of the jaxpr of a function that can be traced."""
     closed, found = of(function, double=double), _keys.setdefault(function, {})
     if double not in found:
         found[double] = keys.key_of(closed, function.rests_on)

@@ -1,4 +1,4 @@
-"""Where the entries of a NumPy array lie in memory: as in another array, or in a layout by name."""
+"""Memory layouts of NumPy arrays: like that of another array, or by name."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: What each layout that strategies draw is. The last one is what NumPy has and other libraries have not.
+#: What each layout that strategies draw is. Only NumPy has the last one.
 DRAWN = {"": "contiguous", "fortran": "fortran", "strided": "strided", "backwards": "reversed"}
 
 
 def laid_out(array: NDArray[Any], layout: str) -> NDArray[Any]:
-    """Return an array of the same entries in another layout; unchanged where it has no such layout."""
+    """Return an array of the same entries in another layout; unchanged if it has no such layout."""
     if array.size < 2:
         return array
     if layout == "fortran":

@@ -13,7 +13,7 @@ Array = np.ndarray[Any, Any]
 
 
 def of_leaf(value: Any) -> str | None:
-    """Return source that gives a number or an array back to the last bit, None for subclasses of them."""
+    """Return source that restores a number or an array to the last bit; None for subclasses."""
     if type(value) is np.ndarray:
         return _in_layout(value)
     if isinstance(value, np.generic):
@@ -80,7 +80,7 @@ def _source(array: Array) -> str | None:
 
 def _texts(flat: Array) -> list[str]:
     if flat.dtype.kind == "f":
-        # The shortest digits that tell a number from its neighbours in the array's own dtype.
+        # The fewest digits that distinguish a number from its neighbours in the array's dtype.
         return [str(v) if np.isfinite(v) else _not_finite(v) for v in flat]
     return [of_complex(complex(v)) if flat.dtype.kind == "c" else repr(v.item()) for v in flat]
 

@@ -1,10 +1,8 @@
-"""Many points of a torch function in one call.
+"""Evaluate many points of a torch function in one call. `vmap` runs the function once on tensors with an
+extra axis that the function does not see. It refuses what it cannot do: control flow that depends on values,
+``item``, NumPy, writes into tensors that are not batched, random numbers.
 
-`vmap` runs the function once on tensors with an axis more, which the function does not see. What it cannot do
-it refuses: control flow that depends on values, ``item``, NumPy, writes into tensors that are not batched,
-random numbers.
-
-What the function keeps of the call is at the end what it would keep of one at its point, which comes first.
+Afterwards the function's state is that of a call at its point, which comes first.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ def values_at_many(function: FunctionAtPoint, points: Matrix) -> Matrix:
         private.rules_only(),
         private.plain_functions(),
     ):
-        # The user did not ask for this call: that an operation has no rule for it does not concern them.
+        # The user did not make this call, so a missing rule of an operation is not reported.
         warnings.simplefilter("ignore")
         outs = private.mapped(
             lambda values: function.call(values, double=function.double), leaves, 1 + len(points)

@@ -1,4 +1,4 @@
-"""Wrong gradients on purpose: a call under autograd, with a fault after its backward."""
+"""Deliberately wrong gradients: a call under autograd, with a fault after its backward."""
 
 from __future__ import annotations
 

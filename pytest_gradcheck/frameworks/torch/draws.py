@@ -1,7 +1,7 @@
-"""The random numbers of a call, written down and given again to a call of the same values in another layout.
+"""Record the random numbers of a call, and replay them in a call of the same values in another layout.
 
 torch fills memory in its own order: from the same seed, ``torch.rand_like`` draws another mask for a
-transposed tensor. Such a call is one of another function, and nothing follows from what it gives.
+transposed tensor. Such a call is one of another function, and its result proves nothing.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ Drawn = list[list[torch.Tensor]]
 
 
 class Draws(Mode):
-    """Inside this context random operations are written down, in ``made``, or give what is in ``again``.
+    """Inside this context the results of random operations are recorded in ``made``, or replaced by those in
+    ``again``.
 
-    ``parted`` says that a call could not be given the numbers of the other one, because it drew others.
+    ``parted`` says that a call could not get the numbers of the other one, because it drew differently.
     """
 
     def __init__(self, again: Sequence[list[torch.Tensor]] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Memory that a backward returns and never wrote: `torch.empty` where `torch.zeros` was intended."""
+"""Find memory that a backward returns but never wrote: `torch.empty` instead of `torch.zeros`."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def unwritten_by(run: Callable[[], Vector]) -> Unwritten | None:
 
 @contextmanager
 def first_with_nan(outs: Sequence[Any]) -> Iterator[list[type[Any]]]:
-    """Write down the users' Functions whose backwards return nan for cotangents without, in their order."""
+    """Record the users' Functions, in order, whose backwards return nan for cotangents without nan."""
     found: list[type[Any]] = []
 
     def watching(kind: type[Any]) -> Callable[[Any, Any], None]:
@@ -108,6 +108,6 @@ def _has_nan(tensors: Sequence[Any]) -> bool:
 
 
 def said_of(kind: type[Any] | None, where: str) -> str:
-    """Return the sentence on a backward that returns memory that it never wrote, ``where`` as of `named`."""
+    """Return the diagnosis of a backward that returns memory that it never wrote, ``where`` as of `named`."""
     whose = "the backward" if kind is None else f"{name_of(kind)}.backward{place_of(kind)}"
     return never_written(whose, "torch.empty", where)

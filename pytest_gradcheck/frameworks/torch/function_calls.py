@@ -1,4 +1,4 @@
-"""One call of an `autograd.Function` repeated by itself, in every way that a caller may choose."""
+"""Repeat one call of an `autograd.Function` separately, in every way that a caller may use."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from pytest_gradcheck.frameworks.torch.functions import name_of, place_of
 from pytest_gradcheck.frameworks.torch.leaves import dtype_of, to_numpy
 from pytest_gradcheck.frameworks.torch.private import none_batched_afterwards
 
-#: How often a computation is repeated at points moved by roundoff, where two ways seem to differ.
+#: How often a computation is repeated at points moved by roundoff, if two ways seem to differ.
 REPEATS = 4
 
-#: Steps along a line, in units of the arguments, of two central differences; they settle what they agree on
-#: to this share. A backward is wrong if it is ten times as far from them.
+#: Steps along a line, in units of the arguments, of two central differences; where they agree to this share,
+#: they decide. A backward is wrong if it is ten times as far from them.
 DIFFERENCE_STEPS = (1e-4, 1e-5)
 SETTLED = 1e-5
 
@@ -44,7 +44,7 @@ def finding(
     compared: tuple[tuple[str, complex], ...] = (),
     at: str = "",
 ) -> Property:
-    """Return a property as a trial has seen it, in the words of `HOLDS` and under its own name by default."""
+    """Return the property found by a trial, by default with the text of `HOLDS` and its own name."""
     return Property(name, holds, text or HOLDS[name], code or name, compared, at)
 
 
@@ -99,10 +99,10 @@ class FunctionCall:
         return list(out) if isinstance(out, tuple | list) else [out]
 
     def forward(self, points: Sequence[torch.Tensor], arrange: Arrange) -> FunctionRun:
-        """Call it under autograd with arguments that lie in memory as ``arrange`` puts them."""
+        """Call it under autograd with arguments laid out in memory by ``arrange``."""
         with torch.enable_grad():
             leaves = [arrange(x.detach()).requires_grad_() for x in points]
-            # Autograd lets nobody change a leaf in place, nor a view of one.
+            # Autograd does not allow changes of a leaf in place, nor of a view of one.
             given = [_contiguous(x) if arrange is _contiguous else x.view_as(x) for x in leaves]
             before = [(x.grad_fn, x.detach().clone()) for x in given]
             everything = self.apply(given)
@@ -113,18 +113,18 @@ class FunctionCall:
         return FunctionRun(leaves, given, before, outs)
 
     def findings(self, wanted: Selection) -> list[Property]:
-        """Try every way that is wanted; nothing, where the call does not even repeat itself."""
+        """Try every wanted way; empty if the call is not even repeatable."""
         try:
             with Draws() as draws:
                 base = self.forward(self.points, _contiguous)
-                # What a backward keeps and hands out may change with the passes to come.
+                # Values that a backward keeps and returns may change in later passes.
                 first = [gradient.clone() for gradient in base.pull(self.seeds)]
             given = [seed.clone() for seed in self.seeds]
         except Exception:
-            # By itself it does not run as it did inside of the function: no way can be told from another.
+            # Called separately it does not run as it did inside of the function, so ways cannot be compared.
             return []
         again: Tensors = []
-        # What it keeps in memory that it does not write may make it raise.
+        # Unwritten memory that it keeps may make it raise.
         with contextlib.suppress(Exception), filling(FILLED_WITH[0]):
             run = self.forward(self.points, _contiguous)
             again = run.gradients(run.outs, given)
@@ -161,7 +161,7 @@ class FunctionCall:
         return [self._placed(finding) for finding in found if finding is not None]
 
     def _placed(self, found: Property) -> Property:
-        """Say where the code is that breaks a property."""
+        """Add the place of the code that breaks a property."""
         if found.holds is not False:
             return found
         method = "jvp" if found.name == "forward-mode" else "backward"
@@ -170,7 +170,7 @@ class FunctionCall:
     def is_right(self) -> bool | None:
         """Whether the backward agrees with differences of the forward along two lines, in float64.
 
-        None where differences do not settle: the forward does not run in float64, or bends at the point.
+        None if differences cannot decide: the forward does not run in float64, or bends at the point.
         """
         with contextlib.suppress(Exception):
             fine = dataclasses.replace(self, arguments=list(map(_in_double, self.arguments)), seeds=[])
@@ -193,11 +193,12 @@ class FunctionCall:
         return abs(slope - narrow) <= 10 * SETTLED * size
 
     def at_once(self, wanted: Selection, seed: int) -> list[Property] | None:
-        """Try in one call and two backward passes what `findings` tries in a dozen; None if something shows.
+        """Try in one call and two backward passes what `findings` tries in a dozen; None if anything is
+        wrong.
 
         Its inputs and its cotangents are not contiguous, the cotangents are minus two times those of the call
         as it was, and fresh memory holds nan. Of several inputs one alone may require a gradient, or all:
-        that depends on the seed. Nothing is repeated or left out in memory, which could harm a kernel.
+        that depends on the seed. No entries share memory or are missing, which could harm a kernel.
         """
         first = self._first_gradients()
         if first is None:
@@ -230,7 +231,7 @@ class FunctionCall:
         return [finding(name, True) for name in names if name in wanted] + [f for f in found_too if f]
 
     def _first_gradients(self) -> Tensors | None:
-        """Pull random cotangents back through the call as it was made; None where that does not work."""
+        """Pull random cotangents back through the original call; None if that fails."""
         floating = [
             isinstance(o, torch.Tensor) and (o.is_floating_point() or o.is_complex()) for o in self.returned
         ]
@@ -259,7 +260,7 @@ class FunctionCall:
         return len(some) == len(others) and all(map(same, some, others))
 
     def _never_written(self) -> Property | None:
-        """See whether the forward keeps, or the backward returns, memory that was never written."""
+        """Try whether the forward keeps, or the backward returns, memory that was never written."""
 
         def run() -> Any:
             made = self.forward(self.points, _contiguous)
@@ -299,9 +300,9 @@ class FunctionCall:
                     plain = self.forward(points, _contiguous)
                     expected = [*plain.values(), *plain.pull(self.seeds)]
         except Exception:
-            # The rows of a matrix are all the same where it is expanded: no function need take that.
+            # An expanded matrix has equal rows, which no function need accept.
             return finding(name, None, f"{self.name} does not accept the values that were tried")
-        # A Function that drew nothing has nothing to be given again.
+        # A Function that drew nothing has nothing to replay.
         replayed = Draws(draws.made) if draws.made else draws
         given_again = replayed if draws.made else contextlib.nullcontext()
         try:
@@ -320,7 +321,7 @@ class FunctionCall:
         return found
 
     def _raised(self, name: str, words: str, error: Exception) -> Property:
-        """Return what an exception means: a Function that refuses its arguments returns no wrong number."""
+        """Interpret an exception: a Function that refuses its arguments does not return wrong numbers."""
         if is_refusal(error):
             return finding(name, None, f"{self.name} refuses {words}: {said(error)}")
         return finding(name, False, f"{self.name} with {words} breaks down: {said(error)}")
@@ -358,7 +359,7 @@ class FunctionCall:
         return found
 
     def _one_wanted(self, whole: Tensors) -> Property | None:
-        """Let one argument at a time require a gradient: what ``ctx.needs_input_grad`` is there for."""
+        """Let one argument at a time require a gradient, as ``ctx.needs_input_grad`` allows."""
         name = "frozen-inputs"
         if len(self.wanted) < 2:
             return None
@@ -385,7 +386,7 @@ class FunctionCall:
         return refused or finding(name, True)
 
     def _once_differentiable(self) -> Property | None:
-        # torch's decorator leaves the function that it wraps, and nothing else to know it by.
+        # torch's decorator can be recognised only by the function that it wraps.
         backward = getattr(self.kind, "backward", None)
         if "once_differentiable" not in getattr(getattr(backward, "__code__", None), "co_qualname", ""):
             return None
@@ -457,7 +458,7 @@ class FunctionCall:
         points: Tensors | None,
         seeds: Tensors | None = None,
     ) -> Property:
-        """Compare; what is no farther apart than roundoff at ``points``, if given, makes it is the same."""
+        """Compare; differences within the effect of roundoff at ``points``, if given, count as equal."""
         try:
             got = run()
         except Exception as error:
@@ -484,7 +485,7 @@ class FunctionCall:
             or not expected[k].isfinite().all()
             for k in apart
         ):
-            # The deviation of equal numbers is rounding or zero, and what is divided by it anything or nan.
+            # The deviation of equal numbers is rounding or zero, and dividing by it gives anything or nan.
             text = f"at the values tried, rounding decides what {self.name} gives"
             return finding(name, None, f"not tried: {text}")
         return finding(
@@ -507,7 +508,7 @@ class FunctionCall:
         )
 
     def _noise(self, points: Tensors, seeds: Tensors, expected: Tensors) -> list[float]:
-        """Return how far roundoff in the arguments moves each of the results: those that cancel are noise."""
+        """Return how far roundoff in the arguments moves each result; results that cancel are noise."""
         worst = [0.0] * len(expected)
         for k in range(REPEATS):
             moved = [x * (1 + 2 * self.eps * random_like(x.abs(), k)) for x in points]
@@ -515,7 +516,7 @@ class FunctionCall:
                 run = self.forward(moved, _contiguous)
                 results = [*run.values(), *run.pull(seeds)][-len(expected) :]
             except Exception:
-                # Not defined next to the point: this one tells nothing of the noise.
+                # Undefined next to the point, so this one does not show the noise.
                 continue
             for i, (a, b) in enumerate(zip(results, expected, strict=True)):
                 worst[i] = max(worst[i], _largest(to_numpy(a - b)))
@@ -539,7 +540,7 @@ class FunctionRun:
 
     def pull(self, seeds: Tensors, *, only: int | None = None, batched: bool = False) -> Tensors:
         """Return the gradients at the leaves, zeros for None; ``only`` is the one output with a cotangent."""
-        # A backward that writes into its cotangents must not spoil those of the next way.
+        # A backward that writes into its cotangents must not affect those of the next way.
         own = [seed.clone() if seed.is_contiguous() and not seed.is_conj() else seed for seed in seeds]
         outs = self.outs if only is None else [self.outs[only]]
         return self.gradients(outs, own, batched=batched)
@@ -580,8 +581,8 @@ def _spread(x: torch.Tensor) -> torch.Tensor:
 def _shared(x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     """Let a tensor share the memory of the first of ``rows``, with other numbers behind it.
 
-    A kernel that does not look at strides reads, or writes, as many entries as a contiguous tensor has. It
-    must get wrong numbers by that, and not reach memory of others: a process that dies is not a test result.
+    A kernel that does not look at strides reads, or writes, as many entries as a contiguous tensor has. Then
+    it gets wrong numbers, but does not touch foreign memory: a crashed process is not a test result.
     """
     memory = torch.cat([rows[:1], rows[1:] + 1])
     return memory[0].reshape((1,) * (x.ndim - memory[0].ndim) + memory[0].shape).expand(x.shape)
@@ -593,7 +594,7 @@ def _expanded(x: torch.Tensor) -> torch.Tensor:
 
 
 def _broadcast(x: torch.Tensor) -> torch.Tensor:
-    """Let all entries share the memory of the first: what the backward of a sum hands on."""
+    """Let all entries share the memory of the first, as the backward of a sum does."""
     return _shared(x, x.reshape(-1)) if x.numel() else x
 
 
@@ -616,7 +617,7 @@ COTANGENT_WAYS = (
 
 
 def _as_before(x: torch.Tensor, arranged: torch.Tensor) -> bool:
-    """Whether an arrangement changed nothing: a single number lies in memory in one way."""
+    """Whether an arrangement changed nothing, as for a single number."""
     return arranged.is_contiguous() and arranged.is_conj() == x.is_conj()
 
 
@@ -629,7 +630,7 @@ def _allowed(eps: float) -> float:
 
 
 def close(a: Any, b: Any, eps: float) -> bool:
-    """Whether two arrays are the same but for another order of summation."""
+    """Whether two arrays are equal up to another order of summation."""
     if np.array_equal(a, b):
         return True
     bar = _allowed(eps) * max(_largest(a), _largest(b))
@@ -644,7 +645,7 @@ def alike(a: torch.Tensor, b: torch.Tensor, eps: float) -> bool:
 def _farthest(
     got: Tensors, expected: Tensors, apart: Sequence[int], words: str
 ) -> tuple[tuple[str, complex], ...]:
-    """Return the entry that two runs differ most in, as both have it; nothing where their shapes differ."""
+    """Return the entry in which two runs differ most, for both; empty if their shapes differ."""
     some, other = to_numpy(expected[apart[0]]), to_numpy(got[apart[0]])
     if some.shape != other.shape or not some.size:
         return ()

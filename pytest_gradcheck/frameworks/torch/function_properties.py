@@ -1,7 +1,6 @@
-"""Torch functions and their backward run in many ways that must make no difference.
-
-What a function computes does not depend on how its tensors lie in memory, on who pulls a cotangent through
-it, or on how often. torch's own operations keep to that; a backward written by hand may not.
+"""Run torch functions and their backwards in many ways that must make no difference. A result must not depend
+on the memory layout of tensors, or on how often and by which code a cotangent is pulled back. torch's own
+operations comply; a hand-written backward may not.
 """
 
 from __future__ import annotations
@@ -36,20 +35,20 @@ from pytest_gradcheck.frameworks.torch.leaves import to_numpy
 from pytest_gradcheck.frameworks.torch.private import function_of
 from pytest_gradcheck.frameworks.torch.pullback import TorchPullback
 
-#: A network may apply the same Function a thousand times: what holds for its first call is taken to hold for
-#: all, and so many Functions are tried at most.
+#: A network may apply the same Function a thousand times: its first call stands for all, and at most so many
+#: Functions are tried.
 MOST_FUNCTIONS = 8
 
-#: What is seen of every torch function; the other properties need a Function that the user wrote.
+#: Properties of every torch function; the others need a Function that the user wrote.
 _OF_RUN = frozenset({"inputs-unchanged", "outputs-in-graph", "gradients-fit", "repeatable-backward"})
-#: What it takes one more pass to see.
+#: Properties that need another pass.
 _OF_PASSES = frozenset({"accumulates", "initialised-memory", "repeatable-backward", "cotangents-unchanged"})
 _OF_FUNCTIONS = frozenset(HOLDS) - _OF_RUN
 _BATCHED = frozenset({"batched-cotangents", "vmap"})
 
 
 def properties_of_run(problem: FunctionAtPoint, pullback: TorchPullback, wanted: Selection) -> list[Property]:
-    """Try what every torch function must keep: one more backward pass, no call of the function.
+    """Try the properties of every torch function: one more backward pass, no call of the function.
 
     It is that of the cotangent that ``pullback`` has begun with.
     """
@@ -61,7 +60,7 @@ def _of_run(problem: FunctionAtPoint, pullback: TorchPullback, wanted: Selection
     cotangent, gradient = pullback.first
     seeds = pullback.seeds(cotangent)
     copies = [seed.clone() for seed in seeds]
-    # What does not fit makes torch raise, before anything is tried here.
+    # torch raises for gradients that do not fit, before anything is tried here.
     fits = finding("gradients-fit", True, "one gradient per input, of its shape, dtype and device", "fits")
     missing = "; ".join(text for code, text in pullback.notes if code in ("detached", "once-differentiable"))
     in_graph = finding(
@@ -121,7 +120,7 @@ def _of_run(problem: FunctionAtPoint, pullback: TorchPullback, wanted: Selection
 
 
 def _never_written(pullback: TorchPullback) -> Property | None:
-    """Return what became of the gradient's memory if some of it was never written, else None."""
+    """Return the property for a gradient with unwritten memory, else None."""
     assert pullback.first is not None
     cotangent = pullback.first[0]
     found = unwritten_by(lambda: pullback.vjp(cotangent))
@@ -166,7 +165,7 @@ def _repeatable(pullback: TorchPullback, cotangent: Any, first: Any, second: Any
 
 
 def _draws(pullback: TorchPullback) -> bool:
-    """Whether passes of a backward agree with the same random numbers, and with others do not."""
+    """Whether passes of a backward agree with equal random numbers, but not with different ones."""
     ones = np.ones(pullback.program.outputs.size)
     devices = sorted({x.device.index for x in pullback.leaves if x.is_cuda})
     try:
@@ -177,7 +176,7 @@ def _draws(pullback: TorchPullback) -> bool:
         pullback.vjp(ones)
         other = pullback.vjp(ones)
     except Exception:
-        # What the first pass spoilt may make another one raise.
+        # Values that the first pass spoilt may make another one raise.
         return False
     return close(one, same, pullback.eps) and not close(one, other, pullback.eps)
 
@@ -188,25 +187,25 @@ def _draws(pullback: TorchPullback) -> bool:
 def properties_of_functions(
     problem: FunctionAtPoint, pullback: TorchPullback, wanted: Selection, *, few_calls: bool = False
 ) -> list[Property]:
-    """Run the user's own `autograd.Function`s in every way that a caller may; nothing for a function without.
-
-    With ``few_calls`` one call stands for many ways, as long as nothing shows that any of them is wrong. Each
-    is tried by itself, with the arguments of its first call. Where it is made again by every call of the
-    function, its calls cannot be recorded, and the list is empty as well.
+    """Run the user's `autograd.Function`s in every way that a caller may use; empty without any. With
+    ``few_calls`` one call replaces many ways, unless it shows a fault. Each is tried separately, with the
+    arguments of its first call. If every call of the function creates the class again, its calls cannot be
+    recorded, and the list is empty as well.
     """
     every = dict.fromkeys(function_of(node) for node in nodes_of(pullback.outs))
     kinds = [kind for kind in every if kind is not None and is_users(kind)][:MOST_FUNCTIONS]
     if not kinds or not _OF_FUNCTIONS & wanted.names:
         return []
     if few_calls:
-        # Code that nothing sees into is not given an axis more.
+        # Opaque code does not get an extra axis.
         wanted = Selection(wanted.names - (_BATCHED - wanted.by_name), wanted.by_name)
         found = None if _OF_FUNCTIONS & wanted.by_name else _at_once(problem, pullback, wanted, kinds)
         if found is not None:
             return found
     leaves = pullback.fresh()
     findings = [_linear(pullback)] if "linear-backward" in wanted else []
-    # Nobody asked for these calls: the warnings of torch's forward mode, say, must not be the user's errors.
+    # The user did not make these calls: warnings, such as those of torch's forward mode, must not become
+    # errors.
     with pullback.program.surroundings(leaves), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with _recorded(kinds) as calls:
@@ -214,7 +213,7 @@ def properties_of_functions(
                 with torch.enable_grad():
                     outs = pullback.program.run(*leaves)
             except Exception:
-                # It ran a moment ago: a function with a memory, of which nothing more can be said.
+                # It ran a moment ago: a function with memory, about which nothing more can be found out.
                 return findings
         if "accumulates" in wanted:
             findings += _accumulates(pullback, leaves, outs)
@@ -230,7 +229,7 @@ def properties_of_functions(
 
 
 def right_functions(pullback: TorchPullback) -> dict[str, bool | None]:
-    """Say by the name of each Function in the graph whether its first call is right by itself.
+    """Return by the name of each Function in the graph whether its first call is right.
 
     See `Framework.right_functions`.
     """
@@ -247,9 +246,9 @@ def right_functions(pullback: TorchPullback) -> dict[str, bool | None]:
 def _at_once(
     problem: FunctionAtPoint, pullback: TorchPullback, wanted: Selection, kinds: Sequence[type[Any]]
 ) -> list[Property] | None:
-    """Try the first call of each Function in one way that stands for most; None where that shows something.
+    """Try the first call of each Function in one way that stands for most; None if it shows a fault.
 
-    What its author wrote for forward mode needs a way of its own.
+    Hand-written forward mode needs a separate trial.
     """
     if any(overridden(kind, "jvp") for kind in kinds):
         return None
@@ -262,7 +261,7 @@ def _at_once(
         except Exception:
             return None
         if draws.made:
-            # Random numbers have to be given again.
+            # Random numbers must be replayed.
             return None
         for call in calls.values():
             one = call.at_once(wanted, problem.seed)
@@ -276,14 +275,14 @@ def _at_once(
 
 
 def _linear(pullback: TorchPullback) -> Property:
-    # The exponential of a matrix scales by what it is given: in float32 it may lose other digits then.
+    # The matrix exponential scales its argument, and in float32 it may then lose other digits.
     holds = scales(pullback) or ((fine := pullback.in_double()) is not None and scales(fine))
     return finding("linear-backward", holds, "" if holds else NOT_LINEAR)
 
 
 @contextlib.contextmanager
 def _recorded(kinds: Sequence[type[Any]]) -> Iterator[dict[type[Any], FunctionCall]]:
-    """Write down the first call of each Function while the context lasts."""
+    """Record the first call of each Function while the context lasts."""
     calls: dict[type[Any], FunctionCall] = {}
     with contextlib.ExitStack() as stack:
         for kind in kinds:
@@ -297,7 +296,7 @@ def _recorded(kinds: Sequence[type[Any]]) -> Iterator[dict[type[Any], FunctionCa
 
 def _watched(kind: type[Any], calls: dict[type[Any], FunctionCall]) -> Callable[..., Any]:
     right = kind.forward
-    # A forward next to a setup_context is not given the context.
+    # With a setup_context, forward does not get the context.
     skip = 0 if overridden(kind, "setup_context") else 1
 
     def forward(*arguments: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Gradients written by hand for torch: which a package has, and which of them a graph runs through."""
+"""Hand-written gradients for torch: those of a package, and those in a graph."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def nodes_of(outs: Iterable[Any]) -> list[Any]:
 
 
 def _leading_to(leaves: Iterable[Any], nodes: Sequence[Any]) -> set[Any]:
-    """Return the nodes from which autograd comes to one of the leaves."""
+    """Return the nodes that lead to one of the leaves."""
     before: dict[Any, list[Any]] = {}
     for node in nodes:
         for following, _ in node.next_functions:
@@ -109,7 +109,7 @@ def is_users(kind: type[Any]) -> bool:
 
 
 def _backward_of(kind: type[Any]) -> Callable[..., Any] | None:
-    """Return what its author wrote, None where that is nothing."""
+    """Return the backward that its author wrote, or None."""
     if is_registered(kind):
         return registered(kind)[0]
     for name in ("backward", "vjp"):
@@ -162,5 +162,5 @@ def _line_of(kind: type[Any], code: Any) -> int | None:
     return _LINES[place]
 
 
-#: Lines of classes by name and code; a class that is made again by every call of a function shares them.
+#: Lines of classes by name and code; classes that a function creates in every call share them.
 _LINES: dict[tuple[Any, ...], int | None] = {}

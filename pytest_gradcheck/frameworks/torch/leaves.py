@@ -88,7 +88,7 @@ def strides_if_scattered(tensor: torch.Tensor) -> tuple[int, ...] | None:
 
 
 def contiguous_copy(tensor: torch.Tensor) -> torch.Tensor:
-    """Return a copy that lies in memory as it is read."""
+    """Return a C-contiguous copy."""
     dense = tensor.layout is torch.strided
     return tensor.detach().clone(memory_format=torch.contiguous_format if dense else torch.preserve_format)
 
@@ -129,7 +129,7 @@ def why_no_derivative(tensor: torch.Tensor) -> str | None:
 
 
 def fingerprint(tensor: torch.Tensor) -> bytes | None:
-    """Return the bytes of a dense tensor, and all that it is besides; see `Framework.fingerprint`."""
+    """Return the bytes of a dense tensor, and its other properties; see `Framework.fingerprint`."""
     if tensor.layout is not torch.strided:
         return None
     about = (tensor.dtype, tensor.device, tuple(tensor.shape), tensor.stride(), tensor.requires_grad)

@@ -1,4 +1,4 @@
-"""A torch function as a program on the reference engine, with what the recording saw of it."""
+"""A torch function as a program on the reference engine, with observations of the recording."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pytest_gradcheck.frameworks.torch import lowering
 from pytest_gradcheck.frameworks.torch.lowering.tape import OpaqueError
 from pytest_gradcheck.frameworks.torch.pullback import as_tensor
 
-#: The lowering takes the root of zero at 1e-200, where it has a slope of 5e99, so limits come out
-#: right; a gradient that stays as steep is infinite. A finite one beyond it costs a witness, no more.
+#: The lowering takes the root of zero at 1e-200, where it has a slope of 5e99, so limits come out right; a
+#: gradient that large counts as infinite. A finite one beyond it only costs a witness.
 SINGULAR = 1e95
 
-#: What is said of an operation that the recording has seen, by its code.
+#: Texts about recorded operations, by code.
 SEEN = {
     "hidden": ", in the forward of a Function, hides it from the engine",
     "out-of-graph": " takes the value out of the graph; use torch's functions",

@@ -1,4 +1,4 @@
-"""Modules: the tensors that they hold, others in their places, and the names of their inputs."""
+"""Modules: their tensors, replacing them, and the names of their inputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn.utils.stateless import _reparametrize_module
 
 from pytest_gradcheck.frameworks.base import Numbers
 
-#: Where a module that a strategy made keeps how: it cannot be asked for its arguments.
+#: The attribute in which a drawn module keeps its arguments.
 MADE = "_gradcheck_made"
 
 
@@ -52,7 +52,7 @@ def signature_of(fn: Any) -> inspect.Signature | None:
 def drawn_module(
     module: type[torch.nn.Module], args: Any, kwargs: dict[str, Any], *, seed: int, numbers: Numbers | None
 ) -> torch.nn.Module:
-    """Make a module; torch's own random state stays as it is; see `Framework.drawn_module`."""
+    """Make a module; torch's random state is not changed; see `Framework.drawn_module`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         made = module(*args, **kwargs)
@@ -68,7 +68,7 @@ def drawn_module(
 
 
 def source_of(module: torch.nn.Module, inner: Callable[[Any], str]) -> str | None:
-    """Return source that makes a drawn module again, and fills in its parameters and buffers."""
+    """Return source that recreates a drawn module with its parameters and buffers."""
     if not hasattr(module, MADE):
         return None
     args, kwargs = getattr(module, MADE)

@@ -1,4 +1,4 @@
-"""Torch in disturbed arithmetic, to measure by how much its own computation amplifies rounding."""
+"""Run torch in disturbed arithmetic, to measure how much its computation amplifies rounding."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pytest_gradcheck.frameworks.torch.leaves import is_floating
 from pytest_gradcheck.frameworks.torch.lowering.tree import replace
 from pytest_gradcheck.frameworks.torch.private import Mode, is_zero_tensor, schema_of
 
-#: Far above the roundoff of float64, so it is seen, and far below what a backward takes for an error of
-#: its caller: torch's of a complex SVD raises when phases that should cancel are off by rounding in float32.
+#: Far above the roundoff of float64, so it is visible, and far below what a backward treats as its caller's
+#: error: torch's of a complex SVD raises when phases that should cancel are off by rounding in float32.
 SCALE = 2.0**-36
 
 #: ATen operations that move, choose or make entries and round nothing. What returns a view or writes in
@@ -30,7 +30,7 @@ EXACT = frozenset([
     "threshold_backward", "topk", "tril", "triu", "where", "zeros", "zeros_like",
 ])  # fmt: skip
 
-#: Functions that are whole where they have saturated, and not because they are exact.
+#: Functions that return whole numbers because they saturate, not because they are exact.
 SATURATING = frozenset(["_softmax", "erf", "sigmoid", "tanh"])
 
 
@@ -47,7 +47,7 @@ class Counted(Mode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Run the operation, if it is not one too many."""
+        """Run the operation, unless the limit is reached."""
         self.count += 1
         if self.count > self._most:
             raise RuntimeError(f"more than {self._most} operations: a loop does not end in coarse arithmetic")

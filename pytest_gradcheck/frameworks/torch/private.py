@@ -1,4 +1,4 @@
-"""What torch offers under private names only, each with a way to do without.
+"""Private names of torch, each with a fallback.
 
 Another release of torch may rename any of it. No other file of this folder uses such a name.
 `tests/frameworks/torch/test_private.py` holds each against the installed release.
@@ -26,7 +26,7 @@ else:
     except ImportError:
 
         class TorchDispatchMode:
-            """Stands where torch has no such class."""
+            """Fallback if torch has no such class."""
 
             def __init__(self) -> None:
                 raise Unavailable(f"torch {torch.__version__} does not show the operations that run")
@@ -38,7 +38,7 @@ def uncompiled() -> AbstractContextManager[None]:
     Where a mode or `mapped` is active, the compiler gives a function up for good. From then on the code as it
     was written would be on trial instead of the compiled one.
     """
-    # Without the compiler there is nothing compiled, and its import takes more than a second.
+    # If the compiler is not imported, nothing is compiled, and importing it takes more than a second.
     if "torch._dynamo" not in sys.modules:
         return nullcontext()
     stance: AbstractContextManager[None] = torch.compiler.set_stance("force_eager")
@@ -78,7 +78,7 @@ class Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch left a 
 #: reference engine is unavailable.
 schema_of: Callable[[Any], Any] = attrgetter("_schema")
 overload_of: Callable[[Any], str] = attrgetter("_overloadname")
-#: What is the same for two storages of one memory; likewise.
+#: A key that is equal for two storages of the same memory; likewise.
 memory_of: Callable[[Any], int] = attrgetter("_cdata")
 
 
@@ -121,9 +121,9 @@ def registered(kind: type[Any]) -> tuple[Callable[..., Any] | None, str | None]:
 
 
 def decompositions() -> dict[Any, Callable[..., Any]]:
-    """Return torch's definitions of operations in terms of simpler ones; empty where it has none to show.
+    """Return torch's definitions of operations in terms of simpler ones; empty if it has none.
 
-    The import takes about half a second.
+    Importing them takes about half a second.
     """
     try:
         from torch._decomp import core_aten_decompositions, decomposition_table
@@ -198,10 +198,9 @@ HAS_GUARD = HAS_LEVELS and hasattr(torch._C, "_are_functorch_transforms_active")
 
 
 def mapped(call: Callable[[list[Any]], Sequence[Any]], leaves: Sequence[Any], count: int) -> list[Any]:
-    """Call on tensors with one axis more, of ``count`` entries, that the call does not see.
-
-    As `torch.func.vmap` does inside. That takes arguments and results apart for containers, which takes ten
-    times as long as a small function runs, and leaves cycles to the garbage collector.
+    """Call on tensors with an extra axis of ``count`` entries that the call does not see, as
+    `torch.func.vmap` does internally. `vmap` itself also handles containers, which takes ten times as long as
+    a small function, and leaves cycles to the garbage collector.
     """
     if not HAS_LEVELS:
         vmapped = torch.func.vmap(lambda *values: tuple(map(torch.as_tensor, call(list(values)))))
@@ -219,13 +218,13 @@ def mapped(call: Callable[[list[Any]], Sequence[Any]], leaves: Sequence[Any], co
 
 _PARTS = ("is_batchedtensor", "is_legacy_batchedtensor", "get_unwrapped", "maybe_get_bdim")
 
-#: Whether a tensor with an axis more that outlives its call can be made an ordinary one.
+#: Whether a batched tensor that outlives its call can be made an ordinary one.
 HAS_PARTS = all(hasattr(_functorch, name) for name in _PARTS) and hasattr(torch._C, "_swap_tensor_impl")
 
 
 @contextmanager
 def none_batched_afterwards() -> Iterator[None]:
-    """Turn every tensor with an axis more that outlives the ``with`` block into the first of its entries.
+    """Turn every batched tensor that outlives the ``with`` block into the first of its entries.
 
     A function may keep such a tensor anywhere: in a module, a list, a closure. Any use of it later raises, so
     the tensor itself becomes the one that a call at the first point alone would have kept. New objects are in
@@ -261,7 +260,7 @@ def _make_plain(kept: torch.Tensor) -> None:
         # The size is that of an axis to add where there is none; the level of a batch alone is 1.
         plain = torch._remove_batch_dim(plain, 1, 1, 0)[0]
     if plain is not kept:
-        # What torch's own C++ holds besides cannot be exchanged.
+        # Tensors that torch's C++ code holds cannot be replaced.
         with suppress(RuntimeError):
             torch._C._swap_tensor_impl(kept, plain.detach().clone())
 

@@ -28,16 +28,16 @@ from pytest_gradcheck.frameworks.torch.private import dtypes_of, none_batched_af
 
 Precision = Literal["own", "double", "single"]
 
-#: Makes the context in which a pass runs.
+#: Returns the context in which a pass runs.
 Arithmetic = Callable[[], AbstractContextManager[Any]]
 
-#: What torch says of an operation that has no derivative, or whose backward has none.
+#: torch's error for an operation without a derivative, or whose backward has none.
 NO_DERIVATIVE = re.compile(r"derivative for .+ is not implemented")
 
-#: So many cotangents are worth a backward pass with one axis more, and three more to compare it with.
+#: From so many cotangents on a batched backward pass pays, with three more to compare it with.
 MANY = 12
 
-#: What torch says when it is asked for single gradients through a reentrant checkpoint.
+#: torch's error for single gradients through a reentrant checkpoint.
 REENTRANT = "use_reentrant=True"
 
 
@@ -85,7 +85,7 @@ def prepare(
         made = TorchPullback.at(copied, [v.detach().requires_grad_() for v in values], eps, arithmetic)
     made.function = function
     if precision == "own" and eps > EPS64:
-        # Autocast goes through another dtype than the inputs and outputs have.
+        # Autocast uses another dtype internally.
         seen = {
             str(dtype).removeprefix("torch.") for node in nodes_of(made.outs) for dtype in dtypes_of(node)
         }
@@ -95,7 +95,7 @@ def prepare(
 
 def prepare_numpy(function: FunctionAtPoint) -> TorchPullback:
     """Run Python or NumPy code on tensors that behave as NumPy arrays, in float64."""
-    # Only now: the import takes some 20 ms with that of torch's own NumPy, for NumPy code alone.
+    # Imported here: with torch's own NumPy it takes 20 ms, and only NumPy code needs it.
     from pytest_gradcheck.frameworks.torch.numpy_code.dispatch import unwrap, wrap
     from pytest_gradcheck.frameworks.torch.numpy_code.refusals import refusal
 
@@ -160,13 +160,13 @@ class TorchPullback(Pullback):
     def begin(self, cotangent: Vector) -> Vector:
         """Pull a first cotangent back; see `Pullback.begin`.
 
-        Memory that a backward written by hand allocates holds a number, and another one in the pass that is
-        compared with this one: what was never written is seen by that, whatever memory holds otherwise.
+        Memory that a hand-written backward allocates is filled with a number, and with another one in the
+        pass that is compared with this one, which reveals unwritten entries.
         """
         if self.function is not None and any(map(functions.is_by_hand, nodes_of(self.outs))):
             from pytest_gradcheck.frameworks.torch.fresh_memory import filling
 
-            # A pass that raises says more when it is run as it is.
+            # A pass that raises gives a better error when it runs unmodified.
             with contextlib.suppress(Exception), filling(FILLED_WITH[1]):
                 return super().begin(cotangent)
         return super().begin(cotangent)
@@ -194,13 +194,13 @@ class TorchPullback(Pullback):
         try:
             surroundings = self.program.surroundings(self.leaves)
             with none_batched_afterwards(), surroundings, warnings.catch_warnings(), rules_only():
-                # Nobody asked for this pass: that an operation has no rule for it concerns no user.
+                # The user did not ask for this pass, so a missing rule of an operation is not reported.
                 warnings.simplefilter("ignore")
                 grads = torch.autograd.grad(
                     outs, self.leaves, seeds, retain_graph=True, allow_unused=True, is_grads_batched=True
                 )
         except Exception:
-            # A backward that looks at its numbers, or writes into what has no axis more.
+            # A backward that inspects its numbers, or writes into unbatched memory.
             return None
         inputs, none = self.program.inputs, torch.zeros(len(cotangents), 1)
         filled = [
@@ -225,7 +225,7 @@ class TorchPullback(Pullback):
         ]
 
     def pull(self, seeds: Sequence[Any], *, create_graph: bool = False) -> list[Any]:
-        """Return the gradient by each leaf, zeros for None, for one cotangent per output."""
+        """Return the gradient with respect to each leaf, zeros for None, for one cotangent per output."""
         self.evaluations += 1
         self.calls += 1
         live = [(out, seed) for out, seed in zip(self.outs, seeds, strict=True) if out.requires_grad]
@@ -241,7 +241,8 @@ class TorchPullback(Pullback):
         return [torch.zeros_like(x) if g is None else g for x, g in zip(self.leaves, grads, strict=True)]
 
     def _gradients(self, outs: Sequence[Any], seeds: Sequence[Any], *, create_graph: bool) -> Sequence[Any]:
-        """Ask torch for the gradients by the leaves, None for a leaf that the outputs do not depend on.
+        """Let torch compute the gradients with respect to the leaves; None for a leaf on which the outputs do
+        not depend.
 
         Through a reentrant checkpoint they are read from ``.grad``, where ``backward()`` leaves them, and
         what was there is put back. Tensors that the function closes over get theirs added to.
@@ -329,7 +330,7 @@ class TorchPullback(Pullback):
     def own_runs(self, count: int, *, backward: bool) -> Sequence[Pullback]:
         """Run the program with every operation off by a random error; see `Pullback.own_runs`.
 
-        Compiled code has no operations to disturb, and what it was compiled from is another program.
+        Compiled code has no operations to disturb, and its source is a different program.
         """
         if functions.runs_compiled(self.outs):
             return ()
@@ -350,7 +351,7 @@ class TorchPullback(Pullback):
         return self.program.outputs.join([to_numpy(as_tensor(out)) for out in self.program.run(*leaves)])
 
 
-#: What torch says when a backward fails, and the code for it; the first that fits.
+#: torch's errors when a backward fails, with the code of each; the first match counts.
 RAISED = (
     ("gradient-count", r"incorrect number of gradients"),
     ("stale-saved-tensor", r"modified by an inplace operation|backward through the graph a second time"),
@@ -366,7 +367,7 @@ RAISED = (
 
 
 def code_of_error(text: str) -> str | None:
-    """Return the diagnosis code for what torch says when a backward fails; None for anything else."""
+    """Return the diagnosis code for torch's error when a backward fails; None for anything else."""
     return next((code for code, pattern in RAISED if re.search(pattern, text)), None)
 
 

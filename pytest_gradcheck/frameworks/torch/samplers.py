@@ -1,4 +1,4 @@
-"""Samplers: for the same random numbers, their values are a different function from torch differentiates."""
+"""Samplers whose values, for fixed random numbers, are not the function that torch differentiates."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def source_of(value: Any, inner: Callable[[Any], str]) -> str | None:
 
 
 def of_tensor(tensor: torch.Tensor) -> str | None:
-    """Return source that gives a dense tensor or parameter back to the last bit, None for any other."""
+    """Return source that restores a dense tensor or parameter to the last bit; None for any other."""
     parameter = type(tensor) is torch.nn.Parameter
     if type(tensor) is not torch.Tensor and not parameter:
         return None
@@ -98,7 +98,7 @@ def _texts(flat: torch.Tensor) -> list[str]:
     if not flat.dtype.is_floating_point:
         return [repr(v) for v in flat.tolist()]
     if flat.dtype in (torch.float16, torch.float32):
-        # NumPy knows the shortest digits that tell a number from its neighbours in its own dtype.
+        # NumPy finds the fewest digits that distinguish a number from its neighbours in its own dtype.
         return [of_float(float(str(v)) if np.isfinite(v) else float(v)) for v in flat.numpy()]
     if flat.dtype is torch.float64:
         return [of_float(v) for v in flat.tolist()]

@@ -1,10 +1,9 @@
-"""Inputs without rows: where a function takes them, its backward must take them too.
-
-Nothing else that a check does calls a function with other shapes than the user's. So this trial is made only
-where it can neither harm nor mislead. Every operation of the function is one of torch's that is known to work
-on tensors without entries. Nothing reads the memory of a tensor past torch, as a kernel does that is given
-``data_ptr()``. A failure counts if the number of rows means nothing to the function: with one row more and
-with one row less it works, and its backward too.
+"""Zero-size inputs: if a function accepts them, its backward must too. No other part of a check calls a
+function with shapes that differ from the user's. So this trial runs only where it can neither do harm nor
+mislead. Every operation of the function must be one of torch's that is known to work on tensors without
+entries. No code may access the memory of a tensor directly, as a kernel with ``data_ptr()`` does. A failure
+counts only if the function does not depend on the number of rows: with one row more and one row less, it and
+its backward work.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from pytest_gradcheck.frameworks.torch.pullback import TorchPullback
 NAME = "zero-size-inputs"
 
 #: ATen operations that work on tensors without entries, or refuse them, besides those that are pointwise,
-#: return a view or allocate: torch's database of operators runs them so. Others need not:
+#: return a view or allocate: torch's database of operators tests them so. Others may not:
 #: `aten::_pdist_backward` ends the process.
 SAFE = frozenset([
     "_cdist_backward", "_cdist_forward", "_fft_c2c", "_fft_c2r", "_fft_r2c", "_linalg_eigh",
@@ -57,14 +56,14 @@ _WITHOUT_INDICES = (torch.bool, torch.uint8)
 
 _OF_TORCH = ("aten", "prim", "prims")
 
-#: What hands a tensor's memory to code that torch does not see.
+#: Methods that give a tensor's memory to code that torch does not see.
 _REACHES = ("data_ptr", "numpy", "__array__", "__dlpack__", "untyped_storage", "storage")
 
 
 def zero_size(
     problem: FunctionAtPoint, pullback: TorchPullback, calls: Iterable[FunctionCall], wanted: Selection
 ) -> list[Property]:
-    """Call the function without rows, if that is safe or was asked for by name, and its backward."""
+    """Call the function without rows, and its backward, if that is safe or was requested by name."""
     rows = {len(x) for x in pullback.leaves if x.ndim}
     if len(rows) != 1:
         return []
@@ -73,7 +72,7 @@ def zero_size(
     if not named and (why := _why_unsafe(problem, pullback, calls, count)):
         return [finding(NAME, None, f"not tried: {why}")]
     empty = _resized(pullback, count, 0)
-    # Without rows a function may take a different way than with them.
+    # Without rows a function may take another branch.
     watched = nullcontext() if named else _Seen(count, strict=True)
     try:
         with watched:
@@ -98,7 +97,7 @@ def zero_size(
 def _why_unsafe(
     problem: FunctionAtPoint, pullback: TorchPullback, calls: Iterable[FunctionCall], count: int
 ) -> str:
-    """Return why a call without rows may harm, nothing where it cannot: the function is run as it is."""
+    """Return why a call without rows may do harm, else nothing; the function runs with its own inputs."""
     seen = _Seen(count)
     for call in calls:
         seen.look_at(call.arguments, by_number=True)
@@ -115,7 +114,7 @@ def _why_unsafe(
 
 
 def _why_no_other(problem: FunctionAtPoint, pullback: TorchPullback, count: int) -> str:
-    """Return how the function or its backward fails with one row more or less, nothing where both work.
+    """Return how the function or its backward fails with one row more or less, empty if both work.
 
     Three components of a vector are not rows, and a vector without components is not a natural request.
     """
@@ -150,12 +149,13 @@ class Unsafe(Exception):  # noqa: N818  it is a state of a trial, not a mistake 
 
 
 class _Seen(Mode):
-    """Sees what runs inside of this context: whether all of it works without rows, and whether it is all.
+    """Watches what runs inside of this context: whether all of it works without rows, and whether anything is
+    hidden.
 
     A kernel from outside of torch leaves traces: an address that it is given, memory that it alone writes to,
-    a result that no operation made. What tells an operation of rows, but for its floating tensors, may tell
-    of some that are then gone: whole numbers are offsets or indices, and torch's own segment_reduce reads
-    where they point. ``strict`` raises `Unsafe` before an operation that may harm.
+    a result that no operation made. Integer arguments may refer to rows that no longer exist: they are
+    offsets or indices, and torch's own segment_reduce reads where they point. ``strict`` raises `Unsafe`
+    before an operation that may harm.
     """
 
     def __init__(self, rows: int, *, strict: bool = False) -> None:
@@ -168,7 +168,7 @@ class _Seen(Mode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Run the operation and write down what it made and wrote."""
+        """Run the operation, and record what it created and wrote."""
         kwargs = kwargs or {}
         if not _is_safe(func):
             known = func.namespace in _OF_TORCH
@@ -188,7 +188,7 @@ class _Seen(Mode):
         return out
 
     def look_at(self, arguments: Iterable[Any], *, by_number: bool) -> None:
-        """Note arguments that may say which rows there are."""
+        """Note arguments that may refer to rows."""
         rest = list(arguments)
         for x in rest:
             points = False
@@ -236,7 +236,7 @@ def _memory(x: torch.Tensor) -> int:
 
 @contextmanager
 def _reaching(seen: _Seen) -> Iterator[None]:
-    """Note what asks a tensor for its memory: no mode sees that in a backward, which runs without them."""
+    """Note accesses to a tensor's memory: modes do not see them in a backward, which runs without modes."""
     inherited = [name for name in _REACHES if name not in vars(torch.Tensor)]
     before = {name: getattr(torch.Tensor, name) for name in _REACHES if hasattr(torch.Tensor, name)}
 

@@ -1,4 +1,4 @@
-"""A jaxpr run on the reference engine, equation by equation."""
+"""Run a jaxpr on the reference engine, equation by equation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pytest_gradcheck.frameworks.jax.lowering.tools import Rules, data, is_tenso
 Array = np.ndarray[Any, Any]
 Precision = Literal["float64", "float32"]
 
-#: Primitives whose forward computation cannot be looked into, and what each is, as the end of a sentence.
+#: Opaque primitives, and what each is, as the end of a sentence.
 OPAQUE = {
     "pure_callback": "calls Python code",
     "io_callback": "calls Python code",
@@ -46,8 +46,8 @@ def working_dtype(dtype: Any, precision: Precision) -> Any:
 class Replay:
     """The computation of a jaxpr on NumPy arrays or engine tensors, one per input, in one precision.
 
-    ``constants`` are those that the function closes over. With ``held`` what the function stops the gradient
-    of is a constant: its value where the jaxpr was run first.
+    ``constants`` are those that the function closes over. With ``held`` values whose gradient the function
+    stops are constants: those of the first run.
     """
 
     def __init__(
@@ -116,8 +116,7 @@ class Replay:
         rule = self.rules.get(name)
         recorded = any(map(is_tensor, operands))
         keys = any(isinstance(operand, jax.Array) for operand in operands)
-        # Keys of random numbers pass through calls and loops, and everything else that is done with them is
-        # JAX's.
+        # Keys of random numbers pass through calls and loops; JAX does everything else with them.
         if rule is None or (keys and not recorded and not any(True for _ in inner(equation))):
             found: Any = NotImplemented
         else:
@@ -151,7 +150,7 @@ class Replay:
         return list(self._held[self._met - 1])
 
     def by_jax(self, equation: Any, operands: Sequence[Any]) -> Sequence[Any]:
-        """Let JAX compute an equation none of whose operands depends on the inputs."""
+        """Let JAX compute an equation whose operands do not depend on the inputs."""
         with jax_precision.double():
             arrays = [
                 value
@@ -161,7 +160,7 @@ class Replay:
             ]
             functions, params = (), equation.primitive.get_bind_params(equation.params)
             if isinstance(params, tuple):
-                # So it was before JAX 0.9.
+                # Before JAX 0.9.
                 functions, params = params
             found = equation.primitive.bind(*functions, *arrays, **params)
         results = found if equation.primitive.multiple_results else [found]

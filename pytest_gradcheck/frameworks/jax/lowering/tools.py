@@ -1,4 +1,4 @@
-"""What the tables of rules are written with."""
+"""Helpers for the tables of rules."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Torch functions on the reference engine.
 
-`lower` runs a torch callable once, records it as pure ATen operations, and gives back the same computation
-as a function on `reference_engine` tensors, to be differentiated there, in float64, by rules that have
-nothing to do with torch's. What autograd would have done, custom backwards included, plays no part in it.
+`lower` runs a torch callable once, records it as pure ATen operations, and returns the same computation as a
+function on `reference_engine` tensors, to be differentiated there in float64 by rules independent of torch's.
+autograd, including custom backwards, is not involved.
 """
 
 from pytest_gradcheck.frameworks.torch.lowering.lowered import Divergence, Lowered, first_divergence, lower

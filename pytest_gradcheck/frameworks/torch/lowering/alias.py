@@ -1,10 +1,10 @@
-"""Views and in-place writes, made pure.
+"""Make views and in-place writes pure.
 
-Tensors that share memory share a *store*. A store that was never written to needs no attention: every view
-of it was recorded as an operation of its own. From the first write on, the store's content is a value of the
-tape together with the layout it is in, and a tensor that shares the memory is read from it as strides say,
-whatever chain of views it came from. NumPy's index arithmetic does the reading and the writing, so no
-inverse of any view operation is needed.
+Tensors that share memory share a *store*. A store that was never written to needs no attention: every view of
+it was recorded as an operation of its own. From the first write on, the store's content is a value of the
+tape together with the layout it is in, and a tensor that shares the memory is read from it by its strides,
+whatever chain of views it came from. NumPy's index arithmetic does the reading and the writing, so no inverse
+of any view operation is needed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pytest_gradcheck.frameworks.torch.lowering.tape import Array, LoweringError
 
 
 class MemoryLayout(NamedTuple):
-    """How a tensor lies in its store; offset and strides are counted in elements."""
+    """The layout of a tensor in its store; offset and strides are counted in elements."""
 
     shape: tuple[int, ...]
     strides: tuple[int, ...]

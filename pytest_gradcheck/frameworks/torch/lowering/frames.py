@@ -1,4 +1,4 @@
-"""Whose code runs: the user's, torch's for its own ends, or the forward of a custom Function."""
+"""Find out whose code runs: the user's, torch's internals, or the forward of a custom Function."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 _HERE = str(Path(__file__).parent)
 _TORCH = str(Path(torch.__file__).parent)
-#: Samples are drawn under ``no_grad`` there, in the name of whoever asks for them.
+#: torch draws samples under ``no_grad`` there, on behalf of its caller.
 _DISTRIBUTIONS = str(Path(torch.distributions.__file__).parent)
 _FUNCTION = torch.autograd.Function.apply.__code__.co_filename
 
@@ -27,12 +27,11 @@ def location() -> str:
 
 
 def for_torch_itself(*, samples: bool = False) -> bool:
-    """Whether torch stops a gradient for its own ends, or a custom Function, which has its own backward.
-
-    With ``samples`` a distribution of torch's does so for the user.
+    """Whether torch internals stop a gradient, or a custom Function, which has its own backward. With
+    ``samples`` a torch distribution does so on behalf of the user.
     """
     frame: FrameType | None = sys._getframe(2)
-    # no_grad.__enter__ and its callers belong to whoever wrote the with block or the decorator
+    # no_grad.__enter__ and its callers belong to the code with the with block or the decorator
     while frame is not None and frame.f_code.co_filename.endswith(("grad_mode.py", "_contextlib.py")):
         frame = frame.f_back
     if frame is None:

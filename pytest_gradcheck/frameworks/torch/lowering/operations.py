@@ -1,4 +1,4 @@
-"""What is to be known of ATen operations by their names and schemas."""
+"""Properties of ATen operations, from their names and schemas."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ FRESH = frozenset([
     "bernoulli.p", "cauchy", "exponential", "geometric", "log_normal", "normal_functional", "random",
     "uniform",
 ])  # fmt: skip
-# Random operations that give whole numbers: where the random numbers stay the same, so does the result, but
-# for jumps.
+# Random operations with integer results: for fixed random numbers the result is constant except for jumps.
 WHOLE = frozenset(["bernoulli", "binomial", "multinomial", "poisson", "randint_like"])
 # Random operations whose result moves with a tensor of parameters, for the same random numbers too. What
 # torch differentiates is not that: the gradient of a rejection sampler is implicit (Figurnov et al., Implicit

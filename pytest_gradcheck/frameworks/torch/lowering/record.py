@@ -55,7 +55,7 @@ class _Entry:
     lies: MemoryLayout | None = None
 
     def layout(self) -> MemoryLayout:
-        """How the tensor lies in its store; what changes that sets ``lies`` to None."""
+        """The layout of the tensor in its store; changes of it set ``lies`` to None."""
         if self.lies is None:
             self.lies = alias.layout_of(self.tensor)
         return self.lies
@@ -87,8 +87,8 @@ class TapeRecorder(Mode):
     """Records what happens inside its ``with`` block on a tape; see `trace`.
 
     Operations that have a rule are recorded as they are; others are decomposed on the fly, running the
-    decomposition in place of the operation. An operation that no input has a part in is not recorded: its
-    result is a constant, taken when something recorded first uses it.
+    decomposition in place of the operation. An operation that does not depend on an input is not recorded:
+    its result is a constant, captured when a recorded operation first uses it.
     """
 
     def __init__(self, observer: Observer | None = None, *, hold_stops: bool = False) -> None:
@@ -205,7 +205,7 @@ class TapeRecorder(Mode):
         return out
 
     def stop(self, tensor: torch.Tensor) -> None:
-        """Mark a value as one behind which autograd sees nothing, where that was asked for."""
+        """Mark a value as hidden from autograd, if requested."""
         if not self._hold_stops or not (tensor.is_floating_point() or tensor.is_complex()):
             return
         entry = self._entry(tensor)
@@ -272,8 +272,8 @@ class TapeRecorder(Mode):
         if entry.covers():
             entry.store.content, entry.store.pending = (slot, entry.layout()), []
         else:
-            # Written down only: the parts of one result that is split and changed in place, as in an LSTM,
-            # are never put together again.
+            # Only noted: the parts of one result that is split and changed in place, as in an LSTM, are never
+            # joined again.
             entry.store.pending.append((slot, entry.layout()))
 
     def _prepare_write(self, tensor: torch.Tensor) -> None:
@@ -327,15 +327,14 @@ class TapeRecorder(Mode):
                 self.note(self.escapes, info.name)
             return func(*args, **kwargs)
         if info.base == "as_strided":
-            # Strides over memory, whatever tensor they are asked of: read from the store like any other
-            # alias.
+            # Strides over memory, independent of the tensor: read from the store like any other alias.
             out = func(*args, **kwargs)
             self._enter(out, None, self._store(out), True)
             return out
         rule = registry.find(info.base, info.overload)
         if rule is not None:
             return self._record(func, info, rule, args, kwargs)
-        # Noise is what it was: a constant of the tape. So is a sample that autograd takes for one.
+        # Noise stays the same: it is a constant of the tape. So is a sample that autograd treats as one.
         unseen = self._hold_stops and (self.no_grad or info.base == "normal")
         if info.holds_still or (info.base in SAMPLERS and unseen):
             return func(*args, **kwargs)
@@ -564,7 +563,7 @@ class TapeRecorder(Mode):
         entry.slot = None
         after = target.untyped_storage().nbytes()
         if flat is not None and after != before:
-            # What stands in the new part is anybody's guess; zeros cannot be taken for a result.
+            # The new part is undefined; zeros cannot be mistaken for a result.
             now = after // target.element_size()
             grown = self._emit("grow", np.pad, (Slot(flat), (0, now - elements)))
             store.content = (grown, alias.flat_layout(now, target.dtype))
@@ -615,13 +614,13 @@ class TapeRecorder(Mode):
         )
 
     def note(self, sites: list[Site], operation: str) -> None:
-        """Write down that an operation occurred, and where."""
+        """Note that an operation occurred, and where."""
         site = Site(operation, location(), in_a_function(sys._getframe(1)))
         if site not in sites:
             sites.append(site)
 
     def release(self) -> None:
-        """Let go of every tensor seen, at once: stores and entries hold each other."""
+        """Release every tensor seen, at once: stores and entries refer to each other."""
         for store in self._stores.values():
             store.entries.clear()
         self._entries.clear()

@@ -1,4 +1,4 @@
-"""Which rule an operation has: the table of the package, and what users add to it."""
+"""The rules of operations: the table of the package, and rules that users add."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def names() -> list[str]:
 
 
 def register(operation: Any, function: NumpyRule) -> None:
-    """Give an operation its reference rule.
+    """Register the reference rule of an operation.
 
     Args:
         operation: a name as in the error message (``"mylib::blur"`` or ``"mylib::blur.default"``), or the
@@ -61,7 +61,7 @@ def register(operation: Any, function: NumpyRule) -> None:
 
 
 def unregister(operation: Any) -> None:
-    """Take back a rule given with `register`; an operation of torch has no rule at all then."""
+    """Remove a rule added with `register`; an operation of torch then has no rule at all."""
     _load()
     _rules.pop(_name_of(operation), None)
     _found.clear()
@@ -80,6 +80,6 @@ def decomposition(func: Any) -> Callable[..., Any] | None:
     """torch's own definition of an operation in terms of simpler ones, where it has one."""
     global _decompositions
     if _decompositions is None:
-        # Only now: most functions never need it.
+        # Imported here: most functions never need it.
         _decompositions = decompositions()
     return _decompositions.get(func)

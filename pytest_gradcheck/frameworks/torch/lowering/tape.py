@@ -26,7 +26,7 @@ _IN_PRECISION: dict[str, dict[str, np.dtype[Any]]] = {
 
 
 class LoweringError(Exception):
-    """A torch function cannot be carried over to the reference engine.
+    """Raised for a torch function that cannot be lowered to the reference engine.
 
     Attributes:
         operation: qualified name of the operation that stands in the way, such as
@@ -39,7 +39,7 @@ class LoweringError(Exception):
 
 
 class OpaqueError(LoweringError):
-    """Memory was written where the recording does not see it."""
+    """Raised when memory was written where the recording does not see it."""
 
 
 class Slot(NamedTuple):
@@ -69,11 +69,11 @@ class Entry(NamedTuple):
 
 
 class Site(NamedTuple):
-    """Something that the recording saw a function do, and where.
+    """An event in a recorded function, and its place.
 
-    ``operation`` is the name as the user wrote it where that is known (``"Tensor.item"``), ``location``
-    is ``"path:line"`` of the innermost frame outside torch, or ``""``. ``inside`` says whether that was in
-    the forward of an `autograd.Function`, whose backward need not care.
+    ``operation`` is the name in the user's code if it is known (``"Tensor.item"``), ``location`` is
+    ``"path:line"`` of the innermost frame outside torch, or ``""``. ``inside`` says whether that was in the
+    forward of an `autograd.Function`, whose backward need not care.
     """
 
     operation: str
@@ -126,7 +126,7 @@ class Tape:
         return self.slots - 1
 
     def held(self, inputs: Sequence[Array]) -> Tape:
-        """The same tape with what stops gradients as constants: the values that it has at these inputs."""
+        """The same tape with stopped values as constants: those at these inputs."""
         wanted = set(self.stops)
         values: dict[int, Array] = {}
 
@@ -179,7 +179,7 @@ def _fill(tree: Any, values: list[Any]) -> Any:
 
 
 class Replay:
-    """A tape made ready for replay in one precision: dtypes settled, constants cast, slots located."""
+    """A tape prepared for replay in one precision: dtypes settled, constants cast, slots located."""
 
     def __init__(self, tape: Tape, precision: Precision) -> None:
         self.tape = tape
@@ -217,7 +217,7 @@ class Replay:
         values = self._start.copy()
         for slot, value in zip(self.tape.inputs, inputs, strict=True):
             values[slot] = value
-        # torch computes infinities and NaN without a word, and so does its replay.
+        # torch computes infinities and NaN without warnings, and so does its replay.
         with np.errstate(all="ignore"):
             self._replay(values, watch)
         return [values[slot] for slot in self.tape.outputs]

@@ -1,4 +1,4 @@
-"""A torch function run once and recorded as a pure tape.
+"""Run a torch function once and record it as a pure tape.
 
 A bare dispatch mode sees the operations as they are, in place and on views, which `alias` resolves by memory
 and strides. An MLP of three layers takes 0.24 ms to record. `make_fx` took 13 ms, and under
@@ -125,7 +125,7 @@ def _run(
     grad_enabled: bool,
 ) -> Trace:
     try:
-        # They stand on private modules of torch.
+        # They use private modules of torch.
         from pytest_gradcheck.frameworks.torch.lowering.record import TapeRecorder
         from pytest_gradcheck.frameworks.torch.lowering.watch import ExitWatch
     except (ImportError, AttributeError) as error:
@@ -152,7 +152,7 @@ def _plain_kernels() -> Iterator[None]:
     """Keep torch from fusing layers into operations that exist in inference only.
 
     Under ``no_grad`` a Transformer layer and multi-head attention would run as one opaque kernel, and an LSTM
-    in float32 as one of oneDNN's: other operations than those that the gradient on trial belongs to.
+    in float32 as one of oneDNN's, which are not the operations of the gradient on trial.
     """
     fused = torch.backends.mha.get_fastpath_enabled()
     try:

@@ -1,4 +1,4 @@
-"""What is refused while NumPy code runs on tensors, found in the exception in which it arrives."""
+"""Find the original refusal in an exception that NumPy raises while its code runs on tensors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pytest_gradcheck.errors import Unavailable
 
 
 def refusal(error: BaseException | None) -> Unavailable | None:
-    """Return what was refused here from the exception in which it arrived.
+    """Return the refusal inside an exception.
 
     NumPy turns an exception raised while it reads an entry into a ValueError of its own, whose cause is
     the first one.

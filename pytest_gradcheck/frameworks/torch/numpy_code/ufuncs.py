@@ -17,8 +17,8 @@ def _cbrt(x: torch.Tensor) -> torch.Tensor:
 
 
 def _power(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    # torch.pow takes the derivative with respect to x for zero wherever y is, and so loses 1/x, its
-    # derivative with respect to y.
+    # For y = 0, torch.pow's derivative with respect to x is zero, which loses its own derivative 1/x with
+    # respect to y.
     split = (y == 0) & (x != 0 if x.is_complex() else x > 0)
     if not bool(split.any()):
         return torch.pow(x, y)

@@ -1,7 +1,7 @@
 """Products and factorizations of matrices, linear solves, and Fourier transforms.
 
-A factorization is unique up to signs or phases. JAX and NumPy may choose other ones: its own forward value
-says which were meant, and the engine's factors are turned to it by constants.
+A factorization is unique up to signs or phases. JAX and NumPy may choose different ones: JAX's forward value
+determines them, and the engine's factors are adapted by constants.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ def _h(a: Any) -> Any:
 
 
 def _info(a: Any) -> Any:
-    """LAPACK's word that all went well; NumPy raises where it did not."""
+    """LAPACK's info value for success; NumPy raises on failure."""
     return np.zeros(a.shape[:-2], np.int32)
 
 
@@ -67,7 +67,7 @@ def _solve(a: Any, b: Any, left: bool = True) -> Any:
 
 
 def _column(a: Any, b: Any) -> tuple[Any, Any]:
-    """The right side of A X = B as matrices, and what makes the result as many-dimensional as ``b``."""
+    """The right side of A X = B as matrices, and a function that gives the result the dimensions of ``b``."""
     if b.ndim == 1 or (a.ndim - 1 == b.ndim and b.shape == a.shape[:-1]):
         return np.expand_dims(b, -1), lambda x: np.squeeze(x, axis=-1)
     return b, lambda x: x

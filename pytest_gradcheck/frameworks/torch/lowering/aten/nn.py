@@ -183,7 +183,7 @@ def smooth_upsample(
 ) -> Any:
     """``_upsample_*2d_aa``: resizing with anti-aliasing, one matrix per dimension.
 
-    The weights are not part of the derivative: torch's kernel gives them, as what it makes of the identity.
+    The weights have no derivative: torch's kernel applied to the identity gives them.
     """
 
     def matrix(before: int, after: int, scale: Any) -> Array:
@@ -386,7 +386,7 @@ def attention(
     attn_mask: Any = None,
     scale: Any = None,
 ) -> Any:
-    """``_scaled_dot_product_flash_attention_for_cpu``; what is next to the result is for torch's backward."""
+    """``_scaled_dot_product_flash_attention_for_cpu``; the other results are for torch's backward."""
     if dropout:
         raise TypeError("fused attention with dropout hides its noise")
     scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale

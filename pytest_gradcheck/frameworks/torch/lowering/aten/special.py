@@ -1,7 +1,6 @@
 """Special functions, which NumPy lacks: primitives of the engine's, with values from torch.
 
-torch's kernels compute the value only. The derivatives are written down here, from the functions'
-definitions.
+torch's kernels compute the value only. The derivatives are here, from the functions' definitions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the rules have in common."""
+"""Helpers for the rules."""
 
 from __future__ import annotations
 
