@@ -1,7 +1,5 @@
-"""What a Tensor has because an array has it: NumPy's protocols, operators and methods.
-
-All of it is said in terms of NumPy's functions and of the primitives behind the operators. Nothing here looks
-into a node.
+"""The array interface of a Tensor: NumPy's protocols, operators and methods, in terms of NumPy's functions
+and of the primitives behind the operators. Nothing here accesses a node.
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ _QUICK = frozenset({float, int, np.ndarray, np.float64})
 
 
 def _operand(value: Any) -> bool:
-    """Whether an operator takes `value` as its other operand; if not, Python asks `value` instead."""
+    """Whether an operator accepts `value` as its other operand; if not, Python tries `value`'s operator."""
     return type(value) in _QUICK or isinstance(value, _OPERANDS)
 
 
@@ -94,7 +92,7 @@ def _method(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class ArrayInterface:
-    """What `Tensor`, the one class that is derived from this, shares with `numpy.ndarray`."""
+    """The interface that `Tensor`, the only subclass, shares with `numpy.ndarray`."""
 
     __slots__ = ()
 

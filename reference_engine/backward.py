@@ -1,7 +1,7 @@
 """The backward pass: one walk over the nodes in topological order, without recursion.
 
-On plain arrays the rules run on NumPy alone and record nothing. Where the gradient itself is to be
-differentiated the same rules run on Tensors, so the pass becomes part of the graph.
+On plain arrays the rules run on NumPy alone and record nothing. If the gradient itself is differentiated, the
+same rules run on Tensors, so the pass becomes part of the graph.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _float64 = np.float64
 
 
 def ancestors(roots: Iterable[Node], stop: frozenset[Node] = frozenset()) -> list[Node]:
-    """Every node that requires a gradient and that `roots` were computed from, themselves included.
+    """Every node that requires a gradient and that `roots` depend on, themselves included.
 
     In topological order, arguments first. The walk does not go beyond the nodes in `stop`.
     """
@@ -48,10 +48,10 @@ def ancestors(roots: Iterable[Node], stop: frozenset[Node] = frozenset()) -> lis
 
 
 def is_live(leaf: Node) -> bool:
-    """Whether somebody may still ask for the derivative by `leaf`.
+    """Whether the derivative with respect to `leaf` may still be requested.
 
-    A user's leaf is live for good. One that a transform made for itself is live while its function runs; what
-    remains of it in a graph afterwards is a constant to everybody else.
+    A user's leaf is always live. A leaf that a transform made is live while its function runs; afterwards it
+    is a constant in any remaining graph.
     """
     return leaf.params is None or bool(leaf.params["live"])
 
@@ -109,9 +109,8 @@ def _picks(bundle: Node) -> tuple[Handle, ...]:
 def _add_into(
     primitive: Primitive, node: Node, cotangent: Any, pending: dict[Node, Any], owned: set[Node]
 ) -> None:
-    """The cotangent of one entry or slice, added where it belongs in the cotangent of the whole.
-
-    A program that reads n entries one by one would else make n arrays of n entries each.
+    """Add the cotangent of one entry or slice to the cotangent of the whole, in place. Otherwise a program
+    that reads n entries one by one would make n arrays of n entries each.
     """
     assert node.args is not None
     arg = node.args[0]
@@ -130,7 +129,7 @@ def _step(
     needed: set[Node] | None,
     owned: set[Node] | None,
 ) -> None:
-    """Hand `cotangent` of `node` on to the arguments it was computed from.
+    """Pass the `cotangent` of `node` on to its arguments.
 
     `owned` are the nodes whose pending cotangent is an array of this pass alone, which may be added to in
     place; None for a pass that is itself recorded.
@@ -202,7 +201,7 @@ def _step_binary(
         to_b = b.requires_grad
     result = node.data
     first, second = primitive.rules
-    # Twice the same, with the common case of `_give` in place: a call costs as much as a rule on numbers.
+    # The same twice, with the common case of `_give` inlined: a call costs as much as a rule on numbers.
     if to_a and (needed is None or a in needed):
         if first is None:
             raise _no_derivative(primitive, 0)
@@ -221,7 +220,7 @@ def _step_binary(
             _give(b, share, pending, owned)
 
 
-# The shorter ways that passes over plain values have.
+# Shortcuts for passes over plain values.
 _STEPS: dict[Any, Callable[..., None]] = {Unary: _step_unary, Binary: _step_binary}
 
 
@@ -296,7 +295,7 @@ def keep_gradient(node: Node, cotangent: np.ndarray[Any, Any]) -> None:
 
 
 def check_cotangent(cotangent: Any, data: np.ndarray[Any, Any], name: str = "cotangent") -> Any:
-    """`cotangent` as an own array or a Tensor that fits `data`, or an error that says what would."""
+    """`cotangent` as a private array or a Tensor that fits `data`, or an error that says what would fit."""
     shape = np.shape(cotangent)
     if shape != data.shape:
         raise ValueError(f"{name} must have the value's shape {data.shape}, got {shape}")
@@ -310,11 +309,11 @@ def check_cotangent(cotangent: Any, data: np.ndarray[Any, Any], name: str = "cot
 
 
 class Tape:
-    """What the backward passes from `outputs` to `inputs` go through, for any number of passes.
+    """The nodes of backward passes from `outputs` to `inputs`, for any number of passes.
 
-    With `differentiable=None` a pass is recorded where it depends on something traced besides `inputs`: an
-    outer transform's argument, a Tensor from outside, the cotangents, or what `inputs` were themselves made
-    from; all of these but the cotangents are what `foreign` tells.
+    With `differentiable=None` a pass is recorded if it depends on something traced besides `inputs`: an outer
+    transform's argument, a Tensor from outside, the cotangents, or the sources of `inputs` themselves;
+    `foreign` reports all of these except the cotangents.
     """
 
     def __init__(self, outputs: Sequence[Node], inputs: Sequence[Node]) -> None:

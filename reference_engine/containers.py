@@ -1,4 +1,4 @@
-"""Nested containers of values: into a flat list of leaves and back."""
+"""Flatten nested containers into a list of leaves, and rebuild them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def map_leaves(function: Callable[[Any], Any], tree: Any) -> Any:
 
 
 def is_differentiable(leaf: Any) -> bool:
-    """Whether a derivative by `leaf` has a meaning: a real or complex number, array or Tensor."""
+    """Whether a derivative with respect to `leaf` makes sense: a real or complex number, array or Tensor."""
     if isinstance(leaf, float | complex):
         return True
     return isinstance(leaf, np.ndarray | np.generic | Tensor) and leaf.dtype.kind in "fc"

@@ -1,4 +1,4 @@
-"""What holds inside a `with` block: whether operations are recorded, under which name, and how exactly."""
+"""Context managers: whether operations are recorded, under which name, and with which accuracy."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["Context", "name_scope", "no_grad", "now", "perturbed", "recording", 
 
 
 class Context(NamedTuple):
-    """What holds at one place of a program. One object, so an operation looks it up once."""
+    """The state at one place of a program, in one object, so an operation looks it up once."""
 
     recording: bool = True
     scope: str | None = None
     seen: Callable[[Any], None] | None = None
-    """Is called with every node that is recorded, and may put another value in its place."""
+    """Called with every recorded node; may replace its value."""
     depth: int = 0
-    """How many transforms (`grad`, `vjp`, ...) are running the function that is being traced."""
+    """The number of transforms (`grad`, `vjp`, ...) that are running the traced function."""
 
 
 _OUTSIDE = Context()
@@ -43,7 +43,7 @@ def no_grad() -> AbstractContextManager[None]:
 
 
 def recording() -> AbstractContextManager[None]:
-    """Inside this context operations are recorded, whatever surrounds it."""
+    """Inside this context operations are recorded, whatever the outer context."""
     return _with(recording=True)
 
 
@@ -72,7 +72,7 @@ def perturbed(scale: float, seed: int) -> Iterator[None]:
     """Inside this context every recorded result is moved by a random relative error of up to `scale`.
 
     Monte Carlo arithmetic (D. S. Parker, UCLA CSD-970002, 1997): the spread of gradients over a few seeds,
-    divided by `scale`, is by how much a computation amplifies its own rounding. Operations that only move
+    divided by `scale`, measures how much a computation amplifies its own rounding. Operations that only move
     or choose entries are exact in every precision and stay so. `scale` is positive, `seed` any integer.
     """
     if not 0 < scale < 1:
@@ -101,17 +101,16 @@ def perturbed(scale: float, seed: int) -> Iterator[None]:
 def watched(seen: Callable[[Any], None]) -> AbstractContextManager[None]:
     """Inside this context `seen` is called with every node that is recorded.
 
-    It may give the node other data, which the program then computes with: of the same shape and dtype, and
-    not where the data shares memory with an argument's.
+    It may replace the node's data, with which the program then computes: by data of the same shape and dtype,
+    unless the data shares memory with an argument's.
     """
     return _with(seen=seen)
 
 
 @contextmanager
 def at_most(operations: int) -> Iterator[None]:
-    """Inside this context so many results can be recorded, and one more raises RuntimeError.
-
-    For loops that end by their values, and in coarse arithmetic never.
+    """Inside this context at most `operations` results can be recorded; one more raises RuntimeError. For
+    loops that depend on values, and may be endless in coarse arithmetic.
     """
     around, left = now().seen, operations
 

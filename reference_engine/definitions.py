@@ -1,4 +1,4 @@
-"""The register of all primitives, and what their rules are written with."""
+"""The register of all primitives, and helpers for their rules."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ __all__ = [
 ]
 
 PRIMITIVES: dict[str, Primitive] = {}
-"""Every primitive by name, for the coverage page and for the tests, which demand a sample for each."""
+"""Every primitive by name, for the coverage page and for the tests, which require a sample of each."""
 
 _float64 = np.float64
 
 Partial = Callable[..., Any]
-"""`partial(result, *args)`: the derivative of an elementwise function by one of its arguments."""
+"""`partial(result, *args)`: derivative of an elementwise function with respect to one of its arguments."""
 
 
 def define(
@@ -77,7 +77,7 @@ def values_of(value: Any) -> Any:
 
 
 def fixed(value: Any, function: str, argument: str) -> Any:
-    """The plain value of an argument by which `function` has no derivative; refused if it needs one."""
+    """The value of an argument without a derivative in `function`; refused if it requires a gradient."""
     if isinstance(value, Handle) and value.requires_grad:
         raise MissingRuleError(
             f"{function} of a Tensor has no derivative with respect to {argument}; pass a constant there "
@@ -105,5 +105,5 @@ def from_partial(partial: Partial) -> Rule:
     return of_one if count == 2 else of_two if count == 3 else rule
 
 
-# Their own conjugates; bool, which has none, is not asked for.
+# Their own conjugates; `bool` has no method for it.
 _REAL = frozenset({float, int, np.float64, np.float32})

@@ -1,7 +1,6 @@
-"""NumPy's protocols: which function of ours answers when a NumPy function meets a Tensor.
-
-The tables are filled by the modules in `rules` and by `extend`; this module only looks things up,
-and refuses, by name, what no table holds.
+"""NumPy's protocols: which of our functions runs when a NumPy function is called with a Tensor. The modules
+in `rules` and `extend` fill the tables; this module only looks functions up, and refuses by name what no
+table contains.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def implements(*functions: Callable[..., Any]) -> Callable[[_F], _F]:
-    """Decorator: the function below answers for `functions` of NumPy on Tensors."""
+    """Decorator: the function below implements `functions` of NumPy for Tensors."""
 
     def register(implementation: _F) -> _F:
         for function in functions:
@@ -58,10 +57,9 @@ def implements(*functions: Callable[..., Any]) -> Callable[[_F], _F]:
 
 
 def present(name: str) -> tuple[Any, ...]:
-    """NumPy's function of that name, alone in a tuple, which is empty where this NumPy lacks it.
-
-    2.0, the oldest that is taken, has no ``unstack`` and ``cumulative_sum`` (2.1) and no ``matvec`` (2.2);
-    2.5 has deprecated ``fix``.
+    """NumPy's function of that name in a tuple, which is empty if this NumPy lacks it. 2.0, the oldest
+    supported, has no ``unstack`` and ``cumulative_sum`` (2.1) and no ``matvec`` (2.2); 2.5 has deprecated
+    ``fix``.
     """
     return (getattr(np, name),) if hasattr(np, name) else ()
 
@@ -110,7 +108,7 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: di
 
 
 def _without_out(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The keywords as if there were no out=: `where` then needs the old values, which stand under "old"."""
+    """The keywords as if there were no out=: `where` then needs the old values, which are under "old"."""
     rest = {key: value for key, value in kwargs.items() if key != "out"}
     if rest.get("where", True) is not True:
         rest["old"] = kwargs["out"]
@@ -160,7 +158,7 @@ def _call_with(
         )
     (base,) = old if type(old) is tuple else (old,)
     mask = np.broadcast_to(np.asarray(value_of(where), bool), base.shape)
-    # Only the chosen entries are computed: what is not evaluated cannot turn a gradient into nan.
+    # Only the chosen entries are computed, so the others cannot turn a gradient into nan.
     chosen = handler(*(np.broadcast_to(x, base.shape)[mask] for x in inputs))
     whole = np.copy(base)
     whole[mask] = chosen
@@ -196,7 +194,7 @@ def _position_of_out(handler: Callable[..., Any]) -> int | None:
 
 
 class _Namespace:
-    """The array API on Tensors: NumPy's functions, and ours where NumPy's do not dispatch."""
+    """The array API for Tensors: NumPy's functions, and ours where NumPy's do not dispatch."""
 
     def __init__(self) -> None:
         self._own: dict[str, Any] = {}
@@ -214,7 +212,7 @@ class _Namespace:
 
 _namespace = _Namespace()
 NAMESPACE_OVERRIDES: dict[str, Any] = _namespace._own
-"""What the namespace of a Tensor has in place of NumPy's function of that name."""
+"""Replacements of NumPy's functions in the namespace of a Tensor, by name."""
 
 
 def namespace(api_version: str | None) -> Any:

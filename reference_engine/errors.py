@@ -6,12 +6,12 @@ __all__ = ["GraphReleasedError", "MissingRuleError", "OutOfGraphError"]
 
 
 class OutOfGraphError(TypeError):
-    """A traced value was about to leave the graph, and with it its derivative."""
+    """Raised when a traced value, and with it its derivative, would leave the graph."""
 
 
 class MissingRuleError(NotImplementedError):
-    """A function for which the engine has no rule met a traced value."""
+    """Raised when a function without a rule is called with a traced value."""
 
 
 class GraphReleasedError(RuntimeError):
-    """A second pass was asked of a graph whose memory the first one has freed."""
+    """Raised by a second pass over a graph that the first one has freed."""

@@ -1,13 +1,12 @@
-"""Define a primitive and its rule from outside.
+"""Define primitives and rules outside of the engine.
 
     @primitive(rules=[lambda cotangent, result, x: cotangent * np.cos(x)])
     def my_sin(x):
         return np.sin(x)
 
-`my_sin` then works on arrays and on Tensors. A rule is given the cotangent of the result, the result, and
-the arguments; what it returns is summed over broadcast axes and cast to the argument's dtype by the engine.
-Written in NumPy's functions (or other primitives) it is itself differentiable, and so gives every higher
-order.
+`my_sin` then works on arrays and on Tensors. A rule gets the cotangent of the result, the result, and the
+arguments; the engine sums its return value over broadcast axes and casts it to the argument's dtype. A rule
+written with NumPy's functions (or other primitives) is itself differentiable, so all higher orders work.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 def primitive(
     *, rules: Sequence[Rule | None], name: str | None = None, outputs: bool = False
 ) -> Callable[[Callable[..., Any]], Primitive]:
-    """Decorator: a function on plain arrays becomes a primitive.
+    """Decorator that turns a function on plain arrays into a primitive.
 
-    `rules` has one entry per positional argument of the function, `rule(cotangent, result, *args,
-    **params)`, or None for an argument without a derivative (a Tensor there that requires a gradient is
-    then refused). Keyword-only arguments of the function are fixed parameters; rules get them too. With
-    `outputs=True` the function returns a tuple, and rules get a tuple of cotangents, None where nothing
-    depends on an output. `name` is what messages and pictures call it; default: the function's own name.
+    `rules` has one entry per positional argument of the function, `rule(cotangent, result, *args, **params)`,
+    or None for an argument without a derivative (a Tensor there that requires a gradient is then refused).
+    Keyword-only arguments of the function are fixed parameters; rules get them too. With `outputs=True` the
+    function returns a tuple, and rules get a tuple of cotangents, None where nothing depends on an output.
+    `name` is its name in messages and pictures; default: the function's name.
 
     Errors: TypeError if the rules do not fit the function, ValueError for a name that is taken.
     """
@@ -91,12 +90,10 @@ def _check_rule(rule: Any, what: str, positional: list[str], fixed: list[str]) -
 
 
 def implements(function: Callable[..., Any]) -> Callable[[_F], _F]:
-    """Decorator: the function below answers for NumPy's `function` when that is called with a Tensor.
+    """Decorator: the function below implements NumPy's `function` for Tensors.
 
-    For a ufunc it is called with the ufunc's inputs, for another function with the arguments as they were
-    given.
-
-    Errors: TypeError for something that NumPy does not dispatch.
+    For a ufunc it is called with the ufunc's inputs, for another function with the arguments unchanged.
+    Errors: TypeError for a function that NumPy does not dispatch.
     """
     if isinstance(function, np.ufunc):
         ufunc = function

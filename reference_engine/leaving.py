@@ -1,4 +1,4 @@
-"""What is said where a value is taken out of a graph: what the caller wrote, and what to write instead."""
+"""Messages for values that leave a graph: what the caller wrote, and what to write instead."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 __all__ = ["out_of_graph"]
 
-#: What replaces those functions of ``math`` that NumPy has under another name, or not at all.
+#: Replacements for functions of ``math`` that NumPy has under another name, or not at all.
 _OF_MATH = {
     "comb": "scipy.special.comb",
     "dist": "numpy.linalg.norm",
@@ -28,8 +28,8 @@ _OF_MATH = {
 def out_of_graph(how: str, frame: Any, packages: Collection[str] = ("numpy",)) -> str:
     """Return a sentence on what takes a value out of the graph, and on what to write instead.
 
-    `how` is what was called where the source is not known, `frame` one that leads to the caller's. Frames of
-    `packages` are not the caller's.
+    `how` is what was called, if the source is unknown; `frame` is one below the caller's. Frames of
+    `packages` are skipped.
     """
     through = set()
     while frame.f_back is not None and (package := _package(frame)) in packages:

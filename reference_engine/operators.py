@@ -1,8 +1,7 @@
 """The primitives that a Tensor itself calls: behind its operators, its indexing, `astype` and `copy`.
 
-They stand below the Tensor, which calls them by name; all other primitives are in `rules`, which are built on
-Tensors. The rules here are written in Python's operators and NumPy's functions, which dispatch on their
-arguments.
+They are below the Tensor, which calls them by name; all other primitives are in `rules`, which build on
+Tensors. The rules here use Python's operators and NumPy's functions, which dispatch on their arguments.
 """
 
 from __future__ import annotations

@@ -1,17 +1,16 @@
-"""What a graph is made of: nodes, the handles on them, views of shared memory, and primitives.
+"""The parts of a graph: nodes, handles on them, views of shared memory, and primitives. These types refer to
+each other, so they share a file. A `Primitive` computes on arrays and makes a `Node` of its result. A
+`Handle` is the user's object: always a `Tensor`, which is defined in a higher layer and registers itself.
+Node and handle are separate objects, so the graph does not depend on which handles still exist, and a write
+can point a handle at a newer node without changing what was computed from the older one.
 
-These types know each other, so they share a file. A `Primitive` computes on arrays and makes a `Node` of its
-result. A `Handle` is what a user holds: always a `Tensor`, which is defined further up and registers itself.
-Node and handle are two objects. So the graph does not depend on which handles still exist, and a write can
-point a handle at a newer node without a change to what was computed from the older one.
+Arrays that enter the graph are copied when they could still be written to from outside. That costs one pass
+over the memory for each constant, about as much as the cheapest operation on it, and guarantees that no later
+mutation silently changes a gradient.
 
-Arrays that enter the graph are copied when they could still be written to from outside. That costs
-one pass over the memory for each constant, about as much as the cheapest operation with it, and makes a
-gradient that a later mutation has silently falsified impossible.
-
-Values never change: a write makes a new value of the whole memory, and every handle that looks into it is
-pointed at its part of that. `Memory` knows the value now and who looks; `View` how a handle looks: through a
-chain of primitives, each of which has a `lens` that says what a new value of the part makes of the whole.
+Values never change: a write creates a new value of the whole memory, and every handle on it is pointed at its
+part of that. `Memory` holds the current value and its handles; `View` is how a handle sees it: through a
+chain of primitives, each with a `lens` that computes the new whole from a new value of the part.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ Rule = Callable[..., Any]
 """`rule(cotangent, result, *args, **params)` -> the cotangent of one argument."""
 
 Lens = Callable[..., Any]
-"""`lens(whole, part, **params)` -> the whole once `part` is what `primitive(whole, **params)` gives."""
+"""`lens(whole, part, **params)` -> the whole for which `primitive(whole, **params)` is `part`."""
 
 IMMUTABLE = frozenset({int, float, complex, bool, type(None), str, *np.sctypeDict.values()})
 """Immutable types. The graph keeps their values without a copy."""
@@ -68,10 +67,10 @@ class Node:
     """One value of the graph and the operation that made it.
 
     `data` is the value: an array, or for shape `()` a NumPy scalar, with which arithmetic takes a tenth of
-    the time (66 ns in place of 480); where something looks into its memory it is an array all the same.
-    `order` grows with creation, so every argument of a node has a smaller one: sorting by it is
-    a topological order. `params` of a leaf that a transform made says whether that is still running.
-    `scope` is the name of the part of the computation that it was made in.
+    the time (66 ns in place of 480); when its memory is accessed, it becomes an array. `order` grows with
+    creation, so every argument of a node has a smaller one: sorting by it is a topological order. `params` of
+    a leaf that a transform made says whether the transform is still running. `scope` is the name of the part
+    of the computation in which it was made.
     """
 
     __slots__ = ("args", "data", "grad", "label", "order", "params", "primitive", "requires_grad", "scope")
@@ -114,7 +113,7 @@ def private(array: Any) -> Any:
 
 
 def as_array(value: Any) -> Any:
-    """`value` as a numeric ndarray, or a TypeError that says what came instead."""
+    """`value` as a numeric ndarray, or a TypeError that describes it."""
     array = _asarray(value)
     if array.dtype.kind not in "biufc":
         raise TypeError(
@@ -128,7 +127,7 @@ def as_array(value: Any) -> Any:
 
 
 class Handle:
-    """A reference to a node, and to the view through which it looks into shared memory, if any.
+    """A reference to a node, and to its view of shared memory, if any.
 
     `Tensor` is the one class derived from it. Primitives make objects of that class without importing it.
     """
@@ -159,7 +158,7 @@ class Handle:
 
 
 _Tensor: type[Handle] = Handle
-"""The class of every handle that is made. Asking for it by identity is quicker than `isinstance`."""
+"""The class of every new handle. Comparing it by identity is faster than `isinstance`."""
 
 
 def tensor_of(node: Node) -> Handle:
@@ -171,15 +170,14 @@ def tensor_of(node: Node) -> Handle:
 
 
 def free(value: Any) -> Handle:
-    """A constant on which what is computed with it does not depend, such as the shift of a softmax.
-
-    It may move with the inputs, and their derivatives are right all the same.
+    """A constant that cancels in the result, such as the shift of a softmax. It may change with the inputs
+    without making their derivatives wrong.
     """
     return tensor_of(Node(private(np.asarray(value))[()], False, params={"free": True}))
 
 
 def plain(arg: Any) -> Any:
-    """An argument of a node as the program gave it: a constant that is `free` is the array that it holds."""
+    """An argument of a node as the program passed it: a `free` constant as the array that it holds."""
     is_free = type(arg) is Node and arg.primitive is None and (arg.params or {}).get("free")
     return arg.data if is_free else arg
 
@@ -193,7 +191,7 @@ def value_of(value: Any) -> Any:
 
 
 class Memory:
-    """One piece of memory: its value now, and the Tensors that look into it."""
+    """One piece of memory: its current value, and the Tensors that share it."""
 
     __slots__ = ("_limit", "_seen", "node")
 
@@ -203,7 +201,7 @@ class Memory:
         self._limit = 8
 
     def add(self, tensor: Handle) -> None:
-        """Remember that `tensor` looks into this memory, for as long as it exists."""
+        """Remember, as long as `tensor` exists, that it shares this memory."""
         if len(self._seen) >= self._limit:
             self._seen = [seen for seen in self._seen if seen() is not None]
             self._limit = 2 * len(self._seen) + 8
@@ -215,7 +213,7 @@ class Memory:
 
 
 class View:
-    """How a Tensor looks into a memory: as a whole, or through `primitive` at what `parent` shows."""
+    """How a Tensor sees a memory: as a whole, or through `primitive` applied to what `parent` shows."""
 
     __slots__ = ("memory", "params", "parent", "primitive")
 
@@ -272,20 +270,21 @@ def read_only(whole: Any, part: Any, **params: Any) -> Any:
 
 
 class Primitive:
-    """An operation with a rule: calling it computes, and records the call where a gradient is wanted.
+    """An operation with a rule: calling it computes the result, and records the call if a gradient is
+    required.
 
-    Positional arguments are the values (Tensors, arrays, numbers); keyword arguments are fixed
-    parameters such as an axis. `forward(*arrays, **params)` computes on plain NumPy arrays. `rules`
-    has one `Rule` or None (no derivative) per positional argument; a primitive of any number of arguments
-    gives one function `variadic(argnum, cotangent, result, *args, **params)` in its place. A rule may return
-    its cotangent before the sum over broadcast axes: the engine fits shape and dtype to the argument.
+    Positional arguments are the values (Tensors, arrays, numbers); keyword arguments are fixed parameters
+    such as an axis. `forward(*arrays, **params)` computes on plain NumPy arrays. `rules` has one `Rule` or
+    None (no derivative) per positional argument; a primitive of any number of arguments has one function
+    `variadic(argnum, cotangent, result, *args, **params)` in its place. A rule may return its cotangent
+    before the sum over broadcast axes: the engine fits shape and dtype to the argument.
 
     With `outputs=True`, `forward` returns a tuple; the rules then get a tuple of cotangents with None
     for each output that nothing depends on.
 
-    `add_into(total, cotangent, **params)` may stand next to the rule of a primitive of one argument: it adds
-    what that rule gives to the array `total` in place, touching only the entries that are not zero. A
-    primitive of one argument whose result may share memory with it needs a `lens` (see `View`).
+    `add_into(total, cotangent, **params)` may complement the rule of a primitive of one argument: it adds the
+    rule's result to the array `total` in place, touching only the entries that are not zero. A primitive of
+    one argument whose result may share memory with it needs a `lens` (see `View`).
     """
 
     __slots__ = ("add_into", "forward", "lens", "name", "outputs", "rules", "variadic")
@@ -313,7 +312,7 @@ class Primitive:
         return f"<primitive {self.name}>"
 
     def __call__(self, *args: Any, **params: Any) -> Any:
-        """The operation on `args`: a Tensor (or a tuple of them) if one of them is one, else an array."""
+        """Apply the operation: returns a Tensor (or a tuple of them) if any of `args` is one, else an array."""
         values = []
         kept: list[Any] = []
         traced = record = False
@@ -407,7 +406,7 @@ class Primitive:
 
 
 class Unary(Primitive):
-    """A primitive of one argument and no parameters, such as most ufuncs: the same by a shorter way."""
+    """A primitive of one argument and no parameters, such as most ufuncs, as a shortcut."""
 
     __slots__ = ()
 
@@ -451,8 +450,8 @@ class Binary(Primitive):
         result = self.forward(p, q)
         if type(result) is not _float64 or context.seen is not None:
             return self._tensor(result, context, (a, b), None)
-        # `Node(...)` written out: Python's call of a class takes as long as all that the call does, and this
-        # is what a graph of numbers is made of.
+        # `Node(...)` inlined: calling a class takes as long as the rest of the call, and graphs of numbers
+        # consist of these.
         node = _new(Node)
         node.data = result
         node.requires_grad = True
@@ -472,7 +471,7 @@ PICK = Primitive("pick", lambda bundle, *, index: bundle[index])
 
 
 def _constant(value: Any, record: bool) -> Any:
-    """What an operator is given in place of `value`; its own copy if the operation will be recorded."""
+    """The operand for `value`; a private copy if the operation will be recorded."""
     if record and now().recording:
         return private(value)
     # An operator would repeat a list as often as an integer says.

@@ -24,7 +24,7 @@ _float64 = np.float64
 _asarray = np.asarray
 
 
-#: Frames of these packages lie between what the user wrote and a Tensor that is asked for its value.
+#: Frames of these packages may lie between the user's code and a Tensor whose value is read.
 _BETWEEN = ("numpy", "scipy", "reference_engine")
 
 
@@ -110,7 +110,7 @@ class Tensor(ArrayInterface, Handle):
 
     @property
     def grad(self) -> Any:
-        """The gradient from every `backward` so far, summed; None where there was none."""
+        """The sum of the gradients of every `backward` so far; None before the first."""
         return self._node.grad
 
     @grad.setter
@@ -152,7 +152,7 @@ class Tensor(ArrayInterface, Handle):
 
     @property
     def device(self) -> str:
-        """Always "cpu", as the array API wants it said."""
+        """Always "cpu", for the array API."""
         return "cpu"
 
     @property
@@ -218,8 +218,8 @@ class Tensor(ArrayInterface, Handle):
         The graph stays, so it can be drawn or passed through again. `retain_graph=False` frees
         it as the pass goes and fills in `grad` on the leaves and on labelled Tensors only.
 
-        Errors: ValueError for a cotangent of another shape or a missing one, TypeError where nothing
-        requires a gradient, `OutOfGraphError` inside a transform, `GraphReleasedError` on a freed graph.
+        Errors: ValueError for a cotangent of another shape or a missing one, TypeError if nothing requires a
+        gradient, `OutOfGraphError` inside a transform, `GraphReleasedError` on a freed graph.
         """
         if now().depth:
             raise OutOfGraphError(

@@ -1,8 +1,8 @@
 """Functions of functions: vjp, jvp, grad, jacobian, hessian.
 
-Every transform runs the function on leaves of its own. What else the result depends on (an outer
-transform's argument, a Tensor from outside) stays in the graph as something other than those leaves, so
-two derivatives in one another cannot be confused, and nesting them gives the higher orders.
+Every transform runs the function on its own leaves. Other values that the result depends on (an outer
+transform's argument, a Tensor from outside) stay in the graph as different leaves, so nested derivatives are
+never confused, and nesting gives the higher orders.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["grad", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"]
 
 
 def _leaf(value: Any) -> Node:
-    """A leaf of a transform's own: connected to `value` where that is traced by an outer one."""
+    """A transform's leaf, connected to `value` if an outer transform traces it."""
     if type(value) is Tensor and value.requires_grad:
         with recording():
             return operators.positive(value)._node  # type: ignore[no-any-return]  # a primitive returns Any
@@ -49,7 +49,7 @@ class _Trace:
                 f"args must hold at least one real or complex number, array or Tensor, got {kinds}; "
                 "pass 2.0 in place of 2, and array.astype(float) for an integer array"
             )
-        # `f` may write into its arguments: that moves the handles which it gets, not the sources.
+        # `f` may write into its arguments: that changes its handles, not the sources.
         inputs = self.rebuild(
             [g if s is None else tensor_of(s) for g, s in zip(self.given, self.sources, strict=True)]
         )
@@ -65,7 +65,7 @@ class _Trace:
 
     @property
     def value(self) -> Any:
-        """The result of `f`; Tensors only where something else than its arguments is still being traced."""
+        """The result of `f`; Tensors only if something other than its arguments is being traced."""
         return self.rebuild_result([self._outside(leaf) for leaf in self.results])
 
     def _outside(self, leaf: Any) -> Any:
@@ -77,7 +77,7 @@ class _Trace:
 
     @property
     def nested(self) -> bool:
-        """Whether something else than this trace's own leaves is being traced."""
+        """Whether anything besides this trace's own leaves is being traced."""
         return now().depth > 0 or self.tape.foreign
 
     @functools.cached_property
@@ -126,7 +126,7 @@ def _must_be_numbers(results: Iterable[Any]) -> None:
 
 
 def _result(value: Any) -> Any:
-    """A gradient as a transform hands it out: own memory, unless it is still traced."""
+    """A gradient in the form that transforms return: private memory, unless it is still traced."""
     if type(value) is Tensor:
         return value if value.requires_grad else np.array(value._node.data)[()]
     return np.array(value)[()]
@@ -137,8 +137,8 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[..., tuple[Any
 
     `pullback(cotangent)` takes the nesting and shapes of the value and returns one entry per argument, with
     the argument's own nesting: arrays of its shape and dtype, None for a leaf that is not a real or complex
-    number. It can be called any number of times. Where it runs inside another transform, or the cotangent
-    is a Tensor that requires a gradient, the result is differentiable.
+    number. It can be called any number of times. Inside another transform, or if the cotangent is a Tensor
+    that requires a gradient, the result is differentiable.
 
     Errors: TypeError if `args` hold nothing differentiable, ValueError for a cotangent of another nesting
     or shape.
@@ -163,7 +163,7 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[..., tuple[Any
 def vjp_of_arrays(
     f: Callable[..., Sequence[Any]], arrays: Sequence[Any]
 ) -> tuple[list[Any], Callable[[Sequence[Any]], list[Any]]]:
-    """As `vjp`, for real or complex arrays, a flat sequence of results, and plain numbers all the way.
+    """As `vjp`, for real or complex arrays, a flat sequence of results, and plain numbers throughout.
 
     The values and the gradients are arrays or NumPy scalars, whatever else is being traced, and may share
     memory with the graph. The pullback takes one cotangent per result and returns one per array.
@@ -250,11 +250,11 @@ def _argnums(argnums: int | Sequence[int], count: int) -> tuple[int, ...]:
 def _partial(
     f: Callable[..., Any], argnums: int | Sequence[int], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[_Trace, Callable[[Sequence[Any]], Any]]:
-    """A trace of `f` as a function of the chosen arguments alone, and how to hand out their gradients."""
+    """A trace of `f` as a function of the chosen arguments, and a function that returns their gradients."""
     if not callable(f):
         raise TypeError(f"f must be callable, got {type(f).__name__}")
     chosen = _argnums(argnums, len(args))
-    # A Python int is a number like any other where its derivative is asked for by position.
+    # A Python int counts as a real number if its derivative is requested by position.
     values = [float(args[i]) if type(args[i]) is int else args[i] for i in chosen]
 
     def call(*inner: Any) -> Any:
@@ -273,7 +273,8 @@ def _partial(
 
 
 def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Any, Any]]:
-    """A function that returns `f(...)`, one real number, and its gradient by the arguments `argnums`.
+    """A function that returns `f(...)`, one real number, and its gradient with respect to the arguments
+    `argnums`.
 
     The gradient has the nesting, shapes and dtypes of the argument; for several `argnums` it is a tuple.
     """
@@ -297,7 +298,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
 
 
 def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """The gradient of `f`, a function with one real number as its result, by the arguments `argnums`.
+    """The gradient of `f`, a function that returns one real number, with respect to the arguments `argnums`.
 
     `grad(grad(f))` and any other nesting gives the higher orders.
     """
@@ -310,7 +311,7 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
 
 
 def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """The Jacobian of `f` by the arguments `argnums`, for results of any shape.
+    """The Jacobian of `f` with respect to the arguments `argnums`, for results of any shape.
 
     For a result of shape s and an argument of shape t the Jacobian has shape s + t: entry [i, j] is d
     result[i] / d argument[j]. With nested results or arguments it has the nesting of the result, and in
@@ -328,7 +329,7 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
 
 
 def _jacobian_blocks(trace: _Trace, place: int) -> list[Any]:
-    """The Jacobian of one result by each differentiable source, one pass per entry of the result."""
+    """The Jacobian of one result with respect to each differentiable source, one pass per entry."""
     leaf = trace.results[place]
     shape = np.shape(leaf)
     sources = [source for source in trace.sources if source is not None]
@@ -355,7 +356,7 @@ def _stack(rows: list[Any]) -> Any:
 
 
 def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """The Hessian of `f`, a function with one real number as its result: the Jacobian of its gradient.
+    """The Hessian of `f`, a function that returns one real number: the Jacobian of its gradient.
 
     For an argument of shape t it has shape t + t.
     """

@@ -1,7 +1,7 @@
 """Writing into Tensors: `t[index] = value`, `t += x`, `out=`.
 
-No value ever changes. A write computes what the whole memory is worth after it, and points the Tensor, and
-every other one that looks into the same memory, at its part of that; what was computed before stays as it is.
+No value ever changes. A write computes the new value of the whole memory, and points the Tensor, and every
+other one that shares the memory, at its part of that; earlier results do not change.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def cast(value: Any, dtype: np.dtype[Any]) -> Any:
 
 
 def _move(tensor: Handle, result: Handle) -> None:
-    """Point `tensor` at the value of `result`, and all that look into its memory at their part of it."""
+    """Point `tensor` at the value of `result`, and all Tensors that share its memory at their parts of it."""
     view = tensor._view
     whole = tensor._node if view is None else view.memory.node
     is_leaf = whole.requires_grad and whole.primitive is None and whole.params is None
@@ -88,7 +88,7 @@ def _move(tensor: Handle, result: Handle) -> None:
         )
     written = result if view is None else _whole_after(view, result)
     if written._node.data.strides != whole.data.strides:
-        # The layout of the memory stays, because it decides what reshape and ravel give a view of.
+        # The layout of the memory stays, because it decides when reshape and ravel return a view.
         written = operators.index_put(tensor_of(whole), written, index=Ellipsis, accumulate=False)
     after = _leaf_again(written._node, whole) if is_leaf else written._node
     if view is None:
@@ -101,7 +101,7 @@ def _move(tensor: Handle, result: Handle) -> None:
 
 
 def _whole_after(view: View, part: Handle) -> Handle:
-    """The value of the whole memory once `part` stands where `view` looks."""
+    """The value of the whole memory after `part` replaces what `view` shows."""
     chain = view.chain()
     if not chain:
         return part
@@ -131,7 +131,7 @@ def _point(tensor: Handle, node: Node) -> None:
 
 
 def _leaf_again(node: Node, before: Node) -> Node:
-    """A leaf with the value of `node` in place of the leaf `before`, as an optimiser's step wants it."""
+    """A leaf with the value of `node` in place of the leaf `before`, as after an optimiser's step."""
     leaf = Node(node.data, True)
     leaf.grad = before.grad
     return leaf

@@ -1,7 +1,7 @@
 """Pictures of a graph: each value with its label, number and gradient, and the operations between them.
 
-Pure Python, so a picture appears on any machine. `summary` chooses what is drawn, `contents` makes
-boxes of it, `layout` gives them their places, `svg` and `dot` write them.
+Pure Python, so a picture appears on any machine. `summary` chooses what to draw, `contents` turns it into
+boxes, `layout` places them, `svg` and `dot` write them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Drawing", "draw"]
 
 
 class Drawing:
-    """A picture of a graph: `svg` and `dot` are its texts; notebooks show it by themselves."""
+    """A picture of a graph: `svg` and `dot` are its sources; notebooks display it."""
 
     def __init__(self, svg: str, dot: str, title: str = "Graph") -> None:
         self.svg = svg
@@ -39,7 +39,7 @@ class Drawing:
         return f"<Drawing, {len(self.svg)} characters of SVG; .save(path) writes it to a file>"
 
     def save(self, path: str | Path) -> Path:
-        """Write the picture to `path`, whose ending says in which form: .svg, .dot or .html."""
+        """Write the picture to `path` in the format of its extension: .svg, .dot or .html."""
         path = Path(path)
         page = f'<!doctype html>\n<meta charset="utf-8">\n<title>{escape(self._title)}</title>\n{self.svg}\n'
         texts = {".svg": self.svg, ".dot": self.dot, ".html": page}
@@ -55,21 +55,21 @@ def draw(
     """The graph that `tensor` was computed from; after `backward` with the gradients.
 
     It runs from left to right, with `direction="down"` from top to bottom, and the arguments of an operation
-    stand in their order. Where they cannot, numbers next to the arrows tell it.
+    are in order. Where they cannot be, numbers next to the arrows show their order.
 
     Arrays of more than four entries are shown by their shape, dtype (where it is not float64) and 2-norm. The
-    values made inside `name_scope` stand in a frame with its name.
+    values made inside `name_scope` are in a frame with its name.
 
     A graph of more than `max_nodes` values is summarised by scope: one box for each of the deepest scopes,
     with the number of its values and the shapes that other boxes take from it, then one for each of the
-    scopes around them, level by level, until at most `max_nodes` boxes of values and scopes are left.
-    `depth` says which level that is: 1 makes a box of each outermost scope, 2 of each scope inside another
-    one; None leaves the choice to `max_nodes`. A scope that is left, and entered again with what was computed
-    outside of it, has a box for each visit. Where scopes do not help, what is farthest from `tensor` is left
-    out, and the picture says how many values that are.
+    scopes around them, level by level, until at most `max_nodes` boxes of values and scopes are left. `depth`
+    sets the level: 1 makes a box of each outermost scope, 2 of each scope inside another one; None leaves the
+    choice to `max_nodes`. A scope that is left, and entered again with values computed outside of it, has a
+    box for each visit. Where scopes do not help, the values farthest from `tensor` are omitted, and the
+    picture shows their number.
 
-    Errors: TypeError if `tensor` is not a Tensor, or `max_nodes` or `depth` no integer; ValueError for one of
-    these below 1, and for another direction.
+    Errors: TypeError if `tensor` is not a Tensor, or `max_nodes` or `depth` is not an integer; ValueError for
+    one of these below 1, and for another direction.
     """
     if type(tensor) is not Tensor:
         raise TypeError(f"tensor must be a Tensor, got {type(tensor).__name__}")

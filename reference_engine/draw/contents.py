@@ -1,4 +1,4 @@
-"""From the parts of a summary to the boxes of a picture."""
+"""Turn the parts of a summary into the boxes of a picture."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _add(picture: Picture, box: Box, sources: list[Box] | tuple[()] = ()) -> Box
 
 
 def _single(node: Node, frame: Frame, summary: Summary, boxes: dict[Part, Box], picture: Picture) -> Box:
-    """The box of a value that stands for itself, with its operation before it; the arrows leave from it."""
+    """The box of an individual value, preceded by its operation; arrows start at it."""
     if node.primitive is None:
         kind = "leaf" if node.requires_grad else "constant"
         return _add(picture, Box(kind, value_lines(node), frame, node.label))
@@ -78,7 +78,7 @@ def _single(node: Node, frame: Frame, summary: Summary, boxes: dict[Part, Box], 
         name = node.primitive.name
         sources = [_add(picture, Box("operation", [_SIGNS.get(name, name)], frame), sources)]
     if not is_value(node):
-        # Its outputs are values of their own, which the arrows from the operation lead to.
+        # Its outputs are separate values, to which arrows from the operation lead.
         return sources[0]
     return _add(picture, Box("value", lines + value_lines(node), frame, node.label), sources)
 

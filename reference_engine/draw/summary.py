@@ -1,7 +1,6 @@
-"""Which values of a graph share a box, so the picture stays readable.
-
-A value stands for itself while there is room. In a larger graph the values of one name scope become one
-`Group`, the deepest scopes first. No loop over the nodes recurses, and each is linear in their number.
+"""Choose which values of a graph share a box, so the picture stays readable. Values are drawn individually
+while there is room. In a larger graph the values of one name scope become one `Group`, the deepest scopes
+first. No loop over the nodes recurses, and each is linear in their number.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ _Item = TypeVar("_Item", bound=Hashable)
 class Group:
     """The values of one scope that share a box.
 
-    A scope that is left, and entered again with what was computed outside of it, has a group for each
-    visit: the picture would else have a cycle.
+    A scope that is left, and entered again with values computed outside of it, has a group for each visit;
+    otherwise the picture would have a cycle.
     """
 
     __slots__ = ("gives", "members", "path", "visit", "visits")
@@ -49,7 +48,7 @@ class Summary:
     """The parts of a picture, arguments first.
 
     `arguments` has the other parts that each part takes values from, each once, in their order; `incomplete`
-    are those that also take something that is not drawn. `left_out` counts the values that are not drawn.
+    are those that also use values that are not drawn. `left_out` counts the values that are not drawn.
     """
 
     def __init__(self, nodes: Sequence[Node], home: Mapping[Node, Group], level: int | None) -> None:
@@ -96,12 +95,11 @@ def is_value(node: Node) -> bool:
 
 
 def summarise(root: Node, max_nodes: int, depth: int | None) -> Summary:
-    """The graph behind `root` in at most `max_nodes` parts; `root` itself always stands alone.
-
-    With `depth=None` every value stands for itself if there is room, else scopes are closed level by level
-    from the deepest one. `depth=1` closes all scopes, `depth=2` those that lie in another one, and so on.
-    Where that is not enough, leaves that were made in no scope go into the one scope that uses them, and at
-    last the parts farthest from `root` are left out.
+    """The graph behind `root` in at most `max_nodes` parts; `root` itself is always separate. With
+    `depth=None` every value is separate if there is room, else scopes are closed level by level from the
+    deepest one. `depth=1` closes all scopes, `depth=2` those inside another one, and so on. If that is not
+    enough, leaves made outside of scopes move into the only scope that uses them, and finally the parts
+    farthest from `root` are omitted.
     """
     nodes = _ancestors(root)
     paths = {scope: _path(scope) for scope in {node.scope for node in nodes}}

@@ -1,4 +1,4 @@
-"""A picture as SVG, to be read on light and on dark pages."""
+"""Write a picture as SVG, for light and dark pages."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _STYLE = """
 
 
 def svg(picture: Picture, strokes: Sequence[Stroke], is_down: bool, title: str) -> str:
-    """`picture`, which is laid out, with `title` for those who cannot see it."""
+    """`picture`, which is laid out, with `title` for screen readers."""
     pen = _Pen(is_down)
     page = picture.frames[0]
     size = f'width="{page.width:.0f}" height="{page.height:.0f}"'
@@ -119,7 +119,7 @@ class _Pen:
         return f"M{self._path((x, y), (x - 7, y - 3.5), (x - 7, y + 3.5))} z"
 
     def number(self, stroke: Stroke) -> str:
-        """Which argument an arrow brings, next to its tip on the side that no line comes from."""
+        """The number of the argument of an arrow, next to its tip on the side without lines."""
         x, y, rise = stroke.x[3], stroke.y[1], stroke.y[1] - stroke.y[0]
         aside = (2, -9) if rise > 0.5 else (2, 9) if rise < -0.5 else (-10, 8)
         x, y = self._xy(x + aside[0], y + aside[1])

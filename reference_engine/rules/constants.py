@@ -28,7 +28,7 @@ PLAIN: tuple[Callable[..., Any], ...] = (
     np.diag_indices_from, np.tril_indices_from, np.triu_indices_from, np.ix_,
     np.unravel_index, np.ravel_multi_index, np.einsum_path,
 )  # fmt: skip
-"""Functions that answer with plain objects: shapes, dtypes, yes or no, text, indices made from shapes."""
+"""Functions that return plain objects: shapes, dtypes, booleans, text, indices made from shapes."""
 
 
 def _plainly(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,9 +1,9 @@
-"""Elementwise functions: ufuncs, where, clip, and their kin.
+"""Elementwise functions: ufuncs, where, clip, and similar ones.
 
 Rows of `PARTIALS` hold derivatives d result / d argument; the engine multiplies by the cotangent, with the
-conjugate for complex values. Rows of `RULES` hold whole rules, where that is quicker or where the function is
-not holomorphic. Those of the operators of Tensor are in `reference_engine.operators`. DLMF numbers refer to
-the NIST Digital Library of Mathematical Functions.
+conjugate for complex values. Rows of `RULES` hold whole rules, where that is faster or the function is not
+holomorphic. Those of the operators of Tensor are in `reference_engine.operators`. DLMF numbers refer to the
+NIST Digital Library of Mathematical Functions.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ ZERO_UFUNCS: tuple[np.ufunc, ...] = (
 
 
 def constant(forward: Any) -> Any:
-    """`forward` with Tensors taken as their values and its result as a constant Tensor."""
+    """`forward` applied to the values of Tensors, with a constant Tensor as the result."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
         result = forward(*values_of(args), **{key: values_of(value) for key, value in kwargs.items()})
@@ -216,7 +216,7 @@ UFUNCS[np.frexp] = _frexp
 
 real: Primitive = define(
     "real",
-    # NumPy gives a real array itself, which would not be seen as a view of itself.
+    # NumPy returns a real array itself, which would not count as a view of itself.
     lambda x: np.real(x)[...],
     [lambda c, result, x: c],
     lens=lambda whole, part: part + imag(whole) * 1j if is_complex(whole) else part,
@@ -269,8 +269,8 @@ select_where: Primitive = define(
 def where(condition: Any, *branches: Any) -> Any:
     """`numpy.where`.
 
-    Both branches are differentiated, as in torch: where the branch not taken has an infinite derivative,
-    0 * inf gives nan, so keep its argument away from there with a `where` of its own.
+    Both branches are differentiated, as in torch: if the branch not taken has an infinite derivative, 0 * inf
+    gives nan, so keep its argument away from there with another `where`.
     """
     if not branches:
         return np.nonzero(value_of(condition))

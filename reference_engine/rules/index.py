@@ -1,4 +1,4 @@
-"""Indexing by NumPy's functions, and ours that write into a fresh array."""
+"""Indexing by NumPy's functions, and our functions that write into a new array."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def scatter(values: Any, index: Any, shape: tuple[int, ...]) -> Any:
 
 
 def index_put(base: Any, index: Any, values: Any, accumulate: bool = False) -> Any:
-    """A copy of `base` in which `values` stand at `index` (or, with `accumulate`, are added there).
+    """A copy of `base` with `values` at `index` (or, with `accumulate`, are added there).
 
-    `base[index] = values` that leaves `base` as it is. `index` is anything that NumPy indexes with; `values`
+    Like `base[index] = values`, but without changing `base`. `index` is anything that NumPy accepts; `values`
     broadcasts to the shape of `base[index]`. Where an index comes twice, the last value stays and the
     cotangent goes to it alone; with `accumulate` all of them add up. The dtype is the common one of `base`
     and `values`.

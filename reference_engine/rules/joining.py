@@ -268,7 +268,7 @@ def _ramp(x: Any, axis: int, width: Any, ends: Any) -> Any:
 
 
 def _odd(x: Any, axis: int, width: Any, mode: str) -> Any:
-    """The reflection at the edge's value is linear: NumPy tells its matrix when it pads the unit vectors."""
+    """The reflection at the edge's value is linear: padding the unit vectors with NumPy gives its matrix."""
     matrix = np.pad(np.eye(x.shape[axis], dtype=x.dtype), [width, (0, 0)], mode=mode, reflect_type="odd")  # type: ignore[call-overload]  # mode is one of two names
     return np.moveaxis(np.tensordot(matrix, x, axes=([1], [axis])), 0, axis)
 

@@ -142,7 +142,7 @@ def _linalg_cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
 def _einsum_rule(
     argnum: int, c: Any, result: Any, *operands: Any, inputs: tuple[str, ...], output: str
 ) -> Any:
-    """The same sum with the operand's and the result's subscripts exchanged.
+    """The same sum with the operand's and the result's subscripts swapped.
 
     A subscript that only this operand has was summed away: its cotangent is the same all along that axis.
     One that it has twice was a diagonal: the cotangent lies on that diagonal.
@@ -255,7 +255,8 @@ def solve(a: Any, b: Any) -> Any:
 def solve_triangular(a: Any, b: Any, *, lower: bool = False, unit_diagonal: bool = False) -> Any:
     """x with `a @ x = b`, where only one triangle of `a` (..., n, n) counts; b is (n,) or (..., n, k).
 
-    With `unit_diagonal` the diagonal of `a` is not read and taken as 1. Nothing flows to what is not read.
+    With `unit_diagonal` the diagonal of `a` is not read and taken as 1. Entries that are not read get no
+    gradient.
     """
     a = as_tensor(a)
     a = np.tril(a, -1 if unit_diagonal else 0) if lower else np.triu(a, 1 if unit_diagonal else 0)

@@ -21,7 +21,7 @@ from reference_engine.tensor import as_tensor
 
 @implements(np.interp)
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
-    """`numpy.interp`, by x, xp, fp, left, right and period; at a knot with the slope to its right."""
+    """`numpy.interp`, differentiable in x, xp, fp, left, right and period; a knot has the slope to its right."""
     x, xp, fp = (as_tensor(part) for part in (x, xp, fp))
     if xp.ndim != 1 or xp.shape != fp.shape or not xp.size:
         raise ValueError(
@@ -93,7 +93,7 @@ def logspace(
     dtype: Any = None,
     axis: int = 0,
 ) -> Any:
-    """`numpy.logspace`, by both ends and by the base."""
+    """`numpy.logspace`, differentiable in both ends and the base."""
     if np.ndim(base):
         start, stop, base = (as_tensor(part) for part in (start, stop, base))
         ndim = np.broadcast(*(value_of(part) for part in (start, stop, base))).ndim
@@ -132,7 +132,7 @@ def geomspace(
 
 @implements(np.gradient)
 def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
-    """`numpy.gradient`, by the values and by spacings or coordinates.
+    """`numpy.gradient`, differentiable in the values and in spacings or coordinates.
 
     On an irregular grid the second order formula of NumPy (Quarteroni, Sacco, Saleri 2007, section 10.10).
     """
@@ -182,8 +182,8 @@ def _slope(f: Any, h: Any, axis: int, edge_order: int) -> Any:
         middle_left, middle_right = step(None, -1), step(1, None)
         first, last = step(0, 1), step(-1, None)
         second, before_last = step(1, 2), step(-2, -1)
-        # Evenly spaced coordinates stand for one spacing to NumPy, with fewer roundings; the derivative by
-        # the coordinates is the same.
+        # Evenly spaced coordinates stand for one spacing to NumPy, with fewer roundings; the derivative with
+        # respect to the coordinates is the same.
     if np.ndim(h) == 0:
         middle = (part(2, None) - part(None, -2)) / (2.0 * h)
     else:

@@ -89,7 +89,7 @@ def polyder(p: Any, m: int = 1) -> Any:
 
 @implements(np.polyint)
 def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
-    """`numpy.polyint`, by the coefficients and by the constants `k`."""
+    """`numpy.polyint`, differentiable in the coefficients and the constants `k`."""
     if m < 0:
         raise ValueError(f"m must be 0 or more, got {m}")
     p = as_tensor(p)
@@ -157,7 +157,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
 def polyfit(
     x: Any, y: Any, deg: Any, rcond: float | None = None, full: bool = False, w: Any = None, cov: Any = False
 ) -> Any:
-    """`numpy.polyfit`, by x, y and the weights."""
+    """`numpy.polyfit`, differentiable in x, y and the weights."""
     order = int(deg) + 1
     x, y = as_tensor(x) + 0.0, as_tensor(y) + 0.0
     if deg < 0:

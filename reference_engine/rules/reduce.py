@@ -68,9 +68,8 @@ def _everywhere(where: Any) -> bool:
 
 
 def exact(function: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: where nothing has a derivative, NumPy's `function` itself answers.
-
-    So whole numbers stay whole numbers, and every rule below has real or complex numbers before it.
+    """Decorator: if nothing has a derivative, NumPy's `function` runs. So integers stay integers, and the
+    rules below get only real or complex numbers.
     """
     plainly = constant(function)
 
@@ -261,7 +260,7 @@ def std(
 
 
 def _extremum_rule(c: Any, result: Any, x: Any, *, axis: Axis, keepdims: bool) -> Any:
-    """In equal parts to all entries that reach the extremum, as torch.amax does it."""
+    """In equal parts to all entries that reach the extremum, as in torch.amax."""
     value, best = value_of(x), _with_axes(value_of(result), value_of(x), axis)
     reached = value == best
     undefined = best != best

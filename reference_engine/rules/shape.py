@@ -1,9 +1,9 @@
 """Functions that move entries without changing them: reshaping, joining, splitting, reordering.
 
-What only turns or reverses axes is told by what it does to the strides, and becomes `transpose` and
-`getitem`. The other functions of one array that only move entries (or put zeros in between) share one
-primitive: what they do to an array they also do to the array of positions, which says where each cotangent
-has to go back to.
+Functions that only permute or reverse axes are recognised by their effect on the strides, and become
+`transpose` and `getitem`. The other functions of one array that only move entries (or put zeros in between)
+share one primitive: what they do to an array they also do to the array of positions, which says where each
+cotangent belongs.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
         a, axis = a.reshape(-1), 0
     if np.size(repeats) != 1:
         return take(a, np.repeat(np.arange(a.shape[axis]), repeats), axis=axis)
-    # Repeating every entry is broadcasting along an axis of its own, whose transpose is a plain sum.
+    # Repeating every entry is broadcasting along a new axis, whose transpose is a plain sum.
     after = axis % a.ndim + 1
     shape = a.shape
     count = int(np.reshape(repeats, ()))

@@ -20,7 +20,7 @@ from reference_engine.tensor import Tensor, as_tensor
 def average(
     a: Any, axis: Axis = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False
 ) -> Any:
-    """`numpy.average`, by the values and by the weights."""
+    """`numpy.average`, differentiable in the values and the weights."""
     a = as_tensor(a)
     if weights is None:
         result = mean(a, axis, keepdims=keepdims)
@@ -80,7 +80,7 @@ def cov(
     *,
     dtype: Any = None,
 ) -> Any:
-    """`numpy.cov`, by the samples and by `aweights`."""
+    """`numpy.cov`, differentiable in the samples and `aweights`."""
     if ddof is not None and ddof != int(ddof):
         raise ValueError(f"ddof must be a whole number, got {ddof!r}")
     if dtype is None:

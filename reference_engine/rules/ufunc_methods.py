@@ -1,6 +1,6 @@
 """`ufunc.reduce`, `ufunc.accumulate` and `ufunc.reduceat`.
 
-Sums, products and extrema have functions of their own. Any other ufunc folds the slices one by one, as the
+Sums, products and extrema have separate functions. Any other ufunc folds the slices one by one, as the
 definition of these methods says, so it needs no rule beyond its own.
 """
 
@@ -30,7 +30,7 @@ def _cast(array: Any, dtype: Any) -> Any:
 
 
 def _enter(ufunc: np.ufunc, reduction: Callable[..., Any], running: Callable[..., Any]) -> None:
-    """Enter NumPy's functions as methods, which take the first axis unless told otherwise."""
+    """Enter NumPy's functions as methods, which use the first axis by default."""
     METHODS[ufunc, "reduce"] = lambda array, axis=0, dtype=None, out=None, keepdims=False, **kwargs: (
         reduction(_cast(array, dtype), axis=axis, keepdims=keepdims, **kwargs)
     )
@@ -67,7 +67,7 @@ def _general(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def call(ufunc: np.ufunc, array: Any, *args: Any, dtype: Any = None, **kwargs: Any) -> Any:
         if ufunc in ZERO_UFUNCS or ufunc.nin != 2 or ufunc.nout != 1 or ufunc.signature is not None:
-            # NumPy refuses, in its own words, what has no such method.
+            # NumPy raises its own error for a ufunc without such a method.
             typed = {} if dtype is None else {"dtype": dtype}
             return constant(getattr(ufunc, method.__name__))(array, *args, **typed, **kwargs)
         return method(ufunc, _cast(array, dtype), *args, **kwargs)
@@ -91,7 +91,7 @@ def reduce(
         raise MissingRuleError(
             f"numpy.{ufunc.__name__}.reduce of a Tensor does not take where=; index the entries first"
         )
-    # NumPy's own result tells what is wrong with the arguments, and is the value where nothing is folded.
+    # NumPy's own call validates the arguments, and gives the value if nothing is folded.
     start = {"initial": value_of(initial)} if given(initial) else {}
     plain = np.asarray(ufunc.reduce(value_of(array), axis=axis, keepdims=keep(keepdims), **start))
     axes = axes_of(axis, array.ndim)

@@ -56,7 +56,7 @@ eigh_ = define(
 
 
 def _generalised(argument: int) -> Callable[..., Any]:
-    """The rule of a v = b v w (type 1), v^H b v = 1, by one of a and b.
+    """The rule of a v = b v w (type 1), v^H b v = 1, with respect to a or b.
 
     Type 3, b a v = v w, is type 1 with inv(b) in place of b, and type 2, a b v = v w, has inv(b) times the
     vectors of that.
@@ -118,7 +118,7 @@ def eigh(
     """
     subset = subset_by_index is not None or subset_by_value is not None
     a = as_tensor(a)
-    # Drivers for a subset cannot be told to find everything in the same way.
+    # Drivers for a subset have no option to find everything in the same way.
     whole_driver = None if subset else driver
     if b is None:
         w, v = eigh_(a, uplo="L" if lower else "U", driver=whole_driver)

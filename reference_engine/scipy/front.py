@@ -1,4 +1,4 @@
-"""Which function answers under a name of scipy: scipy's own for arrays, ours where a Tensor comes in."""
+"""Choose the function for a name of scipy: scipy's own for arrays, ours for Tensors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["PRIMITIVES", "Mirror", "define", "load", "table"]
 Function = Callable[..., Any]
 
 PRIMITIVES: dict[str, Primitive] = {}
-"""The primitives of this package by name, for the tests, which demand a sample for each."""
+"""The primitives of this package by name, for the tests, which require a sample of each."""
 
 
 @functools.cache
@@ -41,7 +41,7 @@ def load(name: str) -> ModuleType:
 
 
 def define(name: str, forward: Function, rules: Sequence[Rule | None], *, outputs: bool = False) -> Primitive:
-    """A `Primitive` whose forward computation is scipy's, so values and signs are scipy's too."""
+    """A `Primitive` with scipy's forward computation, so values and signs are scipy's too."""
     if name in PRIMITIVES:
         raise ValueError(f"there is a primitive named {name!r} already")
     PRIMITIVES[name] = Primitive(name, forward, rules, outputs=outputs)
@@ -54,7 +54,7 @@ def table(*functions: Function) -> dict[str, Function]:
 
 
 def _is_how(parameter: str) -> bool:
-    """Whether a parameter says how to compute and not what."""
+    """Whether a parameter only says how to compute."""
     return parameter.startswith("overwrite_") or parameter in _HOW
 
 
@@ -79,7 +79,7 @@ def _array_like(value: Any) -> Any:
 
 
 class Mirror:
-    """What stands under the names of one module of scipy.
+    """The names of one module of scipy.
 
     `functions` are implementations for Tensors by name; `dispatching` are the names of functions that call
     nothing but ufuncs, and so work on Tensors as they are; `undefined` says for some others why their result
@@ -104,10 +104,7 @@ class Mirror:
         return sorted(load(self.module).__all__)
 
     def find(self, name: str) -> Any:
-        """What stands under `name`.
-
-        Errors: AttributeError for a name that scipy does not have.
-        """
+        """The function of that `name`. Errors: AttributeError for a name that scipy does not have."""
         # Python asks modules for __path__ and the like, which must not look up anything.
         theirs = None if name.startswith("_") else getattr(load(self.module), name, None)
         if theirs is None:
@@ -150,7 +147,7 @@ class Mirror:
     def _ours(
         self, name: str, theirs: Function, ours: Function, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """Call `ours` with the arguments that it takes of a call as scipy has it."""
+        """Call `ours` with those arguments of a scipy call that it takes."""
         args = tuple(_array_like(arg) for arg in args)
         kwargs = {key: _array_like(value) for key, value in kwargs.items()}
         signature = inspect.signature(theirs)

@@ -1,9 +1,9 @@
 """`scipy.linalg` on arrays and on Tensors.
 
 `TABLE` holds the functions that are differentiable, real and complex, and batched as far as the installed
-scipy takes batches. Every other name is scipy's function, which refuses a Tensor by name. What says only how
-to compute (`overwrite_a`, `check_finite`, ...) is taken and means nothing for a Tensor, except that
-infinities are refused.
+scipy takes batches. Every other name is scipy's function, which refuses a Tensor by name. Parameters that
+only say how to compute (`overwrite_a`, `check_finite`, ...) are accepted and ignored for a Tensor, except
+that infinities are refused.
 """
 
 from __future__ import annotations

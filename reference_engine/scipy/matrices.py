@@ -1,4 +1,4 @@
-"""What the modules for `scipy.linalg` share: triangles, bands, rows in another order."""
+"""Helpers for the modules of `scipy.linalg`: triangles, bands, permuted rows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def right_solve(a: Any, b: Any) -> Any:
 
 
 def only_thin(function: str, shape: tuple[int, ...], instead: str) -> NotImplementedError:
-    """What to say where a factor has columns that any others would do for."""
+    """The error for a factor with columns that the argument does not determine."""
     return NotImplementedError(
         f"scipy.linalg.{function} of a Tensor of shape {shape} needs {instead}: the further rows and columns "
         "of a square factor are not determined by the argument"

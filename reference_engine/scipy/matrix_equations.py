@@ -144,7 +144,7 @@ def _plain_form(a: Any, b: Any, q: Any, r: Any, e: Any, s: Any) -> tuple[Any, An
     if e is not None:
         e = np.atleast_2d(as_tensor(e))
         a, q = right_solve(e, a), np.linalg.solve(adjoint(e), right_solve(e, q))
-    # Rounding must not make them less than Hermitian, which scipy would refuse.
+    # Rounding must not make them non-Hermitian, which scipy would refuse.
     return a, b, (q + adjoint(q)) * 0.5, (r + adjoint(r)) * 0.5
 
 

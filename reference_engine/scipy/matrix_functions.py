@@ -1,4 +1,4 @@
-"""Functions of a matrix in `scipy.linalg`: exponential, logarithm, powers and what is made of them.
+"""Functions of a matrix in `scipy.linalg`: exponential, logarithm, powers and related functions.
 
 The Fréchet derivative L(A, E) of a primary matrix function f is a block of f itself (R. Mathias, "A chain
 rule for matrix functions and applications", 1996; N. Higham, "Functions of Matrices", 2008, theorem 3.6):
@@ -62,7 +62,7 @@ def expm(A: Any) -> Any:
 
 
 def expm_frechet(A: Any, E: Any, compute_expm: bool = True) -> Any:
-    """exp(A), unless told otherwise, and its derivative in the direction E, in double precision.
+    """exp(A), by default, and its derivative in the direction E, in double precision.
 
     By the exponential of the block matrix above, whatever `method` says.
     """
@@ -152,7 +152,7 @@ power_: Primitive = define(
 
 
 def fractional_matrix_power(A: Any, t: Any) -> Any:
-    """A^t, by `A` and by the real number `t`, of whose derivative the logarithm of `A` is a factor."""
+    """A^t, differentiated with respect to `A` and the real `t`; the latter involves the logarithm of `A`."""
     return power_(as_tensor(A), t)
 
 

@@ -2,8 +2,7 @@
 
 With x = inv(a) b, the cotangent c of x gives y = inv(a)^H c for b and -y x^H for a (M. Giles, "An extended
 collection of matrix derivative results for forward and reverse mode algorithmic differentiation", 2008,
-section 2); for a band or a Toeplitz matrix, the sums of the latter over the entries that one parameter
-stands for.
+section 2); for a band or a Toeplitz matrix, the sums of the latter over the entries of one parameter.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from reference_engine.tensor import as_tensor
 
 
 def _as_assumed(a: Any, assume_a: str | None, lower: bool) -> Any:
-    """The matrix that scipy reads where it is told to look at a part only."""
+    """The matrix that scipy reads if a parameter restricts it to a part."""
     if assume_a in (None, "gen", "general", "banded"):
         return a
     if assume_a in ("sym", "symmetric"):

@@ -1,8 +1,8 @@
 """`scipy.special` on arrays and on Tensors.
 
-The ufuncs dispatch by themselves and are scipy's own here; `TABLE` holds the functions that turn their
-arguments into arrays first. Every other name is scipy's function, which refuses a Tensor by name. DLMF
-numbers refer to the NIST Digital Library of Mathematical Functions.
+The ufuncs dispatch by themselves and are scipy's own here; `TABLE` holds the functions that convert their
+arguments to arrays first. Every other name is scipy's function, which refuses a Tensor by name. DLMF numbers
+refer to the NIST Digital Library of Mathematical Functions.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
-"""Matrices of `scipy.linalg` that are laid out from the entries of vectors and blocks.
-
-Each entry is read by an index, so its gradient is added up over all the places where it stands.
+"""Matrices of `scipy.linalg` assembled from the entries of vectors and blocks. Each entry is read by an
+index, so its gradient sums over all of its places.
 """
 
 from __future__ import annotations

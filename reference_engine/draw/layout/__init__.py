@@ -1,4 +1,4 @@
-"""Where each part of a picture stands: columns, heights, nested frames, and the lines between the boxes."""
+"""The layout of a picture: columns, heights, nested frames, and the lines between the boxes."""
 
 from reference_engine.draw.layout.nesting import lay_out
 

@@ -1,4 +1,4 @@
-"""What stands in a picture: boxes with their lines of text, the links between them, and frames."""
+"""The elements of a picture: boxes with lines of text, the links between them, and frames."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 CELL, LINE, PADDING = 7.2, 16, 8
-"""The width of a character and the height of a line, in pixels, and what stays free around the text."""
+"""The width of a character and the height of a line, in pixels, and the margin around the text."""
 
 LONGEST = 30
 """The most characters of a line."""
@@ -59,7 +59,7 @@ class Item:
 
 
 class Box(Item):
-    """A leaf, value, operation, constant, closed scope, or a note on what is not drawn, as `kind` says.
+    """A leaf, value, operation, constant, closed scope, or a note on omitted values, by `kind`.
 
     `name` is the line in bold face above the other `lines`, None for none.
     """

@@ -1,8 +1,8 @@
-"""Which column each item stands in, and in which order from top to bottom.
+"""Assign each item a column, and a position in it from top to bottom.
 
 The steps of K. Sugiyama, S. Tagawa and M. Toda (IEEE Trans. SMC 11, 1981): columns by the longest path, bends
-where a wire passes a column, few crossings by barycentres. All that leaves an item at one point shares one
-wire, which branches where the targets part.
+where a wire passes a column, few crossings by barycentres. All links from the same point of an item share one
+wire, which branches where the targets diverge.
 """
 
 from __future__ import annotations

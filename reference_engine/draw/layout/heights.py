@@ -1,8 +1,7 @@
-"""At which height each item stands, so long ways through the graph are straight lines.
-
-Items that follow each other on a long way are held at one height as a block, as in U. Brandes and B. Köpf
-(Graph Drawing 2001). The longest block is placed first, then what hangs on it, each as near to what it hangs
-on as the items between them allow: in every column the order from top to bottom is given.
+"""Assign each item a height so that long paths through the graph are straight lines. Successive items on a
+long path form a block at one height, as in U. Brandes and B. Köpf (Graph Drawing 2001). The longest block is
+placed first, then the blocks connected to it, each as close to its neighbour as the items between them allow:
+the order in every column is fixed.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _GAP, _WIRE_GAP = 18, 10
 class _Block:
     """Items at fixed heights relative to each other: each `shift` below the height `y` of the block.
 
-    `below` says by how much the blocks that stand under this one in some column are lower at least.
+    `below` holds the minimal distances to the blocks under this one in some column.
     """
 
     __slots__ = ("above", "below", "high", "hooks", "low", "number", "shift", "weight", "y")
@@ -60,8 +59,8 @@ def set_heights(columns: Sequence[Sequence[Item]], hops: Sequence[Sequence[Hop]]
 def _straight(place: dict[Item, int], hops: Sequence[Sequence[Hop]]) -> list[Hop]:
     """The hops to draw straight: at most one into and one out of each item, and none that cross.
 
-    Wires that pass a column come first, because long wires with kinks are hard to follow, then what lies on
-    the longest way through the graph. Of several equals the one in the middle is taken.
+    Wires that pass a column come first, because long wires with kinks are hard to follow, then hops on the
+    longest path through the graph. Among equals the middle one is chosen.
     """
     chosen: list[Hop] = []
     for gap in hops:
@@ -119,7 +118,7 @@ def _gap(upper: Item, lower: Item) -> int:
 
 
 def _hook(hops: Sequence[Sequence[Hop]], blocks: dict[Item, _Block]) -> None:
-    """Note at which height relative to each other two blocks would be joined by a straight line."""
+    """Record the relative height at which a straight line would join two blocks."""
     for gap in hops:
         for hop in gap:
             left, right = blocks[hop.left], blocks[hop.right]
@@ -143,7 +142,7 @@ def _sorted(blocks: Iterable[_Block]) -> list[_Block]:
 
 
 def _place(blocks: Sequence[_Block]) -> None:
-    """Set `y` of each block: of the heaviest, then always of the heaviest that hangs on a placed one."""
+    """Set `y` of each block: of the heaviest first, then always of the heaviest connected to a placed one."""
     for start in sorted(blocks, key=lambda block: -block.weight):
         waiting = [(0, 0, start)]
         while waiting:

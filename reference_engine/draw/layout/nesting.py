@@ -1,4 +1,4 @@
-"""The layout of a picture: frame by frame, the innermost first, each then one item of the frame around it."""
+"""Lay out a picture frame by frame, the innermost first; each is then one item of the frame around it."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class _Wiring:
 
 
 def _distances(picture: Picture) -> tuple[dict[Box, int], dict[Box, int]]:
-    """How many steps the longest way to and from each box has."""
+    """The number of steps of the longest path to and from each box."""
     before = dict.fromkeys(picture.boxes, 0)
     after = dict.fromkeys(picture.boxes, 0)
     into: dict[Box, list[Box]] = {box: [] for box in picture.boxes}

@@ -1,4 +1,4 @@
-"""What lies inside one frame: columns from left to right, and the lines between them."""
+"""Lay out one frame: columns from left to right, and the lines between them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _COMMUTATIVE = ("+", "×")
 class Stroke:
     """A line between columns: level from `x[0]` to `x[1]`, bent from `y[0]` to `y[1]`, level to `x[3]`.
 
-    `has_tip` says whether an arrow ends here, and `number` which argument it brings, counted from 1, where
-    the order of the arrows does not tell.
+    `has_tip` says whether an arrow ends here, and `number` which argument it brings, counted from 1, if the
+    order of the arrows does not show it.
     """
 
     x: tuple[float, ...]
@@ -64,7 +64,7 @@ def arrange(frame: Frame, ports: Sequence[Port], wires: Sequence[Wire]) -> list[
 
 
 def _alignment(item: Item) -> float:
-    """How far to the right `item` stands in its column: 0 is left, 1 right, near to what uses it."""
+    """How far to the right `item` stands in its column: 0 is left, 1 right, close to its users."""
     if isinstance(item, Bend):
         return 0
     return 1 if isinstance(item, Box) and item.kind in _FIRST else 0.5

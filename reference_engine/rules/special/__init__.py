@@ -1,4 +1,4 @@
-"""The ufuncs of scipy.special, by name: scipy is needed by whoever calls them, never by the engine.
+"""The ufuncs of scipy.special, by name: only callers need scipy, the engine does not.
 
 Functions of scipy.special that are not ufuncs (softmax, logsumexp) do not dispatch: `reference_engine.scipy`
 has them.
@@ -46,7 +46,7 @@ SPECIAL: dict[str, Row] = {
 
 
 def _over_outputs(partial: Callable[..., Any]) -> Rule:
-    """The rule of a function of several outputs from the tuple of their derivatives by one argument."""
+    """The rule of a function of several outputs from their derivatives with respect to one argument."""
 
     def rule(cotangents: Any, result: Any, *args: Any) -> Any:
         slopes = partial(result, *args)

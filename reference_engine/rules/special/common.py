@@ -28,7 +28,7 @@ For a function of several outputs `result` is a tuple, and so is what a partial 
 
 @functools.cache
 def sp() -> Any:
-    """scipy.special, which whoever passed one of its functions has imported already."""
+    """scipy.special, which the caller of one of its functions has imported already."""
     import scipy.special
 
     return scipy.special
@@ -37,10 +37,9 @@ def sp() -> Any:
 def piecewise(
     mask: Any, x: Any, inside: Callable[[Any], Any], outside: Callable[[Any], Any], x_in: float, x_out: float
 ) -> Any:
-    """`inside(x)` where `mask`, else `outside(x)`; neither is evaluated where the other is meant.
-
-    `x_in` and `x_out` are any points at which the two are smooth: they stand in for the others' arguments, so
-    nothing infinite comes into the derivative of `where`.
+    """`inside(x)` where `mask`, else `outside(x)`; neither is evaluated where the other applies. `x_in` and
+    `x_out` are any points at which the two are smooth: they replace the others' arguments, so nothing
+    infinite enters the derivative of `where`.
     """
     if not np.any(mask):
         return outside(x)
@@ -50,7 +49,7 @@ def piecewise(
 
 
 def real_only(name: str, *args: Any) -> None:
-    """Refuse complex arguments where a function is not holomorphic, or its derivative is a real integral."""
+    """Refuse complex arguments if a function is not holomorphic, or its derivative is a real integral."""
     if any(is_complex(value_of(arg)) for arg in args):
         raise NotImplementedError(
             f"the derivative of scipy.special.{name} is known for real arguments only, got a complex one; "

@@ -1,6 +1,6 @@
 """Distribution functions and their inverses: each derivative is the density or its reciprocal.
 
-By a parameter that is not a scale or shift there is no closed form. scipy rounds counts (k) down.
+With respect to a parameter other than a scale or shift there is no closed form. scipy rounds counts (k) down.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def _faddeeva(z: Any, n: int) -> Any:
     for m in range(30):
         total = total + term
         step = (m + 0.5) * inverse * inverse * (2 * m + n + 2) * (2 * m + n + 1) / ((2 * m + 2) * (2 * m + 1))
-        # The series diverges in the end: no term that is larger than the one before it.
+        # The series diverges eventually: stop before terms grow.
         term = np.where(np.abs(step) < 1, term * step, 0)
     if lower.any():
         down = far[lower]

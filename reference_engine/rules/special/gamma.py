@@ -1,4 +1,4 @@
-"""The gamma function and its kin, and the Hurwitz zeta function: DLMF 5, 8, 25."""
+"""The gamma and related functions, and the Hurwitz zeta function: DLMF 5, 8, 25."""
 
 from __future__ import annotations
 
@@ -109,12 +109,12 @@ def _binom_slope(argument: int) -> Any:
 
 
 def gamma_density(a: Any, x: Any) -> Any:
-    """x^(a-1) exp(-x) / Γ(a), the derivative of P(a, x) by x (DLMF 8.8.13)."""
+    """x^(a-1) exp(-x) / Γ(a), the derivative of P(a, x) with respect to x (DLMF 8.8.13)."""
     return np.exp(sp().xlogy(a - 1, x) - x - sp().gammaln(a))
 
 
 def beta_density(a: Any, b: Any, x: Any) -> Any:
-    """x^(a-1) (1-x)^(b-1) / B(a, b), the derivative of I_x(a, b) by x (DLMF 8.17.1)."""
+    """x^(a-1) (1-x)^(b-1) / B(a, b), the derivative of I_x(a, b) with respect to x (DLMF 8.17.1)."""
     return np.exp(sp().xlogy(a - 1, x) + sp().xlog1py(b - 1, -x) - sp().betaln(a, b))
 
 
@@ -139,7 +139,7 @@ TABLE: dict[str, Row] = {
         lambda result, a, m: result * (sp().psi(a + m) - sp().psi(a)),
         lambda result, a, m: result * sp().psi(a + m),
     ),
-    # By the parameters a, b there is no closed form (8.17).
+    # With respect to a and b there is no closed form (8.17).
     "betainc": (None, None, lambda result, a, b, x: beta_density(a, b, x)),
     "betaincc": (None, None, lambda result, a, b, x: -beta_density(a, b, x)),
     "betaincinv": (None, None, lambda result, a, b, p: 1 / beta_density(a, b, result)),

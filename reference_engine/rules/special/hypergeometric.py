@@ -64,7 +64,7 @@ TABLE: dict[str, Row] = {
     "sici": (lambda result, z: (sin_over(z, n=0), np.cos(z) / z),),
     "shichi": (lambda result, z: (_sinh_over(z), np.cosh(z) / z),),
     "spence": (_spence_slope,),
-    # 16.3.1, 13.3.15, 13.3.22, 15.5.1: derivatives by the parameters have no closed form.
+    # 16.3.1, 13.3.15, 13.3.22, 15.5.1: derivatives with respect to the parameters have no closed form.
     "hyp0f1": (None, lambda result, v, z: sp().hyp0f1(v + 1, z) / v),
     "hyp1f1": (None, None, lambda result, a, b, z: sp().hyp1f1(a + 1, b + 1, z) * (a / b)),
     "hyperu": (None, None, lambda result, a, b, z: sp().hyperu(a + 1, b + 1, z) * -a),

@@ -1,4 +1,4 @@
-"""The incomplete gamma functions and the distributions made of them, by both arguments: DLMF 8."""
+"""Incomplete gamma functions and related distributions, differentiable in both arguments: DLMF 8."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _U = np.arange(-4.5, 14, _STEP)
 _S = np.exp(_U - np.exp(-_U))
 _WEIGHTS = _STEP * _S * (1 + np.exp(-_U))
 
-#: So many integrals are worked on at a time, 600 numbers each.
+#: The number of integrals computed at a time, 600 numbers each.
 _BLOCK = 1024
 
 
 def _score(n: int, a: Any, log_x: Any) -> Any:
-    """The n-th derivative of the density x^(a-1) exp(-x) / Γ(a) by a, over the density.
+    """The n-th derivative of the density x^(a-1) exp(-x) / Γ(a) with respect to a, over the density.
 
     It is a moment, of which log x - ψ(a), -ψ'(a), ... are the cumulants.
     """
@@ -36,7 +36,7 @@ def _score(n: int, a: Any, log_x: Any) -> Any:
 
 
 def _integrals(a: Any, x: Any, n: int) -> Any:
-    """The n-th derivative of P(a, x) by a for vectors of arguments: the integral of that of the density.
+    """The n-th derivative of P(a, x) with respect to a for vectors: the integral of that of the density.
 
     It is taken over the side of x on which the density falls, where nothing cancels: with t = x exp(-s) from
     0 to x for x < a, else with t = x exp(s) from x on.
@@ -61,7 +61,7 @@ def _by_shape(a: Any, x: Any, n: int) -> Any:
     return result.astype(dtype, copy=False)[()]
 
 
-#: The n-th derivative of P(a, x) by a, for real arguments.
+#: The n-th derivative of P(a, x) with respect to a, for real arguments.
 _gammainc_by_shape: Primitive = Primitive(
     "gammainc_by_shape",
     lambda a, x, *, n: _by_shape(a, x, n),
@@ -73,7 +73,7 @@ _gammainc_by_shape: Primitive = Primitive(
 
 
 def _density_by_shape(a: Any, x: Any, n: int) -> Any:
-    """The n-th derivative of the density by a; 0 for x = 0 as for a > 1."""
+    """The n-th derivative of the density with respect to a; 0 for x = 0 as for a > 1."""
     zero = value_of(x) == 0
     inside = np.where(zero, 1.0, x)
     return np.where(zero, 0.0, gamma_density(a, inside) * _score(n, a, np.log(inside)))

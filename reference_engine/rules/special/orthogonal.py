@@ -1,4 +1,4 @@
-"""Orthogonal polynomials by x: DLMF 18.9(iii), which lowers the degree and raises the parameters by one."""
+"""Orthogonal polynomials in x: DLMF 18.9(iii) lowers the degree and raises the parameters by one."""
 
 from __future__ import annotations
 
