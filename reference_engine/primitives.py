@@ -312,7 +312,7 @@ class Primitive:
         return f"<primitive {self.name}>"
 
     def __call__(self, *args: Any, **params: Any) -> Any:
-        """Apply the operation: returns a Tensor (or a tuple of them) if any of `args` is one, else an array."""
+        """Apply the operation; the result is a Tensor (or several) if any of `args` is one, else an array."""
         values = []
         kept: list[Any] = []
         traced = record = False

@@ -77,7 +77,7 @@ class Tensor(ArrayInterface, Handle):
             if type(data) is not int:
                 raise TypeError(
                     f"requires_grad=True needs a real or complex dtype, got {array.dtype}; "
-                    "pass data.astype(float) if the numbers are meant to be real"
+                    "pass data.astype(float) if the numbers should be real"
                 )
             array = array.astype(float)
         self._node = Node(array, bool(requires_grad))

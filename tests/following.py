@@ -24,7 +24,7 @@ from printed import shows
 Run = Callable[[list[str]], tuple[int, str]]
 
 #: What pages ask for besides torch. The test extra has all but jax, which is large: what needs jax is
-#: followed where somebody has installed it.
+#: followed if it is installed.
 PACKAGES = ("scipy", "numdifftools", "entmax", "torchdiffeq", "triton", "ninja", "jax")
 
 FILE = re.compile(r"file: (?P<name>\S+)")

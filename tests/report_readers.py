@@ -102,7 +102,7 @@ def _standing(check: Any) -> Standing:
 
 
 def _of_the_check(standing: str) -> str:
-    """Return what a check came to, whatever became of the test around it."""
+    """Return the outcome of a check, whatever the outcome of its test."""
     return "pass" if standing == "test-failed" else standing
 
 

@@ -109,8 +109,8 @@ def _on_the_numbers(order: Order, evidence: Evidence) -> Finding:
 
 def _next_to_proof(order: Order, finding: Finding) -> Finding:
     """Ask for the proven derivative on failure or doubt, and settle a doubt by it. A failure has been
-    measured twice, with windows that know the noise. A proof that contradicts such values describes another
-    function than intended, such as the steps of a quantised one. So it only adds digits.
+    measured twice, with windows that know the noise. A proof that contradicts such values describes a
+    function that is not the intended one, such as the steps of a quantised one. So it only adds digits.
     """
     failed = finding.verdict is Verdict.FAIL
     if finding.rule in verdict.NOT_ASKED or order.proof is None:

@@ -531,7 +531,7 @@ class FirstOrder:
     def moved(self, culprit: str, vector: Vector) -> Pullback:
         """Return a method at another point."""
         if culprit == BY_HAND:
-            assert self.form is not None, "it was heard"
+            assert self.form is not None, "its gradient was compared"
             return user.prepare(self.form, self.problem, at=vector)
         return self.methods.pullbacks[culprit].moved(vector)
 

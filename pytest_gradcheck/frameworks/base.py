@@ -348,7 +348,7 @@ class Framework(abc.ABC):
         return None
 
     def release(self) -> None:  # noqa: B027  a framework may keep nothing
-        """Release caches that make the checks of one test faster."""
+        """Release caches that speed up the checks of one test."""
 
     def why_not_measured(self, function: FunctionAtPoint, nearby: Vector) -> str | None:
         """Return why values do not measure the gradient of a function that draws; None if they do. They do

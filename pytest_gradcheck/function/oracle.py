@@ -1,7 +1,7 @@
 """Another function of the same inputs (an oracle or a surrogate), as a separate problem at the same point.
 
-A surrogate is called with the inputs as they are. An oracle may be written with another framework than the
-function under test: its inputs are converted, and its outputs are those of that framework.
+A surrogate is called with the inputs as they are. An oracle may use a different framework: its inputs are
+converted, and its outputs are those of that framework.
 """
 
 from __future__ import annotations

@@ -363,7 +363,7 @@ def _written(session: Session, test: Callable[..., Any], constants: dict[str, An
 def _takes_by_name(test: Callable[..., Any], names: Iterable[str]) -> bool:
     """Whether the test's own code has parameters of these names.
 
-    The signature is no help: a decorator with ``*args`` shows that of the decorated test.
+    The signature does not help: a decorator with ``*args`` shows that of the decorated test.
     """
     code = getattr(test, "__code__", None)
     return code is not None and set(names).issubset(

@@ -21,7 +21,7 @@ from reference_engine.tensor import as_tensor
 
 @implements(np.interp)
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
-    """`numpy.interp`, differentiable in x, xp, fp, left, right and period; a knot has the slope to its right."""
+    """`numpy.interp`, differentiable in all arguments; a knot has the slope to its right."""
     x, xp, fp = (as_tensor(part) for part in (x, xp, fp))
     if xp.ndim != 1 or xp.shape != fp.shape or not xp.size:
         raise ValueError(

@@ -46,7 +46,8 @@ def test_methods_agree_at_the_second_order(function: Callable[..., Any], inputs:
 
 def test_torch_is_no_witness_where_its_rule_for_numpy_code_is_nan() -> None:
     result = check_gradients(lambda x: x.std(0), np.array([[1.0, 0.0], [0.0, 0.0]]), order=2)
-    # The gradient jumps where a column has no spread, so nobody can tell; torch's nan proves nothing.
+    # The gradient jumps where a column has no spread, so the check is inconclusive; torch's nan proves
+    # nothing.
     assert (result.verdict, result.diagnosis.code) == ("inconclusive", "jump"), str(result)
     assert result.methods["torch"].status == "unavailable"
     assert "not finite" in str(result.methods["torch"].reason)
@@ -64,7 +65,7 @@ def test_a_torch_function_whose_own_gradient_is_nan_still_fails() -> None:
     [
         pytest.param(lambda x: np.maximum(x, 0), -1.0, 1, id="rectifier on its dead side"),
         pytest.param(lambda x: np.imag(x), np.array([2.0, 3.0]), 2, id="imaginary part of real numbers"),
-        pytest.param(lambda x: x[0], np.array([2.0, 3.0]), 2, id="second derivative by what is not used"),
+        pytest.param(lambda x: x[0], np.array([2.0, 3.0]), 2, id="second derivative of an unused entry"),
     ],
 )
 def test_zero_everywhere_is_an_agreement(function: Callable[..., Any], point: Any, order: int) -> None:

@@ -1,4 +1,4 @@
-"""Right functions that are hard: none is called wrong, and what nobody can tell is listed, with a reason."""
+"""Hard functions with right gradients: none is called wrong, and inconclusive ones have a listed reason."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Hard(NamedTuple):
     function: Callable[..., Any]
     inputs: Any
     dtypes: tuple[torch.dtype, ...] = BOTH
-    options: dict[str, Any] = {}  # noqa: RUF012  nobody writes to it
+    options: dict[str, Any] = {}  # noqa: RUF012  it is never written to
 
 
 def of(*values: Any) -> torch.Tensor:
@@ -310,7 +310,7 @@ ALGEBRA: dict[str, Hard] = {
 
 ALL = LAYERS | KINKS | SIZES | ALGEBRA
 
-#: Those that nobody can tell of, by name and dtype, with the code of the diagnosis and why that is right.
+#: Inconclusive functions by name and dtype, with the diagnosis code and why that is right.
 INCONCLUSIVE: dict[tuple[str, torch.dtype], tuple[str, str]] = {}
 
 

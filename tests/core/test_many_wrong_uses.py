@@ -1,4 +1,4 @@
-"""Wrong uses of the public functions, and what each is told: what was got, and what to write instead."""
+"""Wrong uses of the public functions, and the error of each: the wrong value, and what to write instead."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def without_proof(function: Any, x: Any) -> Any:
 
 
 def quotient(x: Any) -> Any:
-    """(exp(x) - 1) / x, of which nothing is left in floats next to zero."""
+    """(exp(x) - 1) / x, which loses all digits in floats next to zero."""
     return (torch.exp(x) - 1) / x
 
 

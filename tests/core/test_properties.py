@@ -310,7 +310,7 @@ def test_the_function_is_as_before():
 
 
 class Picked(Function):
-    """A kernel that would read where nothing is, were it called without the rows that it is told of."""
+    """A kernel that would read out of bounds if it were called without the rows in its argument."""
 
     rows: ClassVar[list[int]] = []
 

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 
 
 class Square(torch.autograd.Function):
-    """A backward of its own, and blocks inside that concern nobody outside."""
+    """A hand-written backward, and blocks inside that do not matter outside."""
 
     @staticmethod
     def forward(ctx, x):
@@ -192,7 +192,7 @@ def test_what_the_engine_cannot_see_makes_no_gradient_wrong(options):
 
 
 def test_a_float_that_a_torch_function_returns_keeps_its_digits():
-    """As a float32 it would be another value, and nobody would say that it has left the graph."""
+    """As a float32 it would be another value, and the check would not report that it left the graph."""
     x = torch.tensor([0.3, 1.7, -2.2], dtype=torch.float64)
     result = check_gradients(lambda x: (x * x).sum().item(), x)
     assert (result.verdict, result.diagnosis.code) == ("fail", "out-of-graph"), str(result)

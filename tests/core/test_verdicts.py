@@ -194,7 +194,7 @@ def test_the_where_trap_fails():
 
 
 def masked_attention(x):
-    """The first row sees nobody: its softmax is nan, and nan_to_num hides that from the value alone."""
+    """The first row is fully masked: its softmax is nan, and nan_to_num hides that from the value."""
     hidden = torch.tensor([[True, True], [False, True]])
     return ((x @ x.mT).masked_fill(hidden, -torch.inf).softmax(-1) @ x).nan_to_num(0.0)
 

@@ -27,7 +27,7 @@ FLAGS = ("-W", "error", "-p", "no:xdist", "-p", "no:cacheprovider", "--hypothesi
 
 
 class Reader:
-    """Somebody who does what a page says, in a directory, without a process for each command."""
+    """Follows the steps of a page in a directory, without a process for each command."""
 
     def __init__(self, pytester, keeper):
         self.pytester = pytester

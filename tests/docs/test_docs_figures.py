@@ -1,7 +1,7 @@
 """No figure in the README or on a page that neither a command prints nor a test holds.
 
-A figure is a time, a share, a factor, or a number of more than one digit in the prose: what somebody may have
-measured once. Each has to be known here, with the reason why it is none, or with what holds it.
+A figure is a time, a share, a factor, or a number of more than one digit in the prose, which may be an old
+measurement. Each must be listed here, with the reason why it is not one, or with what holds it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _UNIT = r"(?:%|percent\b|times\b|×|ns\b|µs\b|us\b|ms\b|s\b|seconds?\b|minutes?
 _SHARE = r"(?:half|third|quarter|fifth|sixth|seventh|eighth|ninth|tenth|hundredth)"
 _SPELLED = r"(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|twenty|thirty|fifty|hundred|thousand)"
 
-#: What somebody has measured, or may have.
+#: What is, or may be, a measurement.
 MEASURED = (
     rf"\d[\d.,]*\s?{_UNIT}"  # a time, a percentage, a factor
     r"|\d[\d.,]* (?:out )?of (?:the |all |all the |them )?\d[\d.,]*"  # x of y

@@ -48,7 +48,7 @@ def test_all_but_the_wrong_one_pass(tmp_path):
     assert f"@example(x={failed['inputs']['x']})" in noted(ROOT / "README.md", "message")
     assert report["summary"]["pass"] == report["summary"]["checks"] - 1
     assert report["summary"]["inconclusive"] == report["summary"]["not_checked"] == 0
-    # Nobody is missing who should have been asked.
+    # No method is missing that should have run.
     witnesses = {"central", "forward", "reference", "torch"}
     for name, also in (
         ("test_tutorial.py::test_loss", set()),

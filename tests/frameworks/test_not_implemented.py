@@ -15,7 +15,7 @@ from pytest_gradcheck import check_gradients
 X = torch.tensor([[0.3, -1.2, 0.8], [1.5, 0.1, -0.4]], dtype=torch.float64)
 WEIGHT = torch.tensor([[0.2, -0.3, 0.5], [0.7, 0.1, -0.6], [-0.4, 0.9, 0.3]], dtype=torch.float64)
 
-# torch warns when a checkpointed function is called by somebody who wants no gradient, as differences do.
+# torch warns when a checkpointed function is called without a gradient, as differences do.
 pytestmark = pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
 
 

@@ -52,7 +52,7 @@ def test_contents(wheel):
     assert "pytest_gradcheck/records/report.schema.json" in names
     assert "License-Expression: MIT" in metadata
     assert "Provides-Extra: torch" in metadata
-    # torch is an extra: nobody who checks NumPy code downloads it.
+    # torch is an extra: checking NumPy code does not need it.
     required = [line for line in metadata.splitlines() if line.startswith("Requires-Dist:")]
     assert all("extra ==" in line for line in required if "torch" in line)
 

@@ -1,4 +1,4 @@
-"""Wrong uses of the marker are told at collection, with the argument and the remedy."""
+"""Wrong uses of the marker are reported at collection, with the argument and the remedy."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def test_every_report_is_whole_and_has_what_was_delivered(project: Any, what: st
     assert status == (spread if workers else alone), said
     texts = {name: (project.path / path).read_text(encoding="utf-8") for name, path in PATHS.items()}
     if not workers and "worker" in what:
-        # Nobody was left to write, so nothing has changed.
+        # No process was left to write, so nothing has changed.
         assert set(texts.values()) == {"old\n"}
         assert list(project.path.glob(".*.tmp")) == []
         return
@@ -132,7 +132,7 @@ def test_every_report_is_whole_and_has_what_was_delivered(project: Any, what: st
     assert delivered <= {nodeid for nodeid, _, _ in found["json"]}
     # An interrupted test has no report to bring its checks; in this process they are there all the same.
     assert ("test_it.py::test_during", "during", "pass") in found["json"] or workers
-    # After any other status pytest gives no summary to anybody.
+    # After any other status pytest prints no summary.
     for name, path in PATHS.items() if status in (0, 1, 2, 5) else ():
         assert f"{name} report written to {project.path / path}" in said
     assert "Traceback" not in said.partition("= gradcheck =")[2]

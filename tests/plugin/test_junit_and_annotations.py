@@ -1,4 +1,4 @@
-"""What CI services are told besides the reports: properties in JUnit XML, and GitHub's annotations."""
+"""What CI services get besides the reports: properties in JUnit XML, and GitHub's annotations."""
 
 from __future__ import annotations
 

@@ -178,7 +178,7 @@ def test_every_flag_is_read(pytester: pytest.Pytester, pytestconfig: pytest.Conf
 
 @pytest.mark.parametrize(("first", "workers"), [("middle", 0), ("setup", 0), ("middle", 1)])
 def test_a_fixture_that_nothing_announces(pytester: pytest.Pytester, first: str, workers: int) -> None:
-    """Asked for in the middle of a test, or in its setup: what becomes of the check is told all the same."""
+    """Requested in the middle of a test, or in its setup: the outcome of the check is reported anyway."""
     pytester.makepyfile(
         test_it="""
         import pytest

@@ -1,4 +1,4 @@
-"""Tests that ended with InvalidArgument are in the reports, with what they were told."""
+"""Tests that ended with InvalidArgument are in the reports, with their messages."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def test_every_kind_of_input(project: Any, kinds: list[str]) -> None:
     for kind in kinds:
         told = [(c["verdict"], c["culprit"], c["diagnosis"], c["worst"]) for c in (first[kind], again[kind])]
         assert told[0] == told[1]
-        # How a module that was not drawn has been made, nobody knows.
+        # How a module that was not drawn was made is unknown.
         assert first[kind]["inputs"].items() - again[kind]["inputs"].items() <= {
             ("m", first[kind]["inputs"].get("m"))
         }

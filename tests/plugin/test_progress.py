@@ -33,7 +33,7 @@ def test_by_hand(gradcheck, capsys):
     assert capsys.readouterr().out == "captured\\n"
 """
 
-# Searches of a test suite are over before anybody would be told of them.
+# Searches of a test suite end before their progress would be shown.
 AT_ONCE = """
 import pytest_gradcheck.plugin.progress as progress
 progress.DELAY = progress.INTERVAL = {seconds}
@@ -114,7 +114,7 @@ def run(project: Any, *flags: str, seconds: str = "0") -> Screen:
             try:
                 more = os.read(master, 65536)
             except OSError:
-                # Linux says so when nobody holds the other end any more.
+                # Linux raises this when the other end is closed.
                 break
             if not more:
                 break

@@ -107,7 +107,7 @@ def test_wrong(gradcheck):
     check(gradcheck, ops.wrong)
 
 def test_a_gradient_as_a_value(gradcheck):
-    # What is checked is the derivative of the rule, by others: the rule itself may be as wrong as it likes.
+    # What is checked is the derivative of the rule, by others: the rule itself may be arbitrarily wrong.
     gradcheck(lambda x: registry.pull(ops.never, x, np.ones(2)) * x, np.array([1.0, 2.0]))
 
 def test_made_and_not_called(gradcheck):
@@ -181,5 +181,5 @@ def test_what_is_no_gradient_is_told_before_anything_runs(project: Any, hook: st
     result = project.run("--gradcheck-cov=json")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([message])
-    # Nobody asks for them where nobody wants to know.
+    # Without the flag the hook is not called.
     assert project.run().ret == pytest.ExitCode.TESTS_FAILED

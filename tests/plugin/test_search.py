@@ -1,4 +1,4 @@
-"""How Hypothesis searches: what it is told, what it climbs on, and what keeps it from sliding."""
+"""How Hypothesis searches: its input, its target, and what keeps it from slipping."""
 
 from __future__ import annotations
 

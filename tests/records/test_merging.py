@@ -1,4 +1,4 @@
-"""Reports of several runs made into one: nothing is lost, in whatever groups, and conflicts are told."""
+"""Reports of several runs made into one: nothing is lost, in whatever groups, and conflicts are reported."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def scalar(xp: Any, call: Call) -> Scalar:
 def gradients(package: Any, xp: Any, call: Call, order: int) -> list[Any]:
     """The gradients of `scalar`, and for order 2 those of a fixed combination of them.
 
-    A complex gradient of autograd is the conjugate of ours.
+    HIPS autograd's complex gradient is the conjugate of ours.
     """
     loss, inputs = scalar(xp, call)
     rng = np.random.default_rng(4)

@@ -49,14 +49,14 @@ def objection(result: CheckResult) -> str | None:
     # Differences and torch together overrule the engine; here it is what is on trial.
     if "reference-engine" in result.labels:
         return str(result)
-    # Nobody is blamed where no exact method agrees with differences, as at ties; without torch, the engine
-    # and its twin are all that there are.
+    # No method is the culprit where no exact method agrees with differences, as at ties; without torch, the
+    # engine and its twin are all that there are.
     alone = result.methods["torch"].status != Status.OK
     return str(result) if alone and result.diagnosis.code == "methods-split" else None
 
 
 class Findings:
-    """What the checks of one test came to."""
+    """The results of the checks of one test."""
 
     def __init__(self) -> None:
         self.verdicts: Counter[Verdict] = Counter()

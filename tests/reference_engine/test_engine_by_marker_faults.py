@@ -27,7 +27,7 @@ Fault = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def frozen(rule: Callable[..., Any]) -> Callable[..., Any]:
-    """Right, but constant in the arguments: what it gives has no derivative by them."""
+    """Right, but constant in the arguments: the result has no derivative with respect to them."""
     return lambda c, result, *args, **params: rule(c, values_of(result), *map(values_of, args), **params)
 
 

@@ -146,6 +146,6 @@ def test_every_primitive_is_met_by_a_sample() -> None:
             for node in ancestors([leaf._node for leaf in leaves if isinstance(leaf, engine.Tensor)]):
                 if node.primitive is not None:
                     met.add(node.primitive.name)
-    # Other tests extend the table, which whoever imports them shares.
+    # Other tests extend the table, which is shared.
     own = {name for name in PRIMITIVES if not name.startswith("test_")}
     assert own - met - {"move_back"} == set()

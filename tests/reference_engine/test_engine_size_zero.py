@@ -32,7 +32,7 @@ LEFT_OUT = {
             "fft.irfftn-1-4",
             "fft.irfft2-1-4",
         ],
-        "NumPy 2.4 reads memory that nobody has written",
+        "NumPy 2.4 reads memory that was never written",
     ),
     **dict.fromkeys(["linalg.svd-7-2", "linalg.svd-7-3"], "the rows and columns that it reads are refused"),
 }

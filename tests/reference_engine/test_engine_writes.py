@@ -87,7 +87,7 @@ def test_every_function_shares_memory_where_numpy_does(function: Any, args: Any)
     found, _ = flatten(function(*tensors))
     for theirs, ours in zip(expected, found, strict=True):
         for array, tensor in zip(arrays, tensors, strict=True):
-            # A number has no memory that anybody could write to.
+            # A number has no memory to write to.
             if isinstance(theirs, np.ndarray) and theirs.size and array.ndim and isinstance(ours, Tensor):
                 assert shares(ours, tensor) == np.shares_memory(theirs, array)
 

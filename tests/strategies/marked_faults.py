@@ -11,7 +11,7 @@ from docs.search_page.planted import PLANTED, Planted
 
 
 def marked(planted: Planted, right: bool) -> Any:
-    """Return a test of a planted fault, told nothing but shapes, dtypes and bounds."""
+    """Return a test of a planted fault, given only shapes, dtypes and bounds."""
 
     def test(*point: Any) -> Any:
         return (planted.plain if right else planted.function)(*point)

@@ -24,7 +24,7 @@ FULL = {
     "rows told apart by their values": 12,  # equal rows: torch.full((4, 3), 1.0) is as plain as two of them
     "values told apart by a dictionary": 4,  # ties, of which np.full(4, 1.0) is as plain as two
     "a product divided by its factors": 3,  # all but one of them
-    "raveled as it lies in memory": 11,  # the one that differs is told by its place
+    "raveled as it lies in memory": 11,  # the entry that differs is found by its place
     "strides not looked at": 4,
 }
 SAMPLE = list({planted.kind: planted for planted in PLANTED}.values())

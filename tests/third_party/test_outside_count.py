@@ -1,4 +1,4 @@
-"""The sweep is as wide as it is said to be."""
+"""The sweep is as wide as the documentation says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The proven derivative next to the numbers of a table: who is right, and where."""
+"""The proven derivative next to the numbers of a table: which is right, and where."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def with_proof(
 def is_stable(table: Table, name: str, exact: Pullback, wrong: Any, at: Callable[[float], Vector]) -> bool:
     """Whether the proven entries in which a gradient is wrong stay where they are a few roundings away.
 
-    Next to equal eigenvalues they do not, and the gradient of the matrix that was meant is as good.
+    Next to equal eigenvalues they do not, and the gradient of the intended matrix is as good.
     ``at(side)`` is a point on one side or the other.
     """
     c = pair(table, name)
@@ -166,7 +166,7 @@ def wrong_entries(table: Table, name: str, jacobian: Jacobian, sensitivity: floa
 
     It differs by more than the promised error and by more than its own rounding. Where function values
     contradict the proof and not the gradient anywhere, none is: the steps of a quantised function have a
-    slope of zero, and it was meant to have another one.
+    slope of zero, and it was intended to have another one.
     """
     c = pair(table, name)
     if c is None:

@@ -151,7 +151,7 @@ def _truth(culprit: str | None, table: Table, row: int, tangent: Vector) -> tupl
             value = float(table.exact[name].value[row] @ tangent)
             if math.isfinite(value):
                 return name, value
-    return "nobody", math.nan
+    return "none", math.nan
 
 
 def _gradients(evidence: Evidence, table: Table, row: int, column: int | None) -> dict[str, Any]:

@@ -357,7 +357,7 @@ def batch_blind(right):
 
 
 def symbolic(right):
-    """A rule that is told by JAX which arguments are differentiated, and asks for the other one."""
+    """A rule that learns from JAX which arguments are differentiated, and uses the wrong one."""
 
     def function(x, y):
         return jnp.sin(x) * y

@@ -23,7 +23,7 @@ def drawn(*shape, seed=0):
 
 
 def cross_entropy(x):
-    # It writes the gradient into its argument, which in a model is nobody else's.
+    # It writes the gradient into its argument, which nothing else in a model uses.
     return liger.LigerCrossEntropyFunction.apply(x.clone(), LABELS, None)[0]
 
 

@@ -31,7 +31,7 @@ def differentiable(tensors: Sequence[Any]) -> list[int]:
 
 
 def engine_gradients(lowered: Lowered, wrt: Sequence[int]) -> tuple[list[Any], list[Any]]:
-    """Values of the differentiable outputs and the gradients by the inputs ``wrt``."""
+    """Values of the differentiable outputs and the gradients with respect to the inputs ``wrt``."""
     start = lowered.inputs()
     chosen = differentiable(lowered.trace.outputs())
 

@@ -23,7 +23,7 @@ def check(
 
 @pytest.fixture
 def opaque() -> Iterator[Any]:
-    """x³ as an operation that nobody can see into, with a backward of its own."""
+    """x³ as an opaque operation with its own backward."""
 
     @torch.library.custom_op("gradcheck_unavailable::cube", mutates_args=())
     def cube(x: torch.Tensor) -> torch.Tensor:
