@@ -1,4 +1,4 @@
-"""Reports and baselines read again: those of other versions, and those that are cut or edited."""
+"""Reports and baselines read again: those of other versions, and those that are truncated or edited."""
 
 from __future__ import annotations
 
@@ -103,7 +103,11 @@ def test_a_baseline_that_was_edited_is_read_or_refused(
 @pytest.mark.parametrize(
     ("place", "change", "said"),
     [
-        (("checks", 1, "verdict"), ["unsure"], "in which checks[1].verdict is unsure; write it again"),
+        (
+            ("checks", 1, "verdict"),
+            ["unsure"],
+            "in which checks[1].verdict is unsure; it is truncated or edited",
+        ),
         (("checks", 0, "worst", "margin"), ["much"], "in which checks[0].worst.margin is much"),
         (("checks", 0, "worst", "margin"), None, "which lacks 'margin' in checks[0].worst"),
         (("checks", 0, "methods", "central"), [3], "in which checks[0].methods.central is 3"),
@@ -146,7 +150,7 @@ def test_a_report_without_coverage_becomes_one_that_holds_to_its_schema(tmp_path
 def test_no_file_is_too_odd_to_be_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "r.json"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
-    with pytest.raises(InvalidArgument, match=r"^REPORT: got .*(not JSON|no object)"):
+    with pytest.raises(InvalidArgument, match=r"^REPORT: got .*(not JSON|not a JSON object)"):
         read(path, "REPORT")
 
 
