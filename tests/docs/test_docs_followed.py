@@ -13,8 +13,6 @@ import pytest
 from pages import PAGES, ROOT
 from processes import run_pytest
 
-pytestmark = pytest.mark.kernels
-
 FOLLOWED = [page for page in PAGES if following.is_followed(page)]
 
 
