@@ -117,8 +117,8 @@ def steps(table: Table, jacobian: Jacobian, right: Matrix, bad: Any, seed: int) 
         values: Matrix = function.evaluate(np.clip(moved, *bounds))[0]
         return values
 
-    # Far away a solver may never come to an end: there only where the function stands still next to the point,
-    # on one side of it at least.
+    # A solver may never come to an end far away. It is called there only if the function stands still next to
+    # the point, on one side of it at least.
     here = np.repeat(function.point[None], 2, axis=0)
     sides = values_at(here, thresholds.NEXT_TO * np.outer([1.0, -1.0], size))
     if not (sides == function.value).any(axis=0).all():
