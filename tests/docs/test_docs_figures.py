@@ -254,7 +254,7 @@ KNOWN = [
         SETTING,
         ("pytest_gradcheck/strategies/values.py", "INDIVIDUAL = 64"),
     ),
-    Known("docs/howto/hard_inputs.md", "one of 10,000 entries", "a size; the benchmarks have its time"),
+    Known("docs/howto/hard_inputs.md", "array of 10,000 entries", "a size; the benchmarks have its time"),
     Known("docs/reference/properties.md", "two times", ARITHMETIC),
     Known(
         "docs/reference/pytest.md",
