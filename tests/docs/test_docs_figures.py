@@ -139,7 +139,7 @@ KNOWN = [
     ),
     Known(
         "docs/explanation/verdicts.md",
-        "up to 16 calls in this way, or 24 in float32",
+        "up to 16 calls in this way (24 in\nfloat32)",
         HELD,
         ("tests/core/test_few_calls.py", "RIGHT = {torch.float64: (16, 6), torch.float32: (24, 6)}"),
     ),
@@ -157,7 +157,7 @@ KNOWN = [
     ),
     Known(
         "docs/explanation/verdicts.md",
-        "one more pass with\n1.25 times the cotangent",
+        "one more\npass with 1.25 times the cotangent",
         SETTING,
         ("pytest_gradcheck/core/evidence/few_calls.py", "GRID, MULTIPLE = 16.0, 1.25"),
     ),
@@ -169,7 +169,7 @@ KNOWN = [
     ),
     Known(
         "docs/explanation/verdicts.md",
-        "takes up to 120 calls",
+        "takes up to 120",
         HELD,
         HALF_ON_TRIAL,
     ),
