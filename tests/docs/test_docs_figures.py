@@ -235,7 +235,7 @@ KNOWN = [
     ),
     Known(
         "docs/architecture.md",
-        "within 16 of its own measured bars and within 64\n  roundings",
+        "within 16 of its\n  own measured bars and within 64 roundings",
         SETTING,
         ("pytest_gradcheck/core/thresholds.py", "NOISE_BARS = 16.0"),
     ),
@@ -258,7 +258,7 @@ KNOWN = [
     Known("docs/reference/properties.md", "two times", ARITHMETIC),
     Known(
         "docs/reference/pytest.md",
-        "10 if not said",
+        "10 by default",
         SETTING,
         ("pytest_gradcheck/records/thresholds.py", "FACTOR = 10.0"),
     ),
@@ -268,10 +268,10 @@ KNOWN = [
         SETTING,
         ("pytest_gradcheck/plugin/hypothesis_settings.py", "QUICK_EXAMPLES = 20"),
     ),
-    Known("docs/reference/pytest.md", "100 unless told otherwise", "Hypothesis's own"),
+    Known("docs/reference/pytest.md", "100 by default", "Hypothesis's own"),
     Known(
         "docs/reference/pytest.md",
-        "5 times as many",
+        "5 times the number",
         SETTING,
         ("pytest_gradcheck/plugin/hypothesis_settings.py", "THOROUGH_FACTOR = 5"),
     ),
@@ -283,7 +283,7 @@ KNOWN = [
     ),
     Known(
         "docs/reference/pytest.md",
-        "up to 0.01\n",
+        "up to 0.01 count",
         SETTING,
         ("pytest_gradcheck/records/gate.py", "NEAR = 0.01"),
     ),
