@@ -30,7 +30,7 @@ of_this_version = pytest.mark.skipif(
     torch_coverage.torch_version() != WRITTEN_FOR, reason=f"the page is written for torch {WRITTEN_FOR}"
 )
 HELD = [name for part in (0, 16) for name in sweep.names_of_part(part)]
-"""The operators whose broken backwards the sweep checks: every twenty-fourth, about, in two minutes of one core."""
+"""The operators whose broken backwards the sweep checks: about every twenty-fourth, in two minutes."""
 HELD_ALONG = sweep.names_of_part(0)
 """Those in directional mode: half a minute."""
 DTYPES = pytest.mark.parametrize("dtype", list(sweep.DTYPES))
