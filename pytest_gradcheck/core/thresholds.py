@@ -143,7 +143,7 @@ FAR_POINTS = 8
 
 #: Their largest distance, in units of each input's size, or of one if that is more. Chosen: beyond zero,
 #: where spikes occur, and the next steps of `round`.
-FAR = 3.0
+FAR_AWAY = 3.0
 
 #: Distance of another point next to each of them. Chosen: a step is between the two about once in 1e8.
 NEXT_TO = 1e-8
@@ -205,7 +205,7 @@ BESIDE = 16
 
 #: A gradient is wrong beyond doubt if its error exceeds this many times the allowed one. Chosen: well beyond
 #: any bar.
-FAR = 10.0
+BEYOND_DOUBT = 10.0
 
 #: Outputs whose changes differ by less than this factor are visible next to each other in a sum. Source: the
 #: promised sensitivity.
