@@ -249,7 +249,10 @@ def test_an_oracle_of_the_surrogate() -> None:
         (3, "surrogate: got 3; give a function of the same inputs whose derivative the gradient is to be"),
         (lambda x: x.sum(), r"surrogate: got .*<lambda>, which returns one output of shape \(\) where the "),
         (lambda x: (x, x), r"surrogate: got .*<lambda>, which returns 2 outputs of shapes \(5,\), \(5,\) wh"),
-        (lambda x, y: x, r"surrogate: got .*<lambda>\(x, y\), which does not fit .*; take them by these nam"),
+        (
+            lambda x, y: x,
+            r"surrogate: got .*<lambda>\(x, y\), but it is called with .*; accept them by these nam",
+        ),
         (lambda x: x > 0, r"surrogate: got .*<lambda>, which cannot take the place of .*\(fn: got a result "),
     ],
 )

@@ -28,7 +28,7 @@ SQUARE = HandWritten("mine.Square", "mine.py", 3, 9, ("forward", "backward"))
 def whole() -> dict[str, Any]:
     """A report with everything that one can have."""
     named = (("t.py::a", result("fail")), ("t.py::b", result(functions=(SQUARE,))))
-    gate = [{"rule": "fail", "found": "1 check failed", "remedy": "correct it"}]
+    gate = [{"rule": "fail", "found": "1 check failed", "remedy": "fix it"}]
     data = report(*named, marked=["t.py::c"], gate=gate)
     gradient = {**SQUARE.to_dict(), "imported": True}
     data["coverage"] = gradient_coverage.build(["mine"], [gradient], data["checks"])

@@ -39,7 +39,7 @@ def report(*named: tuple[str, CheckResult], xfail: str = "", figures: Any = None
         aggregate.expect_failure(xfail, "known")
     for check in aggregate.checks():
         check["figures"] = figures or {}
-    gate = [{"rule": "fail", "found": "1 check failed", "remedy": "correct the gradient"}]
+    gate = [{"rule": "fail", "found": "1 check failed", "remedy": "fix the gradient"}]
     environment = {"python": "3.11", "packages": {"numpy": "2"}}
     return build(aggregate.checks(), ["t.py::test_skipped"], gate, environment=environment)
 
@@ -209,7 +209,7 @@ def test_a_check_opens_by_keyboard_and_has_an_address(page: Tab, browser: Any, t
 def test_the_gate_and_the_unchecked_are_told(page: Tab) -> None:
     text = page.page.locator("main").inner_text()
     assert "6 gradient checks: 2 passed, 2 failed, 1 inconclusive, 1 failed as expected" in text
-    assert "fail: 1 check failed; correct the gradient" in text
+    assert "fail: 1 check failed; fix the gradient" in text
     assert "1 marked tests in which nothing was checked" in text
 
 

@@ -85,7 +85,7 @@ def test_a_finding_keeps_its_fingerprint_when_its_line_moves() -> None:
 
 
 def test_the_gate_and_the_margins_are_in_the_properties() -> None:
-    gate = [{"rule": "fail", "found": "1 check failed", "remedy": "correct it"}]
+    gate = [{"rule": "fail", "found": "1 check failed", "remedy": "fix it"}]
     (run,) = json.loads(sarif.render(report(("t.py::a", result("fail", margin=3.0)), gate=gate)))["runs"]
     assert run["properties"]["gate"] == gate
     assert run["results"][0]["properties"]["margin"] == 3.0

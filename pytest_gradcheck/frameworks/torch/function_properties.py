@@ -153,8 +153,7 @@ def _repeatable(pullback: TorchPullback, cotangent: Any, first: Any, second: Any
         except Exception:
             # It ran a moment ago: something in it has changed for good.
             other = first
-        text = "a second backward through the same graph gives a different gradient: the first changed "
-        "what it saved"
+        text = "a second backward through the same graph gives a different gradient: the first changed what it saved"
         if _draws(pullback):
             text = "a second backward gives a different gradient: the backward uses its own random numbers"
             code = "nondeterministic-backward"
