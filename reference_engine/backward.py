@@ -109,8 +109,9 @@ def _picks(bundle: Node) -> tuple[Handle, ...]:
 def _add_into(
     primitive: Primitive, node: Node, cotangent: Any, pending: dict[Node, Any], owned: set[Node]
 ) -> None:
-    """Add the cotangent of one entry or slice to the cotangent of the whole, in place. Otherwise a program
-    that reads n entries one by one would make n arrays of n entries each.
+    """Add the cotangent of one entry or slice to the cotangent of the whole, in place.
+
+    Otherwise a program that reads n entries one by one would make n arrays of n entries each.
     """
     assert node.args is not None
     arg = node.args[0]

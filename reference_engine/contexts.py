@@ -109,8 +109,9 @@ def watched(seen: Callable[[Any], None]) -> AbstractContextManager[None]:
 
 @contextmanager
 def at_most(operations: int) -> Iterator[None]:
-    """Inside this context at most `operations` results can be recorded; one more raises RuntimeError. For
-    loops that depend on values, and may be endless in coarse arithmetic.
+    """Inside this context at most `operations` results can be recorded; one more raises RuntimeError.
+
+    For loops that depend on values, and may be endless in coarse arithmetic.
     """
     around, left = now().seen, operations
 

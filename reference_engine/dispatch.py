@@ -1,6 +1,7 @@
-"""NumPy's protocols: which of our functions runs when a NumPy function is called with a Tensor. The modules
-in `rules` and `extend` fill the tables; this module only looks functions up, and refuses by name what no
-table contains.
+"""NumPy's protocols: which of our functions runs when a NumPy function is called with a Tensor.
+
+The modules in `rules` and `extend` fill the tables; this module only looks functions up, and refuses by name
+what no table contains.
 """
 
 from __future__ import annotations
@@ -57,9 +58,10 @@ def implements(*functions: Callable[..., Any]) -> Callable[[_F], _F]:
 
 
 def present(name: str) -> tuple[Any, ...]:
-    """NumPy's function of that name in a tuple, which is empty if this NumPy lacks it. 2.0, the oldest
-    supported, has no ``unstack`` and ``cumulative_sum`` (2.1) and no ``matvec`` (2.2); 2.5 has deprecated
-    ``fix``.
+    """NumPy's function of that name in a tuple, which is empty if this NumPy lacks it.
+
+    2.0, the oldest supported, has no ``unstack`` and ``cumulative_sum`` (2.1) and no ``matvec`` (2.2); 2.5
+    has deprecated ``fix``.
     """
     return (getattr(np, name),) if hasattr(np, name) else ()
 

@@ -1,8 +1,9 @@
-"""The parts of a graph: nodes, handles on them, views of shared memory, and primitives. These types refer to
-each other, so they share a file. A `Primitive` computes on arrays and makes a `Node` of its result. A
-`Handle` is the user's object: always a `Tensor`, which is defined in a higher layer and registers itself.
-Node and handle are separate objects, so the graph does not depend on which handles still exist, and a write
-can point a handle at a newer node without changing what was computed from the older one.
+"""The parts of a graph: nodes, handles on them, views of shared memory, and primitives.
+
+These types refer to each other, so they share a file. A `Primitive` computes on arrays and makes a `Node` of
+its result. A `Handle` is the user's object: always a `Tensor`, which is defined in a higher layer and
+registers itself. Node and handle are separate objects, so the graph does not depend on which handles still
+exist, and a write can point a handle at a newer node without changing what was computed from the older one.
 
 Arrays that enter the graph are copied when they could still be written to from outside. That costs one pass
 over the memory for each constant, about as much as the cheapest operation on it, and guarantees that no later
@@ -170,8 +171,9 @@ def tensor_of(node: Node) -> Handle:
 
 
 def free(value: Any) -> Handle:
-    """A constant that cancels in the result, such as the shift of a softmax. It may change with the inputs
-    without making their derivatives wrong.
+    """A constant that cancels in the result, such as the shift of a softmax.
+
+    It may change with the inputs without making their derivatives wrong.
     """
     return tensor_of(Node(private(np.asarray(value))[()], False, params={"free": True}))
 

@@ -108,9 +108,11 @@ def _on_the_numbers(order: Order, evidence: Evidence) -> Finding:
 
 
 def _next_to_proof(order: Order, finding: Finding) -> Finding:
-    """Ask for the proven derivative on failure or doubt, and settle a doubt by it. A failure has been
-    measured twice, with windows that know the noise. A proof that contradicts such values describes a
-    function that is not the intended one, such as the steps of a quantised one. So it only adds digits.
+    """Ask for the proven derivative on failure or doubt, and settle a doubt by it.
+
+    A failure has been measured twice, with windows that know the noise. A proof that contradicts such values
+    describes a function that is not the intended one, such as the steps of a quantised one. So it only adds
+    digits.
     """
     failed = finding.verdict is Verdict.FAIL
     if finding.rule in verdict.NOT_ASKED or order.proof is None:
@@ -144,8 +146,9 @@ def _next_to_proof(order: Order, finding: Finding) -> Finding:
 
 
 def _stands(order: Order, found: Finding, exact: Pullback) -> bool:
-    """Whether a gradient is provably wrong a few roundings away too, and function values do not support it. A
-    loop that stops immediately next to its solution has a slope of zero there, unlike the values around it.
+    """Whether a gradient is provably wrong a few roundings away too, and function values do not support it.
+
+    A loop that stops immediately next to its solution has a slope of zero there, unlike the values around it.
     """
     evidence, sensitivity = found.evidence, order.tolerance.sensitivity
     f, again = order.function, None

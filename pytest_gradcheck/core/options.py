@@ -63,9 +63,10 @@ class Tolerance:
 
 @dataclass(frozen=True, eq=False)
 class Options:
-    """The keyword arguments of `check_gradients`, and the additions of a test. A ``brief`` check finds a
-    failure but does not explain it. A ``thorough`` one compares entries from the start if that is affordable.
-    With ``drawn`` every floating-point input must be differentiated.
+    """The keyword arguments of `check_gradients`, and the additions of a test.
+
+    A ``brief`` check finds a failure but does not explain it. A ``thorough`` one compares entries from the
+    start if that is affordable. With ``drawn`` every floating-point input must be differentiated.
     """
 
     methods: Iterable[str] | None = None

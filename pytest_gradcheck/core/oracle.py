@@ -183,9 +183,10 @@ def _has_gradient_of(oracle: Oracle) -> bool:
 def value_mismatch(
     problem: Problem, oracle: Oracle, eager: Eager | None, rtol: float, atol: float
 ) -> str | None:
-    """Return a sentence on where the function's value differs from the oracle's, or None. In a coarse dtype
-    it may be as far off as the oracle in that dtype. A value that almost cancels is known only up to the
-    rounding of its parts.
+    """Return a sentence on where the function's value differs from the oracle's, or None.
+
+    In a coarse dtype it may be as far off as the oracle in that dtype. A value that almost cancels is known
+    only up to the rounding of its parts.
     """
     expected, got = oracle.problem.value, problem.primal
     cotangent = np.ones(expected.size)

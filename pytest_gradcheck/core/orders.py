@@ -265,8 +265,9 @@ class FirstOrder:
         return follows(problem, recording, point, eps)
 
     def _not_recorded(self, recording: Pullback) -> str | None:
-        """Return why a recording is not the function, so it proves nothing; None if it is. Only the branch
-        taken is recorded, so both sides of the point are tried.
+        """Return why a recording is not the function, so it proves nothing; None if it is.
+
+        Only the branch taken is recorded, so both sides of the point are tried.
         """
         escaped = [
             text for known in ("out-of-graph", "hidden") for code, text in recording.notes if code == known
@@ -282,9 +283,16 @@ class FirstOrder:
         )
 
     @functools.cached_property
+    def is_recorded(self) -> bool:
+        """Whether the engine's recording moves as the function does on both sides of the point."""
+        recording = self.methods.pullbacks.get(ENGINE)
+        return recording is None or self._not_recorded(recording) is None
+
+    @functools.cached_property
     def proof(self) -> Methods | None:
-        """The proven derivative as a method, or why there is none; None if it does not apply. It does not if
-        other methods were named, or if something other than the function is the measure.
+        """The proven derivative as a method, or why there is none; None if it does not apply.
+
+        It does not if other methods were named, or if something other than the function is the measure.
         """
         options, found = self.options, Methods(self.roles)
         recording = self.methods.pullbacks.get(ENGINE)
@@ -397,8 +405,9 @@ class FirstOrder:
         return Property("deterministic", holds, text, "nondeterministic")
 
     def _begin(self, name: str) -> Pullback:
-        """Run the function by a method, and pull back a first cotangent. A backward that raises does so here,
-        and not in the middle of a table.
+        """Run the function by a method, and pull back a first cotangent.
+
+        A backward that raises does so here, and not in the middle of a table.
         """
         options = self.options
         if name in (ENGINE, EXACT) and self.unavailable_reason:
@@ -446,8 +455,10 @@ class FirstOrder:
             )
 
     def _hold(self) -> str | None:
-        """Make differences see the function as autograd does; return why that fails, or None. Detached values
-        would move with the point if the function were called there. The recording keeps them constant.
+        """Make differences see the function as autograd does; return why that fails, or None.
+
+        Detached values would move with the point if the function were called there. The recording keeps them
+        constant.
         """
         problem = self.problem
         try:
@@ -551,8 +562,9 @@ class FirstOrder:
 
     @functools.cached_property
     def runs_on_disagreement(self) -> AllRuns:
-        """Runs that may excuse a disagreement: of the slightly disturbed engine, and of the framework. In the
-        latter only the forward pass rounds, which a backward pass cannot avoid.
+        """Runs that may excuse a disagreement: of the slightly disturbed engine, and of the framework.
+
+        In the latter only the forward pass rounds, which a backward pass cannot avoid.
         """
         wide, finer = self.methods.pullbacks.get(ENGINE), None
         # As in `_common_runs`.
@@ -611,6 +623,8 @@ class SecondOrder:
     of_inputs = True
     #: The derivative by hand that is on trial, if any.
     form: Form | None = None
+    #: The first order's recording is differentiated, whatever the function does elsewhere.
+    is_recorded = True
     #: Second derivatives are not enclosed.
     proof: Methods | None = None
     #: A gradient of the gradient is treated like any other function.

@@ -93,8 +93,9 @@ def _brackets(index: tuple[int, ...]) -> str:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two methods compared: the worst differences, their place, and the tolerance there. ``agree`` is None if
-    neither agreement nor disagreement could be established.
+    """Two methods compared: the worst differences, their place, and the tolerance there.
+
+    ``agree`` is None if neither agreement nor disagreement could be established.
     """
 
     a: str
@@ -188,28 +189,29 @@ class Diagnosis:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CheckResult:
-    """The outcome of one check at one point; true if and only if it is a pass. ``str()`` returns a readable
-    message. ``name`` is that of the function, ``culprit`` the method that is wrong, or None; ``methods`` has
-    all requested methods by name, ``pairs`` every two of them compared, ``worst`` the entry with the largest
-    difference relative to its tolerance (None if nothing was compared), ``diagnosis`` a code and a sentence.
-    ``not_checked`` lists what the verdict does not cover. ``labels`` are ``"kink"`` if a subgradient passed,
-    ``"one-sided"`` at a bound of the domain, ``"reference-engine"`` if the engine was overruled,
-    ``"constant"`` if the value is the same far from the point too, and so depends on none of the inputs.
-    ``order`` is 2 if the verdict is on the second order; ``mode`` is ``"full"`` if entries were compared,
-    ``"directional"`` if projections were; ``seed`` reproduces both. ``properties`` are those tried besides
-    the values. ``inputs`` is, for every verdict except a pass, the point as Python source, exact to the last
-    bit, by argument name; ``reproduce`` is a call that reruns the check, after the statements ``imports``,
-    which are None if it names functions that cannot be imported. ``shown_at`` is, by argument name, the point
-    of the diagnosis, the worst entry and the figures, if it differs from ``inputs``: a search shows a fault
-    where it is clear, and ``inputs`` is the smallest example. ``plainness`` is how generic the point is.
-    ``functions`` are hand-written gradients in the framework's graph. ``rule`` is the name of the rule that
-    decided, and ``allowances`` names the excuses for kinks, edges and rounding that applied. ``rates`` is the
-    Taylor test of a failure, by method: of the culprit and, for comparison, of the others. ``proofs`` are
-    entries in question whose derivative is proven, and ``proved`` is whether there are any. ``code`` says
-    where the culprit's gradient is written (``"Gelu.backward (ops.py:12)"``), or what raised.
-    ``values_right`` says, for a broken property, that the values of the gradient are right. ``figures()``
-    evaluates the function again, at most about a hundred times, and returns the figures of the HTML report as
-    plain data; for a result of `check_gradients` it returns nothing.
+    """The outcome of one check at one point; true if and only if it is a pass.
+
+    ``str()`` returns a readable message. ``name`` is that of the function, ``culprit`` the method that is
+    wrong, or None; ``methods`` has all requested methods by name, ``pairs`` every two of them compared,
+    ``worst`` the entry with the largest difference relative to its tolerance (None if nothing was compared),
+    ``diagnosis`` a code and a sentence. ``not_checked`` lists what the verdict does not cover. ``labels`` are
+    ``"kink"`` if a subgradient passed, ``"one-sided"`` at a bound of the domain, ``"reference-engine"`` if
+    the engine was overruled, ``"constant"`` if the value is the same far from the point too, and so depends
+    on none of the inputs. ``order`` is 2 if the verdict is on the second order; ``mode`` is ``"full"`` if
+    entries were compared, ``"directional"`` if projections were; ``seed`` reproduces both. ``properties`` are
+    those tried besides the values. ``inputs`` is, for every verdict except a pass, the point as Python
+    source, exact to the last bit, by argument name; ``reproduce`` is a call that reruns the check, after the
+    statements ``imports``, which are None if it names functions that cannot be imported. ``shown_at`` is, by
+    argument name, the point of the diagnosis, the worst entry and the figures, if it differs from ``inputs``:
+    a search shows a fault where it is clear, and ``inputs`` is the smallest example. ``plainness`` is how
+    generic the point is. ``functions`` are hand-written gradients in the framework's graph. ``rule`` is the
+    name of the rule that decided, and ``allowances`` names the excuses for kinks, edges and rounding that
+    applied. ``rates`` is the Taylor test of a failure, by method: of the culprit and, for comparison, of the
+    others. ``proofs`` are entries in question whose derivative is proven, and ``proved`` is whether there are
+    any. ``code`` says where the culprit's gradient is written (``"Gelu.backward (ops.py:12)"``), or what
+    raised. ``values_right`` says, for a broken property, that the values of the gradient are right.
+    ``figures()`` evaluates the function again, at most about a hundred times, and returns the figures of the
+    HTML report as plain data; for a result of `check_gradients` it returns nothing.
     """
 
     name: str

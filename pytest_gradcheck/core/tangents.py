@@ -1,4 +1,5 @@
 """A hand-written jvp of many inputs, compared along a few lines instead of in every column of the Jacobian.
+
 Along k lines the function depends on k numbers s, by x + s · T, and a jvp gives its Jacobian in k calls. From
 a wrong line the wrong input is found by halving, and the columns of that input and of a few others are
 compared.

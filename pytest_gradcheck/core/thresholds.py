@@ -1,6 +1,7 @@
-"""Every number that decides something, with its meaning and origin. ``Source`` names what a number follows
-from, ``Measured`` a measurement. ``Chosen`` is a choice, validated by the sweeps over operators and planted
-faults; similar numbers would do as well.
+"""Every number that decides something, with its meaning and origin.
+
+``Source`` names what a number follows from, ``Measured`` a measurement. ``Chosen`` is a choice, validated by
+the sweeps over operators and planted faults; similar numbers would do as well.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""The protocol of a framework: its arrays, functions of them, and their derivatives. The rest of the package
-uses frameworks only through this protocol and `registry`. Features that a framework lacks keep the defaults
-below and are not used. To add a framework, derive from `Framework` and name the class in an entry point of
-the group ``pytest_gradcheck.frameworks``, named like the top-level module of the library.
+"""The protocol of a framework: its arrays, functions of them, and their derivatives.
+
+The rest of the package uses frameworks only through this protocol and `registry`. Features that a framework
+lacks keep the defaults below and are not used. To add a framework, derive from `Framework` and name the class
+in an entry point of the group ``pytest_gradcheck.frameworks``, named like the top-level module of the
+library.
 """
 
 from __future__ import annotations
@@ -134,6 +136,7 @@ class FunctionAtPoint(Protocol):
 
     def rests_on(self, *functions: Any) -> Any:
         """Return a hashable description of functions: their code, and all that it uses besides arguments.
+
         Equal descriptions mean the same computation. If not everything can be seen, it is unique.
         """
 
@@ -165,8 +168,10 @@ Evaluator = Callable[["Matrix"], "Matrix"]
 
 
 class Framework(abc.ABC):
-    """One framework. Abstract methods are required; the others have defaults. A *leaf* is one array or
-    number. Methods on leaves receive only leaves that the framework owns.
+    """One framework.
+
+    Abstract methods are required; the others have defaults. A *leaf* is one array or number. Methods on
+    leaves receive only leaves that the framework owns.
     """
 
     #: The name of the library's top-level module, of the entry point, and of the method that differentiates
@@ -214,8 +219,9 @@ class Framework(abc.ABC):
 
     @abc.abstractmethod
     def like(self, array: Array, original: Any, *, double: bool) -> Any:
-        """Return an array as a leaf with the original's type, device, layout and shape. It has the original's
-        dtype, or with ``double`` the array's own, float64 or complex128.
+        """Return an array as a leaf with the original's type, device, layout and shape.
+
+        It has the original's dtype, or with ``double`` the array's own, float64 or complex128.
         """
 
     @abc.abstractmethod
@@ -275,8 +281,9 @@ class Framework(abc.ABC):
         return f"{type(leaf)} {self.dtype_of(leaf)} {array.shape} ".encode() + array.tobytes()
 
     def source_of(self, value: Any, inner: Callable[[Any], str]) -> str | None:
-        """Return Python source that restores a leaf or a module, or None. ``inner`` returns the source of the
-        values that it is made of.
+        """Return Python source that restores a leaf or a module, or None.
+
+        ``inner`` returns the source of the values that it is made of.
         """
         return None
 
@@ -284,6 +291,7 @@ class Framework(abc.ABC):
 
     def children_of(self, value: Any) -> tuple[list[tuple[str, Any]], Callable[[Sequence[Any]], Any]] | None:
         """Return the children of a container that only this framework can take apart; None for other values.
+
         Each child comes with the source that leads to it (``.weight``, ``['w']``). The second part makes a
         container of the same type from other children in the same order. Never called with tuples, lists and
         dicts.
@@ -316,6 +324,7 @@ class Framework(abc.ABC):
 
     def evaluating(self, *, recording: bool = False) -> AbstractContextManager[Any]:
         """Return the context in which functions are called for their values, if the framework differentiates.
+
         With ``recording`` a function can differentiate internally.
         """
         return nullcontext()
@@ -351,10 +360,11 @@ class Framework(abc.ABC):
         """Release caches that speed up the checks of one test."""
 
     def why_not_measured(self, function: FunctionAtPoint, nearby: Vector) -> str | None:
-        """Return why values do not measure the gradient of a function that draws; None if they do. They do
-        not if a sampler draws from a distribution that depends on the inputs: for fixed random numbers its
-        values are a different function from the one that is differentiated. ``nearby`` is another point,
-        shape ``(inputs.size,)``.
+        """Return why values do not measure the gradient of a function that draws; None if they do.
+
+        They do not if a sampler draws from a distribution that depends on the inputs: for fixed random
+        numbers its values are a different function from the one that is differentiated. ``nearby`` is another
+        point, shape ``(inputs.size,)``.
         """
         return None
 
@@ -415,8 +425,9 @@ class Framework(abc.ABC):
         raise Unavailable(f"{self.name} has no modules")
 
     def filling(self, number: float) -> AbstractContextManager[Any]:
-        """Return a context in which fresh memory, otherwise undefined, holds this number. For nan, integer
-        memory holds the largest integer.
+        """Return a context in which fresh memory, otherwise undefined, holds this number.
+
+        For nan, integer memory holds the largest integer.
         """
         # Imported here: listing the frameworks must not import NumPy.
         from pytest_gradcheck.frameworks.fresh_memory import filling_numpy
@@ -451,6 +462,7 @@ class Framework(abc.ABC):
         self, function: FunctionAtPoint, pullback: Pullback, wanted: Selection, *, few_calls: bool = False
     ) -> Sequence[Property]:
         """Return the properties of the hand-written gradients in a run, tried by calling them in many ways.
+
         With ``few_calls``, where calls are the cost, one call replaces many if it shows no fault. ``wanted``
         are the properties to try. A trial must not be able to do harm. One that could, such as a call without
         rows of opaque code, runs only if its property is among ``wanted.by_name``.

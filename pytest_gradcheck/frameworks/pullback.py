@@ -132,6 +132,7 @@ class Pullback(abc.ABC):
 
     def own_runs(self, count: int, *, backward: bool) -> Sequence[Pullback]:
         """Return ``count`` runs of this method's own computation in which its operations round coarsely.
+
         Without ``backward`` only the forward pass rounds, which a backward pass cannot avoid.
         """
         return ()

@@ -114,8 +114,9 @@ class Lines:
             return self._differentiate(up, above, -down, below, eps)
 
     def sample(self, t: Array) -> tuple[Array, Array]:
-        """Evaluate at all t, shape ``(2, levels, lines)``: the steps actually taken, and the values. Both
-        have an extra axis for the outputs. NaN stands for a step that leaves the room, or none.
+        """Evaluate at all t, shape ``(2, levels, lines)``: the steps actually taken, and the values.
+
+        Both have an extra axis for the outputs. NaN stands for a step that leaves the room, or none.
         """
         inside = np.flatnonzero(np.abs(t) <= self.room[:, None])
         count = max(1, CHUNK // max(self.point.size, self.value.size))
@@ -324,6 +325,7 @@ def _curved(steps: Array, values: Array) -> Array:
 
 def _beside_the_edge(up: Array, above: Array, down: Array, below: Array) -> Array:
     """Whether one side is out of reach at every step, and the slope on the other grows down to the finest.
+
     The domain of a root or a logarithm then ends closer to the point than the finest step, and the quotients
     do not show the slope at the point.
     """

@@ -1,6 +1,7 @@
-"""Hand-written matrices of derivatives as maps of flat vectors: dense, sparse, or linear operators. Sparse
-matrices and operators are recognised by their methods, without importing a library. Only their products are
-used.
+"""Hand-written matrices of derivatives as maps of flat vectors: dense, sparse, or linear operators.
+
+Sparse matrices and operators are recognised by their methods, without importing a library. Only their
+products are used.
 """
 
 from __future__ import annotations

@@ -108,6 +108,7 @@ class Watch:
 
     def followed(self, method: str, pullback: Pullback) -> Pullback:
         """From now on, count what starts in the passes of a pullback as part of that method's gradient.
+
         Trials of a Function run its backward too, even if no input needs it. They bypass the pullback.
         """
         second_order = pullback.second_order

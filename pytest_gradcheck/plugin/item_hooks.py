@@ -1,6 +1,7 @@
-"""Hooks that pytest calls for every test, registered while the session is in use. They are what an installed
-plugin costs a project without gradients to check. So `Session.stand_by` unregisters them, and `Session.use`
-registers them again.
+"""Hooks that pytest calls for every test, registered while the session is in use.
+
+They are what an installed plugin costs a project without gradients to check. So `Session.stand_by`
+unregisters them, and `Session.use` registers them again.
 """
 
 from __future__ import annotations

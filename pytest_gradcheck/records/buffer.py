@@ -42,8 +42,9 @@ class Tally:
 
 
 class ResultBuffer:
-    """Takes every result, and returns records of those since the last call. With ``figures`` each record has
-    the figures of the example that represents it.
+    """Takes every result, and returns records of those since the last call.
+
+    With ``figures`` each record has the figures of the example that represents it.
     """
 
     def __init__(self, *, figures: bool = False) -> None:

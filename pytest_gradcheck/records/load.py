@@ -45,6 +45,7 @@ def schema() -> dict[str, Any]:
 
 def read(path: Path, argument: str, *, baseline: bool = False) -> dict[str, Any]:
     """Return a JSON report, or with ``baseline`` also a baseline, with text that every encoding can hold.
+
     Fields that the first reports lacked are filled in. Raises `InvalidArgument`, with the name of the
     argument, for anything else.
     """

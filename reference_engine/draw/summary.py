@@ -1,6 +1,7 @@
-"""Choose which values of a graph share a box, so the picture stays readable. Values are drawn individually
-while there is room. In a larger graph the values of one name scope become one `Group`, the deepest scopes
-first. No loop over the nodes recurses, and each is linear in their number.
+"""Choose which values of a graph share a box, so the picture stays readable.
+
+Values are drawn individually while there is room. In a larger graph the values of one name scope become one
+`Group`, the deepest scopes first. No loop over the nodes recurses, and each is linear in their number.
 """
 
 from __future__ import annotations
@@ -95,8 +96,9 @@ def is_value(node: Node) -> bool:
 
 
 def summarise(root: Node, max_nodes: int, depth: int | None) -> Summary:
-    """The graph behind `root` in at most `max_nodes` parts; `root` itself is always separate. With
-    `depth=None` every value is separate if there is room, else scopes are closed level by level from the
+    """The graph behind `root` in at most `max_nodes` parts; `root` itself is always separate.
+
+    With `depth=None` every value is separate if there is room, else scopes are closed level by level from the
     deepest one. `depth=1` closes all scopes, `depth=2` those inside another one, and so on. If that is not
     enough, leaves made outside of scopes move into the only scope that uses them, and finally the parts
     farthest from `root` are omitted.

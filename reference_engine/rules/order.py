@@ -52,9 +52,10 @@ NAMESPACE_OVERRIDES["sort"] = lambda x, /, *, axis=-1, descending=False, stable=
 
 
 def _places(function: Callable[..., Any], values: Any, q: Any, method: str, weights: Any) -> Any:
-    """The places of the quantiles of the last axis in the sorted order, counted in entries from 0. NumPy
-    computes them: a quantile is a mixture of two neighbours in the order, so the quantile of the ranks is the
-    place of the quantile of the values, whatever the method.
+    """The places of the quantiles of the last axis in the sorted order, counted in entries from 0.
+
+    NumPy computes them: a quantile is a mixture of two neighbours in the order, so the quantile of the ranks
+    is the place of the quantile of the values, whatever the method.
     """
     n = values.shape[-1]
     if weights is None and not np.isnan(values).any():

@@ -68,8 +68,9 @@ def _everywhere(where: Any) -> bool:
 
 
 def exact(function: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: if nothing has a derivative, NumPy's `function` runs. So integers stay integers, and the
-    rules below get only real or complex numbers.
+    """Decorator: if nothing has a derivative, NumPy's `function` runs.
+
+    So integers stay integers, and the rules below get only real or complex numbers.
     """
     plainly = constant(function)
 

@@ -1,5 +1,6 @@
-"""Matrices of `scipy.linalg` assembled from the entries of vectors and blocks. Each entry is read by an
-index, so its gradient sums over all of its places.
+"""Matrices of `scipy.linalg` assembled from the entries of vectors and blocks.
+
+Each entry is read by an index, so its gradient sums over all of its places.
 """
 
 from __future__ import annotations

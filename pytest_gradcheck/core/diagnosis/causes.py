@@ -59,8 +59,9 @@ def lost_precision(wrong: Matrix, right: Matrix, bad: Any, culprit: str, eps: fl
 
 
 def _is_cut(whole: Any, right: Any) -> bool:
-    """Whether the values are the right ones without their fractions, and not all the same. A mean without its
-    division has ones in its gradient too.
+    """Whether the values are the right ones without their fractions, and not all the same.
+
+    A mean without its division has ones in its gradient too.
     """
     beside = np.abs(right - np.rint(right)) <= thresholds.NEARLY_WHOLE
     ways = [
@@ -94,9 +95,10 @@ def is_right_in_double(fine: Pullback, rows: Matrix, right: Matrix, bad: Any) ->
 
 
 def steps(table: Table, jacobian: Jacobian, right: Matrix, bad: Any, seed: int) -> str | None:
-    """Return how to declare the gradient of a step function as intended; None for other functions. For a step
-    function the right gradient with respect to every input with a wrong entry is zero, or unknown at a step.
-    Values far from the point differ from each other but not from those next to them.
+    """Return how to declare the gradient of a step function as intended; None for other functions.
+
+    For a step function the right gradient with respect to every input with a wrong entry is zero, or unknown
+    at a step. Values far from the point differ from each other but not from those next to them.
     """
     function = jacobian.function
     hit = [leaf for leaf in function.inputs.leaves if bad[:, leaf.start : leaf.stop].any()]
@@ -137,10 +139,11 @@ def steps(table: Table, jacobian: Jacobian, right: Matrix, bad: Any, seed: int) 
 
 
 def special_values(order: Order, culprit: str, wrong: tuple[Matrix, list[int]]) -> str | None:
-    """Return in words the special values of inputs at which alone a gradient is wrong, or None. One kind of
-    special value at a time is moved away, and the method on trial is compared there with differences along
-    random lines. ``wrong`` are rows and coordinates of entries that are wrong at the point; along a line a
-    small one would be lost.
+    """Return in words the special values of inputs at which alone a gradient is wrong, or None.
+
+    One kind of special value at a time is moved away, and the method on trial is compared there with
+    differences along random lines. ``wrong`` are rows and coordinates of entries that are wrong at the point;
+    along a line a small one would be lost.
     """
     # The user's inputs; the function's may be followed by cotangents.
     own = order.function.point[: order.problem.inputs.size]

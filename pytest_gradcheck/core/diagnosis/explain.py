@@ -148,8 +148,13 @@ def _remarked(diagnosis: Diagnosis, remarks: Sequence[tuple[str, str]]) -> Diagn
 
 
 def _right_values(table: Table, jacobian: Jacobian, culprit: str) -> Matrix:
-    """Return the rows on which the others agree: those of an exact method, else of differences."""
-    agreeing = {name for pair, agree in table.agreement.items() if agree for name in pair}
+    """Return the rows on which the others agree: those of an exact method, else of differences.
+
+    A method that agrees only with the culprit is equally wrong: the engine runs the same iteration.
+    """
+    agreeing = {
+        name for pair, agree in table.agreement.items() if agree and culprit not in pair for name in pair
+    }
     for name, estimate in table.exact.items():
         if name != culprit and name in agreeing:
             return np.asarray(estimate.value)

@@ -153,8 +153,9 @@ class Mistakes:
         return Mistake("missing-sum", f"{words}, not their sum", gradient)
 
     def _overwritten(self, use: Use) -> Iterator[tuple[str, Mistake]]:
-        """If an operation copies an entry to several places, take the cotangent of only one of them. Each
-        mistake says which one.
+        """If an operation copies an entry to several places, take the cotangent of only one of them.
+
+        Each mistake says which one.
         """
         places = self._places(use)
         if places is None or np.unique(places).size == places.size:

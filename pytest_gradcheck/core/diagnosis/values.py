@@ -159,8 +159,9 @@ def _in_some(right: Any, bad: Any, inputs: Layout) -> str:
 
 
 def is_odd_multiple(wrong: Any, right: Any, bad: Any) -> bool:
-    """Whether a factor is unlikely in hand-written code, such as 188.5. At one point a gradient that lacks a
-    term may be such a multiple, if few entries are nonzero.
+    """Whether a factor is unlikely in hand-written code, such as 188.5.
+
+    At one point a gradient that lacks a term may be such a multiple, if few entries are nonzero.
     """
     usable = bad & np.isfinite(right)
     w, r = wrong[usable], right[usable]

@@ -133,8 +133,9 @@ def doubt_below_rounding(comparisons: Comparisons, on: Weighed) -> Comparisons:
 
 
 def accept_what_vanishes(comparisons: Comparisons, on: Weighed) -> Comparisons:
-    """Accept a block of the gradient that is zero for every exact method, each within its own rounding. A
-    bias right before a batch norm has no effect: its gradient is a sum of cotangents that cancel, and the
+    """Accept a block of the gradient that is zero for every exact method, each within its own rounding.
+
+    A bias right before a batch norm has no effect: its gradient is a sum of cotangents that cancel, and the
     remainder depends on the order of summation by more than any sample of runs shows. A nonzero number of one
     method, even a small one, is not accepted, and neither is a zero that no method had to round.
     """
@@ -164,6 +165,7 @@ def accept_what_vanishes(comparisons: Comparisons, on: Weighed) -> Comparisons:
 
 def accept_below_rounding(comparisons: Comparisons, on: Weighed) -> Comparisons:
     """Accept entries below the rounding of the function's own terms as zero, unless differences resolve them.
+
     At 1e-200 the slope of sqrt(x² + 1) is 1e-200, or zero if x² has underflowed: no value within a step of
     one shows it. A long ladder takes such steps, a short one does not.
     """
@@ -268,8 +270,9 @@ def doubt_at_the_edge(comparisons: Comparisons, on: Weighed) -> Comparisons:
 
 
 def doubt_on_stairs(comparisons: Comparisons, on: Weighed) -> Comparisons:
-    """Turn disagreement between a zero and the slope of a staircase into doubt. If values take few steps, no
-    difference can tell whether the slope is that of the stair or of the flight.
+    """Turn disagreement between a zero and the slope of a staircase into doubt.
+
+    If values take few steps, no difference can tell whether the slope is that of the stair or of the flight.
     """
     d = on.table.differences
     if d is None or on.table.tangents is not None:

@@ -1,7 +1,8 @@
-"""A second look at a disagreement, independent of the first: other steps, directions and points. A wrong
-gradient is wrong nearby too, or the function is smooth at the special point, and differences show it along
-other directions and at two scales. If the disagreement vanishes at every other look, its cause is a tie, a
-kink, a jump, an edge or noise.
+"""A second look at a disagreement, independent of the first: other steps, directions and points.
+
+A wrong gradient is wrong nearby too, or the function is smooth at the special point, and differences show it
+along other directions and at two scales. If the disagreement vanishes at every other look, its cause is a
+tie, a kink, a jump, an edge or noise.
 """
 
 from __future__ import annotations
@@ -67,11 +68,13 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Standing:
-    """The result of a second look at a method. ``wrong`` says that function values contradict it twice,
-    ``right`` that they support it wherever they can be measured, at the point and around it. ``rough`` says
-    that the function is not smooth at the point, ``limit`` that the gradient there is nevertheless a limit of
-    gradients nearby: a generalised gradient in the sense of Clarke (Optimization and Nonsmooth Analysis,
-    1983, theorem 2.5.1). ``text`` is what is wrong at a kink.
+    """The result of a second look at a method.
+
+    ``wrong`` says that function values contradict it twice, ``right`` that they support it wherever they can
+    be measured, at the point and around it. ``rough`` says that the function is not smooth at the point,
+    ``limit`` that the gradient there is nevertheless a limit of gradients nearby: a generalised gradient in
+    the sense of Clarke (Optimization and Nonsmooth Analysis, 1983, theorem 2.5.1). ``text`` is what is wrong
+    at a kink.
     """
 
     wrong: bool = False
@@ -130,15 +133,17 @@ class SecondLook:
         return Standing(wrong=wrong, right=right, rough=rough)
 
     def on_stairs(self, name: str) -> bool:
-        """Whether only rounding in the function may contradict a method; see `stairs.bears_out`. Used where
-        calls are the cost, after few points have measured the noise of values.
+        """Whether only rounding in the function may contradict a method; see `stairs.bears_out`.
+
+        Used where calls are the cost, after few points have measured the noise of values.
         """
         disputes = list(self._disputes(name))
         return bool(disputes) and all(self._on_stairs(name, each, waver=False) for each in disputes)
 
     def _on_stairs(self, name: str, dispute: Dispute, waver: bool = True) -> bool:
-        """Whether only rounding in the function may contradict an entry; see `stairs.bears_out`. It may if
-        the difference is tiny, or if values ``waver`` over the size of the input.
+        """Whether only rounding in the function may contradict an entry; see `stairs.bears_out`.
+
+        It may if the difference is tiny, or if values ``waver`` over the size of the input.
         """
         key = name, dispute.row, dispute.coordinate
         if key not in self._stairs:
@@ -174,6 +179,7 @@ class SecondLook:
 
     def standing_next_to(self, name: str, right: str) -> Standing:
         """Return what function values show about a method in a coarse dtype that differs from another one.
+
         Along a line its rounding hides more than in one entry. It is wrong if values support the other one,
         along that entry and across it.
         """
@@ -185,6 +191,7 @@ class SecondLook:
 
     def at_kinks(self, name: str) -> Standing:
         """Return what values show about a gradient that lies within the one-sided slopes of single entries.
+
         It must lie within those along other lines too, including lines that preserve ties: (0, 1, 1) at a
         maximum that two numbers share does not.
         """
@@ -295,8 +302,9 @@ class SecondLook:
         return self._at_a_kink(name, dispute, alone)
 
     def _across(self, rows: Estimate, alone: Vector, i: int) -> Vector:
-        """Draw a line mainly along the coordinate in question and a little along the others. A function that
-        is smooth only along single coordinates is not smooth along it.
+        """Draw a line mainly along the coordinate in question and a little along the others.
+
+        A function that is smooth only along single coordinates is not smooth along it.
         """
         value = np.abs(np.where(np.isfinite(rows.value[0]), rows.value[0], 0.0))
         beside = self._jacobian.direction(self._rng)
@@ -326,8 +334,9 @@ class SecondLook:
         return bool(abs(across.slope.value - summed) > allowed)
 
     def _settles(self, slope: float, cotangent: Vector, line: Vector, reach: float, size: float) -> bool:
-        """Whether slopes close by equal that at the point or converge to it, as for a smooth function. Beyond
-        a bend they differ from it equally at every distance.
+        """Whether slopes close by equal that at the point or converge to it, as for a smooth function.
+
+        Beyond a bend they differ from it equally at every distance.
         """
         slopes, away = [slope], dict[float, float]()
         for distance, there in itertools.islice(self._close_by(reach), thresholds.CLOSE_IF_SMOOTH):
@@ -457,8 +466,10 @@ class SecondLook:
         return look(around, rows, cotangent, line, self._tolerance, size, noise, backed, own)
 
     def _noise(self, cotangent: Vector) -> float:
-        """Return the noise of the contracted value, measured while all inputs move. An output that is rounded
-        to a grain does not move with an input of little weight, but has noise nevertheless.
+        """Return the noise of the contracted value, measured while all inputs move.
+
+        An output that is rounded to a grain does not move with an input of little weight, but has noise
+        nevertheless.
         """
         if (key := cotangent.tobytes()) in self._noises:
             return self._noises[key]

@@ -1,8 +1,9 @@
-"""The look at a function for which only its values are available, and whose calls are the cost. No engine
-runs a compiled kernel or a simulation, and no call of it takes many points. So the first look is at two
-lines, with just enough points on each to determine a slope and the noise. If a gradient differs there, the
-wrong entry is found by halving one of the lines; each half costs a few calls and no backward pass. The entry
-gets its own window, and another one at a point nearby: a gradient that all three contradict is wrong.
+"""The look at a function for which only its values are available, and whose calls are the cost.
+
+No engine runs a compiled kernel or a simulation, and no call of it takes many points. So the first look is at
+two lines, with just enough points on each to determine a slope and the noise. If a gradient differs there,
+the wrong entry is found by halving one of the lines; each half costs a few calls and no backward pass. The
+entry gets its own window, and another one at a point nearby: a gradient that all three contradict is wrong.
 """
 
 from __future__ import annotations
@@ -60,9 +61,10 @@ class Line(NamedTuple):
 
 @dataclass(eq=False)
 class FewCalls:
-    """One look at a Jacobian by one exact method and function values. ``moved`` gives the method at another
-    point. A ``brief`` look names no entry. ``bears`` says that the check may promise what a coarse dtype on
-    trial allows.
+    """One look at a Jacobian by one exact method and function values.
+
+    ``moved`` gives the method at another point. A ``brief`` look names no entry. ``bears`` says that the
+    check may promise what a coarse dtype on trial allows.
     """
 
     jacobian: Jacobian
@@ -183,6 +185,7 @@ class FewCalls:
 
     def _promised(self, table: Table) -> tuple[Table, float] | None:
         """Return a table under a promise that a coarse dtype allows, and the promise; None if there is none.
+
         If a gradient is right in float64, its error is rounding.
         """
         table, d = _right_in_float64(table), table.differences
@@ -199,8 +202,10 @@ class FewCalls:
     def _finer(
         self, tables: list[Table], line: Line, sample: Sample, both: Matrix, inward: Vector
     ) -> Looked | None:
-        """Compare the same values with the gradient run in float64, if it can. An error in half precision
-        below its worst rounding is also wrong in float64, or it is rounding, and the promise says so.
+        """Compare the same values with the gradient run in float64, if it can.
+
+        An error in half precision below its worst rounding is also wrong in float64, or it is rounding, and
+        the promise says so.
         """
         name = line.name
         fine = self.jacobian.pullbacks[name].in_double()
@@ -329,8 +334,9 @@ class FewCalls:
         return self._named(tables, line, sample, noise, alone, column)
 
     def _stands_still(self, i: int, alone: Vector, u: Vector) -> bool:
-        """Whether an output that does not move along an input does not move over a step of one either. It may
-        also seem constant where its terms cancel, which hides a small slope, and below its grain.
+        """Whether an output that does not move along an input does not move over a step of one either.
+
+        It may also seem constant where its terms cancel, which hides a small slope, and below its grain.
         """
         wide = np.where(alone != 0, max(1.0, float(self.jacobian.scales[i])), 0.0)
         contracted, _ = self.jacobian.column(wide, u)

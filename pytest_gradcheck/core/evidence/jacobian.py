@@ -225,8 +225,9 @@ class Jacobian:
         return next(both), next(both)
 
     def at(self, point: Vector) -> Jacobian | None:
-        """Return the function at another point, without exact methods; None if it is not finite there. Its
-        costs are added to this account.
+        """Return the function at another point, without exact methods; None if it is not finite there.
+
+        Its costs are added to this account.
         """
         with self._counted():
             value = self._evaluate(point[None])[0]

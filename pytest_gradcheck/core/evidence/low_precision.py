@@ -89,12 +89,13 @@ class Eager:
 
 @dataclass(eq=False)
 class Scatter:
-    """Error bars for rows of a gradient in a coarse dtype: of the worst entry, and of most entries. A bar for
-    the worst entry of a backward pass in bfloat16 is a quarter of the largest entry, and a sum over fifty
-    entries with such bars shows nothing. A pass is linear in the cotangent up to rounding, so another pass
-    with a multiple of it shows the rounding of most entries. ``eps`` is the unit roundoff of the dtype on
-    trial, and an entry may be off by ``worst`` of its roundings. With ``by_entry`` small entries get smaller
-    bars than the large ones of their input.
+    """Error bars for rows of a gradient in a coarse dtype: of the worst entry, and of most entries.
+
+    A bar for the worst entry of a backward pass in bfloat16 is a quarter of the largest entry, and a sum over
+    fifty entries with such bars shows nothing. A pass is linear in the cotangent up to rounding, so another
+    pass with a multiple of it shows the rounding of most entries. ``eps`` is the unit roundoff of the dtype
+    on trial, and an entry may be off by ``worst`` of its roundings. With ``by_entry`` small entries get
+    smaller bars than the large ones of their input.
     """
 
     jacobian: Jacobian

@@ -66,9 +66,10 @@ def first_look(jacobian: Jacobian, tolerance: Tolerance, along: Projections | No
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """One Jacobian, compared as closely as necessary: ``first`` is the table of the first look. ``suspect``
-    is the output and the coordinate of an entry that looks wrong, if a single entry is enough; the close look
-    begins there.
+    """One Jacobian, compared as closely as necessary: ``first`` is the table of the first look.
+
+    ``suspect`` is the output and the coordinate of an entry that looks wrong, if a single entry is enough;
+    the close look begins there.
     """
 
     jacobian: Jacobian
@@ -181,6 +182,7 @@ class Survey:
 
     def at_one_entry(self) -> Survey:
         """Return the same with the entry that looks most wrong at the first look as its suspect, if any.
+
         There is none if differences contradict every method: only all entries show whether they measure
         anything there (at ties they do not).
         """
@@ -306,9 +308,10 @@ def recompare(table: Table, jacobian: Jacobian, tolerance: Tolerance) -> Table:
 
 
 def wrong_beyond_doubt(jacobian: Jacobian, tolerance: Tolerance, table: Table) -> Table | None:
-    """Return the table with one method wrong beyond doubt, or None. Most wrong gradients have large errors.
-    If the long ladder confirms that in some columns, the others do not need it, and rounding need not be
-    measured.
+    """Return the table with one method wrong beyond doubt, or None.
+
+    Most wrong gradients have large errors. If the long ladder confirms that in some columns, the others do
+    not need it, and rounding need not be measured.
     """
     name, bad = table.clearly_wrong()
     if name is None or jacobian.pullbacks[name].eps > EPS64 or name == ENGINE:
@@ -383,8 +386,9 @@ def unseen(table: Table, jacobian: Jacobian, sensitivity: float) -> Any:
 
 
 def least_seen(table: Table, jacobian: Jacobian) -> float:
-    """Return the smallest error that the projections of coarse dtypes detect in every entry. It is a share of
-    the largest entry of an input's gradient: smaller entries drown in rounding.
+    """Return the smallest error that the projections of coarse dtypes detect in every entry.
+
+    It is a share of the largest entry of an input's gradient: smaller entries drown in rounding.
     """
     assert table.tangents is not None
     inputs, seen = (

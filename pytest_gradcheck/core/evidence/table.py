@@ -112,9 +112,10 @@ class Table:
         return estimate.along(self.tangents)
 
     def contradicted(self, name: str) -> bool:
-        """Whether differences contradict an exact method, and support another one everywhere. The other one
-        need not be resolved in every entry: a single entry that cannot be measured does not help the method
-        that is wrong in the rest.
+        """Whether differences contradict an exact method, and support another one everywhere.
+
+        The other one need not be resolved in every entry: a single entry that cannot be measured does not
+        help the method that is wrong in the rest.
         """
         measured = self.measured
         apart = {c.a: c.disagree for c in measured if c.b == name and c.disagree.any()}

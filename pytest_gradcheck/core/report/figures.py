@@ -1,5 +1,6 @@
-"""Figures of one check as plain data: curves, matrices and a graph. Nothing here decides anything. They are
-drawn after the verdict, for the one result of a test that is kept.
+"""Figures of one check as plain data: curves, matrices and a graph.
+
+Nothing here decides anything. They are drawn after the verdict, for the one result of a test that is kept.
 """
 
 from __future__ import annotations
@@ -45,9 +46,10 @@ NODES = 30
 
 
 def figures(evidence: Evidence, culprit: str | None, evaluations: int) -> dict[str, Any]:
-    """Return the figures of a decided check; those that do not apply are omitted. Unless the function is
-    known to be cheap, they take at most as many evaluations as the check did: fewer steps, and possibly no
-    plot.
+    """Return the figures of a decided check; those that do not apply are omitted.
+
+    Unless the function is known to be cheap, they take at most as many evaluations as the check did: fewer
+    steps, and possibly no plot.
     """
     out: dict[str, Any] = {}
     table = evidence.table

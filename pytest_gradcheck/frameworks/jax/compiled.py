@@ -1,7 +1,8 @@
-"""Compile JAX functions as a whole: their values in float64, and their gradients. Called directly, JAX
-compiles each operation for every new shape, at 20 to 40 ms each. Compiling the whole function takes 50 to 150
-ms, once for all functions that trace to the same computation. A loop inside processes many points, or
-cotangents, so each is computed as in a single call.
+"""Compile JAX functions as a whole: their values in float64, and their gradients.
+
+Called directly, JAX compiles each operation for every new shape, at 20 to 40 ms each. Compiling the whole
+function takes 50 to 150 ms, once for all functions that trace to the same computation. A loop inside
+processes many points, or cotangents, so each is computed as in a single call.
 """
 
 from __future__ import annotations
@@ -63,8 +64,10 @@ def _meet(key: Any) -> int:
 def _found(
     kind: Any, closed: Any, key: Key, make: Callable[[Any], Callable[..., Any]], *, at_once: bool = False
 ) -> Callable[..., Any] | None:
-    """Return what is compiled for a jaxpr, or None if compiling does not pay. For new shapes JAX must compile
-    anyway. If only a number is new, the next example will most likely have another one.
+    """Return what is compiled for a jaxpr, or None if compiling does not pay.
+
+    For new shapes JAX must compile anyway. If only a number is new, the next example will most likely have
+    another one.
     """
     name = kind, key.whole
     again, known = _meet(name), _meet((kind, key.shapes))

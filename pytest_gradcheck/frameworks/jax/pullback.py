@@ -117,8 +117,9 @@ def _program(function: FunctionAtPoint, *, double: bool) -> Program:
 
 
 class JaxPullback(Pullback):
-    """A JAX pullback at one point. All calls of JAX run within ``surroundings()``: in float64, or as the user
-    configured.
+    """A JAX pullback at one point.
+
+    All calls of JAX run within ``surroundings()``: in float64, or as the user configured.
     """
 
     leaves: list[Any]

@@ -1,6 +1,8 @@
-"""Evaluate many points of a torch function in one call. `vmap` runs the function once on tensors with an
-extra axis that the function does not see. It refuses what it cannot do: control flow that depends on values,
-``item``, NumPy, writes into tensors that are not batched, random numbers.
+"""Evaluate many points of a torch function in one call.
+
+`vmap` runs the function once on tensors with an extra axis that the function does not see. It refuses what it
+cannot do: control flow that depends on values, ``item``, NumPy, writes into tensors that are not batched,
+random numbers.
 
 Afterwards the function's state is that of a call at its point, which comes first.
 """

@@ -1,6 +1,7 @@
-"""Run torch functions and their backwards in many ways that must make no difference. A result must not depend
-on the memory layout of tensors, or on how often and by which code a cotangent is pulled back. torch's own
-operations comply; a hand-written backward may not.
+"""Run torch functions and their backwards in many ways that must make no difference.
+
+A result must not depend on the memory layout of tensors, or on how often and by which code a cotangent is
+pulled back. torch's own operations comply; a hand-written backward may not.
 """
 
 from __future__ import annotations
@@ -153,7 +154,10 @@ def _repeatable(pullback: TorchPullback, cotangent: Any, first: Any, second: Any
         except Exception:
             # It ran a moment ago: something in it has changed for good.
             other = first
-        text = "a second backward through the same graph gives a different gradient: the first changed what it saved"
+        text = (
+            "a second backward through the same graph gives a different gradient: "
+            "the first changed what it saved"
+        )
         if _draws(pullback):
             text = "a second backward gives a different gradient: the backward uses its own random numbers"
             code = "nondeterministic-backward"
@@ -186,10 +190,11 @@ def _draws(pullback: TorchPullback) -> bool:
 def properties_of_functions(
     problem: FunctionAtPoint, pullback: TorchPullback, wanted: Selection, *, few_calls: bool = False
 ) -> list[Property]:
-    """Run the user's `autograd.Function`s in every way that a caller may use; empty without any. With
-    ``few_calls`` one call replaces many ways, unless it shows a fault. Each is tried separately, with the
-    arguments of its first call. If every call of the function creates the class again, its calls cannot be
-    recorded, and the list is empty as well.
+    """Run the user's `autograd.Function`s in every way that a caller may use; empty without any.
+
+    With ``few_calls`` one call replaces many ways, unless it shows a fault. Each is tried separately, with
+    the arguments of its first call. If every call of the function creates the class again, its calls cannot
+    be recorded, and the list is empty as well.
     """
     every = dict.fromkeys(function_of(node) for node in nodes_of(pullback.outs))
     kinds = [kind for kind in every if kind is not None and is_users(kind)][:MOST_FUNCTIONS]

@@ -1,9 +1,10 @@
-"""Zero-size inputs: if a function accepts them, its backward must too. No other part of a check calls a
-function with shapes that differ from the user's. So this trial runs only where it can neither do harm nor
-mislead. Every operation of the function must be one of torch's that is known to work on tensors without
-entries. No code may access the memory of a tensor directly, as a kernel with ``data_ptr()`` does. A failure
-counts only if the function does not depend on the number of rows: with one row more and one row less, it and
-its backward work.
+"""Zero-size inputs: if a function accepts them, its backward must too.
+
+No other part of a check calls a function with shapes that differ from the user's. So this trial runs only
+where it can neither do harm nor mislead. Every operation of the function must be one of torch's that is known
+to work on tensors without entries. No code may access the memory of a tensor directly, as a kernel with
+``data_ptr()`` does. A failure counts only if the function does not depend on the number of rows: with one row
+more and one row less, it and its backward work.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Assign each item a height so that long paths through the graph are straight lines. Successive items on a
-long path form a block at one height, as in U. Brandes and B. Köpf (Graph Drawing 2001). The longest block is
-placed first, then the blocks connected to it, each as close to its neighbour as the items between them allow:
-the order in every column is fixed.
+"""Assign each item a height so that long paths through the graph are straight lines.
+
+Successive items on a long path form a block at one height, as in U. Brandes and B. Köpf (Graph Drawing 2001).
+The longest block is placed first, then the blocks connected to it, each as close to its neighbour as the
+items between them allow: the order in every column is fixed.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""Bessel and related functions, differentiated with respect to their argument: DLMF 9, 10, 11, 12. With
-respect to the order there is no closed form.
+"""Bessel and related functions, differentiated with respect to their argument: DLMF 9, 10, 11, 12.
+
+With respect to the order there is no closed form.
 """
 
 from __future__ import annotations

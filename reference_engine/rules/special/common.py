@@ -37,9 +37,10 @@ def sp() -> Any:
 def piecewise(
     mask: Any, x: Any, inside: Callable[[Any], Any], outside: Callable[[Any], Any], x_in: float, x_out: float
 ) -> Any:
-    """`inside(x)` where `mask`, else `outside(x)`; neither is evaluated where the other applies. `x_in` and
-    `x_out` are any points at which the two are smooth: they replace the others' arguments, so nothing
-    infinite enters the derivative of `where`.
+    """`inside(x)` where `mask`, else `outside(x)`; neither is evaluated where the other applies.
+
+    `x_in` and `x_out` are any points at which the two are smooth: they replace the others' arguments, so
+    nothing infinite enters the derivative of `where`.
     """
     if not np.any(mask):
         return outside(x)

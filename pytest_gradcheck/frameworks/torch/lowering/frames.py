@@ -27,8 +27,9 @@ def location() -> str:
 
 
 def for_torch_itself(*, samples: bool = False) -> bool:
-    """Whether torch internals stop a gradient, or a custom Function, which has its own backward. With
-    ``samples`` a torch distribution does so on behalf of the user.
+    """Whether torch internals stop a gradient, or a custom Function, which has its own backward.
+
+    With ``samples`` a torch distribution does so on behalf of the user.
     """
     frame: FrameType | None = sys._getframe(2)
     # no_grad.__enter__ and its callers belong to the code with the with block or the decorator

@@ -69,8 +69,9 @@ def _iterates(closed: Any) -> bool:
 
 
 def _linear_solve(p: Any, *operands: Any) -> Any:
-    """Solve A x = b as the function does, but replace an iteration by the matrix of its product. An iteration
-    stops when it is close enough, and its own derivative is not that of the solution.
+    """Solve A x = b as the function does, but replace an iteration by the matrix of its product.
+
+    An iteration stops when it is close enough, and its own derivative is not that of the solution.
     """
     lengths = p.const_lengths
     groups, start = [], 0
