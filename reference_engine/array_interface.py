@@ -1,5 +1,6 @@
-"""The array interface of a Tensor: NumPy's protocols, operators and methods, in terms of NumPy's functions
-and of the primitives behind the operators. Nothing here accesses a node.
+"""The array interface of a Tensor: NumPy's protocols, operators and methods.
+
+All of them use NumPy's functions and the primitives behind the operators. Nothing here accesses a node.
 """
 
 from __future__ import annotations

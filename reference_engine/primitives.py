@@ -272,8 +272,7 @@ def read_only(whole: Any, part: Any, **params: Any) -> Any:
 
 
 class Primitive:
-    """An operation with a rule: calling it computes the result, and records the call if a gradient is
-    required.
+    """An operation with a rule: a call computes the result, and is recorded if a gradient is required.
 
     Positional arguments are the values (Tensors, arrays, numbers); keyword arguments are fixed parameters
     such as an axis. `forward(*arrays, **params)` computes on plain NumPy arrays. `rules` has one `Rule` or

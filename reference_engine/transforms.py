@@ -273,8 +273,7 @@ def _partial(
 
 
 def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Any, Any]]:
-    """A function that returns `f(...)`, one real number, and its gradient with respect to the arguments
-    `argnums`.
+    """A function that returns `f(...)`, one real number, and its gradient with respect to `argnums`.
 
     The gradient has the nesting, shapes and dtypes of the argument; for several `argnums` it is a tuple.
     """

@@ -81,8 +81,7 @@ def check_gradients(
     seed: int | None = None,
     name: str | None = None,
 ) -> CheckResult:
-    """Check the gradients of a function at a point: compute its derivative by several methods and compare
-    them.
+    """Check the gradients of a function at a point: compare derivatives by several methods.
 
     Parameters
     ----------

@@ -130,8 +130,10 @@ class FunctionAtPoint(Protocol):
 
     @property
     def description(self) -> Any:
-        """What a call depends on besides the differentiable leaves, as a hashable value; unique if not
-        everything is known. Two functions of equal descriptions return equal results for equal leaves.
+        """What a call depends on besides the differentiable leaves, as a hashable value.
+
+        It is unique if not everything is known. Two functions of equal descriptions return equal results for
+        equal leaves.
         """
 
     def rests_on(self, *functions: Any) -> Any:
@@ -262,7 +264,8 @@ class Framework(abc.ABC):
         ]
 
     def why_not_perturbed(self, leaf: Any) -> str | None:
-        """Describe a floating-point leaf whose entries cannot be moved individually, such as a sparse one;
+        """Describe a floating-point leaf whose entries cannot be moved individually, such as a sparse one.
+
         None for all others. It is refused as an input, unless `why_constants` or ``wrt`` make it a constant.
         """
         return None
@@ -350,8 +353,9 @@ class Framework(abc.ABC):
         raise Unavailable(f"{self.name} evaluates one point per call")
 
     def evaluator(self, function: FunctionAtPoint) -> Evaluator | None:
-        """Return a faster evaluation of the function in float64, with exactly the values of single calls, or
-        None. Called only if the function draws no random numbers and keeps no state; ``value``, ``eps`` and
+        """Return a faster evaluation in float64, with exactly the values of single calls, or None.
+
+        Called only if the function draws no random numbers and keeps no state; ``value``, ``eps`` and
         ``double`` are not known yet.
         """
         return None
@@ -470,7 +474,8 @@ class Framework(abc.ABC):
         return ()
 
     def right_functions(self, pullback: Pullback) -> Mapping[str, bool | None]:
-        """Return for each hand-written gradient in a run, by its `HandWritten` name, whether it is right;
+        """Return for each hand-written gradient in a run, by its `HandWritten` name, whether it is right.
+
         None if it could not be tried separately. Called if their combined gradient is wrong, to name the one
         to fix.
         """

@@ -200,8 +200,7 @@ class Coloured:
 
 
 def failure_message(error: BaseException, *, marked: bool, case: str = "") -> str | None:
-    """Return the message of a test that failed because of a wrong gradient or wrong use; None for other
-    errors.
+    """Return the message of a test that failed because of a wrong gradient or wrong use, or None.
 
     For a marked test the falsifying input is shown as a line that makes Hypothesis retry it. ``case`` is what
     follows the name of the test: the id of its parameters, in brackets.

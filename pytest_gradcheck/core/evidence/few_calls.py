@@ -446,8 +446,10 @@ class FewCalls:
         return self._weighed(units, None, [i, *others], Estimate(value, bar), reach)
 
     def _wrong_output(self, name: str, i: int, column: Estimate, u: Vector) -> tuple[int | None, bool]:
-        """Return an output whose derivative with respect to a coordinate is wrong, and whether it took
-        halving. It is the output that moves most, or is found by halving, in ``log2(m)`` backward passes.
+        """Return an output whose derivative with respect to a coordinate is wrong.
+
+        The second part says whether it took halving. It is the output that moves most, or is found by
+        halving, in ``log2(m)`` backward passes.
         """
         start, stop = 0, u.size
         most = int(np.argmax(np.abs(u * np.where(np.isfinite(column.value), column.value, 0.0))))

@@ -92,10 +92,11 @@ class Survey:
         return replace(self, tolerance=tolerance, first=first)
 
     def in_plain_float64(self) -> tuple[Table | None, Table | None]:
-        """Compare all entries without measured rounding; return the closest table, and one that may decide,
-        each or None. Most doubt comes from the short ladder, whose steps are wide next to a zero or a number
-        that is small compared with others. If the long one has none, rounding need not be measured, which
-        takes four times as long. In coarser dtypes agreement may be luck.
+        """Compare all entries without measured rounding: the closest table, and one that may decide.
+
+        Either may be None. Most doubt comes from the short ladder, whose steps are wide next to a zero or a
+        number that is small compared with others. If the long one has none, rounding need not be measured,
+        which takes four times as long. In coarser dtypes agreement may be luck.
         """
         size, first = max(self.shape), self.first
         short = first if first.tangents is None else None

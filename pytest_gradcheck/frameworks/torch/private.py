@@ -198,9 +198,10 @@ HAS_GUARD = HAS_LEVELS and hasattr(torch._C, "_are_functorch_transforms_active")
 
 
 def mapped(call: Callable[[list[Any]], Sequence[Any]], leaves: Sequence[Any], count: int) -> list[Any]:
-    """Call on tensors with an extra axis of ``count`` entries that the call does not see, as
-    `torch.func.vmap` does internally. `vmap` itself also handles containers, which takes ten times as long as
-    a small function, and leaves cycles to the garbage collector.
+    """Call on tensors with an extra axis of ``count`` entries that the call does not see.
+
+    `torch.func.vmap` does the same internally. It itself also handles containers, which takes ten times as
+    long as a small function, and leaves cycles to the garbage collector.
     """
     if not HAS_LEVELS:
         vmapped = torch.func.vmap(lambda *values: tuple(map(torch.as_tensor, call(list(values)))))
