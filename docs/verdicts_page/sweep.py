@@ -58,9 +58,9 @@ LARGEST_DIRECTIONAL = 4096
 ALONG = 3
 """So many cotangents decide whether a fault is one."""
 
-TRIANGLE = "reads one triangle; torch gives the gradient as if the argument were kept symmetric"
-DETACHED = "some outputs depend on the input, and torch gives them no gradient"
-DUPLICATES = "of several values for one place one stays; torch gives all of them a gradient"
+TRIANGLE = "reads one triangle; torch's gradient assumes a symmetric argument"
+DETACHED = "torch gives no gradient to some outputs that depend on the input"
+DUPLICATES = "of several values written to one place, one stays; torch gives all of them a gradient"
 
 WRONG = {
     "cholesky": TRIANGLE,
@@ -69,21 +69,21 @@ WRONG = {
     "linalg.eigh": TRIANGLE,
     "linalg.eigvalsh": TRIANGLE,
     "linalg.pinv.hermitian": TRIANGLE,
-    "linalg.eig": "eigenvectors are defined up to a phase, and torch's backward refuses to guess it",
+    "linalg.eig": "eigenvectors are defined up to a phase, and torch's backward rejects the free choice",
     "native_layer_norm": DETACHED,
     "native_batch_norm": DETACHED,
     "_native_batch_norm_legit": DETACHED,
     "_batch_norm_with_update": DETACHED,
     "nn.functional.max_unpool2d": DUPLICATES,
     "nn.functional.max_unpool3d": DUPLICATES,
-    "as_strided_scatter": "torch gives what was overwritten a gradient, and what was kept none",
-    "nn.functional.ctc_loss": "torch's gradient is that after a log_softmax which the function does not take",
+    "as_strided_scatter": "torch gives a gradient to overwritten values, and none to the values kept",
+    "nn.functional.ctc_loss": "torch's gradient assumes a log_softmax that the function does not contain",
 }
 """Operators whose gradient in torch is not that of the function as it is called here."""
 
 LEFT_OUT = {
-    "corrcoef": "of one variable it is one, and its gradient nothing but rounding",
-    "sparse.mm.reduce": "its gradient is sparse, and these faults are of dense ones",
+    "corrcoef": "for one variable it is constant, and its gradient is rounding error",
+    "sparse.mm.reduce": "its gradient is sparse, and the faults need a dense one",
 }
 """Operators whose backwards are not broken, and why."""
 
