@@ -63,15 +63,15 @@ def missed(tables: Sequence[Stored]) -> list[str]:
 QUESTIONS = (
     Question(
         "next_to_gradcheck",
-        ("Checks of right functions", "Large functions", "All of a Jacobian by differences"),
+        ("Checks of correct functions", "Large functions", "All of a Jacobian by differences"),
         times,
     ),
     Question(
         "operators_and_models",
         (
-            "Operators of torch, as they are",
-            "A check by reference and torch, beside torch's gradcheck",
-            "The same for large models",
+            "Torch's operators, unchanged",
+            "A check by reference and torch, next to torch's gradcheck",
+            "Large models, by reference and torch",
         ),
         times,
     ),
@@ -80,11 +80,11 @@ QUESTIONS = (
         "faults",
         (
             "Wrong backwards",
-            "Right functions that are hard",
-            "Backwards written by hand, beside check_grads",
-            "The same with faults put in",
-            "Operators of torch, as they are",
-            "Operators of torch, broken",
+            "Hard correct functions",
+            "Hand-written backwards, next to check_grads",
+            "Hand-written backwards with faults",
+            "Torch's operators, unchanged",
+            "Torch's operators, broken",
         ),
         verdicts,
     ),
@@ -102,7 +102,7 @@ QUESTIONS = (
         (
             "A check of a NumPy gradient",
             "Gradients of NumPy code",
-            "Backwards written by hand, beside check_grads",
+            "Hand-written backwards, next to check_grads",
         ),
         times,
     ),

@@ -1,4 +1,4 @@
-"""Gradients of NumPy code written by hand, beside the checkers of scipy and numdifftools.
+"""Gradients of NumPy code written by hand, next to the checkers of scipy and numdifftools.
 
 Those take differences and compare; what difference is too large is the user's to say, and here what their
 documentation shows or what they are exact to.

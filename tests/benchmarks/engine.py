@@ -1,4 +1,4 @@
-"""The reference engine beside HIPS autograd, torch and micrograd.
+"""The reference engine next to HIPS autograd, torch and micrograd.
 
 Every contestant computes the same gradient of the same function; the tests compare them at tiny sizes.
 """

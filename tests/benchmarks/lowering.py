@@ -1,4 +1,4 @@
-"""Torch functions on the reference engine: what lowering costs, and a check beside torch's own gradcheck.
+"""Torch functions on the reference engine: what lowering costs, and a check next to torch's own gradcheck.
 
 Every model is checked to pass before anything is timed.
 """
@@ -153,7 +153,7 @@ def checks(quick: bool) -> Table:
             ]
         )
     return Table(
-        "A check by reference and torch, beside torch's gradcheck",
+        "A check by reference and torch, next to torch's gradcheck",
         'Milliseconds for `check_gradients(methods=("reference", "torch"))` in float64 and in float32, and '
         "for `torch.autograd.gradcheck`, which needs float64, in slow and in fast mode; then the first over "
         "each of torch's. The slow mode looks at every entry of the Jacobian, the fast mode at one random "
@@ -190,7 +190,7 @@ def large_checks(quick: bool) -> Table:
             ]
         )
     return Table(
-        "The same for large models",
+        "Large models, by reference and torch",
         "Without the slow mode, which would evaluate the function twice for every number.",
         ["model", "numbers", "float64", "float32", "fast mode", "over fast"],
         rows,

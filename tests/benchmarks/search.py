@@ -1,4 +1,4 @@
-"""A marked test of a hundred examples beside a loop of a hundred calls of torch.autograd.gradcheck."""
+"""A marked test of a hundred examples next to a loop of a hundred calls of torch.autograd.gradcheck."""
 
 from __future__ import annotations
 

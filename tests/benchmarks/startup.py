@@ -1,4 +1,4 @@
-"""What pytest costs with the plugin installed: unused and used, beside bare pytest and pytest-benchmark.
+"""What pytest costs with the plugin installed: unused and used, next to bare pytest and pytest-benchmark.
 
 Every run is a process of its own, as a person starts it. Of all plugins that are installed it loads the one
 on trial and no other.

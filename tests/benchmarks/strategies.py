@@ -1,4 +1,4 @@
-"""Drawing points beside `hypothesis.extra.numpy.arrays`: examples per second by size.
+"""Drawing points next to `hypothesis.extra.numpy.arrays`: examples per second by size.
 
 Both draw float64 from -10 to 10 in runs of Hypothesis's own; what a run costs without drawing an array is
 shown beside them.

@@ -11,7 +11,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from pages import ROOT
 
-PICTURES = sorted((ROOT / "docs/images").glob("*.svg"))
+#: Those without a twin for dark pages.
+PICTURES = sorted(p for p in (ROOT / "docs/images").glob("*.svg") if p.name.count(".") == 1)
 
 
 class Page(HTMLParser):

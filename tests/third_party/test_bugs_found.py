@@ -33,7 +33,7 @@ def packages():
     return sorted(set(rows))
 
 
-@pytest.mark.parametrize(("script", "printed"), scripts())
+@pytest.mark.parametrize(("script", "printed"), list(scripts()))
 def test_a_script_prints_what_the_page_says(script, printed, tmp_path):
     names = re.findall(r"^(?:import|from) (\w+)", script, re.MULTILINE)
     for name in names:
