@@ -26,9 +26,8 @@ def _rows(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[
 def times(tables: Sequence[Stored]) -> list[str]:
     """Return our time over each peer's, the slowest first."""
     found = sorted((each for table in tables for each in table.timed()), key=lambda each: -float(each.median))
-    head = ["our time", "median", "least", "most", "slower in"]
-    rows = [[each.what, each.median, each.least, each.most, each.slower] for each in found]
-    return _rows(head, rows, ("median", "least", "most"))
+    rows = [[each.what, each.median, f"{each.least} to {each.most}", each.slower] for each in found]
+    return _rows(["our time", "median", "range", "slower in"], rows, ("median",))
 
 
 def verdicts(tables: Sequence[Stored]) -> list[str]:

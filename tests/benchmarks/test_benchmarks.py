@@ -164,7 +164,7 @@ def test_a_part_that_fails_does_not_lose_the_figures_of_the_others(page, capsys)
 def test_what_is_written_is_on_the_page_and_in_the_data(page):
     __main__.main(["strategies", "--write"])
     text = page.read_text(encoding="utf-8")
-    assert "| b, over c | 3 | 3 | 3 | 1 of 1 |" in section(text, "overhead")
+    assert "| b, over c | 3 | 3 to 3 | 1 of 1 |" in section(text, "overhead")
     file = "strategies/examples-per-second.csv"
     link = f"{{download}}`Examples per second <data/{file}>`"
     assert link in section(text, "overhead")
