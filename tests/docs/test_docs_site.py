@@ -11,8 +11,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from pages import ROOT
 
-#: Those without a twin for dark pages.
-PICTURES = sorted(p for p in (ROOT / "docs/images").glob("*.svg") if p.name.count(".") == 1)
+PICTURES = sorted((ROOT / "docs/images").glob("*.svg"))
 
 
 class Page(HTMLParser):
@@ -76,6 +75,8 @@ def test_the_documentation_builds_without_a_warning_and_holds_together(tmp_path)
 @pytest.mark.parametrize("picture", PICTURES, ids=lambda path: path.name)
 def test_a_picture_has_a_ground_of_its_own(picture):
     """Its lines are dark, and so may be the page: what is drawn first covers all of it in a light colour."""
+    if picture.name.count(".") > 1:
+        return  # a plot, which has a twin for dark pages
     text = picture.read_text(encoding="utf-8")
     ground = re.search(r"<rect\b[^>]*>", text)[0]
     fill = re.search(r'fill="#([0-9a-f]{3}|[0-9a-f]{6})"', ground)
