@@ -1,6 +1,6 @@
 """Write the pictures on these pages: graphs, drawn by the engine itself, plots, and the architecture.
 
-    python docs/pictures.py            writes docs/images/*.svg
+    python docs/pictures.py            writes docs/images/*.svg and docs/images/plots/*.svg
     python docs/pictures.py --check    fails if one is out of date
 
 Plots need matplotlib, which the extra docs installs. `--check` compares their data and does not draw them.
@@ -99,7 +99,7 @@ def drawn() -> dict[str, str]:
 def files_of_plots() -> dict[str, tuple[plots.Plot, plots.Theme]]:
     """Every plot in every theme, by the name of its file."""
     return {
-        f"{name}.{page}.svg": (plot, theme)
+        f"plots/{name}.{page}.svg": (plot, theme)
         for name, plot in plots.PLOTS.items()
         for page, theme in plots.THEMES.items()
     }

@@ -31,7 +31,10 @@ def test_a_plot_is_drawn_as_it_was(name):
     matplotlib = pytest.importorskip("matplotlib", reason="needs matplotlib, which the docs extra installs")
     plot = plots.PLOTS[name]
     for page, theme in plots.THEMES.items():
-        drawn, stored = plots.svg(plot, theme), (pictures.FOLDER / f"{name}.{page}.svg").read_text("utf-8")
+        drawn, stored = (
+            plots.svg(plot, theme),
+            (pictures.FOLDER / f"plots/{name}.{page}.svg").read_text("utf-8"),
+        )
         words = re.compile(r"<text[^>]*>(.*?)</text>")
         assert len(words.findall(stored)) > 5
         assert words.findall(drawn) == words.findall(stored), matplotlib.__version__
@@ -49,7 +52,7 @@ def test_every_plot_is_on_a_page_for_both_grounds():
     text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     for name in plots.PLOTS:
         for ground in plots.THEMES:
-            assert re.search(rf"images/{name}\.{ground}\.svg\){{\.only-{ground}}}", text), name
+            assert re.search(rf"images/plots/{name}\.{ground}\.svg\){{\.only-{ground}}}", text), name
 
 
 def test_every_picture_is_on_a_page_and_says_what_it_shows():
@@ -60,11 +63,12 @@ def test_every_picture_is_on_a_page_and_says_what_it_shows():
         ):
             assert words, f"{page}: {target}"
             shown.add((page.parent / target).resolve())
-    assert shown == {path.resolve() for path in (ROOT / "docs/images").iterdir()}
+    assert shown == {path.resolve() for path in (ROOT / "docs/images").rglob("*.*")}
 
 
 def test_it_writes_and_compares(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(pictures, "FOLDER", tmp_path)
+    (tmp_path / "plots").mkdir()
     # Plots are not drawn here: that needs matplotlib.
     monkeypatch.setattr(plots, "svg", lambda plot, theme: described(plots.digest(plot.data())))
     assert pictures.main(["--check"]) == 1
@@ -72,7 +76,7 @@ def test_it_writes_and_compares(tmp_path, monkeypatch, capsys):
     assert pictures.main([]) == 0
     assert pictures.main(["--check"]) == 0
     assert pictures.main(["--verbose"]) == 2
-    (tmp_path / "kink.dark.svg").write_text(described("0" * 16), encoding="utf-8")
+    (tmp_path / "plots/kink.dark.svg").write_text(described("0" * 16), encoding="utf-8")
     capsys.readouterr()
     assert pictures.main(["--check"]) == 1
     said = capsys.readouterr().err

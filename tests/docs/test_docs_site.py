@@ -72,8 +72,7 @@ def test_the_documentation_builds_without_a_warning_and_holds_together(tmp_path)
         assert page.bare_tables == 0, where
 
 
-# Plots have a twin for dark pages, see test_docs_pictures.py.
-@pytest.mark.parametrize("picture", [p for p in PICTURES if "." not in p.stem], ids=lambda path: path.name)
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda path: path.name)
 def test_a_picture_has_a_ground_of_its_own(picture):
     """Its lines are dark, and so may be the page: what is drawn first covers all of it in a light colour."""
     text = picture.read_text(encoding="utf-8")
