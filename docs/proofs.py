@@ -23,7 +23,7 @@ PAGE = ROOT / "docs/reference/proofs.md"
 # In place of docs/, and what the samples of the tests import.
 sys.path[0:0] = [str(ROOT), str(ROOT / "tests/reference_engine")]
 
-from docs.coverage_page.markdown import folded, table  # noqa: E402  found by the path above
+from docs.coverage_page.markdown import table  # noqa: E402  found by the path above
 from docs.written import write_or_check  # noqa: E402  the same
 from reference_engine.balls import NotProvenError, enclose  # noqa: E402  the same
 from reference_engine.containers import flatten  # noqa: E402  the same
@@ -36,13 +36,13 @@ INTRODUCTION = """\
 
 # Which derivatives are proved
 
-[](../explanation/proofs.md) explains what a proof is. The samples of the engine's tests run {primitives}
-primitives of the engine, of its scipy namespace and of scipy.special. {proven} of them ({share:.0%}) have a
-proved derivative at one or more samples, with a relative radius of at most 1e-28. {enclosed} of {samples}
-samples are proved as a whole. Written for {versions}.
+[](../explanation/proofs.md) says what that means. Of the {primitives} primitives of the engine, of its scipy
+namespace and of scipy.special that its samples run through, {proven} ({share:.0%}) have a proven derivative
+at one sample at least, with a relative radius of at most 1e-28; of the {samples} samples {enclosed} are
+proved whole. Written for {versions}.
 
-A row counts the samples and points that use a primitive, and how many of them are proved. If none is, it
-gives the reason for the first one.
+A row counts the samples and points that a primitive takes part in, and how many of them are proved. Where
+none is, the reason of the first one stands next to it.
 """
 
 
@@ -150,18 +150,7 @@ def page() -> str:
         [f"`{name}`", str(row.cases), str(row.proved), "" if row.proved else row.reason]
         for name, row in sorted(rows.items())
     ]
-    without = [line for line in lines if line[3]]
-    shown = [
-        *folded(
-            f"{len(without)} primitives without a proof",
-            table(["primitive", "cases", "proved", "why not"], without),
-        ),
-        *folded(
-            f"All {len(lines)} primitives",
-            table(["primitive", "cases", "proved"], (line[:3] for line in lines)),
-        ),
-    ]
-    return head + "\n" + "\n".join(shown).rstrip() + "\n"
+    return head + "\n" + "\n".join(table(["primitive", "cases", "proved", "why not"], lines)) + "\n"
 
 
 def main(arguments: Sequence[str]) -> int:
