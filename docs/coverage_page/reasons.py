@@ -67,7 +67,7 @@ NAMESPACES = by_name({
     "structured arrays": "rec lib.recfunctions",
     "masked arrays are a class of their own: `where=` and `numpy.where` take masks": "ma",
     "random numbers are constants; `mean + scale * normal(size=n)` is differentiable in both": "random",
-    "coefficients must be plain; `polyval`, `chebval` and similar functions take a Tensor as the point": "polynomial",
+    "coefficients must be plain; `polyval`, `chebval` and others take a Tensor as the point": "polynomial",
     "assertions: pass `tensor.data`": "testing",
     "files": "lib.format lib.npyio",
     "no functions of arrays": "core ctypeslib dtypes exceptions f2py lib lib.introspect lib.mixins typing",
