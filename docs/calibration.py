@@ -1,4 +1,4 @@
-"""Write docs/reference/calibration.md: the error bars of differences beside their true errors, by mpmath.
+"""Write docs/reference/calibration.md: the error bars of differences and their true errors, by mpmath.
 
 python docs/calibration.py            writes the page
 python docs/calibration.py --check    fails if the page is not what would be written

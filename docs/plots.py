@@ -168,7 +168,7 @@ def parabola(axes: Sequence[Axes], theme: Theme, data: Data) -> None:
 
 def v_curve_data() -> Data:
     """Return the errors of both difference quotients of the parabola at 2, by step."""
-    # Written as decimals, so that they are the same numbers everywhere.
+    # Decimals are the same numbers on every machine.
     steps = [float(f"{m}e-{k}") for k in range(1, 16) for m in ("10", "5.6", "3.2", "1.8")] + [1e-15]
     # An error of zero has no place on this scale.
     floor = 1e-16

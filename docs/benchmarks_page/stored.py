@@ -1,7 +1,7 @@
 """The tables of the benchmarks as CSV files: ``docs/data/PART/TABLE.csv``.
 
-A file begins with lines of comment: the title, what was run, when and where, and what the figures come to.
-Then follow the columns and the rows.
+A file begins with comment lines: the title, what is measured, when and where, and a summary of the figures.
+The columns and the rows follow.
 """
 
 from __future__ import annotations

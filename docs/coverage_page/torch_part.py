@@ -79,7 +79,7 @@ def rows_of(text: str) -> list[Row]:
 def measured(name: str) -> Outcome:
     """The outcome of one operator.
 
-    Errors: ValueError for a finding that nobody has explained, and for an explanation without a finding.
+    Errors: ValueError for a finding without an explanation, and for an explanation without a finding.
     """
     result = outcome(name, TOLERANCES.get(name, (RTOL, ""))[0])
     if wrong := unexplained(name, result):
@@ -126,7 +126,7 @@ def page(rows: Sequence[Row], version: str) -> str:
     whose = {
         "none": "not run on the engine",
         "torch": "torch's result is not the derivative",
-        "nobody": "there is no derivative",
+        "undefined": "there is no derivative",
     }
     lines = [
         *table(

@@ -20,7 +20,7 @@ class Known(NamedTuple):
     """Where an operator does not come out, and a pattern for all that is seen there, ``stage: text``.
 
     ``whose``: "none" where the engine cannot run it, else whose answer is not the derivative, "torch" or
-    "nobody" where there is none.
+    "undefined" where there is none.
     """
 
     stages: frozenset[str]
@@ -43,10 +43,10 @@ KNOWN: dict[str, Known] = {
         "torch gives a gradient to overwritten values, and none to the values kept",
     ),
     "linalg.norm": _known(
-        "second", "in place of nan", "nobody", f"{NO_NUMBER} at zero, where the norm has none"
+        "second", "in place of nan", "undefined", f"{NO_NUMBER} at zero, where the norm has none"
     ),
     "linalg.norm.subgradients_at_zero": _known(
-        "second", "in place of nan", "nobody", f"{NO_NUMBER} at zero, where the norm has none"
+        "second", "in place of nan", "undefined", f"{NO_NUMBER} at zero, where the norm has none"
     ),
     "masked.logaddexp": _known(
         "second",

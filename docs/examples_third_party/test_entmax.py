@@ -1,4 +1,4 @@
-"""entmax: sparse relatives of softmax, as custom autograd.Functions that nobody here wrote."""
+"""entmax: sparse relatives of softmax, as custom autograd.Functions of another package."""
 
 import pytest
 import torch

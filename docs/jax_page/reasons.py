@@ -8,7 +8,7 @@ __all__ = ["OTHERWISE", "REASONS", "Otherwise"]
 
 
 class Otherwise(NamedTuple):
-    """How JAX's derivative is another than the function's: in the checks of these dtypes, or in no check."""
+    """How JAX's derivative differs from the function's: in the checks of these dtypes, or in no check."""
 
     dtypes: tuple[str, ...]
     reason: str

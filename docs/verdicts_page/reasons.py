@@ -1,4 +1,4 @@
-"""Why a check of a right or a broken operator comes to no conclusion, by name and variant."""
+"""Why a check of a correct or a broken operator is inconclusive, by name and variant."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ FAULTS: dict[str, Callable[[Gradients], Any]] = {
 def _cotangents(outputs: Gradients, count: int) -> Iterator[list[torch.Tensor]]:
     generator = torch.Generator().manual_seed(0)
     for _ in range(count):
-        # Drawn in one dtype for all, so that the place of a fault does not hang on it.
+        # Drawn in one dtype for all: the place of a fault does not depend on it.
         yield [torch.randn(t.shape, generator=generator, dtype=torch.float64).to(t.dtype) for t in outputs]
 
 
@@ -214,7 +214,7 @@ def changes(right: Gradients, wrong: Gradients) -> bool:
 
 
 def ours(fn: Callable[..., Any], inputs: Gradients, **options: Any) -> str:
-    """The verdict of this project, with its defaults beside ``options``: p(ass), i(nconclusive) or f(ail)."""
+    """The verdict of this project, by default options and ``options``: p(ass), i(nconclusive) or f(ail)."""
     try:
         return check_gradients(fn, tuple(inputs), sensitivity=SENSITIVITY, **options).verdict[0]
     except InvalidArgument:

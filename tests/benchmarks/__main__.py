@@ -82,7 +82,7 @@ def part(name: str, given: argparse.Namespace) -> None:
         # Hours are taken by those who ask for them.
         write = given.write and (name != "verdicts" or name in given.names)
         if name == "verdicts" and not (write or given.quick):
-            print("As it stands on its page; `python -m tests.benchmarks verdicts --write` runs it anew.\n")
+            print("The stored page; `python -m tests.benchmarks verdicts --write` runs the sweeps.\n")
         print(page_of(name, quick=given.quick, write=write), flush=True)
     else:
         benchmark(name, quick=given.quick, write=given.write)

@@ -162,7 +162,7 @@ def of_hips(case: ByLibrary, vjp: Vjp, dtype: str, scale: float) -> Check:
     extend.defvjp(fn, *map(rule, argnums))
 
     def run() -> str:
-        # It draws from NumPy's own state: the same in every run, and nobody else's numbers change.
+        # It draws from NumPy's own state: seeded for every run, and restored for other code.
         state = np.random.get_state()
         np.random.seed(0)
         try:
@@ -218,7 +218,7 @@ def whole(functions: Mapping[str, ByLibrary], rounds: int) -> Table:
         f"point, first order, reverse mode. {absent()}JAX computes in float32 by default; "
         "autograd's `check_grads` has a step and tolerances for float64 alone; ours takes the differences of "
         "a float32 function in float64 where it runs in it. Milliseconds are the median "
-        "over the functions, the best of several rounds, so that what JAX compiles in the first is not "
+        "over the functions, the best of several rounds, so compilation by JAX in the first one is not "
         "counted; the last column is ours over that line's.",
         ["", *SAID, "ms", "ours over it"],
         rows,
@@ -235,7 +235,7 @@ def whole(functions: Mapping[str, ByLibrary], rounds: int) -> Table:
 
 
 def by_fault(functions: Mapping[str, ByLibrary], dtypes: Sequence[str], sizes: Mapping[str, float]) -> Table:
-    """Every fault, in every dtype and size of the output: how many are let pass."""
+    """Every fault, in every dtype and size of the output: how many pass."""
     rows, let_pass = [], 0
     counts: dict[str, Counter[str]] = {}
     others = " and ".join(size for size, scale in sizes.items() if scale != 1)
@@ -266,7 +266,7 @@ def by_fault(functions: Mapping[str, ByLibrary], dtypes: Sequence[str], sizes: M
                 count.update(dict(zip([OURS, UNSURE, *peers()[1:]], map(int, cells), strict=True)))
     return Table(
         "Hand-written backwards with faults",
-        "How many backwards are let pass, by fault. The right ones, in the first line of each group, should "
+        "How many backwards pass, by fault. The right ones, in the first line of each group, should "
         "pass, all others should not: a checker that passes few of the right ones finds the wrong ones by "
         "failing everything. The output is multiplied by what the line says. A fault that moves no entry by "
         "a thousandth of the largest is none and not counted; ×1.001 is the least that ours promises to see. "

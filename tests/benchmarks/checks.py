@@ -212,7 +212,7 @@ def calls(case: Case, contestant: Callable[[Case], Callable[[], object]]) -> int
 
 
 def jacobians(quick: bool) -> Table:
-    """All of a Jacobian by differences, beside torch's."""
+    """Time all of a Jacobian by differences, and torch's."""
     rows, ratios = [], []
     for name, make in CASES.items():
         for n in SIZES[:1] if quick else SIZES:
@@ -333,7 +333,7 @@ def large_checks(quick: bool) -> Table:
     for name, make in CASES.items():
         case = make(400 if quick else 4000)
         seconds = timing.best({"ours": check(case), "fast": gradcheck(case, fast=True)}, 1 if quick else 5)
-        # Once: it takes seconds, and its noise is no tenth of them.
+        # Once: it takes seconds, and its noise is less than a tenth of them.
         slow = timing.best({"slow": gradcheck(case)}, 1)["slow"]
         ratios.append(seconds["ours"] / slow)
         over_fast.append(seconds["ours"] / seconds["fast"])

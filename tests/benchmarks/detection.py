@@ -112,8 +112,8 @@ def wrong(quick: bool) -> Table:
         "Wrong backwards",
         f"{len(cases)} wrong backwards of the kinds that public trackers show, each at one point where it is "
         "wrong; those of the second order by `order=2` and `gradgradcheck`. The right answer is to fail. "
-        "Milliseconds are the median over the functions, and the last column that line's over slow mode's; "
-        "ours says who is wrong, where and how.",
+        "Milliseconds are the median over the functions, and the last column that line's over slow mode's. "
+        "Ours also reports which method is wrong, where and how.",
         ["", *SAID, "ms", "over slow mode"],
         rows(said, ms, SLOW),
         [Aim("wrong backwards that `check_gradients` does not fail,", 0, len(cases) - said[OURS]["fail"])],
@@ -146,8 +146,8 @@ def right(quick: bool) -> Table:
     return Table(
         "Hard correct functions",
         "Loops, implicit functions, steep, stiff and chaotic ones, kinks. None of the gradients is wrong, so "
-        "that to fail is a false alarm. Straight-through estimators are declared to ours, which "
-        "`gradcheck` has no way to be told. It is made for float64, and says so.",
+        "a failure is a false alarm. Straight-through estimators are declared to ours; `gradcheck` has no "
+        "option for that. It is made for float64, and says so.",
         ["", *SAID, "ms", "over slow mode"],
         lines,
         [Aim("correct functions that `check_gradients` fails,", 0, failed)],

@@ -61,7 +61,7 @@ def pulled(lowered: Lowered) -> list[Any]:
 
 
 def cost(quick: bool, large: bool) -> Table:
-    """Lowering and the reference gradient beside the function's own forward and backward."""
+    """Time lowering and the reference gradient, and the function's own forward and backward."""
     rounds = 1 if quick else 7 if large else 50
     rows, ratios = [], []
     for name in MODELS:
@@ -99,7 +99,7 @@ def cost(quick: bool, large: bool) -> Table:
     )
 
 
-# ---------------------------------------------------------------------- a check beside torch's
+# ---------------------------------------------------------------------- a check next to torch's
 
 
 def check(made: Model, dtype: torch.dtype) -> Callable[[], None]:
@@ -128,7 +128,7 @@ def gradcheck(made: Model, fast: bool) -> Callable[[], None]:
 
 
 def checks(quick: bool) -> Table:
-    """A check by reference and torch beside torch.autograd.gradcheck."""
+    """Time a check by reference and torch, and torch.autograd.gradcheck."""
     rows = []
     over: dict[str, list[float]] = {SLOW: [], FAST: []}
     for name in list(MODELS)[:2] if quick else MODELS:

@@ -1,7 +1,7 @@
 """A drawn sample of torch's own operators, right and broken, under ours and `torch.autograd.gradcheck`.
 
-Nobody here chose the functions, nor their inputs: both are torch's own, and the sample is drawn by a fixed
-seed out of all of them. The page of verdicts has every operator, and takes hours.
+The functions and their inputs are not chosen for this package: both are torch's own, and a fixed seed draws
+the sample out of all of them. The page of verdicts has every operator, and takes hours.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ def right(names: Sequence[str]) -> Table:
             ratios[who] += [each[0].seconds / each[k].seconds for each in verdicts]
     return Table(
         "Torch's operators, unchanged",
-        f"Of torch's own database of {len(OPERATORS)} operators, without the {len(WRONG)} of which torch's "
-        f"gradient is another than the function's (the page of verdicts names them), {len(names)} are drawn "
-        f"by the seed {SEED}; counted are those that have a gradient in that dtype and draw no random "
-        "numbers, at torch's own first sample. They are taken for right, so that to fail is a false alarm. "
+        f"Of torch's own database of {len(OPERATORS)} operators, without the {len(WRONG)} whose "
+        f"gradient in torch differs from the function's (the page of verdicts names them), {len(names)} are "
+        f"drawn by the seed {SEED}; counted are those that have a gradient in that dtype and draw no random "
+        "numbers, at torch's own first sample. They are taken for correct, so a failure is a false alarm. "
         "`gradcheck` is made for float64, and says so. Seconds are for all of them; the last column is "
         "ours over that line's.",
         ["", "fail", "inconclusive", "pass", "s", "ours over it"],
@@ -116,7 +116,7 @@ def broken(names: Sequence[str]) -> Table:
 def run(quick: bool) -> Iterator[Table]:
     """Both tables."""
     names = sample(quick)
-    # What is imported by the first check is counted against nobody.
+    # Imports of the first check are not part of any measurement.
     sweep.on_right("exp", "float64", CHECKERS)
     yield right(names)
     yield broken(names)

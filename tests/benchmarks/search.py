@@ -130,7 +130,7 @@ class Stopwatch:
 
 
 def timed(examples: int, rounds: int) -> Stopwatch:
-    """Time every test of `SOURCE`, and the loops beside it, in one process."""
+    """Time every test of `SOURCE`, and the loops of gradcheck, in one process."""
     watch = Stopwatch(examples, rounds)
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         Path(folder, "conftest.py").write_text(CONFTEST.format(examples=examples), encoding="utf-8")
