@@ -22,7 +22,7 @@ Gradients = Any
 class Planted:
     """A function and a wrong gradient of it.
 
-    ``function`` is under test, ``gradient`` is the gradient of a NumPy function. ``plain`` is the same function
+    ``function`` is under test, ``gradient`` belongs to a NumPy function. ``plain`` is the same function
     without a backward of its own, ``right`` gives the right gradients of its sum.
     """
 
