@@ -206,6 +206,38 @@ def v_curve(axes: Sequence[Axes], theme: Theme, data: Data) -> None:
 
 # ---------------------------------------------------------------------- error bars, kinks and verdicts
 
+
+def taylor_data() -> Data:
+    """Return the remainders of 1 / (1 + x²) at 1 for the right gradient, -1/2, and for one 1 % off."""
+    steps = [float(f"{m}e-{k}") for k in range(1, 8) for m in ("10", "3.2")]
+    values = [1 / (1 + (1 + h) * (1 + h)) for h in steps]
+    of = {
+        g: [abs(value - 0.5 - h * g) for h, value in zip(steps, values, strict=True)] for g in (-0.5, -0.505)
+    }
+    return steps, of[-0.5], of[-0.505]
+
+
+def taylor(axes: Sequence[Axes], theme: Theme, data: Data) -> None:
+    """Draw remainders against steps."""
+    (ax,) = axes
+    steps, right, wrong = data
+    ax.plot(steps, right, "o-", color=theme.blue, markersize=5)
+    ax.plot(steps, wrong, "s--", color=theme.orange, markersize=5)
+    ax.set(
+        xscale="log",
+        yscale="log",
+        xlabel="step h",
+        ylabel="remainder |f(x + h) − f(x) − h g|",
+        ylim=(1e-15, 1),
+        xlim=(1e-7, 2),
+    )
+    ax.text(2e-6, 2e-7, "gradient 1 % off:\nfalls as h", color=theme.orange, ha="center")
+    ax.text(4e-4, 1e-10, "right gradient:\nfalls as h²", color=theme.blue, ha="left")
+    _decades(ax.xaxis)
+    _decades(ax.yaxis)
+    ax.grid(True)
+
+
 NOISE = 5e-4
 """The rounding error of three decimals."""
 
@@ -535,6 +567,7 @@ PLOTS: Mapping[str, Plot] = {
     "parabola": Plot(parabola_data, parabola, _always(3.4)),
     "v-curve": Plot(v_curve_data, v_curve, _always(3.4)),
     "error-bar": Plot(error_bar_data, error_bar, _always(3.4)),
+    "taylor": Plot(taylor_data, taylor, _always(3.4)),
     "kink": Plot(kink_data, kink, _always(4.6), (3, 1.2)),
     "jump": Plot(jump_data, jump, _always(5.2), (1, 1.2)),
     "verdicts": Plot(verdict_data, verdict, _always(5.2), (1, 1, 1)),
