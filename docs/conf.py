@@ -21,7 +21,7 @@ nitpicky = False
 # Docstrings put code into single backticks.
 default_role = "code"
 
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
@@ -31,5 +31,6 @@ html_theme = "furo"
 html_title = "pytest-gradcheck"
 html_static_path = ["style"]
 html_css_files = ["gradcheck.css"]
+html_js_files = ["filter.js"]
 # Of the one module that is documented as such.
 html_domain_indices = False

@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pages import PAGES, ROOT, noted
 
+from docs.benchmarks_page.questions import QUESTIONS
+
 #: Pages that a script writes as a whole, which tests of their own hold.
 WRITTEN = {
     "docs/reference/calibration.md": "docs/calibration.py",
@@ -27,14 +29,7 @@ WRITTEN = {
 }
 
 #: Between marks of these names the benchmarks write, on their page and nowhere else.
-BENCHMARKS = sorted(
-    [
-        p.stem
-        for p in (ROOT / "tests/benchmarks").glob("*.py")
-        if "\ndef run(" in p.read_text(encoding="utf-8")
-    ]
-    + ["summary"]
-)
+BENCHMARKS = sorted([*(question.name for question in QUESTIONS), "aims", "summary"])
 
 _UNIT = r"(?:%|percent\b|times\b|×|ns\b|µs\b|us\b|ms\b|s\b|seconds?\b|minutes?\b|hours?\b|[kMG]i?B\b)"
 _SHARE = r"(?:half|third|quarter|fifth|sixth|seventh|eighth|ninth|tenth|hundredth)"
@@ -54,7 +49,11 @@ FIGURE = re.compile(MEASURED + COUNT)
 
 #: Pages on which numbers are calculated with, step by step: there a count is the reader's, and the sessions
 #: between the sentences print it.
-WORKED = {"docs/tutorial/backpropagation.md": re.compile(MEASURED)}
+WORKED = {
+    "docs/tutorial/backpropagation.md": re.compile(MEASURED),
+    # Its counts are versions and closed forms, which a test of tests/third_party runs and compares.
+    "docs/bugs_found.md": re.compile(MEASURED),
+}
 
 #: A version is no figure, whatever its package.
 VERSION_OF = re.compile(
