@@ -1,7 +1,11 @@
-"""How the documentation is built: ``sphinx-build -W -b html docs docs/_build/html``."""
+"""How the documentation is built: ``sphinx-build -W -b html docs docs/_build/html``.
+
+The extra ``docs`` suffices. Sphinx reads the docstrings of torch code without torch where it is not installed.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -15,7 +19,13 @@ author = "The pytest-gradcheck developers"
 copyright = author
 version = release = pytest_gradcheck.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",  # the API page links to the source, without a network
+    "docs.captions",
+]
 exclude_patterns = ["_build"]
 nitpicky = False
 # Docstrings put code into single backticks.
@@ -26,6 +36,8 @@ myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
+# `pytest_gradcheck.lowering` is documented from the torch framework, which imports it.
+autodoc_mock_imports = [name for name in ("torch",) if importlib.util.find_spec(name) is None]
 
 html_theme = "furo"
 html_title = "pytest-gradcheck"
@@ -33,3 +45,6 @@ html_static_path = ["style"]
 html_css_files = ["gradcheck.css"]
 # Of the one module that is documented as such.
 html_domain_indices = False
+# The text of every page again, which the search of the site does not need.
+html_copy_source = False
+html_show_sourcelink = False
