@@ -1,7 +1,7 @@
 """Write addresses into the metadata of a build: the project's links, and the README with absolute ones.
 
-The README of the repository has relative links, which work in every clone. A package index shows the README alone,
-so a build makes them absolute. `[tool.hatch.metadata.hooks.custom]` in `pyproject.toml` has the one address.
+The README of the repository has relative links, which work in every clone. A package index shows the README
+alone, so a build makes them absolute. The one address is in `[tool.hatch.metadata.hooks.custom]`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from hatchling.metadata.plugin.interface import MetadataHookInterface
 README = "README.md"
 
 # The target of a Markdown link or image: no scheme, and no anchor of the same page.
-_TARGET = re.compile(r"(?P<picture>!?)(?P<text>\[(?:[^\[\]]|\[[^\[\]]*\])*\])\((?P<path>(?![a-z][a-z0-9+.-]*:|#)[^()\s]+)\)")
+_TARGET = re.compile(
+    r"(?P<picture>!?)(?P<text>\[(?:[^\[\]]|\[[^\[\]]*\])*\])\((?P<path>(?![a-z][a-z0-9+.-]*:|#)[^()\s]+)\)"
+)
 _FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 
 

@@ -1,8 +1,8 @@
 """Caption blocks of code with the names of their files, and tell commands from what they print.
 
-The comment above a block, which the tests read (`tests/following.py`), is not shown by itself: `<!-- file: NAME -->`
-becomes the caption NAME, and `<!-- edit: NAME -->` the caption "NAME, changed". Blocks of commands get the class
-`command`, blocks of output the class `output`; `docs/style/gradcheck.css` labels both.
+The tests read the comment above a block (`tests/following.py`), and a browser does not show it. Here
+`<!-- file: NAME -->` becomes the caption NAME, and `<!-- edit: NAME -->` the caption "NAME, changed". Blocks
+of commands get the class `command`, blocks of output the class `output`. `docs/style/gradcheck.css` labels them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How the documentation is built: ``sphinx-build -W -b html docs docs/_build/html``.
 
-The extra ``docs`` suffices. Sphinx reads the docstrings of torch code without torch where it is not installed.
+The extra ``docs`` suffices: without torch, Sphinx reads the docstrings of torch code all the same.
 """
 
 from __future__ import annotations
