@@ -2,7 +2,7 @@
 
 The tests read the comment above a block (`tests/following.py`), and a browser does not show it. Here
 `<!-- file: NAME -->` becomes the caption NAME, and `<!-- edit: NAME -->` the caption "NAME, changed". Blocks
-of commands get the class `command`, blocks of output the class `output`. `docs/style/gradcheck.css` labels them.
+of commands get the class `command`, blocks of output the class `output`. The style sheet labels them.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def caption(said: str) -> str:
     return found["name"] + (", changed" if found["kind"] == "edit" else "")
 
 
-def kind(language: str, said: str) -> str:
-    """Return the class of a block of this language under a comment, or nothing."""
-    if language == "sh" and not _NAMED.fullmatch(said):
+def kind(language: str, said: str, source: str) -> str:
+    """Return the class of a block of this language under a comment, or nothing; `source` is its file."""
+    if language == "sh" and not _NAMED.fullmatch(said) and not source.endswith(".sh"):
         return "command"
     return "output" if language == "text" and said not in _DRAWN else ""
 
@@ -48,12 +48,13 @@ def mark(app: Any, tree: nodes.document) -> None:
         if isinstance(block.parent, nodes.container) and block.parent.get("literal_block"):
             continue
         said = note(block)
-        if name := kind(block.get("language", ""), said):
+        if name := kind(block.get("language", ""), said, str(block.source)):
             block["classes"].append(name)
         if text := caption(said):
             whole = nodes.container("", literal_block=True, classes=["literal-block-wrapper"])
             block.replace_self(whole)
             whole += [nodes.caption("", "", nodes.literal("", text)), block]
+            tree.set_id(whole)  # the caption has a link to itself
 
 
 def setup(app: Any) -> dict[str, bool]:
