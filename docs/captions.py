@@ -48,7 +48,7 @@ def mark(app: Any, tree: nodes.document) -> None:
         if isinstance(block.parent, nodes.container) and block.parent.get("literal_block"):
             continue
         said = note(block)
-        if name := kind(block.get("language", ""), said, str(block.source)):
+        if name := kind(block.get("language", ""), said, block.get("source", "")):
             block["classes"].append(name)
         if text := caption(said):
             whole = nodes.container("", literal_block=True, classes=["literal-block-wrapper"])

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -105,5 +106,10 @@ def page() -> str:
     return "\n".join(parts)
 
 
+def main(arguments: Sequence[str]) -> int:
+    """Write the page, or compare it with `--check`; the exit status."""
+    return write_or_check(arguments, "docs/troubleshooting.py", lambda: {PAGE: page()})
+
+
 if __name__ == "__main__":
-    sys.exit(write_or_check(sys.argv[1:], "docs/troubleshooting.py", lambda: {PAGE: page()}))
+    sys.exit(main(sys.argv[1:]))
