@@ -6,8 +6,10 @@ The extra ``docs`` suffices: without torch, Sphinx reads the docstrings of torch
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
@@ -50,3 +52,14 @@ html_domain_indices = False
 # The text of every page again, which the search of the site does not need.
 html_copy_source = False
 html_show_sourcelink = False
+
+
+def without_back_links(app: Any, page: str, template: str, context: dict[str, Any], tree: Any) -> None:
+    """Take out the links from source to documentation, which viewcode makes of one name for each module."""
+    if page.startswith("_modules/"):
+        context["body"] = re.sub(r'<a class="viewcode-back".*?</a>', "", context["body"])
+
+
+def setup(app: Any) -> None:
+    """Connect to Sphinx."""
+    app.connect("html-page-context", without_back_links)
