@@ -8,7 +8,7 @@ import tomllib
 
 import following
 import pytest
-from pages import PAGES, ROOT, blocks
+from pages import PAGES, ROOT, blocks, noted
 
 from pytest_gradcheck import __main__ as command_line
 
@@ -183,6 +183,22 @@ def test_the_workflow_of_github_is_green_and_then_red(reader):
     assert "wrong gradient: test_square" in summary.read_text(encoding="utf-8")
     for name in ("gradients.html", "gradients.sarif"):
         assert "test_square" in (reader.path / name).read_text(encoding="utf-8")
+
+
+def test_the_workflow_of_the_readme_is_green_and_then_red(reader):
+    readme = ROOT / "README.md"
+    (block,) = [block for block in blocks(readme) if block.language == "yaml"]
+    workflow = yaml.safe_load(block.text)
+    ((install, check),) = jobs(workflow).values()
+    assert install == "pip install pytest-gradcheck"
+    summary = reader.path / "summary.md"
+    check = written(check, {"GITHUB_STEP_SUMMARY": str(summary)})
+    right = noted(readme, "file: test_numpy.py")
+    test = reader.path / "test_numpy.py"
+    for code, status in ((right, 0), (right.replace("-np.sin", "np.sin"), 1)):
+        test.write_text(code, encoding="utf-8")
+        assert run(check, reader)[0] == status
+    assert "wrong gradient: test_energy" in summary.read_text(encoding="utf-8")
 
 
 def test_the_workflow_of_gitlab_is_green(reader):
