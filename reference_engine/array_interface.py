@@ -30,6 +30,11 @@ def _operand(value: Any) -> bool:
     return type(value) in _QUICK or isinstance(value, _OPERANDS)
 
 
+def _array(operand: Any) -> Any:
+    """A list as an operand, which may have Tensors in it, as an array; anything else as it is."""
+    return dispatch.FUNCTIONS[np.asarray](operand) if isinstance(operand, list | tuple) else operand
+
+
 def _operator(primitive: Primitive) -> tuple[_Method, _Method]:
     """`self + other` and `other + self` in terms of `primitive`.
 
@@ -40,14 +45,14 @@ def _operator(primitive: Primitive) -> tuple[_Method, _Method]:
     call = primitive.__call__
 
     def apply(self: Any, other: Any) -> Any:
-        if type(other) is type(self) or type(other) in _QUICK or _operand(other):
+        if type(other) is type(self) or type(other) in _QUICK:
             return call(self, other)
-        return NotImplemented
+        return call(self, _array(other)) if _operand(other) else NotImplemented
 
     def reflected(self: Any, other: Any) -> Any:
-        if type(other) in _QUICK or _operand(other):
+        if type(other) in _QUICK:
             return call(other, self)
-        return NotImplemented
+        return call(_array(other), self) if _operand(other) else NotImplemented
 
     return apply, reflected
 

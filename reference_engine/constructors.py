@@ -1,14 +1,14 @@
 """NumPy as a function sees it while Tensors, or other stand-ins for arrays, go through it.
 
 NumPy dispatches on its arguments, not on the entries of a list. So ``np.array([a, b])``, ``np.r_[a, b]``,
-``np.sum([a, b])`` and ``out = np.zeros(2); out[0] = a`` never reach a stand-in: NumPy asks it for a number. For
-constructors NEP 35 has the argument ``like=``, which names the stand-in. That is the one principle here: within
-`seen_by` a module's names for NumPy lead to the same functions with ``like=`` filled in, and with lists of
-stand-ins joined by ``np.asarray(..., like=)``. Everything else stays NumPy's.
+``np.sum([a, b])`` and ``out = np.zeros(2); out[0] = a`` never reach a stand-in: NumPy asks it for a number.
+For constructors NEP 35 has the argument ``like=``, which names the stand-in. That is the one principle here:
+within `seen_by` a module's names for NumPy lead to the same functions with ``like=`` filled in, and with
+lists of stand-ins joined by ``np.asarray(..., like=)``. Everything else stays NumPy's.
 
-The names are replaced in the globals of given modules and put back at the end, whatever ends the call. They act
-in the context of the call alone: in other threads, and after the call for who has kept one, each is the function
-of NumPy that it stands for.
+The names are replaced in the globals of given modules and put back at the end, whatever ends the call. They
+act in the context of the call alone: in other threads, and after the call where one is kept, each is the
+function of NumPy that it stands for.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ DEPTH = 4
 """So deep lists in lists are looked into."""
 
 LARGEST = 2048
-"""Constants of more entries stay arrays. A write copies the whole memory: to fill 2048 entries one by one takes
-34 MB, and to fill a million entries that way would take terabytes."""
+"""Constants of more entries stay arrays. A write copies the whole memory: to fill 2048 entries one by one
+takes 34 MB, and to fill a million entries that way would take terabytes."""
 
 #: Constructors that take data, with `like=`.
 _OF_DATA = ("array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "require", "full")
 
 #: Functions whose result is new memory, into which entries may be written later.
 _NEW = (
-    "array", "copy", "empty", "empty_like", "eye", "full", "full_like", "identity", "ones", "ones_like", "tri",
-    "zeros", "zeros_like",
+    "array", "copy", "empty", "empty_like", "eye", "full", "full_like", "identity", "ones", "ones_like",
+    "tri", "zeros", "zeros_like",
 )  # fmt: skip
 
 #: Functions of a sequence of arrays: each item is an array of its own.
@@ -90,6 +90,8 @@ class _Function:
         return np.asarray(value, like=like) if _holds(value, type(like)) else value
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
         value = getattr(self.__wrapped__, name)
         return _Function(value) if name in _METHODS else value
 
@@ -98,9 +100,6 @@ class _Function:
 
     def __hash__(self) -> int:
         return hash(self.__wrapped__)
-
-    def __reduce__(self) -> Any:
-        return self.__wrapped__.__reduce__()
 
     def __repr__(self) -> str:
         return repr(self.__wrapped__)
@@ -127,7 +126,12 @@ class _Constructor(_Function):
             more = {"like": like} if name in _OF_DATA else {}
             return self.__wrapped__(*args, **kwargs, **more)
         result = self.__wrapped__(*args, **kwargs)
-        if name in _NEW and type(result) is np.ndarray and result.dtype.kind in "fc" and result.size <= LARGEST:
+        if (
+            name in _NEW
+            and type(result) is np.ndarray
+            and result.dtype.kind in "fc"
+            and result.size <= LARGEST
+        ):
             return np.array(result, like=like)
         return result
 
@@ -261,8 +265,8 @@ _all: dict[int, _Substituted] = {}
 def seen_by(modules: Iterable[dict[str, Any]], like: Any, call: Callable[[], T]) -> T:
     """Return `call()`, for which NumPy in the given modules (their globals) knows the stand-in `like`.
 
-    The modules are as they were when it returns or raises, KeyboardInterrupt included. Calls may be nested and
-    may run in several threads: the last one that needs a module puts its names back.
+    The modules are as they were when it returns or raises, KeyboardInterrupt included. Calls may be nested
+    and may run in several threads: the last one that needs a module puts its names back.
     """
     token, mine = object(), list(modules)
     before = _stand_in.get()
@@ -294,9 +298,9 @@ def _leave(modules: Iterable[dict[str, Any]], token: object) -> None:
 class Seen:
     """Calls that may be refused for how a module makes its arrays, and are then made once more.
 
-    A call runs as it is at first. If `refuses` says of its exception that a stand-in was asked for a number, the
-    modules on the way there see NumPy as `seen_by` has it from then on, and the call is made again. `apart` are
-    top-level packages that always see NumPy as it is.
+    A call runs as it is at first. If `refuses` says of its exception that a stand-in was asked for a number,
+    the modules on the way there see NumPy as `seen_by` has it from then on, and the call is made again.
+    `apart` are top-level packages that always see NumPy as it is.
     """
 
     def __init__(self, refuses: Callable[[BaseException], bool], apart: Collection[str]) -> None:
@@ -314,7 +318,7 @@ class Seen:
                 if not self._refuses(error):
                     # Code that takes arrays and no stand-ins; what it was given instead is the reason.
                     if refused is not None:
-                        raise refused
+                        raise refused from refused.__cause__
                     raise
                 more = {id(each): each for each in self._on_the_way(error)}
                 if more.keys() <= self._modules.keys():

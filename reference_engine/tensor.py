@@ -330,10 +330,8 @@ def joined(value: Any) -> Any:
     shapes = {part.shape for part in parts}
     if len(shapes) > 1:
         raise ValueError(f"entries of a list must have one shape, got {sorted(shapes)}")
-    return np.stack(parts)  # type: ignore[call-overload]  # NumPy dispatches on Tensor
+    return np.stack(parts)
 
 
 def _has_tensors(value: Any) -> bool:
-    return type(value) in (list, tuple) and any(
-        type(part) is Tensor or _has_tensors(part) for part in value
-    )
+    return type(value) in (list, tuple) and any(type(part) is Tensor or _has_tensors(part) for part in value)
