@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reference_engine import dispatch, operators, writes
+from reference_engine.absent import in_place_of
 from reference_engine.primitives import Primitive
 
 __all__ = ["ArrayInterface"]
@@ -126,6 +127,14 @@ class ArrayInterface:
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         return dispatch.namespace(api_version)
+
+    def __getattr__(self, name: str) -> Any:
+        """Raise AttributeError, with what to write instead of a method that arrays do not have."""
+        if name.startswith("__"):  # NumPy asks for several whenever it is given a Tensor
+            raise AttributeError(name)
+        instead = in_place_of(name)
+        remedy = f": for x.{name} write {instead}" if instead else ""
+        raise AttributeError(f"a Tensor has no attribute {name}, as an array has none{remedy}")
 
     # ------------------------------------------------------------------ operators
 

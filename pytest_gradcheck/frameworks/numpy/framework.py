@@ -95,6 +95,16 @@ class NumpyFramework(Framework):
         """Return the source of a number or an array; see `Framework.source_of`."""
         return source.of_leaf(value)
 
+    def remedy(self, error: Exception) -> str | None:
+        """Translate a method of tensors; see `Framework.remedy`."""
+        from reference_engine.absent import in_place_of
+
+        if not isinstance(error, AttributeError) or not self.owns(error.obj):
+            return None
+        instead = in_place_of(error.name)
+        kind = "NumPy arrays" if isinstance(error.obj, np.ndarray) else "numbers"
+        return instead and f"{kind} have no {error.name}: for x.{error.name} write {instead}"
+
     # -- strategies ------------------------------------------------------------------------------------
 
     def is_array_type(self, annotation: Any) -> bool:
