@@ -175,5 +175,5 @@ def test_a_method_of_other_arrays_is_named_in_numpys_words(method, instead):
 
 
 def test_an_unknown_attribute_gets_no_advice():
-    with pytest.raises(AttributeError, match="has no attribute colour, as an array has none$"):
-        Tensor(0.5).colour  # noqa: B018
+    with pytest.raises(AttributeError, match=r"has no attribute colour, as an array has none$"):
+        _ = Tensor(0.5).colour
