@@ -329,7 +329,7 @@ def _lower_half(x: Any) -> Any:
 def in_triangle(c: Any, lower: bool = True) -> Any:
     """The cotangent of the triangle that is read, from that of the whole Hermitian matrix, `c`.
 
-    NumPy reads one triangle and takes the other one for its mirror image: an entry next to the diagonal stands
+    NumPy reads one triangle and takes the other one for its mirror image: an entry off the diagonal stands
     for two of the matrix, and those of the other triangle for none.
     """
     n = c.shape[-1]

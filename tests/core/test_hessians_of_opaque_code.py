@@ -103,7 +103,7 @@ def test_at_the_edge_of_a_domain(factor, verdict):
     point = np.array([0.1, 0.5])
     result = check_gradients(entropy, point, hessian=lambda x: factor * np.diag(1 / x), domain=(0.1, 1.0))
     assert result.verdict == verdict, str(result)
-    assert 0.1 <= min(seen)
+    assert min(seen) >= 0.1
     assert max(seen) <= 1.0
 
 

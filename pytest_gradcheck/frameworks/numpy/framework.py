@@ -101,7 +101,7 @@ class NumpyFramework(Framework):
 
         if not isinstance(error, AttributeError) or not self.owns(error.obj):
             return None
-        instead = in_place_of(error.name)
+        instead = in_place_of(error.name or "")
         kind = "NumPy arrays" if isinstance(error.obj, np.ndarray) else "numbers"
         return instead and f"{kind} have no {error.name}: for x.{error.name} write {instead}"
 

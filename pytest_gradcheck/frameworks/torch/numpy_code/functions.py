@@ -30,15 +30,15 @@ def _hermitian(a: Any, lower: bool = True) -> torch.Tensor:
     """Return the matrix of which NumPy reads one triangle: torch's gradient takes both for read."""
     x = to_tensor(a)
     strict = torch.tril(x, -1) if lower else torch.triu(x, 1)
-    diagonal: Any = torch.diag_embed(torch.diagonal(x, 0, -2, -1).real.to(x.dtype))
-    return strict + strict.mH + diagonal
+    diagonal = torch.diag_embed(torch.diagonal(x, 0, -2, -1).real.to(x.dtype))
+    return torch.add(strict + strict.mH, diagonal)
 
 
 def _cholesky(a: Any, /, *, upper: bool = False) -> Any:
     return linalg.cholesky(_hermitian(a, not upper), upper=upper)
 
 
-def _eigh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803  # NumPy's name
+def _eigh(a: Any, UPLO: str = "L") -> Any:  # NumPy's name
     return tuple(linalg.eigh(_hermitian(a, UPLO == "L")))
 
 
