@@ -526,7 +526,9 @@ def tables(quick: bool) -> Iterator[Table]:
     yield from operator_tables(rounds)
 
 
-HEAD = """# Benchmarks: checkers that scientists use
+HEAD = """<!-- Written by tests/benchmarks/scientists.py, with --write -->
+
+# Benchmarks: checkers that scientists use
 
 Derivatives written by hand for `scipy.optimize`, least squares, likelihoods and inverse problems, under the
 checkers that are made for them. All functions are opaque: a checker has their values alone. So the reference
@@ -564,7 +566,7 @@ def main(arguments: list[str]) -> None:
             section.append(each.markdown())
             print(each.plain(), flush=True)
     if given.write:
-        PAGE.write_text(HEAD + said + "\n\n" + "\n".join(section), encoding="utf-8")
+        PAGE.write_text(f"{HEAD}{said}\n\n" + "\n".join(section).rstrip() + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
