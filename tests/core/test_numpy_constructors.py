@@ -114,3 +114,10 @@ def test_a_module_is_as_it_was_after_a_failing_call():
     assert "np.array([x[0], x[1]]) takes the value out of the graph" in str(result)
     assert np is sys.modules["numpy"]
     assert isinstance(np.zeros(1), np.ndarray)
+
+
+@pytest.mark.parametrize("function", [polar, energy, lambda x: np.full((2, 2), x[0]) * x[1]])
+@pytest.mark.parametrize("method", ["reference", "torch"])
+def test_both_stand_ins_for_arrays_go_through(function, method):
+    result = check_gradients(function, X, methods=("central", method))
+    assert (result.verdict, result.diagnosis.code) == ("pass", "agree"), str(result)
