@@ -511,6 +511,9 @@ class FirstOrder:
 
     # -- what can be run again -------------------------------------------------------------------------
 
+    #: Only a second derivative is known by second differences.
+    values_alone: Function | None = None
+
     @property
     def few_calls(self) -> Projections | None:
         """The projections of a first look where calls are the cost; None where they are not.
@@ -629,6 +632,8 @@ class SecondOrder:
     proof: Methods | None = None
     #: A gradient of the gradient is treated like any other function.
     few_calls: Projections | None = None
+    #: The function whose values alone speak of its second derivative, where that is so.
+    values_alone: Function | None = None
 
     def __init__(self, first: FirstOrder, jacobian: Jacobian | None):
         self.first = first

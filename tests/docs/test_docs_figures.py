@@ -18,6 +18,7 @@ from docs.benchmarks_page.questions import QUESTIONS
 
 #: Pages that a script writes as a whole, which tests of their own hold.
 WRITTEN = {
+    "docs/benchmarks_scientists.md": "tests/benchmarks/scientists.py",
     "docs/reference/calibration.md": "docs/calibration.py",
     "docs/reference/diagnoses.md": "docs/diagnoses.py",
     "docs/reference/engine_coverage.md": "docs/coverage.py",
