@@ -39,7 +39,7 @@ ENOUGH = 1e-5
 
 
 class Counted:
-    """A function that reads its numbers, so that nothing sees into it, and counts its calls."""
+    """A function that reads its numbers, so nothing sees into it, and counts its calls."""
 
     def __init__(self, function: Callable[[Array], Any]) -> None:
         self.function, self.calls = function, 0

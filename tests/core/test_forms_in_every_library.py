@@ -71,7 +71,7 @@ def energy(p):
 
 
 def of_containers(factor: float) -> dict[str, tuple[Any, Any]]:
-    """By form the function and the derivative, which is wrong for b alone with another factor than one."""
+    """By form the function and the derivative, which is wrong for b alone with a factor other than one."""
 
     def slope(p):
         w = 3 * p["w"] ** 2

@@ -1,4 +1,4 @@
-"""Blocks of code get the names of their files, and commands are told from what they print."""
+"""Blocks of code get the names of their files, and commands are distinguished from what they print."""
 
 from __future__ import annotations
 
