@@ -147,7 +147,8 @@ GROUPS = {
         Entry(
             "The function is random",
             "Draw from the global state of NumPy or torch, which every call gets again, or from a seed "
-            "inside of the function. [](explanation/inconclusive.md#state) is about functions that keep a state.",
+            "inside of the function. [](explanation/inconclusive.md#state) is about functions that keep "
+            "a state.",
             "GENERATOR = np.random.default_rng(0)\n\n\n"
             + marked("x=arrays(3)", "return np.sum(x) + GENERATOR.normal()"),
             lines=2,
