@@ -38,14 +38,17 @@ NARROW = 1e-28
 #: Or, as that of a zero that cancels, than so much of the largest slope of its output, with so many bits.
 NEXT_TO_LARGEST, BITS_OF_ZERO = 1e-60, 512
 
+#: Or than the smallest normal float, with as many bits: what is zero but for a ball next to nothing.
+NEXT_TO_NOTHING = 2.0**-1022
+
 #: How far values are moved to see whether a choice turns on them: relative, and for zeros absolute.
 NUDGE, NUDGE_OF_ZERO = 2.0**-43, 1e-300
 
 #: Runs with moved values: in pairs, the second moved to the other side.
 NUDGED_PAIRS = 2
 
-#: So many numbers are enclosed at most. One takes a few microseconds.
-MOST_NUMBERS = 200_000
+#: So many numbers are enclosed at most, and so many slopes of them. Each takes a microsecond or some.
+MOST_NUMBERS, MOST_SLOPES = 200_000, 2_000_000
 
 
 class NotProvenError(Exception):
@@ -92,6 +95,9 @@ class _Recording:
     steps: list[_Step] = field(default_factory=list)
     failure: NotProvenError | UndecidedError | None = None
     left: int = MOST_NUMBERS
+    slopes_left: int = MOST_SLOPES
+    #: Choices that are open; see `numbers.either`.
+    ties: list[Any] = field(default_factory=list)
 
     def see(self, node: Node) -> None:
         """Take note of a recorded node, enclose it, and let the program go on with the float next to it."""
@@ -118,7 +124,7 @@ class _Recording:
         self.left -= sum(np.size(part) for part in node.data) if primitive.outputs else np.size(node.data)
         if self.left < 0:
             raise NotProvenError(f"the function computes more than {MOST_NUMBERS} numbers")
-        keys = tuple(self.key(arg) for arg in node.args)
+        keys, known = tuple(self.key(arg) for arg in node.args), len(self.ties)
         try:
             found = rule(node.data, *(self.numbers(arg) for arg in node.args), **params)
         except UndecidedError as reason:
@@ -130,6 +136,12 @@ class _Recording:
         enclosure = (
             tuple(map(_settled, found, node.data)) if primitive.outputs else _settled(found, node.data)
         )
+        for tie in self.ties[known:]:
+            tie.reason = type(tie.reason)(f"{primitive.name}: {tie.reason}")
+        for part in enclosure if primitive.outputs else (enclosure,):
+            self.slopes_left -= sum(len(x.slopes) for x in part.reshape(-1) if type(x) is Jet)
+        if self.slopes_left < 0:
+            raise NotProvenError(f"the function computes numbers with more than {MOST_SLOPES} slopes")
         step = _Step(primitive, keys, params, enclosure)
         self.steps.append(step)
         if not _shares_memory(primitive):
@@ -288,7 +300,12 @@ def _run(
     known = {t._node: (("input", k), leaf) for k, (t, leaf) in enumerate(zip(tensors, leaves, strict=True))}
     recording = _Recording(known, before, nudge)
     try:
-        with np.errstate(all="ignore"), tracing(), watched(recording.see):
+        with (
+            numbers.ties() as recording.ties,
+            np.errstate(all="ignore"),
+            tracing(),
+            watched(recording.see),
+        ):
             results = list(f(*tensors))
     except Exception as error:
         # The function is the user's, and may catch and change what a rule has raised.
@@ -327,14 +344,17 @@ def enclose(
             leaves = [_leaf(a, i, wanted) for a, i in zip(arrays, indices, strict=True)]
             try:
                 recording, results = _run(f, arrays, leaves)
+                outputs = [
+                    recording.numbers(r._node) if isinstance(r, Tensor) else numbers.lifted(r)
+                    for r in results
+                ]
+                if recording.ties:
+                    outputs = [_settle(output, recording.ties) for output in outputs]
             except TieError as tie:
                 raise TiedError(str(tie)) from tie
             except UndecidedError as undecided:
                 reason = undecided
                 continue
-            outputs = [
-                recording.numbers(r._node) if isinstance(r, Tensor) else numbers.lifted(r) for r in results
-            ]
             wide = _widest(outputs, bits)
             if wide is not None and bits < BITS[-1]:
                 reason = NotProvenError(f"{wide} is all that is known with {bits} bits")
@@ -344,6 +364,13 @@ def enclose(
             _same_choices(f, arrays, leaves, recording, results)
             return Enclosure(outputs, bits, len(recording.steps))
     raise TiedError(f"{reason}, with {BITS[-1]} bits") from reason
+
+
+def _settle(output: Any, found: list[Any]) -> Any:
+    out = np.empty(output.shape, object)
+    for at in np.ndindex(*output.shape):
+        out[at] = numbers.settled(output[at], found)
+    return out
 
 
 def _same_choices(
@@ -376,7 +403,11 @@ def _widest(outputs: Sequence[Any], bits: int) -> Any:
         if wide and bits >= BITS_OF_ZERO:
             largest = max(parts, key=lambda part: part.abs_lower().mid())
             bound = largest.abs_lower() * NEXT_TO_LARGEST
-            wide = [part for part in wide if not (part.is_finite() and part.rad() <= bound)]
+            wide = [
+                part
+                for part in wide
+                if not part.is_finite() or not (part.rad() <= bound or part.abs_upper() < NEXT_TO_NOTHING)
+            ]
         if wide:
             return wide[0]
     return None

@@ -127,7 +127,6 @@ OF_SCIPY = [
 
 #: Samples without a proven derivative, and why.
 OPEN = {
-    "angle-2": "cut",
     "arange-1": "moves",
     "corrcoef-0": "moves",
     "corrcoef-1": "moves",

@@ -15,8 +15,11 @@ from flint import acb, arb
 from reference_engine.balls.numbers import (
     Jet,
     TieError,
+    UndecidedError,
+    ball_of,
     chained,
     conjugate,
+    either,
     greater,
     imaginary,
     real,
@@ -139,9 +142,12 @@ def _arctan2(y: Number, x: Number) -> Number:
 
 def absolute(x: Number) -> Number:
     """|x|, of complex numbers too."""
-    if type(value_of(x)) is acb:
+    if type(ball_of(x)) is acb:
         return _hypot(real(x), imaginary(x))
-    return -x if sign(x) < 0 else x
+    try:
+        return -x if sign(x) < 0 else x
+    except UndecidedError as reason:
+        return either(x, [-x], reason)
 
 
 def _hypot(x: Number, y: Number) -> Number:
@@ -170,11 +176,17 @@ def _fmod(x: Number, y: Number) -> Number:
 
 
 def _larger(x: Number, y: Number) -> Number:
-    return x if greater(x, y) else y
+    try:
+        return x if greater(x, y) else y
+    except UndecidedError as reason:
+        return either(x, [y], reason)
 
 
 def _smaller(x: Number, y: Number) -> Number:
-    return y if greater(x, y) else x
+    try:
+        return y if greater(x, y) else x
+    except UndecidedError as reason:
+        return either(x, [y], reason)
 
 
 def _angle(z: Number) -> Number:
