@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 from flint import acb, arb, arb_mat
 
-from reference_engine.balls.numbers import Jet, UndecidedError, ball_of, either, greater, over_arrays, value_of
+from reference_engine.balls.numbers import (
+    Jet,
+    UndecidedError,
+    ball_of,
+    either,
+    greater,
+    over_arrays,
+    value_of,
+)
 from reference_engine.balls.rules.elementwise import exp, log
 
 __all__ = ["ARRAYS", "AS_THEY_ARE"]
