@@ -215,7 +215,7 @@ def _scaled_bessel(v: Number, x: Number, *, kind: str, n: int) -> Number:
 
 
 def _zeta(s: Number, q: Number) -> Number:
-    """The Hurwitz zeta function; by q with the derivative -s ζ(s+1, q) (DLMF 25.11.17), by s by its series."""
+    """The Hurwitz zeta function; by q with the derivative -s ζ(s+1, q) (DLMF 25.11.17), by s as a series."""
     a, v = value_of(s), value_of(q)
     total: Number = a.zeta(v)
     if type(q) is Jet:
