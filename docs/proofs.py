@@ -10,6 +10,7 @@ and needs the versions pinned in constraints.txt.
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -21,8 +22,11 @@ import numpy as np
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/reference/proofs.md"
-# In place of docs/, and what the samples of the tests import.
-sys.path[0:0] = [str(ROOT), str(ROOT / "tests/reference_engine")]
+if __name__ == "__main__":
+    # In place of docs/, where files would be taken for top-level modules, and what the samples import.
+    sys.path[0:1] = [str(ROOT), str(ROOT / "tests/reference_engine")]
+    # One thread: JAX's compiler takes most of the time.
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 
 from docs.coverage_page.markdown import table  # noqa: E402  found by the path above
 from docs.proofs_page import databases, rows  # noqa: E402  the same

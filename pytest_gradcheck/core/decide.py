@@ -24,6 +24,7 @@ from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.low_precision import Eager
 from pytest_gradcheck.core.evidence.proof import (
     counting,
+    is_followed,
     is_stable,
     neighbour,
     own_bars,
@@ -39,6 +40,7 @@ from pytest_gradcheck.core.report.write_up import write_up
 from pytest_gradcheck.core.results import CheckResult, Status, Verdict
 from pytest_gradcheck.core.verdict import Evidence, Finding, answer
 from pytest_gradcheck.frameworks.pullback import Anew, Pullback
+from pytest_gradcheck.methods.exact import ExactPullback
 from pytest_gradcheck.methods.roles import BY_HAND, DIFFERENCES, ENGINE, EXACT, ORACLE
 
 #: Rules whose doubt is of differences that contradict every exact method.
@@ -108,10 +110,12 @@ def _on_the_numbers(order: Order, evidence: Evidence) -> Finding:
 
 
 def _next_to_proof(order: Order, finding: Finding) -> Finding:
-    """Ask for the proven derivative of what failed or is in doubt, and settle a doubt by it.
+    """Ask for the proven derivative of what failed or is in doubt, and settle it by that.
 
-    A failure has been measured twice, with windows that know the noise: next to such values a proof is of
-    another function than the one that was meant, such as the steps of a quantised one. It adds digits.
+    A failure has been measured twice, with windows that know the noise. Next to such values a gradient passes
+    only if it is the proven one but for the promised error, and if the values are those of the recording all
+    the same: own rounding that function values resolve excuses nothing, and the proof may be of another
+    function than the one that was meant, such as the steps of a quantised one.
     """
     failed = finding.verdict is Verdict.FAIL
     if finding.rule in verdict.NOT_ASKED or order.proof is None:
@@ -135,13 +139,30 @@ def _next_to_proof(order: Order, finding: Finding) -> Finding:
     table, jacobian = with_proof(evidence.table, evidence.jacobian, exact, order.tolerance, bars)
     known = replace(known, table=table, jacobian=jacobian)
     found = answer(verdict.ON_PROOF, known)
-    if found is None or failed:
+    if found is None:
         return replace(finding, evidence=known)
+    if failed:
+        return _settled_failure(order, finding, found, exact)
     if found.verdict is Verdict.FAIL:
         found = replace(found, evidence=replace(known, table=counting(table, verdict.proved_culprits(known))))
         if not _stands(order, found, exact):
             return replace(finding, evidence=known)
     return found
+
+
+def _settled_failure(order: Order, finding: Finding, found: Finding, exact: Pullback) -> Finding:
+    """Return what a proof makes of a failure: a pass, another culprit, or the same with digits."""
+    known = found.evidence
+    same = replace(finding, evidence=known)
+    if found.verdict is Verdict.PASS:
+        assert isinstance(exact, ExactPullback)
+        settled = not found.not_checked and is_followed(known.table, known.jacobian, exact)
+        return found if settled else same
+    culprits = verdict.proved_culprits(known)
+    if finding.culprit in culprits:
+        return same
+    found = replace(found, evidence=replace(known, table=counting(known.table, culprits)))
+    return found if _stands(order, found, exact) else same
 
 
 def _stands(order: Order, found: Finding, exact: Pullback) -> bool:

@@ -44,7 +44,7 @@ def prepare(recording: Pullback, at: Vector | None = None) -> ExactPullback:
         raise Unavailable(f"a tie: {tie}") from tie
     except NotProvenError as reason:
         raise Unavailable(str(reason)) from reason
-    return ExactPullback(recording, found.outputs)
+    return ExactPullback(recording, found)
 
 
 def _numbered(layout: Layout) -> list[Any]:
@@ -59,10 +59,10 @@ class ExactPullback(Pullback):
     are those of the recording.
     """
 
-    def __init__(self, recording: Pullback, outputs: Sequence[Any]):
+    def __init__(self, recording: Pullback, enclosure: Any):
         super().__init__(recording.program, recording.primal, EPS64, recording.notes)
-        self._recording = recording
-        self._rows = _rows(outputs, recording.program.outputs)
+        self._recording, self._enclosure = recording, enclosure
+        self._rows = _rows(enclosure.outputs, recording.program.outputs)
         self._bars: dict[bytes, Vector] = {}
 
     def vjp(self, cotangent: Vector) -> Vector:
@@ -112,6 +112,14 @@ class ExactPullback(Pullback):
     def moved(self, vector: Vector) -> ExactPullback:
         """Enclose the Jacobian at another point; see `Pullback.moved`."""
         return prepare(self._recording, vector)
+
+    def takes_the_same_way(self, vector: Vector) -> bool:
+        """Whether the function makes the choices at another point that it makes here, by proven numbers."""
+        try:
+            there = prepare(self._recording, vector)
+        except Unavailable:
+            return False
+        return bool(self._enclosure.took_the_same_way(there._enclosure))
 
     def second_order(self, cotangent: Vector) -> Pullback:
         """Raise `Unavailable`."""

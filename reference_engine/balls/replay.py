@@ -70,6 +70,20 @@ class Enclosure:
     outputs: list[Any]
     bits: int
     operations: int
+    recording: _Recording
+    results: list[Any]
+
+    def took_the_same_way(self, other: Enclosure) -> bool:
+        """Whether the function has recorded the same at another point: its choices, steps and constants."""
+        mine, theirs = self.recording, other.recording
+        return (
+            len(mine.steps) == len(theirs.steps)
+            and all(
+                a.primitive is b.primitive and _same(a.args, b.args) and _same(a.params, b.params)
+                for a, b in zip(mine.steps, theirs.steps, strict=True)
+            )
+            and _same(_ends(mine, self.results), _ends(theirs, other.results))
+        )
 
 
 @dataclass(eq=False)
@@ -362,7 +376,7 @@ def enclose(
             if wide is not None:
                 raise NotProvenError(f"{wide} is all that is known with {bits} bits")
             _same_choices(f, arrays, leaves, recording, results)
-            return Enclosure(outputs, bits, len(recording.steps))
+            return Enclosure(outputs, bits, len(recording.steps), recording, results)
     raise TiedError(f"{reason}, with {BITS[-1]} bits") from reason
 
 
@@ -373,6 +387,10 @@ def _settle(output: Any, found: list[Any]) -> Any:
     return out
 
 
+def _ends(run: _Recording, values: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(run.key(r._node) if isinstance(r, Tensor) else r for r in values)
+
+
 def _same_choices(
     f: Callable[..., Sequence[Any]],
     arrays: Sequence[Any],
@@ -381,15 +399,11 @@ def _same_choices(
     results: Sequence[Any],
 ) -> None:
     """Run the function with moved values; raise `TiedError` where it records something else."""
-
-    def ends(run: _Recording, values: Sequence[Any]) -> tuple[Any, ...]:
-        return tuple(run.key(r._node) if isinstance(r, Tensor) else r for r in values)
-
     for seed in range(NUDGED_PAIRS):
         for side in (1.0, -1.0):
             again, values = _run(f, arrays, leaves, recording, _nudger(seed, side))
             if len(again.steps) != len(recording.steps) or not _same(
-                ends(recording, results), ends(again, values)
+                _ends(recording, results), _ends(again, values)
             ):
                 raise TiedError("the function takes another way if its values move in the last digits")
 
