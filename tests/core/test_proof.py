@@ -18,6 +18,7 @@ from pytest_gradcheck.errors import Unavailable
 from pytest_gradcheck.methods import exact
 from pytest_gradcheck.methods.names import DEFAULT_METHODS, METHOD_NAMES
 from pytest_gradcheck.testing import corrupt
+from reference_engine.definitions import PRIMITIVES
 
 pytestmark = pytest.mark.kernels
 
@@ -132,6 +133,106 @@ def test_a_gradient_that_rounding_has_lost_stays_in_doubt_next_to_its_proof() ->
     found = check_gradients(quotient, double(-7e-16))
     assert (found.verdict, found.diagnosis.code) == ("inconclusive", "unresolved"), str(found)
     assert "d output / d x = 0.4999999999999997666666667 ±" in str(found)
+
+
+# -- each rule by itself -------------------------------------------------------------------------------
+
+
+def rippled(x: Any) -> Any:
+    """A line with a ripple that is smaller than any step: function values have the slope 1."""
+    return x + 1e-16 * np.sin(6e14 * x)
+
+
+def of_ripples(x: Any) -> Any:
+    """The derivative of `rippled` at 0.3, which rounding hides from automatic differentiation as well."""
+    return 1.0323472788377215 + 0 * x
+
+
+@pytest.mark.parametrize("methods", [None, ("central", "user", "exact")])
+def test_a_proven_gradient_passes_where_function_values_say_otherwise(methods: Any) -> None:
+    found = check_gradients(rippled, 0.3, gradient=of_ripples, methods=methods)
+    assert (found.verdict, found.culprit, found.rule) == ("pass", None, "proved_right"), str(found)
+    assert "central" in found.diagnosis.text
+    assert "from it" in found.diagnosis.text
+
+
+@pytest.mark.parametrize("methods", [None, ("central", "user", "exact")])
+def test_one_that_is_off_fails_there(methods: Any) -> None:
+    found = check_gradients(rippled, 0.3, gradient=lambda x: 1.03 * of_ripples(x), methods=methods)
+    assert (found.verdict, found.culprit) == ("fail", "user"), str(found)
+
+
+@pytest.mark.parametrize("grain", [1e-8, 1e-12])
+@pytest.mark.parametrize("methods", [None, ("central", "user", "exact")])
+def test_the_slope_of_a_stair_is_no_derivative_that_was_meant(grain: float, methods: Any) -> None:
+    def stairs(x: Any) -> Any:
+        return np.floor(x / grain) * grain + 0 * x
+
+    assert check_gradients(stairs, 0.3333, gradient=lambda x: 1.0, methods=methods).verdict != "fail"
+    assert check_gradients(stairs, 0.3333, gradient=lambda x: 0.0, methods=methods).verdict != "pass"
+
+
+def test_function_values_of_another_function_settle_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recording of something else proves nothing, where nothing else has noticed that it is."""
+    from pytest_gradcheck.core.orders import FirstOrder
+
+    monkeypatch.setattr(FirstOrder, "_not_recorded", lambda self, recording: None)
+
+    def hidden(x: Any) -> Any:
+        return np.tanh(x) + (
+            1e-2 * np.sin(np.asarray(x, float)) if isinstance(x, float | np.ndarray) else 0.0
+        )
+
+    def of_recording(x: Any) -> Any:
+        return 1 - np.tanh(x) ** 2
+
+    found = check_gradients(
+        hidden, np.array([0.7]), gradient=of_recording, methods=("central", "user", "exact")
+    )
+    assert found.verdict != "pass", str(found)
+
+
+def logistic(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x))
+
+
+def of_logistic(x: Any) -> Any:
+    return np.exp(-x) / (1 + np.exp(-x)) ** 2
+
+
+def test_an_engine_that_is_contradicted_is_named_and_not_the_gradient(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(PRIMITIVES["exp"], "rules", (lambda c, result, x: 1.05 * c * result,))
+    methods = ("central", "reference", "user", "exact")
+    found = check_gradients(logistic, 30.0, gradient=of_logistic, methods=methods)
+    assert (found.verdict, found.culprit) == ("pass", "reference"), str(found)
+    assert "reference-engine" in found.labels
+    # What agrees with a wrong engine is wrong.
+    lost = check_gradients(logistic, 30.0, gradient=lambda x: 1.05 * of_logistic(x), methods=methods)
+    assert lost.verdict != "pass", str(lost)
+
+
+def test_equal_eigenvalues_are_settled_where_they_are_settled_at_all() -> None:
+    def lowest(a: Any) -> Any:
+        return np.linalg.eigvalsh(a)[0]
+
+    def total(a: Any) -> Any:
+        return np.sum(np.linalg.eigvalsh(a) ** 2)
+
+    def of_lowest(a: Any) -> Any:
+        v = np.linalg.eigh(a)[1][:, 0]
+        return np.outer(v, v)
+
+    apart = np.diag([1.0, 1.0 + 1e-9, 2.0])
+    methods = ("central", "user", "exact")
+    found = check_gradients(lowest, apart, gradient=of_lowest, methods=methods)
+    assert found.verdict != "fail", str(found)
+    wrong = check_gradients(lowest, apart, gradient=lambda a: 1.1 * of_lowest(a), methods=methods)
+    assert wrong.verdict != "pass", str(wrong)
+    named = check_gradients(total, np.eye(3), gradient=lambda a: 2 * a, methods=methods)
+    assert "equal" in str(named.methods["exact"].reason)
+    assert not named.proved
 
 
 # -- what it must not ----------------------------------------------------------------------------------
