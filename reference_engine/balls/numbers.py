@@ -8,6 +8,7 @@ balls. Arrays of numbers are NumPy's arrays of objects, which gives them shapes,
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -52,14 +53,31 @@ class TieError(UndecidedError):
     """Two numbers are equal, whatever the digits: a choice between them has no derivative."""
 
 
+METHODS: dict[str, Callable[..., Any]] = {}
+"""What balls have as methods, for Jets: `elementwise` fills it in."""
+
+
 class Jet:
-    """A ball and its slopes, with Python's operators. Nothing about it can be changed."""
+    """A ball and its slopes, with Python's operators. Nothing about it can be changed.
+
+    For second derivatives the value is a Jet itself, and so are the slopes: the functions of balls that a
+    derivative is made of are `METHODS` of it.
+    """
 
     __slots__ = ("slopes", "value")
 
     def __init__(self, value: Any, slopes: Slopes) -> None:
         self.value = value
         self.slopes = slopes
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return functools.partial(METHODS[name], self)
+        except KeyError:
+            raise AttributeError(f"{name} is not known twice differentiable") from None
+
+    def __pow__(self, other: Any) -> Any:
+        return METHODS["power"](self, other if isinstance(other, Jet | arb | acb) else arb(other))
 
     def __add__(self, other: Any) -> Any:
         if type(other) is Jet:
@@ -307,13 +325,15 @@ def _ball(x: Any) -> Any:
 
 
 _balls = np.frompyfunc(_ball, 1, 1)
-_complex_balls = np.frompyfunc(
-    lambda x: (
-        (x if type(x.value) is acb else Jet(acb(x.value), x.slopes)) if type(x) is Jet else acb(_ball(x))
-    ),
-    1,
-    1,
-)
+
+
+def _complex_ball(x: Any) -> Any:
+    if type(x) is Jet:
+        return x if type(x.value) is acb else Jet(_complex_ball(x.value), x.slopes)
+    return acb(_ball(x))
+
+
+_complex_balls = np.frompyfunc(_complex_ball, 1, 1)
 
 
 def lifted(array: Any, *, is_complex: bool = False) -> Any:

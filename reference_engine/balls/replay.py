@@ -153,7 +153,7 @@ class _Recording:
         for tie in self.ties[known:]:
             tie.reason = type(tie.reason)(f"{primitive.name}: {tie.reason}")
         for part in enclosure if primitive.outputs else (enclosure,):
-            self.slopes_left -= sum(len(x.slopes) for x in part.reshape(-1) if type(x) is Jet)
+            self.slopes_left -= sum(map(_slopes, part.reshape(-1)))
         if self.slopes_left < 0:
             raise NotProvenError(f"the function computes numbers with more than {MOST_SLOPES} slopes")
         step = _Step(primitive, keys, params, enclosure)
@@ -225,11 +225,17 @@ def _shares_memory(primitive: Primitive) -> bool:
     return primitive.lens is not None or primitive.name in EXACT
 
 
+def _slopes(x: Any) -> int:
+    if type(x) is not Jet:
+        return 0
+    return len(x.slopes) * (1 + len(x.value.slopes) if type(x.value) is Jet else 1)
+
+
 def _settled(found: Any, like: Any) -> Any:
     """A result as an array of numbers in the shape of the recorded one, complex where that is."""
     is_complex = np.asarray(like).dtype.kind == "c"
     array = numbers.lifted(found, is_complex=is_complex)
-    if not is_complex and any(type(numbers.value_of(x)) is acb for x in array.reshape(-1)):
+    if not is_complex and any(type(numbers.ball_of(x)) is acb for x in array.reshape(-1)):
         raise NotProvenError("a real number comes out complex in ball arithmetic")
     if array.shape != np.shape(like):
         raise NotProvenError(f"a rule in ball arithmetic gives shape {array.shape}, not {np.shape(like)}")
@@ -283,8 +289,10 @@ def _nudger(seed: int, side: float) -> Callable[[Any], Any]:
     return nudge
 
 
-def _leaf(array: Any, index: Any, wanted: frozenset[int] | None) -> Any:
+def _leaf(array: Any, index: Any, wanted: frozenset[int] | None, twice: bool) -> Any:
     """An input as numbers: the exact floats, each with the slope 1 with respect to itself.
+
+    To differentiate `twice` the floats have that slope too; that of a slope of 1 is none.
 
     A complex one has the slopes 1 and i, with respect to its real part (the number in `index.real`) and its
     imaginary part.
@@ -299,7 +307,7 @@ def _leaf(array: Any, index: Any, wanted: frozenset[int] | None) -> Any:
         else:
             units = {int(at[k]): arb(1)}
         slopes: Slopes = {i: unit for i, unit in units.items() if wanted is None or i in wanted}
-        flat[k] = Jet(ball, slopes)
+        flat[k] = Jet(Jet(ball, slopes) if twice else ball, slopes)
     return out
 
 
@@ -338,6 +346,8 @@ def enclose(
     arrays: Sequence[Any],
     indices: Sequence[Any],
     wanted: frozenset[int] | None = None,
+    *,
+    twice: bool = False,
 ) -> Enclosure:
     """The value and the derivatives of a function of arrays, enclosed.
 
@@ -347,6 +357,7 @@ def enclose(
         indices: per array the numbers of its entries, an array of the same shape: a complex one has the
             number of the real part and, as its imaginary part, that of the imaginary part.
         wanted: the numbers of the entries to differentiate with respect to; None for all.
+        twice: whether slopes have slopes of their own, the second derivatives.
 
     Raises:
         NotProvenError: a primitive without a rule, values that no precision resolves, too many numbers.
@@ -355,7 +366,7 @@ def enclose(
     reason: Exception = NotProvenError("")
     for bits in BITS:
         with numbers.precision(bits):
-            leaves = [_leaf(a, i, wanted) for a, i in zip(arrays, indices, strict=True)]
+            leaves = [_leaf(a, i, wanted, twice) for a, i in zip(arrays, indices, strict=True)]
             try:
                 recording, results = _run(f, arrays, leaves)
                 outputs = [
@@ -412,6 +423,9 @@ def _widest(outputs: Sequence[Any], bits: int) -> Any:
     """A ball among the slopes of the outputs that is too wide to be of use, None where there is none."""
     for output in outputs:
         slopes = [d for x in output.reshape(-1) if type(x) is Jet for d in x.slopes.values()]
+        slopes = [
+            each for d in slopes for each in ((d.value, *d.slopes.values()) if type(d) is Jet else (d,))
+        ]
         parts = [p for d in slopes for p in ((d.real, d.imag) if isinstance(d, acb) else (d,))]
         wide = [part for part in parts if not _is_narrow(part)]
         if wide and bits >= BITS_OF_ZERO:

@@ -46,7 +46,7 @@ def _matmul(x: Any, y: Any) -> Any:
     if (
         not counts
         or sum(counts) < FULL * len(counts) * len(inputs)
-        or any(type(value_of(n)) is acb for n in flat)
+        or any(type(value_of(n)) is not arb for n in flat)
     ):
         return np.matmul(x, y)
     (rows, inner), columns = left.shape, right.shape[1]

@@ -12,7 +12,7 @@ from typing import Any
 
 from flint import acb, arb, arb_series
 
-from reference_engine.balls.numbers import Jet, chained, greater, imaginary, real, sign, value_of
+from reference_engine.balls.numbers import METHODS, Jet, chained, greater, imaginary, real, sign, value_of
 from reference_engine.balls.rules.elementwise import (
     NUMBERS,
     Number,
@@ -613,3 +613,5 @@ def _faddeeva(n: int) -> Callable[[Any], Any]:
 
 
 PARAMETRIC["faddeeva"] = of_order(_faddeeva)
+
+METHODS.update({"digamma": digamma, "erf": erf, "erfc": erfc, "erfi": erfi, "gamma": gamma, "lgamma": lgamma})
