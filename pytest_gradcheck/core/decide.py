@@ -113,9 +113,9 @@ def _next_to_proof(order: Order, finding: Finding) -> Finding:
     """Ask for the proven derivative of what failed or is in doubt, and settle it by that.
 
     A failure has been measured twice, with windows that know the noise. Next to such values a gradient passes
-    only if it is the proven one but for the promised error, and if the values are those of the recording all
-    the same: own rounding that function values resolve excuses nothing, and the proof may be of another
-    function than the one that was meant, such as the steps of a quantised one.
+    only if the values are those of the recording all the same: the proof may be of another function than the
+    one that was meant, such as the steps of a quantised one. And one by hand must be the proven one but for
+    the promised error: it is written to keep the digits, and own rounding that values resolve is a fault.
     """
     failed = finding.verdict is Verdict.FAIL
     if finding.rule in verdict.NOT_ASKED or order.proof is None:
@@ -133,8 +133,8 @@ def _next_to_proof(order: Order, finding: Finding) -> Finding:
     known = replace(
         evidence, heard={**evidence.heard, EXACT: exact}, states={**evidence.states, EXACT: (Status.OK, None)}
     )
-    # What has failed needs no excuse.
-    asked_about = () if failed else verdict.asked_about(known)
+    # What was written by hand and has failed needs no excuse.
+    asked_about = () if failed and _is_by_hand(known) else verdict.asked_about(known)
     bars = {name: _own_bars(order, known, name) for name in asked_about}
     table, jacobian = with_proof(evidence.table, evidence.jacobian, exact, order.tolerance, bars)
     known = replace(known, table=table, jacobian=jacobian)
@@ -156,8 +156,8 @@ def _settled_failure(order: Order, finding: Finding, found: Finding, exact: Pull
     same = replace(finding, evidence=known)
     if found.verdict is Verdict.PASS:
         assert isinstance(exact, ExactPullback)
-        settled = not found.not_checked and is_followed(known.table, known.jacobian, exact)
-        return found if settled else same
+        close = not found.not_checked or not _is_by_hand(known)
+        return found if close and is_followed(known.table, known.jacobian, exact) else same
     culprits = verdict.proved_culprits(known)
     if finding.culprit in culprits:
         return same
@@ -175,7 +175,7 @@ def _stands(order: Order, found: Finding, exact: Pullback) -> bool:
     f, again = order.function, None
     for name in verdict.proved_culprits(evidence):
         wrong = wrong_entries(evidence.table, name, evidence.jacobian, sensitivity)
-        eps, rounded = evidence.heard[name].eps, order.problem.rounded
+        eps, rounded = evidence.heard[name].eps, f.rounded
         at = functools.partial(neighbour, f, eps, rounded, order.problem.seed)
         if not is_stable(evidence.table, name, exact, wrong, at):
             return False
@@ -195,7 +195,7 @@ def _own_bars(order: Order, evidence: Evidence, name: str) -> Any:
     _, backward = order.runs_to_measure(thresholds.RUNS)
     _, forward = order.runs_on_disagreement
     point = functools.partial(order.moved, name)
-    seed, rounded = order.problem.seed, order.problem.rounded
+    seed, rounded = order.problem.seed, order.function.rounded
     kinked = table.kinked(order.function.inputs.size)
     bars = own_bars(table, jacobian, name, point, rounded, seed, (backward, forward), kinked)
     if not _is_by_hand(evidence):

@@ -617,8 +617,6 @@ class SecondOrder:
     of_inputs = True
     #: A derivative by hand, where one is on trial.
     form: Form | None = None
-    #: Second derivatives are not enclosed.
-    proof: Methods | None = None
     #: A gradient of the gradient is looked at as any other function.
     few_calls: Projections | None = None
 
@@ -638,6 +636,15 @@ class SecondOrder:
             self.cotangent = self.cotangent * jacobian.output_weights
         self.function = first.function
         self.probes: tuple[Probe, ...] = ()
+
+    @functools.cached_property
+    def proof(self) -> Methods | None:
+        """The proven second derivative, where the first order asks for proofs; see `FirstOrder.proof`."""
+        asked, found = self.first.proof, Methods(self.roles)
+        if asked is None or EXACT not in asked.pullbacks:
+            return asked
+        found.prepare(EXACT, lambda: asked.pullbacks[EXACT].second_order(self.cotangent))
+        return found
 
     def prepare(self) -> SecondOrder:
         """Prepare every method that the first order could use, and return the order."""

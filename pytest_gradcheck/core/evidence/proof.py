@@ -125,14 +125,14 @@ def is_stable(table: Table, name: str, exact: Pullback, wrong: Any, at: Callable
 
 
 def is_followed(table: Table, jacobian: Jacobian, exact: ExactPullback) -> bool:
-    """Whether function values that contradict a proven derivative are nevertheless those of the recording.
+    """Whether function values are those of the recording, whatever they say of its derivative.
 
     They are asked in the entries that contradict it most, a long and a short way to either side. There the
     recording, replayed in floats, must move as the function does, but for a tenth of what is contradicted:
     else the proof is of another function. And it must make the same choices: else the values are of stairs,
     or of a loop that stops elsewhere, and another derivative may be meant.
     """
-    f, asked = jacobian.function, 0
+    f, asked, contradicted = jacobian.function, 0, 0
     for against in table.comparisons:
         if against.a not in DIFFERENCE_METHODS or against.b != EXACT:
             continue
@@ -141,6 +141,7 @@ def is_followed(table: Table, jacobian: Jacobian, exact: ExactPullback) -> bool:
             row, column = np.unravel_index(at, gaps.shape)
             if not gaps[row, column]:
                 continue
+            contradicted += 1
             line = np.zeros(f.point.size)
             if table.tangents is None:
                 k = table.coordinates[int(column)]
@@ -164,7 +165,7 @@ def is_followed(table: Table, jacobian: Jacobian, exact: ExactPullback) -> bool:
                         return False
                     if not exact.takes_the_same_way(point):
                         return False
-    return asked > 0
+    return asked > 0 or not contradicted
 
 
 def counting(table: Table, names: Collection[str]) -> Table:
