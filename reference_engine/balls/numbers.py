@@ -298,7 +298,9 @@ def settled(x: Any, found: list[_Tie]) -> Any:
         weight = slopes.pop(-1 - k, None)
         if weight is None:
             continue
-        if not _contains_zero(weight):
+        # Gaps that shrink with more digits are none.
+        least = arb(2) ** (-ctx.prec // 2)
+        if not _contains_zero(weight) and any(gap.abs_upper() > least for gap in found[k].spread.values()):
             raise found[k].reason
         for i, gap in found[k].spread.items():
             slopes[i] = slopes[i] + weight * gap if i in slopes else weight * gap

@@ -235,6 +235,80 @@ def test_equal_eigenvalues_are_settled_where_they_are_settled_at_all() -> None:
     assert not named.proved
 
 
+# -- second derivatives --------------------------------------------------------------------------------
+
+
+def test_a_second_derivative_is_settled_as_a_first_one_is() -> None:
+    # The derivative of s · (1 - s) has lost all but three digits here, and function values have them.
+    found = check_gradients(torch.sigmoid, double(30.0), order=2)
+    assert (found.verdict, found.rule, found.proved) == ("pass", "proved_right", True), str(found)
+    assert any("own rounding" in one.reason for one in found.not_checked)
+
+
+class Slope(torch.autograd.Function):
+    """The derivative of the sigmoid, and a derivative of that by hand."""
+
+    @staticmethod
+    def forward(ctx: Any, g: Any, x: Any, factor: float) -> Any:
+        ctx.save_for_backward(g, x)
+        ctx.factor = factor
+        return g * torch.sigmoid(x) * torch.sigmoid(-x)
+
+    @staticmethod
+    def backward(ctx: Any, h: Any) -> Any:
+        g, x = ctx.saved_tensors
+        s, t = torch.sigmoid(x), torch.sigmoid(-x)
+        return h * s * t, ctx.factor * h * g * s * t * (t - s), None
+
+
+class Logistic(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Any, factor: float) -> Any:
+        ctx.save_for_backward(x)
+        ctx.factor = factor
+        return torch.sigmoid(x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        return Slope.apply(g, *ctx.saved_tensors, ctx.factor), None
+
+
+@pytest.mark.parametrize("at", [30.0, 1.0])
+def test_a_wrong_second_derivative_fails_with_the_digits(at: float) -> None:
+    right = check_gradients(lambda x: Logistic.apply(x, 1.0), double(at), order=2)
+    assert right.verdict == "pass", str(right)
+    found = check_gradients(lambda x: Logistic.apply(x, 1.05), double(at), order=2)
+    assert (found.verdict, found.culprit, found.order) == ("fail", "torch", 2), str(found)
+    sigmoid = 1 / (1 + np.exp(-at))
+    truth = sigmoid * np.exp(-at) / (1 + np.exp(-at)) * (np.exp(-at) - 1) / (1 + np.exp(-at))
+    assert float(found.proofs[0].digits) == pytest.approx(truth, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("function", "point"),
+    [
+        (lambda x: np.tanh(x) * x[0], np.array([0.3, -1.2])),
+        (lambda x: np.linalg.det(x @ x.T + np.eye(2)), np.array([[0.3, 0.4], [0.1, 2.0]])),
+        (lambda z: np.exp(z) * np.conj(z), np.array([0.3 + 0.4j])),
+    ],
+)
+def test_second_derivatives_agree_with_the_engine(function: Any, point: Any) -> None:
+    found = check_gradients(function, point, methods=("central", "reference", "exact"), order=2)
+    assert (found.verdict, found.order, found.proved) == ("pass", 2, True), str(found)
+    assert found.methods["exact"].status == "ok"
+
+
+def test_a_second_derivative_without_a_rule_is_unavailable_by_name() -> None:
+    def values(x: Any) -> Any:
+        return np.linalg.eigvalsh(x + x.T)
+
+    found = check_gradients(
+        values, np.array([[0.3, 0.4], [0.1, 2.0]]), methods=("central", "reference", "exact"), order=2
+    )
+    assert found.verdict == "pass"
+    assert "eigh" in str(found.methods["exact"].reason)
+
+
 # -- what it must not ----------------------------------------------------------------------------------
 
 
