@@ -12,9 +12,9 @@ pytest.importorskip("torch")
 pytest.importorskip("jax")
 pytest.importorskip("expecttest", reason="torch's testing modules import it")
 
-from docs import proofs  # noqa: E402  # after the skips
-from docs.proofs_page import databases, rows  # noqa: E402  # the same
-from reference_engine.definitions import PRIMITIVES  # noqa: E402  # the same
+from docs import proofs  # after the skips
+from docs.proofs_page import databases, rows  # the same
+from reference_engine.definitions import PRIMITIVES  # the same
 
 pytestmark = pytest.mark.kernels
 
