@@ -33,10 +33,10 @@ __all__ = [
     "PRIMITIVES",
     "Outcome",
     "Stages",
+    "first_problem",
     "gradients_of_jax",
     "names_of_part",
     "outcome",
-    "problems",
     "seeds",
 ]
 
@@ -134,6 +134,12 @@ def problems(name: str, dtype: str) -> list[Problem]:
     After those of real numbers comes one of complex numbers.
     """
     return [*_problems(name, DTYPES[dtype], ON_ENGINE), *_problems(name, COMPLEX[dtype], 1)]
+
+
+def first_problem(name: str, dtype: str) -> Problem | None:
+    """The first of `problems`, without a look at the others."""
+    found = _problems(name, DTYPES[dtype], 1) or _problems(name, COMPLEX[dtype], 1)
+    return found[0] if found else None
 
 
 def _problems(name: str, dtype: Any, most: int) -> list[Problem]:

@@ -232,10 +232,9 @@ def of_jax(names: Sequence[str] = JAX) -> Iterator[Row]:
 
 
 def _jax_sample(name: str) -> Sample | None:
-    problems = jax_sweep.problems(name, "float64")
-    if not problems:
+    problem = jax_sweep.first_problem(name, "float64")
+    if problem is None:
         return None
-    problem = problems[0]
     closed = jax.make_jaxpr(problem.fn)(*problem.inputs)
     replay = Replay(closed.jaxpr, closed.consts, RULES)
     arrays = [np.asarray(x, complex if np.iscomplexobj(x) else float) for x in problem.inputs]
