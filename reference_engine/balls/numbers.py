@@ -270,7 +270,8 @@ def either(first: Any, others: list[Any], reason: UndecidedError) -> Any:
     numbers = [first, *others]
     if _open is None or any(type(value_of(x)) is not arb for x in numbers):
         raise reason
-    value, spread = value_of(first), {}
+    value = value_of(first)
+    spread: Slopes = {}
     own = first.slopes if type(first) is Jet else {}
     for other in others:
         value = value.union(value_of(other))
