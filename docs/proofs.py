@@ -29,8 +29,7 @@ if __name__ == "__main__":
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 
 from docs.coverage_page.markdown import table  # noqa: E402  found by the path above
-from docs.proofs_page import databases, rows  # noqa: E402  the same
-from docs.proofs_page.databases import numbers_of  # noqa: E402  the same
+from docs.proofs_page import rows  # noqa: E402  the same
 from docs.written import write_or_check  # noqa: E402  the same
 from reference_engine.balls import NotProvenError, enclose  # noqa: E402  the same
 from reference_engine.containers import flatten  # noqa: E402  the same
@@ -131,7 +130,7 @@ def measure() -> tuple[dict[str, Row], int, int]:
         total += 1
         reason = ""
         try:
-            enclose(case.function, case.arrays, numbers_of(case.arrays))
+            enclose(case.function, case.arrays, rows.numbers_of(case.arrays))
             whole += 1
         except NotProvenError as refusal:
             reason = str(refusal)
@@ -149,6 +148,9 @@ def versions() -> str:
 
 def page() -> str:
     """The text of the page."""
+    # Both frameworks are imported.
+    from docs.proofs_page import databases
+
     torch = [rows.shown(row, "torch") for row in databases.of_torch()]
     jax = [rows.shown(row, "JAX") for row in databases.of_jax()]
     return text(torch, jax)

@@ -17,6 +17,7 @@ import torch
 import reference_engine as engine
 from docs.coverage_page import torch_sweep
 from docs.jax_page import sweep as jax_sweep
+from docs.proofs_page.rows import Row, numbers_of
 from pytest_gradcheck.errors import Unavailable
 from pytest_gradcheck.frameworks.jax.lowering.replay import Replay
 from pytest_gradcheck.frameworks.jax.lowering.rules import RULES
@@ -25,7 +26,7 @@ from reference_engine.balls import Jet, NotProvenError, enclose
 from reference_engine.balls.numbers import nearest, precision
 from reference_engine.transforms import vjp_of_arrays
 
-__all__ = ["JAX", "TORCH", "Row", "numbers_of", "of_jax", "of_torch", "row_of_jax", "row_of_torch"]
+__all__ = ["JAX", "TORCH", "of_jax", "of_torch", "row_of_jax", "row_of_torch"]
 
 TORCH: Sequence[str] = sorted(torch_sweep.OPERATORS)
 """The operators of torch's database that have a gradient in float64 on the CPU."""
@@ -39,32 +40,10 @@ LITTLE = 1e-11
 RUNS, ROUNDINGS = 3, 32
 """So often, and so many roundings of the largest entry of an input's gradient are its bar at least."""
 
-FRAMEWORK, NOISE = 1e-9, 16
-"""A framework's gradient agrees with a proven one to so much of the largest entry of an input's gradient, or
-to so many of the engine's bars."""
+NOISE = 16
+"""Or to so many of the engine's bars: what vanishes in theory is rounding in practice."""
 
 NOT_ON_ENGINE = (LoweringError, Unavailable, engine.MissingRuleError, engine.OutOfGraphError)
-
-
-class Row(NamedTuple):
-    """An operator at its first sample.
-
-    ``entries`` are the numbers that it is differentiated with respect to, ``bits`` the precision that its
-    proof took (0 without one), ``off`` by how many of its own bars the engine is off at most, and ``apart``
-    by which share of the largest entry the framework is. ``why`` there is no proof; empty if there is one.
-    """
-
-    name: str
-    entries: int
-    bits: int
-    off: float
-    apart: float
-    why: str
-
-    @property
-    def on_engine(self) -> bool:
-        """Whether the operator runs on the engine at its first sample."""
-        return self.entries > 0
 
 
 class Sample(NamedTuple):
@@ -74,17 +53,6 @@ class Sample(NamedTuple):
     arrays: list[Any]
     along: list[Any]
     theirs: Callable[[], list[Any]]
-
-
-def numbers_of(arrays: Sequence[Any]) -> list[Any]:
-    """The numbers of the entries; see `enclose`."""
-    indices, n = [], 0
-    for array in arrays:
-        step = 2 if np.iscomplexobj(array) else 1
-        at = np.arange(n, n + step * array.size, step).reshape(array.shape)
-        indices.append(at + 1j * (at + 1) if step == 2 else at)
-        n += step * array.size
-    return indices
 
 
 def row(name: str, sample: Callable[[], Sample | None]) -> Row | None:
@@ -112,7 +80,6 @@ def row(name: str, sample: Callable[[], Sample | None]) -> Row | None:
         if (np.abs(ours - truth) > bars).any():
             bars = bars + _measured(found, ours)
         apart = np.abs(theirs - truth)
-        # What vanishes in theory is rounding in practice.
         apart = np.where(apart > NOISE * bars, apart, 0.0)
         off = _most(np.abs(ours - truth), bars)
         return Row(name, entries, enclosure.bits, off, _most(apart, sizes), "")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from docs.coverage_page.markdown import table
-from docs.proofs_page.databases import FRAMEWORK, Row
 
-__all__ = ["EXPLAINED", "Shown", "rows_of", "section", "shown"]
+__all__ = ["EXPLAINED", "FRAMEWORK", "Row", "Shown", "numbers_of", "rows_of", "section", "shown"]
+
+FRAMEWORK = 1e-9
+"""A framework's gradient agrees with a proven one to so much of the largest entry of an input's gradient."""
 
 NARROW = "it rounds to a narrow dtype, which the recording takes as the identity"
 
@@ -29,6 +33,38 @@ EXPLAINED: dict[str, dict[str, str]] = {
     },
 }
 """Why a framework's gradient is not the proven one, by name. The engine's is, in all of them."""
+
+
+def numbers_of(arrays: Sequence[Any]) -> list[Any]:
+    """The numbers of the entries; see `enclose`."""
+    indices, n = [], 0
+    for array in arrays:
+        step = 2 if np.iscomplexobj(array) else 1
+        at = np.arange(n, n + step * array.size, step).reshape(array.shape)
+        indices.append(at + 1j * (at + 1) if step == 2 else at)
+        n += step * array.size
+    return indices
+
+
+class Row(NamedTuple):
+    """An operator at its first sample.
+
+    ``entries`` are the numbers that it is differentiated with respect to, ``bits`` the precision that its
+    proof took (0 without one), ``off`` by how many of its own bars the engine is off at most, and ``apart``
+    by which share of the largest entry the framework is. ``why`` there is no proof; empty if there is one.
+    """
+
+    name: str
+    entries: int
+    bits: int
+    off: float
+    apart: float
+    why: str
+
+    @property
+    def on_engine(self) -> bool:
+        """Whether the operator runs on the engine at its first sample."""
+        return self.entries > 0
 
 
 class Shown(NamedTuple):
