@@ -44,6 +44,7 @@ def test_a_setting_stands_instead_of_any_other(monkeypatch: pytest.MonkeyPatch) 
     assert (environment["ATEN_CPU_CAPABILITY"], environment["OTHER"]) == ("default", "kept")
 
 
+@pytest.mark.sweep
 def test_libraries_start_without_a_warning_under_each_setting() -> None:
     found = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
     for setting in kernels.settings(found).values():

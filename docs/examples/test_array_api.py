@@ -1,4 +1,4 @@
-"""Code for any array library: it asks the array for its own functions, as the array API standard says."""
+"""Code for any array library: it gets its functions from the array, as in the array API standard."""
 
 import pytest
 

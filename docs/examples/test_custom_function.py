@@ -1,6 +1,6 @@
-"""A custom activation, an autograd.Function with a backward written by hand, to second order.
+"""A custom activation: an autograd.Function with a hand-written backward, checked to second order.
 
-PLANT_FAULT=1 forgets one of the two terms of the derivative of a product.
+PLANT_FAULT=1 drops one of the two terms of the product rule.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""Heat in a rod, and the adjoint of its simulation: how the misfit at the end depends on what conducts where.
+"""Heat in a rod, and the adjoint: the gradient of the final misfit with respect to the conductivities.
 
-PLANT_FAULT=1 reads the temperatures a step too late on the way back, as happens with a stored trajectory.
+PLANT_FAULT=1 reads the stored temperatures one step late in the backward pass, a common error.
 """
 
 import os
@@ -17,7 +17,7 @@ MEASURED = np.linspace(0.0, 1.0, CELLS)
 
 
 def trajectory(conductivity, start):
-    """The temperatures before each step and after the last: dt times what flows in, less what flows out."""
+    """Temperatures before each step and after the last. Each step adds dt times the net flow."""
     temperatures = [start]
     for _ in range(STEPS):
         u = temperatures[-1]
@@ -32,7 +32,7 @@ def misfit(conductivity, start):
 
 
 def misfit_gradient(conductivity, start):
-    """The adjoint: the same steps backwards, each transposed, from the misfit at the end."""
+    """The adjoint: the transposed steps in reverse order, starting from the final misfit."""
     temperatures = trajectory(conductivity, start)
     adjoint = temperatures[-1] - MEASURED
     by_conductivity = np.zeros_like(conductivity)

@@ -1,7 +1,7 @@
-"""A loss with a kink: least squares with a penalty on absolute values, whose subgradient was written by hand.
+"""A loss with a kink: least squares with a penalty on absolute values, with a hand-written subgradient.
 
-At a weight of zero every slope between the two sides is right. PLANT_FAULT=1 divides a weight by its size
-to get its sign, which is right everywhere else.
+At a weight of zero, every slope between the one-sided slopes is right. PLANT_FAULT=1 computes a sign by
+dividing a weight by its absolute value, which is right everywhere else.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""A layer norm fused into one autograd.Function, in float32: it keeps the normalised input, and nothing else.
+"""A layer norm fused into one autograd.Function, in float32. It saves only the normalised input.
 
-PLANT_FAULT=1 forgets that the scale of a row depends on its entries too.
+PLANT_FAULT=1 ignores that the scale of a row depends on its entries.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""A logistic regression in NumPy whose gradient was worked out on paper, and the training that needs it.
+"""A logistic regression in NumPy with a hand-written gradient, and its training.
 
-PLANT_FAULT=1 forgets the 2 of the derivative of a square.
+PLANT_FAULT=1 drops the factor 2 of the derivative of a square.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""An operation that torch cannot be seen into, such as a compiled extension, and its reference rule."""
+"""An opaque operation, such as a compiled extension, and its rule for the reference engine."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def backward(ctx, grad_output):
 
 softabs.register_autograd(backward, setup_context=keep)
 
-# The forward once more, on NumPy arrays: the reference engine differentiates it.
+# The same forward on NumPy arrays; the reference engine differentiates it.
 lowering.register("my_extension::softabs", lambda x, width: np.sqrt(x**2 + width**2))
 
 

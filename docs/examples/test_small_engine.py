@@ -1,6 +1,6 @@
-"""An engine for learning, as one writes it in an afternoon, checked against the one that this package has.
+"""A small autograd engine for teaching, checked against the reference engine of this package.
 
-PLANT_FAULT=1 sets a gradient where it has to be added up: a number that is used twice keeps one of two parts.
+PLANT_FAULT=1 overwrites a gradient instead of accumulating it: a number used twice keeps one of two parts.
 """
 
 import os
@@ -14,7 +14,7 @@ PLANT_FAULT = os.environ.get("PLANT_FAULT") == "1"
 
 
 class Value:
-    """A number that knows of which numbers it was made, and how fast it changes with each of them."""
+    """A number that stores its operands and its slope with respect to each of them."""
 
     def __init__(self, data, made_of=()):
         self.data = data
@@ -57,7 +57,7 @@ def value_of(number):
 
 
 def in_order(value, seen=None):
-    """Every value that this one was made of, each after those that it was made of itself."""
+    """Return this value and all its ancestors in topological order."""
     seen = set() if seen is None else seen
     if id(value) in seen:
         return []

@@ -1,4 +1,4 @@
-"""A torch module in float32, as it is trained: its parameters are inputs too, under their own names."""
+"""A torch module in float32. Its parameters are inputs of the check under their own names."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def build():
     return Classifier()
 
 
-# A module that is drawn is an input with all its parameters; one from a fixture would be a constant.
+# A generated module is an input with all its parameters; a module from a fixture would be a constant.
 @pytest.mark.gradcheck(
     model=st.builds(build), x=tensors((4, 3), dtype=torch.float32, min_value=-2, max_value=2)
 )

@@ -1,7 +1,7 @@
-"""Settings of this small project."""
+"""Settings of this example project."""
 
 from hypothesis import settings
 
-# A gate in CI should give the same answer twice: the same examples every time, nothing remembered.
+# A gate in CI should be reproducible: use the same examples in every run, and no database.
 settings.register_profile("gate", derandomize=True, database=None)
 settings.load_profile("gate")

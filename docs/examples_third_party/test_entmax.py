@@ -1,4 +1,4 @@
-"""entmax: sparse relatives of softmax, as custom autograd.Functions that nobody here wrote."""
+"""entmax: sparse alternatives to softmax, third-party custom autograd.Functions."""
 
 import pytest
 import torch
@@ -11,9 +11,9 @@ entmax = pytest.importorskip("entmax", reason="needs entmax, which the test extr
 scores = tensors((2, 4))
 
 
-# Where a result is found by search, or by sorting and cutting off, the derivative of the steps may differ
-# from the derivative of the result at single points. The reference engine differentiates the steps; at such
-# a point it stands alone against torch and the differences, and the check says so.
+# If a result comes from a search, or from sorting and truncation, the derivative of the steps may differ from
+# the derivative of the result at single points. The reference engine differentiates the steps. At such a
+# point, it disagrees with torch and the differences, and the report names it as the culprit.
 @pytest.mark.gradcheck(x=scores)
 @pytest.mark.parametrize("function", [entmax.sparsemax, entmax.entmax15, entmax.entmax_bisect])
 @settings(max_examples=10)

@@ -19,9 +19,9 @@ class Spiral(torch.nn.Module):
         return torch.tanh(y) @ self.matrix
 
 
-# The adjoint is the derivative of the solution; differences and the reference engine see the derivative of
-# the solver's steps. They agree as far as the solver is exact, and rtol= says how far that is. At the bounds,
-# which special values would reach, differences have one side only, and are less exact still.
+# The adjoint is the derivative of the solution. Finite differences and the reference engine differentiate the
+# solver's steps. The two agree up to the error of the solver, and rtol= allows for it. Differences at the
+# bounds are one-sided and less exact, so special=False generates no inputs there.
 @pytest.mark.gradcheck(
     ode=st.builds(Spiral), y0=tensors((1, 2), min_value=0.5, max_value=2, special=False), rtol=1e-5
 )

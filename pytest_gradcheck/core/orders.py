@@ -281,6 +281,12 @@ class FirstOrder:
         return "the recording holds at the point alone: it does not see all code, or a branch turns there"
 
     @functools.cached_property
+    def is_recorded(self) -> bool:
+        """Whether the engine's recording moves as the function does on both sides of the point."""
+        recording = self.methods.pullbacks.get(ENGINE)
+        return recording is None or self._not_recorded(recording) is None
+
+    @functools.cached_property
     def proof(self) -> Methods | None:
         """The proven derivative as a method of its own, or why there is none; None where it is not asked for.
 
@@ -617,6 +623,8 @@ class SecondOrder:
     of_inputs = True
     #: A derivative by hand, where one is on trial.
     form: Form | None = None
+    #: The first order's recording is differentiated, whatever the function does elsewhere.
+    is_recorded = True
     #: A gradient of the gradient is looked at as any other function.
     few_calls: Projections | None = None
 

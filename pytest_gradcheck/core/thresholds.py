@@ -150,7 +150,7 @@ FAR_POINTS = 8
 
 #: They are up to so far away, in units of each input's size, or of one if that is more. Chosen: beyond
 #: zero, where spikes are, and the next steps of `round`.
-FAR = 3.0
+FAR_AWAY = 3.0
 
 #: And another point lies so close to each. Chosen: a step is between the two about once in 1e8.
 NEXT_TO = 1e-8
@@ -213,7 +213,7 @@ BESIDE = 16
 
 #: A gradient is wrong beyond doubt where it is farther off than so many times what is allowed.
 #: Chosen: well beyond any bar.
-FAR = 10.0
+BEYOND_DOUBT = 10.0
 
 #: Outputs that differ by less than this factor in how far they move are seen next to each other in a sum.
 #: Source: the promised sensitivity.

@@ -71,6 +71,7 @@ def test_the_graphs_have_as_many_operations_as_they_say():
     assert len(calls) == 399
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", __main__.names())
 def test_each_benchmark_runs_and_its_tables_have_a_place_on_the_page(name, capsys):
     assert __main__.main([name, "--quick", "--markdown"]) is None

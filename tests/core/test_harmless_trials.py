@@ -15,8 +15,6 @@ from torch.autograd import Function
 from docs.diagnoses_page.faults import function, saved
 from pytest_gradcheck import check_gradients
 
-pytestmark = pytest.mark.kernels
-
 X = torch.tensor([[0.3, -1.2, 0.8], [1.5, 0.1, -0.4]], dtype=torch.float64)
 NAME = "zero-size-inputs"
 

@@ -296,3 +296,22 @@ def test_it_is_not_suggested_for_what_has_a_slope_elsewhere_or_depends_on_nothin
         result = check_gradients(fn, x, gradient=np.ones_like)
         assert (result.verdict, result.culprit) == ("fail", "user")
         assert "surrogate" not in str(result)
+
+
+def test_what_moves_next_to_the_point_is_not_called_far_away() -> None:
+    # A solver that looks for the time at which exp(-t) meets a level never ends where the level is negative.
+    far = []
+
+    def time_of_event(level: Any) -> Any:
+        if level <= 0:
+            far.append(level)
+        low, high = torch.zeros((), dtype=torch.float64), torch.tensor(10.0, dtype=torch.float64)
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (middle, high) if torch.exp(-middle) > level else (low, middle)
+        return (low + high) / 2
+
+    result = check_gradients(time_of_event, torch.tensor(0.2, dtype=torch.float64))
+    assert (result.verdict, result.culprit) == ("fail", "torch")
+    assert "flat between steps" not in str(result)
+    assert not far

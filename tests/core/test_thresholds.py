@@ -19,6 +19,10 @@ NAMES = [
 ]
 
 
+def test_each_name_is_given_once() -> None:
+    assert len(set(NAMES)) == len(NAMES)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_threshold_has_its_source(name: str) -> None:
     row = re.search(rf"((?:^#: .*\n)+)^{name} = ", TEXT, re.MULTILINE)

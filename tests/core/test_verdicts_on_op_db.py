@@ -29,8 +29,8 @@ WRITTEN_FOR = re.search(r"Written for torch\s+(.*?)\.\n", PAGE)[1]  # type: igno
 of_this_version = pytest.mark.skipif(
     torch_coverage.torch_version() != WRITTEN_FOR, reason=f"the page is written for torch {WRITTEN_FOR}"
 )
-HELD = [name for part in (0, 8, 16, 24) for name in sweep.names_of_part(part)]
-"""The operators whose broken backwards the sweep checks: every twelfth, about, in three minutes."""
+HELD = [name for part in (0, 16) for name in sweep.names_of_part(part)]
+"""The operators whose broken backwards the sweep checks: about every twenty-fourth, in two minutes."""
 HELD_ALONG = sweep.names_of_part(0)
 """Those in directional mode: half a minute."""
 DTYPES = pytest.mark.parametrize("dtype", list(sweep.DTYPES))
@@ -129,7 +129,7 @@ def test_every_reason_is_for_something_on_it() -> None:
 def test_what_the_sweeps_hold_is_on_it() -> None:
     assert len({row.name for row in ROWS.values()}) > 500
     run = [row for row in ROWS.values() if row.name in HELD and row.broken]
-    assert sum(letter == "f" for row in run for s in row.broken[0] for letter in s[1:]) > 500
+    assert sum(letter == "f" for row in run for s in row.broken[0] for letter in s[1:]) > 250
 
 
 def test_differences_that_waver_fail_nothing() -> None:

@@ -40,6 +40,7 @@ def test_the_page_of_proofs_is_what_is_proved():
 SCRIPTS = pytest.mark.parametrize("name", ["coverage", "torch_coverage"])
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", ["coverage", "torch_coverage", "verdicts", "jax_primitives", "proofs"])
 def test_it_runs_as_a_script(name, tmp_path):
     script = [sys.executable, str(ROOT / f"docs/{name}.py")]

@@ -139,7 +139,7 @@ KNOWN = [
     ),
     Known(
         "docs/explanation/verdicts.md",
-        "up to 16 calls in this way, or 24 in float32",
+        "up to 16 calls in this way (24 in\nfloat32)",
         HELD,
         ("tests/core/test_few_calls.py", "RIGHT = {torch.float64: (16, 6), torch.float32: (24, 6)}"),
     ),
@@ -157,7 +157,7 @@ KNOWN = [
     ),
     Known(
         "docs/explanation/verdicts.md",
-        "one more pass with\n1.25 times the cotangent",
+        "one more\npass with 1.25 times the cotangent",
         SETTING,
         ("pytest_gradcheck/core/evidence/few_calls.py", "GRID, MULTIPLE = 16.0, 1.25"),
     ),
@@ -169,7 +169,7 @@ KNOWN = [
     ),
     Known(
         "docs/explanation/verdicts.md",
-        "takes up to 120 calls",
+        "takes up to 120",
         HELD,
         HALF_ON_TRIAL,
     ),
@@ -235,7 +235,7 @@ KNOWN = [
     ),
     Known(
         "docs/architecture.md",
-        "within 16 of its own measured bars and within 64\n  roundings",
+        "within 16 of its\n  own measured bars and within 64 roundings",
         SETTING,
         ("pytest_gradcheck/core/thresholds.py", "NOISE_BARS = 16.0"),
     ),
@@ -254,11 +254,11 @@ KNOWN = [
         SETTING,
         ("pytest_gradcheck/strategies/values.py", "INDIVIDUAL = 64"),
     ),
-    Known("docs/howto/hard_inputs.md", "one of 10,000 entries", "a size; the benchmarks have its time"),
+    Known("docs/howto/hard_inputs.md", "array of 10,000 entries", "a size; the benchmarks have its time"),
     Known("docs/reference/properties.md", "two times", ARITHMETIC),
     Known(
         "docs/reference/pytest.md",
-        "10 if not said",
+        "10 by default",
         SETTING,
         ("pytest_gradcheck/records/thresholds.py", "FACTOR = 10.0"),
     ),
@@ -268,10 +268,10 @@ KNOWN = [
         SETTING,
         ("pytest_gradcheck/plugin/hypothesis_settings.py", "QUICK_EXAMPLES = 20"),
     ),
-    Known("docs/reference/pytest.md", "100 unless told otherwise", "Hypothesis's own"),
+    Known("docs/reference/pytest.md", "100 by default", "Hypothesis's own"),
     Known(
         "docs/reference/pytest.md",
-        "5 times as many",
+        "5 times the number",
         SETTING,
         ("pytest_gradcheck/plugin/hypothesis_settings.py", "THOROUGH_FACTOR = 5"),
     ),
@@ -283,7 +283,7 @@ KNOWN = [
     ),
     Known(
         "docs/reference/pytest.md",
-        "up to 0.01\n",
+        "up to 0.01 count",
         SETTING,
         ("pytest_gradcheck/records/gate.py", "NEAR = 0.01"),
     ),

@@ -13,8 +13,6 @@ import pytest
 from pages import PAGES, ROOT
 from processes import run_pytest
 
-pytestmark = pytest.mark.kernels
-
 FOLLOWED = [page for page in PAGES if following.is_followed(page)]
 
 
@@ -33,13 +31,15 @@ def installed(packages):
     return [package for package in packages if importlib.util.find_spec(package)]
 
 
-# All examples, twice; most of them are run in tests/examples too.
-LONG = ROOT / "docs/tutorial/examples.md"
+# Those that take three seconds of a core or more, and most of whose blocks the suite runs by themselves. The
+# examples are run in tests/examples too.
+LONG = [ROOT / f"docs/howto/{name}.md" for name in ("adjoint_solver", "gate_ci", "iterative")]
+LONG.append(ROOT / "docs/tutorial/examples.md")
 
 
 @pytest.mark.parametrize(
     "page",
-    [pytest.param(page, marks=[pytest.mark.sweep] if page == LONG else []) for page in FOLLOWED],
+    [pytest.param(page, marks=[pytest.mark.sweep] if page in LONG else []) for page in FOLLOWED],
     ids=named,
 )
 def test_the_page_can_be_followed(page, reader):
@@ -55,7 +55,7 @@ def test_the_page_can_be_followed(page, reader):
         ("pytest-gradcheck[torch,exact]", True),
     ],
 )
-@pytest.mark.parametrize("command", ["pytest", "A=1 pytest"])
+@pytest.mark.parametrize("command", ["pytest", pytest.param("A=1 pytest", marks=pytest.mark.sweep)])
 def test_a_reader_sees_proofs_where_the_page_installs_them(command, package, proved, reader):
     pytest.importorskip("flint")
     (reader.path / "test_it.py").write_text(WRONG, encoding="utf-8")
@@ -94,10 +94,7 @@ def test_the_packages_that_pages_need_are_known():
 
 
 # A process per command takes six seconds of a core, most of them for imports: some guides stand for all.
-AS_A_READER = [
-    ROOT / f"docs/howto/{name}.md"
-    for name in ("custom_function", "numpy_gradient", "gate_ci", "hard_inputs", "read_a_failure")
-]
+AS_A_READER = [ROOT / f"docs/howto/{name}.md" for name in ("custom_function", "gate_ci", "read_a_failure")]
 
 
 @pytest.mark.sweep

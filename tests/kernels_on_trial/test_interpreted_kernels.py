@@ -11,6 +11,7 @@ pytest.importorskip("torch")
 pytest.importorskip("triton", reason="needs Triton, which the extra test installs")
 
 
+@pytest.mark.sweep
 def test_interpreted_kernels():
     assert_interpreted(Path(__file__).parent, "not sweep")
 

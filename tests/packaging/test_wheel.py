@@ -57,6 +57,7 @@ def test_contents(wheel):
     assert all("extra ==" in line for line in required if "torch" in line)
 
 
+@pytest.mark.sweep
 def test_it_gates_a_foreign_project(wheel, tmp_path):
     environment = tmp_path / "environment"
     made = run_apart(sys.executable, "-m", "venv", environment, cwd=tmp_path)

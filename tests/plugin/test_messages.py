@@ -137,7 +137,7 @@ def test_verbose_shows_everything(project: Any) -> None:
     result.stdout.fnmatch_lines(["*central and user differ: *", "  user: * evaluation*, * ms"])
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 @pytest.mark.parametrize("flags", [[], ["-v"], ["-vv"], ["-vv", "--tb=long"]])
 def test_nothing_is_printed_twice(project: Any, flags: list[str], workers: int) -> None:
     project.write(test_it=WRONG)

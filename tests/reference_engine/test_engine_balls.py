@@ -27,8 +27,6 @@ from reference_engine.definitions import PRIMITIVES
 from reference_engine.rules.special import SPECIAL
 from reference_engine.transforms import vjp_of_arrays
 
-pytestmark = pytest.mark.kernels
-
 
 def numbered(arrays: Any) -> tuple[list[Any], int]:
     """The numbers of all entries, of a complex one two of them, and how many there are."""

@@ -131,8 +131,9 @@ class TestRowThoroughly: ...
 class TestHalfPrecisionThoroughly: ...
 
 
-fill(TestRow, ROWS, 4, order=2)
-fill(TestRowThoroughly, ROWS, 20, order=2)
+# The sweep has them all.
+fill(TestRow, dict(list(ROWS.items())[::4]), 4, order=2)
+fill(TestRowThoroughly, ROWS, 10, order=2)
 # A hundred roundings of float16 are an error of five percent.
 fill(TestHalfPrecision, HALF_PRECISION, 4, sensitivity=0.1)
 fill(TestHalfPrecisionThoroughly, HALF_PRECISION, 20, sensitivity=0.1)

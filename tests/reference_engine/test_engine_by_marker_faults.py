@@ -167,22 +167,26 @@ def test_a_wrong_rule_is_seen(row: str, name: str, argnum: int, fault: str) -> N
 
 
 PARTS = 4
+EASIER = [fault for fault in FAULTS if fault != "permille"]
 
 
 # Examples at poles, where an infinite derivative is right.
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.sweep
-@pytest.mark.parametrize("part", range(PARTS))  # four minutes in all, which workers can share
+@pytest.mark.parametrize("part", range(PARTS))  # two minutes in all, which workers can share
 def test_every_wrong_rule_is_seen(part: int) -> None:
+    """Each rule is off by the smallest fault, and by one of the others, in turn."""
     missed, tried = [], 0
-    for name, argnum in sorted(rows_by_rule())[part::PARTS]:
+    for number, (name, argnum) in enumerate(sorted(rows_by_rule())):
+        if number % PARTS != part:
+            continue
         primitive, rows = rows_by_rule()[name, argnum]
-        for fault in FAULTS:
+        for fault in ("permille", EASIER[number // PARTS % len(EASIER)]):
             try:
                 tried += hold(primitive, argnum, fault, rows)
             except AssertionError as error:
                 missed.append(f"{name} by argument {argnum}: {error}")
-    assert tried > 1000 / PARTS
+    assert tried > 400 / PARTS
     assert not missed, "\n".join(missed)
 
 

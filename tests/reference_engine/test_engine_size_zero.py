@@ -12,8 +12,6 @@ from engine_samples import SAMPLES, name_of
 import reference_engine as engine
 from reference_engine.containers import flatten
 
-pytestmark = pytest.mark.kernels
-
 REFUSALS = (ValueError, IndexError, TypeError, RuntimeError, ZeroDivisionError, np.linalg.LinAlgError)
 
 

@@ -16,8 +16,6 @@ import reference_engine as engine
 from reference_engine import OutOfGraphError, Tensor, grad, no_grad, value_and_grad, vjp
 from reference_engine.containers import flatten
 
-pytestmark = pytest.mark.kernels
-
 # ------------------------------------------------------------------ who shares memory with whom
 
 VIEWS = {

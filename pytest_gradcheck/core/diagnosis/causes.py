@@ -108,13 +108,25 @@ def steps(table: Table, jacobian: Jacobian, right: Matrix, bad: Any, seed: int) 
         known[:, table.coordinates] = np.isfinite(table.differences.central.uncertainty)
     if right[:, columns].any(where=known[:, columns]):
         return None
-    rng, points = np.random.default_rng(seed), np.repeat(function.point[None], thresholds.FAR_POINTS, axis=0)
     size = np.maximum(np.abs(function.point[columns]), 1.0)
-    points[:, columns] += size * rng.uniform(-thresholds.FAR, thresholds.FAR, (len(points), len(columns)))
-    beside = points.copy()
-    beside[:, columns] += thresholds.NEXT_TO * size
     bounds = function.lower, function.upper
-    far, near = (function.evaluate(np.clip(each, *bounds))[0] for each in (points, beside))
+
+    def values_at(points: Matrix, moves: Any) -> Matrix:
+        moved = points.copy()
+        moved[:, columns] += moves
+        values: Matrix = function.evaluate(np.clip(moved, *bounds))[0]
+        return values
+
+    # A solver may never come to an end far away. It is called there only if the function stands still next to
+    # the point, on one side of it at least.
+    here = np.repeat(function.point[None], 2, axis=0)
+    sides = values_at(here, thresholds.NEXT_TO * np.outer([1.0, -1.0], size))
+    if not (sides == function.value).any(axis=0).all():
+        return None
+    points = np.repeat(function.point[None], thresholds.FAR_POINTS, axis=0)
+    reach = np.random.default_rng(seed).uniform(-1.0, 1.0, (len(points), len(columns)))
+    reach *= thresholds.FAR_AWAY * size
+    far, near = (values_at(points, reach + moves) for moves in (0.0, thresholds.NEXT_TO * size))
     finite = np.isfinite(far).all(axis=1) & np.isfinite(near).all(axis=1)
     far, near = far[finite], near[finite]
     if not np.array_equal(far, near) or (far == far[:1]).all():

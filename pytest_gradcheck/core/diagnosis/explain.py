@@ -146,8 +146,13 @@ def _remarked(diagnosis: Diagnosis, remarks: Sequence[tuple[str, str]]) -> Diagn
 
 
 def _right_values(table: Table, jacobian: Jacobian, culprit: str) -> Matrix:
-    """Return the rows that the others agree on: another exact method's, else the differences'."""
-    agreeing = {name for pair, agree in table.agreement.items() if agree for name in pair}
+    """Return the rows that the others agree on: another exact method's, else the differences'.
+
+    A method that agrees with nothing but the culprit is as wrong: the engine runs the same iteration.
+    """
+    agreeing = {
+        name for pair, agree in table.agreement.items() if agree and culprit not in pair for name in pair
+    }
     for name, estimate in table.exact.items():
         if name != culprit and name in agreeing:
             return np.asarray(estimate.value)

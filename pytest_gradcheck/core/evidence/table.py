@@ -177,7 +177,7 @@ class Table:
         if len(apart) != 1 or len(central) < 2:
             return none
         (name,) = apart
-        far = central[name].difference > thresholds.FAR * central[name].tolerance
+        far = central[name].difference > thresholds.BEYOND_DOUBT * central[name].tolerance
         far &= apart[name] & ~d.one_sided & (d.central.value != 0)
         backed = any(bool(c.resolved[far].all()) for other, c in central.items() if other != name)
         return (name, far) if backed and far.any() else none

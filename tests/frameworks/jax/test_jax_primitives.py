@@ -40,7 +40,7 @@ def without_proofs():
 @pytest.mark.sweep
 @of_this_version
 @pytest.mark.filterwarnings("ignore")  # the database exercises JAX's own deprecations
-@pytest.mark.parametrize("name", list(ROWS)[::5])
+@pytest.mark.parametrize("name", list(ROWS)[::10])
 def test_a_primitive_shows_what_its_row_says(name):
     found, _ = rows.measured(name)
     assert found is not None
