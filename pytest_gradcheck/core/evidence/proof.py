@@ -160,7 +160,7 @@ def is_followed(table: Table, jacobian: Jacobian, exact: ExactPullback) -> bool:
                         * f.eps
                         * (np.abs(table.cotangents[row]) @ np.abs(f.value))
                     )
-                    asked += noise < scale * gap
+                    asked += 1 if noise < scale * gap else 0
                     if not abs(moved - replayed) <= thresholds.STAYS * scale * gap + noise:
                         return False
                     if not exact.takes_the_same_way(point):
