@@ -47,8 +47,11 @@ NUDGE, NUDGE_OF_ZERO = 2.0**-43, 1e-300
 #: Runs with moved values: in pairs, the second moved to the other side.
 NUDGED_PAIRS = 2
 
-#: So many numbers are enclosed at most, and so many slopes of them. Each takes a microsecond or some.
-MOST_NUMBERS, MOST_SLOPES = 200_000, 2_000_000
+#: So many numbers are enclosed at most. One takes a few microseconds.
+MOST_NUMBERS = 200_000
+
+#: And so many slopes of them, of which one takes a microsecond.
+MOST_SLOPES = 2_000_000
 
 
 class NotProvenError(Exception):
