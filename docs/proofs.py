@@ -23,10 +23,12 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/reference/proofs.md"
 if __name__ == "__main__":
-    # In place of docs/, where files would be taken for top-level modules, and what the samples import.
-    sys.path[0:1] = [str(ROOT), str(ROOT / "tests/reference_engine")]
+    # In place of docs/, where files would be taken for top-level modules.
+    sys.path[0] = str(ROOT)
     # One thread: JAX's compiler takes most of the time.
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+# What the samples of the tests import.
+sys.path.insert(0, str(ROOT / "tests/reference_engine"))
 
 from docs.coverage_page.markdown import table  # noqa: E402  found by the path above
 from docs.proofs_page import rows  # noqa: E402  the same
