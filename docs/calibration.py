@@ -1,4 +1,4 @@
-"""Write docs/reference/calibration.md: the error bars of differences beside their true errors, by mpmath.
+"""Write docs/reference/calibration.md: the error bars of differences and their true errors, by mpmath.
 
 python docs/calibration.py            writes the page
 python docs/calibration.py --check    fails if the page is not what would be written
@@ -345,33 +345,33 @@ def answers(case: Case) -> list[Answer]:
 INTRODUCTION = """\
 <!-- Written by docs/calibration.py: change that, and run it again. -->
 
-# Error bars of differences, against the truth
+# Calibration of error bars
 
-Central and forward differences of {functions} functions at {points} points that are drawn, each answer beside
-the derivative that mpmath gives with 60 digits. The bar is what the method says that it may be wrong by.
-Among the points are some 1e-10 away from where a function ends, some beside zeros of the slope, and some
-where a step of the short ladder goes over many periods. No constant was chosen by these points; how noise is
-measured was mended by points of other seeds.
+Central and forward differences of {functions} functions at {points} random points, compared with the
+derivative that mpmath computes with 60 digits. The error bar is the largest error that the method claims.
+Some points are 1e-10 away from the end of a domain, some are close to zeros of the derivative, and for
+some, a step of the short ladder spans many periods. No constant was tuned on these points. The measurement
+of noise was corrected with points of other seeds.
 
-The long ladder of sixteen steps is what a check takes on doubt; in a verdict its bar counts three times. The
-short one of three steps is a first look, and what disagrees there is a doubt and no verdict: an answer beyond
-its bar costs a closer look. It could pass a wrong gradient only by being wrong by just as much.
+The long ladder has sixteen steps. A check uses it in case of doubt, and counts its bar three times in a
+verdict. The short ladder has three steps and is a first look. A disagreement there is not a verdict: it
+costs a closer look. The short ladder passes a wrong gradient only if its own error is equally large.
 
 {drawn}
-The constants were chosen on {fitted_functions} of the functions, at {fitted_points} other points. There:
+The constants were tuned on {fitted_functions} of the functions, at {fitted_points} other points:
 
 {fitted}
 ## Functions with fewer digits
 
-Noise, quantised values, float32 inside of float64, and cancellation: functions whose values waver by
-more than the rounding of float64. Each is held against the derivative of the smooth function that it stands
-for, at {points_of_a_family} points between -3 and 3.
+Noise, quantized values, float32 inside float64, and cancellation: the values of these functions have errors
+larger than float64 rounding. Each is compared with the derivative of the smooth function that it
+approximates, at {points_of_a_family} points between -3 and 3.
 
-The *fit* is what [a second look](../explanation/verdicts.md#a-second-look) takes: a polynomial over a window
-of 14 values, whose residuals are the noise. Windows below the grain of a function, in which its values take a
-few steps only, are no evidence and are left out. The long ladder sees noise between neighbouring values only.
-Near a zero of the slope it may take a function for flat that stands still between two steps of its values.
-No failure rests on it alone.
+The *fit* belongs to [a second look](../explanation/verdicts.md#a-second-look): a polynomial over a window
+of 14 values, with the noise measured by its residuals. A window in which the values of a quantized function
+change in a few steps only is not evidence and is left out. The long ladder measures noise between
+neighboring values only. Near a zero of the derivative, it may take a quantized function for a constant one.
+No failure is based on the ladder alone.
 
 {families}"""
 

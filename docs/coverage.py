@@ -27,11 +27,11 @@ INTRODUCTION = """\
 
 # What the reference engine differentiates
 
-Each list is written from the tables that the engine works with, so it says nothing that the engine does not
-do. A function of NumPy that has neither a rule nor a reason stops the script that writes this page. Written
-for {versions}.
+These lists are generated from the tables of the engine. The script that writes this page fails for a NumPy
+function that has neither a rule nor a reason. Written for {versions}.
 
-A function without a rule is refused by name; `reference_engine.extend` adds one in a few lines.
+Calling a function without a rule raises an error that names it. `reference_engine.extend` adds a rule in a
+few lines.
 """
 
 

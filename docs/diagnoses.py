@@ -26,44 +26,44 @@ INTRODUCTION = """\
 
 # Faults and their diagnoses
 
-Each line is a backward that is wrong on purpose, with the code of the diagnosis that a check gives it. The
-codes are stable. Every one of these checks fails, and names as the culprit whose gradient is wrong: `torch`,
-or `user` where it was written by hand, and no method where the function itself is wrong. The script that
-writes this page runs them all.
+Each row is a backward that is wrong on purpose, and the diagnosis code that a check reports for it. The
+codes are stable. Every check fails and names the culprit: `torch` for autograd's gradient, `user` for a
+gradient passed to the check, and none if the function itself is wrong. The script that writes this page
+runs all checks.
 """
 
 SECTIONS = (
-    ("Wrong values", "What the numbers themselves show.", VALUES),
+    ("Wrong values", "Visible in the values of the gradient.", VALUES),
     (
-        "Wrong values, and why",
-        "What the numbers show together with the function's code, other points or other precisions.",
+        "Wrong values with a known cause",
+        "Found from the values together with the function's code, other points or other precisions.",
         CAUSES,
     ),
     (
         "Gradients written by hand",
-        "The same of `gradient=` and `vjp=`, of NumPy code here.",
+        "The same for `gradient=` and `vjp=`, here for NumPy code.",
         BY_HAND,
     ),
     (
         "Jacobians, Hessians and adjoints",
-        "The same of `jacobian=`, `jvp=`, `hessian=` and `hvp=`, and of linear operators. The text begins "
-        "with the name of the form.",
+        "The same for `jacobian=`, `jvp=`, `hessian=` and `hvp=`, and for linear operators. The message "
+        "begins with the name of the argument.",
         FORMS,
     ),
     (
-        "The second order",
-        "What shows with `order=2`, where the first is right.",
+        "Second order",
+        "Visible with `order=2` only. The first derivative is correct.",
         SECOND,
     ),
     (
         "Wrong values of the function",
-        "What an `oracle=` shows: the function computes something else, and its gradient may fit that.",
+        "Visible with an `oracle=`: the function has a wrong value. Its gradient may fit that value.",
         ORACLES,
     ),
-    ("Backwards that raise", "What torch's exceptions mean.", RAISES),
+    ("Backwards that raise", "The code names the cause of torch's exception.", RAISES),
     (
-        "Right values, and wrong all the same",
-        "What shows only in some ways to call a function or its backward. Each is a property in the result.",
+        "Correct values, but a violated property",
+        "Visible only in some ways of calling the function or its backward. The result lists each property.",
         PROPERTIES,
     ),
 )

@@ -13,8 +13,6 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
-from docs.plots import STYLE
-
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("pytest_gradcheck", "reference_engine")
 
@@ -129,6 +127,18 @@ def floors(graph: Arrows) -> dict[str, int]:
 # -- the picture -----------------------------------------------------------------------------------
 
 BOX, GAP, ROW, MARGIN = (118, 30), 18, 74, 16
+
+#: The colours of the engine's pictures, on light and on dark pages.
+STYLE = """
+.page { fill: #ffffff }
+text { fill: #1a1a1a }
+.axis { stroke: #5f6368; fill: none }
+@media (prefers-color-scheme: dark) {
+  .page { fill: #16181c }
+  text { fill: #e8eaed }
+  .axis { stroke: #a8adb4 }
+}
+"""
 
 
 def picture() -> str:

@@ -1,7 +1,9 @@
 """Write the pictures on these pages: graphs, drawn by the engine itself, plots, and the architecture.
 
-python docs/pictures.py            writes docs/images/*.svg
-python docs/pictures.py --check    fails if one is not what would be written
+    python docs/pictures.py            writes docs/images/*.svg and docs/images/plots/*.svg
+    python docs/pictures.py --check    fails if one is out of date
+
+Plots need matplotlib, which the extra docs installs. `--check` compares their data and does not draw them.
 """
 
 from __future__ import annotations
@@ -18,8 +20,7 @@ if __name__ == "__main__":
     # In place of docs/, as in coverage.py.
     sys.path[0] = str(ROOT)
 
-from docs import house  # noqa: E402  found by the path above
-from docs.plots import PLOTS  # noqa: E402  as above
+from docs import house, plots  # noqa: E402  found by the path above
 from docs.written import write_or_check  # noqa: E402  as above
 from reference_engine import Drawing, Tensor, draw, log_softmax, name_scope, softmax  # noqa: E402  as above
 
@@ -90,16 +91,46 @@ PICTURES = {"graph.svg": tutorial, "mlp.svg": mlp, "transformer.svg": transforme
 
 
 def drawn() -> dict[str, str]:
-    """The text of every picture, by the name of its file."""
-    graphs = {name: picture().svg for name, picture in (PICTURES | PLOTS).items()}
+    """The text of every picture but the plots, by the name of its file."""
+    graphs = {name: picture().svg for name, picture in PICTURES.items()}
     return {**graphs, "architecture.svg": house.picture()}
+
+
+def files_of_plots() -> dict[str, tuple[plots.Plot, plots.Theme]]:
+    """Every plot in every theme, by the name of its file."""
+    return {
+        f"plots/{name}.{page}.svg": (plot, theme)
+        for name, plot in plots.PLOTS.items()
+        for page, theme in plots.THEMES.items()
+    }
+
+
+def outdated() -> list[str]:
+    """The files of the plots whose data have changed since they were drawn."""
+    found = []
+    for name, (plot, _) in files_of_plots().items():
+        path = FOLDER / name
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        if plots.digest_of(text) != plots.digest(plot.data()):
+            found.append(name)
+    return found
 
 
 def main(arguments: Sequence[str]) -> int:
     """Write the pictures, or compare them with `--check`; the exit status."""
-    return write_or_check(
+    status = write_or_check(
         arguments, "docs/pictures.py", lambda: {FOLDER / name: text for name, text in drawn().items()}
     )
+    if status == 2:
+        return status
+    if arguments:
+        for name in outdated():
+            print(f"{FOLDER / name} shows old data: run python docs/pictures.py", file=sys.stderr)
+            status = 1
+    else:
+        for name, (plot, theme) in files_of_plots().items():
+            (FOLDER / name).write_text(plots.svg(plot, theme), encoding="utf-8")
+    return status
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ if __name__ == "__main__":
     # In place of docs/, as in coverage.py.
     sys.path[0] = str(ROOT)
 
+from docs.coverage_page.markdown import folded  # noqa: E402  as above
 from docs.search_page.measure import EXAMPLES, WAYS, Found, found  # noqa: E402  found by the path above
 from docs.search_page.planted import PLANTED, Planted  # noqa: E402  as above
 from docs.written import write_or_check  # noqa: E402  as above
@@ -27,26 +28,25 @@ SEEDS = range(20)
 INTRODUCTION = """\
 <!-- Written by docs/search.py: change that, and run it again. -->
 
-# How soon a wrong gradient is met
+# Examples until a wrong gradient is found
 
-Each line is a function whose gradient is wrong at special places and right everywhere else. The strategies
-know its shapes, dtypes and bounds, and nothing else. The numbers are the median of the examples that are
-drawn until the gradient is wrong, over {seeds} seeds; a dash stands for more than {examples}, which is where
-a test with default settings ends. In brackets stands in how many of the {seeds} runs it was met at all, where
-not in all.
+Each row is a function whose gradient is wrong at special points and correct everywhere else. A strategy
+knows only its shapes, dtypes and bounds. The numbers are the median number of examples drawn until the
+gradient is wrong, over {seeds} seeds. A dash means more than {examples}, where a test with default settings
+ends. A number in parentheses says in how many of the {seeds} runs the fault was found, if not in all.
 
-- *this package*: `arrays` and `tensors`, `indices` for whole numbers;
-- *randn*: normal numbers of a fixed shape such as (4, 3), evenly spread ones where there are bounds;
-- *hypothesis*: `hypothesis.extra.numpy.arrays` with finite floats within the bounds, shapes drawn as here.
+- *this package*: `arrays` and `tensors`, and `indices` for integers
+- *randn*: normal numbers of a fixed shape such as (4, 3), uniform numbers if there are bounds
+- *hypothesis*: `hypothesis.extra.numpy.arrays` with finite floats within the bounds, and shapes drawn as here
 
-To count examples, the wrong gradient is compared with the right one at each point that is drawn: a difference
-of a hundredth of the largest entry counts. That the checks themselves see it is what a sweep of the test
-suite holds: every one of these functions fails as a marked test with default settings, and passes with its
-right gradient. Hypothesis begins with all zeros, so what is wrong there is met at the first example.
+A drawn point counts if the wrong gradient differs from the correct one by a hundredth of the largest entry.
+A sweep of the test suite runs the checks themselves: each of these functions fails as a marked test with
+default settings, and passes with its correct gradient. Hypothesis begins with all zeros, so it finds a
+fault there in the first example.
 
-About half of the entries are spread evenly over the range; the others have what the other lines need. So a
-band of 2 % of the range takes about twice as many examples as with evenly spread numbers alone, which is the
-column *randn* where there are bounds.
+About half of the entries are uniform over the range. The others are special values. A band of 2 % of the
+range therefore takes about twice as many examples as with uniform numbers alone, which is the column
+*randn* for functions with bounds.
 """
 
 
@@ -84,13 +84,18 @@ def page() -> str:
             INTRODUCTION.format(seeds=len(SEEDS), examples=EXAMPLES),
             "|  | this package | randn | hypothesis |",
             "| --- | ---: | ---: | ---: |",
-            f"| runs that met the fault, of {runs:,} | {' | '.join(f'{total:,}' for total in totals)} |",
+            f"| runs that found the fault, of {runs:,} | {' | '.join(f'{total:,}' for total in totals)} |",
             f"| faults that most runs missed | {' | '.join(missed)} |",
             "",
-            "| wrong at | what was overlooked | library | this package | randn | hypothesis |",
-            "| --- | --- | --- | ---: | ---: | ---: |",
-            *(line(p, results[p.name]) for p in PLANTED),
-            "",
+            *folded(
+                f"All {len(PLANTED)} faults",
+                [
+                    "| wrong at | mistake | library | this package | randn | hypothesis |",
+                    "| --- | --- | --- | ---: | ---: | ---: |",
+                    *(line(p, results[p.name]) for p in PLANTED),
+                    "",
+                ],
+            ),
         ]
     )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reference_engine import dispatch, operators, writes
+from reference_engine.absent import in_place_of
 from reference_engine.primitives import Primitive
 
 __all__ = ["ArrayInterface"]
@@ -30,6 +31,11 @@ def _operand(value: Any) -> bool:
     return type(value) in _QUICK or isinstance(value, _OPERANDS)
 
 
+def _array(operand: Any) -> Any:
+    """A list as an operand, which may have Tensors in it, as an array; anything else as it is."""
+    return dispatch.FUNCTIONS[np.asarray](operand) if isinstance(operand, list | tuple) else operand
+
+
 def _operator(primitive: Primitive) -> tuple[_Method, _Method]:
     """`self + other` and `other + self` in terms of `primitive`.
 
@@ -40,14 +46,14 @@ def _operator(primitive: Primitive) -> tuple[_Method, _Method]:
     call = primitive.__call__
 
     def apply(self: Any, other: Any) -> Any:
-        if type(other) is type(self) or type(other) in _QUICK or _operand(other):
+        if type(other) is type(self) or type(other) in _QUICK:
             return call(self, other)
-        return NotImplemented
+        return call(self, _array(other)) if _operand(other) else NotImplemented
 
     def reflected(self: Any, other: Any) -> Any:
-        if type(other) in _QUICK or _operand(other):
+        if type(other) in _QUICK:
             return call(other, self)
-        return NotImplemented
+        return call(_array(other), self) if _operand(other) else NotImplemented
 
     return apply, reflected
 
@@ -121,6 +127,14 @@ class ArrayInterface:
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         return dispatch.namespace(api_version)
+
+    def __getattr__(self, name: str) -> Any:
+        """Raise AttributeError, with what to write instead of a method that arrays do not have."""
+        if name.startswith("__"):  # NumPy asks for several whenever it is given a Tensor
+            raise AttributeError(name)
+        instead = in_place_of(name)
+        remedy = f": for x.{name} write {instead}" if instead else ""
+        raise AttributeError(f"a Tensor has no attribute {name}, as an array has none{remedy}")
 
     # ------------------------------------------------------------------ operators
 

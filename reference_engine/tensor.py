@@ -17,7 +17,7 @@ from reference_engine.leaving import out_of_graph
 from reference_engine.operators import copied, getitem
 from reference_engine.primitives import Handle, Node, as_array, tensor_of
 
-__all__ = ["Tensor", "as_tensor", "own_index"]
+__all__ = ["Tensor", "as_tensor", "joined", "own_index"]
 
 _ndarray = np.ndarray
 _float64 = np.float64
@@ -317,4 +317,21 @@ def as_tensor(value: Any) -> Any:
 
     Typed Any, because NumPy's stubs do not know what its functions return for a Tensor.
     """
-    return value if type(value) is Tensor else Tensor(value)
+    if type(value) is Tensor:
+        return value
+    return joined(value) if type(value) in (list, tuple) else Tensor(value)
+
+
+def joined(value: Any) -> Any:
+    """Nested lists of numbers, arrays and Tensors as one Tensor, their derivatives kept."""
+    if not _has_tensors(value):
+        return value if type(value) is Tensor else Tensor(value)
+    parts = [joined(part) for part in value]
+    shapes = {part.shape for part in parts}
+    if len(shapes) > 1:
+        raise ValueError(f"entries of a list must have one shape, got {sorted(shapes)}")
+    return np.stack(parts)
+
+
+def _has_tensors(value: Any) -> bool:
+    return type(value) in (list, tuple) and any(type(part) is Tensor or _has_tensors(part) for part in value)

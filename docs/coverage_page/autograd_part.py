@@ -36,22 +36,22 @@ def sections() -> list[str]:
         theirs.setdefault(_where(name, function), []).append(name)
     rules = {
         "rules": str(len(functions)),
-        "its own helpers among them": f"{len(hips.HELPERS)}: {code(hips.HELPERS)}",
-        "functions of NumPy among them": str(len(taken)),
-        "of these, with a rule here": str(len(answered & set(taken))),
-        "functions that it takes as constant": str(len(constant)),
+        "of these, its own helpers": f"{len(hips.HELPERS)}: {code(hips.HELPERS)}",
+        "of these, functions of NumPy": str(len(taken)),
+        "of the latter, with a rule here": str(len(answered & set(taken))),
+        "functions treated as constant": str(len(constant)),
         "of these, constant here": "all; the fill value of `full_like` keeps its derivative",
     }
     return [
-        "## Against HIPS autograd",
+        "## Comparison with HIPS autograd",
         "",
-        "Whatever `autograd.numpy` can differentiate, plain `numpy` on Tensors can, but for the calls below.",
-        "A test walks through autograd's own register, calls every function in both, and compares values,",
+        "Plain `numpy` on Tensors can differentiate everything that `autograd.numpy` can, except the calls",
+        "below. A test calls every function in autograd's registry in both libraries and compares values,",
         "first and second derivatives.",
         "",
-        *table(["autograd.numpy", ""], rules.items()),
+        *table(["autograd.numpy", "number"], rules.items()),
         *table(
-            ["call", "why plain NumPy cannot", "instead"],
+            ["call", "why it does not work", "instead"],
             ([f"`{call}`", *row] for call, row in hips.INSTEAD.items()),
         ),
         *table(

@@ -41,17 +41,17 @@ class Instead(NamedTuple):
     instead: str
 
 
-LISTS = "NumPy looks for Tensors in the argument itself, not in a list"
+LISTS = "NumPy dispatches on the argument itself, not on the entries of a list"
 
 INSTEAD: dict[str, Instead] = {
     "array([a, b])": Instead(
-        "`numpy.array` asks its argument `like=` alone who shall answer",
+        "`numpy.array` dispatches on `like=` only",
         "`stack([a, b])` or `array([a, b], like=a)`",
     ),
     "array(a)": Instead("the same", "`copy(a)`"),
     "full(shape, a)": Instead("the same", "`full(shape, a, like=a)` or `broadcast_to(a, shape)`"),
-    "r_[a, b]": Instead("it turns what it gets into arrays", "`concatenate([a, b])`"),
-    "c_[a, b]": Instead("it turns what it gets into arrays", "`column_stack([a, b])`"),
+    "r_[a, b]": Instead("it converts its arguments to arrays", "`concatenate([a, b])`"),
+    "c_[a, b]": Instead("it converts its arguments to arrays", "`column_stack([a, b])`"),
     "mean([a, b])": Instead(LISTS, "`mean(stack([a, b]))`"),
     "std([a, b])": Instead(LISTS, "`std(stack([a, b]))`"),
     "var([a, b])": Instead(LISTS, "`var(stack([a, b]))`"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["by_reason", "code", "match", "table"]
+__all__ = ["by_reason", "code", "folded", "match", "table"]
 
 
 def match(what: str, names: Iterable[str], table: Mapping[str, str]) -> None:
@@ -25,6 +25,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """The lines of a table."""
     lines = [head, ["---"] * len(head), *rows]
     return ["| " + " | ".join(line) + " |" for line in lines] + [""]
+
+
+def folded(title: str, lines: Iterable[str]) -> list[str]:
+    """Return lines that a page shows on a click. On the site, docs/style/filter.js adds a filter for rows."""
+    return ['<details class="rows">', f"<summary>{title}</summary>", "", *lines, "</details>", ""]
 
 
 def by_reason(names: Iterable[str], table: Mapping[str, str]) -> list[tuple[str, str]]:

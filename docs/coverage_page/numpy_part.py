@@ -11,7 +11,7 @@ import numpy as np
 import numpy.lib.recfunctions  # NumPy lists it only once it is imported
 
 from docs.coverage_page import reasons
-from docs.coverage_page.markdown import by_reason, code, match, table
+from docs.coverage_page.markdown import by_reason, code, folded, match, table
 from reference_engine import Tensor, rules
 from reference_engine.definitions import PRIMITIVES
 from reference_engine.dispatch import FUNCTIONS, GENERAL_METHODS, METHODS, UFUNCS
@@ -152,27 +152,32 @@ def _functions() -> list[str]:
         *table(["namespace", *KINDS.values()], [*counts, ["all", *(str(len(of[kind])) for kind in KINDS)]]),
         "### Differentiable",
         "",
-        "To any order.",
+        "These have derivatives of any order.",
         "",
-        *_by_namespace(of["differentiable"]),
+        *folded(f"{len(of['differentiable'])} functions", _by_namespace(of["differentiable"])),
         "### Derivative zero",
         "",
-        "Constant between their jumps, indices, counts and truth values: the result is a Tensor without a",
-        "gradient. The `sign` of a complex number turns with it, and has one.",
+        "Step functions, indices, counts and booleans: the result is a Tensor without a gradient. The `sign`",
+        "of a complex number depends on its angle and has a gradient.",
         "",
-        *_by_namespace(of["zero"]),
+        *folded(f"{len(of['zero'])} functions", _by_namespace(of["zero"])),
         "### Plain values",
         "",
-        "Shapes, dtypes, yes or no, text: the answer is NumPy's own for the array.",
+        "Shapes, dtypes, booleans and text: the result is NumPy's own for the array.",
         "",
-        *_by_namespace(of["plain"]),
+        *folded(f"{len(of['plain'])} functions", _by_namespace(of["plain"])),
         "### Creation, and no array argument",
         "",
-        "After the shape of a Tensor, or a Tensor on request with `like=`. `array` and its kin, `full`,",
-        "`full_like` and `arange` keep the derivative by what they are given.",
+        "These create an array with the shape of a Tensor, or a Tensor with `like=`. `array` and similar",
+        "functions, `full`, `full_like` and `arange` are differentiable with respect to the values they get.",
         "",
-        *_by_namespace(made),
-        *table(["without an array argument", "functions"], by_reason(without, reasons.NO_ARRAY)),
+        *folded(
+            f"{len(of['creation'])} functions",
+            [
+                *_by_namespace(made),
+                *table(["without an array argument", "functions"], by_reason(without, reasons.NO_ARRAY)),
+            ],
+        ),
         "### No rule",
         "",
         *table(["reason", "functions"], by_reason(of["missing"], reasons.NO_RULE)),
@@ -187,14 +192,14 @@ def _methods() -> list[str]:
         ["call", "every ufunc with a rule; `where=` needs `out=` a Tensor, which keeps its other entries"]
     ]
     for method in GENERAL_METHODS:
-        by_function = f"{code(own[method])} by functions of their own, any other" if method in own else "any"
+        by_function = f"{code(own[method])} with rules of their own, any other" if method in own else "any"
         limit = ", without `where=`" if method == "reduce" else ""
         rows.append(
             [f"`{method}`", f"{by_function} ufunc of two arguments with a rule, entry by entry{limit}"]
         )
     rows += [
         ["`outer`", "every ufunc of two arguments with a rule"],
-        ["`at`", f"{code(own['at'])}, which write into a Tensor"],
+        ["`at`", f"{code(own['at'])}, writing into a Tensor"],
     ]
     names = [name for name, _ in _public(np.ndarray)]
     missing = [name for name in names if not hasattr(Tensor, name)]
@@ -202,14 +207,13 @@ def _methods() -> list[str]:
     return [
         "## Methods",
         "",
-        "Of ufuncs:",
+        "Methods of ufuncs:",
         "",
         *table(["method", "of"], rows),
-        "Of arrays:",
+        "Methods and attributes of arrays:",
         "",
-        code(name for name in names if name not in missing),
-        "",
-        *table(["reason", "what a Tensor does not have"], by_reason(missing, reasons.ATTRIBUTES)),
+        *folded("Methods that a Tensor has", [code(name for name in names if name not in missing), ""]),
+        *table(["reason", "not available on a Tensor"], by_reason(missing, reasons.ATTRIBUTES)),
     ]
 
 
@@ -220,8 +224,8 @@ def _classes_and_namespaces() -> list[str]:
     return [
         "## NumPy's classes and further namespaces",
         "",
-        "A scalar type that is called, as in `numpy.float64(x)`, takes the value out of the graph: it is",
-        "refused where `x` requires a gradient.",
+        "Calling a scalar type, as in `numpy.float64(x)`, would remove the value from the graph. It raises",
+        "an error if `x` requires a gradient.",
         "",
         *table(["reason, or what to use", "classes and objects"], by_reason(classes, reasons.CLASSES)),
         *table(["reason, or what to use", "namespaces"], by_reason(namespaces, reasons.NAMESPACES)),
@@ -252,11 +256,13 @@ def _arguments() -> list[str]:
         if None in primitive.rules and hasattr(np, name):
             partials = PARTIALS.get(getattr(np, name))
             named_by, skip = (partials, 1) if partials else (primitive.rules, 2)
-            whole.append(f"`{name}` by {code(split(primitive.rules, named_by, skip)[2])}")
+            whole.append(f"{code(split(primitive.rules, named_by, skip)[2])} of `{name}`")
     return [
         "## Arguments without a derivative",
         "",
-        f"Whole numbers and truth values have none: {', '.join(whole)}. These are refused with an error:",
+        f"Integer and boolean arguments have no derivative: {', '.join(whole)}.",
+        "",
+        "These arguments raise an error:",
         "",
         *table(
             ["function", "argument", "remark"],

@@ -23,9 +23,9 @@ NO_ARRAY = by_name({
         broadcast_shapes diag_indices indices mask_indices tril_indices triu_indices
         lib.array_utils.normalize_axis_index lib.array_utils.normalize_axis_tuple""",
     "dtypes": "isdtype issubdtype mintypecode promote_types typename datetime_data",
-    "windows of a whole number of points": "bartlett blackman hamming hanning kaiser",
+    "windows with an integer number of points": "bartlett blackman hamming hanning kaiser",
     "the step `d` may be a Tensor": "fft.fftfreq fft.rfftfreq",
-    "what kind of object something is": "isscalar iterable",
+    "the type of an object": "isscalar iterable",
     "settings of NumPy": """
         get_include get_printoptions getbufsize geterr geterrcall info printoptions set_printoptions
         setbufsize seterr seterrcall show_config show_runtime test linalg.test fft.test""",
@@ -39,11 +39,11 @@ NO_RULE = by_name({
     "the dtype of the result depends on the values: compute with `x.astype(complex)`": """
         emath.arccos emath.arcsin emath.arctanh emath.log emath.log10 emath.log2 emath.logn
         emath.power emath.sqrt""",
-    "NumPy turns the argument into an array, which takes it out of the graph": """
+    "NumPy converts the argument to an array, which removes it from the graph": """
         asarray_chkfinite asmatrix bmat""",
-    "about the memory of an array, which a Tensor keeps to itself": """
+    "depends on the memory of an array, which a Tensor does not expose": """
         from_dlpack isfortran nested_iters lib.stride_tricks.as_strided lib.array_utils.byte_bounds""",
-    "makes a ufunc of its own, which no table knows": "frompyfunc",
+    "creates a new ufunc, which has no rule": "frompyfunc",
     "deprecated by NumPy: `vstack`": "row_stack",
 })  # fmt: skip
 """NumPy's functions that take arrays and have no rule."""
@@ -52,13 +52,13 @@ CLASSES = by_name({
     "`concatenate`, `column_stack` and `stack` do the same": "r_ c_",
     "index with a Tensor as with an array": "s_ index_exp",
     "grids of plain numbers; `linspace` and `meshgrid` take Tensors": "mgrid ogrid",
-    "turns its argument into an array: loop, or write the function for arrays": "vectorize",
+    "converts its argument to an array: loop, or write the function for arrays": "vectorize",
     "with plain coefficients it takes a Tensor; for the coefficients use `polyval`": "poly1d",
     "iterates over arrays: iterate over the Tensor": "broadcast flatiter ndenumerate nditer",
-    "no arrays in them": "ndindex dtype finfo iinfo errstate",
+    "contains no arrays": "ndindex dtype finfo iinfo errstate",
     "dates": "busdaycalendar",
-    "arrays with rules of their own, which would be lost": "matrix memmap recarray",
-    "what Tensors stand in for": "ndarray ufunc",
+    "array subclasses, whose behavior would be lost": "matrix memmap recarray",
+    "replaced by Tensors": "ndarray ufunc",
 })  # fmt: skip
 """NumPy's classes, and the objects that are called by indexing."""
 
@@ -66,8 +66,8 @@ NAMESPACES = by_name({
     "strings": "char strings",
     "structured arrays": "rec lib.recfunctions",
     "masked arrays are a class of their own: `where=` and `numpy.where` take masks": "ma",
-    "random numbers are constants; `mean + scale * normal(size=n)` has a derivative by both": "random",
-    "coefficients must be plain; `polyval`, `chebval` and their kin take a Tensor as the point": "polynomial",
+    "random numbers are constants; `mean + scale * normal(size=n)` is differentiable in both": "random",
+    "coefficients must be plain; `polyval`, `chebval` and others take a Tensor as the point": "polynomial",
     "assertions: pass `tensor.data`": "testing",
     "files": "lib.format lib.npyio",
     "no functions of arrays": "core ctypeslib dtypes exceptions f2py lib lib.introspect lib.mixins typing",
@@ -75,7 +75,7 @@ NAMESPACES = by_name({
 """NumPy's namespaces that are not listed function by function."""
 
 ATTRIBUTES = by_name({
-    "about the memory of an array, which a Tensor keeps to itself": """
+    "depends on the memory of an array, which a Tensor does not expose": """
         base byteswap ctypes flags getfield resize setfield setflags strides view""",
     "writes text or files: use `tensor.data`": "dump dumps tobytes tofile",
     "there is one device": "to_device",
@@ -83,21 +83,21 @@ ATTRIBUTES = by_name({
 """Attributes of numpy.ndarray that a Tensor does not have."""
 
 ARGUMENTS = {
-    "cov": ("`fweights`", "whole numbers; `aweights` has one"),
+    "cov": ("`fweights`", "integers; `aweights` has a derivative"),
     "linalg.qr": ("further columns of a complete Q", 'use `mode="reduced"` or `"r"`'),
     "linalg.svd": (
         "further columns of a full U or V",
-        "they are not determined by the argument; all else has a derivative",
+        "the argument does not determine them; everything else has a derivative",
     ),
     "pad": ("`constant_values`", '`mode="empty"` and a function as mode have no rule'),
     "quantile": ("`q`", "`nanquantile` too"),
     "percentile": ("`q`", "`nanpercentile` too"),
     "unwrap": ("`discont`, `period`", ""),
 }
-"""What the implementations in Python refuse, beside the arguments without a rule that the tables tell of."""
+"""Arguments that the implementations in Python reject, besides those without a rule in the tables."""
 
 UFUNCS_NO_RULE = by_name({
-    "an inverse in a parameter by which the function itself has no closed derivative": """
+    "an inverse in a parameter for which the function has no closed-form derivative": """
         bdtrik bdtrin btdtria btdtrib chdtriv chndtridf fdtridfd gdtrib nbdtrik nbdtrin ncfdtridfd
         ncfdtridfn nctdtridf pdtrik stdtridf""",
     "not written yet: non-central distributions": """
@@ -110,19 +110,19 @@ UFUNCS_NO_RULE = by_name({
         obl_ang1 obl_ang1_cv obl_cv obl_rad1 obl_rad1_cv obl_rad2 obl_rad2_cv pro_ang1 pro_ang1_cv
         pro_cv pro_rad1 pro_rad1_cv pro_rad2 pro_rad2_cv""",
     "not written yet": "besselpoly it2i0k0 it2j0y0 kelvin log_wright_bessel modfresnelm modfresnelp",
-    "Riemann's zeta function has no closed derivative": "zetac",
+    "Riemann's zeta function has no closed-form derivative": "zetac",
 })  # fmt: skip
 """The ufuncs of scipy.special without a rule."""
 
 FUNCTIONS_NO_RULE = {
     "special": by_name({
-        "of whole numbers": "bernoulli euler factorial2 factorialk stirling2",
+        "functions of integers": "bernoulli euler factorial2 factorialk stirling2",
         "zeros of functions, which are numbers": """
             ai_zeros bei_zeros beip_zeros ber_zeros berp_zeros bi_zeros erf_zeros fresnel_zeros
             fresnelc_zeros fresnels_zeros jn_zeros jnjnp_zeros jnp_zeros jnyn_zeros kei_zeros
             keip_zeros kelvin_zeros ker_zeros kerp_zeros y0_zeros y1_zeros y1p_zeros yn_zeros
             ynp_zeros""",
-        "makes a polynomial of one whole degree: `eval_legendre` and its kin are functions of the point": """
+        "creates a polynomial of integer degree: use `eval_legendre` and similar functions": """
             chebyc chebys chebyt chebyu gegenbauer genlaguerre hermite hermitenorm jacobi laguerre
             legendre sh_chebyt sh_chebyu sh_jacobi sh_legendre""",
         "nodes and weights of a quadrature": """
@@ -132,7 +132,7 @@ FUNCTIONS_NO_RULE = {
             roots_sh_chebyt roots_sh_chebyu roots_sh_jacobi roots_sh_legendre s_roots t_roots
             ts_roots u_roots us_roots""",
         "not written yet: every order at once": "obl_cv_seq pro_cv_seq",
-        "scipy computes one number and its derivatives, not arrays": """
+        "scipy computes a scalar and its derivatives, not arrays": """
             lmbda lqmn lqn mathieu_even_coef mathieu_odd_coef pbdn_seq pbdv_seq pbvv_seq
             riccati_jn riccati_yn""",
         "not written yet: ellipsoidal harmonics": "ellip_harm ellip_harm_2 ellip_normal",
@@ -141,7 +141,7 @@ FUNCTIONS_NO_RULE = {
         "settings of scipy": "geterr seterr",
     }),
     "linalg": by_name({
-        "matrices made of whole numbers": "dft hadamard helmert hilbert invhilbert invpascal pascal",
+        "matrices defined by integers": "dft hadamard helmert hilbert invhilbert invpascal pascal",
         "about dtypes and LAPACK": "find_best_blas_type get_blas_funcs get_lapack_funcs",
         "not written yet": """
             cdf2rdf cho_solve_banded cholesky_banded cossin expm_cond fiedler_companion funm ldl qr_delete

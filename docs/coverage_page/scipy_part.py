@@ -10,7 +10,7 @@ import numpy as np
 import scipy.special
 
 from docs.coverage_page import reasons
-from docs.coverage_page.markdown import by_reason, code, match, table
+from docs.coverage_page.markdown import by_reason, code, folded, match, table
 from docs.coverage_page.numpy_part import split
 from reference_engine.dispatch import UFUNCS_BY_NAME
 from reference_engine.rules.special import SPECIAL
@@ -45,16 +45,24 @@ def _ufuncs() -> list[str]:
     return [
         "## scipy.special",
         "",
-        "The ufuncs of `scipy.special` take Tensors as they are; the engine itself never needs scipy.",
+        "The ufuncs of `scipy.special` accept Tensors. The engine itself does not need scipy.",
         "",
-        f"By every argument: {code(sorted(whole))}.",
-        "",
-        f"A second name of one of these, or NumPy's own: {code(sorted(others))}.",
-        "",
-        "By some arguments; by the others no closed form is known, or they are whole numbers:",
-        "",
-        *table(["function", "by", "not by"], sorted(partly)),
-        *table(["no rule, because", "ufuncs"], by_reason(missing, reasons.UFUNCS_NO_RULE)),
+        *folded(
+            f"{len(whole)} ufuncs with a derivative with respect to every argument", [code(sorted(whole)), ""]
+        ),
+        *folded(f"{len(others)} aliases of these or of NumPy's ufuncs", [code(sorted(others)), ""]),
+        *folded(
+            f"{len(partly)} ufuncs with a derivative with respect to some arguments",
+            [
+                "The other arguments are integers, or no closed form is known.",
+                "",
+                *table(["function", "derivative", "no derivative"], sorted(partly)),
+            ],
+        ),
+        *folded(
+            f"{len(missing)} ufuncs without a rule",
+            table(["reason", "ufuncs"], by_reason(missing, reasons.UFUNCS_NO_RULE)),
+        ),
     ]
 
 
@@ -79,17 +87,20 @@ def _functions() -> list[str]:
         missing = [n for n in functions if n not in mirror.functions and n not in mirror.dispatching]
         match(f"function of scipy.{module}", missing, known)
         lines += [
-            f"## Functions of scipy.{module} that are no ufuncs",
+            f"## Other functions of scipy.{module}",
             "",
-            "They turn their arguments into arrays, which takes a Tensor out of the graph.",
-            f"`reference_engine.scipy.{module}` has them under the same names, for Tensors and for arrays:",
-            f"{code(sorted(mirror.functions))}.",
+            "scipy converts the arguments of these functions to arrays. That would remove a Tensor from",
+            f"the graph. `reference_engine.scipy.{module}` has them, for Tensors and arrays.",
             "",
+            *folded(f"{len(mirror.functions)} functions", [code(sorted(mirror.functions)), ""]),
         ]
         if mirror.dispatching:
             lines += [
-                f"Built on ufuncs, so that scipy's own take Tensors: {code(sorted(mirror.dispatching))}.",
+                f"Accept Tensors, because they only call ufuncs: {code(sorted(mirror.dispatching))}.",
                 "",
             ]
-        lines += table(["no rule, because", "functions"], by_reason(missing, known))
+        lines += folded(
+            f"{len(missing)} functions without a rule",
+            table(["reason", "functions"], by_reason(missing, known)),
+        )
     return lines

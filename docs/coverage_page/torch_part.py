@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from docs.coverage_page.markdown import table
+from docs.coverage_page.markdown import folded, table
 from docs.coverage_page.torch_reasons import KNOWN, TOLERANCES
 from docs.coverage_page.torch_sweep import LARGEST, NOTHING, RTOL, Outcome, outcome
 
@@ -20,16 +20,16 @@ INTRODUCTION = """\
 
 # torch's operators on the reference engine
 
-torch tests itself on a database of its operators with samples of their arguments
-(`torch.testing._internal.common_methods_invocations.op_db`). Here every operator of it that has a gradient
-and takes float64 on the CPU is recorded at each sample of up to {largest:,} numbers. Its value, its
-derivative along random cotangents and the derivative of that are compared with torch's. Written for torch
+torch tests its operators with a database of samples
+(`torch.testing._internal.common_methods_invocations.op_db`). Every operator of it that has a gradient and
+supports float64 on the CPU is recorded here, at each sample of up to {largest:,} numbers. Its value, its
+derivative along random cotangents and its second derivative are compared with torch's. Written for torch
 {version}.
 
-Every entry agrees to {rtol:.0e} of itself, or to what rounding makes of it where terms cancel, which is
-measured by disturbing each operation of either side by 1.5e-11 of its result. Where one side has exactly
-zero, the other may have {nothing:.0e}. Operators are called as torch's own gradient tests call them: one
-that reads a single triangle of a matrix gets a symmetric or triangular one.
+Every entry agrees within {rtol:.0e}, relative to itself. Where terms cancel, it agrees within the rounding
+error, measured by perturbing each operation on both sides by 1.5e-11 of its result. If one side is exactly
+zero, the other may be {nothing:.0e}. Operators are called as in torch's own gradient tests: one that reads
+a single triangle of a matrix gets a symmetric or triangular one.
 """
 
 
@@ -79,7 +79,7 @@ def rows_of(text: str) -> list[Row]:
 def measured(name: str) -> Outcome:
     """The outcome of one operator.
 
-    Errors: ValueError for a finding that nobody has explained, and for an explanation without a finding.
+    Errors: ValueError for a finding without an explanation, and for an explanation without a finding.
     """
     result = outcome(name, TOLERANCES.get(name, (RTOL, ""))[0])
     if wrong := unexplained(name, result):
@@ -125,8 +125,8 @@ def page(rows: Sequence[Row], version: str) -> str:
     }
     whose = {
         "none": "not run on the engine",
-        "torch": "torch's answer is not the derivative",
-        "nobody": "there is no derivative",
+        "torch": "torch's result is not the derivative",
+        "undefined": "there is no derivative",
     }
     lines = [
         *table(
@@ -139,15 +139,14 @@ def page(rows: Sequence[Row], version: str) -> str:
             ],
             ([kind, *_counted(chosen)] for kind, chosen in kinds.items() if chosen),
         ),
-        "The shares of the derivatives are of those on the engine that torch has one of.",
+        "The shares of derivatives count operators that run on the engine and that torch can differentiate.",
         "",
-        "## What does not come out",
+        "## Operators that differ",
         "",
-        "[What is to be known of torch's gradients](../explanation/torch_gradients.md) shows torch's own "
-        "cases as code.",
+        "The page [on torch's gradients](../explanation/torch_gradients.md) shows torch's own cases as code.",
         "",
         *table(
-            ["operator", "at", "", "reason"],
+            ["operator", "stage", "kind", "reason"],
             (
                 [
                     f"`{name}`",
@@ -158,16 +157,19 @@ def page(rows: Sequence[Row], version: str) -> str:
                 for name, known in sorted(KNOWN.items())
             ),
         ),
-        "Less closely than the others, to 1e-07 of each entry, agree:",
+        "These agree within 1e-07 of each entry only:",
         "",
         *table(["operator", "reason"], ([f"`{name}`", why] for name, (_, why) in sorted(TOLERANCES.items()))),
         "## Every operator",
         "",
-        "How many samples were compared, and at how many of them torch has a derivative and a second one.",
-        "The last column says what is random, and what does not come out at how many samples. `x.y` is the",
-        "variant `y` of the operator `x`.",
+        "How many samples were compared, and at how many of them torch has a first and a second derivative.",
+        "The last column marks random operators, and the stage that differs with the number of samples.",
+        "`x.y` is the variant `y` of the operator `x`.",
         "",
-        *table(["operator", "samples", "derivative", "second", ""], (row.cells() for row in rows)),
+        *folded(
+            f"{len(rows)} operators",
+            table(["operator", "samples", "derivative", "second", "remark"], (row.cells() for row in rows)),
+        ),
     ]
     introduction = INTRODUCTION.format(largest=LARGEST, version=version, rtol=RTOL, nothing=NOTHING)
     return introduction + "\n" + "\n".join(lines).rstrip() + "\n"

@@ -11,8 +11,8 @@ from typing import NamedTuple
 __all__ = ["KNOWN", "TOLERANCES", "Known"]
 
 SPARSE = "sparse tensors have no counterpart on the engine"
-DUPLICATES = "of several values for one place the last one stays; torch gives all of them a gradient"
-SAMPLER = "for the same random numbers it is another function than torch differentiates"
+DUPLICATES = "of several values written to one place, the last one stays; torch gives all of them a gradient"
+SAMPLER = "for fixed random numbers it is a different function from the one torch differentiates"
 NO_NUMBER = "torch's second derivative is nan"
 
 
@@ -20,7 +20,7 @@ class Known(NamedTuple):
     """Where an operator does not come out, and a pattern for all that is seen there, ``stage: text``.
 
     ``whose``: "none" where the engine cannot run it, else whose answer is not the derivative, "torch" or
-    "nobody" where there is none.
+    "undefined" where there is none.
     """
 
     stages: frozenset[str]
@@ -37,13 +37,16 @@ _UNPOOL = _known("first second", "first: -?0.0 in place of|second: ", "torch", D
 
 KNOWN: dict[str, Known] = {
     "as_strided_scatter": _known(
-        "first second", "", "torch", "torch gives what was overwritten a gradient, and what was kept none"
+        "first second",
+        "",
+        "torch",
+        "torch gives a gradient to overwritten values, and none to the values kept",
     ),
     "linalg.norm": _known(
-        "second", "in place of nan", "nobody", f"{NO_NUMBER} at zero, where the norm has none"
+        "second", "in place of nan", "undefined", f"{NO_NUMBER} at zero, where the norm has none"
     ),
     "linalg.norm.subgradients_at_zero": _known(
-        "second", "in place of nan", "nobody", f"{NO_NUMBER} at zero, where the norm has none"
+        "second", "in place of nan", "undefined", f"{NO_NUMBER} at zero, where the norm has none"
     ),
     "masked.logaddexp": _known(
         "second",
@@ -52,7 +55,7 @@ KNOWN: dict[str, Known] = {
         f"{NO_NUMBER} where both arguments are masked, which is constant",
     ),
     "nn.functional.linear_cross_entropy.chunked": _known(
-        "second", "in place of 0.0", "torch", "torch's second derivative is zero, without a word"
+        "second", "in place of 0.0", "torch", "torch's second derivative is zero, without a warning"
     ),
     "nn.functional.max_unpool1d": _UNPOOL,
     "nn.functional.max_unpool2d": _UNPOOL,
@@ -66,6 +69,6 @@ KNOWN: dict[str, Known] = {
 
 TOLERANCES: dict[str, tuple[float, str]] = {
     "nn.functional.binary_cross_entropy": (1e-7, "torch's second derivative adds 1e-12 to its denominators"),
-    "nn.functional.hardsigmoid": (1e-7, "the 1/6 in torch's backward is a number in float32"),
+    "nn.functional.hardsigmoid": (1e-7, "the 1/6 in torch's backward is a float32 number"),
 }
 """Operators that agree less closely than the others, with the reason."""

@@ -27,8 +27,8 @@ RTOL = 1e-9
 """How far an entry may be off, relative to itself."""
 
 ROUNDING = 0.01
-"""Beside that, an entry may be off by this part of what disturbing every operation by 1.5e-11 of itself makes
-of it: where large terms cancel to almost nothing, no digit is right on either side."""
+"""In addition, an entry may be off by this part of its change when every operation is perturbed by 1.5e-11 of
+itself: where large terms cancel to almost nothing, no digit is right on either side."""
 
 NOTHING = 1e-11
 """What one side may have where the other has exactly zero: arguments and cotangents are about 10."""
@@ -256,7 +256,7 @@ def plan_of(inputs: list[torch.Tensor], expected: list[torch.Tensor], rng: np.ra
 
 
 def _cotangent(like: torch.Tensor, narrow: bool, rng: np.random.Generator) -> np.ndarray[Any, Any]:
-    """Random numbers; for results in a narrow dtype such as bfloat16 holds exactly, seven bits, so that a
+    """Random numbers. For results in a narrow dtype they have seven bits, which bfloat16 holds exactly, so a
     conversion rounds none of them.
     """
 

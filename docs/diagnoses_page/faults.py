@@ -120,7 +120,7 @@ VALUES = [
     Fault("the complex conjugate", "conjugate", wrong(square, lambda g, x: 2 * g * x), COMPLEX),
     Fault("a factor of 1.001", "constant-factor", wrong(square, lambda g, x: 2.002 * g * x)),
     Fault(
-        "a mean in place of a sum",
+        "a mean instead of a sum",
         "constant-factor",
         wrong(lambda x: x.sum(0), lambda g, x: g.expand(2, 3) / 2),
     ),
@@ -131,7 +131,7 @@ VALUES = [
     ),
     Fault("nan", "non-finite-gradient", wrong(square, lambda g, x: g * x / (x - x))),
     Fault(
-        "the branch of a where that is not taken",
+        "nan from the untaken branch of a where",
         "non-finite-gradient",
         lambda x: torch.where(x > 0, x.sqrt(), x),
     ),
@@ -159,7 +159,7 @@ VALUES = [
         "one-output",
         wrong(lambda x: (x.sin(), x.exp()), lambda g, h, x: g * x.cos() + h * (x.exp() + x)),
     ),
-    Fault("everything", "wrong-values", wrong(torch.sin, lambda g, x: g * x)),
+    Fault("every entry", "wrong-values", wrong(torch.sin, lambda g, x: g * x)),
     Fault(
         "a term of the product rule", "missing-term", wrong(lambda x: x * x.sin(), lambda g, x: g * x.sin())
     ),
@@ -170,19 +170,19 @@ VALUES = [
         (X, Y),
     ),
     Fault(
-        "the first row in place of the sum over a broadcast axis",
+        "the first row instead of the sum over a broadcast axis",
         "missing-sum",
         wrong(lambda x, b: x * b, lambda g, x, b: (g * b, (g * x)[0])),
         (X, BIAS),
     ),
     Fault(
-        "the last row in place of it",
+        "the last row instead of that sum",
         "missing-sum",
         wrong(lambda x, b: x * b, lambda g, x, b: (g * b, (g * x)[-1])),
         (X, BIAS),
     ),
     Fault(
-        "the last of the places in place of the sum over repeated indices",
+        "the last occurrence instead of the sum over repeated indices",
         "missing-sum",
         wrong(
             lambda b: b[[0, 2, 2]], lambda g, b: torch.zeros_like(b).index_put((torch.tensor([0, 2, 2]),), g)
@@ -190,7 +190,7 @@ VALUES = [
         BIAS,
     ),
     Fault(
-        "the slope beside a kink",
+        "a slope from outside a kink",
         "kink-outside",
         wrong(torch.abs, lambda g, x: g * (x.sign() + 2 * (x == 0))),
         X * 0,
@@ -198,10 +198,18 @@ VALUES = [
 ]
 
 CAUSES = [
-    Fault("half precision on the way", "precision-loss", wrong(torch.sin, lambda g, x: (g * x.cos()).half())),
-    Fault("bfloat16 on the way", "precision-loss", wrong(torch.sin, lambda g, x: (g * x.cos()).bfloat16())),
     Fault(
-        "integers on the way",
+        "half precision in an intermediate step",
+        "precision-loss",
+        wrong(torch.sin, lambda g, x: (g * x.cos()).half()),
+    ),
+    Fault(
+        "bfloat16 in an intermediate step",
+        "precision-loss",
+        wrong(torch.sin, lambda g, x: (g * x.cos()).bfloat16()),
+    ),
+    Fault(
+        "integers in an intermediate step",
         "precision-loss",
         wrong(lambda x: (3 * x).sin(), lambda g, x: (3 * g * (3 * x).cos()).long()),
     ),
@@ -238,7 +246,7 @@ CAUSES = [
     Fault("no_grad", "stop-gradient", stopped),
     Fault("a value through NumPy", "out-of-graph", lambda x: x * torch.from_numpy(x.detach().numpy() + 1)),
     Fault("an output detached", "stop-gradient", lambda x: (x.sin(), x.cos().detach())),
-    Fault("a tensor changed that was saved", "stale-saved-tensor", overwritten),
+    Fault("a saved tensor changed in place", "stale-saved-tensor", overwritten),
     Fault("an input changed behind autograd's back", "mutated-input", lambda x: changing(x) + x),
 ]
 
@@ -258,7 +266,7 @@ SECOND = [
         2,
     ),
     Fault(
-        "half precision on the way",
+        "half precision in an intermediate step",
         "precision-loss",
         wrong(torch.sin, lambda g, x: g * wrong(torch.cos, lambda h, y: -(h * y.sin()).half())(x)),
         X,
@@ -306,21 +314,21 @@ BY_HAND = [
         by_hand={"gradient": np.sin},
     ),
     Fault(
-        "the first row in place of the sum over a broadcast axis",
+        "the first row instead of the sum over a broadcast axis",
         "missing-sum",
         lambda x, b: x * b,
         (ROWS, OFFSET),
         by_hand={"vjp": lambda x, b, cotangent: (cotangent * b, (cotangent * x)[0])},
     ),
     Fault(
-        "the sum of a cotangent taken for one",
+        "the sum of the cotangent assumed to be one",
         "linear-backward",
         lambda x: x - np.log(np.exp(x).sum()),
         np.array([0.3, -1.2, 0.8]),
         by_hand={"vjp": lambda x, cotangent: cotangent - np.exp(x) / np.exp(x).sum()},
     ),
     Fault(
-        "half precision on the way",
+        "half precision in an intermediate step",
         "precision-loss",
         lambda x: np.sin(x).sum(),
         ROWS,
@@ -343,13 +351,15 @@ BY_HAND = [
 ]
 
 RAISES = [
-    Fault("a gradient too many", "gradient-count", wrong(square, lambda g, x: (g, g))),
-    Fault("a gradient too few", "gradient-count", wrong(torch.mul, lambda g, x, y: g * y), (X, Y)),
+    Fault("one gradient too many", "gradient-count", wrong(square, lambda g, x: (g, g))),
+    Fault("one gradient too few", "gradient-count", wrong(torch.mul, lambda g, x, y: g * y), (X, Y)),
     Fault("another shape", "shape-mismatch", wrong(square, lambda g, x: (2 * g * x)[:1, :2])),
-    Fault("shapes that do not fit inside", "shape-mismatch", wrong(square, lambda g, x: g * x[:, :2])),
+    Fault(
+        "incompatible shapes inside the backward", "shape-mismatch", wrong(square, lambda g, x: g * x[:, :2])
+    ),
     Fault("a complex gradient of a real input", "dtype-mismatch", wrong(square, lambda g, x: g * x * 1j)),
     Fault(
-        "dtypes that do not fit inside",
+        "incompatible dtypes inside the backward",
         "dtype-mismatch",
         wrong(square, lambda g, x: g * x @ torch.eye(3, dtype=torch.float32)),
     ),
@@ -464,7 +474,7 @@ ORACLES = [
         by_hand={"oracle": square},
     ),
     Fault(
-        "the bias is left out, in the backward too",
+        "the bias is missing, also in the backward",
         "value-mismatch",
         lambda x: x.square(),
         by_hand={"oracle": lambda x: x.square() + 0.1},
@@ -472,35 +482,31 @@ ORACLES = [
 ]
 PROPERTIES = [
     Fault("some rows are never written", "uninitialised-memory", function(saved, first_row)),
-    Fault("what was saved is thrown away", "stale-saved-tensor", function(kept, thrown_away)),
-    Fault("what was saved is changed", "stale-saved-tensor", function(kept, doubled)),
+    Fault("the saved tensors are freed", "stale-saved-tensor", function(kept, thrown_away)),
+    Fault("the saved tensors are changed", "stale-saved-tensor", function(kept, doubled)),
     Fault("random numbers", "nondeterministic-backward", function(saved, noisy)),
     Fault("the cotangent is overwritten", "mutated-cotangent", function(saved, overwriting)),
     Fault(
-        "the backward takes the size of the cotangent",
+        "the backward uses the magnitude of the cotangent",
         "linear-backward",
         function(saved, lambda ctx, g: 2 * g.abs() * ctx.saved_tensors[0]),
     ),
     Fault("the input is changed and not declared", "mutated-input", changing),
     Fault("the gradient goes into .grad as well", "accumulates", function(saved, accumulating)),
+    Fault("the forward ignores strides", "non-contiguous-inputs", function(square_in_memory, right)),
     Fault(
-        "the forward reads memory without strides", "non-contiguous-inputs", function(square_in_memory, right)
-    ),
-    Fault(
-        "the forward takes expanded rows for zeros",
+        "the forward treats expanded rows as zeros",
         "expanded-inputs",
         function(lambda ctx, x: saved(ctx, x if all(x.stride()) else x * 0), right),
     ),
-    Fault(
-        "the backward reads memory without strides", "non-contiguous-cotangents", function(saved, in_memory)
-    ),
+    Fault("the backward ignores strides", "non-contiguous-cotangents", function(saved, in_memory)),
     Fault("the backward views the cotangent as flat", "non-contiguous-cotangents", function(saved, flat)),
     Fault(
-        "the backward takes expanded cotangents for zeros", "expanded-cotangents", function(saved, of_strided)
+        "the backward treats expanded cotangents as zeros", "expanded-cotangents", function(saved, of_strided)
     ),
     Fault("the backward needs a cotangent of every output", "undefined-cotangents", function(two, of_both)),
     Fault(
-        "the backward asks for another input than it is for",
+        "the backward reads needs_input_grad of another input",
         "frozen-inputs",
         function(product, needed),
         (X, Y),
@@ -511,13 +517,13 @@ PROPERTIES = [
         function(saved, lambda ctx, g: 2 * g * ctx.saved_tensors[0] * (len(g) // len(g))),
     ),
     Fault(
-        "the forward knows of no lazy conjugation",
+        "the forward ignores lazy conjugation",
         "conjugated-inputs",
         wrong(lambda x: physical(x) * physical(x), lambda g, x: 2 * g * x.conj()),
         COMPLEX,
     ),
     Fault(
-        "the backward knows of none",
+        "the backward ignores lazy conjugation",
         "conjugated-cotangents",
         wrong(square, lambda g, x: 2 * physical(g) * x.conj()),
         COMPLEX,

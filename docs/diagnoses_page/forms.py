@@ -49,14 +49,14 @@ FORMS = [
         "a Jacobian transposed", "transposed", residual, POINT, by_hand={"jacobian": lambda x: jacobian(x).T}
     ),
     Fault(
-        "its rows in another order",
+        "the rows of a Jacobian permuted",
         "permuted",
         residual,
         POINT,
         by_hand={"jacobian": lambda x: jacobian(x)[[1, 0, 2]]},
     ),
     Fault(
-        "its columns in another order",
+        "the columns of a Jacobian permuted",
         "permuted",
         residual,
         POINT,
@@ -84,7 +84,7 @@ FORMS = [
         by_hand={"jacobian": lambda x: jacobian(x) * [1, 1, -1]},
     ),
     Fault(
-        "a jvp of the size of its tangent",
+        "a jvp that uses the magnitude of its tangent",
         "linear-backward",
         residual,
         POINT,
@@ -98,21 +98,21 @@ FORMS = [
         by_hand={"hessian": lambda x: hessian(x) / 2},
     ),
     Fault(
-        "one triangle of it",
+        "one triangle of a Hessian",
         "not-symmetric",
         energy,
         POINT,
         by_hand={"hessian": lambda x: np.triu(hessian(x))},
     ),
     Fault(
-        "a term of its product with a vector",
+        "a missing term in a Hessian-vector product",
         "wrong-values",
         energy,
         POINT,
         by_hand={"hvp": lambda x, v: SYMMETRIC @ v},
     ),
     Fault(
-        "the transpose in place of the conjugate adjoint",
+        "the transpose instead of the conjugate transpose",
         "conjugate",
         Operator(lambda v: (MATRIX + 1j * SYMMETRIC) @ v, lambda u: (MATRIX + 1j * SYMMETRIC).T @ u),
         POINT + 0.5j,

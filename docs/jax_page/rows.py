@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from docs.coverage_page.markdown import table
+from docs.coverage_page.markdown import folded, table
 from docs.jax_page.reasons import OTHERWISE, REASONS
 from docs.jax_page.sweep import (
     CHECKERS,
@@ -29,19 +29,19 @@ INTRODUCTION = """\
 
 # JAX's primitives
 
-JAX tests itself on a database of its primitives, with functions and arguments for each
-(`jax._src.internal_test_util.test_harnesses`). Here are {count} of its primitives, those of the parts
-below with a derivative in float64 or float32. Written for JAX {version}.
+JAX tests its primitives with a database of functions and arguments
+(`jax._src.internal_test_util.test_harnesses`). This page has the {count} primitives that have a derivative
+in float64 or float32. Written for JAX {version}.
 
-On the engine: the first {harnesses} functions of a primitive in float64 that have up to {largest} numbers,
-in and out, or the smallest, and the first in complex128. The derivative along random cotangents and the
-derivative of that are compared with JAX's entry by entry, to {rtol:.0e}.
+**On the engine**: the first {harnesses} functions of a primitive in float64 with up to {largest} numbers,
+in and out (or else the smallest one), and the first in complex128. The first and second derivatives along
+random cotangents are compared with JAX's entry by entry, within {rtol:.0e}.
 
-Checked: the first of these functions, in float64 and in float32, by two checkers with their defaults:
-`check_gradients` of this project, and `jax.test_util.check_grads` with `order=1` and `modes=("rev",)`. The
-rule is JAX's own inside of a `custom_vjp`, and then that with a fault after it:
-{faults}. A fault that moves no entry of the gradient by a thousandth of its input's largest, along three
-random cotangents, is none and is not counted, nor are faults of functions with more than {broken} numbers.
+**Checked**: the first of these functions, in float64 and in float32, by `check_gradients` with its default
+options and by `jax.test_util.check_grads` with `order=1` and `modes=("rev",)`. The rule is JAX's own,
+inside a `custom_vjp`, and then the same with a fault: {faults}. A fault counts only if it moves some entry
+of the gradient by a thousandth of the largest entry for that input, along three random cotangents.
+Functions with more than {broken} numbers get no faults.
 """
 
 
@@ -177,20 +177,20 @@ def page(rows: Sequence[Row], times: Sequence[Times], version: str) -> str:
                 ]
             ],
         ),
-        "The derivatives are compared where JAX's is the function's: not of "
+        "Not compared, because JAX's derivative is not the function's: "
         f"{', '.join(f'`{row.name}`' for row in rows if row.name in OTHERWISE)}.",
         "",
-        "## Right rules",
+        "## Correct rules",
         "",
-        "Without those that JAX differentiates otherwise, which the list below explains.",
+        "Without the primitives whose derivative in JAX is not the function's; see the list below.",
         "",
         *table(["dtype", "checker", "primitives", *verdicts], right),
         "## Broken rules",
         "",
-        "Of the primitives whose right rule the checker passes:",
+        "For the primitives whose correct rule the checker passes:",
         "",
         *table(["dtype", "checker", "rules", *verdicts], broken),
-        "## What does not come out",
+        "## Primitives that differ",
         "",
         *table(
             ["primitive", "what", "reason"],
@@ -198,27 +198,32 @@ def page(rows: Sequence[Row], times: Sequence[Times], version: str) -> str:
         ),
         "## Every primitive",
         "",
-        "How many functions run on the engine, and at how many of them the derivatives agree. For each dtype",
-        "and checker a letter for the right rule and one for each fault, in the order above: `p` for passed,",
-        "`i` for inconclusive, `f` for failed, and `-` where the fault changes nothing.",
+        "How many functions run on the engine, and for how many of them the derivatives agree. Each dtype",
+        "and checker has a letter for the correct rule and one for each fault, in the order above: `p` for",
+        "passed, `i` for inconclusive, `f` for failed, and `-` for a fault that changes nothing.",
         "",
-        *table(
-            [
-                "primitive",
-                "engine",
-                "derivative",
-                "second",
-                *(f"{dtype}, {checker}" for dtype in DTYPES for checker in CHECKERS),
-            ],
-            (row.cells() for row in rows),
+        *folded(
+            f"{len(rows)} primitives",
+            table(
+                [
+                    "primitive",
+                    "engine",
+                    "derivative",
+                    "second",
+                    *(f"{dtype}, {checker}" for dtype in DTYPES for checker in CHECKERS),
+                ],
+                (row.cells() for row in rows),
+            ),
         ),
-        "The seconds on the process's clock that both took, by part of the sweep. Compiling is most of it.",
-        "",
-        *table(
-            ["part", *CHECKERS], ([str(t.part), f"{t.ours} s", f"{t.check_grads} s"] for t in sorted(times))
+        *folded(
+            "CPU time of every part",
+            table(
+                ["part", *CHECKERS],
+                ([str(t.part), f"{t.ours} s", f"{t.check_grads} s"] for t in sorted(times)),
+            ),
         ),
-        "On this page are the parts "
-        f"{', '.join(str(t.part) for t in sorted(times))} of {PARTS}, of every {PARTS}nd primitive each.",
+        f"Most of the time is compilation. This page has {len(times)} of {PARTS} parts, each with every",
+        f"{PARTS}nd primitive.",
     ]
     introduction = INTRODUCTION.format(
         count=len(rows),

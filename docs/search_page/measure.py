@@ -52,7 +52,7 @@ def by_strategy(planted: Planted, strategies: dict[str, st.SearchStrategy[Any]],
 
 
 def ours(planted: Planted, seed: int) -> int | None:
-    """With the strategies of this package, told nothing but shape, dtype and bounds."""
+    """Use the strategies of this package, which know only shape, dtype and bounds."""
     return by_strategy(planted, {k: v.of(planted.library) for k, v in planted.inputs.items()}, seed)
 
 

@@ -1,7 +1,7 @@
 """Functions whose gradient is wrong at special places, by kind of place; right everywhere else.
 
 Each torch function is an `autograd.Function` with a backward written by hand, each NumPy function has its
-gradient beside it. The function is smooth where the gradient is wrong, so that no subgradient excuses it.
+gradient next to it. The function is smooth where the gradient is wrong, so no subgradient excuses it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ Gradients = Any
 class Planted:
     """A function and a wrong gradient of it.
 
-    ``function`` is what is under test, ``gradient`` is given beside a NumPy function. ``plain`` is the same
-    function without a backward of its own, ``right`` gives the right gradients of its sum.
+    ``function`` is under test, ``gradient`` belongs to a NumPy function. ``plain`` is the same function
+    without a backward of its own, ``right`` gives the right gradients of its sum.
     """
 
     name: str
@@ -543,7 +543,7 @@ _torch(
 )
 _torch(
     "mixed scales",
-    "what is small beside the largest",
+    "small entries next to large ones",
     lambda x: x + 0.0,
     lambda g, x: g * ((x.abs() >= 1e-6 * x.abs().sum()) | (x == 0)),
     x=MATRIX,
@@ -619,7 +619,7 @@ _torch(
 )
 _torch(
     "square matrices",
-    "transposed where nobody sees it",
+    "a square matrix transposed",
     lambda x: (x.cumsum(0) * x).sum(),
     lambda g, x: g * _square_transposed(x),
     x=NAMED,

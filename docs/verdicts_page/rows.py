@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from docs.coverage_page.markdown import table
+from docs.coverage_page.markdown import folded, table
 from docs.verdicts_page.reasons import BROKEN, DIRECTIONAL, RIGHT
 from docs.verdicts_page.sweep import (
     CHECKERS,
@@ -35,38 +35,39 @@ INTRODUCTION = """\
 
 # Verdicts on torch's operators
 
-Every deterministic operator of torch's own database
-(`torch.testing._internal.common_methods_invocations.op_db`) that has a gradient, at its first sample, in
-float64 and in float32, under two checkers with their defaults: `check_gradients` of this project and
-`torch.autograd.gradcheck`. Operators that round to half precision are held to `sensitivity=1e-3` too.
-Written for torch {version}.
+torch tests its operators with a database of samples
+(`torch.testing._internal.common_methods_invocations.op_db`). This page shows what `check_gradients` and
+`torch.autograd.gradcheck` report, with their default options, for every deterministic operator that has a
+gradient, at its first sample, in float64 and in float32. Operators that round to half precision are also
+checked with `sensitivity=1e-3`. Written for torch {version}.
+
+The tables below are summaries. [Every operator](#every-operator) has its own row at the end.
 """
 
 BROKEN_INTRODUCTION = """\
-The backward of an operator is replaced by the right one with a fault after it, and the output is multiplied
-by {scales}. A fault that moves no entry of the gradient by a thousandth of its input's largest, along
-three random cotangents, is none and is not counted. Before the faults comes the right backward in the same
-wrapper: where a checker does not pass that one (all of float32, nearly, for `torch.autograd.gradcheck`), its
-`failed` says nothing.
+Each backward gets a fault: the correct gradient is computed and then changed. The output is multiplied by
+{scales}. A fault counts only if it moves some entry of the gradient by a thousandth of the largest entry
+for that input, along three random cotangents. The first rows of the table show the correct backward in the
+same wrapper. Where a checker does not pass that one, its `failed` says nothing: this is the case for
+`torch.autograd.gradcheck` in nearly all of float32.
 
-Operators whose sample has more than {largest} numbers, in and out, are left out, and so are
-{others}. What is left takes
-an hour, and is run in {parts} parts, of every {parts}th operator each. On this page are the parts {done}:
-{operators} operators, {checks:,} checks of each checker.
+Operators whose sample has more than {largest} numbers, in and out, are left out, and so are {others}. The
+rest takes an hour. It runs in {parts} parts, each with every {parts}th operator. This page has the parts
+{done}: {operators} operators, {checks:,} checks of each checker.
 """
 
 DIRECTIONAL_INTRODUCTION = """\
-The same faults, with the output as it is, under `check_gradients(mode="directional")` and
-`gradcheck(fast_mode=True)`, which look along random directions, and at entries only where these show a doubt.
-Operators have up to {largest:,} numbers here. On this page are the parts {done}: {operators} operators,
-{checks:,} checks of each checker.
+The same faults, without a factor on the output, under `check_gradients(mode="directional")` and
+`gradcheck(fast_mode=True)`. Both compare projections along random directions. They compare single entries
+only in case of doubt. Operators have up to {largest:,} numbers here. This page has the parts {done}:
+{operators} operators, {checks:,} checks of each checker.
 """
 
 LETTERS = """\
-Letters are verdicts: **p**assed, **f**ailed, **i**nconclusive; a dash is a fault that is none. In the columns
-of broken backwards are three groups, for the output times {scales}, and in each the right backward in the
-wrapper and then the faults in the order of the table above; in those of directional mode there is one. They
-are empty where that was not run.
+Letters are verdicts: **p**assed, **f**ailed, **i**nconclusive. A dash marks a fault that does not count.
+The columns for broken backwards have three groups, for the output times {scales}. Each group begins with
+the correct backward in the wrapper, followed by the faults in the order of the table above. The columns for
+directional mode have one group. A column is empty where that part was not run.
 """
 
 
@@ -226,9 +227,11 @@ def _of_right(rows: Sequence[Row]) -> list[str]:
     ours = [row for row in rows if not row.gradient_is_wrong and row.right[0] != "p"]
     theirs = [row for row in rows if not row.gradient_is_wrong and row.right[1] != "p"]
     lines = table(["dtype", "checker", "operators", "passed", "inconclusive", "failed"], cells)
-    lines += [f"What `check_gradients` fails: {_names(row for row in ours if row.right[0] == 'f')}.", ""]
-    lines += ["What it comes to no conclusion on, and why:", ""]
-    lines += table(
+    lines += [
+        f"Operators that `check_gradients` fails: {_names(row for row in ours if row.right[0] == 'f')}.",
+        "",
+    ]
+    reasons = table(
         ["operator", "dtype", "reason"],
         (
             [f"`{row.name}`", row.dtype, RIGHT.get(row.name, "not known yet")]
@@ -236,14 +239,15 @@ def _of_right(rows: Sequence[Row]) -> list[str]:
             if row.right[0] in "i-"
         ),
     )
+    lines += folded("Operators on which <code>check_gradients</code> is inconclusive, and why", reasons)
     of_float64 = _names(row for row in theirs if row.dtype == "float64")
-    lines += [f"What `torch.autograd.gradcheck` raises for in float64: {of_float64}.", ""]
+    lines += [f"Operators that `torch.autograd.gradcheck` fails in float64: {of_float64}.", ""]
+    wrong = [row for row in rows if row.gradient_is_wrong]
     lines += [
-        "Not counted are operators whose gradient in torch is not that of the function as called here:",
+        "Not counted are operators whose gradient in torch is not the derivative of the function as called:",
         "",
     ]
-    wrong = [row for row in rows if row.gradient_is_wrong]
-    lines += table(
+    shown = table(
         ["operator", "dtype", *CHECKERS, "what is wrong"],
         (
             [
@@ -255,7 +259,8 @@ def _of_right(rows: Sequence[Row]) -> list[str]:
             for row in wrong
         ),
     )
-    return lines
+    names = len({row.name for row in wrong})
+    return lines + folded(f"{names} operators whose gradient in torch is not the derivative", shown)
 
 
 _HEAD = ["dtype", "counted", "passed", "inconclusive", "failed"]
@@ -266,7 +271,7 @@ def _by_fault(groups: Sequence[tuple[str, tuple[tuple[str, ...], ...]]]) -> list
     """A table of faults from the dtypes and the letters of broken backwards."""
     cells = []
     for fault in range(-1, len(FAULTS)):
-        what = list(FAULTS)[fault] if fault >= 0 else "(right, in the wrapper)"
+        what = list(FAULTS)[fault] if fault >= 0 else "(correct, in the wrapper)"
         for dtype in DTYPES:
             line = [what, dtype]
             for k in range(len(CHECKERS)):
@@ -286,11 +291,11 @@ def _by_fault(groups: Sequence[tuple[str, tuple[tuple[str, ...], ...]]]) -> list
 
 def _of_directional(run: Sequence[Row]) -> list[str]:
     lines = _by_fault([(row.dtype, row.directional) for row in run])
-    for words, letter in (("passes", "p"), ("is inconclusive on", "i")):
+    for words, letter in (("passes", "p"), ("finds inconclusive", "i")):
         hit = [row for row in run if letter in row.directional[0][0][1:]]
         lines += [f"Broken backwards that `check_gradients` {words}: {_names(hit)}.", ""]
     reasons = [[f"`{name}`", why] for name, why in sorted(DIRECTIONAL.items())]
-    return lines + (table(["operator", "why it is not sure"], reasons) if reasons else [])
+    return lines + (table(["operator", "why it is inconclusive"], reasons) if reasons else [])
 
 
 def _of_broken(rows: Sequence[Row]) -> list[str]:
@@ -313,14 +318,14 @@ def _of_broken(rows: Sequence[Row]) -> list[str]:
     total = sum(scale[1:].count("i") for scale in unsure)
     as_it_is = sum(scale[1:].count("i") for scale in unsure if scale[0] == "i")
     lines += [
-        f"Of the {total} inconclusive checks, {as_it_is} are of operators on which it is so as they are.",
+        f"{as_it_is} of the {total} inconclusive checks are of operators that are so without a fault.",
         "",
     ]
-    for words, letter in (("passes", "p"), ("is inconclusive on", "i")):
+    for words, letter in (("passes", "p"), ("finds inconclusive", "i")):
         hit = [row for row in run if any(letter in scale[1:] for scale in row.broken[0])]
         lines += [f"Broken backwards that `check_gradients` {words}: {_names(hit)}.", ""]
     reasons = [[f"`{name}`", why] for name, why in sorted(BROKEN.items())]
-    return lines + (table(["operator", "why it is not sure"], reasons) if reasons else [])
+    return lines + (table(["operator", "why it is inconclusive"], reasons) if reasons else [])
 
 
 def _of_times(times: Sequence[Times]) -> list[str]:
@@ -333,14 +338,20 @@ def _of_times(times: Sequence[Times]) -> list[str]:
         )
     )
     return [
-        "Processor time, `check_gradients` against `torch.autograd.gradcheck`: for the operators as they are",
-        f"{right}; for broken backwards {broken}; in directional",
-        f"mode, against fast mode, {directional}.",
-        "Where a gradient is wrong, `check_gradients` takes longer, for it looks where it is and how.",
+        "CPU time of `check_gradients` against `torch.autograd.gradcheck`:",
         "",
-        *table(
-            ["part", *(f"{who}, {what}, s" for what in KINDS for who in ("ours", "gradcheck"))],
-            (each.cells() for each in times),
+        f"- operators as they are: {right}",
+        f"- broken backwards: {broken}",
+        f"- directional mode against fast mode: {directional}",
+        "",
+        "For a wrong gradient, `check_gradients` takes longer because it locates the error.",
+        "",
+        *folded(
+            "Time of every part",
+            table(
+                ["part", *(f"{who}, {what}, s" for what in KINDS for who in ("ours", "gradcheck"))],
+                (each.cells() for each in times),
+            ),
         ),
     ]
 
@@ -376,7 +387,7 @@ def page(rows: Sequence[Row], times: Sequence[Times], version: str) -> str:
     scales = f"{', '.join(factors[:-1])} and {factors[-1]}"
     others = "; ".join(f"`{name}` ({why})" for name, why in LEFT_OUT.items())
     lines = [
-        "## Right operators",
+        "## Correct operators",
         "",
         *_of_right(rows),
         "## Broken backwards",
@@ -397,9 +408,16 @@ def page(rows: Sequence[Row], times: Sequence[Times], version: str) -> str:
         "## Every operator",
         "",
         LETTERS.format(scales=scales),
-        *table(
-            ["operator", "dtype", *(f"{who}{what}" for what in _COLUMNS for who in ("ours", "gradcheck"))],
-            (row.cells() for row in rows),
+        *folded(
+            f"{len({row.name for row in rows})} operators, a row for each dtype",
+            table(
+                [
+                    "operator",
+                    "dtype",
+                    *(f"{who}{what}" for what in _COLUMNS for who in ("ours", "gradcheck")),
+                ],
+                (row.cells() for row in rows),
+            ),
         ),
     ]
     return INTRODUCTION.format(version=version) + "\n" + "\n".join(lines).rstrip() + "\n"

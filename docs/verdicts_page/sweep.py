@@ -58,9 +58,9 @@ LARGEST_DIRECTIONAL = 4096
 ALONG = 3
 """So many cotangents decide whether a fault is one."""
 
-TRIANGLE = "reads one triangle; torch gives the gradient as if the argument were kept symmetric"
-DETACHED = "some outputs depend on the input, and torch gives them no gradient"
-DUPLICATES = "of several values for one place one stays; torch gives all of them a gradient"
+TRIANGLE = "reads one triangle; torch's gradient assumes a symmetric argument"
+DETACHED = "torch gives no gradient to some outputs that depend on the input"
+DUPLICATES = "of several values written to one place, one stays; torch gives all of them a gradient"
 
 WRONG = {
     "cholesky": TRIANGLE,
@@ -69,21 +69,21 @@ WRONG = {
     "linalg.eigh": TRIANGLE,
     "linalg.eigvalsh": TRIANGLE,
     "linalg.pinv.hermitian": TRIANGLE,
-    "linalg.eig": "eigenvectors are defined up to a phase, and torch's backward refuses to guess it",
+    "linalg.eig": "eigenvectors are defined up to a phase, and torch's backward rejects the free choice",
     "native_layer_norm": DETACHED,
     "native_batch_norm": DETACHED,
     "_native_batch_norm_legit": DETACHED,
     "_batch_norm_with_update": DETACHED,
     "nn.functional.max_unpool2d": DUPLICATES,
     "nn.functional.max_unpool3d": DUPLICATES,
-    "as_strided_scatter": "torch gives what was overwritten a gradient, and what was kept none",
-    "nn.functional.ctc_loss": "torch's gradient is that after a log_softmax which the function does not take",
+    "as_strided_scatter": "torch gives a gradient to overwritten values, and none to the values kept",
+    "nn.functional.ctc_loss": "torch's gradient assumes a log_softmax that the function does not contain",
 }
 """Operators whose gradient in torch is not that of the function as it is called here."""
 
 LEFT_OUT = {
-    "corrcoef": "of one variable it is one, and its gradient nothing but rounding",
-    "sparse.mm.reduce": "its gradient is sparse, and these faults are of dense ones",
+    "corrcoef": "for one variable it is constant, and its gradient is rounding error",
+    "sparse.mm.reduce": "its gradient is sparse, and the faults need a dense one",
 }
 """Operators whose backwards are not broken, and why."""
 
@@ -193,7 +193,7 @@ FAULTS: dict[str, Callable[[Gradients], Any]] = {
 def _cotangents(outputs: Gradients, count: int) -> Iterator[list[torch.Tensor]]:
     generator = torch.Generator().manual_seed(0)
     for _ in range(count):
-        # Drawn in one dtype for all, so that the place of a fault does not hang on it.
+        # Drawn in one dtype for all: the place of a fault does not depend on it.
         yield [torch.randn(t.shape, generator=generator, dtype=torch.float64).to(t.dtype) for t in outputs]
 
 
@@ -214,7 +214,7 @@ def changes(right: Gradients, wrong: Gradients) -> bool:
 
 
 def ours(fn: Callable[..., Any], inputs: Gradients, **options: Any) -> str:
-    """The verdict of this project, with its defaults beside ``options``: p(ass), i(nconclusive) or f(ail)."""
+    """The verdict of this project, by default options and ``options``: p(ass), i(nconclusive) or f(ail)."""
     try:
         return check_gradients(fn, tuple(inputs), sensitivity=SENSITIVITY, **options).verdict[0]
     except InvalidArgument:

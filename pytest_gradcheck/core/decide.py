@@ -32,6 +32,7 @@ from pytest_gradcheck.core.evidence.proof import (
     wrong_entries,
 )
 from pytest_gradcheck.core.evidence.rounding import measure
+from pytest_gradcheck.core.evidence.second_differences import along_three_lines
 from pytest_gradcheck.core.evidence.survey import Survey, first_look, recompare
 from pytest_gradcheck.core.evidence.table import Table
 from pytest_gradcheck.core.options import Tolerance
@@ -45,6 +46,9 @@ from pytest_gradcheck.methods.roles import BY_HAND, DIFFERENCES, ENGINE, EXACT, 
 
 #: Rules whose doubt is of differences that contradict every exact method.
 DOUBTED_BY_VALUES = ("no_common_ground", "differences_split")
+
+#: What is said of a Hessian for which a gradient was measured, with four calls per input.
+MEASURED = "differences of a gradient that was measured by many calls: give gradient= too, which takes few"
 
 
 def run(order: Order) -> tuple[CheckResult, Finding]:
@@ -376,6 +380,12 @@ def _look(evidence: Evidence) -> Evidence:
                 table=looked.table,
                 standings=looked.standings,
             )
+    if order.values_alone is not None and evidence.differences:
+        rng = np.random.default_rng([order.problem.seed, 2])
+        table = along_three_lines(jacobian, order.values_alone, order.tolerance, rng)
+        if table is not None:
+            return replace(evidence, jacobian=jacobian, first=table, table=table)
+        order.methods.notes[evidence.differences[0]] = MEASURED
     survey = first_look(jacobian, order.tolerance, order.along)
     if order.eager is not None and (promise := _promise(order, survey.first, jacobian, order.tolerance)):
         order.tolerance, survey = promise, survey.promising(promise)

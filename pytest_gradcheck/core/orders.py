@@ -510,6 +510,9 @@ class FirstOrder:
 
     # -- what can be run again -------------------------------------------------------------------------
 
+    #: Only a second derivative is known by second differences.
+    values_alone: Function | None = None
+
     @property
     def few_calls(self) -> Projections | None:
         """The projections of a first look where calls are the cost; None where they are not.
@@ -627,6 +630,8 @@ class SecondOrder:
     is_recorded = True
     #: A gradient of the gradient is looked at as any other function.
     few_calls: Projections | None = None
+    #: The function whose values alone speak of its second derivative, where that is so.
+    values_alone: Function | None = None
 
     def __init__(self, first: FirstOrder, jacobian: Jacobian | None):
         self.first = first

@@ -33,8 +33,8 @@ class HessianOrder(SecondOrder):
     """The derivative of the gradient ``x → ∇f(x)``, with one form of it on trial.
 
     Differences are taken of a gradient that the first order found right: the engine's, the oracle's, the
-    framework's, one by hand. Without any it is measured: its differences are second differences of values.
-    ``trusted`` are the pullbacks that the first order found right.
+    framework's, one by hand. Without any, second differences of values along lines are looked at first, and
+    then differences of a measured gradient. ``trusted`` are the pullbacks that the first order found right.
     """
 
     def __init__(self, first: FirstOrder, form: Form, trusted: Mapping[str, Pullback]):
@@ -94,6 +94,8 @@ class HessianOrder(SecondOrder):
             eps = max(self._trusted[BY_HAND].eps, f.eps)
             at_point = self._gradient_by_hand
         else:
+            whole = self.options.step or self.options.mode == "full" or self.options.thorough
+            self.values_alone = None if whole else f
             return measured(f, replace(f, inputs=shape.inputs, outputs=shape.outputs))
 
         def evaluate(vector: Vector) -> Vector:

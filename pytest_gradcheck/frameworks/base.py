@@ -340,6 +340,10 @@ class Framework(abc.ABC):
         """Whether an error says that a function of this framework was given arrays of another."""
         return False
 
+    def remedy(self, error: Exception) -> str | None:
+        """Return what to write instead of what raised an error, where the framework knows it."""
+        return None
+
     def values_at_many(self, function: FunctionAtPoint, points: Matrix) -> Matrix:
         """Return the function's values at its point and then at many, all from one call.
 

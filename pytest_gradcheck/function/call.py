@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import functools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any
@@ -192,7 +194,8 @@ class Call:
                 continue
             inner = Tree(part, key)
             by_name = dict(zip(inner.names, inner.leaves, strict=True))
-            found += [by_name.get(name) for name in tree.names]
+            for name in tree.names:
+                found.append(by_name[name] if name in by_name else _inside(part, name.removeprefix(key)))
         return found
 
     def _arguments(self, leaves: Sequence[Any], hold: Hold = itself) -> dict[str, Any]:
@@ -200,6 +203,16 @@ class Call:
         arguments = {key: tree.rebuild(rest, hold) for key, tree in self._trees.items()}
         arguments.pop("", None)
         return arguments
+
+
+def _inside(value: Any, path: str) -> Any:
+    """Return what lies at a path such as ``["w"][0].a``: a block of a Hessian may be a container itself."""
+    for index, attribute in re.findall(r"\[([^\]]*)\]|\.(\w+)", path):
+        try:
+            value = getattr(value, attribute) if attribute else value[ast.literal_eval(index)]
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError, SyntaxError):
+            return None
+    return value
 
 
 def _tangents(by_key: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:

@@ -570,6 +570,8 @@ class Problem:
                 f"{', '.join(self._asked.arguments)} for {self.name}{signature_text(self.fn)} ({text})",
                 "a tuple is passed by position, a dict by name, anything else as the one argument",
             ) from error
+        if (remedy := self.framework.remedy(error)) is not None:
+            error.add_note(f"gradcheck: {remedy}, or draw inputs of the library whose method it is")
         self._blame_layout(error)
 
     @functools.cached_property

@@ -220,6 +220,15 @@ WIDE = Few(3 * WIDTH, COARSE.levels, 3, 2)
 HALF = Few(3 * WIDTH, np.arange(6, 0, -1) / 6, 2, 2, 0.5)
 
 
+#: For second derivatives, whose noise is that of the values over the square of the step: for values with the
+#: roundings of float64, and for those that waver.
+BENDS = tuple(Few(width, np.array([1.0, 0.8, 0.6, 0.42, 0.25]), 3, 3) for width in (WIDTH / 4, WIDTH))
+
+
+#: A line has a kink where a fit that has one leaves this many times less. Smooth functions differ by chance.
+KINKED = 10.0
+
+
 @dataclass(frozen=True, eq=False)
 class Sample:
     """Values at the points of a `Few` along some lines; ``middle`` is that at the point, shape ``(m,)``."""
@@ -306,6 +315,33 @@ def glanced(sample: Sample, cotangents: Array | None, eps: float, noise: Array |
         bar = STANDARD_ERRORS * shape.error * half / shape.width + LAST_TERM * np.abs(odd[-1])
     bar = np.where(np.isfinite(bar) & np.isfinite(odd[0]), bar, np.inf)
     return Glance(Estimate(odd[0], bar), np.where(np.isfinite(seen), seen, np.inf))
+
+
+def bent(sample: Sample, eps: float) -> tuple[Estimate, Array]:
+    """Fit second derivatives along the lines of a sample, shape ``(lines, m)``, and mark lines with a kink.
+
+    The even part of the values is a series in the square of the step. What the fit leaves over is the noise,
+    or a kink; each line has its own, and no less than the others show. With a kink the even part begins with
+    the step itself, and a fit with that in place of the last term leaves next to nothing.
+    """
+    shape = sample.shape
+    _, powers, _, fit = shape.fits
+    sharp = np.concatenate([shape.levels[:, None], powers[:, :-1]], axis=1)
+    with np.errstate(all="ignore"):
+        halves = (sample.above - sample.middle) / 2 + (sample.below - sample.middle) / 2
+        even, kinked = np.tensordot(fit, halves, 1), np.tensordot(np.linalg.pinv(sharp), halves, 1)
+        each, left = (
+            np.sqrt(((halves - np.tensordot(terms, found, 1)) ** 2).sum(axis=0) / (len(powers) - shape.even))
+            for terms, found in ((powers, even), (sharp, kinked))
+        )
+        largest = np.fmax(np.abs(sample.above).max(axis=0), np.abs(sample.below).max(axis=0))
+        floor = shape.floor * eps * np.fmax(largest, np.abs(sample.middle)) + sample.evaluation_noise
+        noise = np.fmax(np.fmax(each, floor), np.sqrt((each**2).mean(axis=0)))
+        bar = STANDARD_ERRORS * np.linalg.norm(fit[0]) * noise + LAST_TERM * np.abs(even[-1])
+        kink = (each > KINKED * np.fmax(left, floor)) & (np.abs(kinked[0]) > KINKED * left)
+    scale = 2 / shape.width**2
+    bar = np.where(np.isfinite(bar) & np.isfinite(even[0]), bar, np.inf)
+    return Estimate(scale * even[0], scale * bar), kink
 
 
 #: Points of a line with one side, in units of its width, and how many powers of the step are fitted: where

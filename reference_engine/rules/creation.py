@@ -12,7 +12,7 @@ from reference_engine.operators import copied
 from reference_engine.primitives import value_of
 from reference_engine.rules.elementwise import constant
 from reference_engine.rules.shape import _broadcast_to
-from reference_engine.tensor import Tensor, as_tensor
+from reference_engine.tensor import Tensor, as_tensor, joined
 
 CONSTANT_LIKE: tuple[Callable[..., Any], ...] = (np.zeros_like, np.ones_like, np.empty_like)
 """Constants in the shape of a Tensor."""
@@ -43,17 +43,6 @@ for _function in MADE:
     FUNCTIONS[_function] = constant(_function)
 
 
-def _joined(value: Any) -> Any:
-    """Nested lists of numbers, arrays and Tensors as one Tensor."""
-    if type(value) in (list, tuple) and value:
-        parts = [_joined(part) for part in value]
-        shapes = {part.shape for part in parts}
-        if len(shapes) > 1:
-            raise ValueError(f"entries of a list must have one shape, got {sorted(shapes)}")
-        return np.stack(parts)
-    return as_tensor(value)
-
-
 def _array(
     object: Any,
     dtype: Any = None,
@@ -63,7 +52,7 @@ def _array(
     ndmin: int = 0,
     **ignored: Any,
 ) -> Any:
-    result = _joined(object)
+    result = joined(object)
     if dtype is not None:
         result = result.astype(dtype)
     if copy:
@@ -100,7 +89,7 @@ def require(a: Any, dtype: Any = None, requirements: Any = None) -> Any:
 @implements(np.full)
 def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", *, device: Any = None) -> Any:
     """`numpy.full` with `like=` a Tensor; a Tensor as `fill_value` keeps its derivative."""
-    filled = copied(_broadcast_to(_joined(fill_value), shape), order="C")
+    filled = copied(_broadcast_to(joined(fill_value), shape), order="C")
     return filled if dtype is None else filled.astype(dtype)
 
 

@@ -326,12 +326,30 @@ def _lower_half(x: Any) -> Any:
     return x * (np.tril(np.ones((n, n))) - 0.5 * np.eye(n)).astype(np.real(value_of(x)).dtype)
 
 
+def in_triangle(c: Any, lower: bool = True) -> Any:
+    """The cotangent of the triangle that is read, from that of the whole Hermitian matrix, `c`.
+
+    NumPy reads one triangle and takes the other one for its mirror image: an entry off the diagonal stands
+    for two of the matrix, and those of the other triangle for none.
+    """
+    n = c.shape[-1]
+    strict = np.tri(n, k=-1)
+    weights = 2 * (strict if lower else strict.T) + np.eye(n)
+    return c * weights.astype(np.real(value_of(c)).dtype)
+
+
+def _of_lower(a: Any) -> Any:
+    """The Hermitian matrix of which the lower triangle is read."""
+    strict = np.tril(a, -1)
+    return strict + adjoint(strict) + np.real(a) * np.eye(a.shape[-1], dtype=np.real(a.data).dtype)
+
+
 def _cholesky_rule(c: Any, result: Any, a: Any) -> Any:
-    """Giles (2008), section 4.10, made Hermitian: the argument counts as one whatever triangle is read."""
+    """Giles (2008), section 4.10, for the triangle that is read."""
     factor = adjoint(result)
     middle = _lower_half(factor @ c)
     half = adjoint(solve_(factor, adjoint(solve_(factor, middle))))
-    return (half + adjoint(half)) * 0.5
+    return in_triangle((half + adjoint(half)) * 0.5)
 
 
 cholesky_: Primitive = define("cholesky", np.linalg.cholesky, [_cholesky_rule])
@@ -339,7 +357,7 @@ cholesky_: Primitive = define("cholesky", np.linalg.cholesky, [_cholesky_rule])
 
 @implements(np.linalg.cholesky)
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
-    """`numpy.linalg.cholesky`; the gradient is that of a function of Hermitian matrices, as in torch."""
+    """`numpy.linalg.cholesky`; the gradient lies in the triangle that is read."""
     a = as_tensor(a)
     return adjoint(cholesky_(adjoint(a))) if upper else cholesky_(a)
 
@@ -413,7 +431,7 @@ def _eigh_rule(cotangents: Any, result: Any, a: Any, *, uplo: str) -> Any:
         n = w.shape[-1]
         middle = middle + np.where(np.eye(n, dtype=bool), 0.0, adjoint(v) @ c_v / _gaps(w))
     back = v @ middle @ adjoint(v)
-    return (back + adjoint(back)) * 0.5
+    return in_triangle((back + adjoint(back)) * 0.5, uplo == "L")
 
 
 eigh_: Primitive = define(
@@ -430,7 +448,7 @@ class EighResult(NamedTuple):
 
 @implements(np.linalg.eigh)
 def eigh(a: Any, UPLO: str = "L") -> Any:
-    """`numpy.linalg.eigh`; the gradient is that of a function of Hermitian matrices, as in torch."""
+    """`numpy.linalg.eigh`; the gradient lies in the triangle that is read."""
     return EighResult(*eigh_(as_tensor(a), uplo=UPLO))
 
 
@@ -545,7 +563,7 @@ class SVDResult(NamedTuple):
 @implements(np.linalg.svd)
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
     """`numpy.linalg.svd`; what full matrices have beyond the reduced ones has no derivative."""
-    a = as_tensor(a)
+    a = _of_lower(as_tensor(a)) if hermitian else as_tensor(a)
     if not compute_uv:
         return svd_(a)[1]
     return SVDResult(*(svd_full_ if full_matrices and a.shape[-1] != a.shape[-2] else svd_)(a))
@@ -573,7 +591,7 @@ pinv_: Primitive = define(
 @implements(np.linalg.pinv)
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
     """`numpy.linalg.pinv`, for matrices whose rank does not change nearby."""
-    a = as_tensor(a)
+    a = _of_lower(as_tensor(a)) if hermitian else as_tensor(a)
     if rtol is not None:
         rcond = rtol
     if rcond is None:

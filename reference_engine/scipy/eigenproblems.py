@@ -88,7 +88,7 @@ def _generalised(argument: int) -> Callable[..., Any]:
             back = outer - v @ (middle * w[..., None, :] + weight) @ adjoint(v)
             if type != 1:
                 back = -adjoint(inverse) @ back @ adjoint(inverse)
-        return (back + adjoint(back)) * 0.5
+        return rules.in_triangle((back + adjoint(back)) * 0.5, lower)
 
     return rule
 
@@ -114,7 +114,7 @@ def eigh(
 ) -> Any:
     """Eigenvalues and eigenvectors of a Hermitian matrix, or of a pair of one and a positive definite `b`.
 
-    The gradient is that of a function of Hermitian matrices. A subset is taken of all eigenpairs.
+    The gradient lies in the triangle that is read. A subset is taken of all eigenpairs.
     """
     subset = subset_by_index is not None or subset_by_value is not None
     a = as_tensor(a)

@@ -106,7 +106,7 @@ def lu_solve(lu_and_piv: Any, b: Any, trans: int = 0) -> Any:
 
 
 def cholesky(a: Any, lower: bool = False) -> Any:
-    """The upper or lower Cholesky factor; the gradient is that of a function of Hermitian matrices."""
+    """The upper or lower Cholesky factor; the gradient lies in the triangle that is read."""
     return np.linalg.cholesky(as_tensor(a), upper=not lower)
 
 

@@ -14,8 +14,7 @@ import numpy as np
 from reference_engine.definitions import values_of
 from reference_engine.errors import MissingRuleError
 from reference_engine.primitives import Primitive, Rule, value_of
-from reference_engine.rules.creation import _joined
-from reference_engine.tensor import Tensor
+from reference_engine.tensor import Tensor, joined
 
 __all__ = ["PRIMITIVES", "Mirror", "define", "load", "table"]
 
@@ -75,7 +74,7 @@ def _tensors(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
 
 def _array_like(value: Any) -> Any:
     """A list that holds Tensors as one Tensor; tuples are pairs, as of a first column and a first row."""
-    return _joined(value) if type(value) is list and _tensors((value,), {}) else value
+    return joined(value) if type(value) is list and _tensors((value,), {}) else value
 
 
 class Mirror:

@@ -9,6 +9,7 @@ import numpy as np
 
 from reference_engine.definitions import adjoint, conj
 from reference_engine.primitives import value_of
+from reference_engine.rules.linalg import in_triangle
 from reference_engine.scipy.front import define, load
 
 __all__ = [
@@ -66,14 +67,13 @@ def _mirrored(a: Any, *, lower: bool, hermitian: bool) -> Any:
 
 
 def _mirrored_rule(c: Any, result: Any, a: Any, *, lower: bool, hermitian: bool) -> Any:
-    return (c + (adjoint(c) if hermitian else np.matrix_transpose(c))) * 0.5
+    return in_triangle((c + (adjoint(c) if hermitian else np.matrix_transpose(c))) * 0.5, lower)
 
 
 mirrored = define("mirrored", _mirrored, [_mirrored_rule])
 """The symmetric or Hermitian matrix of which one triangle is given.
 
-Its gradient is that of a function of symmetric matrices, whatever triangle is read, as for
-`numpy.linalg.cholesky` and `eigh`.
+Its gradient lies in the triangle that is given, as for `numpy.linalg.cholesky` and `eigh`.
 """
 
 # ---------------------------------------------------------------------------- bands

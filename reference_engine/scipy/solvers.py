@@ -60,8 +60,8 @@ def _as_assumed(a: Any, assume_a: str | None, lower: bool) -> Any:
 def solve(a: Any, b: Any, lower: bool = False, assume_a: str | None = None, transposed: bool = False) -> Any:
     """x with a x = b, for `b` of shape (n,) or (..., n, k).
 
-    Where `assume_a` says that one triangle stands for the whole, the gradient is that of a function of
-    symmetric (Hermitian) matrices. A transposed complex matrix is solved too.
+    Where `assume_a` says that one triangle stands for the whole, the gradient lies in that triangle. A
+    transposed complex matrix is solved too.
 
     Errors: LinAlgError for a singular matrix, and for one that is not positive definite though assumed to be.
     """

@@ -17,11 +17,13 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 # JAX has threads of its own, which would count as well.
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 
-from tests.benchmarks.summary import summary  # noqa: E402  after the threads are limited
+from docs.benchmarks_page import stored  # noqa: E402  after the threads are limited
+from docs.benchmarks_page.questions import blocks, replaced  # noqa: E402  the same
 from tests.benchmarks.tables import circumstances  # noqa: E402  the same
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs/benchmarks.md"
+DATA = stored.DATA
 
 #: Pages of the reference that say what is detected, of the module `tests.benchmarks.pages`.
 PAGES = ("diagnoses", "places", "calibration", "verdicts")
@@ -30,16 +32,6 @@ PAGES = ("diagnoses", "places", "calibration", "verdicts")
 def names() -> list[str]:
     """The benchmarks there are, found without importing them."""
     return sorted(path.stem for path in HERE.glob("*.py") if "\ndef run(" in path.read_text(encoding="utf-8"))
-
-
-def replaced(page: str, name: str, section: str) -> str:
-    """`page` with `section` between the two marks of this benchmark."""
-    begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
-    head, found, rest = page.partition(begin)
-    _, closed, tail = rest.partition(end)
-    if not (found and closed):
-        raise SystemExit(f"{PAGE.name} lacks the lines {begin.strip()} and {end.strip()} around the figures")
-    return f"{head}{begin}\n{section}\n{end}{tail}"
 
 
 def main(arguments: list[str]) -> None:
@@ -53,9 +45,9 @@ def main(arguments: list[str]) -> None:
         help=f"which: {', '.join(every)}; without any, all, but that verdicts, hours, only print their page",
     )
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument("--markdown", action="store_true", help="print Markdown")
-    how.add_argument("--write", action="store_true", help="put what was found into the pages")
+    parser.add_argument(
+        "--write", action="store_true", help="store what was found in docs/data, and write the pages"
+    )
     given = parser.parse_args(arguments)
     if given.quick and given.write:
         parser.error("--write: got --quick too, whose figures are none; leave one of them out")
@@ -65,8 +57,7 @@ def main(arguments: list[str]) -> None:
     parts = given.names or every
     if given.write:
         # Before hours of work: a page without a place for the figures is found out now.
-        for name in ["summary", *(part for part in parts if part not in PAGES)]:
-            replaced(PAGE.read_text(encoding="utf-8"), name, "")
+        written(PAGE.read_text(encoding="utf-8"))
     failed = []
     for name in parts:
         start = time.monotonic()
@@ -77,10 +68,10 @@ def main(arguments: list[str]) -> None:
             # The others' figures are not lost for it.
             traceback.print_exc()
             failed.append(f"{name} ({type(error).__name__})")
-            how = ", FAILED: what is on its page stays as it was"
+            how = ", FAILED: its stored figures stay as they were"
         print(f"({name}: {time.monotonic() - start:.0f} s{how})\n", file=sys.stderr, flush=True)
     if given.write:
-        refresh_summary()
+        PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}; the other parts are whole")
 
@@ -91,30 +82,30 @@ def part(name: str, given: argparse.Namespace) -> None:
         # Hours are taken by those who ask for them.
         write = given.write and (name != "verdicts" or name in given.names)
         if name == "verdicts" and not (write or given.quick):
-            print("As it stands on its page; `python -m tests.benchmarks verdicts --write` runs it anew.\n")
+            print("The stored page; `python -m tests.benchmarks verdicts --write` runs the sweeps.\n")
         print(page_of(name, quick=given.quick, write=write), flush=True)
     else:
-        benchmark(name, quick=given.quick, markdown=given.markdown, write=given.write)
+        benchmark(name, quick=given.quick, write=given.write)
 
 
-def benchmark(name: str, *, quick: bool, markdown: bool, write: bool) -> None:
-    """Run one part, print its tables, and put them on the page where that is asked for."""
+def benchmark(name: str, *, quick: bool, write: bool) -> None:
+    """Run one part, print its tables, and store them if asked to."""
     module = importlib.import_module(f"tests.benchmarks.{name}")
     said = circumstances(f"python -m tests.benchmarks {name}{' --quick' * quick}", module.PACKAGES)
-    section = [said, ""]
     print(f"{said}\n", flush=True)
+    tables = []
     for table in module.run(quick):
-        section.append(table.markdown())
-        print(section[-1] if markdown else table.plain(), flush=True)
+        tables.append(table.stored(name, said))
+        print(table.plain(), flush=True)
     if write:
-        text = replaced(PAGE.read_text(encoding="utf-8"), name, "\n".join(section))
-        PAGE.write_text(text, encoding="utf-8")
+        stored.replace(name, tables, DATA)
 
 
-def refresh_summary() -> None:
-    """Say at the head of the page what its tables come to."""
-    text = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(replaced(text, "summary", summary(text)), encoding="utf-8")
+def written(page: str) -> str:
+    """Return the page with the short tables of what is stored."""
+    for name, section in blocks(list(stored.every(DATA))).items():
+        page = replaced(page, name, section)
+    return page
 
 
 def page_of(name: str, *, quick: bool, write: bool) -> str:

@@ -1,4 +1,4 @@
-"""Gradients of NumPy code written by hand, beside the checkers of scipy and numdifftools.
+"""Gradients of NumPy code written by hand, next to the checkers of scipy and numdifftools.
 
 Those take differences and compare; what difference is too large is the user's to say, and here what their
 documentation shows or what they are exact to.
@@ -69,7 +69,7 @@ def contestants(fn: Callable[..., Any], gradient: Callable[..., Any], inputs: An
 
     def by_norm() -> str:
         error = optimize.check_grad(flat.value, flat.gradient, flat.x)
-        # So that nan is no pass.
+        # A nan compares false, so it does not pass.
         size = max(1.0, float(np.linalg.norm(flat.gradient(flat.x))))
         return "pass" if error < CHECK_GRAD * size else "fail"
 

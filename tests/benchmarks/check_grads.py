@@ -1,4 +1,4 @@
-"""`check_gradients` beside `check_grads` of JAX and of HIPS autograd, on the same functions and backwards.
+"""`check_gradients` next to `check_grads` of JAX and of HIPS autograd, on the same functions and backwards.
 
 A function and its backwards are written once, for whatever library has NumPy's functions. JAX gets them as a
 `jax.custom_vjp`, HIPS autograd as a primitive with `defvjp`, and ours as a NumPy function with `vjp=`.
@@ -162,7 +162,7 @@ def of_hips(case: ByLibrary, vjp: Vjp, dtype: str, scale: float) -> Check:
     extend.defvjp(fn, *map(rule, argnums))
 
     def run() -> str:
-        # It draws from NumPy's own state: the same in every run, and nobody else's numbers change.
+        # It draws from NumPy's own state: seeded for every run, and restored for other code.
         state = np.random.get_state()
         np.random.seed(0)
         try:
@@ -212,30 +212,30 @@ def whole(functions: Mapping[str, ByLibrary], rounds: int) -> Table:
                 rows.append([f"{dtype}, {kind}, {name}", *counts, *figures(ms[name], ms[OURS] / ms[name])])
             ratios += [(name, ms[OURS] / ms[name]) for name in ms if name != OURS]
     return Table(
-        "Backwards written by hand, beside check_grads",
+        "Hand-written backwards, next to check_grads",
         f"{len(functions)} functions of arrays, each with its right backward, which should pass, and one "
         "with a mistake as people make it, which should fail: the checkers with their defaults, at one "
-        f"point, first order, reverse mode. {absent()}JAX computes in float32 unless told otherwise; "
+        f"point, first order, reverse mode. {absent()}JAX computes in float32 by default; "
         "autograd's `check_grads` has a step and tolerances for float64 alone; ours takes the differences of "
         "a float32 function in float64 where it runs in it. Milliseconds are the median "
-        "over the functions, the best of several rounds, so that what JAX compiles in the first is not "
+        "over the functions, the best of several rounds, so compilation by JAX in the first one is not "
         "counted; the last column is ours over that line's.",
         ["", *SAID, "ms", "ours over it"],
         rows,
         [Aim("of these that `check_gradients` judges otherwise,", 0, misjudged)],
         [
-            Ratio(f"a check of a backward by hand, over {name}", [r for who, r in ratios if who == name])
+            Ratio(f"a check of a hand-written backward, over {name}", [r for who, r in ratios if who == name])
             for name in peers()[1:]
         ],
         [
-            Found(f"right backwards by hand failed, of {len(functions)}, in {dtype}", found[dtype])
+            Found(f"correct hand-written backwards that fail, of {len(functions)}, in {dtype}", found[dtype])
             for dtype in DTYPES
         ],
     )
 
 
 def by_fault(functions: Mapping[str, ByLibrary], dtypes: Sequence[str], sizes: Mapping[str, float]) -> Table:
-    """Every fault, in every dtype and size of the output: how many are let pass."""
+    """Every fault, in every dtype and size of the output: how many pass."""
     rows, let_pass = [], 0
     counts: dict[str, Counter[str]] = {}
     others = " and ".join(size for size, scale in sizes.items() if scale != 1)
@@ -265,18 +265,19 @@ def by_fault(functions: Mapping[str, ByLibrary], dtypes: Sequence[str], sizes: M
                 count[ALL_OF_THEM] += len(checks)
                 count.update(dict(zip([OURS, UNSURE, *peers()[1:]], map(int, cells), strict=True)))
     return Table(
-        "The same with faults put in",
-        "How many backwards are let pass, by fault. The right ones, in the first line of each group, should "
+        "Hand-written backwards with faults",
+        "How many backwards pass, by fault. The right ones, in the first line of each group, should "
         "pass, all others should not: a checker that passes few of the right ones finds the wrong ones by "
         "failing everything. The output is multiplied by what the line says. A fault that moves no entry by "
         "a thousandth of the largest is none and not counted; ×1.001 is the least that ours promises to see. "
         f"{absent()}Ours may be inconclusive, in the column after its own.",
         ["dtype, output times, fault", "checks", OURS, "inconclusive", *peers()[1:]],
         rows,
-        [Aim("broken backwards that `check_gradients` lets pass,", 0, let_pass)],
+        [Aim("broken backwards that `check_gradients` passes,", 0, let_pass)],
         found=[
             Found(
-                f"broken backwards by hand let pass, of {count[ALL_OF_THEM]:,} (without {SLIGHT}), {where}",
+                f"broken hand-written backwards that pass, of {count[ALL_OF_THEM]:,} "
+                f"(without {SLIGHT}), {where}",
                 {who: counted(count[who], count[UNSURE] if who == OURS else 0) for who in peers()},
             )
             for where, count in counts.items()

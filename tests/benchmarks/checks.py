@@ -1,4 +1,4 @@
-"""What a check costs beside `torch.autograd.gradcheck`, in evaluations of the function and in time.
+"""What a check costs next to `torch.autograd.gradcheck`, in evaluations of the function and in time.
 
 Every check is looked at before anything is timed: right functions pass in both checkers, broken ones fail.
 """
@@ -212,7 +212,7 @@ def calls(case: Case, contestant: Callable[[Case], Callable[[], object]]) -> int
 
 
 def jacobians(quick: bool) -> Table:
-    """All of a Jacobian by differences, beside torch's."""
+    """Time all of a Jacobian by differences, and torch's."""
     rows, ratios = [], []
     for name, make in CASES.items():
         for n in SIZES[:1] if quick else SIZES:
@@ -234,7 +234,7 @@ def jacobians(quick: bool) -> Table:
     return Table(
         "All of a Jacobian by differences",
         "Central and forward differences of every entry, each extrapolated over three steps and with an "
-        "error bar, which is what a check spends beside its exact methods; the Jacobian that "
+        "error bar, which is what a check spends besides its exact methods; the Jacobian that "
         "`torch.autograd.gradcheck` takes by one quotient per entry; and all of `gradcheck` in slow mode. "
         "Sizes are numbers in the inputs × in the output. First how often each calls the function, then "
         "milliseconds, then ours over each of torch's. The functions of this and the next three tables: "
@@ -298,7 +298,7 @@ def whole_checks(quick: bool) -> Table:
                 ]
             )
     return Table(
-        "Checks of right functions",
+        "Checks of correct functions",
         "Milliseconds for `check_gradients` as it is called without options, which looks at two random "
         'projections of what is not small; with `mode="full"`, which looks at every entry by all methods; '
         'with `mode="full", methods=("central", "torch")`, which compares what slow mode compares; and for '
@@ -319,10 +319,10 @@ def whole_checks(quick: bool) -> Table:
         rows,
         [Aim("a check over slow mode, from 50 numbers on, the worst case,", 1, max(large))] if large else [],
         [
-            Ratio("a check of a right function, over gradcheck's slow mode", over["slow"]),
-            Ratio("a check of a right function, over gradcheck's fast mode", over["fast"]),
-            Ratio('a check of a right function with mode="full", over slow mode', over["full"]),
-            Ratio('a check with mode="full" by the methods of slow mode alone, over it', over["two"]),
+            Ratio("a check of a correct function, over gradcheck's slow mode", over["slow"]),
+            Ratio("a check of a correct function, over gradcheck's fast mode", over["fast"]),
+            Ratio('a check of a correct function with mode="full", over slow mode', over["full"]),
+            Ratio("a full check by the methods of slow mode alone, over slow mode", over["two"]),
         ],
     )
 
@@ -333,7 +333,7 @@ def large_checks(quick: bool) -> Table:
     for name, make in CASES.items():
         case = make(400 if quick else 4000)
         seconds = timing.best({"ours": check(case), "fast": gradcheck(case, fast=True)}, 1 if quick else 5)
-        # Once: it takes seconds, and its noise is no tenth of them.
+        # Once: it takes seconds, and its noise is less than a tenth of them.
         slow = timing.best({"slow": gradcheck(case)}, 1)["slow"]
         ratios.append(seconds["ours"] / slow)
         over_fast.append(seconds["ours"] / seconds["fast"])
@@ -393,7 +393,7 @@ def failing(quick: bool) -> Table:
     return Table(
         "Checks that fail",
         "Backwards broken on purpose, with `check_gradients` as it is called without options, which names "
-        "the method that is wrong, where and how. Milliseconds beside slow mode's, and the ratio.",
+        "the method that is wrong, where and how. Milliseconds next to slow mode's, and the ratio.",
         ["function", "size", *(f"{fault}{cell}" for fault in faults for cell in cells_of)],
         rows,
         [Aim("a check that fails, over slow mode, from 50 numbers on, the worst case,", 1, max(large))]

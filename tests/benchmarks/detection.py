@@ -1,4 +1,4 @@
-"""Wrong backwards that are found, and right ones that are let pass, beside `torch.autograd.gradcheck`.
+"""Wrong backwards that are found, and right ones that are let pass, next to `torch.autograd.gradcheck`.
 
 The functions are those of the test suite: wrong ones of the kinds that public trackers show, and right ones
 that are hard to take differences of. Each is checked at the one point that its list gives.
@@ -112,14 +112,14 @@ def wrong(quick: bool) -> Table:
         "Wrong backwards",
         f"{len(cases)} wrong backwards of the kinds that public trackers show, each at one point where it is "
         "wrong; those of the second order by `order=2` and `gradgradcheck`. The right answer is to fail. "
-        "Milliseconds are the median over the functions, and the last column that line's over slow mode's; "
-        "ours says who is wrong, where and how.",
+        "Milliseconds are the median over the functions, and the last column that line's over slow mode's. "
+        "Ours also reports which method is wrong, where and how.",
         ["", *SAID, "ms", "over slow mode"],
         rows(said, ms, SLOW),
         [Aim("wrong backwards that `check_gradients` does not fail,", 0, len(cases) - said[OURS]["fail"])],
         found=[
             Found(
-                f"wrong backwards of our tests let pass, of {len(cases)}",
+                f"wrong backwards of our tests that pass, of {len(cases)}",
                 {who: counted(answers["pass"], answers["inconclusive"]) for who, answers in said.items()},
             )
         ],
@@ -127,7 +127,7 @@ def wrong(quick: bool) -> Table:
 
 
 def right(quick: bool) -> Table:
-    """Right functions that are hard: to fail is wrong."""
+    """Hard correct functions: to fail is wrong."""
     lines, failed, found = [], 0, []
     for dtype in (torch.float64, torch.float32):
         hard = {name: h for name, h in every(HARD, quick).items() if dtype in h.dtypes}
@@ -139,18 +139,18 @@ def right(quick: bool) -> Table:
         failed += said[OURS]["fail"]
         found.append(
             Found(
-                f"right functions of our tests that are hard failed, of {len(cases)}, in {str(dtype)[6:]}",
+                f"hard correct functions of our tests that fail, of {len(cases)}, in {str(dtype)[6:]}",
                 {who: counted(answers["fail"], answers["inconclusive"]) for who, answers in said.items()},
             )
         )
     return Table(
-        "Right functions that are hard",
+        "Hard correct functions",
         "Loops, implicit functions, steep, stiff and chaotic ones, kinks. None of the gradients is wrong, so "
-        "that to fail is a false alarm. Straight-through estimators are declared to ours, which "
-        "`gradcheck` has no way to be told. It is made for float64, and says so.",
+        "a failure is a false alarm. Straight-through estimators are declared to ours; `gradcheck` has no "
+        "option for that. It is made for float64, and says so.",
         ["", *SAID, "ms", "over slow mode"],
         lines,
-        [Aim("right functions that `check_gradients` fails,", 0, failed)],
+        [Aim("correct functions that `check_gradients` fails,", 0, failed)],
         found=found,
     )
 

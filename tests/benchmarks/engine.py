@@ -1,4 +1,4 @@
-"""The reference engine beside HIPS autograd, torch and micrograd.
+"""The reference engine next to HIPS autograd, torch and micrograd.
 
 Every contestant computes the same gradient of the same function; the tests compare them at tiny sizes.
 """
@@ -135,7 +135,7 @@ def mlp(targets: Any, inputs: Any, library: Any, *parameters: Any) -> Any:
 
 
 def mlp_contest(batch: int, sizes: Sequence[int]) -> Contest:
-    """The gradient by all weights and biases."""
+    """The gradient with respect to all weights and biases."""
     random = np.random.default_rng(0)
     parameters: list[Any] = []
     for a, b in pairwise(sizes):

@@ -1,4 +1,4 @@
-"""Torch functions on the reference engine: what lowering costs, and a check beside torch's own gradcheck.
+"""Torch functions on the reference engine: what lowering costs, and a check next to torch's own gradcheck.
 
 Every model is checked to pass before anything is timed.
 """
@@ -61,7 +61,7 @@ def pulled(lowered: Lowered) -> list[Any]:
 
 
 def cost(quick: bool, large: bool) -> Table:
-    """Lowering and the reference gradient beside the function's own forward and backward."""
+    """Time lowering and the reference gradient, and the function's own forward and backward."""
     rounds = 1 if quick else 7 if large else 50
     rows, ratios = [], []
     for name in MODELS:
@@ -95,10 +95,11 @@ def cost(quick: bool, large: bool) -> Table:
         ["model", "numbers", "own, ms", "lowering, ms", "gradient, ms", "ratio"],
         rows,
         [Aim(f"lowering and gradient over the function's own, {kind} models,", limit, max(ratios))],
+        [Ratio(f"lowering and one gradient of a {kind} model, over torch's forward and backward", ratios)],
     )
 
 
-# ---------------------------------------------------------------------- a check beside torch's
+# ---------------------------------------------------------------------- a check next to torch's
 
 
 def check(made: Model, dtype: torch.dtype) -> Callable[[], None]:
@@ -127,7 +128,7 @@ def gradcheck(made: Model, fast: bool) -> Callable[[], None]:
 
 
 def checks(quick: bool) -> Table:
-    """A check by reference and torch beside torch.autograd.gradcheck."""
+    """Time a check by reference and torch, and torch.autograd.gradcheck."""
     rows = []
     over: dict[str, list[float]] = {SLOW: [], FAST: []}
     for name in list(MODELS)[:2] if quick else MODELS:
@@ -152,7 +153,7 @@ def checks(quick: bool) -> Table:
             ]
         )
     return Table(
-        "A check by reference and torch, beside torch's gradcheck",
+        "A check by reference and torch, next to torch's gradcheck",
         'Milliseconds for `check_gradients(methods=("reference", "torch"))` in float64 and in float32, and '
         "for `torch.autograd.gradcheck`, which needs float64, in slow and in fast mode; then the first over "
         "each of torch's. The slow mode looks at every entry of the Jacobian, the fast mode at one random "
@@ -189,7 +190,7 @@ def large_checks(quick: bool) -> Table:
             ]
         )
     return Table(
-        "The same for large models",
+        "Large models, by reference and torch",
         "Without the slow mode, which would evaluate the function twice for every number.",
         ["model", "numbers", "float64", "float32", "fast mode", "over fast"],
         rows,

@@ -1,7 +1,7 @@
 """A drawn sample of torch's own operators, right and broken, under ours and `torch.autograd.gradcheck`.
 
-Nobody here chose the functions, nor their inputs: both are torch's own, and the sample is drawn by a fixed
-seed out of all of them. The page of verdicts has every operator, and takes hours.
+The functions and their inputs are not chosen for this package: both are torch's own, and a fixed seed draws
+the sample out of all of them. The page of verdicts has every operator, and takes hours.
 """
 
 from __future__ import annotations
@@ -54,20 +54,22 @@ def right(names: Sequence[str]) -> Table:
             counts = [str(letters.count(letter)) for letter in "fip"]
             line = figures(seconds[k], seconds[0] / seconds[k])
             rows.append([f"{dtype}, {len(verdicts)} operators, {who}", *counts, *line])
-        found.append(Found(f"right operators of torch failed, of {len(verdicts)} drawn, in {dtype}", flagged))
+        found.append(
+            Found(f"correct operators of torch that fail, of {len(verdicts)} drawn, in {dtype}", flagged)
+        )
         for k, who in enumerate((SLOW, FAST), 1):
             ratios[who] += [each[0].seconds / each[k].seconds for each in verdicts]
     return Table(
-        "Operators of torch, as they are",
-        f"Of torch's own database of {len(OPERATORS)} operators, without the {len(WRONG)} of which torch's "
-        f"gradient is another than the function's (the page of verdicts names them), {len(names)} are drawn "
-        f"by the seed {SEED}; counted are those that have a gradient in that dtype and draw no random "
-        "numbers, at torch's own first sample. They are taken for right, so that to fail is a false alarm. "
+        "Torch's operators, unchanged",
+        f"Of torch's own database of {len(OPERATORS)} operators, without the {len(WRONG)} whose "
+        f"gradient in torch differs from the function's (the page of verdicts names them), {len(names)} are "
+        f"drawn by the seed {SEED}; counted are those that have a gradient in that dtype and draw no random "
+        "numbers, at torch's own first sample. They are taken for correct, so a failure is a false alarm. "
         "`gradcheck` is made for float64, and says so. Seconds are for all of them; the last column is "
         "ours over that line's.",
         ["", "fail", "inconclusive", "pass", "s", "ours over it"],
         rows,
-        [Aim("right operators that `check_gradients` fails,", 0, failed)],
+        [Aim("correct operators that `check_gradients` fails,", 0, failed)],
         [Ratio(f"a check of one of torch's operators, over {who}", ratios[who]) for who in ratios],
         found,
     )
@@ -94,10 +96,10 @@ def broken(names: Sequence[str]) -> Table:
             rows.append(
                 [f"{dtype}, {who}", f"{as_it_is.count('p')} of {len(as_it_is)}", str(wrong), *counts, *line]
             )
-        what = f"broken backwards of torch's operators let pass, of {clear} (without ×1.001), in {dtype}"
+        what = f"broken backwards of torch's operators that pass, of {clear} (without ×1.001), in {dtype}"
         found.append(Found(what, let_pass))
     return Table(
-        "Operators of torch, broken",
+        "Torch's operators, broken",
         f"Those of them with up to {LARGEST} numbers, in and out, with the faults {', '.join(FAULTS)} put "
         "behind their backwards; a fault that moves no entry by a thousandth of the largest is none. The "
         "first column says how many a checker passes as they are, in the same wrapper: one that passes few "
@@ -106,7 +108,7 @@ def broken(names: Sequence[str]) -> Table:
         "says where and how a gradient is wrong, which is most of its time here.",
         ["", "right passed", "broken", "fail", "inconclusive", "pass", "of ×1.001", "s", "ours over it"],
         rows,
-        [Aim("broken backwards of operators that `check_gradients` lets pass,", 0, passed)],
+        [Aim("broken backwards of operators that `check_gradients` passes,", 0, passed)],
         found=found,
     )
 
@@ -114,7 +116,7 @@ def broken(names: Sequence[str]) -> Table:
 def run(quick: bool) -> Iterator[Table]:
     """Both tables."""
     names = sample(quick)
-    # What is imported by the first check is counted against nobody.
+    # Imports of the first check are not part of any measurement.
     sweep.on_right("exp", "float64", CHECKERS)
     yield right(names)
     yield broken(names)

@@ -1,4 +1,4 @@
-"""A marked test of a hundred examples beside a loop of a hundred calls of torch.autograd.gradcheck."""
+"""A marked test of a hundred examples next to a loop of a hundred calls of torch.autograd.gradcheck."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class Stopwatch:
 
 
 def timed(examples: int, rounds: int) -> Stopwatch:
-    """Time every test of `SOURCE`, and the loops beside it, in one process."""
+    """Time every test of `SOURCE`, and the loops of gradcheck, in one process."""
     watch = Stopwatch(examples, rounds)
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         Path(folder, "conftest.py").write_text(CONFTEST.format(examples=examples), encoding="utf-8")

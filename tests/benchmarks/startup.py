@@ -1,4 +1,4 @@
-"""What pytest costs with the plugin installed: unused and used, beside bare pytest and pytest-benchmark.
+"""What pytest costs with the plugin installed: unused and used, next to bare pytest and pytest-benchmark.
 
 Every run is a process of its own, as a person starts it. Of all plugins that are installed it loads the one
 on trial and no other.
@@ -49,7 +49,7 @@ def test_it(x):
     np.sin(x)
 """
 
-#: torch's first backward pass from a cotangent imports sympy, whoever takes it.
+#: torch's first backward pass from a cotangent imports sympy.
 ONE_PASS = """
 import torch
 
@@ -177,7 +177,7 @@ def unused(folder: Path, quick: bool) -> Table:
 
 
 def used(folder: Path, quick: bool) -> Table:
-    """One test that uses a plugin, beside one that imports the same libraries without it."""
+    """Time one test that uses a plugin, and one that imports the same libraries without it."""
     groups = {
         "`@given`, numpy": {
             BARE: (BARE, DRAWN.format(more="")),
@@ -203,8 +203,8 @@ def used(folder: Path, quick: bool) -> Table:
         ratios += [min(times[who]) / min(times[BARE]) for who in (WITHOUT_TORCH, WITH_ALL) if who in times]
     return Table(
         "Used",
-        "One test of one example. Beside it stands a test without the plugin that imports the same "
-        "libraries, and draws the same number with Hypothesis.",
+        "One test of one example, next to a test without the plugin that imports the same libraries and "
+        "draws the same number with Hypothesis.",
         columns("the bare one"),
         rows,
         ratios=[Ratio("a marked test of one example, over the same test without the plugin", ratios)],

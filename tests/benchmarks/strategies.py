@@ -1,7 +1,7 @@
-"""Drawing points beside `hypothesis.extra.numpy.arrays`: examples per second by size.
+"""Drawing points next to `hypothesis.extra.numpy.arrays`: examples per second by size.
 
-Both draw float64 from -10 to 10 in runs of Hypothesis's own; what a run costs without drawing an array is
-shown beside them.
+Both draw float64 from -10 to 10 in runs of Hypothesis's own; a run without an array is shown
+next to them.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def run(quick: bool) -> Iterator[Table]:
         f"Runs of {examples} examples, float64 from {LOW:g} to {HIGH:g}. By default Hypothesis draws a few "
         "entries of a large array and fills the rest with one number; every entry drawn, it soon refuses: "
         "some hundreds are too many. Four bytes are what a run costs without any array. `arrays` is ours. "
-        "The last column is of the examples per second, so that more is faster.",
+        "The last column compares examples per second: more is faster.",
         ["", "examples per second", "ms per example", "of hypothesis, with fill"],
         rows,
         [Aim("time of hypothesis, with fill, at the worst size, ours over it,", 1, 1 / min(ratios))],

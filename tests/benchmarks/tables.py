@@ -1,4 +1,4 @@
-"""What a benchmark found, as plain text and as Markdown."""
+"""What a benchmark found, as plain text and as a table to store."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from docs.benchmarks_page.stored import Stored
+
 
 @dataclass(frozen=True)
 class Aim:
@@ -22,7 +24,7 @@ class Aim:
     found: float
 
     def __str__(self) -> str:
-        said = "reached" if self.found <= self.at_most else "**not reached**"
+        said = "reached" if self.found <= self.at_most else "not reached"
         return f"Aim: {self.what} at most {self.at_most:.3g}. Found {self.found:.3g}: {said}."
 
 
@@ -58,8 +60,8 @@ class Found:
 class Table:
     """Rows of figures under a title; `text` says what was run.
 
-    Below them stand our time over the peers' (`ratios`), what was `found`, and the `aims`: what the summary
-    at the head of the page is made of.
+    Below them stand our time over the peers' (`ratios`), what was `found`, and the `aims`: the short tables
+    of the page are made of these lines.
     """
 
     title: str
@@ -86,17 +88,13 @@ class Table:
             for row in (self.columns, *self.rows)
         ]
         said = [*textwrap.wrap(self.text.replace("**", ""), 110), ""]
-        below = [line.replace("**", "") for line in self._below]
+        below = self._below
         return "\n".join([self.title, "", *said, *lines, *([""] if below else []), *below, ""])
 
-    def markdown(self) -> str:
-        """For the page of the documentation."""
-        rule = ["---", *["---:"] * (len(self.columns) - 1)]
-        lines = [f"| {' | '.join(row)} |" for row in (self.columns, rule, *self.rows)]
-        below = [f"- {line}" for line in self._below]
-        return "\n".join(
-            [f"### {self.title}", "", self.text, "", *lines, "", *below, *([""] if below else [])]
-        )
+    def stored(self, part: str, measured: str) -> Stored:
+        """Return what is kept of it: the table of one part, measured in these circumstances."""
+        rows = tuple(map(tuple, self.rows))
+        return Stored(part, self.title, self.text, measured, tuple(self._below), tuple(self.columns), rows)
 
 
 def counted(wrong: int, inconclusive: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -18,9 +19,10 @@ pytest.importorskip("micrograd")
 pytest.importorskip("torch")
 
 import reference_engine  # noqa: E402  where all that it needs is there
+from docs.benchmarks_page import stored  # noqa: E402  the same
+from docs.benchmarks_page.questions import QUESTIONS, replaced  # noqa: E402  the same
 from tests.benchmarks import __main__, check_grads, engine, memory, pages, tables, timing  # noqa: E402  the same
 from tests.benchmarks.by_library import FUNCTIONS  # noqa: E402  the same
-from tests.benchmarks.summary import summary  # noqa: E402  the same
 from tests.benchmarks.tables import Aim, Found, Ratio, Table  # noqa: E402  the same
 
 CONTESTS = {
@@ -73,20 +75,21 @@ def test_the_graphs_have_as_many_operations_as_they_say():
 
 @pytest.mark.sweep
 @pytest.mark.parametrize("name", __main__.names())
-def test_each_benchmark_runs_and_its_tables_have_a_place_on_the_page(name, capsys):
-    assert __main__.main([name, "--quick", "--markdown"]) is None
+def test_each_benchmark_runs_and_its_tables_are_stored(name, capsys, monkeypatch):
+    kept = []
+    monkeypatch.setattr(stored, "replace", lambda part, tables, folder: kept.extend(tables))
+    __main__.benchmark(name, quick=True, write=True)
     printed = capsys.readouterr().out
     assert printed.startswith("Measured on ")
     assert "load average" in printed.splitlines()[0]
-    tables = [block for block in printed.split("\n\n") if block.startswith("|")]
-    assert tables
-    for table in tables:
-        assert len({line.count("|") for line in table.splitlines()}) == 1
-        assert table.count("\n") > 2
-    assert re.search(r"^- (Our time|Found|Aim)\b", printed, re.MULTILINE), "the summary has nothing of it"
-    page = __main__.replaced(__main__.PAGE.read_text(encoding="utf-8"), name, printed)
-    assert printed in page
-    assert __main__.replaced(page, name, printed) == page
+    for table in kept:
+        assert table.title in printed
+        assert table.rows
+        assert {len(row) for row in table.rows} == {len(table.columns)}
+        # Every note is one that the page can be written from.
+        assert len(table.notes) == len(table.timed()) + len(table.judged()) + len(table.aimed())
+    assert any(table.notes for table in kept)
+    assert {table.title for table in kept} == {t.title for t in stored.every() if t.part == name}
 
 
 @pytest.mark.parametrize("name", __main__.PAGES)
@@ -119,13 +122,20 @@ def page(tmp_path, monkeypatch):
     copy = tmp_path / "benchmarks.md"
     copy.write_text(__main__.PAGE.read_text(encoding="utf-8"), encoding="utf-8")
     monkeypatch.setattr(__main__, "PAGE", copy)
+    monkeypatch.setattr(__main__, "DATA", tmp_path / "data")
+    shutil.copytree(stored.DATA, tmp_path / "data")
 
     def broken(quick):
         yield Table("Half", "What was run.", ["", "s"], [["a", "1"]])
         raise ValueError("out of order")
 
     table = Table(
-        "T", "What was run.", ["", "s"], [["a", "1"]], [Aim("of a", 1, 2)], [Ratio("b, over c", [3])]
+        "Examples per second",
+        "What was run.",
+        ["", "s"],
+        [["a", "1"]],
+        [Aim("of a", 1, 2)],
+        [Ratio("b, over c", [3])],
     )
     monkeypatch.setattr(__main__, "PAGES", ())
     for name, run in {"engine": broken, "strategies": lambda quick: [table]}.items():
@@ -143,51 +153,71 @@ def test_a_part_that_fails_does_not_lose_the_figures_of_the_others(page, capsys)
         __main__.main(["engine", "strategies", "--write"])
     after = page.read_text(encoding="utf-8")
     assert section(after, "engine") == section(before, "engine")
-    assert "### T\n" in section(after, "strategies")
+    assert section(after, "overhead") != section(before, "overhead")
+    old = [table for table in stored.every() if table.part == "engine"]
+    assert [table for table in stored.every(__main__.DATA) if table.part == "engine"] == old
     said = capsys.readouterr()
     assert "Half" in said.out
     assert "ValueError: out of order" in said.err
-    assert "FAILED: what is on its page stays as it was" in said.err
+    assert "FAILED: its stored figures stay as they were" in said.err
 
 
-def test_what_is_written_is_in_the_summary(page):
+def test_what_is_written_is_on_the_page_and_in_the_data(page):
     __main__.main(["strategies", "--write"])
-    head = section(page.read_text(encoding="utf-8"), "summary")
-    assert "| [b, over c](#t) | 3 | 3 | 3 | 1 of 1 |" in head
-    assert "| [T](#t) | of a | 1 | 2 |" in head
-    # What only was printed is on no page.
+    text = page.read_text(encoding="utf-8")
+    assert "| b, over c | 3 | 3 to 3 | 1 of 1 |" in section(text, "overhead")
+    file = "strategies/examples-per-second.csv"
+    link = f"{{download}}`Examples per second <data/{file}>`"
+    assert link in section(text, "overhead")
+    assert f"| {link} | of a | 1 | 2 |" in section(text, "aims")
+    assert (__main__.DATA / file).read_text(encoding="utf-8").endswith("\n,s\na,1\n")
+    # Without --write, the figures are only printed.
     __main__.main(["strategies"])
-    assert section(page.read_text(encoding="utf-8"), "summary") == head
+    assert page.read_text(encoding="utf-8") == text
 
 
 def test_a_page_without_a_place_is_refused_before_anything_runs(page, capsys):
     text = page.read_text(encoding="utf-8")
-    page.write_text(text.replace("<!-- engine: end -->", ""), encoding="utf-8")
+    page.write_text(text.replace("<!-- engine: end -->\n", ""), encoding="utf-8")
     with pytest.raises(SystemExit, match="lacks the lines <!-- engine: begin -->"):
         __main__.main(["strategies", "engine", "--write"])
     assert not capsys.readouterr().out
 
 
-def test_the_summary_is_that_of_the_page():
+def test_the_page_is_what_the_data_say():
     page = __main__.PAGE.read_text(encoding="utf-8")
-    assert section(page, "summary").strip() == summary(page).strip()
+    assert __main__.written(page) == page
 
 
-def test_nothing_under_a_table_is_left_out_of_the_summary():
+def test_every_stored_table_answers_a_question():
+    assert {title for question in QUESTIONS for title in question.tables} == {
+        table.title for table in stored.every()
+    }
+
+
+def test_what_is_under_a_table_is_read_again(tmp_path):
     ratio = Ratio("a check, over slow mode: at once", [0.5, 2.0, 3.0])
     found = Found("wrong ones let pass, of 1,234, in float64", {"ours": "0", "theirs": "1,000"})
     aims = [Aim("a check, the worst,", 1, 0.5), Aim("a check at most", 1, 3), Aim("of it", 1, float("nan"))]
-    head = summary(Table("It's A-B, c_d", "", [""], [], aims, [ratio], [found]).markdown())
-    assert "slower in 1 of these 1 comparisons, and faster in 0" in head
-    assert "| [a check, over slow mode: at once](#its-a-b-c_d) | 0.5 | 2 | 3 | 2 of 3 |" in head
-    assert "| [wrong ones let pass, of 1,234, in float64](#its-a-b-c_d) | 0 | theirs: 1,000 |" in head
-    assert "1 of 3 are reached" in head
-    assert "| [It's A-B, c_d](#its-a-b-c_d) | a check at most | 1 | 3 |" in head
-    assert "| of it | 1 | nan |" in head
+    rows = [["# 1", "1,000"], ["two", 'say "3"']]
+    table = Table("It's A-B, c_d", "Text, # 1.", ["a", "b, ms"], rows, aims, [ratio], [found])
+    stored.replace("part", [table.stored("part", "Measured today.")], tmp_path)
+    (back,) = stored.every(tmp_path)
+    assert (tmp_path / "part/its-a-b-c_d.csv").is_file()
+    assert back == table.stored("part", "Measured today.")
+    assert back.timed() == [("a check, over slow mode: at once", "0.5", "3", "2", "2 of 3")]
+    assert back.judged() == [
+        ("wrong ones let pass, of 1,234, in float64", (("ours", "0"), ("theirs", "1,000")))
+    ]
+    assert [(aim.what, aim.found, aim.is_reached) for aim in back.aimed()] == [
+        ("a check, the worst", "0.5", True),
+        ("a check at most", "3", False),
+        ("of it", "nan", False),
+    ]
 
 
 def test_the_page_has_every_peer():
-    assert "not installed" not in __main__.PAGE.read_text(encoding="utf-8")
+    assert not [table.file for table in stored.every() if "not installed" in f"{table.text}{table.measured}"]
 
 
 @pytest.mark.parametrize("case", FUNCTIONS.values(), ids=FUNCTIONS)
@@ -219,7 +249,6 @@ def test_a_peer_that_is_missing_is_said_to_be(monkeypatch):
     for table in (check_grads.whole(few, 1), check_grads.by_fault(few, ["float64"], {"1": 1.0})):
         said = "`jax.test_util.check_grads` has no figures here: JAX is not installed"
         assert said in table.plain().replace("\n", " ")
-        assert said in table.markdown()
         assert check_grads.JAX not in f"{table.columns}{table.rows}"
     assert tables.circumstances("it", ["no-such-package"]).endswith("no-such-package not installed.")
 
@@ -237,7 +266,7 @@ def test_jax_finds_the_same_backwards_right_and_wrong():
 
 def test_a_page_without_the_marks_is_not_written():
     with pytest.raises(SystemExit, match="lacks the lines <!-- engine: begin -->"):
-        __main__.replaced("# Benchmarks\n", "engine", "")
+        replaced("# Benchmarks\n", "engine", "")
 
 
 def test_every_contestant_has_its_turn_in_every_round():
@@ -278,7 +307,7 @@ def test_growth_tells_what_stays_from_what_was_needed_for_a_moment():
 def test_a_table_says_whether_its_aim_is_reached():
     table = Table("T", "What was run.", ["", "s"], [["a", "1"]], [Aim("of a", 1, 0.5), Aim("of b", 1, 2)])
     assert "of a at most 1. Found 0.5: reached." in table.plain()
-    assert "- Aim: of b at most 1. Found 2: **not reached**." in table.markdown()
+    assert "of b at most 1. Found 2: not reached." in table.plain()
 
 
 def test_the_page_is_linked():

@@ -1,8 +1,8 @@
 """Times on the processor's clock, contestants taking turns.
 
-The clock counts what the process itself used, so that other programs on the machine disturb little. What is
-left of the noise only ever adds time, so that the best of several rounds is the closest to the truth; taking
-turns lets a slow minute of the machine hit every contestant alike.
+The clock counts the process itself, so other programs on the machine disturb little. The remaining noise only
+adds time, so the best of several rounds is the closest to the truth. Taking turns lets a slow minute of the
+machine affect every contestant alike.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from time import process_time
 def best(contestants: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """The least seconds that each contestant took for one call, out of `rounds`."""
     seconds = dict.fromkeys(contestants, float("inf"))
-    # Whatever else the process holds is not swept through in anybody's time.
+    # Other objects of the process are not swept during a measurement.
     gc.freeze()
     try:
         for _ in range(rounds):

@@ -266,7 +266,7 @@ def test_a_part_is_written_and_the_others_kept(tmp_path: Any, monkeypatch: pytes
     assert run == ["directional"]
     assert rows.rows_of(verdicts.PAGE.read_text(encoding="utf-8")) == third
     text = verdicts.PAGE.read_text(encoding="utf-8")
-    verdicts.PAGE.write_text(text.replace("## Right operators", "## Others"), encoding="utf-8")
+    verdicts.PAGE.write_text(text.replace("## Correct operators", "## Others"), encoding="utf-8")
     assert verdicts.main(["--text"]) == 0
     assert verdicts.PAGE.read_text(encoding="utf-8") == text
 

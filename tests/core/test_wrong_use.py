@@ -209,3 +209,23 @@ def test_a_function_that_raises_for_contiguous_inputs_too_has_no_note():
         with pytest.raises(RuntimeError) as caught:
             check_gradients(lambda x: x.view(5), x)
         assert not hasattr(caught.value, "__notes__")
+
+
+@pytest.mark.parametrize(
+    ("function", "x", "note"),
+    [
+        (lambda x: x.tanh(), np.ones(2), "NumPy arrays have no tanh: for x.tanh write np.tanh(x)"),
+        (lambda x: x.detach(), 1.0, "numbers have no detach: for x.detach write x itself"),
+    ],
+)
+def test_a_method_of_tensors_on_an_array_raises_with_what_numpy_calls_it(function, x, note):
+    with pytest.raises(AttributeError) as caught:
+        check_gradients(function, x)
+    assert any(note in each for each in caught.value.__notes__)
+
+
+@pytest.mark.parametrize("x", [np.ones(2), torch.ones(2, dtype=torch.float64)])
+def test_an_attribute_that_is_missing_otherwise_has_no_note(x):
+    with pytest.raises(AttributeError) as caught:
+        check_gradients(lambda x: x.colour, x)
+    assert not getattr(caught.value, "__notes__", ())

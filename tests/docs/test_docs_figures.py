@@ -14,8 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pages import PAGES, ROOT, noted
 
+from docs.benchmarks_page.questions import QUESTIONS
+
 #: Pages that a script writes as a whole, which tests of their own hold.
 WRITTEN = {
+    "docs/benchmarks_scientists.md": "tests/benchmarks/scientists.py",
     "docs/reference/calibration.md": "docs/calibration.py",
     "docs/reference/diagnoses.md": "docs/diagnoses.py",
     "docs/reference/engine_coverage.md": "docs/coverage.py",
@@ -24,17 +27,11 @@ WRITTEN = {
     "docs/reference/search.md": "docs/search.py",
     "docs/reference/torch_coverage.md": "docs/torch_coverage.py",
     "docs/reference/verdicts.md": "docs/verdicts.py",
+    "docs/troubleshooting.md": "docs/troubleshooting.py",
 }
 
 #: Between marks of these names the benchmarks write, on their page and nowhere else.
-BENCHMARKS = sorted(
-    [
-        p.stem
-        for p in (ROOT / "tests/benchmarks").glob("*.py")
-        if "\ndef run(" in p.read_text(encoding="utf-8")
-    ]
-    + ["summary"]
-)
+BENCHMARKS = sorted([*(question.name for question in QUESTIONS), "aims", "summary"])
 
 _UNIT = r"(?:%|percent\b|times\b|×|ns\b|µs\b|us\b|ms\b|s\b|seconds?\b|minutes?\b|hours?\b|[kMG]i?B\b)"
 _SHARE = r"(?:half|third|quarter|fifth|sixth|seventh|eighth|ninth|tenth|hundredth)"
@@ -54,7 +51,11 @@ FIGURE = re.compile(MEASURED + COUNT)
 
 #: Pages on which numbers are calculated with, step by step: there a count is the reader's, and the sessions
 #: between the sentences print it.
-WORKED = {"docs/tutorial/backpropagation.md": re.compile(MEASURED)}
+WORKED = {
+    "docs/tutorial/backpropagation.md": re.compile(MEASURED),
+    # Its counts are versions and closed forms, which a test of tests/third_party runs and compares.
+    "docs/bugs_found.md": re.compile(MEASURED),
+}
 
 #: A version is no figure, whatever its package.
 VERSION_OF = re.compile(
@@ -89,6 +90,24 @@ HALF_ON_TRIAL = (
 KNOWN = [
     Known("docs/tutorial/backpropagation.md", "four times as far as a", ARITHMETIC),
     Known("README.md", "off by 42 % here", EXAMPLE),  # see below
+    Known(
+        "README.md",
+        "at −1.0001 | 1.528126 | 1.525215 |",
+        HELD,
+        ("tests/third_party/test_outside_gpytorch.py", "1.528126   1.525215"),
+    ),
+    Known(
+        "README.md",
+        "| 0 | 0.134273 |",
+        HELD,
+        ("tests/third_party/test_outside_botorch.py", "φ(h) φ(k) = 0.134273"),
+    ),
+    Known(
+        "README.md",
+        "| 0.8416667 | 0.8414710 |",
+        HELD,
+        ("tests/third_party/test_outside_pypose.py", "sin(1) = 0.8414710"),
+    ),
     Known(
         "docs/howto/gpu_kernel.md",
         "float64 | 16",

@@ -18,7 +18,7 @@ def test_every_fault_has_a_line():
 
 def test_all_runs_met_all_faults_with_this_package():
     runs = len(PLANTED) * len(search.SEEDS)
-    assert f"| runs that met the fault, of {runs:,} | {runs:,} |" in TEXT
+    assert f"| runs that found the fault, of {runs:,} | {runs:,} |" in TEXT
 
 
 def test_the_words_are_those_of_the_script():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from pages import ROOT
+
+from docs import screenshot
 
 PICTURES = sorted((ROOT / "docs/images").glob("*.svg"))
 
@@ -42,17 +45,43 @@ class Page(HTMLParser):
             self._inside.pop()
 
 
-@pytest.mark.sweep
-def test_the_documentation_builds_without_a_warning_and_holds_together(tmp_path):
+# Hosts build the documentation without torch and JAX, and so does this.
+BUILD = """
+import sys
+from importlib.machinery import PathFinder
+
+
+class Without(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name.partition(".")[0] not in {"torch", "jax", "jaxlib"}:
+            return PathFinder.find_spec(name, path, target)
+
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = Without
+
+from sphinx.cmd.build import main
+
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
     pytest.importorskip("sphinx", reason="needs sphinx, which the docs extra installs")
-    site = tmp_path / "html"
-    options = ("-W", "--keep-going", "-q", "-b", "html", "-d", str(tmp_path / "doctrees"))
+    folder = tmp_path_factory.mktemp("site")
+    options = ("-W", "--keep-going", "-q", "-b", "html", "-d", str(folder / "doctrees"))
     built = subprocess.run(
-        [sys.executable, "-m", "sphinx", *options, str(ROOT / "docs"), str(site)],
+        [sys.executable, "-c", BUILD, *options, str(ROOT / "docs"), str(folder / "html")],
         capture_output=True,
         text=True,
     )
     assert built.returncode == 0, built.stderr
+    return folder / "html"
+
+
+@pytest.mark.sweep
+def test_the_documentation_builds_without_a_warning_and_holds_together(site):
     assert "graph.svg" in (site / "tutorial/backpropagation.html").read_text(encoding="utf-8")
     pages = {path: Page(path) for path in site.rglob("*.html")}
     assert len(pages) > 40
@@ -70,6 +99,54 @@ def test_the_documentation_builds_without_a_warning_and_holds_together(tmp_path)
                 assert unquote(parts.fragment) in pages[target].anchors, f"{where}: {link}"
         # The theme scrolls what stands in its wrapper; a table outside of it would be wider than a phone.
         assert page.bare_tables == 0, where
+
+
+@pytest.mark.sweep
+def test_code_has_names_and_the_interface_leads_to_its_source(site):
+    guide = (site / "howto/gate_ci.html").read_text(encoding="utf-8")
+    assert guide.count("code-block-caption") == guide.count("<!-- file: ") > 5
+    assert 'class="output highlight-text' in guide
+    interface = (site / "reference/api.html").read_text(encoding="utf-8")
+    # Torch code too, which was read without torch.
+    for name in ("check_gradients", "lower", "Lowered"):
+        assert re.search(rf'href="\.\./_modules/[\w/]+\.html#[\w.]*\b{name}"', interface), name
+
+
+@pytest.fixture(scope="module")
+def browser():
+    program = screenshot.browser()
+    if program is None and "CI" not in os.environ:
+        pytest.skip("no Chromium here; .ci/run installs it, and insists on it")
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the test extra")
+    with playwright.sync_playwright() as started:
+        running = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.mark.sweep
+def test_no_page_is_wider_than_the_screen(site, browser):
+    # Colours change nothing about widths, and scripts move no block. One page of source stands for all.
+    sources = sorted(site.glob("_modules/**/*.html"))
+    pages = sorted({*site.rglob("*.html")} - {*sources[1:]})
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        wide = []
+        for path in pages:
+            page.goto(path.as_uri())
+            for width in (390, 1400):
+                page.set_viewport_size({"width": width, "height": 900})
+                if (got := page.evaluate("document.documentElement.scrollWidth")) > width:
+                    wide.append(f"{path.relative_to(site)} at {width}: {got}")
+        assert not wide
+
+
+@pytest.mark.sweep
+def test_the_search_works_without_a_server(site, browser):
+    with browser.new_context(offline=True) as context:
+        page = context.new_page()
+        page.goto(f"{(site / 'search.html').as_uri()}?q=inconclusive")
+        page.wait_for_selector('#search-results a[href*="explanation/inconclusive.html"]')
 
 
 @pytest.mark.parametrize("picture", PICTURES, ids=lambda path: path.name)

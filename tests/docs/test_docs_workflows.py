@@ -8,7 +8,7 @@ import tomllib
 
 import following
 import pytest
-from pages import PAGES, ROOT, blocks
+from pages import PAGES, ROOT, blocks, noted
 
 from pytest_gradcheck import __main__ as command_line
 
@@ -106,7 +106,7 @@ def test_every_package_to_be_installed_is_ours_or_a_file_here():
             for word in words:
                 if word == "-c":
                     assert (ROOT / next(words)).exists(), f"{named(page)}: {line}"
-                elif word not in ("-e", "nox", *following.PACKAGES):
+                elif word not in ("-e", "nox", "wheels/*.whl", *following.PACKAGES):
                     found = re.fullmatch(r"(?:pytest-gradcheck|\.)(?:\[([\w,-]+)\])?", word)
                     assert found, f"{named(page)}: {line}"
                     assert set((found[1] or "").split(",")) - {""} <= extras, f"{named(page)}: {line}"
@@ -183,6 +183,22 @@ def test_the_workflow_of_github_is_green_and_then_red(reader):
     assert "wrong gradient: test_square" in summary.read_text(encoding="utf-8")
     for name in ("gradients.html", "gradients.sarif"):
         assert "test_square" in (reader.path / name).read_text(encoding="utf-8")
+
+
+def test_the_workflow_of_the_readme_is_green_and_then_red(reader):
+    readme = ROOT / "README.md"
+    (block,) = [block for block in blocks(readme) if block.language == "yaml"]
+    workflow = yaml.safe_load(block.text)
+    ((install, check),) = jobs(workflow).values()
+    assert install == "pip install wheels/*.whl"
+    summary = reader.path / "summary.md"
+    check = written(check, {"GITHUB_STEP_SUMMARY": str(summary)})
+    right = noted(readme, "file: test_numpy.py")
+    test = reader.path / "test_numpy.py"
+    for code, status in ((right, 0), (right.replace("-np.sin", "np.sin"), 1)):
+        test.write_text(code, encoding="utf-8")
+        assert run(check, reader)[0] == status
+    assert "wrong gradient: test_energy" in summary.read_text(encoding="utf-8")
 
 
 def test_the_workflow_of_gitlab_is_green(reader):

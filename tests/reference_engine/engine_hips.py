@@ -126,11 +126,11 @@ add("linalg.inv linalg.det linalg.slogdet", (square,), (square + 0.1 * cube[:, :
 add("linalg.pinv", (square,), (x,), (x.T,))
 add("linalg.solve", (square, y), (square, real(3, 2)))
 add("linalg.norm", (x,), (z,), (x, "fro"), (x, "nuc"), (y, 3), (x, 2, 1), (cube, "nuc", (0, 2)))
-# autograd's gradient stands in the triangle that is read, ours (and torch's) in both: the same by a symmetric matrix.
+# The gradient of eigh lies in the triangle that is read; autograd's of cholesky in both, as torch's does.
 add("linalg.eigh", *((lambda xp, a, s=s: xp.linalg.eigh(a + xp.swapaxes(a, -1, -2), s), a) for s, a in {"L": square, "U": cube[:, :, :3]}.items()))
 # The phase of an eigenvector is anyone's choice.
 add("linalg.eig", (lambda xp, a: (lambda e, v: (e, xp.abs(v)))(*xp.linalg.eig(a)), square))
-add("linalg.cholesky", (definite(3),), (definite(2, 3),))
+add("linalg.cholesky", *((lambda xp, a: xp.linalg.cholesky(a + xp.swapaxes(a, -1, -2)), a) for a in (definite(3), definite(2, 3))))
 add("linalg.svd", *((a,) for a in (square, x, x.T)), full_matrices=False), add("linalg.svd", (x,), (cube,), compute_uv=False)
 
 # ---------------------------------------------------------------------------- fft

@@ -155,3 +155,25 @@ def test_later_changes_to_arrays_do_no_harm():
         t.data = 3.0
     with pytest.raises(TypeError, match="data of a Tensor that was computed"):
         y.data = 3.0
+
+
+@pytest.mark.parametrize(
+    ("method", "instead"),
+    [
+        ("tanh", r"np\.tanh\(x\)"),
+        ("exp", r"np\.exp\(x\)"),
+        ("det", r"np\.linalg\.det\(x\)"),
+        ("sigmoid", r"scipy\.special\.expit\(x\)"),
+        ("numel", r"x\.size"),
+        ("unsqueeze", r"np\.expand_dims\(x, axis\)"),
+    ],
+)
+def test_a_method_of_other_arrays_is_named_in_numpys_words(method, instead):
+    with pytest.raises(AttributeError, match=f"a Tensor has no attribute {method}.* write {instead}"):
+        getattr(Tensor(0.5), method)
+    assert not hasattr(Tensor(0.5), method)
+
+
+def test_an_unknown_attribute_gets_no_advice():
+    with pytest.raises(AttributeError, match=r"has no attribute colour, as an array has none$"):
+        _ = Tensor(0.5).colour

@@ -49,6 +49,13 @@ def test_the_adjoint_of_a_wrong_offset_is_found():
     assert (result.verdict, result.culprit) == ("fail", "user")
 
 
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_a_wrong_adjoint_of_each_is_found(operator):
+    found = OPERATORS[operator]
+    result = check_gradients(Mixed(found, 1.01 * found), RNG.normal(size=found.shape[1]))
+    assert (result.verdict, result.culprit) == ("fail", "user"), str(result)
+
+
 def test_the_adjoint_of_another_scale_is_found():
     derivative = pylops.FirstDerivative(12)
     result = check_gradients(Mixed(derivative, 2 * derivative), RNG.normal(size=12))

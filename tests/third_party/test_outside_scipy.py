@@ -39,6 +39,54 @@ def test_rosen_hessian(x):
     return optimize.rosen(x)
 
 
+@pytest.mark.parametrize("form", ["gradient", "hessian", "hvp"])
+def test_a_wrong_derivative_of_rosen_is_found(form):
+    right = {
+        "gradient": optimize.rosen_der,
+        "hessian": optimize.rosen_hess,
+        "hvp": optimize.rosen_hess_prod,
+    }
+    wrong = lambda *given: 1.02 * right[form](*given)  # noqa: E731
+    result = check_gradients(optimize.rosen, np.array([1.3, 0.7, 0.8]), **(right | {form: wrong}))
+    assert_fault(result, "constant-factor", "user")
+    assert result.diagnosis.text.startswith(f"{form}: ")
+
+
+LOGISTIC = np.array([[1.0, 0.5], [1.0, -0.3], [1.0, 2.0], [1.0, -1.5], [1.0, 0.2]])
+ANSWERS = np.array([0.9, 0.4, 2.2, 0.2, 0.7])
+
+
+def exponential(p):
+    return np.exp(LOGISTIC @ p) - ANSWERS
+
+
+# SciPy's own differences, as a Jacobian: right to their digits.
+@pytest.mark.parametrize(("method", "factor"), [("3-point", 1.0), ("cs", 1.0), ("3-point", 1.01)])
+def test_scipys_differences(method, factor):
+    def jacobian(p):
+        return factor * optimize._numdiff.approx_derivative(exponential, p, method=method)
+
+    result = check_gradients(exponential, np.array([0.3, -0.2]), jacobian=jacobian)
+    assert result.verdict == ("pass" if factor == 1 else "fail"), str(result)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.01])
+def test_a_sparse_jacobian_and_a_linear_operator(factor):
+    sparse = outside("scipy.sparse")
+
+    def residual(u):
+        return np.append(u[1:], 0.0) - 2 * u + np.append(0.0, u[:-1]) - u**3
+
+    def jacobian(u):
+        ones = np.ones(u.size - 1)
+        return factor * sparse.diags_array([ones, -2 - 3 * u**2, ones], offsets=[-1, 0, 1])
+
+    u = np.linspace(-1, 1, 50)
+    for given in (jacobian, lambda u: sparse.linalg.aslinearoperator(jacobian(u))):
+        result = check_gradients(residual, u, jacobian=given)
+        assert result.verdict == ("pass" if factor == 1 else "fail"), str(result)
+
+
 @pytest.mark.gradcheck(x=positive, vjp=lambda function, x, cotangent: cotangent * function(2, x, 1))
 @pytest.mark.parametrize("function", [special.jvp, special.yvp, special.ivp, special.kvp])
 def test_bessel(function, x):

@@ -65,6 +65,32 @@ def test_kernel_of_two_parameters(function, theta):
     return function.clone_with_theta(theta)(X)
 
 
+# The gradient of a kernel is its Jacobian, with the parameters last.
+@pytest.mark.parametrize("function", SEVERAL_PARAMETERS[:4], ids=str)
+def test_kernel_by_its_jacobian(gradcheck, function):
+    def jacobian(theta):
+        return function.clone_with_theta(theta)(X, eval_gradient=True)[1]
+
+    for theta in (np.array([0.5, -0.4]), np.array([-1.2, 1.1])):
+        gradcheck(
+            lambda t: function.clone_with_theta(t)(X),
+            theta,
+            jacobian=jacobian,
+            jvp=lambda t, tangent: jacobian(t) @ tangent,
+        )
+
+
+def test_a_kernel_jacobian_with_respect_to_the_parameters_themselves_is_found():
+    """theta is the logarithm: without the chain factor the derivative is that of another variable."""
+    kernel, theta = kernels.RBF([1.0, 2.0]), np.array([0.5, -0.4])
+
+    def jacobian(theta):
+        return kernel.clone_with_theta(theta)(X, eval_gradient=True)[1] / np.exp(theta)
+
+    result = check_gradients(lambda t: kernel.clone_with_theta(t)(X), theta, jacobian=jacobian)
+    assert (result.verdict, result.culprit) == ("fail", "user"), str(result)
+
+
 MODEL = gaussian_process.GaussianProcessRegressor(
     kernels.ConstantKernel() * kernels.RBF() + kernels.WhiteKernel(), optimizer=None
 ).fit(X, Y)
@@ -110,6 +136,43 @@ def linear(name):
 @pytest.mark.parametrize("function", ["HalfBinomialLoss", "HalfSquaredError", "HalfPoissonLoss"])
 def test_linear_model(function, coef):
     return linear(function).loss(coef, X, CLASSES, l2_reg_strength=0.3)
+
+
+COEF = [np.array([0.3, -0.4, 0.2]), np.array([-1.5, 0.7, 1.0])]
+
+
+# With the value, as the solvers take it.
+@pytest.mark.parametrize("function", ["HalfBinomialLoss", "HalfSquaredError", "HalfPoissonLoss"])
+def test_loss_with_its_gradient(gradcheck, function):
+    for coef in COEF:
+        gradcheck(
+            lambda w: linear(function).loss_gradient(w, X, CLASSES, l2_reg_strength=0.3), coef, gradient=True
+        )
+
+
+# The product with the Hessian, which newton-cg takes.
+@pytest.mark.parametrize("function", ["HalfBinomialLoss", "HalfSquaredError", "HalfPoissonLoss"])
+def test_loss_with_its_hessian(gradcheck, function):
+    loss, penalty = linear(function), {"l2_reg_strength": 0.3}
+    for coef in COEF:
+        gradcheck(
+            lambda w: loss.loss(w, X, CLASSES, **penalty),
+            coef,
+            gradient=lambda w: loss.gradient(w, X, CLASSES, **penalty),
+            hvp=lambda w, v: loss.gradient_hessian_product(w, X, CLASSES, **penalty)[1](v),
+        )
+
+
+def test_a_hessian_without_the_penalty_is_found():
+    loss, coef = linear("HalfBinomialLoss"), np.array([0.3, -0.4, 0.2])
+    with_penalty = {"l2_reg_strength": 0.3}
+    result = check_gradients(
+        lambda w: loss.loss(w, X, CLASSES, **with_penalty),
+        coef,
+        gradient=lambda w: loss.gradient(w, X, CLASSES, **with_penalty),
+        hvp=lambda w, v: loss.gradient_hessian_product(w, X, CLASSES)[1](v),
+    )
+    assert (result.verdict, result.culprit) == ("fail", "user"), str(result)
 
 
 NEIGHBORHOOD = neighbors.NeighborhoodComponentsAnalysis()

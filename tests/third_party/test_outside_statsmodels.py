@@ -55,6 +55,47 @@ def test_hessian(function, params):
     return MODELS[function].score(params)
 
 
+POINTS = [np.array([0.3, -0.4]), np.array([-1.2, 0.9])]
+
+
+# The score, the Hessian and its product next to each other, as a user of SciPy has them.
+@pytest.mark.parametrize("params", POINTS, ids=str)
+@pytest.mark.parametrize("function", ["Logit", "Probit", "Poisson", "GLM Poisson", "GLM Binomial"])
+def test_score_and_hessian(gradcheck, function, params):
+    model = MODELS[function]
+    gradcheck(
+        model.loglike,
+        params,
+        gradient=model.score,
+        hessian=model.hessian,
+        hvp=lambda params, tangent: model.hessian(params) @ tangent,
+    )
+
+
+@pytest.mark.parametrize("function", ["Logit", "Probit", "Poisson", "GLM Poisson", "GLM Binomial"])
+def test_a_wrong_score_and_a_wrong_hessian_are_found(function):
+    model, params = MODELS[function], np.array([0.3, -0.4])
+    result = check_gradients(
+        model.loglike, params, gradient=lambda p: -model.score(p), hessian=model.hessian, name=function
+    )
+    assert_fault(result, "sign", "user")
+    assert result.diagnosis.text.startswith("gradient: ")
+    # statsmodels has the Hessian of the log-likelihood, optimizers take that of minus it.
+    result = check_gradients(model.loglike, params, gradient=model.score, hessian=lambda p: -model.hessian(p))
+    assert_fault(result, "sign", "user")
+    assert result.diagnosis.text.startswith("hessian: ")
+
+
+# The scores of single observations: a Jacobian with a row for each.
+@pytest.mark.parametrize("function", ["Logit", "Probit", "Poisson"])
+def test_scores_of_observations(gradcheck, function):
+    model = MODELS[function]
+    for params in POINTS:
+        gradcheck(model.loglikeobs, params, jacobian=model.score_obs)
+    wrong = check_gradients(model.loglikeobs, POINTS[0], jacobian=lambda p: model.score_obs(p)[::-1])
+    assert (wrong.verdict, wrong.culprit) == ("fail", "user"), str(wrong)
+
+
 # Two coefficients, and the dispersion.
 DISPERSED = {
     "NegativeBinomial": discrete.NegativeBinomial(COUNTS, X),

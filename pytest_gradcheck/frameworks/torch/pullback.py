@@ -20,6 +20,7 @@ from pytest_gradcheck.frameworks.flat import Matrix, Vector, is_rounding
 from pytest_gradcheck.frameworks.fresh_memory import FILLED_WITH
 from pytest_gradcheck.frameworks.leaves import EPS32, EPS64, EPS_BY_DTYPE
 from pytest_gradcheck.frameworks.pullback import Program, Pullback, gradient_layouts, nudged, patience
+from pytest_gradcheck.frameworks.registry import names
 from pytest_gradcheck.frameworks.torch import functions
 from pytest_gradcheck.frameworks.torch.functions import nodes_of
 from pytest_gradcheck.frameworks.torch.leaves import to_numpy
@@ -98,13 +99,16 @@ def prepare_numpy(function: FunctionAtPoint) -> TorchPullback:
     # Only now: the import takes some 20 ms with that of torch's own NumPy, for NumPy code alone.
     from pytest_gradcheck.frameworks.torch.numpy_code.dispatch import unwrap, wrap
     from pytest_gradcheck.frameworks.torch.numpy_code.refusals import refusal
+    from reference_engine.constructors import Seen
+
+    seen = Seen(lambda error: refusal(error) is not None, ["pytest_gradcheck", *names()])
 
     # A NumPy array without dimensions is changed in place by what changes it; a float is not.
     scalars = [not isinstance(value, np.ndarray) for value in function.native_values()]
 
     def run(*leaves: Any) -> Sequence[Any]:
         wrapped = [wrap(x, scalar=s) for x, s in zip(leaves, scalars, strict=True)]
-        return [unwrap(out) for out in function.call(wrapped, double=True)]
+        return [unwrap(out) for out in seen.run(wrapped[0], lambda: function.call(wrapped, double=True))]
 
     leaves = [torch.from_numpy(np.array(a)).requires_grad_() for a in function.inputs.split(function.point)]
     try:

@@ -140,7 +140,7 @@ class Entries:
     def _value(self, how: str) -> np.ndarray[Any, Any]:
         tensor = self.tensor
         if tensor.requires_grad:
-            raise Unavailable(out_of_graph(how, sys._getframe(2)))
+            raise Unavailable(out_of_graph(how, sys._getframe(2), ("numpy", "reference_engine")))
         return tensor.numpy().copy()
 
     # -- entries -----------------------------------------------------------------------------------

@@ -444,6 +444,11 @@ def _full_like(a: TorchArray, fill_value: Any, dtype: Any = None, **kwargs: Any)
     return result
 
 
+def _full(shape: Any, fill_value: Any, dtype: Any = None, **ignored: Any) -> Any:
+    filled = _rearranged("broadcast_to", (_as_array(fill_value), shape), {}).copy()
+    return filled if dtype is None else filled.astype(dtype)
+
+
 def _like(value: int) -> Callable[..., TorchArray]:
     return lambda a, dtype=None, **kwargs: _full_like(a, value, dtype, **kwargs)
 
@@ -480,6 +485,7 @@ _PLAIN: dict[str, Callable[..., Any]] = {
     "block": _block,
     "broadcast_arrays": _broadcast_arrays,
     "empty_like": _like(0),
+    "full": _full,
     "full_like": _full_like,
     "ones_like": _like(1),
     "result_type": _result_type,

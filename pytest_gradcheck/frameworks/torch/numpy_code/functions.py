@@ -26,6 +26,22 @@ def _sinc(x: Any) -> torch.Tensor:
     return torch.where(small, series, torch.sin(safe) / safe)
 
 
+def _hermitian(a: Any, lower: bool = True) -> torch.Tensor:
+    """Return the matrix of which NumPy reads one triangle: torch's gradient takes both for read."""
+    x = to_tensor(a)
+    strict = torch.tril(x, -1) if lower else torch.triu(x, 1)
+    diagonal = torch.diag_embed(torch.diagonal(x, 0, -2, -1).real.to(x.dtype))
+    return torch.add(strict + strict.mH, diagonal)
+
+
+def _cholesky(a: Any, /, *, upper: bool = False) -> Any:
+    return linalg.cholesky(_hermitian(a, not upper), upper=upper)
+
+
+def _eigh(a: Any, UPLO: str = "L") -> Any:  # NumPy's name
+    return tuple(linalg.eigh(_hermitian(a, UPLO == "L")))
+
+
 def _nan_as(value: float, name: str) -> Callable[..., Any]:
     def function(a: Any, *args: Any, **kwargs: Any) -> Any:
         x = to_tensor(a)
@@ -150,7 +166,10 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "cumulative_prod": _cumulative(torch.cumprod, 1.0),
     "cumulative_sum": _cumulative(torch.cumsum, 0.0),
     "interp": _interp,
+    "linalg.cholesky": _cholesky,
     "linalg.cross": _cross,
+    "linalg.eigh": _eigh,
+    "linalg.eigvalsh": lambda a, UPLO="L": linalg.eigvalsh(_hermitian(a, UPLO == "L")),
     "linalg.matmul": tnp.matmul,
     "linalg.matrix_norm": lambda x, /, *, keepdims=False, ord="fro": linalg.matrix_norm(
         x, ord, (-2, -1), keepdims
