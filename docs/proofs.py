@@ -1,14 +1,16 @@
-"""Write docs/reference/proofs.md: which primitives of the engine have a proven derivative.
+"""Write docs/reference/proofs.md: which operators and primitives have a proven derivative.
 
     python docs/proofs.py            writes the page
     python docs/proofs.py --check    fails if the page is not what would be written
 
-It encloses the derivatives of the samples that the tests of the engine use, and needs the versions pinned in
-constraints.txt.
+It encloses the derivatives of torch's and JAX's operators at the first samples of their databases, and
+those of the samples that the tests of the engine use. It takes five minutes, most of them JAX's compiler's,
+and needs the versions pinned in constraints.txt.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -20,10 +22,16 @@ import numpy as np
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/reference/proofs.md"
-# In place of docs/, and what the samples of the tests import.
-sys.path[0:0] = [str(ROOT), str(ROOT / "tests/reference_engine")]
+if __name__ == "__main__":
+    # In place of docs/, where files would be taken for top-level modules.
+    sys.path[0] = str(ROOT)
+    # One thread: JAX's compiler takes most of the time.
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+# What the samples of the tests import.
+sys.path.insert(0, str(ROOT / "tests/reference_engine"))
 
 from docs.coverage_page.markdown import table  # noqa: E402  found by the path above
+from docs.proofs_page import rows  # noqa: E402  the same
 from docs.written import write_or_check  # noqa: E402  the same
 from reference_engine.balls import NotProvenError, enclose  # noqa: E402  the same
 from reference_engine.containers import flatten  # noqa: E402  the same
@@ -36,10 +44,23 @@ INTRODUCTION = """\
 
 # Which derivatives are proved
 
-[](../explanation/proofs.md) says what that means. Of the {primitives} primitives of the engine, of its scipy
-namespace and of scipy.special that its samples run through, {proven} ({share:.0%}) have a proven derivative
-at one sample at least, with a relative radius of at most 1e-28; of the {samples} samples {enclosed} are
-proved whole. Written for {versions}.
+[](../explanation/proofs.md) says what that means. A proven entry has a relative radius of at most 1e-28, or
+is known to be zero next to the largest one. Written for {versions}.
+
+A proof is of the recording. Next to it stand the gradients of the engine and of the framework along random
+cotangents. The engine's agrees within its own error bar: 32 roundings of the largest entry of an input's
+gradient, and four times what disturbing every operation, input and cotangent by a rounding makes of it. The
+framework's agrees to 1e-9 of the largest entry, or to 16 of these bars.
+
+{torch}
+
+{jax}
+
+## The engine
+
+Of the {primitives} primitives of the engine, of its scipy namespace and of scipy.special that the samples
+of its tests run through, {proven} ({share:.0%}) have a proven derivative at one sample at least; of the
+{samples} samples {enclosed} are proved whole.
 
 A row counts the samples and points that a primitive takes part in, and how many of them are proved. Where
 none is, the reason of the first one stands next to it.
@@ -96,20 +117,9 @@ def cases() -> Iterator[Case]:
     return (case for case in found if case is not None)
 
 
-def numbers_of(arrays: Sequence[Any]) -> list[Any]:
-    """The numbers of the entries; see `enclose`."""
-    indices, n = [], 0
-    for array in arrays:
-        step = 2 if np.iscomplexobj(array) else 1
-        at = np.arange(n, n + step * array.size, step).reshape(array.shape)
-        indices.append(at + 1j * (at + 1) if step == 2 else at)
-        n += step * array.size
-    return indices
-
-
 def measure() -> tuple[dict[str, Row], int, int]:
     """A row per primitive, how many samples there are, and how many are proved whole."""
-    rows: dict[str, Row] = {}
+    found: dict[str, Row] = {}
     total = whole = 0
     for case in cases():
         names: set[str] = set()
@@ -122,33 +132,48 @@ def measure() -> tuple[dict[str, Row], int, int]:
         total += 1
         reason = ""
         try:
-            enclose(case.function, case.arrays, numbers_of(case.arrays))
+            enclose(case.function, case.arrays, rows.numbers_of(case.arrays))
             whole += 1
         except NotProvenError as refusal:
             reason = str(refusal)
         for name in names - {"pick"}:
-            before = rows.get(name, Row(0, 0, ""))
-            rows[name] = Row(before.cases + 1, before.proved + (not reason), before.reason or reason)
-    return rows, total, whole
+            before = found.get(name, Row(0, 0, ""))
+            found[name] = Row(before.cases + 1, before.proved + (not reason), before.reason or reason)
+    return found, total, whole
 
 
 def versions() -> str:
     """What the page is written for."""
-    return ", ".join(f"{name} {version(name.lower())}" for name in ("NumPy", "scipy", "python-flint"))
+    names = ("NumPy", "scipy", "python-flint", "torch", "JAX")
+    return ", ".join(f"{name} {version(name.lower()).partition('+')[0]}" for name in names)
 
 
 def page() -> str:
     """The text of the page."""
+    # Both frameworks are imported.
+    from docs.proofs_page import databases
+
+    torch = [rows.shown(row, "torch") for row in databases.of_torch()]
+    jax = [rows.shown(row, "JAX") for row in databases.of_jax()]
+    return text(torch, jax)
+
+
+def text(torch: Sequence[rows.Shown], jax: Sequence[rows.Shown]) -> str:
+    """The text of the page around the rows of the two databases."""
     with warnings.catch_warnings():
         # Samples at the edges of domains.
         warnings.simplefilter("ignore")
-        rows, total, whole = measure()
-    proven = sum(row.proved > 0 for row in rows.values())
-    counts = {"primitives": len(rows), "proven": proven, "share": proven / len(rows)}
-    head = INTRODUCTION.format(**counts, samples=total, enclosed=whole, versions=versions())
+        found, total, whole = measure()
+    proven = sum(row.proved > 0 for row in found.values())
+    counts = {"primitives": len(found), "proven": proven, "share": proven / len(found)}
+    sections = {
+        "torch": "\n".join(rows.section(torch, "torch", "torch's database", "operators")),
+        "jax": "\n".join(rows.section(jax, "JAX", "JAX's database", "primitives")),
+    }
+    head = INTRODUCTION.format(**counts, **sections, samples=total, enclosed=whole, versions=versions())
     lines = [
         [f"`{name}`", str(row.cases), str(row.proved), "" if row.proved else row.reason]
-        for name, row in sorted(rows.items())
+        for name, row in sorted(found.items())
     ]
     return head + "\n" + "\n".join(table(["primitive", "cases", "proved", "why not"], lines)) + "\n"
 

@@ -18,7 +18,7 @@ import reference_engine as engine
 from pytest_gradcheck.frameworks.torch.lowering import Lowered, LoweringError, lower, tree
 from pytest_gradcheck.frameworks.torch.perturbed import SCALE, Disturbed
 
-__all__ = ["OPERATORS", "Draws", "Finding", "Outcome", "outcome"]
+__all__ = ["OPERATORS", "Draws", "Finding", "Outcome", "calls", "outcome", "plan_of", "theirs_of"]
 
 LARGEST = 1000
 """Samples with more entries are left out, unless an operator has no smaller one: then its first is taken."""
@@ -125,7 +125,7 @@ class _Plan(NamedTuple):
     again: Arrays
 
 
-def _calls(operator: Any) -> Iterator[_Call]:
+def calls(operator: Any) -> Iterator[_Call]:
     """The operator at its samples, called as torch's own gradient tests call it.
 
     Their wrappers make an argument symmetric, or triangular, where the operator reads one triangle only.
@@ -174,7 +174,7 @@ def _outcome(operator: Any, rtol: float) -> Outcome:
     compared = dict.fromkeys(("runs", *STAGES), 0)
     random = False
     torch.manual_seed(0)
-    for number, call in enumerate(_calls(operator)):
+    for number, call in enumerate(calls(operator)):
         try:
             with Draws() as draws:
                 expected = call.outputs()
@@ -193,8 +193,8 @@ def _compare(
     call: _Call, expected: list[torch.Tensor], rng: np.random.Generator, rtol: float
 ) -> Iterator[tuple[str, str]]:
     """Each stage that torch has something for, with what is wrong there."""
-    plan = _plan(call.inputs(), expected, rng)
-    theirs = _theirs(call, plan)
+    plan = plan_of(call.inputs(), expected, rng)
+    theirs = theirs_of(call, plan)
     torch.manual_seed(0)
     try:
         lowered = lower(call.fn, call.args, call.kwargs)
@@ -240,7 +240,8 @@ def _off(ours: Any, theirs: Any, rtol: float, rounding: Any = 0.0) -> str:
     return f"{ours[worst]} in place of {theirs[worst]} at {tuple(map(int, worst))}"
 
 
-def _plan(inputs: list[torch.Tensor], expected: list[torch.Tensor], rng: np.random.Generator) -> _Plan:
+def plan_of(inputs: list[torch.Tensor], expected: list[torch.Tensor], rng: np.random.Generator) -> _Plan:
+    """By which inputs which outputs are differentiated, along random cotangents."""
     wrt = [i for i, t in enumerate(inputs) if t.requires_grad]
     chosen = [
         i for i, t in enumerate(expected) if t.requires_grad and (t.is_floating_point() or t.is_complex())
@@ -266,7 +267,7 @@ def _cotangent(like: torch.Tensor, narrow: bool, rng: np.random.Generator) -> np
     return np.asarray(draw() + 1j * draw() if like.is_complex() else draw())
 
 
-def _theirs(call: _Call, plan: _Plan) -> list[Arrays]:
+def theirs_of(call: _Call, plan: _Plan) -> list[Arrays]:
     """torch's values, gradients, and gradients of those, as far as it has them."""
     expected = call.outputs()
     found = [[_plain(t) for t in expected]]
@@ -335,7 +336,7 @@ def _disturbed(
         with engine.perturbed(SCALE, seed):
             yield _moved(_ours(lowered, plan, len(theirs)), ours)
         with Disturbed(SCALE, seed):
-            yield _moved(_theirs(call, plan), theirs)
+            yield _moved(theirs_of(call, plan), theirs)
 
 
 def _moved(run: list[Arrays], still: list[Arrays]) -> list[Arrays]:

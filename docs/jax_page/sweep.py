@@ -26,7 +26,19 @@ from pytest_gradcheck.frameworks import registry
 from pytest_gradcheck.frameworks.jax.lowering.replay import Replay
 from pytest_gradcheck.frameworks.jax.lowering.rules import RULES
 
-__all__ = ["CHECKERS", "DTYPES", "FAULTS", "PRIMITIVES", "Outcome", "Stages", "names_of_part", "outcome"]
+__all__ = [
+    "CHECKERS",
+    "DTYPES",
+    "FAULTS",
+    "PRIMITIVES",
+    "Outcome",
+    "Stages",
+    "first_problem",
+    "gradients_of_jax",
+    "names_of_part",
+    "outcome",
+    "seeds",
+]
 
 PARTS = 22
 """The sweep can be run in so many parts: part k has every 22nd primitive by name, from the k-th on."""
@@ -124,6 +136,12 @@ def problems(name: str, dtype: str) -> list[Problem]:
     return [*_problems(name, DTYPES[dtype], ON_ENGINE), *_problems(name, COMPLEX[dtype], 1)]
 
 
+def first_problem(name: str, dtype: str) -> Problem | None:
+    """The first of `problems`, without a look at the others."""
+    found = _problems(name, DTYPES[dtype], 1) or _problems(name, COMPLEX[dtype], 1)
+    return found[0] if found else None
+
+
 def _problems(name: str, dtype: Any, most: int) -> list[Problem]:
     found: list[Problem] = []
     large: list[Problem] = []
@@ -208,7 +226,7 @@ def _on_engine(chosen: Sequence[Problem]) -> Stages:
         except (Unavailable, engine.MissingRuleError, engine.OutOfGraphError, NotImplementedError) as error:
             why = why or str(error).splitlines()[0]
             continue
-        theirs = list(_theirs(problem))
+        theirs = list(gradients_of_jax(problem))
         runs += 1
         # What is converted to a narrow dtype is rounded to it in JAX; the replay is in float64.
         eps = max(float(jnp.finfo(np.asarray(x).dtype).eps) for x in (*theirs[0], *problem.inputs))
@@ -224,7 +242,8 @@ def _on_engine(chosen: Sequence[Problem]) -> Stages:
     return Stages(len(chosen), runs, first, seconds, second, why)
 
 
-def _seeds(like: Sequence[Any], seed: int) -> list[Any]:
+def seeds(like: Sequence[Any], seed: int) -> list[Any]:
+    """Random cotangents of arrays, by a seed."""
     rng = np.random.default_rng(seed)
     found = []
     for x in like:
@@ -233,11 +252,11 @@ def _seeds(like: Sequence[Any], seed: int) -> list[Any]:
     return found
 
 
-def _theirs(problem: Problem) -> Iterator[list[Any]]:
+def gradients_of_jax(problem: Problem) -> Iterator[list[Any]]:
     """JAX's value, derivative, and derivative of that as far as it has one; conjugated as the engine's is."""
     outs = problem.fn(*problem.inputs)
     yield [np.asarray(out) for out in outs]
-    along = [jnp.asarray(u, out.dtype) for u, out in zip(_seeds(outs, 1), outs, strict=True)]
+    along = [jnp.asarray(u, out.dtype) for u, out in zip(seeds(outs, 1), outs, strict=True)]
 
     def gradient(*values: Any) -> list[Any]:
         count = len(problem.inputs)
@@ -245,7 +264,7 @@ def _theirs(problem: Problem) -> Iterator[list[Any]]:
         return [jnp.conj(g) for g in pull([jnp.conj(u) for u in values[count:]])]
 
     yield [np.asarray(g) for g in gradient(*problem.inputs, *along)]
-    again = [jnp.asarray(u, x.dtype) for u, x in zip(_seeds(problem.inputs, 2), problem.inputs, strict=True)]
+    again = [jnp.asarray(u, x.dtype) for u, x in zip(seeds(problem.inputs, 2), problem.inputs, strict=True)]
     with contextlib.suppress(Exception):
         _, pull = jax.vjp(gradient, *problem.inputs, *along)
         yield [np.conj(np.asarray(g)) for g in pull([jnp.conj(u) for u in again])]
@@ -257,7 +276,7 @@ def _ours(problem: Problem) -> Iterator[list[Any]]:
     arrays = [np.asarray(x) for x in problem.inputs]
     outs = replay(*arrays)
     yield [np.asarray(out) for out in outs]
-    along, again = _seeds(outs, 1), _seeds(arrays, 2)
+    along, again = seeds(outs, 1), seeds(arrays, 2)
 
     def gradient(*values: Any) -> list[Any]:
         count = len(arrays)
@@ -347,7 +366,7 @@ def _broken(problem: Problem) -> Iterator[Callable[..., Any] | None]:
     outs, pull = jax.vjp(problem.fn, *problem.inputs)
     found = [
         [np.asarray(g) for g in pull([jnp.asarray(u, out.dtype) for u, out in zip(us, outs, strict=True)])]
-        for us in (_seeds(outs, seed) for seed in (3, 4, 5))
+        for us in (seeds(outs, seed) for seed in (3, 4, 5))
     ]
     faults = _faults(found[0])
 

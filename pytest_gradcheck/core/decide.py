@@ -24,6 +24,7 @@ from pytest_gradcheck.core.evidence.jacobian import Jacobian
 from pytest_gradcheck.core.evidence.low_precision import Eager
 from pytest_gradcheck.core.evidence.proof import (
     counting,
+    is_followed,
     is_stable,
     neighbour,
     own_bars,
@@ -40,6 +41,7 @@ from pytest_gradcheck.core.report.write_up import write_up
 from pytest_gradcheck.core.results import CheckResult, Status, Verdict
 from pytest_gradcheck.core.verdict import Evidence, Finding, answer
 from pytest_gradcheck.frameworks.pullback import Anew, Pullback
+from pytest_gradcheck.methods.exact import ExactPullback
 from pytest_gradcheck.methods.roles import BY_HAND, DIFFERENCES, ENGINE, EXACT, ORACLE
 
 #: Rules that report doubt because differences contradict every exact method.
@@ -112,11 +114,12 @@ def _on_the_numbers(order: Order, evidence: Evidence) -> Finding:
 
 
 def _next_to_proof(order: Order, finding: Finding) -> Finding:
-    """Ask for the proven derivative on failure or doubt, and settle a doubt by it.
+    """Ask for the proven derivative of what failed or is in doubt, and settle it by that.
 
-    A failure has been measured twice, with windows that know the noise. A proof that contradicts such values
-    describes a function that is not the intended one, such as the steps of a quantised one. So it only adds
-    digits.
+    A failure has been measured twice, with windows that know the noise. Next to such values a gradient passes
+    only if the values are those of the recording all the same: the proof may be of another function than the
+    one that was meant, such as the steps of a quantised one. And one by hand must be the proven one but for
+    the promised error: it is written to keep the digits, and own rounding that values resolve is a fault.
     """
     failed = finding.verdict is Verdict.FAIL
     if finding.rule in verdict.NOT_ASKED or order.proof is None:
@@ -134,19 +137,36 @@ def _next_to_proof(order: Order, finding: Finding) -> Finding:
     known = replace(
         evidence, heard={**evidence.heard, EXACT: exact}, states={**evidence.states, EXACT: (Status.OK, None)}
     )
-    # A failure needs no excuse.
-    asked_about = () if failed else verdict.asked_about(known)
+    # What was written by hand and has failed needs no excuse.
+    asked_about = () if failed and _is_by_hand(known) else verdict.asked_about(known)
     bars = {name: _own_bars(order, known, name) for name in asked_about}
     table, jacobian = with_proof(evidence.table, evidence.jacobian, exact, order.tolerance, bars)
     known = replace(known, table=table, jacobian=jacobian)
     found = answer(verdict.ON_PROOF, known)
-    if found is None or failed:
+    if found is None:
         return replace(finding, evidence=known)
+    if failed:
+        return _settled_failure(order, finding, found, exact)
     if found.verdict is Verdict.FAIL:
         found = replace(found, evidence=replace(known, table=counting(table, verdict.proved_culprits(known))))
         if not _stands(order, found, exact):
             return replace(finding, evidence=known)
     return found
+
+
+def _settled_failure(order: Order, finding: Finding, found: Finding, exact: Pullback) -> Finding:
+    """Return what a proof makes of a failure: a pass, another culprit, or the same with digits."""
+    known = found.evidence
+    same = replace(finding, evidence=known)
+    if found.verdict is Verdict.PASS:
+        assert isinstance(exact, ExactPullback)
+        close = not found.not_checked or not _is_by_hand(known)
+        return found if close and is_followed(known.table, known.jacobian, exact) else same
+    culprits = verdict.proved_culprits(known)
+    if finding.culprit in culprits:
+        return same
+    found = replace(found, evidence=replace(known, table=counting(known.table, culprits)))
+    return found if _stands(order, found, exact) else same
 
 
 def _stands(order: Order, found: Finding, exact: Pullback) -> bool:
@@ -158,7 +178,7 @@ def _stands(order: Order, found: Finding, exact: Pullback) -> bool:
     f, again = order.function, None
     for name in verdict.proved_culprits(evidence):
         wrong = wrong_entries(evidence.table, name, evidence.jacobian, sensitivity)
-        eps, rounded = evidence.heard[name].eps, order.problem.rounded
+        eps, rounded = evidence.heard[name].eps, f.rounded
         at = functools.partial(neighbour, f, eps, rounded, order.problem.seed)
         if not is_stable(evidence.table, name, exact, wrong, at):
             return False
@@ -178,7 +198,7 @@ def _own_bars(order: Order, evidence: Evidence, name: str) -> Any:
     _, backward = order.runs_to_measure(thresholds.RUNS)
     _, forward = order.runs_on_disagreement
     point = functools.partial(order.moved, name)
-    seed, rounded = order.problem.seed, order.problem.rounded
+    seed, rounded = order.problem.seed, order.function.rounded
     kinked = table.kinked(order.function.inputs.size)
     bars = own_bars(table, jacobian, name, point, rounded, seed, (backward, forward), kinked)
     if not _is_by_hand(evidence):

@@ -628,8 +628,6 @@ class SecondOrder:
     form: Form | None = None
     #: The first order's recording is differentiated, whatever the function does elsewhere.
     is_recorded = True
-    #: Second derivatives are not enclosed.
-    proof: Methods | None = None
     #: A gradient of the gradient is treated like any other function.
     few_calls: Projections | None = None
     #: The function whose values alone speak of its second derivative, where that is so.
@@ -651,6 +649,15 @@ class SecondOrder:
             self.cotangent = self.cotangent * jacobian.output_weights
         self.function = first.function
         self.probes: tuple[Probe, ...] = ()
+
+    @functools.cached_property
+    def proof(self) -> Methods | None:
+        """The proven second derivative, where the first order asks for proofs; see `FirstOrder.proof`."""
+        asked, found = self.first.proof, Methods(self.roles)
+        if asked is None or EXACT not in asked.pullbacks:
+            return asked
+        found.prepare(EXACT, lambda: asked.pullbacks[EXACT].second_order(self.cotangent))
+        return found
 
     def prepare(self) -> SecondOrder:
         """Prepare every method that the first order used, and return the order."""

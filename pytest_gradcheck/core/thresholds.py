@@ -125,6 +125,11 @@ NEIGHBOURS = 8.0
 #: moves that much. Chosen: the error is nine tenths real.
 STAYS = 0.1
 
+#: Where function values contradict a proven derivative, it is seen in so many entries, and so far away in
+#: units of each input's size, whether they are those of the recording. Chosen: the ends of what differences
+#: step over, without the steps that noise hides.
+FOLLOWED_ENTRIES, FOLLOWED_SCALES = 2, (1e-2, 1e-5)
+
 #: A gradient that differs from the proven one by its own rounding passes up to this share of the largest
 #: entry of its input. Chosen: a zero gradient, or one of the wrong sign, is off by more.
 ROUNDED_AWAY = 0.5

@@ -7,7 +7,7 @@ place in a tuple and a test in tests/core/test_verdict_rules.py.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -531,10 +531,11 @@ def proved_wrong(evidence: Evidence) -> Finding | None:
     wrong = proved_culprits(evidence)
     if not wrong:
         return None
+    verb = "is" if len(wrong) == 1 else "are"
+    text = f"{' and '.join(map(gradient_of, wrong))} {verb} not the derivative, which is proved"
+    text += _contradicted(evidence, wrong)
     if len(wrong) > 1:
-        text = f"{' and '.join(map(gradient_of, wrong))} are not the derivative, which is proved"
         return Finding(Verdict.FAIL, Diagnosis("methods-split", text), unexplained=True)
-    text = f"{gradient_of(wrong[0])} is not the derivative, which is proved"
     return Finding(Verdict.FAIL, Diagnosis("wrong-values", text), wrong[0], unexplained=True)
 
 
@@ -552,10 +553,7 @@ def proved_right(evidence: Evidence) -> Finding | None:
         return None
     verb = "agrees" if len(names) == 1 else "agree"
     text = f"{' and '.join(names)} {verb} with the derivative, which is proved"
-    others = [name for name in (*evidence.differences, *table.exact) if name not in (*names, EXACT)]
-    apart = [name for name in others if (c := pair(table, name)) is not None and c.disagree.any()]
-    if apart:
-        text += f"; {' and '.join(apart)} {'differs' if len(apart) == 1 else 'differ'} from it"
+    text += _contradicted(evidence, names)
     off = max((largest_error(table, name, given[0]), name) for name in names)
     rest: tuple[NotChecked, ...] = ()
     if off[0] > given[1]:
@@ -564,9 +562,21 @@ def proved_right(evidence: Evidence) -> Finding | None:
             return None
         what = f"errors below {off[0]:.2g} of the largest entry of an input's gradient"
         rest = (NotChecked(what, f"{off[1]} is off by that much, which is its own rounding"),)
-    if ENGINE in apart:
+    if ENGINE in _apart(evidence, names):
         return Finding(Verdict.PASS, Diagnosis("proved", text), ENGINE, ("reference-engine",), rest)
     return Finding(Verdict.PASS, Diagnosis("proved", text), not_checked=rest)
+
+
+def _apart(evidence: Evidence, names: Collection[str]) -> list[str]:
+    """Return the other methods that a proof contradicts."""
+    others = [n for n in (*evidence.differences, *evidence.table.exact) if n not in (*names, EXACT)]
+    return [n for n in others if (c := pair(evidence.table, n)) is not None and c.disagree.any()]
+
+
+def _contradicted(evidence: Evidence, names: Collection[str]) -> str:
+    """Name the other methods that a proof contradicts, as the end of a sentence."""
+    apart = _apart(evidence, names)
+    return f"; {' and '.join(apart)} {'differs' if len(apart) == 1 else 'differ'} from it" if apart else ""
 
 
 def asked_about(evidence: Evidence) -> tuple[str, ...]:

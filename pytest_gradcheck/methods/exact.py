@@ -14,7 +14,7 @@ import numpy as np
 from pytest_gradcheck.errors import Unavailable
 from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector
 from pytest_gradcheck.frameworks.leaves import EPS64
-from pytest_gradcheck.frameworks.pullback import Pullback
+from pytest_gradcheck.frameworks.pullback import Program, Pullback
 
 #: So many digits are printed of a proven number.
 DIGITS = 25
@@ -27,6 +27,12 @@ def prepare(recording: Pullback, at: Vector | None = None) -> ExactPullback:
         Unavailable: python-flint is not installed, an operation has no rule in ball arithmetic, or a choice
             turns on the last digits: a tie.
     """
+    found = _enclosed(recording, at)
+    return ExactPullback(recording, found, _rows(found.outputs, recording.program.outputs))
+
+
+def _enclosed(recording: Pullback, at: Vector | None, *, twice: bool = False) -> Any:
+    """Enclose a recording at its point or another one; see `prepare`."""
     try:
         from reference_engine.balls import NotProvenError, TiedError, enclose
     except ModuleNotFoundError:
@@ -39,12 +45,11 @@ def prepare(recording: Pullback, at: Vector | None = None) -> ExactPullback:
     if at is not None:
         arrays = program.inputs.split(at)
     try:
-        found = enclose(program.run, arrays, _numbered(program.inputs))
+        return enclose(program.run, arrays, _numbered(program.inputs), twice=twice)
     except TiedError as tie:
         raise Unavailable(f"a tie: {tie}") from tie
     except NotProvenError as reason:
         raise Unavailable(str(reason)) from reason
-    return ExactPullback(recording, found.outputs)
 
 
 def _numbered(layout: Layout) -> list[Any]:
@@ -59,10 +64,9 @@ class ExactPullback(Pullback):
     are those of the recording.
     """
 
-    def __init__(self, recording: Pullback, outputs: Sequence[Any]):
+    def __init__(self, recording: Pullback, enclosure: Any, rows: list[dict[int, Any]]):
         super().__init__(recording.program, recording.primal, EPS64, recording.notes)
-        self._recording = recording
-        self._rows = _rows(outputs, recording.program.outputs)
+        self._recording, self._enclosure, self._rows = recording, enclosure, rows
         self._bars: dict[bytes, Vector] = {}
 
     def vjp(self, cotangent: Vector) -> Vector:
@@ -113,9 +117,71 @@ class ExactPullback(Pullback):
         """Enclose the Jacobian at another point; see `Pullback.moved`."""
         return prepare(self._recording, vector)
 
+    def takes_the_same_way(self, vector: Vector) -> bool:
+        """Whether the function makes the choices at another point that it makes here, by proven numbers."""
+        try:
+            there = self.moved(vector)
+        except Unavailable:
+            return False
+        return bool(self._enclosure.took_the_same_way(there._enclosure))
+
+    def second_order(self, cotangent: Vector) -> Pullback:
+        """Enclose the recording with its second derivatives; see `Pullback.second_order`.
+
+        Raises:
+            Unavailable: as `prepare`, and an operation whose second derivative has no rule.
+        """
+        return SecondExactPullback.at(self._recording, None, cotangent)
+
+
+class SecondExactPullback(ExactPullback):
+    """The enclosed Jacobian of ``(x, u) → u · J(x)``: the Hessian along u, and the columns of J.
+
+    The engine's second order gives the program and its values, and none of its derivatives.
+    """
+
+    first_order: Pullback
+
+    @classmethod
+    def at(cls, first: Pullback, vector: Vector | None, cotangent: Vector) -> SecondExactPullback:
+        """Enclose what the engine has recorded at its point or another one, along a cotangent."""
+        found = _enclosed(first, vector, twice=True)
+        rows = _second_rows(found.outputs, first.program, cotangent)
+        # The second order of the recording itself, which `primal_at` moves.
+        self = cls(first.second_order(cotangent), found, rows)
+        self.first_order = first
+        return self
+
+    def moved(self, vector: Vector) -> ExactPullback:
+        """Enclose at another point and another cotangent; see `Pullback.moved`."""
+        size = self.first_order.program.inputs.size
+        return SecondExactPullback.at(self.first_order, vector[:size], vector[size:])
+
     def second_order(self, cotangent: Vector) -> Pullback:
         """Raise `Unavailable`."""
-        raise Unavailable("second derivatives are not enclosed")
+        raise Unavailable("third derivatives are not enclosed")
+
+
+def _second_rows(outputs: Sequence[Any], program: Program, cotangent: Vector) -> list[dict[int, Any]]:
+    """Return the slopes of each entry of ``u · J(x)``, with respect to x and then to u.
+
+    Coordinates are real: of a complex leaf the real and the imaginary part, of outputs and inputs alike.
+    """
+    from reference_engine.balls.numbers import Jet, precision
+
+    size = program.inputs.size
+    found: list[dict[int, Any]] = [{} for _ in range(size)]
+    with precision(512):
+        for k, row in enumerate(_rows(outputs, program.outputs)):
+            for i, slope in row.items():
+                value, slopes = (slope.value, slope.slopes) if type(slope) is Jet else (slope, {})
+                found[i][size + k] = value
+                if not cotangent[k]:
+                    continue
+                for j, each in slopes.items():
+                    term = each * float(cotangent[k])
+                    found[i][j] = found[i][j] + term if j in found[i] else term
+    return found
 
 
 def _rows(outputs: Sequence[Any], layout: Layout) -> list[dict[int, Any]]:

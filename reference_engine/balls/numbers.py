@@ -8,6 +8,7 @@ balls. Arrays of numbers are NumPy's arrays of objects, which gives them shapes,
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,10 +22,12 @@ __all__ = [
     "Slopes",
     "TieError",
     "UndecidedError",
+    "ball_of",
     "chained",
     "conjugate",
     "decimal",
     "distance",
+    "either",
     "greater",
     "imaginary",
     "lifted",
@@ -32,7 +35,9 @@ __all__ = [
     "over_arrays",
     "precision",
     "real",
+    "settled",
     "sign",
+    "ties",
     "value_of",
 ]
 
@@ -48,14 +53,31 @@ class TieError(UndecidedError):
     """Two numbers are equal, whatever the digits: a choice between them has no derivative."""
 
 
+METHODS: dict[str, Callable[..., Any]] = {}
+"""What balls have as methods, for Jets: `elementwise` fills it in."""
+
+
 class Jet:
-    """A ball and its slopes, with Python's operators. Nothing about it can be changed."""
+    """A ball and its slopes, with Python's operators. Nothing about it can be changed.
+
+    For second derivatives the value is a Jet itself, and so are the slopes: the functions of balls that a
+    derivative is made of are `METHODS` of it.
+    """
 
     __slots__ = ("slopes", "value")
 
     def __init__(self, value: Any, slopes: Slopes) -> None:
         self.value = value
         self.slopes = slopes
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return functools.partial(METHODS[name], self)
+        except KeyError:
+            raise AttributeError(f"{name} is not known twice differentiable") from None
+
+    def __pow__(self, other: Any) -> Any:
+        return METHODS["power"](self, other if isinstance(other, Jet | arb | acb) else arb(other))
 
     def __add__(self, other: Any) -> Any:
         if type(other) is Jet:
@@ -120,6 +142,13 @@ def value_of(x: Any) -> Any:
     return x.value if type(x) is Jet else x
 
 
+def ball_of(x: Any) -> Any:
+    """The ball of a number, of one whose value carries slopes itself too."""
+    while type(x) is Jet:
+        x = x.value
+    return x
+
+
 def over_arrays(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of numbers as a function of arrays of numbers, which broadcast."""
     cache: dict[int, Any] = {}
@@ -139,14 +168,21 @@ def over_arrays(function: Callable[..., Any]) -> Callable[..., Any]:
 def _linear(part: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def call(x: Any) -> Any:
         if type(x) is Jet:
-            return Jet(part(x.value), {i: part(d) for i, d in x.slopes.items()})
+            return Jet(call(x.value), {i: call(d) for i, d in x.slopes.items()})
         return part(x)
 
     return call
 
 
 real = _linear(lambda x: x.real if type(x) is acb else x)
-imaginary = _linear(lambda x: x.imag if type(x) is acb else arb(0))
+_imaginary = _linear(lambda x: x.imag if type(x) is acb else arb(0))
+
+
+def imaginary(x: Any) -> Any:
+    """The imaginary part; that of a real number is the constant zero."""
+    return _imaginary(x) if type(ball_of(x)) is acb else arb(0)
+
+
 conjugate = _linear(lambda x: x.conjugate() if type(x) is acb else x)
 
 # ---------------------------------------------------------------------------- decisions
@@ -154,7 +190,7 @@ conjugate = _linear(lambda x: x.conjugate() if type(x) is acb else x)
 
 def greater(a: Any, b: Any) -> bool:
     """Whether a real number is greater than another one; raises `UndecidedError` where the balls overlap."""
-    x, y = value_of(a), value_of(b)
+    x, y = ball_of(a), ball_of(b)
     if x > y:
         return True
     if x < y:
@@ -173,7 +209,7 @@ def greater(a: Any, b: Any) -> bool:
 
 def sign(x: Any) -> int:
     """1 or -1; 0 for a constant that is zero. Raises `UndecidedError` where the sign is open."""
-    value = value_of(x)
+    value = ball_of(x)
     if value > 0:
         return 1
     if value < 0:
@@ -187,13 +223,94 @@ def sign(x: Any) -> int:
 
 def whole(x: Any) -> int:
     """The largest whole number that is not larger; raises `UndecidedError` at a jump."""
-    value = value_of(x)
+    value = ball_of(x)
     found = value.floor().unique_fmpz()
     if found is None:
         raise UndecidedError("a number that is rounded down lies at a whole number in all digits")
     if type(x) is Jet and value == found:
         raise TieError("a number that is rounded down is a whole number")
     return int(found)
+
+
+# ---------------------------------------------------------------------------- ties
+
+
+class _Tie:
+    """A choice that is open: why, and how far the slopes of what may be chosen lie from those in use."""
+
+    def __init__(self, reason: UndecidedError, spread: Slopes) -> None:
+        self.reason = reason
+        self.spread = spread
+
+
+_open: list[_Tie] | None = None
+
+
+@contextmanager
+def ties() -> Iterator[list[_Tie]]:
+    """Inside this context a choice between numbers may stay open: see `either`; `settled` takes the list."""
+    global _open
+    before, _open = _open, []
+    try:
+        yield _open
+    finally:
+        _open = before
+
+
+def either(first: Any, others: list[Any], reason: UndecidedError) -> Any:
+    """One of several real numbers that nothing tells apart: the hull of their values, with an open slope.
+
+    To first order a result depends on the choice through its derivative with respect to the chosen number.
+    That is carried along as the slope of an input of its own. Where it is zero, as for the maximum that a
+    softmax subtracts, all choices have the same derivative, and it is that of the function.
+
+    Raises:
+        UndecidedError: the reason, outside of `ties`, and for what is differentiated twice.
+    """
+    numbers = [first, *others]
+    if _open is None or any(type(value_of(x)) is not arb for x in numbers):
+        raise reason
+    value = value_of(first)
+    spread: Slopes = {}
+    own = first.slopes if type(first) is Jet else {}
+    for other in others:
+        value = value.union(value_of(other))
+        theirs = other.slopes if type(other) is Jet else {}
+        for i in {*own, *theirs}:
+            gap = theirs.get(i, arb(0)) - own.get(i, arb(0))
+            spread[i] = spread.get(i, arb(0)).union(gap)
+    if all(gap == 0 for gap in spread.values()):
+        return Jet(value, own) if own else value
+    _open.append(_Tie(reason, spread))
+    return Jet(value, {**own, -len(_open): arb(1)})
+
+
+def settled(x: Any, found: list[_Tie]) -> Any:
+    """A result whose slopes hold whatever was chosen at the ties that were found.
+
+    Raises:
+        UndecidedError: the derivative depends on a choice.
+    """
+    if type(x) is not Jet or not any(i < 0 for i in x.slopes):
+        return x
+    slopes = dict(x.slopes)
+    # What was chosen last may depend on what was chosen before.
+    for k in reversed(range(len(found))):
+        weight = slopes.pop(-1 - k, None)
+        if weight is None:
+            continue
+        # Gaps that shrink with more digits are none.
+        least = arb(2) ** (-ctx.prec // 2)
+        if not _contains_zero(weight) and any(gap.abs_upper() > least for gap in found[k].spread.values()):
+            raise found[k].reason
+        for i, gap in found[k].spread.items():
+            slopes[i] = slopes[i] + weight * gap if i in slopes else weight * gap
+    return Jet(x.value, slopes)
+
+
+def _contains_zero(x: Any) -> bool:
+    parts = (x.real, x.imag) if type(x) is acb else (x,)
+    return all(part.contains(0) for part in parts)
 
 
 # ---------------------------------------------------------------------------- floats and balls
@@ -211,13 +328,15 @@ def _ball(x: Any) -> Any:
 
 
 _balls = np.frompyfunc(_ball, 1, 1)
-_complex_balls = np.frompyfunc(
-    lambda x: (
-        (x if type(x.value) is acb else Jet(acb(x.value), x.slopes)) if type(x) is Jet else acb(_ball(x))
-    ),
-    1,
-    1,
-)
+
+
+def _complex_ball(x: Any) -> Any:
+    if type(x) is Jet:
+        return x if type(x.value) is acb else Jet(_complex_ball(x.value), x.slopes)
+    return acb(_ball(x))
+
+
+_complex_balls = np.frompyfunc(_complex_ball, 1, 1)
 
 
 def lifted(array: Any, *, is_complex: bool = False) -> Any:
@@ -243,7 +362,7 @@ def _float(x: Any) -> float:
 
 def nearest(x: Any) -> Any:
     """The float next to the midpoint of a ball, complex for a complex one; never zero for what is not."""
-    x = value_of(x)
+    x = ball_of(x)
     return complex(_float(x.real), _float(x.imag)) if type(x) is acb else _float(x)
 
 

@@ -38,6 +38,9 @@ NARROW = 1e-28
 #: Or, as that of a zero that cancels, than so much of the largest slope of its output, with so many bits.
 NEXT_TO_LARGEST, BITS_OF_ZERO = 1e-60, 512
 
+#: Or than the smallest normal float, with as many bits: what is zero but for a ball next to nothing.
+NEXT_TO_NOTHING = 2.0**-1022
+
 #: How far values are moved to see whether a choice turns on them: relative, and for zeros absolute.
 NUDGE, NUDGE_OF_ZERO = 2.0**-43, 1e-300
 
@@ -46,6 +49,9 @@ NUDGED_PAIRS = 2
 
 #: So many numbers are enclosed at most. One takes a few microseconds.
 MOST_NUMBERS = 200_000
+
+#: And so many slopes of them, of which one takes a microsecond.
+MOST_SLOPES = 2_000_000
 
 
 class NotProvenError(Exception):
@@ -67,6 +73,20 @@ class Enclosure:
     outputs: list[Any]
     bits: int
     operations: int
+    recording: _Recording
+    results: list[Any]
+
+    def took_the_same_way(self, other: Enclosure) -> bool:
+        """Whether the function has recorded the same at another point: its choices, steps and constants."""
+        mine, theirs = self.recording, other.recording
+        return (
+            len(mine.steps) == len(theirs.steps)
+            and all(
+                a.primitive is b.primitive and _same(a.args, b.args) and _same(a.params, b.params)
+                for a, b in zip(mine.steps, theirs.steps, strict=True)
+            )
+            and _same(_ends(mine, self.results), _ends(theirs, other.results))
+        )
 
 
 @dataclass(eq=False)
@@ -92,6 +112,9 @@ class _Recording:
     steps: list[_Step] = field(default_factory=list)
     failure: NotProvenError | UndecidedError | None = None
     left: int = MOST_NUMBERS
+    slopes_left: int = MOST_SLOPES
+    #: Choices that are open; see `numbers.either`.
+    ties: list[Any] = field(default_factory=list)
 
     def see(self, node: Node) -> None:
         """Take note of a recorded node, enclose it, and let the program go on with the float next to it."""
@@ -118,7 +141,7 @@ class _Recording:
         self.left -= sum(np.size(part) for part in node.data) if primitive.outputs else np.size(node.data)
         if self.left < 0:
             raise NotProvenError(f"the function computes more than {MOST_NUMBERS} numbers")
-        keys = tuple(self.key(arg) for arg in node.args)
+        keys, known = tuple(self.key(arg) for arg in node.args), len(self.ties)
         try:
             found = rule(node.data, *(self.numbers(arg) for arg in node.args), **params)
         except UndecidedError as reason:
@@ -130,6 +153,12 @@ class _Recording:
         enclosure = (
             tuple(map(_settled, found, node.data)) if primitive.outputs else _settled(found, node.data)
         )
+        for tie in self.ties[known:]:
+            tie.reason = type(tie.reason)(f"{primitive.name}: {tie.reason}")
+        for part in enclosure if primitive.outputs else (enclosure,):
+            self.slopes_left -= sum(map(_slopes, part.reshape(-1)))
+        if self.slopes_left < 0:
+            raise NotProvenError(f"the function computes numbers with more than {MOST_SLOPES} slopes")
         step = _Step(primitive, keys, params, enclosure)
         self.steps.append(step)
         if not _shares_memory(primitive):
@@ -199,11 +228,17 @@ def _shares_memory(primitive: Primitive) -> bool:
     return primitive.lens is not None or primitive.name in EXACT
 
 
+def _slopes(x: Any) -> int:
+    if type(x) is not Jet:
+        return 0
+    return len(x.slopes) * (1 + len(x.value.slopes) if type(x.value) is Jet else 1)
+
+
 def _settled(found: Any, like: Any) -> Any:
     """A result as an array of numbers in the shape of the recorded one, complex where that is."""
     is_complex = np.asarray(like).dtype.kind == "c"
     array = numbers.lifted(found, is_complex=is_complex)
-    if not is_complex and any(type(numbers.value_of(x)) is acb for x in array.reshape(-1)):
+    if not is_complex and any(type(numbers.ball_of(x)) is acb for x in array.reshape(-1)):
         raise NotProvenError("a real number comes out complex in ball arithmetic")
     if array.shape != np.shape(like):
         raise NotProvenError(f"a rule in ball arithmetic gives shape {array.shape}, not {np.shape(like)}")
@@ -257,8 +292,10 @@ def _nudger(seed: int, side: float) -> Callable[[Any], Any]:
     return nudge
 
 
-def _leaf(array: Any, index: Any, wanted: frozenset[int] | None) -> Any:
+def _leaf(array: Any, index: Any, wanted: frozenset[int] | None, twice: bool) -> Any:
     """An input as numbers: the exact floats, each with the slope 1 with respect to itself.
+
+    To differentiate `twice` the floats have that slope too; that of a slope of 1 is none.
 
     A complex one has the slopes 1 and i, with respect to its real part (the number in `index.real`) and its
     imaginary part.
@@ -273,7 +310,7 @@ def _leaf(array: Any, index: Any, wanted: frozenset[int] | None) -> Any:
         else:
             units = {int(at[k]): arb(1)}
         slopes: Slopes = {i: unit for i, unit in units.items() if wanted is None or i in wanted}
-        flat[k] = Jet(ball, slopes)
+        flat[k] = Jet(Jet(ball, slopes) if twice else ball, slopes)
     return out
 
 
@@ -288,7 +325,12 @@ def _run(
     known = {t._node: (("input", k), leaf) for k, (t, leaf) in enumerate(zip(tensors, leaves, strict=True))}
     recording = _Recording(known, before, nudge)
     try:
-        with np.errstate(all="ignore"), tracing(), watched(recording.see):
+        with (
+            numbers.ties() as recording.ties,
+            np.errstate(all="ignore"),
+            tracing(),
+            watched(recording.see),
+        ):
             results = list(f(*tensors))
     except Exception as error:
         # The function is the user's, and may catch and change what a rule has raised.
@@ -307,6 +349,8 @@ def enclose(
     arrays: Sequence[Any],
     indices: Sequence[Any],
     wanted: frozenset[int] | None = None,
+    *,
+    twice: bool = False,
 ) -> Enclosure:
     """The value and the derivatives of a function of arrays, enclosed.
 
@@ -316,6 +360,7 @@ def enclose(
         indices: per array the numbers of its entries, an array of the same shape: a complex one has the
             number of the real part and, as its imaginary part, that of the imaginary part.
         wanted: the numbers of the entries to differentiate with respect to; None for all.
+        twice: whether slopes have slopes of their own, the second derivatives.
 
     Raises:
         NotProvenError: a primitive without a rule, values that no precision resolves, too many numbers.
@@ -324,17 +369,20 @@ def enclose(
     reason: Exception = NotProvenError("")
     for bits in BITS:
         with numbers.precision(bits):
-            leaves = [_leaf(a, i, wanted) for a, i in zip(arrays, indices, strict=True)]
+            leaves = [_leaf(a, i, wanted, twice) for a, i in zip(arrays, indices, strict=True)]
             try:
                 recording, results = _run(f, arrays, leaves)
+                outputs = [
+                    recording.numbers(r._node) if isinstance(r, Tensor) else numbers.lifted(r)
+                    for r in results
+                ]
+                if recording.ties:
+                    outputs = [_settle(output, recording.ties) for output in outputs]
             except TieError as tie:
                 raise TiedError(str(tie)) from tie
             except UndecidedError as undecided:
                 reason = undecided
                 continue
-            outputs = [
-                recording.numbers(r._node) if isinstance(r, Tensor) else numbers.lifted(r) for r in results
-            ]
             wide = _widest(outputs, bits)
             if wide is not None and bits < BITS[-1]:
                 reason = NotProvenError(f"{wide} is all that is known with {bits} bits")
@@ -342,8 +390,19 @@ def enclose(
             if wide is not None:
                 raise NotProvenError(f"{wide} is all that is known with {bits} bits")
             _same_choices(f, arrays, leaves, recording, results)
-            return Enclosure(outputs, bits, len(recording.steps))
+            return Enclosure(outputs, bits, len(recording.steps), recording, results)
     raise TiedError(f"{reason}, with {BITS[-1]} bits") from reason
+
+
+def _settle(output: Any, found: list[Any]) -> Any:
+    out = np.empty(output.shape, object)
+    for at in np.ndindex(*output.shape):
+        out[at] = numbers.settled(output[at], found)
+    return out
+
+
+def _ends(run: _Recording, values: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(run.key(r._node) if isinstance(r, Tensor) else r for r in values)
 
 
 def _same_choices(
@@ -354,15 +413,11 @@ def _same_choices(
     results: Sequence[Any],
 ) -> None:
     """Run the function with moved values; raise `TiedError` where it records something else."""
-
-    def ends(run: _Recording, values: Sequence[Any]) -> tuple[Any, ...]:
-        return tuple(run.key(r._node) if isinstance(r, Tensor) else r for r in values)
-
     for seed in range(NUDGED_PAIRS):
         for side in (1.0, -1.0):
             again, values = _run(f, arrays, leaves, recording, _nudger(seed, side))
             if len(again.steps) != len(recording.steps) or not _same(
-                ends(recording, results), ends(again, values)
+                _ends(recording, results), _ends(again, values)
             ):
                 raise TiedError("the function takes another way if its values move in the last digits")
 
@@ -371,12 +426,19 @@ def _widest(outputs: Sequence[Any], bits: int) -> Any:
     """A ball among the slopes of the outputs that is too wide to be of use, None where there is none."""
     for output in outputs:
         slopes = [d for x in output.reshape(-1) if type(x) is Jet for d in x.slopes.values()]
+        slopes = [
+            each for d in slopes for each in ((d.value, *d.slopes.values()) if type(d) is Jet else (d,))
+        ]
         parts = [p for d in slopes for p in ((d.real, d.imag) if isinstance(d, acb) else (d,))]
         wide = [part for part in parts if not _is_narrow(part)]
         if wide and bits >= BITS_OF_ZERO:
             largest = max(parts, key=lambda part: part.abs_lower().mid())
             bound = largest.abs_lower() * NEXT_TO_LARGEST
-            wide = [part for part in wide if not (part.is_finite() and part.rad() <= bound)]
+            wide = [
+                part
+                for part in wide
+                if not part.is_finite() or not (part.rad() <= bound or part.abs_upper() < NEXT_TO_NOTHING)
+            ]
         if wide:
             return wide[0]
     return None

@@ -299,7 +299,10 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
         parts = (nan_to_num(part, copy, nan, posinf, neginf) for part in (np.real(x), np.imag(x)))
         return from_parts(*parts)
     value = value_of(x)
-    return select_where(np.isfinite(value), x, np.nan_to_num(value, nan=nan, posinf=posinf, neginf=neginf))
+    finite = np.isfinite(value)
+    # What is not taken is a constant of the recording, and must not move with the input.
+    filled = np.nan_to_num(np.where(finite, 0, value), nan=nan, posinf=posinf, neginf=neginf)
+    return select_where(finite, x, filled)
 
 
 def from_parts(real_part: Any, imaginary_part: Any) -> Any:

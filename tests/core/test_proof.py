@@ -18,6 +18,7 @@ from pytest_gradcheck.errors import Unavailable
 from pytest_gradcheck.methods import exact
 from pytest_gradcheck.methods.names import DEFAULT_METHODS, METHOD_NAMES
 from pytest_gradcheck.testing import corrupt
+from reference_engine.definitions import PRIMITIVES
 
 pytestmark = pytest.mark.kernels
 
@@ -132,6 +133,180 @@ def test_a_gradient_that_rounding_has_lost_stays_in_doubt_next_to_its_proof() ->
     found = check_gradients(quotient, double(-7e-16))
     assert (found.verdict, found.diagnosis.code) == ("inconclusive", "unresolved"), str(found)
     assert "d output / d x = 0.4999999999999997666666667 ±" in str(found)
+
+
+# -- each rule by itself -------------------------------------------------------------------------------
+
+
+def rippled(x: Any) -> Any:
+    """A line with a ripple that is smaller than any step: function values have the slope 1."""
+    return x + 1e-16 * np.sin(6e14 * x)
+
+
+def of_ripples(x: Any) -> Any:
+    """The derivative of `rippled` at 0.3, which rounding hides from automatic differentiation as well."""
+    return 1.0323472788377215 + 0 * x
+
+
+@pytest.mark.parametrize("methods", [None, ("central", "user", "exact")])
+def test_a_proven_gradient_passes_where_function_values_say_otherwise(methods: Any) -> None:
+    found = check_gradients(rippled, 0.3, gradient=of_ripples, methods=methods)
+    assert (found.verdict, found.culprit, found.rule) == ("pass", None, "proved_right"), str(found)
+    assert "central" in found.diagnosis.text
+    assert "from it" in found.diagnosis.text
+
+
+@pytest.mark.parametrize("methods", [None, ("central", "user", "exact")])
+def test_one_that_is_off_fails_there(methods: Any) -> None:
+    found = check_gradients(rippled, 0.3, gradient=lambda x: 1.03 * of_ripples(x), methods=methods)
+    assert (found.verdict, found.culprit) == ("fail", "user"), str(found)
+
+
+@pytest.mark.parametrize("grain", [1e-8, 1e-12])
+@pytest.mark.parametrize("methods", [None, ("central", "user", "exact")])
+def test_the_slope_of_a_stair_is_no_derivative_that_was_meant(grain: float, methods: Any) -> None:
+    def stairs(x: Any) -> Any:
+        return np.floor(x / grain) * grain + 0 * x
+
+    assert check_gradients(stairs, 0.3333, gradient=lambda x: 1.0, methods=methods).verdict != "fail"
+    assert check_gradients(stairs, 0.3333, gradient=lambda x: 0.0, methods=methods).verdict != "pass"
+
+
+def test_function_values_of_another_function_settle_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recording of something else proves nothing, where nothing else has noticed that it is."""
+    from pytest_gradcheck.core.orders import FirstOrder
+
+    monkeypatch.setattr(FirstOrder, "_not_recorded", lambda self, recording: None)
+
+    def hidden(x: Any) -> Any:
+        return np.tanh(x) + (
+            1e-2 * np.sin(np.asarray(x, float)) if isinstance(x, float | np.ndarray) else 0.0
+        )
+
+    def of_recording(x: Any) -> Any:
+        return 1 - np.tanh(x) ** 2
+
+    found = check_gradients(
+        hidden, np.array([0.7]), gradient=of_recording, methods=("central", "user", "exact")
+    )
+    assert found.verdict != "pass", str(found)
+
+
+def logistic(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x))
+
+
+def of_logistic(x: Any) -> Any:
+    return np.exp(-x) / (1 + np.exp(-x)) ** 2
+
+
+def test_an_engine_that_is_contradicted_is_named_and_not_the_gradient(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(PRIMITIVES["exp"], "rules", (lambda c, result, x: 1.05 * c * result,))
+    methods = ("central", "reference", "user", "exact")
+    found = check_gradients(logistic, 30.0, gradient=of_logistic, methods=methods)
+    assert (found.verdict, found.culprit) == ("pass", "reference"), str(found)
+    assert "reference-engine" in found.labels
+    # What agrees with a wrong engine is wrong.
+    lost = check_gradients(logistic, 30.0, gradient=lambda x: 1.05 * of_logistic(x), methods=methods)
+    assert lost.verdict != "pass", str(lost)
+
+
+def test_equal_eigenvalues_are_settled_where_they_are_settled_at_all() -> None:
+    def lowest(a: Any) -> Any:
+        return np.linalg.eigvalsh(a)[0]
+
+    def total(a: Any) -> Any:
+        return np.sum(np.linalg.eigvalsh(a) ** 2)
+
+    def of_lowest(a: Any) -> Any:
+        v = np.linalg.eigh(a)[1][:, 0]
+        return np.outer(v, v)
+
+    apart = np.diag([1.0, 1.0 + 1e-9, 2.0])
+    methods = ("central", "user", "exact")
+    found = check_gradients(lowest, apart, gradient=of_lowest, methods=methods)
+    assert found.verdict != "fail", str(found)
+    wrong = check_gradients(lowest, apart, gradient=lambda a: 1.1 * of_lowest(a), methods=methods)
+    assert wrong.verdict != "pass", str(wrong)
+    named = check_gradients(total, np.eye(3), gradient=lambda a: 2 * a, methods=methods)
+    assert "equal" in str(named.methods["exact"].reason)
+    assert not named.proved
+
+
+# -- second derivatives --------------------------------------------------------------------------------
+
+
+def test_a_second_derivative_is_settled_as_a_first_one_is() -> None:
+    # The derivative of s · (1 - s) has lost all but three digits here, and function values have them.
+    found = check_gradients(torch.sigmoid, double(30.0), order=2)
+    assert (found.verdict, found.rule, found.proved) == ("pass", "proved_right", True), str(found)
+    assert any("own rounding" in one.reason for one in found.not_checked)
+
+
+class Slope(torch.autograd.Function):
+    """The derivative of the sigmoid, and a derivative of that by hand."""
+
+    @staticmethod
+    def forward(ctx: Any, g: Any, x: Any, factor: float) -> Any:
+        ctx.save_for_backward(g, x)
+        ctx.factor = factor
+        return g * torch.sigmoid(x) * torch.sigmoid(-x)
+
+    @staticmethod
+    def backward(ctx: Any, h: Any) -> Any:
+        g, x = ctx.saved_tensors
+        s, t = torch.sigmoid(x), torch.sigmoid(-x)
+        return h * s * t, ctx.factor * h * g * s * t * (t - s), None
+
+
+class Logistic(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Any, factor: float) -> Any:
+        ctx.save_for_backward(x)
+        ctx.factor = factor
+        return torch.sigmoid(x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        return Slope.apply(g, *ctx.saved_tensors, ctx.factor), None
+
+
+@pytest.mark.parametrize("at", [30.0, 1.0])
+def test_a_wrong_second_derivative_fails_with_the_digits(at: float) -> None:
+    right = check_gradients(lambda x: Logistic.apply(x, 1.0), double(at), order=2)
+    assert right.verdict == "pass", str(right)
+    found = check_gradients(lambda x: Logistic.apply(x, 1.05), double(at), order=2)
+    assert (found.verdict, found.culprit, found.order) == ("fail", "torch", 2), str(found)
+    assert found.worst is not None
+    assert float(found.proofs[0].digits) == pytest.approx(found.worst.values["exact"], rel=1e-15)
+    assert found.worst.values["reference"] == pytest.approx(found.worst.values["exact"], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("function", "point"),
+    [
+        (lambda x: np.tanh(x) * x[0], np.array([0.3, -1.2])),
+        (lambda x: np.linalg.det(x @ x.T + np.eye(2)), np.array([[0.3, 0.4], [0.1, 2.0]])),
+        (lambda z: np.exp(z) * np.conj(z), np.array([0.3 + 0.4j])),
+    ],
+)
+def test_second_derivatives_agree_with_the_engine(function: Any, point: Any) -> None:
+    found = check_gradients(function, point, methods=("central", "reference", "exact"), order=2)
+    assert (found.verdict, found.order, found.proved) == ("pass", 2, True), str(found)
+    assert found.methods["exact"].status == "ok"
+
+
+def test_a_second_derivative_without_a_rule_is_unavailable_by_name() -> None:
+    def values(x: Any) -> Any:
+        return np.linalg.eigvalsh(x + x.T)
+
+    found = check_gradients(
+        values, np.array([[0.3, 0.4], [0.1, 2.0]]), methods=("central", "reference", "exact"), order=2
+    )
+    assert found.verdict == "pass"
+    assert "eigh" in str(found.methods["exact"].reason)
 
 
 # -- what it must not ----------------------------------------------------------------------------------

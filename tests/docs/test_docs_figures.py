@@ -209,6 +209,12 @@ KNOWN = [
         ("reference_engine/balls/replay.py", "MOST_NUMBERS = 200_000"),
     ),
     Known(
+        "docs/explanation/proofs.md",
+        "2,000,000 derivatives",
+        SETTING,
+        ("reference_engine/balls/replay.py", "MOST_SLOPES = 2_000_000"),
+    ),
+    Known(
         "docs/howto/adjoint_solver.md",
         "up to 16 calls",
         HELD,

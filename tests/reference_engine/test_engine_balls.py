@@ -7,6 +7,7 @@ import re
 from fractions import Fraction
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from engine_samples import SAMPLES, name_of
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 import reference_engine as engine
 from reference_engine.balls import Enclosure, Jet, NotProvenError, TiedError, enclose, rule_of
 from reference_engine.balls.numbers import nearest, precision
+from reference_engine.balls.rules.special import NUMBERS_OF_SCIPY
 from reference_engine.containers import flatten
 from reference_engine.definitions import PRIMITIVES
 from reference_engine.rules.special import SPECIAL
@@ -125,19 +127,14 @@ OF_SCIPY = [
 
 #: Samples without a proven derivative, and why.
 OPEN = {
-    "angle-2": "cut",
     "arange-1": "moves",
     "corrcoef-0": "moves",
     "corrcoef-1": "moves",
     "corrcoef-2": "moves",
-    "gammainc-1": "parameter",
-    "gammaincc-1": "parameter",
     "histogram-0": "moves",
     "histogram-2": "moves",
     "histogram2d-0": "moves",
     "histogramdd-0": "moves",
-    "nan_to_num-0": "moves",
-    "nan_to_num-1": "moves",
     "nextafter-0": "no rule",
     "poly-2": "another way",
     "poly-3": "another way",
@@ -264,7 +261,7 @@ def kinked(x: Any) -> Any:
         (lambda x: x * x if x > 1 else 2 * x, 1.0),
         (np.abs, 0.0),
         (lambda x: np.maximum(x, 0.0), 0.0),
-        (lambda x: np.maximum(np.sin(x) ** 2 + np.cos(x) ** 2, 1.0), 0.3),
+        (lambda x: np.maximum(np.exp(np.log(x)), 2 * x - 0.3), 0.3),
         (np.max, [2.0, 2.0]),
         (lambda x: np.sort(x)[0], [2.0, 2.0]),
         (lambda x: x[np.argmax(x)], [2.0, 2.0]),
@@ -310,6 +307,105 @@ def test_a_number_that_leaves_the_recording_is_seen() -> None:
 def test_ties_of_a_softmax_are_none() -> None:
     (output,) = enclosed(lambda x: engine.softmax(x), [0.3, 0.3]).outputs
     assert [nearest(output[0].slopes[i]) for i in (0, 1)] == [0.25, -0.25]
+
+
+def softmax(x: Any) -> Any:
+    """As users write it: the largest number is subtracted, and what it is by is a tie."""
+    shifted = np.exp(x - np.max(x))
+    return shifted / shifted.sum()
+
+
+@pytest.mark.parametrize("x", [[0.3, 0.3, 0.1], [0.3, 0.3, 0.3], [0.1, 0.2, 0.3]])
+def test_a_tie_on_which_no_derivative_depends_is_none(x: list[float]) -> None:
+    (output,) = enclosed(softmax, x).outputs
+    p = np.exp(x) / np.exp(x).sum()
+    for i, j in np.ndindex(3, 3):
+        assert nearest(output[i].slopes[j]) == pytest.approx(p[i] * ((i == j) - p[j]), rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("function", "x", "slopes"),
+    [
+        (lambda x: np.abs(x) * x, 0.0, [0.0]),
+        (lambda x: np.abs(x) ** 2 + 3 * x, 0.0, [3.0]),
+        (lambda x: np.maximum(x[0], x[1]) * (x[0] - 2) + x[1], [2.0, 2.0], [2.0, 1.0]),
+        (lambda x: np.maximum(np.sin(x) ** 2 + np.cos(x) ** 2, 1.0) * x, 0.3, [1.0]),
+    ],
+)
+def test_a_choice_without_consequence_is_proven(function: Any, x: Any, slopes: list[float]) -> None:
+    (output,) = enclosed(function, x).outputs
+    found = [nearest(output[()].slopes.get(i, arb(0))) for i in range(len(slopes))]
+    assert found == pytest.approx(slopes, rel=1e-25, abs=1e-25)
+
+
+@pytest.mark.parametrize(
+    ("function", "x"),
+    [
+        (lambda x: np.maximum(x[0], x[1]) * x[0], [2.0, 2.0]),
+        (lambda x: np.abs(x) * (x + 1e-12), 0.0),
+        (lambda x: np.max(np.stack([x, -x, 2 * x])) * np.cos(x), 0.0),
+    ],
+)
+def test_a_choice_with_a_consequence_is_a_tie(function: Any, x: Any) -> None:
+    with pytest.raises(TiedError, match=r"equal|sign"):
+        enclosed(function, x)
+
+
+def test_a_derivative_that_is_zero_is_known_to_be() -> None:
+    (output,) = enclosed(lambda x: np.sin(x) ** 2 + np.cos(x) ** 2, 0.3).outputs
+    slope = output[()].slopes[0]
+    assert nearest(slope) == 0.0
+    assert float(slope.abs_upper()) < 1e-300
+
+
+# -- with respect to parameters ------------------------------------------------------------------------
+
+PARAMETERS = {
+    "gammainc": (lambda a: mpmath.gammainc(a, 0, 5.0, regularized=True), (5.0,), 3.2),
+    "gammaincc": (lambda a: mpmath.gammainc(a, 0.3, mpmath.inf, regularized=True), (0.3,), 0.7),
+    "betainc": (lambda a: mpmath.betainc(a, 2.5, 0, 0.9, regularized=True), (2.5, 0.9), 3.0),
+}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_parameter_has_the_slope_of_the_series(name: str) -> None:
+    truth, rest, a = PARAMETERS[name]
+    rule = NUMBERS_OF_SCIPY[name]
+    with precision(256), mpmath.workdps(50):
+        found = rule(Jet(arb(a), {0: arb(1)}), *map(arb, rest))
+        expected = mpmath.diff(truth, mpmath.mpf(a))
+        assert abs(found.slopes[0].mid() - arb(mpmath.nstr(expected, 40))) < 1e-18
+
+
+# -- second derivatives --------------------------------------------------------------------------------
+
+TWICE = {
+    "exp": (np.exp, mpmath.exp),
+    "power": (lambda x: x**2.5, lambda x: x ** mpmath.mpf(2.5)),
+    "quotient": (lambda x: np.tanh(x) / (1 + x * x), lambda x: mpmath.tanh(x) / (1 + x * x)),
+    "sqrt of log1p": (lambda x: np.sqrt(np.log1p(x)), lambda x: mpmath.sqrt(mpmath.log1p(x))),
+    "arctan2": (lambda x: np.arctan2(x, 2.0), lambda x: mpmath.atan(x / 2)),
+    "complex": (lambda x: np.abs(np.exp(1j * x) * x) ** 2, lambda x: x * x),
+    "softplus": (lambda x: np.logaddexp(x, 1.0), lambda x: mpmath.log(mpmath.exp(x) + mpmath.e)),
+}
+
+
+@pytest.mark.parametrize("name", TWICE)
+@pytest.mark.parametrize("x", [0.3, 1.7])
+def test_second_derivatives_are_those_of_the_closed_form(name: str, x: float) -> None:
+    function, form = TWICE[name]
+    (output,) = enclose(lambda t: [function(t)], [np.asarray(x)], [np.asarray(0)], twice=True).outputs
+    slope = output[()].slopes[0]
+    with mpmath.workdps(40):
+        assert nearest(slope.slopes[0]) == pytest.approx(
+            float(mpmath.diff(form, mpmath.mpf(x), 2)), rel=1e-14
+        )
+        assert nearest(slope.value) == pytest.approx(float(mpmath.diff(form, mpmath.mpf(x))), rel=1e-14)
+
+
+def test_a_tie_has_no_second_derivative() -> None:
+    with pytest.raises(TiedError):
+        enclose(lambda x: [np.abs(x) * x * x], [np.asarray(0.0)], [np.asarray(0)], twice=True)
 
 
 # -- what is refused -----------------------------------------------------------------------------------

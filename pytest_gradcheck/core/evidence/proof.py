@@ -20,6 +20,7 @@ from pytest_gradcheck.frameworks.flat import Layout, Matrix, Vector, leafwise
 from pytest_gradcheck.frameworks.leaves import EPS32
 from pytest_gradcheck.frameworks.pullback import Pullback
 from pytest_gradcheck.methods.base import Estimate
+from pytest_gradcheck.methods.exact import ExactPullback
 from pytest_gradcheck.methods.names import DIFFERENCE_METHODS
 from pytest_gradcheck.methods.roles import EXACT
 
@@ -121,6 +122,50 @@ def is_stable(table: Table, name: str, exact: Pullback, wrong: Any, at: Callable
         if (np.abs(moved - c.right.value)[wrong] > thresholds.STAYS * c.difference[wrong]).any():
             return False
     return True
+
+
+def is_followed(table: Table, jacobian: Jacobian, exact: ExactPullback) -> bool:
+    """Whether function values are those of the recording, whatever they say of its derivative.
+
+    They are asked in the entries that contradict it most, a long and a short way to either side. There the
+    recording, replayed in floats, must move as the function does, but for a tenth of what is contradicted:
+    else the proof is of another function. And it must make the same choices: else the values are of stairs,
+    or of a loop that stops elsewhere, and another derivative may be meant.
+    """
+    f, asked, contradicted = jacobian.function, 0, 0
+    for against in table.comparisons:
+        if against.a not in DIFFERENCE_METHODS or against.b != EXACT:
+            continue
+        gaps = np.where(against.disagree & np.isfinite(against.difference), against.difference, 0.0)
+        for at in np.argsort(-gaps, axis=None)[: thresholds.FOLLOWED_ENTRIES]:
+            row, column = np.unravel_index(at, gaps.shape)
+            if not gaps[row, column]:
+                continue
+            contradicted += 1
+            line = np.zeros(f.point.size)
+            if table.tangents is None:
+                k = table.coordinates[int(column)]
+                line[k] = jacobian.scales[k]
+            else:
+                line = table.tangents[column]
+            gap = gaps[row, column] * (float(np.abs(line).max()) if table.tangents is None else 1.0)
+            for scale in thresholds.FOLLOWED_SCALES:
+                for side in (1.0, -1.0):
+                    point = f.rounded(np.clip(f.point + side * scale * line, f.lower, f.upper)[None])[0]
+                    values, _ = f.evaluate(point[None])
+                    moved = table.cotangents[row] @ (values[0] - f.value)
+                    replayed = table.cotangents[row] @ (exact.primal_at(point) - exact.primal)
+                    noise = (
+                        thresholds.ELSEWHERE_ROUNDINGS
+                        * f.eps
+                        * (np.abs(table.cotangents[row]) @ np.abs(f.value))
+                    )
+                    asked += 1 if noise < scale * gap else 0
+                    if not abs(moved - replayed) <= thresholds.STAYS * scale * gap + noise:
+                        return False
+                    if not exact.takes_the_same_way(point):
+                        return False
+    return asked > 0 or not contradicted
 
 
 def counting(table: Table, names: Collection[str]) -> Table:

@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 from flint import acb, arb, arb_mat
 
-from reference_engine.balls.numbers import Jet, greater, over_arrays, value_of
+from reference_engine.balls.numbers import (
+    Jet,
+    UndecidedError,
+    ball_of,
+    either,
+    greater,
+    over_arrays,
+    value_of,
+)
 from reference_engine.balls.rules.elementwise import exp, log
 
 __all__ = ["ARRAYS", "AS_THEY_ARE"]
@@ -38,7 +46,7 @@ def _matmul(x: Any, y: Any) -> Any:
     if (
         not counts
         or sum(counts) < FULL * len(counts) * len(inputs)
-        or any(type(value_of(n)) is acb for n in flat)
+        or any(type(value_of(n)) is not arb for n in flat)
     ):
         return np.matmul(x, y)
     (rows, inner), columns = left.shape, right.shape[1]
@@ -96,16 +104,22 @@ def _extremum(larger: bool) -> Callable[..., Any]:
 
 def _best(line: list[Any], larger: bool) -> Any:
     """The largest (or smallest) number; all others are compared with it."""
-    mids = [value_of(x) for x in line]
+    mids = [ball_of(x) for x in line]
     # The candidate by its midpoint needs one comparison with each of the others to be proven.
     at = 0
     for i, mid in enumerate(mids):
         if (mid.mid() > mids[at].mid()) if larger else (mid.mid() < mids[at].mid()):
             at = i
+    equal, reason = [], None
     for i, other in enumerate(line):
-        if i != at:
+        if i == at:
+            continue
+        try:
             greater(line[at], other) if larger else greater(other, line[at])
-    return line[at]
+        except UndecidedError as open_:
+            equal.append(other)
+            reason = open_
+    return line[at] if reason is None else either(line[at], equal, reason)
 
 
 _exp, _log = over_arrays(exp), over_arrays(log)

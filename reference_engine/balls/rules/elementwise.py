@@ -13,10 +13,14 @@ from typing import Any
 from flint import acb, arb
 
 from reference_engine.balls.numbers import (
+    METHODS,
     Jet,
     TieError,
+    UndecidedError,
+    ball_of,
     chained,
     conjugate,
+    either,
     greater,
     imaginary,
     real,
@@ -112,7 +116,7 @@ def _logaddexp(base: int | None) -> Callable[[Number, Number], Number]:
         for one, other in ((x, y), (y, x)):
             if value_of(one) == arb("-inf"):
                 return other
-        high, low = (x, y) if value_of(x).mid() > value_of(y).mid() else (y, x)
+        high, low = (x, y) if ball_of(x).mid() > ball_of(y).mid() else (y, x)
         return high + log1p(exp((low - high) * unit())) / unit()
 
     return call
@@ -120,16 +124,16 @@ def _logaddexp(base: int | None) -> Callable[[Number, Number], Number]:
 
 def _arctan2(y: Number, x: Number) -> Number:
     a, b = value_of(y), value_of(x)
-    value = arb.atan2(a, b)
+    value = _arctan2(a, b) if type(a) is Jet or type(b) is Jet else arb.atan2(a, b)
     if type(x) is not Jet and type(y) is not Jet:
         return value
     squares = a * a + b * b
     if squares == 0:
         raise TieError("the angle of zero has no derivative")
     # The cut along the negative axis jumps, for what can leave the axis.
-    if a == 0 and b < 0 and type(y) is Jet:
+    if a == 0 and ball_of(b) < 0 and type(y) is Jet:
         raise TieError("an angle lies on its cut")
-    total: Number = value
+    total: Number = Jet(value, {})
     if type(y) is Jet:
         total = total + chained(y, arb(0), b / squares)
     if type(x) is Jet:
@@ -139,9 +143,12 @@ def _arctan2(y: Number, x: Number) -> Number:
 
 def absolute(x: Number) -> Number:
     """|x|, of complex numbers too."""
-    if type(value_of(x)) is acb:
+    if type(ball_of(x)) is acb:
         return _hypot(real(x), imaginary(x))
-    return -x if sign(x) < 0 else x
+    try:
+        return -x if sign(x) < 0 else x
+    except UndecidedError as reason:
+        return either(x, [-x], reason)
 
 
 def _hypot(x: Number, y: Number) -> Number:
@@ -162,7 +169,7 @@ def _remainder(x: Number, y: Number) -> Number:
 
 
 def _truncated(x: Number) -> int:
-    return -whole(-x) if value_of(x) < 0 else whole(x)
+    return -whole(-x) if ball_of(x) < 0 else whole(x)
 
 
 def _fmod(x: Number, y: Number) -> Number:
@@ -170,11 +177,17 @@ def _fmod(x: Number, y: Number) -> Number:
 
 
 def _larger(x: Number, y: Number) -> Number:
-    return x if greater(x, y) else y
+    try:
+        return x if greater(x, y) else y
+    except UndecidedError as reason:
+        return either(x, [y], reason)
 
 
 def _smaller(x: Number, y: Number) -> Number:
-    return y if greater(x, y) else x
+    try:
+        return y if greater(x, y) else x
+    except UndecidedError as reason:
+        return either(x, [y], reason)
 
 
 def _angle(z: Number) -> Number:
@@ -306,3 +319,12 @@ PARAMETRIC: dict[str, Callable[..., Number]] = {
     "i0": of_order(_bessel_mean),
 }
 """The same with parameters: keywords of the primitive."""
+
+METHODS.update(
+    {
+        "acos": NUMBERS["arccos"], "acosh": NUMBERS["arccosh"], "asin": NUMBERS["arcsin"],
+        "asinh": NUMBERS["arcsinh"], "atan": arctan, "atanh": NUMBERS["arctanh"], "cos": cos, "cosh": cosh,
+        "exp": exp, "expm1": expm1, "log": log, "log1p": log1p, "power": _power, "sin": sin, "sinh": sinh,
+        "sqrt": sqrt, "tan": NUMBERS["tan"], "tanh": tanh,
+    }
+)  # fmt: skip

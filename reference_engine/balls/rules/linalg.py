@@ -15,6 +15,7 @@ from flint import acb, acb_mat, arb
 from reference_engine.balls.numbers import (
     Jet,
     UndecidedError,
+    ball_of,
     conjugate,
     lifted,
     nearest,
@@ -66,7 +67,7 @@ def _eliminated(a: Any, b: Any) -> tuple[Any, Any]:
             a[[k, at]], b[[k, at]] = a[[at, k]], b[[at, k]]
             det = -det
         pivot = a[k, k]
-        if _may_vanish(value_of(pivot)):
+        if _may_vanish(ball_of(pivot)):
             raise UndecidedError("a matrix that is inverted is singular in all digits")
         det = det * pivot
         for i in range(k + 1, n):
@@ -131,7 +132,7 @@ _det = _each(_determinant)
 def _slogdet(a: Any) -> Any:
     det = _determinant(a)
     size = absolute(det)
-    if type(value_of(det)) is arb:
+    if type(ball_of(det)) is arb:
         return arb(sign(det)), log(size)
     return det / size, log(size)
 

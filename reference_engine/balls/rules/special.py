@@ -10,9 +10,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from flint import acb, arb
+from flint import acb, arb, arb_series
 
-from reference_engine.balls.numbers import Jet, chained, greater, imaginary, real, sign, value_of
+from reference_engine.balls.numbers import METHODS, Jet, chained, greater, imaginary, real, sign, value_of
 from reference_engine.balls.rules.elementwise import (
     NUMBERS,
     Number,
@@ -114,37 +114,52 @@ def _constant(*args: Number) -> None:
 
 
 def _gammainc(upper: bool) -> Callable[[Number, Number], Number]:
-    """P(a, x) and Q(a, x), whose derivative is x^(a-1) exp(-x) / Γ(a) (DLMF 8.8.13)."""
+    """P(a, x) and Q(a, x), by x with the derivative x^(a-1) exp(-x) / Γ(a) (DLMF 8.8.13).
+
+    By a: γ(a, x) = Σ (-1)^k x^(a+k) / (k! (a+k)) (DLMF 8.7.1), term by term, is
+    ∂γ/∂a = γ log x - x^a / a² · 2F2(a, a; a+1, a+1; -x).
+    """
 
     def row(a: Number, x: Number) -> Number:
-        _constant(a)
-
-        def value(v: Any) -> Any:
-            return v.gamma_upper(a, 1) if upper else v.gamma_lower(a, 1)
-
-        def slope(v: Any, y: Any) -> Any:
-            density = ((a - 1) * v.log() - v).exp() * a.rgamma()
-            return -density if upper else density
-
-        return smooth(value, slope)(x)
+        s, v = value_of(a), value_of(x)
+        flip = -1 if upper else 1
+        total: Number = v.gamma_upper(s, 1) if upper else v.gamma_lower(s, 1)
+        if type(x) is Jet:
+            density = ((s - 1) * v.log() - v).exp() * s.rgamma()
+            total = total + chained(x, arb(0), flip * density)
+        if type(a) is Jet:
+            lower = v.gamma_lower(s, 1)
+            series = (-v).hypgeom([s, s], [s + 1, s + 1]) * v**s / (s * s)
+            total = total + chained(a, arb(0), flip * (lower * (v.log() - s.digamma()) - series * s.rgamma()))
+        return total
 
     return row
 
 
 def _betainc(upper: bool) -> Callable[[Number, Number, Number], Number]:
-    """I_x(a, b), whose derivative is x^(a-1) (1-x)^(b-1) / B(a, b) (DLMF 8.17.1)."""
+    """I_x(a, b) and 1 - I_x(a, b), by x with the derivative x^(a-1) (1-x)^(b-1) / B(a, b) (DLMF 8.17.1).
+
+    By a: B_x(a, b) = Σ (1-b)_k x^(a+k) / (k! (a+k)) (DLMF 8.17.7), term by term, is
+    ∂B_x/∂a = B_x log x - x^a / a² · 3F2(a, a, 1-b; a+1, a+1; x). By b from I_x(a, b) = 1 - I_(1-x)(b, a).
+    """
+
+    def by_first(a: Any, b: Any, x: Any) -> Any:
+        series = x.hypgeom([a, a, 1 - b], [a + 1, a + 1]) * x**a / (a * a)
+        share = x.beta_lower(a, b, 1) * (x.log() - a.digamma() + (a + b).digamma())
+        return share - series * (a + b).gamma() * a.rgamma() * b.rgamma()
 
     def row(a: Number, b: Number, x: Number) -> Number:
-        _constant(a, b)
-
-        def value(v: Any) -> Any:
-            return 1 - v.beta_lower(a, b, 1) if upper else v.beta_lower(a, b, 1)
-
-        def slope(v: Any, y: Any) -> Any:
-            density = v ** (a - 1) * (1 - v) ** (b - 1) * (a + b).gamma() * a.rgamma() * b.rgamma()
-            return -density if upper else density
-
-        return smooth(value, slope)(x)
+        s, t, v = value_of(a), value_of(b), value_of(x)
+        flip = -1 if upper else 1
+        total: Number = 1 - v.beta_lower(s, t, 1) if upper else v.beta_lower(s, t, 1)
+        if type(x) is Jet:
+            density = v ** (s - 1) * (1 - v) ** (t - 1) * (s + t).gamma() * s.rgamma() * t.rgamma()
+            total = total + chained(x, arb(0), flip * density)
+        if type(a) is Jet:
+            total = total + chained(a, arb(0), flip * by_first(s, t, v))
+        if type(b) is Jet:
+            total = total + chained(b, arb(0), -flip * by_first(t, s, 1 - v))
+        return total
 
     return row
 
@@ -200,8 +215,14 @@ def _scaled_bessel(v: Number, x: Number, *, kind: str, n: int) -> Number:
 
 
 def _zeta(s: Number, q: Number) -> Number:
-    _constant(s)
-    return smooth(lambda v: arb(s).zeta(v), lambda v, y: -s * arb(s + 1).zeta(v))(q)
+    """The Hurwitz zeta function; by q with the derivative -s ζ(s+1, q) (DLMF 25.11.17), by s as a series."""
+    a, v = value_of(s), value_of(q)
+    total: Number = a.zeta(v)
+    if type(q) is Jet:
+        total = total + chained(q, arb(0), -a * (a + 1).zeta(v))
+    if type(s) is Jet:
+        total = total + chained(s, arb(0), arb_series([a, 1], prec=2).zeta(v)[1])
+    return total
 
 
 def _xlogy(x: Number, y: Number) -> Number:
@@ -592,3 +613,5 @@ def _faddeeva(n: int) -> Callable[[Any], Any]:
 
 
 PARAMETRIC["faddeeva"] = of_order(_faddeeva)
+
+METHODS.update({"digamma": digamma, "erf": erf, "erfc": erfc, "erfi": erfi, "gamma": gamma, "lgamma": lgamma})

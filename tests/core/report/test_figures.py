@@ -68,6 +68,14 @@ def test_the_curve_is_of_the_worst_entry_against_who_is_right() -> None:
     assert figures["gradients"]["values"]["central"][1][1] == pytest.approx(math.cos(0.2), rel=1e-5)
 
 
+def test_the_error_of_the_curve_is_that_against_the_proven_value() -> None:
+    pytest.importorskip("flint")
+    figures = drawn(corrupt(torch.tanh, "percent"), torch.tensor([0.3, 0.7], dtype=torch.float64))
+    assert figures["steps"]["truth"]["method"] == "exact"
+    at = (0.3, 0.7)[figures["steps"]["index"][0]]
+    assert figures["steps"]["truth"]["value"] == pytest.approx(1 / math.cosh(at) ** 2, rel=1e-15)
+
+
 def test_of_a_large_jacobian_the_part_around_the_worst_entry_is_shown() -> None:
     x = np.linspace(1, 2, 40)
     result = check_in_test(

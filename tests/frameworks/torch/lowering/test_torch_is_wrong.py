@@ -69,3 +69,15 @@ def test_one_triangle_of_a_symmetric_matrix_is_right() -> None:
     x = torch.tensor([0.5, -1.0, 0.3, 0.7], dtype=torch.float64)
     result = check_gradients(kept, x, methods=("central", "reference", "torch"))
     assert result.verdict == "pass", str(result)
+
+
+@pytest.mark.parametrize("x", [2.685, 0.001, 40.0, -0.6, -1.97190977, -7.659])
+def test_the_derivative_of_digamma_is_not_torchs_trigamma(x: float) -> None:
+    """torch's is off by 4e-10 of itself; see DLMF 25.11.12 and 5.15.6."""
+    mpmath = pytest.importorskip("mpmath")
+    found = check_gradients(
+        torch.digamma, torch.tensor(x, dtype=torch.float64), methods=("reference", "torch", "central")
+    )
+    assert found.verdict == "pass", str(found)
+    truth = float(mpmath.psi(1, mpmath.mpf(x)))
+    assert float(found.methods["reference"].value) == pytest.approx(truth, rel=1e-14)
