@@ -13,6 +13,7 @@ function of NumPy that it stands for.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 import threading
@@ -59,6 +60,16 @@ _OF_NESTED = ("block", "piecewise")
 _METHODS = frozenset({"accumulate", "at", "outer", "reduce", "reduceat"})
 
 _MODULES = (np, np.linalg, np.fft)
+
+
+def _has_no_derivative(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a dtype of objects or of text is asked for: such arrays hand out the entries themselves."""
+    for value in (*args[1:], *kwargs.values()):
+        if isinstance(value, type | np.dtype | str):
+            with contextlib.suppress(TypeError):
+                if np.dtype(value).kind not in "biufc":
+                    return True
+    return False
 
 
 def _holds(value: Any, kind: type, depth: int = DEPTH) -> bool:
@@ -120,6 +131,8 @@ class _Constructor(_Function):
     def _on(self, like: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         name, kind = self.__name__, type(like)
         given = (*args, *kwargs.values())
+        if _has_no_derivative(args, kwargs):
+            return self.__wrapped__(*args, **kwargs)
         if any(type(value) is kind or _holds(value, kind) for value in given):
             if name == "full_like":
                 args = (np.array(args[0], like=like), *args[1:]) if args else args
@@ -142,7 +155,7 @@ class _FromIterator(_Function):
     def _on(self, like: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         items, *rest = args
         items = list(items)
-        if _holds(items, type(like)):
+        if _holds(items, type(like)) and not _has_no_derivative((items, *rest), kwargs):
             return np.array(items, *rest[:1], **{k: v for k, v in kwargs.items() if k == "dtype"}, like=like)
         return self.__wrapped__(items, *rest, **kwargs)
 

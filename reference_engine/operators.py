@@ -7,11 +7,14 @@ Tensors. The rules here use Python's operators and NumPy's functions, which disp
 from __future__ import annotations
 
 import operator
+import sys
 from typing import Any
 
 import numpy as np
 
 from reference_engine.definitions import adjoint, conj, define, from_partial
+from reference_engine.errors import OutOfGraphError
+from reference_engine.leaving import out_of_graph
 from reference_engine.primitives import Binary, Primitive, Unary, value_of
 
 __all__ = [
@@ -119,6 +122,11 @@ matmul = define("matmul", np.matmul, [_matmul_left, _matmul_right])
 
 def _cast(x: Any, dtype: Any) -> Any:
     array = np.asarray(x)
+    if array.dtype.kind in "fc" and np.dtype(dtype).kind not in "biufc":
+        # Objects and text hand out the entries themselves, as a list does.
+        raise OutOfGraphError(
+            out_of_graph("astype", sys._getframe(1), ("numpy", "scipy", "reference_engine"))
+        )
     if array.dtype.kind == "c" and np.dtype(dtype).kind != "c":
         array = array.real
     return array.astype(dtype, copy=False)

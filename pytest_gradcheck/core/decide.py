@@ -47,6 +47,9 @@ from pytest_gradcheck.methods.roles import BY_HAND, DIFFERENCES, ENGINE, EXACT, 
 #: Rules that report doubt because differences contradict every exact method.
 DOUBTED_BY_VALUES = ("no_common_ground", "differences_split")
 
+#: Why a proof is not shown next to function values that contradict it.
+NOT_FOLLOWED = "function values move otherwise than the recording, or its choices change next to the point"
+
 #: What is said of a Hessian for which a gradient was measured, with four calls per input.
 MEASURED = "differences of a gradient that was measured by many calls: give gradient= too, which takes few"
 
@@ -160,8 +163,11 @@ def _settled_failure(order: Order, finding: Finding, found: Finding, exact: Pull
     same = replace(finding, evidence=known)
     if found.verdict is Verdict.PASS:
         assert isinstance(exact, ExactPullback)
-        close = not found.not_checked or not _is_by_hand(known)
-        return found if close and is_followed(known.table, known.jacobian, exact) else same
+        if not is_followed(known.table, known.jacobian, exact):
+            # Its digits would be those of another function.
+            states = {**finding.evidence.states, EXACT: (Status.UNAVAILABLE, NOT_FOLLOWED)}
+            return replace(finding, evidence=replace(finding.evidence, states=states))
+        return found if not found.not_checked or not _is_by_hand(known) else same
     culprits = verdict.proved_culprits(known)
     if finding.culprit in culprits:
         return same
