@@ -29,7 +29,7 @@ EXPLAINED: dict[str, dict[str, str]] = {
         "convert_element_type": NARROW,
         "digamma": "JAX's derivative is off by 3e-6 of it at -7.659",
         "reduce_precision": NARROW,
-        "stop_gradient": "JAX's derivative is zero, as it is meant to be",
+        "stop_gradient": "JAX's derivative is zero, as it is supposed to be",
     },
 }
 """Why a framework's gradient is not the proven one, by name. The engine's is, in all of them."""

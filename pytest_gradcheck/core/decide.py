@@ -120,8 +120,8 @@ def _next_to_proof(order: Order, finding: Finding) -> Finding:
     """Ask for the proven derivative of what failed or is in doubt, and settle it by that.
 
     A failure has been measured twice, with windows that know the noise. Next to such values a gradient passes
-    only if the values are those of the recording all the same: the proof may be of another function than the
-    one that was meant, such as the steps of a quantised one. And one by hand must be the proven one but for
+    only if the values are those of the recording all the same: the proof may be of a function that is not
+    the intended one, such as the steps of a quantised one. And one by hand must be the proven one but for
     the promised error: it is written to keep the digits, and own rounding that values resolve is a fault.
     """
     failed = finding.verdict is Verdict.FAIL

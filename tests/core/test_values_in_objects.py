@@ -1,4 +1,4 @@
-"""Arrays of objects and of text hand their entries out: the engine is unavailable then, and never a constant."""
+"""Arrays of objects and of text hand out their entries: then the engine is unavailable, never a constant."""
 
 from __future__ import annotations
 

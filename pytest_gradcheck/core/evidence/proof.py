@@ -130,7 +130,7 @@ def is_followed(table: Table, jacobian: Jacobian, exact: ExactPullback) -> bool:
     They are asked in the entries that contradict it most, a long and a short way to either side. There the
     recording, replayed in floats, must move as the function does, but for a tenth of what is contradicted:
     else the proof is of another function. And it must make the same choices: else the values are of stairs,
-    or of a loop that stops elsewhere, and another derivative may be meant.
+    or of a loop that stops elsewhere, and another derivative may be intended.
     """
     f, asked, contradicted = jacobian.function, 0, 0
     for against in table.comparisons:
