@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import mpmath
 import numpy as np
 import pytest
 from chance import most
@@ -27,6 +28,21 @@ def sets() -> Sets:
 @pytest.fixture(scope="module")
 def families() -> dict[tuple[str, str], list[Answer]]:
     return {(name, bars): every for name in FAMILIES for bars, every in family_rows(name)}
+
+
+@pytest.mark.parametrize("case", drawn(), ids=lambda case: case.name)
+def test_the_derivative_that_errors_are_measured_from_is_proved(case: Case) -> None:
+    balls, arb = pytest.importorskip("reference_engine.balls"), pytest.importorskip("flint").arb
+    for point in case.points[:2]:
+        x, number = np.asarray(point), np.asarray(0)
+        ((slope,),) = (
+            found[()].slopes.values()
+            for found in balls.enclose(lambda t: [case.function(t)], [x], [number]).outputs
+        )
+        with mpmath.workdps(60), balls.numbers.precision(256):
+            assumed = arb(mpmath.nstr(mpmath.diff(case.exact, mpmath.mpf(point)), 40))
+            # mpmath takes a difference of its own: with 60 digits half of them are left.
+            assert abs(slope - assumed) <= 1e-20 * abs(slope)
 
 
 def of(answers: list[Answer], ladder: str, method: str) -> list[Answer]:
