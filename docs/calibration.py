@@ -354,8 +354,8 @@ INTRODUCTION = """\
 # Calibration of error bars
 
 Central and forward differences of {functions} functions at {points} random points, compared with the
-derivative that mpmath computes with 60 digits; [proofs](proofs.md) confirm it in a test. The error bar is the largest error
-that the method claims.
+derivative that mpmath computes with 60 digits; [proofs](proofs.md) confirm it in a test. The error bar is
+the largest error that the method claims.
 Some points are 1e-10 away from the end of a domain, some are close to zeros of the derivative, and for
 some, a step of the short ladder spans many periods. No constant was tuned on these points. The measurement
 of noise was corrected with points of other seeds.
