@@ -65,7 +65,7 @@ def run(order: Order) -> tuple[CheckResult, Finding]:
         elif finding.rule == "value_mismatch" and isinstance(order, FirstOrder):
             return write_up(order, other := _with_own_values(order, finding)), other
     finding = finding or _on_the_numbers(order, evidence)
-    if finding.verdict is not Verdict.PASS:
+    if finding.verdict is not Verdict.PASS or EXACT in order.methods.pullbacks:
         finding = _next_to_proof(order, finding)
     for probe in order.probes:
         found, whose = probe(finding)
@@ -119,6 +119,8 @@ def _on_the_numbers(order: Order, evidence: Evidence) -> Finding:
 def _next_to_proof(order: Order, finding: Finding) -> Finding:
     """Ask for the proven derivative of what failed or is in doubt, and settle it by that.
 
+    A pass is settled by it too if `methods=` names it.
+
     A failure has been measured twice, with windows that know the noise. Next to such values a gradient passes
     only if the values are those of the recording all the same: the proof may be of a function that is not
     the intended one, such as the steps of a quantised one. And one by hand must be the proven one but for
@@ -150,6 +152,8 @@ def _next_to_proof(order: Order, finding: Finding) -> Finding:
         return replace(finding, evidence=known)
     if failed:
         return _settled_failure(order, finding, found, exact)
+    if finding.rule == "agree" and found.verdict is Verdict.PASS:
+        return finding
     if found.verdict is Verdict.FAIL:
         found = replace(found, evidence=replace(known, table=counting(table, verdict.proved_culprits(known))))
         if not _stands(order, found, exact):
