@@ -321,11 +321,17 @@ class Seen:
         self._apart = frozenset(apart) | _APART
         self._modules: dict[int, dict[str, Any]] = {}
 
-    def run(self, like: Any, call: Callable[[], T]) -> T:
-        """Return `call()`; the stand-in `like` is what it hands to the function."""
+    def run(self, like: Any, call: Callable[[], T], raised: Exception | None = None) -> T:
+        """Return `call()`; the stand-in `like` is what it hands to the function.
+
+        `raised` is what the call has raised already, if it has been made.
+        """
         refused: Exception | None = None
         while True:
             try:
+                if raised is not None:
+                    before, raised = raised, None
+                    raise before
                 return seen_by(self._modules.values(), like, call) if self._modules else call()
             except Exception as error:
                 if not self._refuses(error):

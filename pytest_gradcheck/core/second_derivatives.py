@@ -37,6 +37,9 @@ class HessianOrder(SecondOrder):
     a measured gradient. ``trusted`` are the pullbacks that the first order found right.
     """
 
+    #: Its inputs are those of the gradient alone, and a proof is of the gradient and the cotangent.
+    proof = None
+
     def __init__(self, first: FirstOrder, form: Form, trusted: Mapping[str, Pullback]):
         super().__init__(first, None)
         self.form, self._form = form, form

@@ -80,6 +80,8 @@ class LinesOrder(SecondOrder):
 
     number = 1
     of_inputs = False
+    #: A proof is of single inputs.
+    proof = None
 
     def __init__(self, first: FirstOrder, form: Form, trusted: Mapping[str, Pullback], lines: Matrix):
         super().__init__(first, None)

@@ -5,7 +5,7 @@
     python -m tests.benchmarks.scientists --quick    # the smallest sizes alone
 
 Every function is opaque: a checker sees its values and nothing of its code, as with a compiled simulation.
-A checker that is not installed is left out (pip install numdifftools pylops openmdao autograd).
+A checker that is not installed is left out (pip install openmdao pylops; the extra `bench` has the others).
 """
 
 from __future__ import annotations
@@ -545,7 +545,7 @@ engine takes no part here.
 - `pylops.utils.dottest` takes one product with the operator and one with its adjoint.
 
 ```sh
-pip install numdifftools pylops openmdao autograd
+pip install -c constraints.txt -e '.[bench]' openmdao pylops
 python -m tests.benchmarks.scientists --write
 ```
 

@@ -134,7 +134,7 @@ def test_it_comes_and_goes_in_a_terminal(project: Any, verbose: list[str]) -> No
     assert re.fullmatch(r"test_right: example 4 of 4, 0 s left", screen.shown[3])
     wrong = [text for text in screen.shown if "test_wrong" in text]
     assert re.fullmatch(r"test_wrong: wrong gradient, \d+ variants tried", wrong[-1])
-    assert screen.shown[-1] == "test_by_hand: 3 checks made"
+    assert screen.shown[-1] == "test_by_hand: 3 checks run"
     # In the end there is on the screen what there is without.
     quiet = run(project, *verbose, seconds="1e9")
     assert not quiet.shown

@@ -99,22 +99,39 @@ def prepare_numpy(function: FunctionAtPoint) -> TorchPullback:
     # Imported here: with torch's own NumPy it takes 20 ms, and only NumPy code needs it.
     from pytest_gradcheck.frameworks.torch.numpy_code.dispatch import unwrap, wrap
     from pytest_gradcheck.frameworks.torch.numpy_code.refusals import refusal
-    from reference_engine.constructors import Seen
 
-    seen = Seen(lambda error: refusal(error) is not None, ["pytest_gradcheck", *names()])
+    seen: Any = None
 
     # A NumPy array without dimensions is changed in place by what changes it; a float is not.
     scalars = [not isinstance(value, np.ndarray) for value in function.native_values()]
 
     def run(*leaves: Any) -> Sequence[Any]:
-        wrapped = [wrap(x, scalar=s) for x, s in zip(leaves, scalars, strict=True)]
-        return [unwrap(out) for out in seen.run(wrapped[0], lambda: function.call(wrapped, double=True))]
+        nonlocal seen
+        wrapped, raised = [wrap(x, scalar=s) for x, s in zip(leaves, scalars, strict=True)], None
+        if seen is None:
+            try:
+                return [unwrap(out) for out in function.call(wrapped, double=True)]
+            except Exception as error:
+                if refusal(error) is None:
+                    raise
+                from reference_engine.constructors import Seen
+
+                seen, raised = Seen(_is_refused, ["pytest_gradcheck", *names()]), error
+        outs = seen.run(wrapped[0], lambda: function.call(wrapped, double=True), raised)
+        return [unwrap(out) for out in outs]
 
     leaves = [torch.from_numpy(np.array(a)).requires_grad_() for a in function.inputs.split(function.point)]
     try:
         return TorchPullback.at(Program(run, function.inputs, function.outputs), leaves, EPS64)
     except Exception as error:
         raise refusal(error) or error from None
+
+
+def _is_refused(error: BaseException) -> bool:
+    """Whether an array was asked for a number."""
+    from pytest_gradcheck.frameworks.torch.numpy_code.refusals import refusal
+
+    return refusal(error) is not None
 
 
 class TorchPullback(Pullback):
