@@ -150,7 +150,7 @@ def test_nothing_is_printed_twice(project: Any, flags: list[str], workers: int) 
     assert not [line for line in lines if line.startswith(("Failing", "Falsifying"))]
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_colours_are_those_of_pytest(project: Any, workers: int) -> None:
     project.write(test_it=WRONG)
     result = project.run("--color=yes", "--gradcheck-report=report.json", workers=workers)
