@@ -549,6 +549,8 @@ pip install -c constraints.txt -e '.[bench]' openmdao pylops
 python -m tests.benchmarks.scientists --write
 ```
 
+## Results
+
 """
 
 
