@@ -31,9 +31,19 @@ def installed(packages):
     return [package for package in packages if importlib.util.find_spec(package)]
 
 
-# Those that take three seconds of a core or more, and most of whose blocks the suite runs by themselves. The
-# examples are run in tests/examples too.
-LONG = [ROOT / f"docs/howto/{name}.md" for name in ("adjoint_solver", "gate_ci", "iterative")]
+# Those that take two seconds of a core or more, and most of whose blocks the suite runs by themselves.
+LONG_GUIDES = (
+    "adjoint_solver",
+    "custom_op",
+    "gate_ci",
+    "hessian",
+    "iterative",
+    "module",
+    "numpy_gradient",
+    "second_order",
+)
+# The examples are run in tests/examples too.
+LONG = [ROOT / f"docs/howto/{name}.md" for name in LONG_GUIDES]
 LONG.append(ROOT / "docs/tutorial/examples.md")
 
 

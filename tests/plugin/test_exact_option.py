@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from inner import WORKERS
 
 SOURCE = """
 import numpy as np
@@ -23,7 +24,7 @@ def test_convicted(gradcheck):
 """
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_a_proof_is_in_the_report_as_text(project: Any, workers: int) -> None:
     project.write(test_it=SOURCE)
     result = project.run("--gradcheck-report=report.json", workers=workers)
@@ -39,7 +40,7 @@ def test_a_proof_is_in_the_report_as_text(project: Any, workers: int) -> None:
     assert checks["test_convicted"]["culprit"] == "user"
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_the_flag_asks_for_it(project: Any, workers: int) -> None:
     project.write(test_it="def test_a(gradcheck): gradcheck(lambda x: x * x, 1.5)")
     project.run("--gradcheck-methods=central,exact", "--gradcheck-report=report.json", workers=workers)

@@ -8,7 +8,7 @@ import pytest
 from inner import WORKERS
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_gradcheck_checks_now_and_records(project: Any, workers: int) -> None:
     project.write(
         test_it="""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from inner import WORKERS
 
 SOURCE = """
 def cube(x):
@@ -66,7 +67,7 @@ def test_both_orders(gradgradcheck):
 """
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_wherever_options_are_given(project: Any, workers: int) -> None:
     project.write(test_it=SOURCE)
     flags = ("--gradcheck-methods=central,reference,user", "--gradcheck-report=report.json")
@@ -81,7 +82,7 @@ def test_wherever_options_are_given(project: Any, workers: int) -> None:
     assert checks["test_right_hessian"]["order"] == 2
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_a_form_that_cannot_be_right_is_an_error_of_collection(project: Any, workers: int) -> None:
     project.write(
         test_number="""

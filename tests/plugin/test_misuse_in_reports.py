@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from inner import WORKERS
 
 from pytest_gradcheck.__main__ import main
 from pytest_gradcheck.records.load import schema
@@ -29,7 +30,7 @@ def test_right(gradcheck):
 """
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_a_wrong_use_is_in_every_report(project: Any, workers: int) -> None:
     project.write(test_it=SOURCE)
     flags = ("--gradcheck-report=report.json", "--gradcheck-report=report.html")

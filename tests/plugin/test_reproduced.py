@@ -11,6 +11,9 @@ import pytest
 
 from pytest_gradcheck.__main__ import main
 
+# The corpus and its replays take a minute together.
+pytestmark = pytest.mark.sweep
+
 OPS = """
 import numpy as np
 import torch
@@ -245,7 +248,7 @@ def test_local(gradcheck):
 """
 
 
-@pytest.mark.parametrize("workers", [(), pytest.param(("-n", "2"), marks=pytest.mark.sweep)])
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
 def test_what_a_test_draws_itself_is_shown_and_not_replayed(
     pytester: pytest.Pytester, workers: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -279,7 +282,6 @@ def test_called(gradcheck):
 """
 
 
-@pytest.mark.sweep
 def test_a_large_input_is_replayed_from_the_report(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=LARGE)
     without = pytester.runpytest_subprocess("-p", "no:xdist")
@@ -329,7 +331,6 @@ for check in json.load(open("r.json"))["checks"]:
 """
 
 
-@pytest.mark.sweep
 def test_the_lines_for_jax_import_what_they_name(pytester: pytest.Pytester) -> None:
     pytest.importorskip("jax")
     pytester.makepyfile(test_it=JAX)

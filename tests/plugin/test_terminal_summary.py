@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from inner import WORKERS
 
 SOURCE = """
 @pytest.mark.parametrize("n", range(2))
@@ -16,7 +17,7 @@ def test_wrong(gradcheck):
 """
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_it_says_what_the_checks_came_to_once(project: Any, workers: int) -> None:
     project.write(test_it=SOURCE)
     result = project.run("--gradcheck-report=report.json", workers=workers)

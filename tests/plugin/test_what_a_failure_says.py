@@ -103,7 +103,10 @@ SAYS: dict[str, tuple[str, ...]] = {
     "spiking_surrogate": ("pass that function as surrogate=", "! distinct failures", "! ± inf"),
 }
 
-#: Made once: the cases take half a minute together.
+# The cases take half a minute together.
+pytestmark = pytest.mark.sweep
+
+#: Made once.
 _sections: dict[str, str] = {}
 
 

@@ -298,7 +298,14 @@ def test_value_and_gradient_are_those_of_jax(name):
         close(ours, right)
 
 
-@pytest.mark.parametrize("name", sorted(set(CASES) - {"rounding"}))
+#: Second derivatives compile a program each: the suite has every other one.
+IN_TURN = [
+    pytest.param(name, marks=[pytest.mark.sweep] if number % 2 else [])
+    for number, name in enumerate(sorted(set(CASES) - {"rounding"}))
+]
+
+
+@pytest.mark.parametrize("name", IN_TURN)
 def test_the_second_derivative_is_that_of_jax(name):
     function, *arrays = CASES[name]
     if np.iscomplexobj(arrays[0]):

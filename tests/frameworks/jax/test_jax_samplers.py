@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import pytest
 
 from pytest_gradcheck import check_gradients
 
@@ -9,6 +10,7 @@ KEY = jax.random.key(0)
 A = jnp.array([1.0, 1.5, 3.0])
 
 
+@pytest.mark.sweep
 def test_no_sampler_is_accused():
     result = check_gradients(lambda a: jax.random.gamma(KEY, a), A)
     assert result.verdict == "inconclusive", str(result)
