@@ -511,7 +511,9 @@ def faults_data() -> Data:
     out = []
     for table in _tables("faults"):
         for each in table.judged():
-            whole = int(re.search(r"of (\d[\d,]*)", each.what)[1].replace(",", ""))  # type: ignore[index]
+            found = re.search(r"of (\d[\d,]*)", each.what)
+            assert found is not None, f"{each.what} does not say of how many"
+            whole = int(found[1].replace(",", ""))
             shares = [
                 (who, 100 * int(count.partition(",")[0].replace(",", "")) / whole)
                 for who, count in each.counts

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from docs.troubleshooting_page.entries import GROUPS, Entry  # noqa: E402  after the path
-from docs.written import write_or_check  # noqa: E402
+from docs.written import write_or_check  # noqa: E402  the same
 
 PAGE = ROOT / "docs/troubleshooting.md"
 

@@ -80,7 +80,7 @@ class Stored(NamedTuple):
     def judged(self) -> list[Judged]:
         """Return what its notes say of verdicts."""
         return [
-            Judged(m[1], tuple(tuple(each.split(": ")) for each in m[2].split("; ")))  # type: ignore[misc]
+            Judged(m[1], tuple(tuple(each.split(": ")) for each in m[2].split("; ")))  # type: ignore[misc]  # split gives pairs
             for m in map(_JUDGED.match, self.notes)
             if m
         ]

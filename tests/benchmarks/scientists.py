@@ -249,7 +249,7 @@ def _openmdao() -> Checker:
     api = importlib.import_module("openmdao.api")
     utils = importlib.import_module("openmdao.utils.assert_utils")
 
-    class Component(api.ExplicitComponent):  # type: ignore[misc, name-defined]
+    class Component(api.ExplicitComponent):  # type: ignore[misc, name-defined]  # OpenMDAO has no types
         case: Case
         function: Counted
 

@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reference_engine as engine
+from docs.proofs_page.rows import numbers_of
 from reference_engine.balls import Enclosure, Jet, NotProvenError, TiedError, enclose, rule_of
 from reference_engine.balls.numbers import nearest, precision
 from reference_engine.balls.rules.special import NUMBERS_OF_SCIPY
@@ -28,20 +29,9 @@ from reference_engine.rules.special import SPECIAL
 from reference_engine.transforms import vjp_of_arrays
 
 
-def numbered(arrays: Any) -> tuple[list[Any], int]:
-    """The numbers of all entries, of a complex one two of them, and how many there are."""
-    indices, n = [], 0
-    for array in arrays:
-        step = 2 if np.iscomplexobj(array) else 1
-        at = np.arange(n, n + step * array.size, step).reshape(array.shape)
-        indices.append(at + 1j * (at + 1) if step == 2 else at)
-        n += step * array.size
-    return indices, n
-
-
 def enclosed(f: Any, *xs: Any) -> Enclosure:
     arrays = [np.asarray(x, complex if np.iscomplexobj(x) else float) for x in xs]
-    return enclose(lambda *ts: flatten(f(*ts))[0], arrays, numbered(arrays)[0])
+    return enclose(lambda *ts: flatten(f(*ts))[0], arrays, numbers_of(arrays))
 
 
 def only(f: Any, x: float) -> Jet:
@@ -191,7 +181,7 @@ def compared_with_the_engine(function: Any, args: Any) -> None:
 
     with np.errstate(all="ignore"):
         values, pull = vjp_of_arrays(f, arrays)
-    indices, n = numbered(arrays)
+    indices, n = numbers_of(arrays), sum(a.size * (2 if np.iscomplexobj(a) else 1) for a in arrays)
     found = enclose(f, arrays, indices)
     rng = np.random.default_rng(0)
     proven, terms, cotangents = np.zeros(n), np.zeros(n), []

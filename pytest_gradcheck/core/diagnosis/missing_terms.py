@@ -75,7 +75,7 @@ class Mistakes:
                 "missing-term",
                 f"lacks the term that goes through {use.name}",
                 # The default binds the loop's name, which mypy takes for an argument without a type.
-                lambda u, use=use: self._whole(u) - self._below(use, self._share(use, u)),  # type: ignore[misc]
+                lambda u, use=use: self._whole(u) - self._below(use, self._share(use, u)),  # type: ignore[misc]  # a default binds the loop's name
             )
         copied: dict[str, list[Mistake]] = {"last": [], "first": []}
         for use in self._uses:
