@@ -75,6 +75,24 @@ def test_away_from_there_the_same_code_passes(name: str) -> None:
     assert result.verdict == "pass", str(result)
 
 
+def test_a_recording_that_function_values_contradict_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("flint")
+    # As where the recording cannot be replayed at another point, which says nothing by itself.
+    monkeypatch.setattr("pytest_gradcheck.core.orders.follows", lambda *args: True)
+
+    def bisected(a: Any) -> Any:
+        low, high = torch.zeros_like(a).detach(), torch.full_like(a, 10.0).detach()
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (low, middle) if middle * middle > a else (middle, high)
+        return (low + high) / 2 + 0 * a
+
+    result = check_gradients(bisected, torch.tensor(2.0, dtype=torch.float64))
+    assert result.verdict != "pass", str(result)
+    assert not result.proofs
+    assert "function values move otherwise" in str(result.methods["exact"].reason)
+
+
 class Root(torch.autograd.Function):
     """The damped square root, with the derivative of the root."""
 

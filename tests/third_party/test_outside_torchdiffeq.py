@@ -58,7 +58,7 @@ def test_time_of_an_event_by_its_level_is_zero():
     result = check_gradients(lambda level: event_time(y0, level), (torch.tensor(0.2, dtype=torch.float64),))
     assert result.verdict is not Verdict.PASS
     assert result.worst.values["torch"] == 0
-    # The recording is a constant, which is no proof next to values that move.
+    # The recording is a constant, which proves nothing next to values that move.
     assert result.methods["exact"].status != "ok"
     assert not result.proofs
     assert result.worst.values["central"] == pytest.approx(-5, rel=1e-6)
